@@ -1,0 +1,40 @@
+"""A card payment, as the payment service saw it when the issuer answered."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from events.base import Country, Currency, Event, Identifier, MinorUnits
+
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90, description="WGS 84 degrees")]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180, description="WGS 84 degrees")]
+
+
+class Payment(Event, frozen=True, kw_only=True):
+    """One authorisation request and its answer. Keyed by `card_id`."""
+
+    event_type: Literal["payment"] = "payment"
+    payment_id: Identifier
+    """The payment's own number: a retry by the merchant repeats it under a new `event_id`."""
+    order_id: Identifier | None = None
+    """The order that it pays for; null for payments outside the shop."""
+    customer_id: Identifier
+    card_id: Identifier
+    """A token for the card, never its number."""
+    merchant_id: Identifier
+    merchant_category: Identifier
+    """What the merchant sells, in words: `grocery`, `electronics`, `digital`, …"""
+    amount_minor: Annotated[MinorUnits, msgspec.Meta(gt=0)]
+    """What the cardholder pays, in minor units of `currency`."""
+    currency: Currency
+    base_amount_minor: Annotated[MinorUnits, msgspec.Meta(gt=0)]
+    """The same amount in minor units of `base_currency`, at the rate of that moment: sums need one currency."""
+    base_currency: Currency
+    country: Country
+    """Where the card was used: the terminal's country, or the one of the buyer's network address."""
+    latitude: Latitude
+    longitude: Longitude
+    device_id: Identifier
+    """The terminal, phone or browser that the card was used on."""
+    channel: Literal["card_present", "online"]
+    status: Literal["authorized", "declined"]

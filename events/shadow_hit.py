@@ -1,0 +1,18 @@
+"""What a rule in shadow would have said."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from events.base import Event, Identifier
+
+
+class ShadowHit(Event, frozen=True, kw_only=True):
+    """A payment broke rules that are in shadow. Keyed by `card_id`; never an alert."""
+
+    event_type: Literal["shadow_hit"] = "shadow_hit"
+    card_id: Identifier
+    payment_id: Identifier
+    ruleset_version: Annotated[int, msgspec.Meta(ge=1)]
+    rules: tuple[str, ...]
+    """Names of the shadow rules, in the ruleset's order."""
