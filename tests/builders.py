@@ -1,0 +1,85 @@
+"""Test data by intent: name what the case is about, the rest has defaults. The same arguments give the same event."""
+
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from events import Order, OrderLine, Payment, Rule, Ruleset
+
+DAY = date(2026, 3, 1)
+"""The day, in UTC, on which tests take place unless they say otherwise."""
+
+
+def event_time(at: str) -> int:
+    """UTC milliseconds of a time of day on `DAY` (`12:00:05`), or of a full ISO time (`2026-03-02T12:00:05Z`)."""
+    moment = datetime.fromisoformat(at) if "T" in at else datetime.combine(DAY, time.fromisoformat(at))
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+def payment(card: str = "c1", at: str = "12:00:00", amount: float = 40, **more: Any) -> Payment:
+    """An online payment of `amount` whole euros in Berlin. One card, one time, one `payment_id`."""
+    payment_id = more.get("payment_id", f"{card}@{at}")
+    defaults: dict[str, Any] = {
+        "event_id": f"event-of-{payment_id}",
+        "event_time": event_time(at),
+        "payment_id": payment_id,
+        "customer_id": f"customer-of-{card}",
+        "card_id": card,
+        "merchant_id": "m1",
+        "merchant_category": "grocery",
+        "amount_minor": round(amount * 100),
+        "currency": "EUR",
+        "base_amount_minor": round(amount * 100),
+        "base_currency": "EUR",
+        "country": "DE",
+        "latitude": 52.52,
+        "longitude": 13.405,
+        "device_id": f"device-of-{card}",
+        "channel": "online",
+        "status": "authorized",
+    }
+    return Payment(**(defaults | more))
+
+
+def order(order_id: str = "o1", at: str = "12:00:00", quantity: int = 2, price: float = 20, **more: Any) -> Order:
+    """An order of one line: `quantity` pieces at `price` whole euros each."""
+    line = OrderLine(line_number=1, product_id="p1", quantity=quantity, unit_price_minor=round(price * 100))
+    lines = more.get("lines", (line,))
+    defaults: dict[str, Any] = {
+        "event_id": f"event-of-{order_id}",
+        "event_time": event_time(at),
+        "order_id": order_id,
+        "customer_id": "customer-1",
+        "currency": "EUR",
+        "lines": lines,
+        "total_minor": sum(each.quantity * each.unit_price_minor for each in lines),
+        "shipping_country": "DE",
+    }
+    return Order(**(defaults | more))
+
+
+def rule(name: str = "many_payments", when: str | None = "count_1m >= 4", score: int = 50, **more: Any) -> Rule:
+    """An active rule with a condition; for a function pass `when=None, function=…`."""
+    defaults: dict[str, Any] = {
+        "name": name,
+        "description": f"{name} is broken",
+        "status": "active",
+        "score": score,
+        "when": when,
+    }
+    return Rule(**(defaults | more))
+
+
+def ruleset(*rules: Rule, version: int = 1, at: str = "00:00:00", **more: Any) -> Ruleset:
+    """The given rules (one default rule if none), published and effective at `at`; a score of 50 is suspicious."""
+    defaults: dict[str, Any] = {
+        "event_id": f"ruleset-{version}",
+        "event_time": event_time(at),
+        "version": version,
+        "effective_from": event_time(at),
+        "published_by": "an analyst",
+        "alert_score": 50,
+        "quiet_minutes": 30,
+        "rules": rules or (rule(),),
+    }
+    return Ruleset(**(defaults | more))

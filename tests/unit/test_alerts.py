@@ -1,0 +1,112 @@
+from collections.abc import Sequence
+
+import pytest
+
+from events import FraudAlert
+from tests.builders import event_time
+from tests.suspicions import suspicion
+from udfs.alerts import (
+    GRACE_MS,
+    MOST_PAYMENTS,
+    Case,
+    StateVersionError,
+    Suspicion,
+    decode_cases,
+    encode_cases,
+    next_time,
+    pass_time,
+    suspect,
+)
+
+
+def all_alerts(*arrivals: Suspicion) -> tuple[tuple[Case, ...], list[FraudAlert]]:
+    cases: tuple[Case, ...] = ()
+    alerts = []
+    for arrival in arrivals:
+        cases, alert = suspect(cases, arrival)
+        alerts += [alert] if alert else []
+    return cases, alerts
+
+
+def steps(alerts: Sequence[FraudAlert]) -> list[str]:
+    return [alert.event_type.removeprefix("fraud_alert.") for alert in alerts]
+
+
+def test_the_first_suspicious_payment_opens_a_case() -> None:
+    _, (alert,) = all_alerts(suspicion("12:00:00", "burst"))
+
+    assert (alert.event_type, alert.card_id, alert.score) == ("fraud_alert.opened", "c1", 50)
+    assert (alert.payments, alert.payment_count, alert.amount_minor) == (("p@12:00:00",), 1, 10_00)
+
+
+def test_a_repeat_of_the_same_rule_is_suppressed_but_counted() -> None:
+    cases, alerts = all_alerts(suspicion("12:00:00", "burst"), suspicion("12:00:10", "burst"))
+
+    assert steps(alerts) == ["opened"]
+    assert (cases[0].payment_count, cases[0].amount_minor) == (2, 20_00)
+
+
+def test_a_new_rule_escalates_the_case_and_says_only_what_is_new() -> None:
+    _, alerts = all_alerts(suspicion("12:00:00", "burst"), suspicion("12:00:10", "burst", "travel"))
+
+    assert steps(alerts) == ["opened", "escalated"]
+    assert [broken.rule for broken in alerts[1].rules] == ["travel"]
+    assert (alerts[1].case_id, alerts[1].score) == (alerts[0].case_id, 100)
+
+
+def test_a_case_is_over_after_the_quiet_period_even_if_no_timer_has_fired() -> None:
+    cases, alerts = all_alerts(
+        suspicion("12:00:00", "burst"), suspicion("12:30:00", "burst"), suspicion("13:00:01", "burst")
+    )
+
+    assert steps(alerts) == ["opened", "opened"]
+    assert len(cases) == 2
+
+
+def test_a_payment_out_of_order_joins_the_case_it_belongs_to_whether_or_not_a_timer_closed_it() -> None:
+    late = suspicion("12:10:00", "burst")
+    still_open, _ = all_alerts(suspicion("12:00:00", "burst"))
+    closed, _ = pass_time(still_open, event_time("12:30:00"))
+
+    assert suspect(still_open, late)[1] is None
+    assert suspect(closed, late)[1] is None
+
+
+def test_time_closes_a_case_once_and_forgets_it_after_the_grace() -> None:
+    cases, _ = all_alerts(suspicion("12:00:00", "burst"), suspicion("12:05:00", "burst"))
+
+    assert next_time(cases) == event_time("12:35:00")
+    cases, (closed,) = pass_time(cases, event_time("12:35:00"))
+    assert (closed.event_type, closed.event_time) == ("fraud_alert.closed", event_time("12:35:00"))
+    assert closed.payments == ("p@12:00:00", "p@12:05:00")
+
+    assert next_time(cases) == event_time("12:35:00") + GRACE_MS
+    assert pass_time(cases, event_time("12:36:00"))[1] == ()
+    assert pass_time(cases, event_time("12:35:00") + GRACE_MS) == ((), ())
+    assert next_time(()) is None
+
+
+def test_the_same_payments_give_the_same_alert_ids_and_other_steps_give_others() -> None:
+    arrivals = (suspicion("12:00:00", "burst"), suspicion("12:00:10", "travel"), suspicion("12:00:20", "amount"))
+
+    first, again = all_alerts(*arrivals)[1], all_alerts(*arrivals)[1]
+
+    assert [alert.event_id for alert in first] == [alert.event_id for alert in again]
+    assert len({alert.event_id for alert in first}) == 3
+
+
+def test_a_case_lists_the_latest_payments_and_counts_all() -> None:
+    many = [suspicion("12:00:00", "burst", payment=f"p{i}") for i in range(MOST_PAYMENTS + 2)]
+
+    (case,), _ = all_alerts(*many)
+
+    assert (case.payments[0], len(case.payments), case.payment_count) == ("p2", MOST_PAYMENTS, MOST_PAYMENTS + 2)
+
+
+def test_state_survives_encoding_and_an_unknown_version_is_refused() -> None:
+    cases, _ = all_alerts(suspicion("12:00:00", "burst"))
+
+    assert decode_cases(encode_cases(cases)) == cases
+    assert decode_cases(None) == ()
+    with pytest.raises(StateVersionError, match="state has version 9, this job reads 1"):
+        decode_cases(b"\x09anything")

@@ -1,0 +1,125 @@
+import math
+
+import pytest
+
+from udfs.conditions import ConditionError, parse_condition, python_expression, ratio
+from udfs.features import payment_features
+from udfs.rules import facts
+
+FACTS = facts(payment_features())
+
+
+def is_broken(condition: str, **values: object) -> bool:
+    expression = python_expression(parse_condition(condition, FACTS, "EUR"))
+    known = dict.fromkeys(FACTS) | values
+    return bool(eval(expression, {"_ratio": ratio}, known))
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "broken"),
+    [
+        ("count_10m >= 4", {"count_10m": 4}, True),
+        ("count_10m >= 4", {"count_10m": 3}, False),
+        ("4 <= count_10m", {"count_10m": 4}, True),
+        ("sum_1h > 500.00 EUR", {"sum_1h": 500_01}, True),
+        ("sum_1h > 500.00 EUR", {"sum_1h": 500_00}, False),
+        ("seconds_from_previous < 2 minutes", {"seconds_from_previous": 119.9}, True),
+        ("km_from_previous / seconds_from_previous > 900 km/h",
+         {"km_from_previous": 1000.0, "seconds_from_previous": 3600.0}, True),
+        ("km_from_previous / seconds_from_previous > 900 km/h",
+         {"km_from_previous": 800.0, "seconds_from_previous": 3600.0}, False),
+        ("base_amount_minor > 5 * avg_24h", {"base_amount_minor": 51, "avg_24h": 10.0}, True),
+        ("country = 'DE'", {"country": "DE"}, True),
+        ("country not in ('DE', 'FR')", {"country": "ES"}, True),
+        ("country != previous_country", {"country": "ES", "previous_country": "DE"}, True),
+        ("previous_country is null", {}, True),
+        ("not (count_1m >= 2 or channel = 'online')", {"count_1m": 1, "channel": "card_present"}, True),
+        ("count_1m = 1 or count_1m = 2 and channel = 'online'", {"count_1m": 1, "channel": "card_present"}, True),
+        ("country = 'it''s'", {"country": "it's"}, True),
+    ],
+)  # fmt: skip
+def test_a_condition_means_what_it_says(condition: str, values: dict[str, object], broken: bool) -> None:
+    assert is_broken(condition, **values) is broken
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "km_from_previous > 500 km",
+        "not km_from_previous > 500 km",
+        "country != previous_country",
+        "previous_country in ('DE')",
+        "previous_country not in ('DE')",
+    ],
+)
+def test_a_comparison_with_a_missing_value_is_not_true_and_neither_is_its_opposite(condition: str) -> None:
+    assert not is_broken(condition, country="DE")
+
+
+def test_no_time_between_two_distant_payments_is_infinitely_fast() -> None:
+    assert is_broken(
+        "km_from_previous / seconds_from_previous > 900 km/h", km_from_previous=1.0, seconds_from_previous=0.0
+    )
+    assert math.isnan(ratio(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("count_10 >= 4", "at character 1: unknown feature 'count_10'; did you mean count_10m?"),
+        ("sum_1h > 500", "at character 10: money is compared with a plain number; write 500.00 EUR"),
+        ("sum_1h > 500.00 USD", "at character 17: features hold money in EUR, not in USD; say the threshold in EUR"),
+        ("sum_1h > 500.001 EUR", "at character 10: 500.001 EUR has too many decimals; round it"),
+        ("count_1h > 500.00 EUR", "at character 12: a plain number is compared with money"),
+        ("seconds_from_previous < 5", "a time is compared with a plain number; write 2 minutes"),
+        ("km_from_previous > 5 miles", "at character 22: unknown unit 'miles'"),
+        ("country = DE", "at character 11: unknown feature 'DE'"),
+        ("country = 5", "country is text, but '5' is not; write it in quotes: 'DE'"),
+        ("country > 'DE'", "expected =, != or in, since country is text"),
+        ("amount_minor > 5.00 EUR", "it is in the payment's own currency: use base_amount_minor"),
+        ("recent_payments = 'p1'", "it is evidence for the alert"),
+        ("count_1m > ", "found 'the end'; expected a feature or a number"),
+        ("count_1m >= 4 count_1h > 5", "at character 15: found 'count_1h'; expected and, or, or the end"),
+        ("(count_1m >= 4", "expected )"),
+        ("4 > 3", "two constants are compared"),
+        ("count_1m # 4", "at character 10: unexpected '#'"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_what_would_be_right(condition: str, said: str) -> None:
+    with pytest.raises(ConditionError) as raised:
+        parse_condition(condition, FACTS, "EUR")
+
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "count_1m > 5 and count_1m < 3",
+        "count_1m > 5 and count_1m <= 5",
+        "count_1m = 5 and count_1m != 5",
+        "count_1m < 1",
+        "sum_1h < 0.00 EUR",
+        "country = 'DE' and country = 'FR'",
+        "country in ('DE', 'FR') and country not in ('FR', 'DE')",
+        "previous_country is null and previous_country = 'DE'",
+        "km_from_previous is null and km_from_previous > 5 km",
+        "(count_1m > 5 or count_1h > 9) and count_1m < 2 and count_1h < 2",
+    ],
+)
+def test_a_contradiction_is_found(condition: str) -> None:
+    with pytest.raises(ConditionError, match="can never be true"):
+        parse_condition(condition, FACTS, "EUR")
+
+
+@pytest.mark.parametrize("condition", ["count_1m >= 1", "count_1m >= 4 or count_1m < 4"])
+def test_a_condition_that_every_payment_meets_is_found(condition: str) -> None:
+    with pytest.raises(ConditionError, match="always true"):
+        parse_condition(condition, FACTS, "EUR")
+
+
+@pytest.mark.parametrize(
+    "condition", ["count_1m > 5 and count_1m < 7", "count_1m >= 5 and count_1m <= 5", "declined_10m = 0"]
+)
+def test_narrow_bounds_are_no_contradiction(condition: str) -> None:
+    parse_condition(condition, FACTS, "EUR")

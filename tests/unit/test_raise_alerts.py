@@ -1,0 +1,67 @@
+from events import FraudAlert
+from tests.builders import event_time
+from tests.harness import KeyedHarness
+from tests.suspicions import element, suspicion
+from udfs.alerts import GRACE_MS
+from udfs.raise_alerts import RaiseAlerts
+
+
+def harness() -> KeyedHarness:
+    return KeyedHarness(RaiseAlerts(address=lambda alert: alert), key=lambda element: element[0])
+
+
+def steps(alerts: list[FraudAlert]) -> list[tuple[str, str]]:
+    return [(alert.card_id, alert.event_type.removeprefix("fraud_alert.")) for alert in alerts]
+
+
+def test_cards_have_cases_of_their_own() -> None:
+    stage = harness()
+
+    for card in ("c1", "c2", "c1"):
+        stage.process(*element(suspicion("12:00:00", "burst", card=card)))
+
+    assert steps(stage.outputs) == [("c1", "opened"), ("c2", "opened")]
+
+
+def test_a_timer_closes_the_case_when_event_time_has_passed_its_quiet_period() -> None:
+    stage = harness()
+    stage.process(*element(suspicion("12:00:00", "burst")))
+    stage.process(*element(suspicion("12:10:00", "burst")))
+
+    assert stage.advance_watermark(event_time("12:39:59.999")) == []
+    assert steps(stage.advance_watermark(event_time("12:40:00"))) == [("c1", "closed")]
+
+
+def test_one_timer_is_enough_for_a_case_that_goes_on() -> None:
+    stage = harness()
+
+    for minute in range(10):
+        stage.process(*element(suspicion(f"12:0{minute}:00", "burst")))
+
+    assert stage.timers == {(event_time("12:39:00"), "c1")}
+
+
+def test_a_restart_in_the_middle_gives_the_same_alerts() -> None:
+    arrivals = [suspicion("12:00:00", "burst"), suspicion("12:01:00", "travel"), suspicion("12:02:00", "burst")]
+    undisturbed, restarted = harness(), harness()
+    for arrival in arrivals:
+        undisturbed.process(*element(arrival))
+
+    restarted.process(*element(arrivals[0]))
+    after_restart = harness()
+    after_restart.restore(restarted)
+    for arrival in arrivals[1:]:
+        after_restart.process(*element(arrival))
+
+    assert restarted.outputs + after_restart.outputs == undisturbed.outputs
+
+
+def test_state_and_timers_end_empty() -> None:
+    stage = harness()
+    for card in ("c1", "c2"):
+        for at in ("12:00:00", "12:10:00", "15:00:00"):
+            stage.process(*element(suspicion(at, "burst", card=card)))
+
+    stage.advance_watermark(event_time("15:30:00") + GRACE_MS)
+
+    assert stage.is_empty()

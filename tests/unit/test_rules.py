@@ -1,0 +1,149 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from events import Payment, Ruleset
+from tests.builders import event_time, rule, ruleset
+from udfs import rule_functions, ruleset_files
+from udfs.features import payment_features
+from udfs.rules import PAYMENT_FACTS, Rules, RulesetError, RulesetHistory, Verdict, fact_names, validate
+
+FEATURES = payment_features()
+
+
+def judge(rules: Ruleset, **facts: Any) -> Verdict | None:
+    values = dict.fromkeys(fact_names(FEATURES)) | facts
+    return Rules(rules, FEATURES, "EUR").judge(*values.values())
+
+
+def mistakes(rules: Ruleset) -> str:
+    with pytest.raises(RulesetError) as raised:
+        validate(rules, FEATURES, "EUR")
+    return str(raised.value)
+
+
+def test_broken_rules_add_up_to_a_score() -> None:
+    rules = ruleset(rule("many", "count_1m >= 4", score=30), rule("much", "sum_1m > 100.00 EUR", score=40))
+
+    verdict = judge(rules, count_1m=4, sum_1m=100_01)
+
+    assert verdict is not None
+    assert (verdict.score, [broken.rule for broken in verdict.rules]) == (70, ["many", "much"])
+    assert verdict.features["count_1m"] == 4
+
+
+def test_a_payment_below_the_alert_score_is_not_worth_a_word() -> None:
+    rules = ruleset(rule("many", "count_1m >= 4", score=30), rule("much", "sum_1m > 100.00 EUR", score=40))
+
+    assert judge(rules, count_1m=4, sum_1m=0) is None
+
+
+def test_a_rule_in_shadow_is_reported_and_never_alerts() -> None:
+    rules = ruleset(rule("many", "count_1m >= 4"), rule("few", "count_1m >= 2", status="shadow", score=100))
+
+    verdict = judge(rules, count_1m=2)
+
+    assert verdict is not None
+    assert (verdict.shadow, verdict.rules, verdict.score) == (("few",), (), 0)
+
+
+def test_a_rule_that_is_off_says_nothing() -> None:
+    assert judge(ruleset(rule("many", "count_1m >= 4", status="off")), count_1m=9) is None
+
+
+def test_a_function_is_a_rule() -> None:
+    rules = ruleset(rule("limit", when=None, function="just_below_a_limit"))
+
+    assert judge(rules, base_amount_minor=99_50, count_10m=3) is not None
+    assert judge(rules, base_amount_minor=99_50, count_10m=2) is None
+    assert judge(rules, base_amount_minor=60_00, count_10m=3) is None
+
+
+def test_a_function_that_raises_is_reported_and_the_other_rules_still_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    def divides_by_zero(_: object) -> bool:
+        return 1 / 0 > 0
+
+    monkeypatch.setitem(rule_functions.RULE_FUNCTIONS, "divides_by_zero", divides_by_zero)
+    rules = ruleset(rule("many", "count_1m >= 4"), rule("odd", when=None, function="divides_by_zero"))
+
+    verdict = judge(rules, count_1m=4)
+
+    assert verdict is not None
+    assert verdict.failures == ("rule odd: ZeroDivisionError: division by zero",)
+    assert [broken.rule for broken in verdict.rules] == ["many"]
+
+
+def test_every_mistake_of_a_ruleset_is_named() -> None:
+    said = mistakes(
+        ruleset(
+            rule("a", "count_1min >= 4"),
+            rule("a", "sum_1h > 5"),
+            rule("b", when=None),
+            rule("c", when=None, function="nothing"),
+            rule("d", "count_1m > 5 and count_1m < 3"),
+        )
+    )
+
+    assert "rule a: when = 'count_1min >= 4', at character 1: unknown feature" in said
+    assert "rule a: when = 'sum_1h > 5', at character 10: money is compared" in said
+    assert "rule a: the name is used twice" in said
+    assert "rule b: give it either `when` or `function`" in said
+    assert "rule c: there is no function 'nothing'" in said
+    assert "rule d: when = 'count_1m > 5 and count_1m < 3', at character 1: this can never be true" in said
+
+
+def test_an_alert_score_that_cant_be_reached_is_a_mistake() -> None:
+    assert "all active rules together score 30" in mistakes(ruleset(rule(score=30), alert_score=50))
+
+
+def test_a_payment_is_judged_by_the_rules_in_force_at_its_event_time() -> None:
+    history = RulesetHistory(FEATURES, "EUR")
+    for version, at in ((1, "10:00:00"), (3, "12:00:00"), (2, "11:00:00")):
+        history.add(ruleset(version=version, at=at))
+
+    def version_at(at: str) -> int | None:
+        rules = history.at(event_time(at))
+        return rules.ruleset.version if rules else None
+
+    assert [version_at(at) for at in ("09:59:59", "10:00:00", "10:59:59", "11:00:00", "13:00:00")] == [None, 1, 1, 2, 3]
+
+
+def test_an_invalid_version_leaves_the_history_as_it_was() -> None:
+    history = RulesetHistory(FEATURES, "EUR")
+    history.add(ruleset(version=1))
+
+    with pytest.raises(RulesetError):
+        history.add(ruleset(rule("a", "nonsense > 1"), version=2))
+
+    assert len(history) == 1
+
+
+def test_the_default_ruleset_is_valid() -> None:
+    file = ruleset_files.parse(ruleset_files.default_text())
+    rules = ruleset_files.ruleset(file, version=1, effective_from=0, published_at=0, published_by="test")
+
+    validate(rules, FEATURES, "EUR")
+
+    assert len(rules.rules) == 10
+    assert msgspec.json.decode(msgspec.json.encode(rules), type=Ruleset) == rules
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("alert_score = ", "not TOML"),
+        ("alert_score = 50\nquiet_minutes = 5\nrule = []", "Expected `array` of length >= 1"),
+        ("alert_score = 50\nquiet_minutes = 5\n[[rule]]\nname='a'\nwen='x'", "rule a: unknown field 'wen'"),
+        ("alert_score = 'x'\nquiet_minutes = 5\nrule = []", "Expected `int`, got `str` - at `$.alert_score`"),
+    ],
+)
+def test_a_ruleset_file_with_a_mistake_says_which(text: str, said: str) -> None:
+    with pytest.raises(RulesetError) as raised:
+        ruleset_files.parse(text)
+
+    assert said in str(raised.value)
+
+
+def test_facts_of_the_payment_are_columns_of_the_payment() -> None:
+    assert set(PAYMENT_FACTS) <= set(Payment.__struct_fields__)

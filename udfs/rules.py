@@ -1,0 +1,238 @@
+"""Which rules does a payment break? Validates rulesets, and judges payments by them; knows no Flink."""
+
+import bisect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from events import BrokenRule, Rule, Ruleset
+from udfs.conditions import KM, MONEY, PLAIN, SECONDS, ConditionError, Fact, Value, parse_condition, python_expression
+from udfs.conditions import ratio as _ratio
+from udfs.features import Feature, Unit, payment_features
+from udfs.rule_functions import RULE_FUNCTIONS
+
+PAYMENT_FACTS = (
+    "base_amount_minor",
+    "merchant_id",
+    "merchant_category",
+    "country",
+    "device_id",
+    "channel",
+    "status",
+)
+"""Columns of the payment itself that rules may ask about, besides its features."""
+
+
+class RulesetError(ValueError):
+    """A ruleset can't be used; one line a mistake, each saying which rule, what is wrong and what would be right."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one version of the rules says of one payment; travels between two operators of the fraud job."""
+
+    ruleset_version: int
+    score: int = 0
+    """Sum over `rules`; 0 when they don't reach the ruleset's alert score."""
+    rules: tuple[BrokenRule, ...] = ()
+    shadow: tuple[str, ...] = ()
+    quiet_minutes: int
+    features: dict[str, int | float | str | tuple[str, ...] | None]
+    failures: tuple[str, ...] = ()
+    """Rule functions that raised, with their error: the payment becomes a dead letter besides."""
+
+
+_UNITS = {"money": MONEY, "seconds": SECONDS, "km": KM}
+_PAYMENT_FACTS = {
+    name: Fact("number", MONEY, lowest=1) if name == "base_amount_minor" else Fact("text") for name in PAYMENT_FACTS
+}
+_NOT_FACTS = {
+    "amount_minor": Fact("number", only_from="it is in the payment's own currency: use base_amount_minor"),
+}
+
+
+def fact_names(features: Sequence[Feature]) -> tuple[str, ...]:
+    """What `Rules.judge` takes, in its order."""
+    return (*PAYMENT_FACTS, *(feature.name for feature in features))
+
+
+def _feature_fact(feature: Feature) -> Fact:
+    unit: Unit = feature.unit
+    if unit == "text":
+        return Fact("text")
+    if unit == "list":
+        return Fact("list", only_from="it is evidence for the alert: ask for a count or a distinct instead")
+    counts_itself = feature.aggregate in ("count", "distinct") and feature.where is None
+    lowest = 1 if counts_itself else 0
+    return Fact("number", _UNITS.get(unit, PLAIN), lowest=lowest if unit != "number" else float("-inf"))
+
+
+def facts(features: Sequence[Feature]) -> dict[str, Fact]:
+    """All that a condition can name, with its unit."""
+    return _PAYMENT_FACTS | _NOT_FACTS | {feature.name: _feature_fact(feature) for feature in features}
+
+
+def validate(ruleset: Ruleset, features: Sequence[Feature], base_currency: str) -> None:
+    """Check what the schema can't.
+
+    Raises:
+        RulesetError: with every mistake in it, not only the first.
+    """
+    known = facts(features)
+    mistakes = [
+        f"rule {rule.name}: {mistake}" for rule in ruleset.rules for mistake in _mistakes(rule, known, base_currency)
+    ]
+    names = [rule.name for rule in ruleset.rules]
+    mistakes += [
+        f"rule {name}: the name is used twice; rename one" for name in sorted(set(names)) if names.count(name) > 1
+    ]
+    reachable = sum(rule.score for rule in ruleset.rules if rule.status == "active")
+    if 0 < reachable < ruleset.alert_score:
+        mistakes.append(
+            f"alert_score is {ruleset.alert_score}, but all active rules together score {reachable}: no payment would "
+            "ever alert; lower alert_score or raise the scores"
+        )
+    if mistakes:
+        raise RulesetError(mistakes)
+
+
+def _mistakes(rule: Rule, known: Mapping[str, Fact], base_currency: str) -> Iterable[str]:
+    if (rule.when is None) == (rule.function is None):
+        yield "give it either `when` or `function`"
+    elif rule.function is not None and rule.function not in RULE_FUNCTIONS:
+        yield f"there is no function {rule.function!r} in udfs/rule_functions.py; there are {', '.join(RULE_FUNCTIONS)}"
+    elif rule.when is not None:
+        try:
+            parse_condition(rule.when, known, base_currency)
+        except ConditionError as error:
+            yield f"when = {rule.when!r}, {error}"
+
+
+class Rules:
+    """One ruleset, ready to judge payments."""
+
+    def __init__(self, ruleset: Ruleset, features: Sequence[Feature], base_currency: str) -> None:
+        """Compile the ruleset.
+
+        Raises:
+            RulesetError: it is not valid.
+        """
+        validate(ruleset, features, base_currency)
+        self.ruleset = ruleset
+        self._rules = [rule for rule in ruleset.rules if rule.status != "off"]
+        self._names = fact_names(features)
+        self._evidence = {name: self._names.index(name) for name in (feature.name for feature in features)}
+        self._conditions = _compiled(self._rules, facts(features), self._names, base_currency)
+        self._functions = [(i, RULE_FUNCTIONS[rule.function]) for i, rule in enumerate(self._rules) if rule.function]
+
+    def judge(self, *values: Value) -> Verdict | None:
+        """Judge one payment by its facts, in the order of `fact_names`; None if there is nothing to say."""
+        broken: list[int] = self._conditions(*values)
+        failures: list[str] = []
+        if self._functions:
+            named = dict(zip(self._names, values, strict=True))
+            for i, function in self._functions:
+                try:
+                    if function(named):
+                        broken.append(i)
+                except Exception as error:  # noqa: BLE001 - somebody's function: whatever it raises is reported
+                    failures.append(f"rule {self._rules[i].name}: {type(error).__name__}: {error}")
+        if not broken and not failures:
+            return None
+        return self._verdict(sorted(broken), failures, values)
+
+    def _verdict(self, broken: Sequence[int], failures: Sequence[str], values: Sequence[Value]) -> Verdict | None:
+        rules = [self._rules[i] for i in broken]
+        active = [rule for rule in rules if rule.status == "active"]
+        score = sum(rule.score for rule in active)
+        if score < self.ruleset.alert_score:
+            score, active = 0, []
+        shadow = tuple(rule.name for rule in rules if rule.status == "shadow")
+        if not active and not shadow and not failures:
+            return None
+        return Verdict(
+            ruleset_version=self.ruleset.version,
+            score=min(score, 1000),
+            rules=tuple(BrokenRule(rule=rule.name, score=rule.score, reason=rule.description) for rule in active),
+            shadow=shadow,
+            quiet_minutes=self.ruleset.quiet_minutes,
+            features={name: _plain(values[i]) for name, i in self._evidence.items()},
+            failures=tuple(failures),
+        )
+
+
+def _plain(value: Value) -> int | float | str | tuple[str, ...] | None:
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
+def _compiled(
+    rules: Sequence[Rule], known: Mapping[str, Fact], names: Sequence[str], base_currency: str
+) -> Callable[..., list[int]]:
+    """All conditions as one Python function, so that a payment costs one call: facts → indices of broken rules."""
+    lines = [f"def broken({', '.join(names)}):", "    found = []"]
+    for i, rule in enumerate(rules):
+        if rule.when is not None:
+            expression = python_expression(parse_condition(rule.when, known, base_currency))
+            lines.append(f"    if {expression}: found.append({i})")
+    lines.append("    return found")
+    scope: dict[str, Callable[..., list[int]]] = {"_ratio": _ratio}  # type: ignore[dict-item]
+    exec("\n".join(lines), scope)  # built from a parsed and checked condition, never from its text
+    return scope["broken"]
+
+
+@dataclass(frozen=True)
+class _Version:
+    effective_from: int
+    rules: Rules
+
+
+class RulesetHistory:
+    """Every published version; a payment is judged by the one that was in force at its event time.
+
+    Adding swaps in a new list, so that one thread may add while another judges.
+    """
+
+    def __init__(self, features: Sequence[Feature], base_currency: str) -> None:
+        self._features = features
+        self._base_currency = base_currency
+        self._versions: list[_Version] = []
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    def add(self, ruleset: Ruleset) -> None:
+        """Take in a version; a version number that is known already is ignored (the topic was read again).
+
+        Of two versions with the same effective time the higher one counts.
+
+        Raises:
+            RulesetError: it is not valid; the history stays as it was.
+        """
+        if any(version.rules.ruleset.version == ruleset.version for version in self._versions):
+            return
+        rules = Rules(ruleset, self._features, self._base_currency)
+        versions = [*self._versions, _Version(ruleset.effective_from, rules)]
+        versions.sort(key=lambda version: (version.effective_from, version.rules.ruleset.version))
+        self._versions = versions
+
+    def at(self, event_time: int) -> Rules | None:
+        """The rules in force at an event time (UTC milliseconds); None before the first version."""
+        versions = self._versions
+        position = bisect.bisect_right(versions, event_time, key=lambda version: version.effective_from)
+        return versions[position - 1].rules if position else None
+
+
+def payment_rules_signature() -> str:
+    """For documentation and error texts: the facts of a payment and their units, one a line, aligned."""
+    known = facts(payment_features())
+    width = max(map(len, known))
+    units = {MONEY: "money", SECONDS: "time", KM: "distance", PLAIN: ""}
+    return "\n".join(
+        f"{name:<{width}}  {fact.kind:<6}  {units.get(fact.dimension, '')}".rstrip()
+        for name, fact in known.items()
+        if fact.only_from is None
+    )

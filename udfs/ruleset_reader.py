@@ -1,0 +1,146 @@
+"""Where do the rules come from? Reads a topic of rulesets: all versions before the first payment, new ones after."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from events import Ruleset
+from udfs.features import Feature
+from udfs.rules import RulesetError, RulesetHistory
+
+log = logging.getLogger(__name__)
+
+_POLL_MS = 500
+_LOADING_DEADLINE_SECONDS = 60
+
+
+class RulesetsUnavailableError(RuntimeError):
+    """The rulesets can't be read, so nothing can be judged; Flink restarts the task, and it tries again."""
+
+
+class Rulesets(Protocol):
+    """A source of rulesets that can be shipped to where payments are judged."""
+
+    def open(self, features: Sequence[Feature], base_currency: str) -> RulesetHistory:
+        """Load all versions there are, and keep the history growing until `close`."""
+
+    def close(self) -> None:
+        """Stop following."""
+
+    def check(self) -> None:
+        """Raise if new versions can't be seen any more."""
+
+
+class FixedRulesets:
+    """Rulesets that are known beforehand: for tests, and for judging a replay by rules of one's choice."""
+
+    def __init__(self, *rulesets: Ruleset) -> None:
+        self._rulesets = rulesets
+
+    def open(self, features: Sequence[Feature], base_currency: str) -> RulesetHistory:
+        history = RulesetHistory(features, base_currency)
+        for ruleset in self._rulesets:
+            history.add(ruleset)
+        return history
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+    def check(self) -> None:
+        """Nothing can fail."""
+
+
+class KafkaRulesets:
+    """The topic of rulesets. It has one partition, since versions have one order."""
+
+    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._topic = topic
+        self._stop: threading.Event | None = None
+        self._follower: threading.Thread | None = None
+        self._failure: Exception | None = None
+
+    def open(self, features: Sequence[Feature], base_currency: str) -> RulesetHistory:
+        """Load every version that is in the topic now, then follow it in a thread.
+
+        Raises:
+            RulesetsUnavailableError: Kafka doesn't answer, or no valid ruleset was ever published.
+        """
+        history = RulesetHistory(features, base_currency)
+        consumer = self._connect()
+        try:
+            self._load(consumer, history)
+        except BaseException:
+            consumer.close()
+            raise
+        self._stop = threading.Event()
+        self._follower = threading.Thread(
+            target=self._follow, args=(consumer, history, self._stop), name=f"follow-{self._topic}", daemon=True
+        )
+        self._follower.start()
+        return history
+
+    def close(self) -> None:
+        if self._stop is not None and self._follower is not None:
+            self._stop.set()
+            self._follower.join(timeout=10)
+
+    def check(self) -> None:
+        if self._failure is not None:
+            raise RulesetsUnavailableError(f"topic {self._topic} can't be followed any more: {self._failure}")
+
+    def _connect(self) -> KafkaConsumer:
+        try:
+            return KafkaConsumer(
+                bootstrap_servers=self._bootstrap_servers.split(","),
+                client_id=f"rulesets-{self._topic}",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+            )
+        except KafkaError as error:
+            raise RulesetsUnavailableError(f"no Kafka at {self._bootstrap_servers}: {error}") from error
+
+    def _load(self, consumer: KafkaConsumer, history: RulesetHistory) -> None:
+        partition = TopicPartition(self._topic, 0)
+        deadline = time.monotonic() + _LOADING_DEADLINE_SECONDS
+        try:
+            consumer.assign([partition])
+            consumer.seek_to_beginning(partition)
+            end = consumer.end_offsets([partition])[partition]
+            while consumer.position(partition) < end:
+                self._take(consumer, history)
+                if time.monotonic() > deadline:
+                    raise RulesetsUnavailableError(
+                        f"topic {self._topic} was not read to its end within {_LOADING_DEADLINE_SECONDS} s"
+                    )
+        except KafkaError as error:
+            raise RulesetsUnavailableError(f"topic {self._topic} can't be read: {error}") from error
+        if not len(history):
+            raise RulesetsUnavailableError(
+                f"topic {self._topic} holds no valid ruleset: publish one with `python -m ops rulesets publish`"
+            )
+
+    def _follow(self, consumer: KafkaConsumer, history: RulesetHistory, stop: threading.Event) -> None:
+        try:
+            while not stop.is_set():
+                self._take(consumer, history)
+        except Exception as error:  # noqa: BLE001 - handed to the thread that judges, which fails the task
+            self._failure = error
+        finally:
+            consumer.close()
+
+    def _take(self, consumer: KafkaConsumer, history: RulesetHistory) -> None:
+        for records in consumer.poll(timeout_ms=_POLL_MS).values():
+            for record in records:
+                where = f"{record.topic}-{record.partition}@{record.offset}"
+                try:
+                    history.add(msgspec.json.decode(record.value or b"", type=Ruleset))
+                except (msgspec.MsgspecError, RulesetError) as error:
+                    # The versions before it stay in force: an invalid one must not stop the job.
+                    log.error("ignoring the ruleset at %s: %s", where, error)

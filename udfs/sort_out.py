@@ -1,0 +1,82 @@
+"""What becomes of a noteworthy payment? One row of the view `noteworthy_payments` → where it goes; knows no Flink."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from events import DeadLetter, Payment, ShadowHit
+from udfs.alerts import Suspicion
+from udfs.rules import Verdict
+
+
+@dataclass(frozen=True)
+class Noteworthy:
+    """A payment that isn't just counted."""
+
+    kind: str
+    """`rejected`: not a payment. `late`: older than the features reach back. `judged`: broke rules."""
+    event_time: int
+    """UTC milliseconds; the record's timestamp."""
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    headers: Mapping[str, bytes | None]
+    payload: bytes | None
+    """rejected: the record's value. Otherwise the payment as JSON."""
+    note: str
+    """rejected, late: the reason. judged: the `Verdict` as JSON."""
+
+
+Outcome = DeadLetter | ShadowHit | Suspicion
+
+
+def outcomes(noteworthy: Noteworthy, job: str) -> Iterator[Outcome]:
+    """All that follows from one noteworthy payment."""
+    if noteworthy.kind != "judged":
+        yield _dead_letter(noteworthy, noteworthy.note, job)
+        return
+    verdict = msgspec.json.decode(noteworthy.note, type=Verdict)
+    try:
+        payment = msgspec.json.decode(noteworthy.payload or b"", type=Payment)
+    except msgspec.ValidationError as error:
+        # It has the right fields and types, but a value that a payment can't have.
+        yield _dead_letter(noteworthy, str(error), job)
+        return
+    if verdict.failures:
+        yield _dead_letter(noteworthy, "; ".join(verdict.failures), job)
+    if verdict.shadow:
+        yield ShadowHit(
+            event_id=f"shadow-{payment.payment_id}",
+            event_time=noteworthy.event_time,
+            card_id=payment.card_id,
+            payment_id=payment.payment_id,
+            ruleset_version=verdict.ruleset_version,
+            rules=verdict.shadow,
+        )
+    if verdict.rules:
+        yield Suspicion(
+            card_id=payment.card_id,
+            customer_id=payment.customer_id,
+            payment_id=payment.payment_id,
+            event_time=noteworthy.event_time,
+            base_amount_minor=payment.base_amount_minor,
+            base_currency=payment.base_currency,
+            verdict=verdict,
+        )
+
+
+def _dead_letter(noteworthy: Noteworthy, reason: str, job: str) -> DeadLetter:
+    return DeadLetter(
+        event_id=f"{noteworthy.topic}-{noteworthy.partition}-{noteworthy.offset}",
+        event_time=noteworthy.event_time,
+        source_topic=noteworthy.topic,
+        source_partition=noteworthy.partition,
+        source_offset=noteworthy.offset,
+        source_key=noteworthy.key,
+        source_headers=dict(noteworthy.headers),
+        payload=noteworthy.payload,
+        reason=reason,
+        rejected_by=job,
+    )
