@@ -1,0 +1,36 @@
+"""How does a job get its Flink environment? The same way on a cluster and in a plain `python -m jobs.NAME`."""
+
+import os
+from pathlib import Path
+
+from pyflink.common import Configuration
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import StreamTableEnvironment
+
+from connectors import flink_home
+from connectors.settings import Settings
+
+CONFIGURATION = Path(__file__).parent.parent / "flink-conf"
+
+
+def table_environment(job: str) -> StreamTableEnvironment:
+    """An environment for one job: under `flink run` the cluster's, otherwise a mini-cluster in this process."""
+    submitted = "PYFLINK_GATEWAY_PORT" in os.environ
+    configuration = Configuration()
+    if not submitted:
+        home = flink_home.assemble()
+        home.use()
+        os.environ["FLINK_CONF_DIR"] = str(CONFIGURATION)
+        for name, value in home.options().items():
+            configuration.set_string(name, value)
+    # Names every operator of SQL by its place in the plan, so that its state is found again.
+    configuration.set_string("table.exec.uid.generation", "ALWAYS")
+    configuration.set_string("table.local-time-zone", "UTC")
+    configuration.set_string("pipeline.name", job)
+    environment = StreamExecutionEnvironment.get_execution_environment(configuration)
+    return StreamTableEnvironment.create(environment)
+
+
+def variables(job: str, settings: Settings) -> dict[str, str]:
+    """What fills `${…}` in SQL files: all settings, and the job's own consumer group."""
+    return settings.as_variables() | {"CONSUMER_GROUP": f"{settings.consumer_group_prefix}.{job}"}

@@ -1,0 +1,103 @@
+"""Payments → features → rules → alerts.
+
+payments ─▶ sliding_features ─▶ judge_payment ─▶ sort_out ─┬─▶ raise_alerts ─▶ fraud-alerts
+    (SQL, JVM)        (JVM)      (Python, thread)          ├─▶ fraud-shadow-hits
+    └── records that don't decode ────────────────────────▶┼─▶ dead-letters
+                                                           └─▶ late-payments
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from pyflink.common import Row, Types
+from pyflink.datastream import DataStream, OutputTag, ProcessFunction
+from pyflink.table import DataTypes, StreamTableEnvironment
+from pyflink.table.udf import udf
+
+import sql
+from connectors import topics
+from connectors.outgoing import OUTGOING, outgoing, publish
+from connectors.settings import Settings
+from events import DeadLetter, FraudAlert, ShadowHit
+from jobs.environment import table_environment, variables
+from udfs.alerts import Suspicion
+from udfs.features import payment_declaration, payment_features
+from udfs.judge_payment import JudgePayment
+from udfs.raise_alerts import RaiseAlerts
+from udfs.rules import fact_names
+from udfs.ruleset_reader import KafkaRulesets, Rulesets
+from udfs.sort_out import Noteworthy, Outcome, outcomes
+
+JOB = "fraud_detection"
+
+_OUTGOING_TOPICS = (topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS, topics.DEAD_LETTERS)
+_SUSPICIONS = OutputTag("suspicions", Types.TUPLE([Types.STRING(), Types.STRING()]))
+
+
+def define(tables: StreamTableEnvironment, rulesets: Rulesets, base_currency: str) -> DataStream:
+    """The topology, from the table `payments` of `tables` to a stream of `OUTGOING` rows.
+
+    All that is to be kept, alerts and rejects alike, comes out of one query, since two would read Kafka twice.
+    """
+    features = payment_features()
+    judge = udf(JudgePayment(rulesets, features, base_currency), result_type=DataTypes.STRING())
+    tables.create_temporary_system_function("judge_payment", judge)
+    tables.execute_sql(
+        "CREATE TEMPORARY SYSTEM FUNCTION sliding_features AS 'millrace.features.SlidingFeatures' LANGUAGE JAVA"
+    )
+    filled = {"PAYMENT_FEATURES": payment_declaration(), "FACTS": ",\n            ".join(fact_names(features))}
+    for view in ("payment_features", "noteworthy_payments"):
+        tables.execute_sql(sql.read(f"views/{view}.sql", filled))
+
+    noteworthy = tables.to_data_stream(tables.from_path("noteworthy_payments"))
+    sorted_out = noteworthy.process(SortOut(), OUTGOING).name("sort out").uid("sort-out")
+    alerts = (
+        sorted_out.get_side_output(_SUSPICIONS)
+        .key_by(lambda suspicion: suspicion[0], Types.STRING())
+        .process(RaiseAlerts(_addressed_alert), OUTGOING)
+        .name("raise alerts")
+        .uid("raise-alerts")
+    )
+    return sorted_out.union(alerts)
+
+
+def _addressed_alert(alert: FraudAlert) -> Row:
+    return outgoing(topics.FRAUD_ALERTS, alert.card_id.encode(), msgspec.json.encode(alert))
+
+
+class SortOut(ProcessFunction):  # type: ignore[misc]
+    """Rows of `noteworthy_payments` → `OUTGOING` rows, and suspicions by card on a side output."""
+
+    def process_element(self, value: Row, ctx: Any) -> Iterator[Row | tuple[OutputTag, tuple[str, str]]]:
+        kind, _, topic, partition, offset, key, headers, payload, note = value
+        noteworthy = Noteworthy(kind, ctx.timestamp(), topic, partition, offset, key, headers or {}, payload, note)
+        for outcome in outcomes(noteworthy, JOB):
+            yield _addressed(outcome, kind)
+
+
+def _addressed(outcome: Outcome, kind: str) -> Row | tuple[OutputTag, tuple[str, str]]:
+    encoded = msgspec.json.encode(outcome)
+    match outcome:
+        case Suspicion(card_id=card_id):
+            return _SUSPICIONS, (card_id, encoded.decode())
+        case ShadowHit(card_id=card_id):
+            return outgoing(topics.SHADOW_HITS, card_id.encode(), encoded)
+        case DeadLetter(source_key=key):
+            return outgoing(topics.LATE_PAYMENTS if kind == "late" else topics.DEAD_LETTERS, key, encoded)
+
+
+def main() -> None:
+    """Wire the topology to Kafka, and run it."""
+    settings = Settings.from_environment()
+    tables = table_environment(JOB)
+    filled = variables(JOB, settings) | {"OUTGOING_TOPICS": ";".join(topic.name for topic in _OUTGOING_TOPICS)}
+    for table in ("payments", "outgoing_events"):
+        tables.execute_sql(sql.read(f"tables/{table}.sql", filled))
+    rulesets = KafkaRulesets(settings.kafka_bootstrap_servers, topics.FRAUD_RULESETS.name)
+    publish(tables, define(tables, rulesets, settings.base_currency))
+    tables.get_stream_execution_environment().execute(JOB)
+
+
+if __name__ == "__main__":
+    main()

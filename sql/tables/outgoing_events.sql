@@ -1,0 +1,19 @@
+-- One row per event that Python has encoded, keyed as its topic is; written at least once: every event's id is derived
+-- from what caused it, so that a second copy is seen to be one. The row's topic must be among those listed.
+CREATE TABLE outgoing_events (
+    topic STRING METADATA,
+    record_key BYTES,
+    record_value BYTES,
+    event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
+) WITH (
+    'connector' = 'kafka',
+    'topic' = '${OUTGOING_TOPICS}',
+    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'properties.linger.ms' = '5',
+    'properties.compression.type' = 'lz4',
+    'key.format' = 'raw',
+    'key.fields' = 'record_key',
+    'value.format' = 'raw',
+    'value.fields-include' = 'EXCEPT_KEY',
+    'sink.delivery-guarantee' = 'at-least-once'
+)

@@ -1,0 +1,47 @@
+-- One row per record of the topic `payments`, keyed by card_id; a record that doesn't decode has only `error` and
+-- `payload`. Event time is the record's timestamp, so that watermarks are made per partition and whatever the payload.
+-- The primary key of a payment is payment_id; a merchant's retry repeats it.
+CREATE TABLE payments (
+    event_id STRING,
+    event_type STRING,
+    payment_id STRING,
+    order_id STRING,
+    customer_id STRING,
+    card_id STRING,
+    merchant_id STRING,
+    merchant_category STRING,
+    amount_minor BIGINT,
+    currency STRING,
+    base_amount_minor BIGINT,
+    base_currency STRING,
+    country STRING,
+    latitude DOUBLE,
+    longitude DOUBLE,
+    device_id STRING,
+    channel STRING,
+    status STRING,
+    error STRING,
+    payload BYTES,
+    record_key BYTES,
+    event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
+    source_topic STRING METADATA FROM 'topic' VIRTUAL,
+    source_partition INT METADATA FROM 'partition' VIRTUAL,
+    source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
+    source_headers MAP<STRING, BYTES> METADATA FROM 'headers',
+    WATERMARK FOR event_time AS event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+) WITH (
+    'connector' = 'kafka',
+    'topic' = 'payments',
+    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'properties.group.id' = '${CONSUMER_GROUP}',
+    'properties.auto.offset.reset' = 'earliest',
+    'properties.isolation.level' = 'read_committed',
+    'properties.partition.discovery.interval.ms' = '60000',
+    'scan.startup.mode' = '${MILLRACE_START_FROM}',
+    'scan.watermark.idle-timeout' = '${MILLRACE_SOURCE_IDLE_SECONDS} s',
+    'key.format' = 'raw',
+    'key.fields' = 'record_key',
+    'value.format' = 'guarded-json',
+    'value.fields-include' = 'EXCEPT_KEY',
+    'value.guarded-json.required' = 'event_id;payment_id;customer_id;card_id;merchant_id;merchant_category;amount_minor;currency;base_amount_minor;base_currency;country;latitude;longitude;device_id;channel;status'
+)
