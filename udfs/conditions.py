@@ -49,8 +49,8 @@ class Fact:
     dimension: Dimension = PLAIN
     lowest: float = -math.inf
     """No value is below it: lets a threshold that can't be reached be found."""
-    only_from: str | None = None
-    """Why the fact can't be used in a condition, if it can't."""
+    unusable: str | None = None
+    """Why the fact can't be used in a condition, if it can't, and what to use instead."""
 
 
 class ConditionError(ValueError):
@@ -521,8 +521,8 @@ class _Parser:
             near = get_close_matches(token.text, self._facts, n=1)
             what_next = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(self._facts))}"
             raise ConditionError(token.position, f"unknown feature {token.text!r}", what_next)
-        if fact.only_from is not None:
-            raise ConditionError(token.position, f"{token.text} can't be used in a condition", fact.only_from)
+        if fact.unusable is not None:
+            raise ConditionError(token.position, f"{token.text} can't be used in a condition", fact.unusable)
         return fact
 
     def _peek(self) -> _Token:

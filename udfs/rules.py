@@ -9,7 +9,7 @@ import msgspec
 from events import BrokenRule, Rule, Ruleset
 from udfs.conditions import KM, MONEY, PLAIN, SECONDS, ConditionError, Fact, Value, parse_condition, python_expression
 from udfs.conditions import ratio as _ratio
-from udfs.features import Feature, Unit, payment_features
+from udfs.features import Feature, Unit
 from udfs.rule_functions import RULE_FUNCTIONS
 
 PAYMENT_FACTS = (
@@ -51,7 +51,7 @@ _PAYMENT_FACTS = {
     name: Fact("number", MONEY, lowest=1) if name == "base_amount_minor" else Fact("text") for name in PAYMENT_FACTS
 }
 _NOT_FACTS = {
-    "amount_minor": Fact("number", only_from="it is in the payment's own currency: use base_amount_minor"),
+    "amount_minor": Fact("number", unusable="it is in the payment's own currency: use base_amount_minor"),
 }
 
 
@@ -65,7 +65,7 @@ def _feature_fact(feature: Feature) -> Fact:
     if unit == "text":
         return Fact("text")
     if unit == "list":
-        return Fact("list", only_from="it is evidence for the alert: ask for a count or a distinct instead")
+        return Fact("list", unusable="it is evidence for the alert: ask for a count or a distinct instead")
     counts_itself = feature.aggregate in ("count", "distinct") and feature.where is None
     lowest = 1 if counts_itself else 0
     return Fact("number", _UNITS.get(unit, PLAIN), lowest=lowest if unit != "number" else float("-inf"))
@@ -226,13 +226,11 @@ class RulesetHistory:
         return versions[position - 1].rules if position else None
 
 
-def payment_rules_signature() -> str:
-    """For documentation and error texts: the facts of a payment and their units, one a line, aligned."""
-    known = facts(payment_features())
-    width = max(map(len, known))
+def facts_in_words(features: Sequence[Feature]) -> list[tuple[str, str, str]]:
+    """Name, kind and unit of every fact that a condition can ask about."""
     units = {MONEY: "money", SECONDS: "time", KM: "distance", PLAIN: ""}
-    return "\n".join(
-        f"{name:<{width}}  {fact.kind:<6}  {units.get(fact.dimension, '')}".rstrip()
-        for name, fact in known.items()
-        if fact.only_from is None
-    )
+    return [
+        (name, fact.kind, units.get(fact.dimension, ""))
+        for name, fact in facts(features).items()
+        if fact.unusable is None
+    ]

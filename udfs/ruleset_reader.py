@@ -3,11 +3,12 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from events import Ruleset
@@ -107,19 +108,10 @@ class KafkaRulesets:
             raise RulesetsUnavailableError(f"no Kafka at {self._bootstrap_servers}: {error}") from error
 
     def _load(self, consumer: KafkaConsumer, history: RulesetHistory) -> None:
-        partition = TopicPartition(self._topic, 0)
-        deadline = time.monotonic() + _LOADING_DEADLINE_SECONDS
         try:
-            consumer.assign([partition])
-            consumer.seek_to_beginning(partition)
-            end = consumer.end_offsets([partition])[partition]
-            while consumer.position(partition) < end:
-                self._take(consumer, history)
-                if time.monotonic() > deadline:
-                    raise RulesetsUnavailableError(
-                        f"topic {self._topic} was not read to its end within {_LOADING_DEADLINE_SECONDS} s"
-                    )
-        except KafkaError as error:
+            for record in records_to_end(consumer, self._topic):
+                _take(record, history)
+        except (KafkaError, TimeoutError) as error:
             raise RulesetsUnavailableError(f"topic {self._topic} can't be read: {error}") from error
         if not len(history):
             raise RulesetsUnavailableError(
@@ -129,18 +121,40 @@ class KafkaRulesets:
     def _follow(self, consumer: KafkaConsumer, history: RulesetHistory, stop: threading.Event) -> None:
         try:
             while not stop.is_set():
-                self._take(consumer, history)
+                for record in _poll(consumer):
+                    _take(record, history)
         except Exception as error:  # noqa: BLE001 - handed to the thread that judges, which fails the task
             self._failure = error
         finally:
             consumer.close()
 
-    def _take(self, consumer: KafkaConsumer, history: RulesetHistory) -> None:
-        for records in consumer.poll(timeout_ms=_POLL_MS).values():
-            for record in records:
-                where = f"{record.topic}-{record.partition}@{record.offset}"
-                try:
-                    history.add(msgspec.json.decode(record.value or b"", type=Ruleset))
-                except (msgspec.MsgspecError, RulesetError) as error:
-                    # The versions before it stay in force: an invalid one must not stop the job.
-                    log.error("ignoring the ruleset at %s: %s", where, error)
+
+def records_to_end(consumer: KafkaConsumer, topic: str) -> Iterator[ConsumerRecord]:
+    """Every record that is in partition 0 of the topic now; the consumer's position is behind them afterwards.
+
+    Raises:
+        TimeoutError: the end was not reached within a minute.
+        KafkaError: Kafka refuses.
+    """
+    partition = TopicPartition(topic, 0)
+    deadline = time.monotonic() + _LOADING_DEADLINE_SECONDS
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    end = consumer.end_offsets([partition])[partition]
+    while consumer.position(partition) < end:
+        yield from _poll(consumer)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not read to its end within {_LOADING_DEADLINE_SECONDS} s")
+
+
+def _poll(consumer: KafkaConsumer) -> Iterator[ConsumerRecord]:
+    for records in consumer.poll(timeout_ms=_POLL_MS).values():
+        yield from records
+
+
+def _take(record: ConsumerRecord, history: RulesetHistory) -> None:
+    try:
+        history.add(msgspec.json.decode(record.value or b"", type=Ruleset))
+    except (msgspec.MsgspecError, RulesetError) as error:
+        # The versions before it stay in force: an invalid one must not stop the job.
+        log.error("ignoring the ruleset at %s-%s@%s: %s", record.topic, record.partition, record.offset, error)

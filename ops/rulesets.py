@@ -1,0 +1,310 @@
+"""How do fraud rules change? Published as whole versions, ahead of the time from which they hold."""
+
+import getpass
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import msgspec
+from kafka import KafkaConsumer, KafkaProducer
+
+from connectors.settings import Settings
+from connectors.topics import FRAUD_RULESETS, SHADOW_HITS
+from events import Rule, Ruleset, ShadowHit
+from ops.command_group import CommandGroup, connecting_to_kafka
+from ops.tables import table
+from udfs import ruleset_files
+from udfs.features import payment_features
+from udfs.rules import RulesetError, facts_in_words, validate
+from udfs.ruleset_files import RulesetFile
+from udfs.ruleset_reader import records_to_end
+
+LEAD = timedelta(seconds=10)
+"""A version holds from this long after its publication at the earliest, so that every reader has it by then."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One record of the topic."""
+
+    offset: int
+    ruleset: Ruleset | None
+    """None if the record is no ruleset, or an invalid one; the job ignores it."""
+    problem: str = ""
+
+
+class PublicationError(RuntimeError):
+    """The version was not published, or doesn't count; the text says why and what to do."""
+
+
+def read(settings: Settings) -> list[Published]:
+    """All that was ever published, oldest first."""
+    with connecting_to_kafka(settings):
+        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    try:
+        return [
+            _published(record.offset, record.value, settings)
+            for record in records_to_end(consumer, FRAUD_RULESETS.name)
+        ]
+    finally:
+        consumer.close()
+
+
+def _published(offset: int, value: bytes | None, settings: Settings) -> Published:
+    try:
+        ruleset = msgspec.json.decode(value or b"", type=Ruleset)
+        validate(ruleset, payment_features(), settings.base_currency)
+    except (msgspec.MsgspecError, RulesetError) as error:
+        return Published(offset, None, str(error))
+    return Published(offset, ruleset)
+
+
+def publish(settings: Settings, file: RulesetFile, published_by: str, effective_from: int | None = None) -> Ruleset:
+    """Publish a file's rules as the next version.
+
+    Args:
+        effective_from: UTC milliseconds. By default the first version judges every payment there ever was, and a
+            later one those from `LEAD` after now.
+
+    Raises:
+        RulesetError: the rules are invalid; nothing was published.
+        PublicationError: `effective_from` is too early, or somebody else published at the same moment.
+    """
+    now = time.time_ns() // 1_000_000
+    known = [each.ruleset for each in read(settings) if each.ruleset]
+    ruleset = ruleset_files.ruleset(
+        file,
+        version=max((each.version for each in known), default=0) + 1,
+        effective_from=_effective_from(effective_from, known, now),
+        published_at=now,
+        published_by=published_by,
+    )
+    validate(ruleset, payment_features(), settings.base_currency)
+    offset = _send(settings, ruleset)
+    first = next(each for each in read(settings) if each.ruleset and each.ruleset.version == ruleset.version)
+    if first.offset != offset:
+        raise PublicationError(
+            f"somebody else published version {ruleset.version} just before; look at it, then repeat"
+        )
+    return ruleset
+
+
+def _effective_from(wanted: int | None, known: Sequence[Ruleset], now: int) -> int:
+    if not known:
+        return wanted or 0
+    earliest = now + int(LEAD.total_seconds() * 1000)
+    if wanted is None:
+        return earliest
+    if wanted < earliest:
+        raise PublicationError(
+            f"a version can hold from {in_words(earliest)} at the earliest: what was decided before must be decided "
+            "the same when it is replayed"
+        )
+    return wanted
+
+
+def _send(settings: Settings, ruleset: Ruleset) -> int:
+    with connecting_to_kafka(settings):
+        producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), acks="all")
+    try:
+        sent = producer.send(
+            FRAUD_RULESETS.name,
+            key=str(ruleset.version).encode(),
+            value=msgspec.json.encode(ruleset),
+            timestamp_ms=ruleset.event_time,
+        )
+        return int(sent.get(timeout=30).offset)
+    finally:
+        producer.close()
+
+
+def version(settings: Settings, number: int) -> Ruleset:
+    """A published version.
+
+    Raises:
+        PublicationError: there is none of that number.
+    """
+    known = {each.ruleset.version: each.ruleset for each in reversed(read(settings)) if each.ruleset}
+    if number not in known:
+        raise PublicationError(
+            f"there is no version {number}; there are {', '.join(map(str, sorted(known))) or 'none'}"
+        )
+    return known[number]
+
+
+def latest(settings: Settings) -> Ruleset:
+    """The version with the highest number.
+
+    Raises:
+        PublicationError: nothing was published yet.
+    """
+    known = [each.ruleset for each in read(settings) if each.ruleset]
+    if not known:
+        raise PublicationError("no ruleset was published yet: `python -m ops rulesets publish FILE`")
+    return max(known, key=lambda ruleset: ruleset.version)
+
+
+def shadow_hits(settings: Settings) -> Counter[tuple[int, str]]:
+    """How many payments broke each rule in shadow, by (ruleset version, rule); repeats of a restart count once."""
+    with connecting_to_kafka(settings):
+        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    try:
+        hits = {
+            hit.event_id: hit
+            for record in records_to_end(consumer, SHADOW_HITS.name)
+            for hit in (msgspec.json.decode(record.value, type=ShadowHit),)
+        }
+    finally:
+        consumer.close()
+    return Counter((hit.ruleset_version, rule) for hit in hits.values() for rule in hit.rules)
+
+
+def as_file(ruleset: Ruleset, note: str, promoted: str | None = None) -> RulesetFile:
+    """The rules of a version to publish anew, with one rule promoted from shadow to active if named.
+
+    Raises:
+        PublicationError: there is no such rule in shadow.
+    """
+    if promoted and promoted not in {rule.name for rule in ruleset.rules if rule.status == "shadow"}:
+        in_shadow = ", ".join(rule.name for rule in ruleset.rules if rule.status == "shadow") or "none"
+        raise PublicationError(f"version {ruleset.version} has no rule {promoted!r} in shadow; in shadow: {in_shadow}")
+    rules = tuple(
+        msgspec.structs.replace(rule, status="active") if rule.name == promoted else rule for rule in ruleset.rules
+    )
+    return RulesetFile(note=note, alert_score=ruleset.alert_score, quiet_minutes=ruleset.quiet_minutes, rule=rules)
+
+
+def in_words(event_time: int) -> str:
+    """UTC milliseconds as people write it; 0 is the beginning of time."""
+    if event_time == 0:
+        return "the beginning"
+    return datetime.fromtimestamp(event_time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+class _Moment(click.ParamType[int]):
+    name = "TIME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no time; write 2026-03-01T12:00:00Z", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no time zone; write {value}Z for UTC", param, ctx)
+        return round(moment.timestamp() * 1000)
+
+
+class _RulesetGroup(CommandGroup):
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (RulesetError, PublicationError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+_EFFECTIVE_FROM = click.option(
+    "--effective-from", type=_Moment(), help="Event time from which it holds, e.g. 2026-03-01T12:00:00Z."
+)
+
+
+@click.group(cls=_RulesetGroup)
+def rulesets() -> None:
+    """Publish, look at and take back versions of the fraud rules."""
+
+
+@rulesets.command("publish")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_EFFECTIVE_FROM
+@click.option("--dry-run", is_flag=True, help="Check the file and publish nothing.")
+def publish_command(file: Path, effective_from: int | None, dry_run: bool) -> None:
+    """Check FILE (TOML) and publish its rules as the next version."""
+    settings = Settings.from_environment()
+    parsed = ruleset_files.parse(file.read_text(encoding="utf-8"))
+    if dry_run:
+        draft = ruleset_files.ruleset(parsed, version=1, effective_from=0, published_at=0, published_by="nobody")
+        validate(draft, payment_features(), settings.base_currency)
+        click.echo(f"{file}: {len(parsed.rule)} rules, no mistake found; nothing was published")
+        return
+    _say_published(publish(settings, parsed, getpass.getuser(), effective_from))
+
+
+@rulesets.command("rollback")
+@click.argument("number", type=int)
+@_EFFECTIVE_FROM
+def rollback_command(number: int, effective_from: int | None) -> None:
+    """Publish the rules of version NUMBER again, as the next version."""
+    settings = Settings.from_environment()
+    file = as_file(version(settings, number), note=f"back to version {number}")
+    _say_published(publish(settings, file, getpass.getuser(), effective_from))
+
+
+@rulesets.command("promote")
+@click.argument("rule")
+@_EFFECTIVE_FROM
+def promote_command(rule: str, effective_from: int | None) -> None:
+    """Publish the latest version again with RULE, which is in shadow, made active."""
+    settings = Settings.from_environment()
+    file = as_file(latest(settings), note=f"{rule}: shadow → active", promoted=rule)
+    _say_published(publish(settings, file, getpass.getuser(), effective_from))
+
+
+def _say_published(ruleset: Ruleset) -> None:
+    click.echo(f"version {ruleset.version} published; it holds from {in_words(ruleset.effective_from)}")
+
+
+@rulesets.command("list")
+def list_command() -> None:
+    """All versions, and records of the topic that are no valid ruleset."""
+    rows = [_row(each) for each in read(Settings.from_environment())]
+    if not rows:
+        click.echo("no ruleset was published yet")
+        return
+    headings = ("version", "holds from", "published", "by", "active", "shadow", "off", "note")
+    click.echo(table(headings, rows))
+
+
+def _row(published: Published) -> tuple[object, ...]:
+    ruleset = published.ruleset
+    if ruleset is None:
+        return ("invalid", "never", f"offset {published.offset}", "", "", "", "", published.problem.splitlines()[0])
+    status = Counter(rule.status for rule in ruleset.rules)
+    return (
+        ruleset.version,
+        in_words(ruleset.effective_from),
+        in_words(ruleset.event_time),
+        ruleset.published_by,
+        status["active"],
+        status["shadow"],
+        status["off"],
+        ruleset.note,
+    )
+
+
+@rulesets.command("show")
+@click.argument("number", type=int, required=False)
+def show_command(number: int | None) -> None:
+    """The rules of version NUMBER (default: the latest), with how often those in shadow were broken."""
+    settings = Settings.from_environment()
+    ruleset = latest(settings) if number is None else version(settings, number)
+    hits = shadow_hits(settings)
+    click.echo(
+        f"version {ruleset.version}, holds from {in_words(ruleset.effective_from)}: alerts at a score of "
+        f"{ruleset.alert_score}, a case closes after {ruleset.quiet_minutes} quiet minutes\n"
+    )
+    rows = [_rule_row(rule, hits[ruleset.version, rule.name]) for rule in ruleset.rules]
+    click.echo(table(("rule", "status", "score", "shadow hits", "when"), rows))
+
+
+def _rule_row(rule: Rule, hits: int) -> tuple[object, ...]:
+    shadow_hits = hits if rule.status == "shadow" else ""
+    return (rule.name, rule.status, rule.score, shadow_hits, rule.when or f"function {rule.function}")
+
+
+@rulesets.command("facts")
+def facts_command() -> None:
+    """What a rule's condition can ask about, and in which unit."""
+    click.echo(table(("fact", "kind", "unit"), facts_in_words(payment_features())))

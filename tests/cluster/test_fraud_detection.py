@@ -1,0 +1,142 @@
+"""The fraud job's topology on bounded input; each group of tests looks at one run."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from pyflink.common import Types
+from pyflink.table import StreamTableEnvironment
+
+from connectors import topics
+from events import DeadLetter, Event, FraudAlert, Payment, Ruleset, ShadowHit
+from jobs import fraud_detection
+from tests.builders import event_time, payment, rule, ruleset
+from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.payments_table import create_payments, record
+from tests.cluster.records import Record, write_records
+from udfs.ruleset_reader import FixedRulesets
+
+
+class Outcome:
+    """What a run of the job sent."""
+
+    def __init__(self, encoded: Iterable[str]) -> None:
+        types = {topic.name: topic.event for topic in topics.TOPICS}
+        rows = [msgspec.json.decode(row, type=tuple[str, bytes | None, bytes]) for row in encoded]
+        self.events = [(topic, key, msgspec.json.decode(value, type=types[topic])) for topic, key, value in rows]
+
+    def of(self, topic: topics.Topic) -> list[Event]:
+        """The events of one topic."""
+        return [event for name, _, event in self.events if name == topic.name]
+
+    def alerts(self, card: str) -> list[FraudAlert]:
+        """Alerts of one card."""
+        return [
+            alert for alert in self.of(topics.FRAUD_ALERTS) if isinstance(alert, FraudAlert) and alert.card_id == card
+        ]
+
+    def rejects(self, topic: topics.Topic = topics.DEAD_LETTERS) -> dict[int, DeadLetter]:
+        """Dead letters by the offset of their record."""
+        return {reject.source_offset: reject for reject in self.of(topic) if isinstance(reject, DeadLetter)}
+
+
+def run(tables: StreamTableEnvironment, folder: Path, records: Sequence[Record], *rulesets: Ruleset) -> Outcome:
+    """Run the job's topology to the end of the records."""
+    create_payments(tables, write_records(folder, records))
+    stream = fraud_detection.define(tables, FixedRulesets(*rulesets), "EUR")
+    # As text, since PyFlink can't collect a row with a missing array.
+    with stream.map(lambda row: msgspec.json.encode(list(row)).decode(), Types.STRING()).execute_and_collect() as rows:
+        return Outcome(rows)
+
+
+BURST = [payment("burst", f"12:00:0{second}", amount=10) for second in range(6)]
+RETRIED = payment("retried", "12:00:00")
+RECORDS = [
+    *map(record, BURST),
+    *[record(RETRIED) for _ in range(6)],
+    Record(b'{"payment_id": "p1", "card', key=b"torn", timestamp=event_time("12:00:07"), headers={"trace": b"t1"}),
+    Record(b"\xff\xfe", timestamp=event_time("12:00:08")),
+    record(payment("euro", "12:00:09", amount=999, currency="euro")),
+    record(payment("shadow", "12:00:10", amount=300)),
+    record(payment("strict", "12:59:59.999", amount=200)),
+    record(payment("strict", "13:00:00", amount=200)),
+    record(payment("late", "2026-03-02T18:00:00Z")),
+    record(payment("late", "2026-03-01T17:59:59.999Z", amount=999)),
+    record(payment("late", "2026-03-01T18:00:00Z")),
+    Record(None, key=b"tombstone", timestamp=event_time("2026-03-02T18:00:00Z")),
+]
+LENIENT = ruleset(
+    rule("burst", "count_1m >= 4"),
+    rule("large", "base_amount_minor > 250.00 EUR", status="shadow"),
+    rule("very_large", "base_amount_minor > 900.00 EUR"),
+)
+STRICT = ruleset(rule("not_small", "base_amount_minor > 150.00 EUR"), version=2, at="13:00:00")
+
+
+@pytest.fixture(scope="module")
+def outcome(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    tables = StreamTableEnvironment.create(cluster.environment())
+    return run(tables, tmp_path_factory.mktemp("payments"), RECORDS, LENIENT, STRICT)
+
+
+def test_a_burst_opens_one_case_and_time_closes_it(outcome: Outcome) -> None:
+    opened, closed = outcome.alerts("burst")
+
+    assert (opened.event_type, opened.payment_id) == ("fraud_alert.opened", BURST[3].payment_id)
+    assert (opened.features["count_1m"], opened.features["sum_1m"]) == (4, 4 * 10_00)
+    assert opened.features["recent_payments"] == tuple(each.payment_id for each in BURST[:4])
+    assert (closed.event_type, closed.payment_count, closed.amount_minor) == ("fraud_alert.closed", 3, 30_00)
+    assert closed.event_time == event_time("12:30:05")
+
+
+def test_a_payment_that_is_sent_again_counts_once(outcome: Outcome) -> None:
+    assert outcome.alerts("retried") == []
+
+
+def test_a_record_that_does_not_decode_is_a_dead_letter_with_its_coordinates(outcome: Outcome) -> None:
+    offset = len(BURST) + 6
+    torn, not_utf8 = outcome.rejects()[offset], outcome.rejects()[offset + 1]
+
+    assert (torn.source_topic, torn.source_partition, torn.source_key) == ("payments", 0, b"torn")
+    assert (torn.payload, torn.source_headers) == (b'{"payment_id": "p1", "card', {"trace": b"t1"})
+    assert (torn.event_id, torn.event_time) == (f"payments-0-{offset}", event_time("12:00:07"))
+    assert (not_utf8.payload, not_utf8.source_key) == (b"\xff\xfe", None)
+    assert "UTF-8" in not_utf8.reason
+
+
+def test_a_value_that_a_payment_can_not_have_is_a_dead_letter(outcome: Outcome) -> None:
+    (letter,) = [each for each in outcome.rejects().values() if each.source_key == b"euro"]
+
+    assert "currency" in letter.reason
+    assert outcome.alerts("euro") == []
+
+
+def test_a_rule_in_shadow_is_reported_and_never_alerts(outcome: Outcome) -> None:
+    hits = [hit for hit in outcome.of(topics.SHADOW_HITS) if isinstance(hit, ShadowHit)]
+
+    assert [(hit.card_id, hit.rules) for hit in hits] == [("shadow", ("large",))]
+    assert outcome.alerts("shadow") == []
+
+
+def test_a_new_ruleset_holds_from_its_event_time(outcome: Outcome) -> None:
+    opened = outcome.alerts("strict")[0]
+
+    assert (opened.payment_id, opened.ruleset_version) == ("strict@13:00:00", 2)
+
+
+def test_a_payment_older_than_the_features_reach_is_kept_apart_and_one_at_the_edge_counts(outcome: Outcome) -> None:
+    (late,) = outcome.rejects(topics.LATE_PAYMENTS).values()
+
+    assert late.source_offset == len(RECORDS) - 3
+    assert msgspec.json.decode(late.payload or b"", type=Payment).event_time == event_time("2026-03-01T17:59:59.999Z")
+    assert late.reason.startswith("late")
+    assert outcome.alerts("late") == []
+
+
+def test_nothing_else_comes_out(outcome: Outcome) -> None:
+    assert len(outcome.rejects()) == 3
+    assert {alert.card_id for alert in outcome.of(topics.FRAUD_ALERTS) if isinstance(alert, FraudAlert)} == {
+        "burst",
+        "strict",
+    }
