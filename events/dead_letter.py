@@ -15,11 +15,17 @@ class DeadLetter(Event, frozen=True, kw_only=True):
     """
 
     event_type: Literal["dead_letter"] = "dead_letter"
+    """Always `dead_letter`."""
     source_topic: Identifier
+    """The topic that the record was read from."""
     source_partition: Annotated[int, msgspec.Meta(ge=0)]
+    """Its partition there."""
     source_offset: Annotated[int, msgspec.Meta(ge=0)]
+    """Its offset in the partition."""
     source_key: bytes | None
+    """The record's key, byte for byte; null if it had none."""
     source_headers: dict[str, bytes | None]
+    """The record's headers by name, byte for byte."""
     payload: bytes | None
     """The record's value, byte for byte; null only if it had none."""
     reason: str

@@ -13,7 +13,9 @@ class BrokenRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule that a payment broke."""
 
     rule: Identifier
+    """The rule's name."""
     score: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    """What the rule adds to the score, in points of 100."""
     reason: str
     """The rule's description, in the words of whoever wrote it."""
 
@@ -32,13 +34,16 @@ class FraudAlert(Event, frozen=True, kw_only=True):
     case_id: Identifier
     """Same for all steps of one case."""
     card_id: Identifier
+    """The card whose case it is."""
     customer_id: Identifier
+    """Whom the card belongs to."""
     payment_id: Identifier
     """The payment that caused this step (on closed: the last one of the case)."""
     score: Score
     rules: tuple[BrokenRule, ...]
     """opened, escalated: the rules newly broken by this step; closed: every rule of the case."""
     ruleset_version: Annotated[int, msgspec.Meta(ge=1)]
+    """Version of the ruleset that judged the payment."""
     features: dict[str, int | float | str | tuple[str, ...] | None]
     """The payment's features as the rules saw them, by name."""
     payments: tuple[Identifier, ...]

@@ -14,14 +14,17 @@ class Payment(Event, frozen=True, kw_only=True):
     """One authorisation request and its answer. Keyed by `card_id`."""
 
     event_type: Literal["payment"] = "payment"
+    """Always `payment`."""
     payment_id: Identifier
     """The payment's own number: a retry by the merchant repeats it under a new `event_id`."""
     order_id: Identifier | None = None
     """The order that it pays for; null for payments outside the shop."""
     customer_id: Identifier
+    """Whom the card belongs to."""
     card_id: Identifier
     """A token for the card, never its number."""
     merchant_id: Identifier
+    """Who gets the money."""
     merchant_category: Identifier
     """What the merchant sells, in words: `grocery`, `electronics`, `digital`, …"""
     amount_minor: Annotated[MinorUnits, msgspec.Meta(gt=0)]
@@ -37,4 +40,6 @@ class Payment(Event, frozen=True, kw_only=True):
     device_id: Identifier
     """The terminal, phone or browser that the card was used on."""
     channel: Literal["card_present", "online"]
+    """card_present: at a terminal. online: the card was not there."""
     status: Literal["authorized", "declined"]
+    """The issuer's answer: authorized, or declined."""

@@ -1,0 +1,40 @@
+"""What does the person at the terminal see of an error that they can mend? One message, no traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from connectors.schema_registry import RegistryError
+from connectors.settings import Settings, SettingsError
+
+
+class CommandGroup(click.Group):
+    """A command group whose commands may raise what a wrong setting or a server that is down raises."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; exit status 1 and `Error: …` for what can be mended outside the program."""
+        try:
+            return super().invoke(ctx)
+        except (ConnectionError, RegistryError, SettingsError) as error:
+            raise click.ClickException(str(error)) from error
+        except KafkaError as error:
+            raise click.ClickException(f"Kafka: {error}") from error
+
+
+@contextmanager
+def connecting_to_kafka(settings: Settings) -> Iterator[None]:
+    """Wraps the construction of a Kafka client.
+
+    Raises:
+        ConnectionError: no broker answers; the text says what to do.
+    """
+    try:
+        yield
+    except KafkaTimeoutError as error:
+        raise ConnectionError(
+            f"no Kafka broker answers at {settings.kafka_bootstrap_servers}: start it (`make up`), "
+            "or set MILLRACE_KAFKA_BOOTSTRAP_SERVERS to where it is"
+        ) from error

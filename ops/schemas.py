@@ -1,0 +1,218 @@
+"""How do the events' schemas reach the registry, and how is a change that breaks readers stopped before that?"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+import events
+from connectors.schema_registry import SchemaRefusedError, SchemaRegistry
+from connectors.settings import Settings
+from connectors.topics import TOPICS, Topic
+from events.compatibility import incompatibilities
+from events.schemas import schema, schema_text
+from ops.command_group import CommandGroup
+from ops.tables import table
+
+RELEASED = Path(events.__file__).parent / "released"
+"""Every released schema: `<subject>/<version>.json`, the version being the registry's too."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one subject's schema stands to the earlier ones."""
+
+    subject: str
+    state: Literal["new", "unchanged", "compatible", "incompatible"]
+    reasons: tuple[str, ...] = ()
+    """Incompatible: which version's records could not be read any more, where and why."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the registry did with one subject's schema."""
+
+    subject: str
+    version: int | None
+    """None if it was refused."""
+    outcome: Literal["new", "unchanged", "refused"]
+    reasons: tuple[str, ...] = ()
+
+
+class SchemasRefusedError(RuntimeError):
+    """At least one schema would break readers; the text says which and why, in words."""
+
+    def __init__(self, rows: Sequence[Verdict] | Sequence[Registration]) -> None:
+        super().__init__(_reasons_text(rows))
+        self.registrations = [row for row in rows if isinstance(row, Registration)]
+        """What became of every subject, the good ones too; empty if none was sent to the registry."""
+
+
+def released(topic: Topic, folder: Path = RELEASED) -> dict[int, dict[str, Any]]:
+    """The topic's released schemas by version, oldest first."""
+    files = sorted((folder / topic.subject).glob("*.json"), key=lambda file: int(file.stem))
+    return {int(file.stem): json.loads(file.read_text("utf-8")) for file in files}
+
+
+def check(topics: Iterable[Topic] = TOPICS, folder: Path = RELEASED) -> list[Verdict]:
+    """Compare each topic's schema with all its released ones; no registry is asked."""
+    return [_verdict(topic.subject, schema(topic.event), released(topic, folder)) for topic in topics]
+
+
+def check_registry(settings: Settings, topics: Iterable[Topic] = TOPICS) -> list[Verdict]:
+    """Compare each topic's schema with those in the registry, and ask it whether it would take it."""
+    registry = SchemaRegistry(settings.schema_registry_url)
+    verdicts = []
+    for topic in topics:
+        document = schema(topic.event)
+        verdict = _verdict(topic.subject, document, registry.schemas(topic.subject))
+        if verdict.state == "compatible" and not registry.accepts(topic.subject, document):
+            verdict = Verdict(topic.subject, "incompatible", ("the registry would refuse it, but doesn't say why",))
+        verdicts.append(verdict)
+    return verdicts
+
+
+def release(topics: Iterable[Topic] = TOPICS, folder: Path = RELEASED) -> list[Path]:
+    """Write the next version of every schema that changed; answers the new files.
+
+    Raises:
+        SchemasRefusedError: a change would break readers; nothing was written.
+    """
+    topics = tuple(topics)
+    verdicts = check(topics, folder)
+    if any(verdict.reasons for verdict in verdicts):
+        raise SchemasRefusedError(verdicts)
+    changed = [topic for topic, verdict in zip(topics, verdicts, strict=True) if verdict.state != "unchanged"]
+    return [_write_next_version(topic, folder) for topic in changed]
+
+
+def register(settings: Settings, topics: Iterable[Topic] = TOPICS, folder: Path = RELEASED) -> list[Registration]:
+    """Register each topic's schema under `<topic>-value`, judged by BACKWARD_TRANSITIVE.
+
+    A registry that is empty gets the released versions first, so that versions mean the same everywhere and
+    nothing that was ever released can be broken.
+
+    Raises:
+        SchemasRefusedError: some were refused; all others are registered.
+    """
+    registry = SchemaRegistry(settings.schema_registry_url)
+    registrations = [_register(registry, topic, folder) for topic in topics]
+    if any(registration.reasons for registration in registrations):
+        raise SchemasRefusedError(registrations)
+    return registrations
+
+
+def _verdict(subject: str, document: dict[str, Any], earlier: dict[int, dict[str, Any]]) -> Verdict:
+    if not earlier:
+        return Verdict(subject, "new")
+    if reasons := _reasons(document, earlier):
+        return Verdict(subject, "incompatible", reasons)
+    return Verdict(subject, "unchanged" if document in earlier.values() else "compatible")
+
+
+def _reasons(document: dict[str, Any], earlier: dict[int, dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(
+        f"version {version}: {reason}"
+        for version, released_schema in earlier.items()
+        for reason in incompatibilities(released_schema, document)
+    )
+
+
+def _write_next_version(topic: Topic, folder: Path) -> Path:
+    file = folder / topic.subject / f"{max(released(topic, folder), default=0) + 1}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(schema_text(schema(topic.event)), "utf-8")
+    return file
+
+
+def _register(registry: SchemaRegistry, topic: Topic, folder: Path) -> Registration:
+    registry.set_rule(topic.subject)
+    document = schema(topic.event)
+    try:
+        for earlier in released(topic, folder).values():
+            if earlier != document:
+                registry.register(topic.subject, earlier)
+        registered = registry.register(topic.subject, document)
+    except SchemaRefusedError as refusal:
+        reasons = _reasons(document, registry.schemas(topic.subject)) or (str(refusal),)
+        return Registration(topic.subject, None, "refused", reasons)
+    return Registration(topic.subject, registered.version, "new" if registered.is_new else "unchanged")
+
+
+def _reasons_text(rows: Sequence[Verdict] | Sequence[Registration]) -> str:
+    return "\n".join(f"{row.subject}: {reason}" for row in rows for reason in row.reasons)
+
+
+_STATES = {
+    "new": "new: release it with `python -m ops schemas release`",
+    "unchanged": "unchanged",
+    "compatible": "changed, compatible: release it with `python -m ops schemas release`",
+    "incompatible": "changed, INCOMPATIBLE",
+}
+_REGISTRY_STATES = _STATES | {
+    "new": "not registered yet",
+    "compatible": "changed, compatible: register it with `python -m ops schemas register`",
+}
+
+
+@click.group(cls=CommandGroup)
+def schemas() -> None:
+    """The events' schemas: register, check, release, show."""
+
+
+@schemas.command("register")
+def register_command() -> None:
+    """Register every topic's schema under BACKWARD_TRANSITIVE."""
+    try:
+        registrations = register(Settings.from_environment(), TOPICS)
+    except SchemasRefusedError as refusal:
+        _print_registrations(refusal.registrations)
+        raise click.ClickException(f"refused, since readers would break\n{refusal}") from refusal
+    _print_registrations(registrations)
+
+
+@schemas.command("check")
+@click.option("--registry", is_flag=True, help="Compare with what the registry holds, too.")
+def check_command(registry: bool) -> None:
+    """Compare with every released schema.
+
+    Exit status 1 if records that were valid could not be read any more.
+    """
+    verdicts = check(TOPICS)
+    click.echo(table(("subject", "since the last release"), [(each.subject, _STATES[each.state]) for each in verdicts]))
+    if registry:
+        asked = check_registry(Settings.from_environment(), TOPICS)
+        rows = [(each.subject, _REGISTRY_STATES[each.state]) for each in asked]
+        click.echo("\n" + table(("subject", "against the registry"), rows))
+        verdicts = verdicts + asked
+    if reasons := _reasons_text(verdicts):
+        raise click.ClickException(f"readers would break\n{reasons}")
+
+
+@schemas.command("release")
+def release_command() -> None:
+    """Write the changed schemas to events/released."""
+    try:
+        written = release(TOPICS)
+    except SchemasRefusedError as refusal:
+        raise click.ClickException(f"nothing was released, since readers would break\n{refusal}") from refusal
+    for file in written:
+        click.echo(f"released {file.parent.name} version {file.stem}")
+    if not written:
+        click.echo("nothing to release: no schema changed")
+
+
+@schemas.command("show")
+@click.argument("subject", type=click.Choice([topic.subject for topic in TOPICS]))
+def show_command(subject: str) -> None:
+    """Print a subject's schema as the code has it now."""
+    [event] = [topic.event for topic in TOPICS if topic.subject == subject]
+    click.echo(schema_text(schema(event)), nl=False)
+
+
+def _print_registrations(registrations: Sequence[Registration]) -> None:
+    rows = [(each.subject, "–" if each.version is None else each.version, each.outcome) for each in registrations]
+    click.echo(table(("subject", "version", "outcome"), rows))

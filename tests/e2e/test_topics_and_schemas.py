@@ -1,0 +1,257 @@
+"""Topics and schemas against the real broker and the real registry."""
+
+import copy
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from kafka import KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import InvalidTimestampError
+
+from connectors.schema_registry import RULE, SchemaRefusedError, SchemaRegistry
+from connectors.settings import Settings
+from connectors.topics import DAY_MS, FUTURE_LIMIT, PAYMENTS, TOPICS, Topic
+from events import Event
+from events.schemas import schema, schema_text
+from ops.schemas import SchemasRefusedError, check_registry, register, release, schemas
+from ops.topic_keys import sample_keys
+from ops.topics import TopicsBlockedError, apply, describe, plan, topics
+from tests.schema_changes import COMPATIBLE, INCOMPATIBLE, Change
+
+pytestmark = pytest.mark.usefixtures("stack")
+
+
+class Thing(Event, frozen=True, kw_only=True):
+    """What these tests register."""
+
+    name: str
+    """What it is called."""
+
+
+class BrokenThing(Event, frozen=True, kw_only=True):
+    """The same, incompatible."""
+
+    name: int
+    """Its number."""
+
+
+@pytest.fixture
+def settings(stack: object) -> Settings:  # noqa: ARG001
+    return Settings.from_environment()
+
+
+@pytest.fixture
+def admin(settings: Settings) -> Iterator[Any]:
+    client = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def topic(admin: Any) -> Iterator[Topic]:
+    """A declared topic of this test alone, that doesn't exist yet."""
+    declared = replace(PAYMENTS, name=f"test-{uuid.uuid4()}", partitions=2, retention_ms=7 * DAY_MS, event=Thing)
+    yield declared
+    if declared.name in admin.list_topics():
+        admin.delete_topics([declared.name])
+
+
+@pytest.fixture
+def producer(settings: Settings) -> Iterator[Any]:
+    client = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def registry(settings: Settings) -> SchemaRegistry:
+    return SchemaRegistry(settings.schema_registry_url)
+
+
+def changed(topic: Topic, **changes: Any) -> list[Topic]:
+    """The same topic, declared differently."""
+    return [replace(topic, **changes)]
+
+
+def test_the_declared_topics_become_real(settings: Settings) -> None:
+    apply(settings)
+
+    assert {step.what for step in plan(TOPICS, describe(settings))} == {"nothing"}
+
+
+def test_a_topic_is_created_as_declared(settings: Settings, topic: Topic) -> None:
+    done = apply(settings, [topic])
+
+    real = describe(settings)[topic.name]
+    assert [step.what for step in done] == ["create"]
+    assert real.partitions == 2
+    assert {name: real.config[name] for name in topic.config()} == topic.config()
+
+
+def test_applying_twice_changes_nothing(settings: Settings, topic: Topic) -> None:
+    apply(settings, [topic])
+
+    assert apply(settings, [topic]) == []
+
+
+def test_an_altered_topic_keeps_its_other_settings(settings: Settings, topic: Topic, admin: Any) -> None:
+    apply(settings, [topic])
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, {"max.message.bytes": "2000000"})])
+
+    apply(settings, changed(topic, retention_ms=9 * DAY_MS))
+
+    config = describe(settings)[topic.name].config
+    assert (config["retention.ms"], config["max.message.bytes"]) == (str(9 * DAY_MS), "2000000")
+
+
+def test_data_is_only_deleted_when_asked(settings: Settings, topic: Topic) -> None:
+    apply(settings, [topic])
+    shorter = changed(topic, retention_ms=DAY_MS)
+
+    with pytest.raises(TopicsBlockedError, match="deletes data"):
+        apply(settings, shorter)
+    refused = describe(settings)[topic.name].config["retention.ms"]
+    apply(settings, shorter, allow_data_loss=[topic.name])
+    allowed = describe(settings)[topic.name].config["retention.ms"]
+
+    assert (refused, allowed) == (str(7 * DAY_MS), str(DAY_MS))
+
+
+def test_keys_only_move_when_asked(settings: Settings, topic: Topic) -> None:
+    apply(settings, [topic])
+    wider = changed(topic, partitions=4)
+
+    with pytest.raises(TopicsBlockedError, match="the order by key is lost"):
+        apply(settings, wider)
+    refused = describe(settings)[topic.name].partitions
+    apply(settings, wider, allow_key_moves=[topic.name])
+    allowed = describe(settings)[topic.name].partitions
+
+    assert (refused, allowed) == (2, 4)
+
+
+def test_one_blocked_step_stops_the_whole_plan(settings: Settings, topic: Topic) -> None:
+    apply(settings, [topic])
+
+    with pytest.raises(TopicsBlockedError, match="Kafka can't take partitions away"):
+        apply(settings, [replace(topic, name=f"{topic.name}-new"), *changed(topic, partitions=1)])
+
+    assert f"{topic.name}-new" not in describe(settings)
+
+
+def test_without_a_terminal_the_plan_is_only_shown(
+    settings: Settings, topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.topics.TOPICS", (topic,))
+
+    shown = CliRunner().invoke(topics, ["apply"])
+    exists = topic.name in describe(settings)
+    applied = CliRunner().invoke(topics, ["apply", "--yes"])
+
+    assert shown.exit_code == 1
+    assert "partitions 2, cleanup delete, kept 7 days" in shown.output
+    assert "run it again with --yes" in shown.output
+    assert not exists
+    assert applied.exit_code == 0, applied.output
+    assert topic.name in describe(settings)
+
+
+def test_a_record_from_the_future_is_refused_by_the_broker(settings: Settings, topic: Topic, producer: Any) -> None:
+    apply(settings, [topic])
+    now, limit = int(time.time() * 1000), int(FUTURE_LIMIT.total_seconds() * 1000)
+
+    producer.send(topic.name, b"soon", timestamp_ms=now + limit - 60_000).get(timeout=10)
+    with pytest.raises(InvalidTimestampError):
+        producer.send(topic.name, b"too far", timestamp_ms=now + limit + 60_000).get(timeout=10)
+
+
+def test_the_hottest_key_is_measured(settings: Settings, topic: Topic, producer: Any) -> None:
+    apply(settings, [topic])
+    for key in ["hot"] * 6 + ["a", "b", "c", "d"]:
+        producer.send(topic.name, b"x", key=key.encode())
+    producer.flush()
+
+    sample = sample_keys(settings, topic.name, latest=1000)
+
+    assert (sample.records, sample.keys, sample.hottest_key, sample.hottest_share) == (10, 5, "hot", 0.6)
+    assert sum(sample.partition_shares.values()) == pytest.approx(1)
+
+
+def test_the_events_schemas_are_registered(settings: Settings, registry: SchemaRegistry) -> None:
+    register(settings)
+
+    assert {each.outcome for each in register(settings)} == {"unchanged"}
+    assert {registry.rule(topic.subject) for topic in TOPICS} == {RULE}
+    assert {verdict.state for verdict in check_registry(settings)} == {"unchanged"}
+
+
+def test_a_released_schema_has_the_same_version_in_every_registry(
+    settings: Settings, registry: SchemaRegistry, topic: Topic, tmp_path: Path
+) -> None:
+    [released] = release([topic], tmp_path)
+    released.write_text(schema_text(schema(Thing) | {"description": "Older words."}), "utf-8")
+
+    [registration] = register(settings, [topic], tmp_path)
+
+    assert (registration.version, registration.outcome) == (2, "new")
+    assert registry.schemas(topic.subject)[2] == schema(Thing)
+
+
+def test_a_schema_that_breaks_readers_is_refused_with_the_reason(
+    settings: Settings, registry: SchemaRegistry, topic: Topic, tmp_path: Path
+) -> None:
+    register(settings, [topic], tmp_path)
+
+    with pytest.raises(SchemasRefusedError) as refusal:
+        register(settings, changed(topic, event=BrokenThing), tmp_path)
+
+    assert str(refusal.value) == (
+        f"{topic.subject}: version 1: $.name: type changed from string to integer; old records would not be readable"
+    )
+    assert list(registry.schemas(topic.subject)) == [1]
+
+
+def test_the_terminal_shows_what_was_refused_and_why(
+    settings: Settings, topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(settings, [topic], tmp_path)
+    monkeypatch.setattr("ops.schemas.TOPICS", tuple(changed(topic, event=BrokenThing)))
+
+    registered = CliRunner().invoke(schemas, ["register"])
+    checked = CliRunner().invoke(schemas, ["check", "--registry"])
+
+    for result in (registered, checked):
+        assert result.exit_code == 1
+        assert "$.name: type changed from string to integer" in result.output
+    assert f"{topic.subject}  –        refused" in registered.output
+
+
+@pytest.mark.parametrize("declared", TOPICS, ids=lambda topic: topic.name)
+def test_an_optional_field_can_be_added_to_every_event(declared: Topic, registry: SchemaRegistry) -> None:
+    subject = f"test-{uuid.uuid4()}"
+    wider = copy.deepcopy(schema(declared.event))
+    wider["properties"]["added"] = {"type": "string"}
+
+    registry.set_rule(subject)
+    registry.register(subject, schema(declared.event))
+
+    assert registry.register(subject, wider).version == 2
+
+
+@pytest.mark.parametrize("change", COMPATIBLE + INCOMPATIBLE, ids=lambda change: change.what)
+def test_the_registry_judges_a_change_as_we_do(change: Change, registry: SchemaRegistry) -> None:
+    subject = f"test-{uuid.uuid4()}"
+    registry.set_rule(subject)
+    registry.register(subject, change.old)
+    expected = not change.reason or change.registry_accepts
+
+    assert registry.accepts(subject, change.new) == expected
+    if not expected:
+        with pytest.raises(SchemaRefusedError):
+            registry.register(subject, change.new)

@@ -1,0 +1,106 @@
+"""Everything that speaks of a topic says the same: its event, its released schemas, its SQL table."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import inspect
+
+import sql
+from connectors.topics import TOPICS, Topic
+from ops.schemas import check, released
+from tests.unit.sql_columns import columns, option
+
+TABLES = Path(str(sql.__file__)).parent / "tables"
+NOT_FIELDS = {"error", "payload", "record_key", "source_topic", "source_partition", "source_offset", "source_headers"}
+"""Columns that say how a record came, not what it says."""
+
+SCALARS: dict[type, str] = {
+    inspect.IntType: "BIGINT",
+    inspect.FloatType: "DOUBLE",
+    inspect.StrType: "STRING",
+    inspect.LiteralType: "STRING",
+    inspect.BytesType: "BYTES",
+}
+
+of_every_topic = pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+
+
+def table(topic: Topic) -> Path:
+    return TABLES / f"{topic.name.replace('-', '_')}.sql"
+
+
+of_every_table = pytest.mark.parametrize(
+    "topic", [topic for topic in TOPICS if table(topic).exists()], ids=lambda topic: topic.name
+)
+
+
+def test_topic_names_are_unique() -> None:
+    names = [topic.name for topic in TOPICS]
+
+    assert len(names) == len(set(names))
+
+
+@of_every_topic
+def test_a_topic_is_keyed_by_a_field_of_its_event(topic: Topic) -> None:
+    assert topic.key in {field.name for field in msgspec.structs.fields(topic.event)}
+
+
+@of_every_topic
+def test_a_topic_has_released_schemas_without_a_gap(topic: Topic) -> None:
+    versions = list(released(topic))
+
+    assert versions == list(range(1, len(versions) + 1))
+    assert versions
+
+
+@of_every_topic
+def test_every_released_schema_s_records_can_be_read(topic: Topic) -> None:
+    [verdict] = check([topic])
+
+    assert verdict.reasons == ()
+
+
+@of_every_table
+def test_a_table_s_columns_are_fields_of_the_event_with_a_matching_type(topic: Topic) -> None:
+    types = {field.encode_name: field.type for field in inspect.type_info(topic.event).fields}  # type: ignore[attr-defined]
+    declared = [column for column in columns(table(topic)) if not column.metadata]
+
+    assert {column.name for column in declared} - NOT_FIELDS <= types.keys()
+    for column in declared:
+        if column.name in types:
+            assert column.type == sql_type(types[column.name]), column.name
+
+
+@of_every_table
+def test_a_table_s_event_time_is_the_record_s_timestamp(topic: Topic) -> None:
+    [event_time] = [column for column in columns(table(topic)) if column.name == "event_time"]
+
+    assert (event_time.type, event_time.metadata) == ("TIMESTAMP_LTZ(3)", "timestamp")
+
+
+@of_every_table
+def test_a_table_asks_for_the_fields_that_the_event_must_have(topic: Topic) -> None:
+    must_have = {field.name for field in msgspec.structs.fields(topic.event) if field.required}
+    asked_for = set(option(table(topic), "value.guarded-json.required").split(";")) - {""}
+
+    assert asked_for == must_have - {"event_time"}
+
+
+def sql_type(field: Any) -> str:
+    """The SQL type that holds a field's values as they are on the wire."""
+    match field:
+        case inspect.Metadata(type=inner):
+            return sql_type(inner)
+        case (
+            inspect.UnionType(types=(inner, inspect.NoneType())) | inspect.UnionType(types=(inspect.NoneType(), inner))
+        ):
+            return sql_type(inner)
+        case inspect.VarTupleType(item_type=item):
+            return f"ARRAY<{sql_type(item)}>"
+        case inspect.DictType(value_type=value):
+            return f"MAP<STRING, {sql_type(value)}>"
+        case inspect.StructType(fields=fields):
+            return f"ROW<{', '.join(f'{inner.name} {sql_type(inner.type)}' for inner in fields)}>"
+    return SCALARS[type(field)]

@@ -1,0 +1,128 @@
+"""What is done to the real topics so that they match the declared ones, and what is only done when allowed."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connectors.topics import DAY_MS, FOREVER_MS, PAYMENTS, TOPICS, Topic
+from ops.topics import RealTopic, Step, blocked_steps, duration, plan
+
+DECLARED = replace(PAYMENTS, name="t", partitions=4, cleanup="delete", retention_ms=30 * DAY_MS)
+
+
+def real(topic: Topic = DECLARED, **changed: Any) -> dict[str, RealTopic]:
+    """The topic as it would be if it had been declared with these changes."""
+    declared = replace(topic, **changed)
+    return {topic.name: RealTopic(declared.partitions, declared.config() | {"max.message.bytes": "1048588"})}
+
+
+def words(steps: list[Step]) -> list[tuple[str, str, str]]:
+    return [(step.what, step.detail, step.consequence) for step in steps]
+
+
+def test_a_missing_topic_is_created() -> None:
+    assert words(plan([DECLARED], {})) == [("create", "partitions 4, cleanup delete, kept 30 days", "")]
+
+
+def test_nothing_is_done_to_a_topic_that_matches() -> None:
+    assert words(plan([DECLARED], real())) == [("nothing", "", "")]
+
+
+def test_settings_that_are_not_declared_are_left_alone() -> None:
+    topic = real()["t"]
+    other = RealTopic(topic.partitions, {**topic.config, "max.message.bytes": "2000000"})
+
+    assert words(plan([DECLARED], {"t": other})) == [("nothing", "", "")]
+
+
+def test_topics_that_are_not_declared_are_left_alone() -> None:
+    assert [step.topic.name for step in plan([DECLARED], real() | {"other": RealTopic(1, {})})] == ["t"]
+
+
+def test_a_longer_retention_is_altered() -> None:
+    steps = plan([DECLARED], real(retention_ms=7 * DAY_MS))
+
+    assert words(steps) == [("alter", "retention.ms 7 days → 30 days", "")]
+
+
+@pytest.mark.parametrize("kept", [60 * DAY_MS, FOREVER_MS])
+def test_a_shorter_retention_loses_data(kept: int) -> None:
+    [step] = plan([DECLARED], real(retention_ms=kept))
+
+    assert (step.what, step.consequence) == ("alter", "data loss")
+
+
+def test_keeping_everything_from_now_on_loses_nothing() -> None:
+    [step] = plan([replace(DECLARED, retention_ms=FOREVER_MS)], real())
+
+    assert words([step]) == [("alter", "retention.ms 30 days → for ever", "")]
+
+
+@pytest.mark.parametrize(("was", "now"), [("delete", "compact"), ("compact", "delete")])
+def test_another_cleanup_policy_loses_data(was: str, now: Any) -> None:
+    [step] = plan([replace(DECLARED, cleanup=now)], real(cleanup=was))
+
+    assert words([step]) == [("alter", f"cleanup.policy {was} → {now}", "data loss")]
+
+
+def test_more_partitions_move_keys() -> None:
+    assert words(plan([DECLARED], real(partitions=2))) == [("add partitions", "partitions 2 → 4", "key moves")]
+
+
+def test_fewer_partitions_are_impossible() -> None:
+    [step] = plan([DECLARED], real(partitions=6))
+
+    assert words([step]) == [("can't", "partitions 6 → 4: Kafka can't take partitions away; declare 6", "")]
+
+
+def test_one_topic_can_need_several_steps() -> None:
+    steps = plan([DECLARED], real(partitions=2, retention_ms=7 * DAY_MS))
+
+    assert [step.what for step in steps] == ["add partitions", "alter"]
+
+
+def test_data_loss_must_be_allowed_for_the_very_topic() -> None:
+    steps = plan([DECLARED], real(retention_ms=FOREVER_MS))
+
+    [reason] = blocked_steps(steps, allow_data_loss=["other"])
+
+    assert reason == ("t: retention.ms for ever → 30 days deletes data; if that is meant, add `--allow-data-loss t`")
+    assert blocked_steps(steps, allow_data_loss=["t"]) == []
+
+
+def test_key_moves_must_be_allowed_for_the_very_topic() -> None:
+    steps = plan([DECLARED], real(partitions=2))
+
+    [reason] = blocked_steps(steps, allow_data_loss=["t"])
+
+    assert "the order by key is lost across the change" in reason
+    assert reason.endswith("add `--allow-key-moves t`")
+    assert blocked_steps(steps, allow_key_moves=["t"]) == []
+
+
+def test_the_impossible_can_t_be_allowed() -> None:
+    steps = plan([DECLARED], real(partitions=6))
+
+    assert len(blocked_steps(steps, allow_data_loss=["t"], allow_key_moves=["t"])) == 1
+
+
+def test_harmless_steps_are_not_blocked() -> None:
+    assert blocked_steps(plan(TOPICS, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "in_words"),
+    [
+        (FOREVER_MS, "for ever"),
+        (2**63 - 1, "unlimited"),
+        (DAY_MS, "1 day"),
+        (36 * 3_600_000, "36 hours"),
+        (300_000, "5 minutes"),
+        (1000, "1 second"),
+        (1234, "1234 ms"),
+        (0, "0 ms"),
+    ],
+)
+def test_a_retention_is_said_in_words(milliseconds: int, in_words: str) -> None:
+    assert duration(milliseconds) == in_words
