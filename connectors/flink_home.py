@@ -1,0 +1,104 @@
+"""Which jars does Flink run with? The wheel's own, the connectors and the JVM extensions, linked into one folder."""
+
+import hashlib
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyflink
+from pyflink import java_gateway
+
+import jvm.build
+from connectors import jars
+from connectors.cache import cache_directory, exclusive, whole_folder
+from connectors.java import java_home
+
+WHEEL = Path(pyflink.__file__).parent
+
+
+class JvmRunsError(RuntimeError):
+    """PyFlink's JVM was started before it could be told which jars to use."""
+
+
+@dataclass(frozen=True)
+class FlinkHome:
+    """The folders that PyFlink and Flink's scripts take their jars from."""
+
+    lib: Path
+    opt: Path
+    java_home: Path
+
+    def environment(self, path: str | None = None) -> dict[str, str]:
+        """Variables for a process that runs Flink.
+
+        FLINK_HOME is among them because PyFlink overwrites the other folders if it has to look for it.
+
+        Args:
+            path: the PATH to put this interpreter's folder in front of; without it, this process's own. Thread
+                mode embeds the `python3` that it finds there first.
+        """
+        path = os.environ.get("PATH", os.defpath) if path is None else path
+        return {
+            "FLINK_HOME": str(WHEEL),
+            "FLINK_LIB_DIR": str(self.lib),
+            "FLINK_OPT_DIR": str(self.opt),
+            "FLINK_PLUGINS_DIR": str(WHEEL / "plugins"),
+            "JAVA_HOME": str(self.java_home),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), path]),
+        }
+
+    def options(self) -> dict[str, str]:
+        """Flink options by which jobs find this interpreter and its packages, in threads and in processes."""
+        return {
+            "python.executable": sys.executable,
+            "python.client.executable": sys.executable,
+            "python.pythonpath": sysconfig.get_path("purelib"),
+        }
+
+    def use(self) -> None:
+        """Make this process's JVM, when it starts, run with these jars.
+
+        Raises:
+            JvmRunsError: it has started.
+        """
+        if java_gateway._gateway is not None:
+            raise JvmRunsError(
+                "PyFlink's JVM is running already, without our jars: call use() before the first PyFlink object is made"
+            )
+        os.environ.update(self.environment())
+
+
+def assemble() -> FlinkHome:
+    """The folders in the cache, made now unless these very jars were put together before.
+
+    Raises:
+        jvm.build.CompileError: our Java sources don't compile.
+    """
+    java = java_home()
+    flink = [*_jars_in(WHEEL / "lib"), *(WHEEL / "opt").glob("flink-python-*.jar"), *jars.paths("flink")]
+    (ecj,) = jars.paths("compiler")
+    extensions = jvm.build.build(ecj, flink, java / "bin" / "java", cache_directory())
+    gateway = [*_jars_in(WHEEL / "opt"), *jars.paths("flink-opt")]
+    return FlinkHome(lib=_linked("lib", [*flink, extensions]), opt=_linked("opt", gateway), java_home=java)
+
+
+def _jars_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.jar"))
+
+
+def _linked(name: str, files: Iterable[Path]) -> Path:
+    """A folder of links to the files; its place is named by what it links to."""
+    targets = sorted(path.absolute() for path in files)
+    key = hashlib.sha256("\n".join(map(str, targets)).encode()).hexdigest()[:16]
+    folder = cache_directory() / "flink" / f"{name}-{key}"
+    if folder.is_dir():
+        return folder
+    with exclusive(folder.parent, print):
+        if not folder.is_dir():
+            with whole_folder(folder) as partial:
+                for target in targets:
+                    (partial / target.name).symlink_to(target)
+    return folder

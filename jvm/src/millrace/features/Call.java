@@ -1,0 +1,162 @@
+package millrace.features;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.api.ValidationException;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.functions.TableSemantics;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.inference.CallContext;
+import org.apache.flink.table.types.inference.StaticArgument;
+import org.apache.flink.table.types.inference.StaticArgumentTrait;
+import org.apache.flink.table.types.logical.RowType;
+
+/**
+ * One call of {@code sliding_features} in a query: its checked arguments.
+ *
+ * @param features the declaration
+ * @param id column that tells events apart
+ * @param maxEvents bound of the events that are kept of a key
+ * @param row type of the input
+ * @param timeColumn place of the row time in it; -1 while types are inferred
+ */
+record Call(String features, String id, int maxEvents, RowType row, int timeColumn) implements Serializable {
+
+    static final int MOST_EVENTS = 10_000;
+
+    private static final int DEFAULT_MAX_EVENTS = 1_000;
+    private static final int INPUT = 0;
+    private static final int FEATURES = 1;
+    private static final int ID = 2;
+    private static final int MAX_EVENTS = 3;
+
+    private static final EnumSet<StaticArgumentTrait> INPUT_TRAITS =
+            EnumSet.of(
+                    StaticArgumentTrait.TABLE,
+                    StaticArgumentTrait.SET_SEMANTIC_TABLE,
+                    StaticArgumentTrait.PASS_COLUMNS_THROUGH,
+                    StaticArgumentTrait.REQUIRE_ON_TIME);
+
+    /** The signature: any table with a row time. */
+    static StaticArgument[] anyArguments() {
+        return arguments(StaticArgument.table("input", RowData.class, false, INPUT_TRAITS));
+    }
+
+    /** The signature of this call; only a table of a given type is handed over without conversion. */
+    StaticArgument[] itsArguments() {
+        DataType type = DataTypes.of(row).bridgedTo(RowData.class);
+        return arguments(StaticArgument.table("input", type, false, INPUT_TRAITS));
+    }
+
+    private static StaticArgument[] arguments(StaticArgument input) {
+        DataType text = DataTypes.STRING().bridgedTo(StringData.class);
+        return new StaticArgument[] {
+            input,
+            StaticArgument.scalar("features", text, false),
+            StaticArgument.scalar("id", text, false),
+            StaticArgument.scalar("max_events", DataTypes.INT(), true)
+        };
+    }
+
+    /**
+     * The arguments as planning knows them.
+     *
+     * @throws ValidationException if one can't be used
+     */
+    static Call of(CallContext context) {
+        TableSemantics input =
+                context.getTableSemantics(INPUT)
+                        .orElseThrow(() -> new ValidationException("input must be a table: input => TABLE payments"));
+        Call call =
+                new Call(
+                        literal(context, FEATURES, "features"),
+                        literal(context, ID, "id"),
+                        maxEvents(context),
+                        (RowType) input.dataType().getLogicalType(),
+                        input.timeColumn());
+        call.declared();
+        call.checkId();
+        return call;
+    }
+
+    private static String literal(CallContext context, int position, String name) {
+        return context.getArgumentValue(position, String.class)
+                .orElseThrow(() -> new ValidationException(name + " must be a text in quotes: " + name + " => '…'"));
+    }
+
+    private static int maxEvents(CallContext context) {
+        if (context.isArgumentNull(MAX_EVENTS)) {
+            return DEFAULT_MAX_EVENTS;
+        }
+        int maxEvents = context.getArgumentValue(MAX_EVENTS, Integer.class).orElse(0);
+        if (maxEvents < 1 || maxEvents > MOST_EVENTS) {
+            throw new ValidationException(
+                    "max_events can't be " + maxEvents + "; use a whole number from 1 to " + MOST_EVENTS);
+        }
+        return maxEvents;
+    }
+
+    private void checkId() {
+        ColumnKind kind = columns().get(id);
+        if (kind == null) {
+            throw new ValidationException(
+                    "id: unknown column '" + id + "'; " + Suggestion.of(id, List.copyOf(columns().keySet()), "columns"));
+        }
+        if (kind != ColumnKind.TEXT) {
+            throw new ValidationException(
+                    "id needs text, but '" + id + "' is " + kind.inWords + "; cast it to STRING in a view");
+        }
+    }
+
+    /** Kind of each column of the input, in its order. */
+    Map<String, ColumnKind> columns() {
+        Map<String, ColumnKind> columns = new LinkedHashMap<>();
+        row.getFields().forEach(field -> columns.put(field.getName(), ColumnKind.of(field.getType())));
+        return columns;
+    }
+
+    /** The features, in the order of the declaration. */
+    List<Feature> declared() {
+        try {
+            return Declaration.parse(features, columns());
+        } catch (ValidationException e) {
+            throw new ValidationException("features: " + e.getMessage());
+        }
+    }
+
+    /** What the function adds to the input's columns. */
+    DataType outputType() {
+        List<DataTypes.Field> fields = new ArrayList<>();
+        for (Feature feature : declared()) {
+            fields.add(DataTypes.FIELD(feature.name(), type(feature)));
+        }
+        for (String flag : Declaration.OUTPUT_FLAGS) {
+            fields.add(DataTypes.FIELD(flag, DataTypes.BOOLEAN().notNull()));
+        }
+        return DataTypes.ROW(fields).notNull().bridgedTo(RowData.class);
+    }
+
+    private DataType type(Feature feature) {
+        return switch (feature.aggregate()) {
+            case COUNT, DISTINCT -> DataTypes.BIGINT().notNull();
+            case SUM -> isDouble(feature) ? DataTypes.DOUBLE().notNull() : DataTypes.BIGINT().notNull();
+            case AVG, SECONDS_SINCE_PREVIOUS, DISTANCE_KM_FROM_PREVIOUS -> DataTypes.DOUBLE();
+            case RECENT -> DataTypes.ARRAY(DataTypes.STRING());
+            case MIN, MAX, PREVIOUS -> DataTypes.of(row.getTypeAt(column(feature)).copy(true));
+        };
+    }
+
+    private boolean isDouble(Feature feature) {
+        return ColumnKind.of(row.getTypeAt(column(feature))) == ColumnKind.DOUBLE;
+    }
+
+    private int column(Feature feature) {
+        return row.getFieldIndex(feature.columns().get(0));
+    }
+}

@@ -1,0 +1,200 @@
+package millrace.features;
+
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Optional;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.catalog.DataTypeFactory;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.functions.FunctionContext;
+import org.apache.flink.table.functions.ProcessTableFunction;
+import org.apache.flink.table.functions.SpecializedFunction;
+import org.apache.flink.table.functions.UserDefinedFunction;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.inference.CallContext;
+import org.apache.flink.table.types.inference.StateTypeStrategy;
+import org.apache.flink.table.types.inference.TypeInference;
+
+/**
+ * The SQL function {@code sliding_features}: every event of a key at once, with features of the key's recent events.
+ *
+ * <pre>
+ * SELECT …
+ * FROM sliding_features(
+ *     input =&gt; TABLE payments PARTITION BY card_id,
+ *     features =&gt; 'count_1m = count() over 1 minute, previous_country = previous(country)',
+ *     id =&gt; 'payment_id',
+ *     max_events =&gt; 1000,
+ *     on_time =&gt; DESCRIPTOR(event_time),
+ *     uid =&gt; 'payment-features')
+ * </pre>
+ *
+ * <p>The output has all columns of the input, one a feature, {@code is_duplicate}, {@code is_late}, {@code
+ * is_truncated}, and {@code rowtime}: the event time as the attribute that later steps and streams use.
+ *
+ * <p>Of each key it keeps one {@link History} of at most {@code max_events} events, none older than the newest one minus
+ * the longest window (24 hours if a feature looks at the previous event). An event that is older than that is late.
+ * Events with the {@code id} of one that is kept are duplicates and don't count again. If an event was dropped that a
+ * feature may have wanted, its row says {@code is_truncated}: more events than the bound, or one out of order whose
+ * windows reach further back than what is kept, or a history that was written under another declaration.
+ *
+ * <p>State expires {@link #STATE_LIVES_ON_FOR} after the last write plus the retention, in processing time. Event time
+ * runs as fast as processing time in operation and faster in a replay, so a key's history outlives its windows; what
+ * needs the reserve is a job that is stopped and goes on later where it was in event time.
+ */
+public final class SlidingFeatures extends ProcessTableFunction<RowData> implements SpecializedFunction {
+
+    /** How long a job may be stopped, or fall behind, before a key's state expires that windows still need. */
+    static final Duration STATE_LIVES_ON_FOR = Duration.ofHours(24);
+
+    private static final long serialVersionUID = 1L;
+
+    private final Call call;
+
+    private transient History before;
+    private transient History after;
+    private transient HistoryWriter writer;
+    private transient EventReader reader;
+    private transient Evaluator evaluator;
+    private transient Event event;
+    private transient long retentionMs;
+    private transient int flagsFrom;
+    private transient Counter late;
+    private transient Counter duplicates;
+    private transient Counter truncated;
+    private transient Counter statesMigrated;
+
+    /** The function as it is registered; {@link #specialize} makes the one that runs. */
+    public SlidingFeatures() {
+        this(null);
+    }
+
+    private SlidingFeatures(Call call) {
+        this.call = call;
+    }
+
+    /** What is stored of a key. */
+    public static final class Memory {
+        /** A {@link History}; null for a key that was never seen. */
+        public byte[] bytes;
+    }
+
+    @Override
+    public UserDefinedFunction specialize(SpecializedContext context) {
+        return new SlidingFeatures(Call.of(context.getCallContext()));
+    }
+
+    @Override
+    public TypeInference getTypeInference(DataTypeFactory types) {
+        LinkedHashMap<String, StateTypeStrategy> state = new LinkedHashMap<>();
+        state.put("history", new MemoryType());
+        return TypeInference.newBuilder()
+                .staticArguments(call == null ? Call.anyArguments() : call.itsArguments())
+                .stateTypeStrategies(state)
+                .outputTypeStrategy(context -> Optional.of(Call.of(context).outputType()))
+                .build();
+    }
+
+    /** Retention and reserve of a call's state. */
+    private static final class MemoryType implements StateTypeStrategy {
+
+        @Override
+        public Optional<DataType> inferType(CallContext context) {
+            return Optional.of(DataTypes.STRUCTURED(Memory.class, DataTypes.FIELD("bytes", DataTypes.BYTES())));
+        }
+
+        @Override
+        public Optional<Duration> getTimeToLive(CallContext context) {
+            long retentionMs = Evaluator.retentionMs(Call.of(context).declared());
+            return Optional.of(STATE_LIVES_ON_FOR.plusMillis(retentionMs));
+        }
+    }
+
+    @Override
+    public void open(FunctionContext context) {
+        List<Feature> features = call.declared();
+        Layout layout = Layout.of(features, call.id(), call.columns());
+        late = context.getMetricGroup().counter("late");
+        duplicates = context.getMetricGroup().counter("duplicates");
+        truncated = context.getMetricGroup().counter("truncated");
+        statesMigrated = context.getMetricGroup().counter("states_migrated");
+        Counter oversizedTexts = context.getMetricGroup().counter("oversized_texts");
+        before = new History(layout);
+        after = new History(layout);
+        writer = new HistoryWriter(layout);
+        reader = new EventReader(layout, features, call.row(), call.timeColumn(), oversizedTexts);
+        evaluator = new Evaluator(layout, features, call.row());
+        event = new Event(layout);
+        retentionMs = Evaluator.retentionMs(features);
+        flagsFrom = features.size();
+    }
+
+    /** Called for each row of the input; the other arguments are constants of the {@link Call}. */
+    public void eval(Memory memory, RowData input, StringData features, StringData id, Integer maxEvents) {
+        reader.read(input, event);
+        look(memory);
+        GenericRowData row = new GenericRowData(flagsFrom + Declaration.OUTPUT_FLAGS.size());
+        int original = (event.flags & before.layout.textFlag(0)) == 0 ? -1 : before.find(event.texts[0]);
+        boolean isDuplicate = original >= 0;
+        boolean isLate = before.count() > 0 && event.time < before.newest() - retentionMs;
+        boolean isTruncated = false;
+        if (isDuplicate) {
+            duplicates.inc();
+        }
+        if (isLate) {
+            late.inc();
+            after.open(writer.empty());
+            evaluator.evaluate(after, event, 0, -1, row);
+        } else if (isDuplicate) {
+            isTruncated = evaluator.evaluate(before, event, before.countUntil(event.time), original, row);
+        } else {
+            isTruncated = remember(memory, row);
+        }
+        row.setField(flagsFrom, isDuplicate);
+        row.setField(flagsFrom + 1, isLate);
+        row.setField(flagsFrom + 2, isTruncated);
+        collect(row);
+    }
+
+    private void look(Memory memory) {
+        if (memory.bytes == null) {
+            before.open(writer.empty());
+            return;
+        }
+        if (!before.reads(memory.bytes)) {
+            statesMigrated.inc();
+            History older = new History(History.layoutOf(memory.bytes));
+            older.open(memory.bytes);
+            memory.bytes = writer.migrate(older);
+        }
+        before.open(memory.bytes);
+    }
+
+    /** Add the event to the history, drop what is too old or too much, and compute the features. */
+    private boolean remember(Memory memory, GenericRowData row) {
+        long newest = Math.max(before.newest(), event.time);
+        int expired = before.countUntil(newest - retentionMs - 1);
+        int excess = Math.max(0, before.count() - expired + 1 - call.maxEvents());
+        int position = before.countUntil(event.time);
+        boolean isItselfDropped = position < expired + excess;
+        int dropped = isItselfDropped ? position : expired + excess;
+        long droppedUntil = dropped == 0 ? before.droppedUntil() : Math.max(before.droppedUntil(), before.time(dropped - 1));
+        if (isItselfDropped) {
+            droppedUntil = Math.max(droppedUntil, event.time);
+        }
+        truncated.inc(excess);
+
+        after.open(writer.add(before, event, position, dropped, droppedUntil));
+        boolean isTruncated = evaluator.evaluate(after, event, position - dropped + 1, position - dropped, row);
+        if (isItselfDropped) {
+            memory.bytes = writer.withDroppedUntil(before, droppedUntil);
+        } else {
+            memory.bytes = writer.isWasteful(after) ? writer.compact(after) : after.bytes();
+        }
+        return isTruncated;
+    }
+}

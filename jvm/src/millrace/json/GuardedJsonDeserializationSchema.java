@@ -1,0 +1,94 @@
+package millrace.json;
+
+import java.io.IOException;
+import java.util.List;
+
+import org.apache.flink.api.common.serialization.DeserializationSchema;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.formats.common.TimestampFormat;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.types.logical.RowType;
+import org.apache.flink.util.Collector;
+
+/** One row for each value, whatever is in it; none for a tombstone. */
+final class GuardedJsonDeserializationSchema implements DeserializationSchema<RowData> {
+
+    private static final long serialVersionUID = 1L;
+
+    private final RowType type;
+    private final TypeInformation<RowData> producedType;
+    private final GuardColumns columns;
+    private final List<String> required;
+    private final TimestampFormat timestampFormat;
+    private final int errorField;
+    private final int payloadField;
+
+    private transient RecordReader reader;
+    private transient Counter rejected;
+
+    /** Fails where the statement is planned if a column's type can't be read. */
+    GuardedJsonDeserializationSchema(
+            RowType type,
+            TypeInformation<RowData> producedType,
+            GuardColumns columns,
+            List<String> required,
+            TimestampFormat timestampFormat) {
+        this.type = type;
+        this.producedType = producedType;
+        this.columns = columns;
+        this.required = List.copyOf(required);
+        this.timestampFormat = timestampFormat;
+        errorField = type.getFieldIndex(columns.error());
+        payloadField = type.getFieldIndex(columns.payload());
+        reader = newReader();
+    }
+
+    @Override
+    public void open(InitializationContext context) {
+        rejected = context.getMetricGroup().counter("guarded_json_rejected");
+        reader = newReader();
+    }
+
+    private RecordReader newReader() {
+        return new RecordReader(type, columns, required, timestampFormat);
+    }
+
+    /** Null for a tombstone. An error that doesn't lie in the record is let out, so that the task fails. */
+    @Override
+    public RowData deserialize(byte[] value) throws IOException {
+        if (value == null) {
+            return null;
+        }
+        try {
+            return reader.read(value);
+        } catch (BadRecordException wrong) {
+            rejected.inc();
+            reader = newReader(); // a parser's table of names outlives the record, and bad ones must not fill it
+            GenericRowData row = new GenericRowData(type.getFieldCount());
+            row.setField(errorField, StringData.fromString(wrong.getMessage()));
+            row.setField(payloadField, value);
+            return row;
+        }
+    }
+
+    @Override
+    public void deserialize(byte[] value, Collector<RowData> out) throws IOException {
+        RowData row = deserialize(value);
+        if (row != null) {
+            out.collect(row);
+        }
+    }
+
+    @Override
+    public boolean isEndOfStream(RowData row) {
+        return false;
+    }
+
+    @Override
+    public TypeInformation<RowData> getProducedType() {
+        return producedType;
+    }
+}

@@ -1,0 +1,136 @@
+package millrace.json;
+
+import java.util.List;
+import java.util.Set;
+
+import org.apache.flink.api.common.serialization.DeserializationSchema;
+import org.apache.flink.api.common.serialization.SerializationSchema;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.ConfigOptions;
+import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.formats.common.TimestampFormat;
+import org.apache.flink.formats.json.JsonFormatFactory;
+import org.apache.flink.formats.json.JsonFormatOptions;
+import org.apache.flink.formats.json.JsonFormatOptionsUtil;
+import org.apache.flink.table.connector.ChangelogMode;
+import org.apache.flink.table.connector.Projection;
+import org.apache.flink.table.connector.format.DecodingFormat;
+import org.apache.flink.table.connector.format.EncodingFormat;
+import org.apache.flink.table.connector.sink.DynamicTableSink;
+import org.apache.flink.table.connector.source.DynamicTableSource;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.factories.DeserializationFormatFactory;
+import org.apache.flink.table.factories.DynamicTableFactory;
+import org.apache.flink.table.factories.FactoryUtil;
+import org.apache.flink.table.factories.SerializationFormatFactory;
+import org.apache.flink.table.types.DataType;
+
+/**
+ * {@code 'format' = 'guarded-json'}: Flink's JSON format, but a record that doesn't fit the table stops nothing.
+ *
+ * <p>Such a record is a row whose {@code error} column says why, whose {@code payload} column is the value byte for
+ * byte, and whose other columns are NULL. In a good row those two are NULL. Types map to JSON as in Flink's {@code
+ * json} format, whose options keep their names after this format's prefix.
+ *
+ * <p>The table's columns must be nullable: the planner takes NOT NULL for a promise and leaves out the checks, and an
+ * error row would break it. What a good record must have is named in {@code guarded-json.required}. Inside a ROW, an
+ * ARRAY or a MAP, NOT NULL is sound, and is enforced.
+ *
+ * <p>A table that is written to writes JSON as Flink does, without the two columns.
+ */
+public final class GuardedJsonFormatFactory implements DeserializationFormatFactory, SerializationFormatFactory {
+
+    static final String IDENTIFIER = "guarded-json";
+
+    static final ConfigOption<List<String>> REQUIRED =
+            ConfigOptions.key("required")
+                    .stringType()
+                    .asList()
+                    .defaultValues()
+                    .withDescription("Columns that a good record has, and not as null; separated by semicolons.");
+
+    static final ConfigOption<String> ERROR_COLUMN =
+            ConfigOptions.key("error-column")
+                    .stringType()
+                    .defaultValue("error")
+                    .withDescription("The STRING column that says what is wrong with a record.");
+
+    static final ConfigOption<String> PAYLOAD_COLUMN =
+            ConfigOptions.key("payload-column")
+                    .stringType()
+                    .defaultValue("payload")
+                    .withDescription("The BYTES column that holds the value of a record that has an error.");
+
+    @Override
+    public String factoryIdentifier() {
+        return IDENTIFIER;
+    }
+
+    @Override
+    public Set<ConfigOption<?>> requiredOptions() {
+        return Set.of();
+    }
+
+    /** Without those of Flink's options that decide what happens to a bad record. */
+    @Override
+    public Set<ConfigOption<?>> optionalOptions() {
+        return Set.of(
+                REQUIRED,
+                ERROR_COLUMN,
+                PAYLOAD_COLUMN,
+                JsonFormatOptions.TIMESTAMP_FORMAT,
+                JsonFormatOptions.MAP_NULL_KEY_MODE,
+                JsonFormatOptions.MAP_NULL_KEY_LITERAL,
+                JsonFormatOptions.ENCODE_DECIMAL_AS_PLAIN_NUMBER,
+                JsonFormatOptions.ENCODE_IGNORE_NULL_FIELDS);
+    }
+
+    @Override
+    public DecodingFormat<DeserializationSchema<RowData>> createDecodingFormat(
+            DynamicTableFactory.Context context, ReadableConfig options) {
+        FactoryUtil.validateFactoryOptions(this, options);
+        JsonFormatOptionsUtil.validateDecodingFormatOptions(options);
+        GuardColumns columns = GuardColumns.of(context, options);
+        List<String> required = options.get(REQUIRED);
+        TimestampFormat timestampFormat = JsonFormatOptionsUtil.getTimestampFormat(options);
+        return new DecodingFormat<>() {
+            @Override
+            public DeserializationSchema<RowData> createRuntimeDecoder(
+                    DynamicTableSource.Context source, DataType produced) {
+                return new GuardedJsonDeserializationSchema(
+                        columns.checked(produced, required),
+                        source.createTypeInformation(produced),
+                        columns,
+                        required,
+                        timestampFormat);
+            }
+
+            @Override
+            public ChangelogMode getChangelogMode() {
+                return ChangelogMode.insertOnly();
+            }
+        };
+    }
+
+    @Override
+    public EncodingFormat<SerializationSchema<RowData>> createEncodingFormat(
+            DynamicTableFactory.Context context, ReadableConfig options) {
+        FactoryUtil.validateFactoryOptions(this, options);
+        GuardColumns columns = GuardColumns.of(context, options);
+        var json = new JsonFormatFactory().createEncodingFormat(context, options);
+        return new EncodingFormat<>() {
+            @Override
+            public SerializationSchema<RowData> createRuntimeEncoder(
+                    DynamicTableSink.Context sink, DataType consumed) {
+                int[] data = columns.dataFields(consumed);
+                return new DataColumnsSerializationSchema(
+                        json.createRuntimeEncoder(sink, Projection.of(data).project(consumed)), data);
+            }
+
+            @Override
+            public ChangelogMode getChangelogMode() {
+                return json.getChangelogMode();
+            }
+        };
+    }
+}

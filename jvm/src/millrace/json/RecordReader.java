@@ -1,0 +1,91 @@
+package millrace.json;
+
+import java.io.IOException;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+import org.apache.flink.formats.common.TimestampFormat;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.types.logical.RowType;
+
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonFactory;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonLocation;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadFeature;
+
+/**
+ * Reads one JSON object into a row, in one pass, or says what is wrong with it.
+ *
+ * <p>Flink's own converters are not used for this: they take "12" for a number, 1.5 for 1, any text for FALSE, NULL for
+ * a decimal that doesn't fit and the first of two documents for the whole, and they hide what a field failed of, even
+ * if memory ran out.
+ */
+final class RecordReader {
+
+    private final JsonFactory parsers;
+    private final RowReader row;
+
+    RecordReader(RowType type, GuardColumns columns, List<String> required, TimestampFormat timestampFormat) {
+        parsers =
+                JsonFactory.builder()
+                        .disable(JsonFactory.Feature.CHARSET_DETECTION)
+                        .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                        .build();
+        Set<String> data = new HashSet<>(type.getFieldNames());
+        data.removeIf(columns::contain);
+        row = new RowReader(type, data::contains, Set.copyOf(required)::contains, timestampFormat);
+    }
+
+    /**
+     * The row of a value; columns that are not data are NULL.
+     *
+     * @throws BadRecordException the value is not one JSON object in UTF-8 that fits the columns
+     */
+    RowData read(byte[] value) throws IOException {
+        int invalid = Utf8.firstInvalid(value);
+        if (invalid >= 0) {
+            throw new BadRecordException("not UTF-8 (byte " + invalid + ")");
+        }
+        if (startsWithByteOrderMark(value)) {
+            throw new BadRecordException("a byte order mark, which JSON doesn't have (byte 0)");
+        }
+        try (JsonParser parser = parsers.createParser(value)) {
+            if (parser.nextToken() == null) {
+                throw new BadRecordException(value.length == 0 ? "the value is empty" : "the value is only white space");
+            }
+            return read(parser);
+        } catch (JsonProcessingException failure) {
+            throw BadRecordException.of(failure);
+        }
+    }
+
+    /** The bytes alone decide what is thrown here, so the job would fail of them again after each restart. */
+    private RowData read(JsonParser parser) throws IOException {
+        try {
+            RowData read = row.read(parser);
+            checkEnd(parser);
+            return read;
+        } catch (RuntimeException unforeseen) {
+            throw BadRecordException.at(parser, "can't be read: " + unforeseen.getMessage());
+        }
+    }
+
+    private static boolean startsWithByteOrderMark(byte[] value) {
+        return value.length >= 3 && value[0] == (byte) 0xEF && value[1] == (byte) 0xBB && value[2] == (byte) 0xBF;
+    }
+
+    private static void checkEnd(JsonParser parser) throws IOException {
+        JsonLocation end = parser.currentLocation();
+        boolean ended;
+        try {
+            ended = parser.nextToken() == null;
+        } catch (JsonProcessingException notEvenJson) {
+            ended = false;
+        }
+        if (!ended) {
+            throw new BadRecordException("something follows the JSON object" + BadRecordException.position(end));
+        }
+    }
+}

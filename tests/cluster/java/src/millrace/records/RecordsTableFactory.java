@@ -1,0 +1,91 @@
+package millrace.records;
+
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
+
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.ConfigOptions;
+import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.table.connector.source.DynamicTableSource;
+import org.apache.flink.table.factories.DeserializationFormatFactory;
+import org.apache.flink.table.factories.DynamicTableSourceFactory;
+import org.apache.flink.table.factories.FactoryUtil;
+import org.apache.flink.table.types.DataType;
+
+/** `'connector' = 'records'`: reads what a test wrote, with the columns and format options of a Kafka table. */
+public final class RecordsTableFactory implements DynamicTableSourceFactory {
+
+    static final ConfigOption<String> PATH = ConfigOptions.key("path").stringType().noDefaultValue();
+    static final ConfigOption<String> TOPIC = ConfigOptions.key("topic").stringType().defaultValue("records");
+    static final ConfigOption<Boolean> STAY_OPEN = ConfigOptions.key("stay-open").booleanType().defaultValue(false);
+    static final ConfigOption<String> KEY_FORMAT = ConfigOptions.key("key.format").stringType().noDefaultValue();
+    static final ConfigOption<List<String>> KEY_FIELDS =
+            ConfigOptions.key("key.fields").stringType().asList().defaultValues();
+    static final ConfigOption<String> KEY_FIELDS_PREFIX =
+            ConfigOptions.key("key.fields-prefix").stringType().defaultValue("");
+    static final ConfigOption<String> VALUE_FORMAT = ConfigOptions.key("value.format").stringType().noDefaultValue();
+    static final ConfigOption<ValueFields> VALUE_FIELDS =
+            ConfigOptions.key("value.fields-include").enumType(ValueFields.class).defaultValue(ValueFields.ALL);
+
+    enum ValueFields {
+        ALL,
+        EXCEPT_KEY
+    }
+
+    @Override
+    public String factoryIdentifier() {
+        return "records";
+    }
+
+    @Override
+    public Set<ConfigOption<?>> requiredOptions() {
+        return Set.of(PATH);
+    }
+
+    @Override
+    public Set<ConfigOption<?>> optionalOptions() {
+        return new HashSet<>(
+                List.of(
+                        TOPIC,
+                        STAY_OPEN,
+                        FactoryUtil.FORMAT,
+                        KEY_FORMAT,
+                        KEY_FIELDS,
+                        KEY_FIELDS_PREFIX,
+                        VALUE_FORMAT,
+                        VALUE_FIELDS));
+    }
+
+    @Override
+    public DynamicTableSource createDynamicTableSource(Context context) {
+        FactoryUtil.TableFactoryHelper helper = FactoryUtil.createTableFactoryHelper(this, context);
+        var keyFormat =
+                helper.discoverOptionalDecodingFormat(DeserializationFormatFactory.class, KEY_FORMAT).orElse(null);
+        var valueFormat =
+                helper.discoverOptionalDecodingFormat(DeserializationFormatFactory.class, FactoryUtil.FORMAT)
+                        .orElseGet(
+                                () ->
+                                        helper.discoverDecodingFormat(
+                                                DeserializationFormatFactory.class, VALUE_FORMAT));
+        helper.validate();
+        ReadableConfig options = helper.getOptions();
+        DataType physical = context.getPhysicalRowDataType();
+        List<String> columns = DataType.getFieldNames(physical);
+        List<String> keyFields = options.get(KEY_FIELDS);
+        boolean all = options.get(VALUE_FIELDS) == ValueFields.ALL;
+        return new RecordsTableSource(
+                options.get(PATH),
+                options.get(TOPIC),
+                options.get(STAY_OPEN),
+                physical,
+                keyFormat,
+                keyFields.stream().mapToInt(columns::indexOf).toArray(),
+                options.get(KEY_FIELDS_PREFIX),
+                valueFormat,
+                IntStream.range(0, columns.size())
+                        .filter(i -> all || !keyFields.contains(columns.get(i)))
+                        .toArray());
+    }
+}

@@ -1,0 +1,152 @@
+"""A Flink cluster inside PyFlink's JVM, for tests to submit to: started once, as a job takes seconds without it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import psutil
+from pyflink import java_gateway
+from pyflink.common import JobClient
+from pyflink.datastream import StreamExecutionEnvironment
+
+from connectors import jars
+from connectors.cache import cache_directory
+from connectors.flink_home import WHEEL, FlinkHome, assemble
+from jvm.build import Compiler, compile_jar
+
+ROOT = Path(__file__).parents[2]
+JAVA = Path(__file__).parent / "java"
+SLOTS = 8
+END_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class MiniCluster:
+    """A running cluster."""
+
+    folder: Path
+    """Everything that it writes is in here: checkpoints, temporary files, logs."""
+    rest_port: int
+    process_id: int
+    """Of the JVM, in which thread mode runs Python too."""
+    options: dict[str, str]
+    """What every job's configuration has: this interpreter, and how to run and to fail."""
+
+    def environment(self, options: Mapping[str, str] | None = None) -> StreamExecutionEnvironment:
+        """An environment that submits to it, with these Flink options besides its own."""
+        gateway = java_gateway.get_gateway()
+        flink = gateway.jvm.org.apache.flink
+        configuration = _configuration(gateway.jvm, self.options | dict(options or {}))
+        no_jars = gateway.new_array(gateway.jvm.String, 0)
+        restore = flink.runtime.jobgraph.SavepointRestoreSettings.fromConfiguration(configuration)
+        environment = flink.streaming.api.environment.RemoteStreamEnvironment(
+            "127.0.0.1", self.rest_port, configuration, no_jars, None, restore
+        )
+        return StreamExecutionEnvironment(environment)
+
+    def stop_with_savepoint(self, job: JobClient) -> str:
+        """Stop a job that runs on it.
+
+        PyFlink's own method calls one that Flink's client doesn't have any more.
+
+        Returns:
+            Where the savepoint is, for `execution.state-recovery.path`.
+        """
+        java = java_gateway.get_gateway().jvm
+        form = java.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
+        stopped = job._j_job_client.stopWithSavepoint(False, (self.folder / "savepoints").as_uri(), form)
+        return str(stopped.get())
+
+
+@contextmanager
+def mini_cluster(folder: Path) -> Iterator[MiniCluster]:
+    """Start a cluster and end it, with its JVM.
+
+    The environment's variables are changed meanwhile: the JVM, and with it thread mode, takes its paths from them.
+    """
+    with mock.patch.dict(os.environ, {}):
+        home = assemble()
+        home.use()
+        os.environ |= {
+            "FLINK_TESTING": "1",
+            "FLINK_TEST_LIBS": str(_test_jar(home)),
+            "FLINK_CONF_DIR": str(WHEEL / "conf"),
+            "FLINK_LOG_DIR": str(folder),
+            "ROOT_LOG_LEVEL": "WARN",
+            "JVM_ARGS": f"-Xmx1500m -Djava.io.tmpdir={_made(folder / 'tmp')}",
+        }
+        gateway = java_gateway.get_gateway()
+        process = psutil.Process(gateway.jvm.java.lang.ProcessHandle.current().pid())
+        try:
+            cluster = _start(gateway.jvm, folder)
+            try:
+                port = cluster.getRestAddress().get().getPort()
+                yield MiniCluster(folder, port, process.pid, _job_options(home))
+            finally:
+                cluster.close()
+        finally:
+            _end(gateway, process)
+
+
+def _test_jar(home: FlinkHome) -> Path:
+    (ecj,) = jars.paths("compiler")
+    compiler = Compiler(ecj, sorted(home.lib.glob("*.jar")), home.java_home / "bin" / "java")
+    return compile_jar(JAVA, compiler, cache_directory(), "millrace-records")
+
+
+def _start(java: Any, folder: Path) -> Any:
+    options = {
+        "rest.address": "127.0.0.1",
+        "rest.bind-address": "127.0.0.1",
+        "io.tmp.dirs": str(_made(folder / "flink-tmp")),
+        "taskmanager.memory.managed.size": "512m",
+        "taskmanager.memory.network.min": "128m",
+        "taskmanager.memory.network.max": "128m",
+        "execution.checkpointing.dir": _made(folder / "checkpoints").as_uri(),
+        "metrics.fetcher.update-interval": "100",
+        "restart-strategy.type": "none",
+    }
+    package = java.org.apache.flink.runtime.minicluster
+    builder = package.MiniClusterConfiguration.Builder()
+    builder.setConfiguration(_configuration(java, options)).setNumTaskManagers(1).setNumSlotsPerTaskManager(SLOTS)
+    cluster = package.MiniCluster(builder.setCommonBindAddress("127.0.0.1").withRandomPorts().build())
+    cluster.start()
+    return cluster
+
+
+def _configuration(java: Any, options: Mapping[str, str]) -> Any:
+    configuration = java.org.apache.flink.configuration.Configuration()
+    for name, value in options.items():
+        configuration.setString(name, value)
+    return configuration
+
+
+def _job_options(home: FlinkHome) -> dict[str, str]:
+    python = home.options()
+    return python | {
+        "python.pythonpath": os.pathsep.join([str(ROOT), python["python.pythonpath"]]),
+        "python.execution-mode": "thread",
+        "parallelism.default": "2",
+        "table.local-time-zone": "UTC",
+        "restart-strategy.type": "none",
+    }
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _end(gateway: Any, process: psutil.Process) -> None:
+    """The JVM ends by itself when its gateway is shut down; it is killed if it doesn't."""
+    gateway.shutdown()
+    java_gateway._gateway = None
+    try:
+        process.wait(END_SECONDS)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(END_SECONDS)

@@ -1,0 +1,58 @@
+"""What a topic would hold, written to files that the test-only `records` connector reads."""
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Record:
+    """A Kafka record. Its offset is its position among those of its partition."""
+
+    value: bytes | None
+    key: bytes | None = None
+    timestamp: int = 0
+    """UTC milliseconds."""
+    partition: int = 0
+    headers: Mapping[str, bytes | None] = field(default_factory=dict)
+
+
+def write_records(folder: Path, records: Iterable[Record], partitions: int = 1, first_offset: int = 0) -> Path:
+    """Write a file for each partition, in the order given, or append to those that are there.
+
+    Args:
+        folder: the table's `path`; made if it isn't there.
+        partitions: how many there are at the least; some may stay empty.
+        first_offset: of each partition's first record in this call.
+
+    Returns:
+        The folder.
+    """
+    encoded: dict[int, list[bytes]] = defaultdict(list, {number: [] for number in range(partitions)})
+    for record in records:
+        offset = first_offset + len(encoded[record.partition])
+        encoded[record.partition].append(_encode(record, offset))
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, parts in encoded.items():
+        with (folder / f"{number}.records").open("ab") as file:
+            file.writelines(parts)
+    return folder
+
+
+def _encode(record: Record, offset: int) -> bytes:
+    parts = [
+        struct.pack(">qq", offset, record.timestamp),
+        _nullable(record.key),
+        _nullable(record.value),
+        struct.pack(">i", len(record.headers)),
+    ]
+    for name, value in record.headers.items():
+        parts += [struct.pack(">H", len(name.encode())), name.encode(), _nullable(value)]
+    body = b"".join(parts)
+    return struct.pack(">i", len(body)) + body
+
+
+def _nullable(data: bytes | None) -> bytes:
+    return struct.pack(">i", -1) if data is None else struct.pack(">i", len(data)) + data

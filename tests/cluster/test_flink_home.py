@@ -1,0 +1,55 @@
+"""Jobs run with the jars and the Python that were put together for them."""
+
+import importlib
+import os
+import re
+import sys
+
+import pytest
+from pyflink.table import DataTypes, StreamTableEnvironment
+from pyflink.table.udf import udf
+
+from connectors.flink_home import JvmRunsError, assemble
+from tests.cluster.mini_cluster import MiniCluster
+
+
+def test_the_folders_hold_flink_the_connectors_and_our_extensions() -> None:
+    home = assemble()
+
+    in_lib = " ".join(path.name for path in home.lib.iterdir())
+    for needed in ("flink-dist", "flink-json", "flink-python", "flink-sql-connector-kafka", "millrace-jvm.jar"):
+        assert re.search(needed, in_lib)
+    assert {re.sub(r"-\d.*", "", path.name) for path in home.opt.iterdir()} >= {"flink-sql-client", "flink-sql-gateway"}
+    assert all(path.exists() for folder in (home.lib, home.opt) for path in folder.iterdir())
+
+
+def test_they_are_put_together_once() -> None:
+    first = assemble()
+
+    made_at = first.lib.stat().st_ctime_ns
+
+    assert assemble() == first
+    assert first.lib.stat().st_ctime_ns == made_at
+
+
+@pytest.mark.usefixtures("cluster")
+def test_they_can_not_be_chosen_after_the_jvm_has_started() -> None:
+    with pytest.raises(JvmRunsError, match="before the first PyFlink object"):
+        assemble().use()
+
+
+def test_python_functions_run_in_this_interpreter_in_the_jvms_own_process(
+    cluster: MiniCluster, table_environment: StreamTableEnvironment
+) -> None:
+    place = udf(where_it_runs, result_type=DataTypes.STRING())
+    table_environment.create_temporary_function("place", place)
+
+    with table_environment.execute_sql("SELECT place('udfs')").collect() as rows:
+        found = [row[0] for row in rows]
+
+    assert found == [f"{sys.prefix} {sys.version_info.minor} {cluster.process_id} udfs"]
+
+
+def where_it_runs(module: str) -> str:
+    name = importlib.import_module(module).__name__
+    return f"{sys.prefix} {sys.version_info.minor} {os.getpid()} {name}"

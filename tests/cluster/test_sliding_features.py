@@ -1,0 +1,529 @@
+"""`sliding_features` answers in a real job what its reference answers, refuses what is wrong, and outlives its job."""
+
+import json
+import math
+import random
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from py4j.protocol import Py4JJavaError
+from pyflink.common import Row, Types
+from pyflink.datastream import ProcessFunction
+from pyflink.table import StreamTableEnvironment, TableDescriptor
+from pyflink.table.expressions import col
+
+from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.records import Record, write_records
+from tests.reference_features import InputEvent, OutputRow, ReferenceFeatures, Value
+from tests.wrong_declarations import COLUMNS as WRONG_COLUMNS
+from tests.wrong_declarations import WRONG_DECLARATIONS
+from udfs.features import OUTPUT_FLAGS, Feature, Kind, parse_declaration
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+START = 1_700_000_000_000
+
+COLUMNS: dict[str, tuple[str, Kind]] = {
+    "card_id": ("STRING", "text"),
+    "payment_id": ("STRING", "text"),
+    "sequence": ("BIGINT", "integer"),
+    "tiny": ("TINYINT", "integer"),
+    "medium": ("INT", "integer"),
+    "amount_minor": ("BIGINT", "integer"),
+    "rate": ("DOUBLE", "double"),
+    "share": ("FLOAT", "double"),
+    "latitude": ("DOUBLE", "double"),
+    "longitude": ("DOUBLE", "double"),
+    "country": ("CHAR(2)", "text"),
+    "merchant_id": ("STRING", "text"),
+    "status": ("STRING", "text"),
+}
+EVERYTHING = """
+    count_10s = count() over 10 seconds
+    count_24h = count() over 24 hours
+    declined_1h = count() over 1 hour where status = 'declined'
+    sum_1m = sum(amount_minor) over 1 minute
+    sum_24h = sum(amount_minor) over 24 hours
+    sum_tiny_1h = sum(tiny) over 1 hour where country = 'FR'
+    sum_rate_1h = sum(rate) over 1 hour
+    min_amount_1h = min(amount_minor) over 1 hour, max_amount_1h = max(amount_minor) over 1 hour
+    min_tiny_1m = min(tiny) over 1 minute, max_medium_24h = max(medium) over 24 hours
+    min_share_1h = min(share) over 1 hour, max_rate_1h = max(rate) over 1 hour where status = 'declined'
+    avg_amount_24h = avg(amount_minor) over 24 hours, avg_share_1m = avg(share) over 1 minute
+    countries_1h = distinct(country) over 1 hour
+    countries_declined_24h = distinct(country) over 24 hours where status = 'declined'
+    merchants_24h = distinct(merchant_id) over 24 hours
+    payments_1h = distinct(payment_id) over 1 hour
+    amounts_1h = distinct(amount_minor) over 1 hour, rates_24h = distinct(rate) over 24 hours
+    previous_country = previous(country), previous_payment = previous(payment_id)
+    previous_tiny = previous(tiny), previous_share = previous(share)
+    previous_declined_amount = previous(amount_minor) where status = 'declined'
+    seconds_from_previous = seconds_since_previous()
+    seconds_from_declined = seconds_since_previous() where status = 'declined'
+    km_from_previous = distance_km_from_previous(latitude, longitude)
+    recent_payments = recent(payment_id, 5) over 1 hour
+    recent_merchants_declined = recent(merchant_id, 50) over 24 hours where status = 'declined'
+"""
+SHORT_WINDOWS = """
+    count_1m = count() over 1 minute
+    sum_10s = sum(amount_minor) over 10 seconds
+    merchants_1m = distinct(merchant_id) over 1 minute
+    recent_countries_1m = recent(country, 3) over 1 minute
+"""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An event of a card, as it comes in the stream."""
+
+    card: str | None
+    event: InputEvent
+
+
+def parse(declaration: str) -> tuple[Feature, ...]:
+    return parse_declaration(declaration, {name: kind for name, (_, kind) in COLUMNS.items()})
+
+
+def arrival(card: str | None, time: int, payment: str | None, sequence: int, **columns: Any) -> Arrival:
+    known = {"card_id": card, "payment_id": payment, "sequence": sequence}
+    return Arrival(card, InputEvent(time, payment, dict.fromkeys(COLUMNS) | columns | known))
+
+
+def record(item: Arrival) -> Record:
+    value = {name: value for name, value in item.event.columns.items() if value is not None}
+    partition = sum((item.card or "").encode()) % 2
+    return Record(json.dumps(value).encode(), timestamp=item.event.time, partition=partition)
+
+
+def declare_payments(environment: StreamTableEnvironment, folder: Path, stay_open: bool = False) -> None:
+    columns = ",\n".join(f"{name} {sql_type}" for name, (sql_type, _) in COLUMNS.items())
+    environment.execute_sql(f"""
+        CREATE TABLE payments (
+            {columns},
+            event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
+            WATERMARK FOR event_time AS event_time
+        ) WITH (
+            'connector' = 'records', 'path' = '{folder}', 'topic' = 'payments', 'value.format' = 'json',
+            'scan.watermark.emit.strategy' = 'on-event', 'stay-open' = '{str(stay_open).lower()}'
+        )
+    """)
+    declare_function(environment)
+
+
+def declare_function(environment: StreamTableEnvironment) -> None:
+    environment.execute_sql("""
+        CREATE TEMPORARY SYSTEM FUNCTION sliding_features AS 'millrace.features.SlidingFeatures' LANGUAGE JAVA
+    """)
+
+
+def query(declaration: str, max_events: int = 1000, table: str = "payments") -> str:
+    return f"""
+        SELECT *
+        FROM sliding_features(
+            input => TABLE {table} PARTITION BY card_id,
+            features => '{declaration.replace("'", "''")}',
+            id => 'payment_id',
+            max_events => {max_events},
+            on_time => DESCRIPTOR(event_time),
+            uid => 'payment-features'
+        )
+    """
+
+
+def answers(
+    cluster: MiniCluster, folder: Path, arrivals: Iterable[Arrival], declaration: str, max_events: int = 1000
+) -> dict[int, OutputRow]:
+    """What the function answers to each event, by its sequence number.
+
+    Rows go through files: PyFlink's `collect` takes longer than the job. Checkpoints complete the files.
+    """
+    environment = StreamTableEnvironment.create(cluster.environment({"execution.checkpointing.interval": "500 ms"}))
+    declare_payments(environment, write_records(folder / "payments", map(record, arrivals), partitions=2))
+    rows = environment.sql_query(query(declaration, max_events)).drop_columns(col("event_time"), col("rowtime"))
+    sink = TableDescriptor.for_connector("filesystem").option("path", (folder / "answers").as_uri()).format("json")
+    rows.execute_insert(sink.build()).wait()
+    lines = [line for file in (folder / "answers").iterdir() for line in file.read_text().splitlines()]
+    return dict(as_output(json.loads(line), declaration) for line in lines)
+
+
+def as_output(fields: Mapping[str, Any], declaration: str) -> tuple[int, OutputRow]:
+    features = {feature.name: fields[feature.name] for feature in parse(declaration)}
+    return fields["sequence"], OutputRow(features, *(fields[flag] for flag in OUTPUT_FLAGS))
+
+
+class RandomCard:
+    """Events of one card: ties, duplicates, disorder, late ones, gaps, and times on the edges of windows."""
+
+    def __init__(self, card: str | None, generator: random.Random) -> None:
+        self._card = card
+        self._random = generator
+        self._past: list[InputEvent] = []
+
+    def next(self, sequence: int) -> Arrival:
+        if self._past and self._random.random() < 0.1:
+            found = self._duplicate(sequence)
+        else:
+            found = arrival(self._card, self._time(), self._payment_id(sequence), sequence, **self._columns())
+        self._past.append(found.event)
+        return found
+
+    def _duplicate(self, sequence: int) -> Arrival:
+        original = self._random.choice(self._past)
+        time = original.time if self._random.random() < 0.7 else self._time()
+        return arrival(self._card, time, original.id, sequence, **self._columns())
+
+    def _time(self) -> int:
+        if not self._past:
+            return START + self._random.randrange(HOUR)
+        newest = max(event.time for event in self._past)
+        some = self._random.choice(self._past[-10:]).time
+        edge = self._random.choice([-1, 0, 1])
+        [time] = self._random.choices(
+            [
+                newest + self._random.randrange(20 * SECOND),
+                some,
+                some + self._random.choice([10 * SECOND, MINUTE, HOUR]) + edge,
+                newest - self._random.randrange(2 * HOUR),
+                newest - 24 * HOUR + edge,
+                newest - MINUTE + edge,
+                newest + 24 * HOUR + edge,
+                newest - self._random.randrange(30 * HOUR),
+            ],
+            weights=[40, 10, 15, 15, 4, 4, 2, 4],
+        )
+        return time
+
+    def _payment_id(self, sequence: int) -> str | None:
+        return None if self._random.random() < 0.05 else f"payment-{sequence}"
+
+    def _columns(self) -> dict[str, Any]:
+        choose = self._random.choice
+        return {
+            "tiny": choose([None, -128, 0, 5, 127]),
+            "medium": choose([None, -1, 2_000_000_000]),
+            "amount_minor": choose([None, 100, 250, self._random.randrange(10_000), 2**62]),
+            "rate": choose([None, 0.0, -0.0, 1.5, self._random.random()]),
+            "share": choose([None, 0.25, 0.5, -1.75]),
+            "latitude": choose([None, 0.0, 90.0, self._random.uniform(-90, 90), self._random.uniform(-90, 90)]),
+            "longitude": choose([None, 0.0, self._random.uniform(-180, 180), self._random.uniform(-180, 180)]),
+            "country": choose([None, "FR", "DE", "PT"]),
+            "merchant_id": choose([None, "", "m1", "Ünïcode-Händler", f"m{self._random.randrange(200)}"]),
+            "status": choose([None, "authorized", "declined"]),
+        }
+
+
+def random_arrivals(seed: int, cards: int, events_per_card: int) -> list[Arrival]:
+    """Cards take turns at random; one has no number."""
+    generator = random.Random(seed)
+    players = [RandomCard(f"card-{number}" if number else None, generator) for number in range(cards)]
+    return [generator.choice(players).next(sequence) for sequence in range(cards * events_per_card)]
+
+
+def expected_rows(
+    arrivals: Iterable[Arrival], features: Sequence[Feature], max_events: int = 1000
+) -> Iterator[OutputRow]:
+    cards: dict[str | None, ReferenceFeatures] = {}
+    for item in arrivals:
+        card = cards.setdefault(item.card, ReferenceFeatures(features, max_events))
+        yield card.process(item.event)
+
+
+def same(expected: Value, actual: Value) -> bool:
+    if isinstance(expected, float) and isinstance(actual, float):
+        return math.isclose(expected, actual, rel_tol=1e-9, abs_tol=1e-9)
+    return expected == actual
+
+
+def difference(expected: OutputRow, actual: OutputRow) -> str | None:
+    """In words; None if the rows are the same."""
+    pairs = {flag: (getattr(expected, flag), getattr(actual, flag)) for flag in OUTPUT_FLAGS}
+    pairs |= {name: (value, actual.features[name]) for name, value in expected.features.items()}
+    wrong = {name: pair for name, pair in pairs.items() if not same(*pair)}
+    return "; ".join(f"{name} is {actual}, not {expected}" for name, (expected, actual) in wrong.items()) or None
+
+
+def history(arrivals: Sequence[Arrival], card: str | None, until: int) -> str:
+    return "\n".join(
+        f"  {number}: {item.event.time - START:+} ms {item.event.columns}"
+        for number, item in enumerate(arrivals[: until + 1])
+        if item.card == card
+    )
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A size of random streams, and what is asked of them."""
+
+    name: str
+    declaration: str
+    max_events: int
+    cards: int
+    events_per_card: int
+
+
+SCENARIOS = [
+    Scenario("every aggregate", EVERYTHING, max_events=1000, cards=250, events_per_card=40),
+    Scenario("histories at their bound", EVERYTHING, max_events=7, cards=250, events_per_card=40),
+    Scenario("histories of one event", EVERYTHING, max_events=1, cards=50, events_per_card=20),
+    Scenario("a retention of one minute", SHORT_WINDOWS, max_events=1000, cards=150, events_per_card=40),
+    Scenario("long histories", EVERYTHING, max_events=60, cards=5, events_per_card=800),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_random_streams_get_the_features_of_the_reference(
+    cluster: MiniCluster, tmp_path: Path, scenario: Scenario
+) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    arrivals = random_arrivals(seed, scenario.cards, scenario.events_per_card)
+
+    actual = answers(cluster, tmp_path, arrivals, scenario.declaration, scenario.max_events)
+
+    assert len(actual) == len(arrivals)
+    expected_answers = expected_rows(arrivals, parse(scenario.declaration), scenario.max_events)
+    for number, expected in enumerate(expected_answers):
+        wrong = difference(expected, actual[number])
+        card = arrivals[number].card
+        assert wrong is None, f"seed {seed}, event {number} of {card}: {wrong}\n{history(arrivals, card, number)}"
+
+
+@pytest.mark.parametrize(("declaration", "message"), WRONG_DECLARATIONS)
+def test_a_wrong_declaration_fails_at_planning_with_its_place_and_its_remedy(
+    wrong_calls: StreamTableEnvironment, declaration: str, message: str
+) -> None:
+    with pytest.raises(Py4JJavaError) as refusal:
+        wrong_calls.sql_query(query(declaration))
+
+    assert f"features: {message}\n" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("id => 'payment_id'", "id => 'paiment_id'", "id: unknown column 'paiment_id'; did you mean 'payment_id'?"),
+        (
+            "id => 'payment_id'",
+            "id => 'amount_minor'",
+            "id needs text, but 'amount_minor' is an integer; cast it to STRING in a view",
+        ),
+        ("max_events => 9", "max_events => 0", "max_events can't be 0; use a whole number from 1 to 10000"),
+        ("max_events => 9", "max_events => 10001", "max_events can't be 10001; use a whole number from 1 to 10000"),
+        ("on_time => DESCRIPTOR(event_time),", "", "Table argument 'input' requires a time attribute"),
+        ("PARTITION BY card_id", "", "Table argument 'input' requires a PARTITION BY clause"),
+    ],
+)
+def test_a_wrong_argument_fails_at_planning(
+    wrong_calls: StreamTableEnvironment, right: str, wrong: str, message: str
+) -> None:
+    correct = query("n = count() over 1 hour", max_events=9)
+
+    with pytest.raises(Py4JJavaError) as refusal:
+        wrong_calls.sql_query(correct.replace(right, wrong))
+
+    assert message in str(refusal.value)
+
+
+@pytest.fixture(scope="module")
+def wrong_calls(cluster: MiniCluster) -> StreamTableEnvironment:
+    """Plans queries over the table that the wrong declarations are made over."""
+    environment = StreamTableEnvironment.create(cluster.environment())
+    columns = ", ".join(f"{name} {sql_type}" for name, (sql_type, _) in WRONG_COLUMNS.items())
+    environment.execute_sql(f"""
+        CREATE TABLE payments ({columns}, WATERMARK FOR event_time AS event_time) WITH ('connector' = 'datagen')
+    """)
+    declare_function(environment)
+    return environment
+
+
+def test_the_output_has_the_input_then_the_features_then_the_flags_then_the_row_time(
+    wrong_calls: StreamTableEnvironment,
+) -> None:
+    declaration = "n = count() over 1 hour, s = sum(latitude) over 1 hour, r = recent(payment_id, 3) over 1 hour"
+
+    wrong_calls.execute_sql(f"CREATE TEMPORARY VIEW answers AS {query(declaration)}")
+    with wrong_calls.execute_sql("DESCRIBE answers").collect() as rows:
+        columns = {row[0]: f"{row[1]}{'' if row[2] else ' NOT NULL'}" for row in rows}
+
+    assert list(columns)[: len(WRONG_COLUMNS)] == list(WRONG_COLUMNS)
+    assert list(columns.items())[len(WRONG_COLUMNS) :] == [
+        ("n", "BIGINT NOT NULL"),
+        ("s", "DOUBLE NOT NULL"),
+        ("r", "ARRAY<STRING>"),
+        ("is_duplicate", "BOOLEAN NOT NULL"),
+        ("is_late", "BOOLEAN NOT NULL"),
+        ("is_truncated", "BOOLEAN NOT NULL"),
+        ("rowtime", "TIMESTAMP_LTZ(3) *ROWTIME* NOT NULL"),
+    ]
+
+
+class TimesAndWatermarks(ProcessFunction):  # type: ignore[misc]
+    """Says of each row which time it carries, and how far the watermark was."""
+
+    def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[str]:
+        """One text for each row."""
+        watermark = context.timer_service().current_watermark()
+        yield f"{row[0]}: {context.timestamp() - START} after {max(watermark - START, -1)}"
+
+
+def test_a_stream_made_of_the_output_has_its_times_and_watermarks(cluster: MiniCluster, tmp_path: Path) -> None:
+    arrivals = [arrival("c1", START + second * SECOND, f"p{second}", second) for second in (1, 2, 3)]
+    environment = StreamTableEnvironment.create(cluster.environment({"parallelism.default": "1"}))
+    declare_payments(environment, write_records(tmp_path / "payments", map(record, arrivals)))
+
+    rows = environment.sql_query(f"SELECT payment_id, rowtime FROM ({query('n = count() over 1 hour')})")
+    stream = environment.to_data_stream(rows).process(TimesAndWatermarks(), Types.STRING())
+
+    with stream.execute_and_collect() as seen:
+        assert list(seen) == ["p1: 1000 after -1", "p2: 2000 after 1000", "p3: 3000 after 2000"]
+
+
+def test_a_text_of_more_than_a_kibibyte_counts_as_none(cluster: MiniCluster, tmp_path: Path) -> None:
+    long_name = "x" * 1_025
+    declaration = (
+        "names = distinct(merchant_id) over 1 hour, last_name = previous(merchant_id), n = count() over 1 hour"
+    )
+    arrivals = [
+        arrival("c1", START, long_name, 0, merchant_id=long_name),
+        arrival("c1", START, long_name, 1, merchant_id=long_name[1:]),
+        arrival("c1", START, "p", 2),
+    ]
+
+    actual = answers(cluster, tmp_path, arrivals, declaration)
+
+    assert [row.features["names"] for row in in_order(actual)] == [0, 1, 1]
+    assert [row.features["last_name"] for row in in_order(actual)] == [None, None, long_name[1:]]
+    assert [row.features["n"] for row in in_order(actual)] == [1, 2, 3]
+    assert not any(row.is_duplicate for row in actual.values())
+
+
+def in_order(rows: Mapping[int, OutputRow]) -> list[OutputRow]:
+    return [rows[sequence] for sequence in sorted(rows)]
+
+
+class RunningJob:
+    """A job that waits for more payments after the last; it ends with a savepoint."""
+
+    def __init__(self, cluster: MiniCluster, folder: Path, declaration: str, savepoint: str | None = None) -> None:
+        options = {
+            "execution.state-recovery.path": savepoint,
+            "execution.state-recovery.ignore-unclaimed-state": "true",
+        }
+        self._cluster = cluster
+        environment = StreamTableEnvironment.create(cluster.environment(options if savepoint else {}))
+        declare_payments(environment, folder, stay_open=True)
+        self._names = [feature.name for feature in parse(declaration)]
+        columns = ", ".join([*OUTPUT_FLAGS, *self._names])
+        self._result = environment.execute_sql(f"SELECT {columns} FROM ({query(declaration, max_events=3)})")
+        self._rows = iter(self._result.collect())
+
+    def answer(self) -> OutputRow:
+        """The next row."""
+        is_duplicate, is_late, is_truncated, *values = next(self._rows)
+        return OutputRow(dict(zip(self._names, values, strict=True)), is_duplicate, is_late, is_truncated)
+
+    def stop(self) -> str:
+        """End it, and return where its savepoint is."""
+        return self._cluster.stop_with_savepoint(self._result.get_job_client())
+
+    def metric(self, name: str) -> int:
+        """A counter of the function, over all subtasks."""
+        job = self._result.get_job_client().get_job_id()
+        root = f"http://127.0.0.1:{self._cluster.rest_port}/jobs/{job}"
+        [vertex] = [v["id"] for v in get_json(root)["vertices"] if v["name"].startswith("ProcessTableFunction")]
+        metrics = f"{root}/vertices/{vertex}/subtasks/metrics"
+        ids = [metric["id"] for metric in get_json(metrics) if metric["id"].endswith(f".{name}")]
+        return sum(int(metric["sum"]) for metric in get_json(f"{metrics}?get={','.join(ids)}&agg=sum")) if ids else 0
+
+    def wait_for_metrics(self, **expected: int) -> None:
+        """Until the counters have these values; they come a few seconds after the rows."""
+        deadline = time.monotonic() + 60
+        while (found := {name: self.metric(name) for name in expected}) != expected:
+            assert time.monotonic() < deadline, f"the counters stay at {found}"
+            time.sleep(0.2)
+
+
+def get_json(url: str) -> Any:
+    return requests.get(url, timeout=10).json()
+
+
+def test_a_restored_job_goes_on_with_each_cards_history(cluster: MiniCluster, tmp_path: Path) -> None:
+    declaration = "n = count() over 1 hour, previous_country = previous(country), r = recent(payment_id, 5) over 1 hour"
+    before = [
+        arrival("c1", START, "a", 0, country="FR"),
+        arrival("c1", START + SECOND, "b", 1, country="DE"),
+    ]
+    after = [
+        arrival("c1", START + SECOND, "b", 2, country="DE"),
+        arrival("c1", START + 2 * SECOND, "c", 3, country="PT"),
+    ]
+    expected = list(expected_rows([*before, *after], parse(declaration), max_events=3))
+    folder = write_records(tmp_path / "payments", map(record, before), partitions=2)
+
+    first = RunningJob(cluster, folder, declaration)
+    answers_before = [first.answer(), first.answer()]
+    savepoint = first.stop()
+    write_records(folder, map(record, after), first_offset=2)
+    second = RunningJob(cluster, folder, declaration, savepoint)
+    answers_after = [second.answer(), second.answer()]
+    second.stop()
+
+    assert [*answers_before, *answers_after] == expected
+
+
+def test_a_changed_declaration_goes_on_with_what_was_stored_and_says_what_it_misses(
+    cluster: MiniCluster, tmp_path: Path
+) -> None:
+    old = "n = count() over 1 minute, c = distinct(country) over 1 minute, m = max(amount_minor) over 1 minute"
+    new = "m = max(amount_minor) over 1 minute, s = sum(medium) over 1 minute, n = count() over 1 minute"
+    before = [
+        arrival("c1", START, "a", 0, amount_minor=7, medium=1, country="FR"),
+        arrival("c1", START + SECOND, "b", 1, amount_minor=5, medium=1, country="DE"),
+    ]
+    after = [
+        arrival("c1", START + 2 * SECOND, "c", 2, amount_minor=6, medium=1),
+        arrival("c1", START + 61 * SECOND, "d", 3, amount_minor=6, medium=1),
+        arrival("c1", START + 61 * SECOND, "c", 4),
+    ]
+    folder = write_records(tmp_path / "payments", map(record, before), partitions=2)
+
+    first = RunningJob(cluster, folder, old)
+    first.answer()
+    first.answer()
+    savepoint = first.stop()
+    write_records(folder, map(record, after), first_offset=2)
+    second = RunningJob(cluster, folder, new, savepoint)
+    rows = [second.answer() for _ in after]
+
+    assert [row.features for row in rows] == [
+        {"m": 7, "s": 1, "n": 3},
+        {"m": 6, "s": 2, "n": 2},
+        {"m": 6, "s": 2, "n": 2},
+    ]
+    assert [row.is_truncated for row in rows] == [True, False, False]
+    assert [row.is_duplicate for row in rows] == [False, False, True]
+    second.wait_for_metrics(states_migrated=1, duplicates=1, late=0)
+    second.stop()
+
+
+def test_duplicates_late_and_dropped_events_are_counted(cluster: MiniCluster, tmp_path: Path) -> None:
+    """With a bound of 3 events."""
+    arrivals = [
+        *[arrival("c1", START + n, f"p{n}", n) for n in range(5)],
+        arrival("c1", START, "p3", 5),
+        arrival("c1", START - HOUR - 1, "too late", 6),
+        arrival("c1", START + HOUR + 5, "long after", 7, merchant_id="x" * 2_000),
+    ]
+    folder = write_records(tmp_path / "payments", map(record, arrivals), partitions=2)
+
+    job = RunningJob(cluster, folder, "n = count() over 1 hour, m = distinct(merchant_id) over 1 hour")
+    for _ in arrivals:
+        job.answer()
+
+    job.wait_for_metrics(duplicates=1, late=1, truncated=2, oversized_texts=1, states_migrated=0)
+    job.stop()
