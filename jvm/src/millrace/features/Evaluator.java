@@ -56,6 +56,9 @@ final class Evaluator {
     private long[] values = new long[64];
     private final WideSum wideSum = new WideSum();
 
+    /** How many values went into the last sum. */
+    private int counted;
+
     Evaluator(Layout layout, List<Feature> features, RowType row) {
         this.layout = layout;
         retentionMs = retentionMs(features);
@@ -142,18 +145,17 @@ final class Evaluator {
     }
 
     private Object average(Step step, int start) {
-        long count = count(step, start);
-        if (count == 0) {
-            return null;
-        }
-        return (step.isDouble() ? sumDoubles(step, start) : sumIntegers(step, start).asDouble()) / count;
+        double sum = step.isDouble() ? sumDoubles(step, start) : sumIntegers(step, start).asDouble();
+        return counted == 0 ? null : sum / counted;
     }
 
     private double sumDoubles(Step step, int start) {
         double sum = 0;
+        counted = 0;
         for (int i = start; i < end; i++) {
             if (counts(i, step)) {
                 sum += Double.longBitsToDouble(history.number(i, step.column));
+                counted++;
             }
         }
         return sum;
@@ -161,9 +163,11 @@ final class Evaluator {
 
     private WideSum sumIntegers(Step step, int start) {
         wideSum.clear();
+        counted = 0;
         for (int i = start; i < end; i++) {
             if (counts(i, step)) {
                 wideSum.add(history.number(i, step.column));
+                counted++;
             }
         }
         return wideSum;

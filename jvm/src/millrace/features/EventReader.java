@@ -1,18 +1,17 @@
 package millrace.features;
 
-import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.List;
 import millrace.features.Feature.Where;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 
 /** Reads out of a row of the input what a {@link Layout} remembers of the event. */
 final class EventReader {
 
-    private record Condition(int column, byte[] text, long flag) {}
+    private record Condition(int column, StringData text, long flag) {}
 
     private final Layout layout;
     private final int timeColumn;
@@ -50,7 +49,7 @@ final class EventReader {
     }
 
     private Condition condition(Where where, RowType row) {
-        byte[] text = where.value().getBytes(StandardCharsets.UTF_8);
+        StringData text = StringData.fromString(where.value());
         return new Condition(row.getFieldIndex(where.column()), text, layout.conditionFlag(where));
     }
 
@@ -95,7 +94,6 @@ final class EventReader {
     }
 
     private static boolean matches(RowData row, Condition condition) {
-        return !row.isNullAt(condition.column)
-                && Arrays.equals(row.getString(condition.column).toBytes(), condition.text);
+        return !row.isNullAt(condition.column) && condition.text.equals(row.getString(condition.column));
     }
 }

@@ -1,0 +1,54 @@
+# Each target calls one program, with the Python of .venv; `make` alone lists them.
+
+PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11; do $$p -c '' 2>&- && echo $$p && break; done),python3)
+RUN := .venv/bin/python -m
+
+.PHONY: help .venv demo test check unit cluster e2e fix up down status logs submit doctor clean
+.NOTPARALLEL:
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+.venv: # What is missing is installed; with nothing missing this takes a moment and no network
+	@$(PYTHON) -m local.bootstrap
+
+demo: .venv ## Boot the stack, let payments flow, show the fraud alerts, prove the counts, shut down
+	$(RUN) local.demo
+
+test: check unit cluster e2e ## Everything that CI runs
+
+check: .venv ## Format, lint, types, import contract, duplicates, dead code, schema compatibility
+	$(RUN) local.check
+
+unit: .venv ## Tests that need no JVM
+	$(RUN) pytest tests/unit
+
+cluster: .venv ## Tests on Flink's mini-cluster
+	$(RUN) pytest tests/cluster
+
+e2e: .venv ## Tests on a stack of their own
+	$(RUN) pytest tests/e2e
+
+fix: .venv ## Format, and mend what the linter can mend
+	$(RUN) local.check --fix
+
+up: .venv ## Start the stack, or what of it does not run
+	$(RUN) local.stack up
+
+down: .venv ## Stop the stack
+	$(RUN) local.stack down
+
+status: .venv ## Say of each service that it is healthy, or why not
+	$(RUN) local.stack status
+
+logs: .venv ## Show the end of a service's log: SERVICE=kafka
+	$(RUN) local.stack logs $(SERVICE)
+
+submit: .venv ## Submit a job to the cluster: JOB=fraud_detection
+	$(RUN) ops submit $(JOB)
+
+doctor: .venv ## Check versions, jars, ports, memory and disk
+	$(RUN) local.doctor
+
+clean: ## Remove what was installed and cached in this folder; downloads shared between clones stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,100 @@
+"""Where is kept what clones share, and how is it written so that none of them sees half a file?"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from connectors.settings import Settings
+
+
+class CacheError(RuntimeError):
+    """A folder can't be used; the text says why and which variable chooses another."""
+
+
+def cache_directory() -> Path:
+    """The folder of `MILLRACE_CACHE`, or the default for this user; it may not exist yet."""
+    given = Settings.from_environment().cache
+    if given:
+        return Path(given)
+    if os.geteuid() == 0:
+        return Path("/var/cache/millrace")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millrace"
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and its parents so that other users can enter them whatever the umask: servers run as one."""
+    for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
+        missing.mkdir(exist_ok=True)
+        missing.chmod(0o755)
+    return folder
+
+
+def make_readable(path: Path) -> None:
+    """Let other users read a file or a whole folder whatever the umask, and run what its owner can run."""
+    inside = path.rglob("*") if path.is_dir() else ()
+    for each in (path, *inside):
+        if not each.is_symlink():
+            each.chmod(0o755 if each.is_dir() or os.access(each, os.X_OK) else 0o644)
+
+
+def require_free(folder: Path, needed: int) -> None:
+    """See to it that a folder, there or not yet, has so many bytes of disk left.
+
+    Raises:
+        CacheError: it hasn't.
+    """
+    free = free_bytes(folder)
+    if free < needed:
+        raise CacheError(
+            f"{folder} has {free / 1e9:.1f} GB of disk left, but {needed / 1e9:.1f} GB are needed: make room, or "
+            "choose another disk with MILLRACE_CACHE (downloads) or MILLRACE_STATE (the stack's data)"
+        )
+
+
+def free_bytes(folder: Path) -> int:
+    """Disk left where a folder is or will be."""
+    return shutil.disk_usage(next(f for f in (folder, *folder.parents) if f.exists())).free
+
+
+@contextmanager
+def exclusive(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Hold a folder's lock file; the system frees it when the process ends, however it ends.
+
+    Args:
+        waiting: told so in words when another process holds it.
+
+    Raises:
+        CacheError: the folder can't be written.
+    """
+    try:
+        descriptor = os.open(make_folder(folder) / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise CacheError(
+            f"{folder} can't be written ({error}): choose another with MILLRACE_CACHE or MILLRACE_STATE"
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting(f"another process is writing {folder}; waiting until it is done")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes `folder` when the block ends well; call it with the parent's lock held."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    make_folder(partial)
+    try:
+        yield partial
+        make_readable(partial)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,56 @@
+"""What is in the Maven repository, and what does a jar need at run time?"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from jgo.maven import Dependency, MavenContext, PythonResolver
+
+from connectors.pinned_jars import Coordinate
+from connectors.settings import Settings
+
+
+class ResolveError(RuntimeError):
+    """What was declared doesn't resolve to a set of jars that belong together."""
+
+
+def repository() -> str:
+    """Base URL: `MILLRACE_MAVEN_REPOSITORY`, else the one that jgo knows."""
+    return (Settings.from_environment().maven_repository or MavenContext().remote_repos["central"]).rstrip("/")
+
+
+def resolve(roots: Iterable[Coordinate]) -> list[Coordinate]:
+    """The roots and all that they need at run time, roots first, then by name.
+
+    Raises:
+        ResolveError: a jar of a root's group came out in another version than the root (jgo's choice of versions
+            is not always Maven's): make that jar a root too.
+    """
+    roots = list(roots)
+    with TemporaryDirectory() as folder:
+        context = _context(Path(folder))
+        _, found = context.resolver.resolve([_dependency(context, root) for root in roots])
+        needed = {Coordinate(d.groupId, d.artifactId, d.version, d.type, d.classifier) for d in found}
+    versions = {root.group: root.version for root in roots}
+    if odd := [str(c) for c in needed if c.version != versions.get(c.group, c.version)]:
+        raise ResolveError(f"not of the same release as the roots of their group: {', '.join(sorted(odd))}")
+    return roots + sorted(needed - set(roots), key=str)
+
+
+def sha256_and_size(coordinate: Coordinate) -> tuple[str, int]:
+    """Download a file to nowhere and measure it (jgo compares it with the repository's own SHA-1)."""
+    with TemporaryDirectory() as folder:
+        file = _dependency(_context(Path(folder)), coordinate).artifact.resolve()
+        return hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size
+
+
+def _context(local_copy: Path) -> MavenContext:
+    return MavenContext(
+        resolver=PythonResolver(), repo_cache=local_copy, remote_repos={"central": repository()}, timeout=60
+    )
+
+
+def _dependency(context: MavenContext, coordinate: Coordinate) -> Dependency:
+    component = context.project(coordinate.group, coordinate.artifact).at_version(coordinate.version)
+    return Dependency(component.artifact(coordinate.classifier, coordinate.extension))

@@ -1,0 +1,120 @@
+"""Is everything as it should be on this machine? A table; exit status 1 on a fault, with what to do about each."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import click
+
+from connectors import jars
+from connectors.cache import CacheError
+from connectors.flink_home import assemble
+from connectors.java import JavaError, java_home, java_version
+from connectors.pinned_jars import locked
+from connectors.settings import SettingsError
+from jvm.build import CompileError
+from local import preflight
+from local.bootstrap import SUPPORTED as SUPPORTED_PYTHON
+from local.install import Environment
+from local.preflight import Finding
+from local.settings import CHECKOUT
+from local.stack.setup import Setup
+from ops.tables import table
+
+
+@dataclass(frozen=True)
+class Part:
+    """One side of the combination that Millrace is tested with."""
+
+    name: str
+    supported: tuple[str, ...]
+    found: Callable[[], str]
+    advice: str
+
+
+def _python() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _kafka_connector() -> str:
+    return next(jar.coordinate.version for jar in locked() if jar.coordinate.artifact == "flink-sql-connector-kafka")
+
+
+def _java() -> str:
+    return str(java_version(java_home()))
+
+
+COMBINATION = (
+    Part("Python", SUPPORTED_PYTHON, _python, "Run `make PYTHON=/path/to/python3.11 doctor`"),
+    Part("Flink", ("2.3.0",), lambda: version("apache-flink"), "Pin it in requirements.in"),
+    Part("Kafka connector", ("5.0.0-2.2",), _kafka_connector, "Declare it in connectors/jars.py"),
+    Part("Java", ("21",), _java, "Unset MILLRACE_JAVA_HOME, or let it be a Java 21"),
+)
+
+
+@click.command(help=__doc__)
+@click.option("--deep", is_flag=True, help="Compare the checksum of every jar.")
+def main(deep: bool) -> None:
+    """Command line."""
+    try:
+        findings = list(examine(Setup.from_environment(), deep))
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    print(table(("what", "", "found"), [(f.subject, "FAULT" if f.is_fault else "ok", f.found) for f in findings]))
+    faults = [finding for finding in findings if finding.is_fault]
+    for fault in faults:
+        print(f"\n{fault.subject}: {fault.found}\n    {fault.advice}")
+    sys.exit(1 if faults else 0)
+
+
+def examine(setup: Setup, deep: bool) -> Iterator[Finding]:
+    """Everything, from what is installed to what the stack needs to start."""
+    yield environment()
+    yield from preflight.before_start(setup)
+    yield from combination()
+    yield extensions()
+    if deep:
+        yield checksums()
+
+
+def environment() -> Finding:
+    """Whether this is the checkout's virtual environment, as requirements.lock says."""
+    current = Environment(CHECKOUT, f"cp{sys.version_info.major}{sys.version_info.minor}")
+    if current.is_current() and sys.prefix == str(current.folder):
+        return Finding(".venv", f"as {current.lock.name} says")
+    return Finding(".venv", f"{sys.prefix} is not what {current.lock} says", "Run `make doctor`, which installs it")
+
+
+def combination() -> Iterator[Finding]:
+    """Whether Python, Flink, connector and Java are those that are supported together."""
+    for part in COMBINATION:
+        subject, supported = f"{part.name} version", " or ".join(part.supported)
+        try:
+            found = part.found()
+        except JavaError as error:
+            yield Finding(subject, "none", str(error))
+            continue
+        advice = "" if found in part.supported else f"{part.advice}; supported: {supported}"
+        yield Finding(subject, found, advice)
+
+
+def extensions() -> Finding:
+    """The jar of `jvm/`, built now if it isn't of these sources."""
+    try:
+        home = assemble()
+    except (CompileError, jars.JarsError, JavaError, CacheError) as error:
+        return Finding("JVM extensions", "not built", str(error))
+    return Finding("JVM extensions", f"built from these sources, in {home.lib}")
+
+
+def checksums() -> Finding:
+    """Whether every jar is the one that was pinned."""
+    faults = jars.faults(deep=True)
+    if faults:
+        return Finding("checksums", "; ".join(faults), "Then run `python -m connectors.jars fetch`")
+    return Finding("checksums", f"all {len(locked())} jars are as pinned")
+
+
+if __name__ == "__main__":
+    main()

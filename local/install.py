@@ -1,0 +1,164 @@
+"""What has to be installed, and is it? `.venv` as requirements.lock says, then jars and JVM extensions.
+
+Standard library only: this runs before anything is installed.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.cache import CacheError, cache_directory, exclusive, require_free, whole_folder
+from connectors.pinned_jars import missing
+from connectors.settings import SettingsError
+from local.settings import CHECKOUT, state_directory
+
+WHEELS_BYTES = 600_000_000
+ENVIRONMENT_BYTES = 1_300_000_000
+"""Disk that each takes, and a little more."""
+
+
+class InstallError(RuntimeError):
+    """The installation can't go on; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment of a checkout, and the stamp that says of what it was made."""
+
+    checkout: Path
+    python_tag: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.checkout / ".venv"
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def lock(self) -> Path:
+        """What is to be in it."""
+        return self.checkout / "requirements.lock"
+
+    @property
+    def wheelhouse(self) -> Path:
+        """Its wheels, for this and every other clone with the same lock."""
+        return cache_directory() / "wheels" / f"{self.python_tag}-{self._lock_hash()[:12]}"
+
+    def is_current(self) -> bool:
+        """Whether it was made to its end, from this lock, by this Python version, in this place, and can run."""
+        stamp = self.folder / "millrace.stamp"
+        return stamp.is_file() and stamp.read_text() == self._stamp() and os.access(self.python, os.X_OK)
+
+    def mark_current(self) -> None:
+        """Stamp it, when it is made to its end."""
+        (self.folder / "millrace.stamp").write_text(self._stamp())
+
+    def _stamp(self) -> str:
+        return f"{self._lock_hash()}\n{self.python_tag}\n{self.folder}\n"
+
+    def _lock_hash(self) -> str:
+        return hashlib.sha256(self.lock.read_bytes()).hexdigest()
+
+
+def main() -> int:
+    """Install what is missing; with nothing missing, say nothing."""
+    try:
+        install(Environment(CHECKOUT, f"cp{sys.version_info.major}{sys.version_info.minor}"))
+    except (InstallError, CacheError, SettingsError) as error:
+        print(f"millrace: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("millrace: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def install(environment: Environment) -> None:
+    """Make the virtual environment and fetch and build what Java needs, each only if it isn't there.
+
+    Raises:
+        InstallError: something can't be had.
+        CacheError: a folder can't be written, or its disk is full.
+    """
+    if environment.is_current() and not missing():
+        return
+    with exclusive(state_directory(), print):
+        started = time.monotonic()
+        if not environment.is_current():
+            _make(environment)
+        _run(
+            [str(environment.python), "-m", "local.prepare"], os.environ, "The jars could not be made ready (see above)"
+        )
+        print(f"millrace: installed in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _make(environment: Environment) -> None:
+    print(f"millrace: making {environment.folder} with Python {sys.version.split()[0]} ({sys.executable})", flush=True)
+    require_free(environment.checkout, ENVIRONMENT_BYTES)
+    shutil.rmtree(environment.folder, ignore_errors=True)
+    venv = [sys.executable, "-m", "venv", str(environment.folder)]
+    _run(venv, _without_python_variables(os.environ), f"{sys.executable} could not make a virtual environment")
+    if not environment.wheelhouse.is_dir():
+        _build_wheelhouse(environment)
+    print(f"millrace: installing from {environment.wheelhouse} (up to a minute)", flush=True)
+    wheels = sorted(map(str, environment.wheelhouse.glob("*.whl")))
+    pip = [str(environment.python), "-m", "pip", "--isolated", "install", "--quiet", "--no-index", "--no-deps"]
+    _run(
+        [*pip, *wheels],
+        without_pip_configuration(os.environ),
+        f"Remove {environment.wheelhouse} and run the same command again",
+    )
+    environment.mark_current()
+
+
+def _build_wheelhouse(environment: Environment) -> None:
+    """Download, or build from source, everything that requirements.lock pins.
+
+    Older pips build from source in this environment, which lacks the `wheel` package, unless told `--use-pep517`.
+    """
+    wheelhouse = environment.wheelhouse
+    with exclusive(wheelhouse.parent, print):
+        if wheelhouse.is_dir():
+            return
+        require_free(wheelhouse.parent, WHEELS_BYTES)
+        print(f"millrace: fetching wheels into {wheelhouse} (520 MB; Flink alone is 330 MB)", flush=True)
+        with whole_folder(wheelhouse) as partial:
+            pip = [str(environment.python), "-m", "pip", "wheel", "--no-deps", "--require-hashes", "--use-pep517"]
+            pip += [] if sys.stdout.isatty() else ["--progress-bar", "off"]
+            _run(
+                [*pip, "--wheel-dir", str(partial), "--requirement", str(environment.lock)],
+                _without_python_variables(os.environ),
+                "The Python packages could not be had (pip says why above). They come from the index that pip is "
+                "configured with. With a network, run the same command again; without one, set MILLRACE_CACHE to a "
+                "cache that was filled elsewhere",
+            )
+
+
+def without_pip_configuration(variables: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which pip does as it is told here, whatever the user has configured."""
+    kept = {name: value for name, value in _without_python_variables(variables).items() if not name.startswith("PIP_")}
+    return kept | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def _without_python_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
+
+
+def _run(command: Sequence[str], variables: Mapping[str, str], advice: str) -> None:
+    done = subprocess.run(command, env=variables, cwd=CHECKOUT, check=False)
+    if done.returncode != 0:
+        raise InstallError(advice)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

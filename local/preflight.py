@@ -1,0 +1,202 @@
+"""Can it run here? What is checked before anything starts; `local.doctor` shows the same and more."""
+
+import errno
+import os
+import shlex
+import socket
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from connectors.cache import CacheError, cache_directory, free_bytes
+from connectors.java import JavaError, java_home, java_version
+from connectors.pinned_jars import jars_directory, locked, missing
+from local.settings import Port, stack_ports
+from local.stack.service import UNPRIVILEGED
+from local.stack.setup import MINIMUM_JAVA, Setup
+
+GIB = 1 << 30
+STATE_BYTES = 2 * GIB
+"""For Kafka's segments, checkpoints and logs of a day's trying out."""
+KAFKA_BYTES, REGISTRY_BYTES, JOBMANAGER_BYTES, TASKMANAGER_BYTES = (int(size * GIB) for size in (0.5, 0.4, 0.8, 1.2))
+"""Resident memory of each process; all were measured."""
+CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    found: str
+    advice: str = ""
+    """What to do about it; empty when all is well."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it must be mended first."""
+        return bool(self.advice)
+
+
+class PreflightError(RuntimeError):
+    """The stack can't run here as things are; the text says what was found, and what to do next."""
+
+
+def require(findings: Iterable[Finding]) -> None:
+    """Go on only when nothing is wrong.
+
+    Raises:
+        PreflightError: with every fault, not only the first.
+    """
+    faults = [finding for finding in findings if finding.is_fault]
+    if faults:
+        raise PreflightError("\n".join(f"{f.subject}: {f.found}\n    {f.advice}" for f in faults))
+
+
+def before_start(setup: Setup) -> list[Finding]:
+    """What the stack needs to start; what already runs of it is taken into account."""
+    return [java(), jars(), *ports(setup), memory(setup), disk(setup), *folders(setup)]
+
+
+def java() -> Finding:
+    """The Java that runs everything."""
+    try:
+        home = java_home(MINIMUM_JAVA)
+    except (JavaError, CacheError) as error:
+        return Finding("Java", "unusable", str(error))
+    return Finding("Java", f"{java_version(home)} in {home}")
+
+
+def jars() -> Finding:
+    """Whether everything in jars.lock has been fetched."""
+    absent = missing()
+    if absent:
+        return Finding("jars", f"{len(absent)} are not in {jars_directory()}", "Run `python -m connectors.jars fetch`")
+    return Finding("jars", f"all {len(locked())} in {jars_directory()}")
+
+
+def ports(setup: Setup) -> Iterator[Finding]:
+    """Every port of the stack: free, held by this stack, or by whom."""
+    declared = stack_ports(setup.settings, setup.local)
+    uses = Counter(port.number for port in declared)
+    for port in declared:
+        subject = f"port {port.number} ({port.service})"
+        if uses[port.number] > 1:
+            yield Finding(subject, "is given to two services of the stack", _choose_another(port))
+        else:
+            yield _port(subject, port, setup.state)
+
+
+def _port(subject: str, port: Port, state: Path) -> Finding:
+    try:
+        _bind(port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return Finding(subject, f"can't be opened on {port.host}: {error.strerror}", _choose_another(port))
+    else:
+        return Finding(subject, "free")
+    holder = _listeners().get(port.number)
+    if holder is not None and is_of_stack(holder, state):
+        return Finding(subject, f"held by this stack, process {holder}")
+    return Finding(subject, f"in use by {_describe(holder)}", f"Stop that, or {_choose_another(port)}")
+
+
+def is_of_stack(process: int, state: Path) -> bool:
+    """Whether a process belongs to the stack with this state folder: each of them works in a folder there."""
+    try:
+        return Path(psutil.Process(process).cwd()).is_relative_to(state.resolve())
+    except psutil.Error:
+        return False
+
+
+def memory(setup: Setup) -> Finding:
+    """Enough for those processes of the stack that don't run yet."""
+    task_managers = int(setup.local.flink_task_managers)
+    needs = {
+        "kafka": KAFKA_BYTES,
+        "registry": REGISTRY_BYTES,
+        "flink": JOBMANAGER_BYTES + task_managers * TASKMANAGER_BYTES,
+    }
+    held = {number for number, process in _listeners().items() if is_of_stack(process, setup.state)}
+    running = {port.service for port in stack_ports(setup.settings, setup.local) if port.number in held}
+    needed = sum(size for service, size in needs.items() if service not in running)
+    available = available_memory()
+    found = f"{available / GIB:.1f} GiB available, {needed / GIB:.1f} needed for what doesn't run yet"
+    if available < needed:
+        return Finding("memory", found, "Close something, or set MILLRACE_FLINK_TASK_MANAGERS lower")
+    return Finding("memory", found)
+
+
+def available_memory() -> int:
+    """Bytes that processes can still take, within the limit of this container if it has one."""
+    available = psutil.virtual_memory().available
+    limit = CGROUP / "memory.max"
+    if not limit.is_file() or limit.read_text().strip() == "max":
+        return available
+    caches = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())["inactive_file"]
+    used = int((CGROUP / "memory.current").read_text()) - int(caches)
+    return min(available, int(limit.read_text()) - used)
+
+
+def disk(setup: Setup) -> Finding:
+    """Room for what the stack writes."""
+    free = free_bytes(setup.state)
+    found = f"{free / GIB:.1f} GiB free in {setup.state}, {STATE_BYTES / GIB:.0f} needed"
+    if free < STATE_BYTES:
+        return Finding("disk", found, "Make room, or choose another disk with MILLRACE_STATE")
+    return Finding("disk", found)
+
+
+def folders(setup: Setup) -> Iterator[Finding]:
+    """As root, servers run as another user, who must be able to enter the cache and the state folder."""
+    if os.geteuid() != 0:
+        return
+    for folder, name in ((cache_directory(), "MILLRACE_CACHE"), (setup.state, "MILLRACE_STATE")):
+        closed = next((f for f in (folder, *folder.parents) if f.exists() and not _can_be_entered(f)), None)
+        if closed:
+            yield Finding(
+                f"folder {folder}",
+                f"user {UNPRIVILEGED}, as which servers run, can't enter {closed}",
+                f"`chmod o+x {closed}`, or choose another folder with {name}",
+            )
+        else:
+            yield Finding(f"folder {folder}", "can be entered by the servers")
+
+
+def _can_be_entered(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & stat.S_IXOTH)
+
+
+def _bind(port: Port) -> None:
+    family, kind, protocol, _, address = socket.getaddrinfo(port.host, port.number, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+
+
+def _listeners() -> dict[int, int]:
+    """By port, the processes that listen, as far as this user may see them."""
+    return {
+        connection.laddr.port: connection.pid
+        for connection in psutil.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.pid
+    }
+
+
+def _describe(process: int | None) -> str:
+    if process is None:
+        return "a process of another user"
+    try:
+        command = shlex.join(psutil.Process(process).cmdline())
+    except psutil.Error:
+        command = "which has just ended"
+    return f"process {process}: {command if len(command) <= 100 else command[:97] + '...'}"
+
+
+def _choose_another(port: Port) -> str:
+    other = port.number + 10_000 if port.number < 55_536 else port.number - 10_000
+    return f"choose another: {port.variable}={port.value.replace(str(port.number), str(other), 1)}"

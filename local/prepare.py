@@ -1,0 +1,29 @@
+"""Gets ready what Java runs: fetches the jars, shares the Java runtime, builds the JVM extensions."""
+
+import sys
+import time
+
+from connectors import flink_home, jars
+from connectors.cache import CacheError
+from connectors.java import JavaError
+from connectors.settings import SettingsError
+from jvm.build import CompileError
+
+
+def main() -> int:
+    """Do what isn't done."""
+    started = time.monotonic()
+    try:
+        jars.fetch()
+        home = flink_home.assemble()
+    except (jars.JarsError, CacheError, JavaError, CompileError, SettingsError) as error:
+        print(f"millrace: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print(f"millrace: jars are ready, Java is {home.java_home} ({time.monotonic() - started:.0f} s)", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

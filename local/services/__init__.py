@@ -1,0 +1,1 @@
+"""Simulated services that publish to Kafka, and the ledger of what they sent."""

@@ -1,0 +1,232 @@
+"""What do honest cardholders do? They shop nearby, pay online, travel, and now and then do something unusual."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from random import Random
+
+from local.services.drafts import Draft, Place, home_of, place_of, terminal
+from local.services.fraud_patterns import Victim
+from local.services.places import CITIES, DAY_MS, HOUR_MS, HOURLY_ACTIVITY, activity, distance_km
+from local.services.population import Card, Merchant, Population
+
+MINUTE_MS = 60_000
+
+LOCAL_KMH = 30.0
+FLIGHT_KMH = 700.0
+TO_AND_FROM_THE_AIRPORT_MS = 90 * MINUTE_MS
+
+REST_MINUTES = (3, 10)
+"""A card rests for so long after a visit to a merchant."""
+SECOND_PAYMENT_SHARE = 0.03
+"""Something was forgotten: the same merchant again within a minute."""
+DECLINED_SHARE = 0.02
+RETRY_SHARE = 0.6
+"""Of declined payments, tried again within the minute."""
+RARE_PURCHASE_SHARE = 0.006
+"""A television, a ring, a journey: many times the usual amount."""
+TRIP_SHARE = 0.005
+RETURN_SHARE = 0.2
+AWAY_AT_FIRST_SHARE = 0.01
+REGULAR_SHARE = 0.2
+"""Of all visits, by the cards that the run's history is about; see `Customers.history`."""
+VISITS_A_DAY = 8
+LEAST_REGULARS, MOST_REGULARS, REGULARS_ONE_IN = 300, 2_500, 40
+
+TRIES = 200
+"""How many cards are looked at to find one that may pay now."""
+SLEEPLESS_AFTER = 50
+"""After so many, the hour of the day no longer counts."""
+
+VICTIM_VISITS = 3
+VICTIM_HISTORY_MS = 20 * HOUR_MS
+VICTIM_IDLE_MS = 15 * MINUTE_MS
+BLOCKED_MS = DAY_MS
+"""After a fraud the issuer blocks the card: its owner doesn't pay with it for so long."""
+
+
+@dataclass(slots=True)
+class _Life:
+    """What a card did lately."""
+
+    place: Place
+    last_ms: int | None = None
+    free_from_ms: int = 0
+    visits: deque[int] = field(default_factory=lambda: deque(maxlen=VICTIM_VISITS))
+    countries: set[str] = field(default_factory=set)
+
+
+def regulars(cards: int) -> int:
+    """How many of so many cards, the first ones, have a history."""
+    return min(cards, MOST_REGULARS, max(LEAST_REGULARS, cards // REGULARS_ONE_IN))
+
+
+class Customers:
+    """So many cards and where their owners are. Ask in order of event time.
+
+    No honest card is ever in two places at once: by `LOCAL_KMH` within a city and by `FLIGHT_KMH`, airports aside,
+    between cities.
+    """
+
+    def __init__(self, population: Population, cards: int, random: Random) -> None:
+        self._population, self._cards, self._random = population, cards, random
+        self._lives: dict[int, _Life] = {}
+        self._seen: list[int] = []
+        self._at_home: list[int] = []
+        self._regulars = regulars(cards)
+
+    def history(self, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+        """(time, card number) of the regular cards' visits before the run, in order of time."""
+        candidates = round((end_ms - start_ms) / HOUR_MS)
+        likely = VISITS_A_DAY / sum(HOURLY_ACTIVITY)
+        visits = []
+        for number in range(self._regulars):
+            offset = self._population.home(number).utc_offset_hours
+            for _ in range(candidates):
+                at = self._random.randrange(start_ms, end_ms)
+                if self._random.random() < likely * activity(offset, at):
+                    visits.append((at, number))
+        return sorted(visits)
+
+    def visit(self, at_ms: int, number: int | None = None) -> list[Draft]:
+        """Somebody (or that card, unless it is busy) pays, and may pay once more within the minute."""
+        if number is None:
+            number = self._somebody(at_ms)
+        card, life = self._population.card(number), self._life(number)
+        if at_ms < life.free_from_ms:
+            return []
+        drafts = self._payments(card, life, at_ms)
+        self._remember(life, drafts)
+        self._perhaps_travel(card, life, drafts[-1].at_ms)
+        return drafts
+
+    def late_payment(self, at_ms: int, earlier_ms: int, beyond_ms: int) -> Draft | None:
+        """A payment that arrives at `at_ms` but was made `earlier_ms` before, by somebody who was at home all the time.
+
+        With `beyond_ms` it was made so long before the newest visit of its card, too. None if nobody suits now.
+        """
+        if not self._at_home:
+            return None
+        number = self._random.choice(self._at_home)
+        card, newest = self._population.card(number), self._life(number).last_ms
+        if newest is None or newest > at_ms - MINUTE_MS:
+            return None
+        made = min(at_ms - earlier_ms, newest - beyond_ms) if beyond_ms else at_ms - earlier_ms
+        return self._online(card, home_of(card), made, self._random.choice(card.sites))
+
+    def victim(self, at_ms: int, needs_history: bool) -> Victim | None:
+        """A card at rest, at home or on a journey, with visits during the last hours if they are needed."""
+        candidates = self._seen if needs_history else range(self._cards)
+        for _ in range(TRIES if candidates else 0):
+            card = self._population.card(self._random.choice(candidates))
+            life = self._life(card.number)
+            rested = life.last_ms is None or life.last_ms + VICTIM_IDLE_MS <= at_ms
+            known = len(life.visits) == VICTIM_VISITS and life.visits[0] > at_ms - VICTIM_HISTORY_MS
+            available = not card.stays_at_home and life.free_from_ms <= at_ms
+            if available and rested and (known or not needs_history):
+                return Victim(card, life.place, frozenset(life.countries | {card.home.country}))
+        return None
+
+    def block(self, victim: Victim, from_ms: int) -> None:
+        """The card is a fraud victim until `from_ms`: its owner doesn't pay with it, and then not for a day."""
+        self._life(victim.card.number).free_from_ms = from_ms + BLOCKED_MS
+
+    def _somebody(self, at_ms: int) -> int:
+        random, population = self._random, self._population
+        for attempt in range(TRIES):
+            regular = random.random() < REGULAR_SHARE
+            number = random.randrange(self._regulars if regular else self._cards)
+            life = self._lives.get(number)
+            if life is not None and at_ms < life.free_from_ms:
+                continue
+            offset = (life.place.city if life else population.home(number)).utc_offset_hours
+            if attempt >= SLEEPLESS_AFTER or random.random() < activity(offset, at_ms):
+                return number
+        raise RuntimeError(f"no card of {self._cards} is at rest: more cards or a lower rate are needed")
+
+    def _life(self, number: int) -> _Life:
+        life = self._lives.get(number)
+        if life is None:
+            card = self._population.card(number)
+            away = not card.stays_at_home and self._random.random() < AWAY_AT_FIRST_SHARE
+            self._lives[number] = life = _Life(self._hotel() if away else home_of(card))
+        return life
+
+    def _payments(self, card: Card, life: _Life, at_ms: int) -> list[Draft]:
+        random = self._random
+        first = self._purchase(card, life, at_ms)
+        again_ms = at_ms + random.randint(8_000, 50_000)
+        if first.declined and random.random() < RETRY_SHARE:
+            return [first, self._again(first, again_ms, first.euro_cents)]
+        if random.random() < SECOND_PAYMENT_SHARE:
+            return [first, self._again(first, again_ms, self._amount(card, first.merchant))]
+        return [first]
+
+    def _purchase(self, card: Card, life: _Life, at_ms: int) -> Draft:
+        random, city = self._random, life.place.city
+        at_home = city is card.home
+        rare = random.random() < RARE_PURCHASE_SHARE
+        if random.random() >= card.online_share:
+            usual = card.shops if at_home else self._population.everyday_shops[city.name]
+            wanted = self._population.rare_shops[city.name] if rare and not card.stays_at_home else usual
+            shop = random.choice(wanted)
+            if self._reaches(life, shop, at_ms):
+                return self._in_shop(card, place_of(shop, city), at_ms, shop)
+        site = random.choice(self._population.rare_sites if rare else card.sites)
+        return self._online(card, life.place, at_ms, site)
+
+    def _in_shop(self, card: Card, place: Place, at_ms: int, shop: Merchant) -> Draft:
+        device = terminal(shop, self._random.randrange(9))
+        return Draft(
+            at_ms, card, shop, self._amount(card, shop), place, device, online=False, declined=self._declined()
+        )
+
+    def _online(self, card: Card, place: Place, at_ms: int, site: Merchant) -> Draft:
+        device = card.phone if place.city is not card.home or self._random.random() < 0.6 else card.browser
+        return Draft(at_ms, card, site, self._amount(card, site), place, device, online=True, declined=self._declined())
+
+    def _again(self, first: Draft, at_ms: int, euro_cents: int) -> Draft:
+        return Draft(at_ms, first.card, first.merchant, euro_cents, first.place, first.device_id, first.online)
+
+    def _amount(self, card: Card, merchant: Merchant) -> int:
+        return max(100, round(merchant.typical_euro_cents * card.spending * self._random.lognormvariate(0, 0.45)))
+
+    def _declined(self) -> bool:
+        return self._random.random() < DECLINED_SHARE
+
+    def _reaches(self, life: _Life, shop: Merchant, at_ms: int) -> bool:
+        if life.last_ms is None:
+            return True
+        hours = (at_ms - life.last_ms) / HOUR_MS
+        here = life.place
+        return distance_km(here.latitude, here.longitude, shop.latitude, shop.longitude) <= LOCAL_KMH * hours
+
+    def _remember(self, life: _Life, drafts: list[Draft]) -> None:
+        first, last = drafts[0], drafts[-1]
+        if life.last_ms is None:
+            self._seen.append(first.card.number)
+            if first.card.stays_at_home:
+                self._at_home.append(first.card.number)
+        life.place, life.last_ms = first.place, last.at_ms
+        life.visits.append(first.at_ms)
+        life.countries.add(first.place.city.country)
+        life.free_from_ms = last.at_ms + round(self._random.uniform(*REST_MINUTES) * MINUTE_MS)
+
+    def _perhaps_travel(self, card: Card, life: _Life, from_ms: int) -> None:
+        if card.stays_at_home:
+            return
+        if life.place.city is not card.home:
+            if self._random.random() < RETURN_SHARE:
+                self._travel(life, home_of(card), from_ms)
+        elif self._random.random() < TRIP_SHARE:
+            self._travel(life, self._hotel(), from_ms)
+
+    def _travel(self, life: _Life, there: Place, from_ms: int) -> None:
+        here = life.place
+        km = distance_km(here.latitude, here.longitude, there.latitude, there.longitude)
+        takes_ms = TO_AND_FROM_THE_AIRPORT_MS + km / FLIGHT_KMH * HOUR_MS
+        life.place = there
+        life.last_ms = life.free_from_ms = from_ms + round(takes_ms * self._random.uniform(1, 1.3))
+
+    def _hotel(self) -> Place:
+        city = self._random.choice(CITIES)
+        return Place(city, city.latitude, city.longitude)

@@ -1,0 +1,215 @@
+"""What was sent, for the proofs: one JSON line a record, then a summary."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+
+from local.services.outgoing import POISON, Outgoing
+from local.services.publisher import Receipt
+
+REFUSED, FAILED = "refused", "failed"
+
+
+class LedgerError(ValueError):
+    """A file is not a ledger, or already one; the text says where."""
+
+
+class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="record"):
+    """One record that was sent."""
+
+    topic: str
+    partition: int | None
+    """Null, like the offset, if it was refused or failed."""
+    offset: int | None
+    key: str
+    event_id: str | None
+    """Null, like the other ids, if it is poison."""
+    payment_id: str | None
+    order_id: str | None
+    event_time: int
+    """UTC milliseconds; the record's timestamp."""
+    kind: str
+    """`good`, `duplicate`, `late`, `poison:<kind>`; `refused`: not taken by the broker; `failed`: nobody knows."""
+    pattern: str | None
+    """Fraud pattern that it belongs to."""
+    incident_id: str | None
+    sent_at: int
+    """Wall clock, milliseconds."""
+    error: str | None
+    """Why it was refused or failed."""
+
+
+class LedgerSummary(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="summary"):
+    """The last line of a run."""
+
+    started_at: int
+    """Wall clock, milliseconds."""
+    ended_at: int
+    complete: bool
+    """False if it was stopped early or something failed."""
+    kinds: dict[str, int]
+    """Records by kind."""
+    incidents: dict[str, int]
+    """Incidents by fraud pattern."""
+
+
+_LINES = msgspec.json.Decoder(LedgerRecord | LedgerSummary)
+_ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One planted fraud."""
+
+    incident_id: str
+    pattern: str
+    card_id: str
+    payment_ids: tuple[str, ...]
+    """In order of event time."""
+
+
+@dataclass(frozen=True)
+class LedgerContent:
+    """A ledger, read back."""
+
+    records: tuple[LedgerRecord, ...]
+    summary: LedgerSummary | None
+    """None if the service was killed."""
+
+    def of_topic(self, topic: str) -> "LedgerContent":
+        """The same, without the records of other topics."""
+        return LedgerContent(tuple(record for record in self.records if record.topic == topic), self.summary)
+
+    @cached_property
+    def kinds(self) -> Counter[str]:
+        """Number of records by kind."""
+        return Counter(record.kind for record in self.records)
+
+    @cached_property
+    def arrived(self) -> tuple[LedgerRecord, ...]:
+        """The records that are in Kafka: all but refused and failed ones."""
+        return tuple(record for record in self.records if record.offset is not None)
+
+    @cached_property
+    def payment_ids(self) -> frozenset[str]:
+        """Of all payments that are in Kafka."""
+        return frozenset(record.payment_id for record in self.arrived if record.payment_id is not None)
+
+    @cached_property
+    def poison(self) -> dict[tuple[str, int, int], str]:
+        """Kind of poison by topic, partition and offset."""
+        return {
+            (record.topic, record.partition, record.offset): record.kind.removeprefix(f"{POISON}:")
+            for record in self.arrived
+            if record.kind.startswith(POISON) and record.partition is not None and record.offset is not None
+        }
+
+    @cached_property
+    def incidents(self) -> dict[str, Incident]:
+        """Planted fraud by incident id."""
+        members: dict[str, list[LedgerRecord]] = {}
+        for record in sorted(self.arrived, key=lambda record: (record.event_time, record.payment_id or "")):
+            if record.incident_id is not None:
+                members.setdefault(record.incident_id, []).append(record)
+        return {
+            incident_id: Incident(
+                incident_id,
+                records[0].pattern or "",
+                records[0].key,
+                tuple(dict.fromkeys(record.payment_id for record in records if record.payment_id is not None)),
+            )
+            for incident_id, records in members.items()
+        }
+
+    @cached_property
+    def defrauded_cards(self) -> frozenset[str]:
+        """Cards with planted fraud."""
+        return frozenset(incident.card_id for incident in self.incidents.values())
+
+
+class Ledger:
+    """The ledger of one run while it is written; safe to call from the client's threads."""
+
+    def __init__(self, path: Path) -> None:
+        if path.exists() and path.stat().st_size:
+            raise LedgerError(f"{path} already holds the ledger of a run: remove it or choose another file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab")
+        self._lock = Lock()
+        self._kinds: Counter[str] = Counter()
+        self._incidents: dict[str, str] = {}
+
+    def write(self, outgoing: Outgoing, receipt: Receipt) -> None:
+        """Note what became of a record."""
+        record = _record(outgoing, receipt)
+        with self._lock:
+            self._kinds[record.kind] += 1
+            if outgoing.incident_id is not None and outgoing.pattern is not None:
+                self._incidents[outgoing.incident_id] = outgoing.pattern
+            self._file.write(_ENCODER.encode(record) + b"\n")
+
+    def flush(self) -> None:
+        """Put what was written where other processes see it."""
+        with self._lock:
+            self._file.flush()
+
+    def finish(self, started_at: int, ended_at: int, complete: bool) -> LedgerSummary:
+        """Write the last line and close the file."""
+        with self._lock:
+            incidents = Counter(self._incidents.values())
+            summary = LedgerSummary(
+                started_at=started_at,
+                ended_at=ended_at,
+                complete=complete,
+                kinds=dict(sorted(self._kinds.items())),
+                incidents=dict(sorted(incidents.items())),
+            )
+            self._file.write(_ENCODER.encode(summary) + b"\n")
+            self._file.close()
+        return summary
+
+    @staticmethod
+    def read(path: Path) -> LedgerContent:
+        """Read a ledger back, also one whose service was killed: a last line that is torn is left out.
+
+        Raises:
+            LedgerError: another line can't be read.
+        """
+        lines = list(_lines(path))
+        records = tuple(line for line in lines if isinstance(line, LedgerRecord))
+        summary = next((line for line in lines if isinstance(line, LedgerSummary)), None)
+        return LedgerContent(records, summary)
+
+
+def _lines(path: Path) -> Iterator[LedgerRecord | LedgerSummary]:
+    *whole, _torn = path.read_bytes().split(b"\n")
+    for number, line in enumerate(whole, start=1):
+        try:
+            yield _LINES.decode(line)
+        except msgspec.DecodeError as error:
+            raise LedgerError(f"{path}, line {number} is not a ledger's: {error}") from error
+
+
+def _record(outgoing: Outgoing, receipt: Receipt) -> LedgerRecord:
+    event = outgoing.event
+    kind = REFUSED if receipt.refusal else FAILED if receipt.failure else outgoing.kind
+    return LedgerRecord(
+        topic=outgoing.topic.name,
+        partition=receipt.partition,
+        offset=receipt.offset,
+        key=outgoing.key.decode(),
+        event_id=event.event_id if event else None,
+        payment_id=getattr(event, "payment_id", None),
+        order_id=getattr(event, "order_id", None),
+        event_time=outgoing.timestamp_ms,
+        kind=kind,
+        pattern=outgoing.pattern,
+        incident_id=outgoing.incident_id,
+        sent_at=receipt.sent_at_ms,
+        error=receipt.refusal or receipt.failure,
+    )

@@ -1,0 +1,122 @@
+"""How does the payment service learn of orders? From their topic, with its own consumer group."""
+
+import time
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import count
+
+import msgspec
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import CommitFailedError, KafkaTimeoutError
+
+from connectors.topics import ORDERS, PAYMENTS
+from events import Order, Payment
+from local.services.faults import key_of
+from local.services.orders import payments_of
+from local.services.outgoing import GOOD, Outgoing
+from local.services.population import Population
+from local.services.publisher import BROKER_TIMEOUT_MS, PublishError
+
+SECONDS_BETWEEN_POLLS = 0.05
+SECONDS_BETWEEN_COMMITS = 5.0
+MOST_WAITING = 50_000
+"""No further orders are read while so many payments wait for their time."""
+
+
+class OrderDesk:
+    """Reads orders and gives the payments that fall due, at least once: an order is read again after a crash.
+
+    Payments carry the same ids then. A payment whose time passed while nobody served the orders is made now.
+    """
+
+    def __init__(self, bootstrap_servers: str, group: str, population: Population) -> None:
+        self._population = population
+        self._consumer = _consumer(bootstrap_servers, group)
+        self._waiting: list[tuple[int, int, Payment, ConsumerRecord]] = []
+        self._unfinished: dict[TopicPartition, dict[int, int]] = {}
+        self._sequence = count()
+        self._next_poll = self._next_commit = 0.0
+        self.unusable = 0
+        """Records of the orders topic that are no order of this population."""
+
+    def due(self) -> Iterator[Outgoing]:
+        """The payments whose time has come."""
+        now_ms = time.time_ns() // 1_000_000
+        if time.monotonic() >= self._next_poll and len(self._waiting) < MOST_WAITING:
+            self._next_poll = time.monotonic() + SECONDS_BETWEEN_POLLS
+            for records in self._consumer.poll(timeout_ms=0).values():
+                for record in records:
+                    self._take(record, now_ms)
+        while self._waiting and self._waiting[0][0] <= now_ms:
+            _, _, payment, record = heappop(self._waiting)
+            self._finished(record)
+            yield Outgoing(PAYMENTS, key_of(payment, PAYMENTS), payment.event_time, payment.event_time, GOOD, payment)
+
+    def wants_to_commit(self) -> bool:
+        """Whether it is time to; everything that `due` gave must be acknowledged before."""
+        return time.monotonic() >= self._next_commit
+
+    def commit(self) -> None:
+        """Note in Kafka up to where all payments were made."""
+        self._next_commit = time.monotonic() + SECONDS_BETWEEN_COMMITS
+        offsets = {
+            partition: OffsetAndMetadata(self._settled(partition), "", -1) for partition in self._consumer.assignment()
+        }
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(offsets)
+        except CommitFailedError:
+            self._next_commit = 0.0  # the group is being rebalanced: with the next poll it is over
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close(autocommit=False)
+
+    def _take(self, record: ConsumerRecord, now_ms: int) -> None:
+        payments = self._payments(record)
+        for payment in payments:
+            made_ms = max(payment.event_time, now_ms)
+            made = msgspec.structs.replace(payment, event_time=made_ms)
+            heappush(self._waiting, (made_ms, next(self._sequence), made, record))
+        if payments:
+            unfinished = self._unfinished.setdefault(TopicPartition(record.topic, record.partition), {})
+            unfinished[record.offset] = len(payments)
+
+    def _payments(self, record: ConsumerRecord) -> list[Payment]:
+        try:
+            order = _ORDERS.decode(record.value or b"")
+            return payments_of(order, self._population.card_of(order.customer_id))
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+            self.unusable += 1
+            return []
+
+    def _finished(self, record: ConsumerRecord) -> None:
+        unfinished = self._unfinished[TopicPartition(record.topic, record.partition)]
+        unfinished[record.offset] -= 1
+        if not unfinished[record.offset]:
+            del unfinished[record.offset]
+
+    def _settled(self, partition: TopicPartition) -> int:
+        return min(self._unfinished.get(partition) or [self._consumer.position(partition)])
+
+
+_ORDERS = msgspec.json.Decoder(Order)
+
+
+def _consumer(bootstrap_servers: str, group: str) -> KafkaConsumer:
+    try:
+        return KafkaConsumer(
+            ORDERS.name,
+            bootstrap_servers=bootstrap_servers.split(","),
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            bootstrap_timeout_ms=BROKER_TIMEOUT_MS,
+        )
+    except KafkaTimeoutError as error:
+        raise PublishError(
+            f"no Kafka broker answers at {bootstrap_servers}: `make up` starts the local stack"
+        ) from error

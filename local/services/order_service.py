@@ -1,0 +1,75 @@
+"""What does the simulated order service publish? `python -m local.services.order_service --help` says how."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from threading import Event
+from typing import Any
+
+import click
+
+from connectors.topics import ORDERS
+from local.services.faults import NO_FAULTS, Faults, disturb
+from local.services.ledger import LedgerSummary
+from local.services.orders import planned_orders
+from local.services.outgoing import Outgoing
+from local.services.population import Population
+from local.services.progress import Progress
+from local.services.publishing import NO_LEDGER, publish_all
+from local.services.service import (
+    MOST_LATE_MS,
+    RunArguments,
+    clock_for,
+    errors_in_words,
+    run_options,
+    service_settings,
+    until_a_signal,
+)
+from local.services.timetable import Timetable
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderOptions(Timetable):
+    """What the service publishes; the same options lead to the same records, byte for byte."""
+
+    rate: float = 5.0
+    faults: Faults = NO_FAULTS
+
+
+def generate(options: OrderOptions) -> Iterator[Outgoing]:
+    """All records of a run in the order in which they are sent; nothing is published."""
+    orders = planned_orders(options, Population(), options.faults.late)
+    return disturb(orders, ORDERS, options.faults, Random(f"{options.seed}/order faults"))
+
+
+def publish(
+    options: OrderOptions,
+    bootstrap_servers: str,
+    *,
+    speed: float | None,
+    ledger: Path = NO_LEDGER,
+    stop: Event | None = None,
+    quiet: bool = True,
+) -> LedgerSummary:
+    """Publish a run and wait until all of it is acknowledged; see `payment_service.publish`."""
+    clock = clock_for(options, speed, ORDERS, MOST_LATE_MS if options.faults.late else 0)
+    progress = Progress("orders", quiet)
+    return publish_all(generate(options), bootstrap_servers, clock=clock, progress=progress, ledger=ledger, stop=stop)
+
+
+@click.command()
+@run_options("orders", rate=5.0)
+def main(**arguments: Any) -> None:
+    """Publish simulated orders until the time is over or Ctrl-C is pressed."""
+    run = RunArguments(**arguments)
+    with errors_in_words(), until_a_signal() as stop:
+        options = OrderOptions(
+            start_ms=run.start_ms, rate=run.rate, seconds=run.seconds, seed=run.seed, faults=run.faults
+        )
+        servers = service_settings().kafka_bootstrap_servers
+        publish(options, servers, speed=run.clock_speed, ledger=run.ledger, stop=stop, quiet=run.quiet)
+
+
+if __name__ == "__main__":
+    main()

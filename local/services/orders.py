@@ -1,0 +1,123 @@
+"""Which orders are placed, and which payments do they lead to?"""
+
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+
+from events import Order, OrderLine, Payment
+from local.services.drafts import home_of
+from local.services.outgoing import LATE, Planned
+from local.services.places import BASE_CURRENCY, in_base, in_currency
+from local.services.population import STAY_AT_HOME_EVERY, Card, Population, customer_id
+from local.services.timetable import Timetable
+
+LEAST_CUSTOMERS = 500
+SECONDS_BETWEEN_ORDERS = 1_800
+"""Of one customer, on average."""
+
+NEVER_PAID_SHARE = 0.04
+PAID_AT_ONCE_SHARE = 0.88
+"""Within a minute; the others take up to ten."""
+DECLINED_SHARE = 0.03
+SHOP_ID, SHOP_CATEGORY = "web-shop", "shop"
+
+LATENESS_MS = (60_000, 30 * 60_000)
+
+
+def planned_orders(timetable: Timetable, population: Population, late: float = 0.0) -> Iterator[Planned]:
+    """The orders of one run in order of time, by customers who pay at home only."""
+    random = Random(f"{timetable.seed}/orders")
+    moments = timetable.moments(Random(f"{timetable.seed}/order moments"))
+    customers = max(LEAST_CUSTOMERS, round(timetable.rate * SECONDS_BETWEEN_ORDERS))
+    for number, at_ms in enumerate(moments, start=1):
+        customer = random.randrange(customers) * STAY_AT_HOME_EVERY + STAY_AT_HOME_EVERY - 1
+        is_late = random.random() < late
+        placed_ms = at_ms - random.randint(*LATENESS_MS) if is_late else at_ms
+        order_id = f"order-{timetable.run}-{number:07d}"
+        order = _order(order_id, population.card_of(customer_id(customer)), placed_ms, population, random)
+        yield Planned(order, at_ms, LATE) if is_late else Planned(order, at_ms)
+
+
+def payments_of(order: Order, card: Card) -> list[Payment]:
+    """What the payment service makes of an order: mostly one payment, now and then a declined one before, or none.
+
+    The same order leads to the same payments with the same ids however often it is read.
+    """
+    random = Random(order.order_id)
+    if random.random() < NEVER_PAID_SHARE:
+        return []
+    at_once = random.random() < PAID_AT_ONCE_SHARE
+    delay_ms = random.randint(2_000, 50_000) if at_once else random.randint(60_000, 600_000)
+    paid_ms = order.event_time + delay_ms
+    payments = []
+    if random.random() < DECLINED_SHARE:
+        payments.append(_payment(order, card, paid_ms, attempt=1, declined=True))
+        paid_ms += random.randint(15_000, 40_000)
+    payments.append(_payment(order, card, paid_ms, attempt=len(payments) + 1, declined=False))
+    return payments
+
+
+def planned_order_payments(orders: Iterable[Planned], population: Population, end_ms: float) -> Iterator[Planned]:
+    """The orders' payments in order of time; those that would come after the end are never made."""
+    due: list[tuple[int, int, Planned]] = []
+    sequence = count()
+    for item in orders:
+        while due and due[0][0] <= item.send_at_ms:
+            yield heappop(due)[2]
+        order = item.event
+        assert isinstance(order, Order)
+        for payment in payments_of(order, population.card_of(order.customer_id)):
+            if payment.event_time <= end_ms:
+                heappush(due, (payment.event_time, next(sequence), Planned(payment, payment.event_time)))
+    while due:
+        yield heappop(due)[2]
+
+
+def _order(order_id: str, card: Card, placed_ms: int, population: Population, random: Random) -> Order:
+    currency = card.home.currency
+    products = random.sample(population.products, random.choices((1, 2, 3, 4, 5), (40, 25, 18, 10, 7))[0])
+    lines = tuple(
+        OrderLine(
+            line_number=number,
+            product_id=product.product_id,
+            quantity=random.choices((1, 2, 3), (80, 15, 5))[0],
+            unit_price_minor=in_currency(product.price_euro_cents, currency),
+        )
+        for number, product in enumerate(products, start=1)
+    )
+    return Order(
+        event_id=f"{order_id}-1",
+        event_time=placed_ms,
+        order_id=order_id,
+        customer_id=card.customer_id,
+        currency=currency,
+        lines=lines,
+        total_minor=sum(line.quantity * line.unit_price_minor for line in lines),
+        shipping_country=card.home.country,
+    )
+
+
+def _payment(order: Order, card: Card, paid_ms: int, attempt: int, declined: bool) -> Payment:
+    home = home_of(card)
+    payment_id = f"{order.order_id}-payment-{attempt}"
+    return Payment(
+        event_id=f"{payment_id}-1",
+        event_time=paid_ms,
+        payment_id=payment_id,
+        order_id=order.order_id,
+        customer_id=card.customer_id,
+        card_id=card.card_id,
+        merchant_id=SHOP_ID,
+        merchant_category=SHOP_CATEGORY,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        base_amount_minor=in_base(order.total_minor, order.currency),
+        base_currency=BASE_CURRENCY,
+        country=home.city.country,
+        latitude=home.latitude,
+        longitude=home.longitude,
+        device_id=card.phone,
+        channel="online",
+        status="declined" if declined else "authorized",
+    )

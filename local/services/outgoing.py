@@ -1,0 +1,46 @@
+"""What is a service about to send, and when?"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from connectors.topics import Topic
+from events import Event
+
+GOOD, DUPLICATE, LATE = "good", "duplicate", "late"
+POISON = "poison"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An event as it happens in the simulation, before anything goes wrong with it."""
+
+    event: Event
+    send_at_ms: int
+    """Simulated time at which it is sent if nothing delays it: its event time, unless it is late."""
+    kind: str = GOOD
+    pattern: str | None = None
+    incident_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record on its way to a topic: an event, or (poison) bytes that are none."""
+
+    topic: Topic
+    key: bytes
+    timestamp_ms: int
+    """The record's timestamp; an event's event time."""
+    send_at_ms: int
+    """Simulated time at which it is sent."""
+    kind: str
+    """`good`, `duplicate`, `late` or `poison:` and the kind of poison."""
+    event: Event | None
+    poison: bytes = b""
+    pattern: str | None = None
+    """Name of the fraud pattern that it belongs to."""
+    incident_id: str | None = None
+
+    def value(self) -> bytes:
+        """The record's value, byte for byte."""
+        return self.poison if self.event is None else msgspec.json.encode(self.event)

@@ -1,0 +1,202 @@
+"""What does the simulated payment service publish? `python -m local.services.payment_service --help` says how."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
+from heapq import merge
+from pathlib import Path
+from random import Random
+from threading import Event
+from typing import Any
+
+import click
+
+from connectors.topics import ORDERS, PAYMENTS
+from local.services.faults import NO_FAULTS, Faults, disturb
+from local.services.honest_customers import VISITS_A_DAY, regulars
+from local.services.ledger import LedgerSummary
+from local.services.order_desk import OrderDesk
+from local.services.orders import planned_order_payments, planned_orders
+from local.services.outgoing import Outgoing
+from local.services.places import HOUR_MS
+from local.services.population import Population
+from local.services.progress import Progress
+from local.services.publishing import NO_LEDGER, publish_all
+from local.services.service import (
+    MOST_LATE_MS,
+    RunArguments,
+    clock_for,
+    errors_in_words,
+    run_options,
+    service_settings,
+    until_a_signal,
+)
+from local.services.timetable import OptionsError, Timetable
+from local.services.traffic import Traffic
+
+LEAST_CARDS = 1_000
+SECONDS_BETWEEN_VISITS = 1_800
+"""Of one card, on average, unless the number of cards is given."""
+LEAST_SECONDS_BETWEEN_VISITS = 900
+"""With fewer cards honest customers would look like fraud."""
+HISTORY_RATE = 4_000
+"""Payments a second at which the history is published at the least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentOptions(Timetable):
+    """What the service publishes; the same options lead to the same records, byte for byte."""
+
+    cards: int | None = None
+    """How many cards pay; by default so many that each pays twice an hour, and 1,000 at the least."""
+    fraud_share: float = 0.01
+    """Of the payments, those that belong to planted fraud."""
+    history_hours: float = 12.0
+    """For so long before the start some cards have paid already, on top of rate × seconds. Without a history, fraud
+    that shows only against a card's habits is not planted before the run is hours old."""
+    orders_rate: float = 0.0
+    """Orders a second that are published too, with their payments on top of rate × seconds."""
+    faults: Faults = NO_FAULTS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.fraud_share <= 0.5:
+            raise OptionsError(f"the share of fraud goes from 0 to 0.5, so {self.fraud_share} can't be")
+        if self.number_of_cards < self.rate * LEAST_SECONDS_BETWEEN_VISITS:
+            raise OptionsError(
+                f"{self.number_of_cards:,} cards can't make {self.rate:g} payments a second and look honest:"
+                f" {self.rate * LEAST_SECONDS_BETWEEN_VISITS:,.0f} are needed"
+            )
+
+    @property
+    def number_of_cards(self) -> int:
+        """The cards that pay."""
+        return self.cards or max(LEAST_CARDS, round(self.rate * SECONDS_BETWEEN_VISITS))
+
+
+def generate(options: PaymentOptions) -> Iterator[Outgoing]:
+    """All records of a run in the order in which they are sent; nothing is published."""
+    population = Population()
+    bound_ms = round(options.faults.out_of_order_seconds * 1000)
+    traffic = Traffic(
+        options,
+        population,
+        cards=options.number_of_cards,
+        fraud_share=options.fraud_share,
+        late=options.faults.late,
+        bound_ms=bound_ms,
+    )
+    random = Random(f"{options.seed}/faults")
+    records = disturb(traffic.planned(options.history_hours), PAYMENTS, options.faults, random)
+    if not options.orders_rate:
+        return records
+    orders = Timetable(start_ms=options.start_ms, rate=options.orders_rate, seconds=options.seconds, seed=options.seed)
+    order_payments = planned_order_payments(planned_orders(orders, population), population, orders.end_ms)
+    return merge(
+        records,
+        disturb(planned_orders(orders, population), ORDERS, options.faults, Random(f"{options.seed}/order faults")),
+        disturb(order_payments, PAYMENTS, options.faults, Random(f"{options.seed}/order payment faults")),
+        key=lambda outgoing: outgoing.send_at_ms,
+    )
+
+
+def publish(
+    options: PaymentOptions,
+    bootstrap_servers: str,
+    *,
+    speed: float | None,
+    ledger: Path = NO_LEDGER,
+    stop: Event | None = None,
+    orders_group: str | None = None,
+    quiet: bool = True,
+) -> LedgerSummary:
+    """Publish a run and wait until all of it is acknowledged.
+
+    Args:
+        speed: simulated seconds a second, 0 for as fast as possible, None for real time: see `starting_now`.
+        ledger: a file to write down what was sent.
+        stop: set it to end the run early.
+        orders_group: consumer group with which to read the orders topic and pay the orders; in real time only.
+
+    Raises:
+        OptionsError: Kafka would refuse or delete the records.
+        PublishError: the broker is gone.
+    """
+    if orders_group and speed is not None:
+        raise OptionsError("orders are read from their topic in real time only: use orders_rate in simulated time")
+    before_ms = round(options.history_hours * HOUR_MS) + (MOST_LATE_MS if options.faults.late else 0)
+    clock = clock_for(options, speed, PAYMENTS, before_ms)
+    progress = Progress("payments", quiet)
+    desk = OrderDesk(bootstrap_servers, orders_group, Population()) if orders_group else None
+    with closing(desk) if desk else nullcontext():
+        summary = publish_all(
+            generate(options),
+            bootstrap_servers,
+            clock=clock,
+            progress=progress,
+            ledger=ledger,
+            stop=stop,
+            desk=desk,
+        )
+    if desk and desk.unusable:
+        progress.end(f"{desk.unusable:,} records of the orders topic were no orders of this population")
+    return summary
+
+
+def starting_now(options: PaymentOptions) -> PaymentOptions:
+    """The same run, starting in real time as soon as its history can be published."""
+    history = regulars(options.number_of_cards) * VISITS_A_DAY * options.history_hours / 24
+    return replace(options, start_ms=time.time_ns() // 1_000_000 + round(1000 * (1 + history / HISTORY_RATE)))
+
+
+@click.command()
+@run_options("payments", rate=200.0)
+@click.option("--fraud-share", default=0.01, show_default=True, help="Of the payments, those of planted fraud.")
+@click.option("--cards", type=click.IntRange(min=1), help="How many cards pay.  [default: rate × 1,800]")
+@click.option(
+    "--history-hours",
+    type=click.FloatRange(0, 23),
+    default=12.0,
+    show_default=True,
+    help="Some cards have paid for so long before the start.",
+)
+@click.option("--orders", is_flag=True, help="Pay the orders of the orders topic too, in real time.")
+@click.option(
+    "--with-orders",
+    "orders_rate",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Publish so many orders a second too, and pay them: both services in one, which can be repeated exactly.",
+)
+def main(
+    fraud_share: float, cards: int | None, history_hours: float, orders: bool, orders_rate: float, **arguments: Any
+) -> None:
+    """Publish simulated payments until the time is over or Ctrl-C is pressed."""
+    run = RunArguments(**arguments)
+    with errors_in_words(), until_a_signal() as stop:
+        settings = service_settings()
+        options = PaymentOptions(
+            start_ms=run.start_ms,
+            rate=run.rate,
+            seconds=run.seconds,
+            seed=run.seed,
+            cards=cards,
+            fraud_share=fraud_share,
+            history_hours=history_hours,
+            orders_rate=orders_rate,
+            faults=run.faults,
+        )
+        publish(
+            options if run.start else starting_now(options),
+            settings.kafka_bootstrap_servers,
+            speed=run.clock_speed,
+            ledger=run.ledger,
+            stop=stop,
+            orders_group=f"{settings.consumer_group_prefix}-payment-service" if orders else None,
+            quiet=run.quiet,
+        )
+
+
+if __name__ == "__main__":
+    main()

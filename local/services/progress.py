@@ -1,0 +1,49 @@
+"""How is a running service shown? One line a second: rewritten on a terminal, one after another elsewhere."""
+
+import sys
+import time
+from collections import Counter
+
+from local.services.outgoing import POISON, Outgoing
+
+
+class Progress:
+    """Counts what is sent and shows it."""
+
+    def __init__(self, what: str, quiet: bool = False) -> None:
+        self._what, self._quiet = what, quiet
+        self._terminal = sys.stdout.isatty()
+        self._sent: Counter[str] = Counter()
+        self._fraud = 0
+        self._last_sent, self._last_shown = 0, time.monotonic()
+
+    def count(self, outgoing: Outgoing) -> None:
+        """One more record was sent."""
+        self._sent[POISON if outgoing.event is None else outgoing.kind] += 1
+        self._fraud += outgoing.incident_id is not None
+
+    def show(self, acknowledged: int, refused: int, behind_seconds: float) -> None:
+        """The line; call it once a second."""
+        sent, now = self._sent.total(), time.monotonic()
+        rate = (sent - self._last_sent) / max(now - self._last_shown, 0.001)
+        self._last_sent, self._last_shown = sent, now
+        unusual = ", ".join(f"{number:,} {kind}" for kind, number in sorted(self._sent.items()) if kind != "good")
+        self._print(
+            f"{self._what}: {sent:,} sent ({rate:,.0f}/s), {acknowledged:,} acknowledged"
+            + (f", {self._fraud:,} fraud" if self._fraud else "")
+            + (f", {unusual}" if unusual else "")
+            + (f", {refused:,} refused" if refused else "")
+            + (f", {behind_seconds:.1f} s behind" if behind_seconds > 1 else "")
+        )
+
+    def end(self, text: str) -> None:
+        """The last line, below the one that was rewritten."""
+        if self._terminal and not self._quiet:
+            print()
+        if not self._quiet:
+            print(text, flush=True)
+
+    def _print(self, line: str) -> None:
+        if self._quiet:
+            return
+        print(f"\r\x1b[2K{line}" if self._terminal else line, end="" if self._terminal else "\n", flush=True)

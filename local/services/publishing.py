@@ -1,0 +1,128 @@
+"""How does a stream of records become a run? Each at its time, counted, written down, and stopped cleanly."""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Event
+
+from local.services.clock import Clock
+from local.services.ledger import Ledger, LedgerSummary
+from local.services.order_desk import OrderDesk
+from local.services.outgoing import Outgoing
+from local.services.progress import Progress
+from local.services.publisher import Publisher
+
+SLICE_SECONDS = 0.1
+"""The longest wait without looking whether there is something else to do."""
+NO_LEDGER = Path(os.devnull)
+
+
+def publish_all(
+    outgoings: Iterable[Outgoing],
+    bootstrap_servers: str,
+    *,
+    clock: Clock,
+    progress: Progress,
+    ledger: Path = NO_LEDGER,
+    stop: Event | None = None,
+    desk: OrderDesk | None = None,
+) -> LedgerSummary:
+    """Send records, in order of their `send_at_ms`, until there are no more or `stop` is set; wait for their receipts.
+
+    Args:
+        desk: whose payments are sent along as they fall due.
+
+    Raises:
+        PublishError: the broker is gone. What became of the records so far is in the ledger.
+    """
+    book = Ledger(ledger)
+    started_at, complete = _now_ms(), False
+    try:
+        with Publisher(bootstrap_servers, book.write) as publisher:
+            run = _Run(publisher, book, clock, progress, desk=desk, stop=stop or Event())
+            complete = run.send(outgoings)
+            run.settle()
+    except BaseException:
+        complete = False
+        raise
+    finally:
+        summary = book.finish(started_at, _now_ms(), complete)
+    progress.end(describe(summary))
+    return summary
+
+
+def describe(summary: LedgerSummary) -> str:
+    """The summary in words."""
+    seconds = (summary.ended_at - summary.started_at) / 1000
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in summary.kinds.items()) or "nothing"
+    incidents = ", ".join(f"{number} {pattern}" for pattern, number in summary.incidents.items())
+    return f"{'done' if summary.complete else 'stopped'} after {seconds:.1f} s: {kinds}" + (
+        f"; planted: {incidents}" if incidents else ""
+    )
+
+
+class _Run:
+    def __init__(
+        self,
+        publisher: Publisher,
+        ledger: Ledger,
+        clock: Clock,
+        progress: Progress,
+        *,
+        desk: OrderDesk | None,
+        stop: Event,
+    ) -> None:
+        self._publisher, self._ledger, self._clock, self._progress = publisher, ledger, clock, progress
+        self._stop, self._desk = stop, desk
+        self._next_second = time.monotonic() + 1
+
+    def send(self, outgoings: Iterable[Outgoing]) -> bool:
+        """Whether everything was sent before `stop`."""
+        for outgoing in outgoings:
+            self._await_turn(outgoing)
+            if self._stop.is_set():
+                return False
+            self._send(outgoing)
+        return True
+
+    def settle(self) -> None:
+        """Tell the orders topic which orders are done with, and show the last figures."""
+        self._publisher.flush()
+        if self._desk is not None:
+            self._desk.commit()
+        self._show(behind_seconds=0)
+
+    def _await_turn(self, outgoing: Outgoing) -> None:
+        while True:
+            self._do_the_rest(outgoing)
+            seconds = self._clock.seconds_until(outgoing.send_at_ms)
+            if seconds <= 0 or self._stop.is_set():
+                return
+            self._stop.wait(min(seconds, SLICE_SECONDS))
+
+    def _do_the_rest(self, outgoing: Outgoing) -> None:
+        if self._desk is not None:
+            for payment in self._desk.due():
+                self._send(payment)
+        if time.monotonic() >= self._next_second:
+            self._next_second = time.monotonic() + 1
+            self._ledger.flush()
+            self._show(behind_seconds=-self._clock.seconds_until(outgoing.send_at_ms))
+            if self._desk is not None and self._desk.wants_to_commit():
+                self._publisher.flush()
+                self._desk.commit()
+
+    def _send(self, outgoing: Outgoing) -> None:
+        if outgoing.event is None:
+            self._publisher.publish_poison(outgoing)
+        else:
+            self._publisher.publish_event(outgoing)
+        self._progress.count(outgoing)
+
+    def _show(self, behind_seconds: float) -> None:
+        self._progress.show(self._publisher.acknowledged, self._publisher.refused, behind_seconds)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,179 @@
+"""What do the simulated services have in common? Their options, their clock, and how they stop."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+import click
+
+from connectors.settings import Settings, SettingsError
+from connectors.topics import FUTURE_LIMIT, Topic
+from local.services.clock import Clock
+from local.services.faults import Faults
+from local.services.ledger import LedgerError
+from local.services.places import BASE_CURRENCY, DAY_MS
+from local.services.publisher import PublishError
+from local.services.publishing import NO_LEDGER
+from local.services.timetable import OptionsError, Timetable
+
+MOST_LATE_MS = 2 * DAY_MS
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunArguments:
+    """What the command lines of both services take; see `run_options`."""
+
+    rate: float
+    seconds: float
+    seed: int
+    start: datetime | None
+    speed: float | None
+    duplicates: float
+    out_of_order_seconds: float
+    late: float
+    poison: float
+    clock_skew_seconds: float
+    ledger: Path
+    quiet: bool
+
+    @property
+    def start_ms(self) -> int:
+        """The given start or, in real time, now."""
+        return int(self.start.replace(tzinfo=UTC).timestamp() * 1000) if self.start else time.time_ns() // 1_000_000
+
+    @property
+    def clock_speed(self) -> float | None:
+        """As `publish` takes it: None in real time; by default as fast as possible in simulated time.
+
+        Raises:
+            OptionsError: a speed without a start.
+        """
+        if self.start is None and self.speed is not None:
+            raise OptionsError("--speed needs --start: real time has only one speed")
+        return (self.speed or 0.0) if self.start else None
+
+    @property
+    def faults(self) -> Faults:
+        """The faults."""
+        return Faults(
+            duplicates=self.duplicates,
+            out_of_order_seconds=self.out_of_order_seconds,
+            late=self.late,
+            poison=self.poison,
+            clock_skew_seconds=self.clock_skew_seconds,
+        )
+
+
+def run_options(what: str, rate: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The command-line options of a service that publishes `what`."""
+    share = click.FloatRange(0, 1)
+    options = (
+        click.option("--rate", default=rate, show_default=True, help=f"{what.capitalize()} a second."),
+        click.option("--seconds", default=60.0, show_default=True, help="How long; 0: until Ctrl-C."),
+        click.option("--seed", default=7, show_default=True, help="Runs side by side need different ones."),
+        click.option(
+            "--start",
+            type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]),
+            help="Simulate time from then on (UTC). Without it, time is real.",
+        ),
+        click.option(
+            "--speed", type=click.FloatRange(min=0), help="Simulated seconds a second; 0, the default: at once."
+        ),
+        click.option(
+            "--duplicates", type=share, default=0.0, help="Share sent again a few seconds later, as a new event."
+        ),
+        click.option(
+            "--out-of-order-seconds",
+            type=click.FloatRange(min=0),
+            default=0.0,
+            help="Delay some records by up to so much.",
+        ),
+        click.option("--late", type=share, default=0.0, help="Share that comes later than that, some by over a day."),
+        click.option("--poison", type=share, default=0.0, help="Share followed by a record that can't be read."),
+        click.option("--clock-skew-seconds", default=0.0, help="How much the service's clock is ahead."),
+        click.option(
+            "--ledger",
+            type=click.Path(dir_okay=False, path_type=Path),
+            default=NO_LEDGER,
+            help="Write down what was sent, one JSON line a record; a new file.",
+        ),
+        click.option("--quiet", is_flag=True, help="Don't show progress."),
+    )
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def clock_for(timetable: Timetable, speed: float | None, topic: Topic, before_ms: int) -> Clock:
+    """The run's clock; real if `speed` is None.
+
+    Args:
+        before_ms: how far before its start the run's oldest event time lies.
+
+    Raises:
+        OptionsError: Kafka would refuse the run's records, or soon delete them.
+    """
+    if speed is None:
+        return Clock(timetable.start_ms, speed=1, real=True)
+    now_ms = time.time() * 1000
+    if topic.retention_ms > 0 and timetable.start_ms - before_ms < now_ms - topic.retention_ms:
+        raise OptionsError(
+            f"the run's event times begin on {_date(timetable.start_ms - before_ms)}, but {topic.name} are deleted"
+            f" after {topic.retention_ms // DAY_MS} days: a later --start is needed"
+        )
+    lasts_ms = timetable.seconds * 1000 / speed if speed else 0.0
+    if timetable.end_ms > now_ms + lasts_ms + FUTURE_LIMIT.total_seconds() * 1000:
+        raise OptionsError("the run's event times reach into the future, where Kafka refuses them: start it earlier")
+    return Clock(timetable.start_ms, speed)
+
+
+def service_settings() -> Settings:
+    """The settings, if the simulated world's money fits them.
+
+    Raises:
+        OptionsError: it doesn't.
+    """
+    settings = Settings.from_environment()
+    if settings.base_currency != BASE_CURRENCY:
+        raise OptionsError(
+            f"the simulated services know rates to {BASE_CURRENCY} only: MILLRACE_BASE_CURRENCY can't be"
+            f" {settings.base_currency} with them"
+        )
+    return settings
+
+
+@contextmanager
+def until_a_signal() -> Iterator[Event]:
+    """An event that Ctrl-C or SIGTERM sets; the second signal ends the program at once."""
+    stop = Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def set_stop(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, set_stop)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Ends a command with the text of an error that its user can mend, without a traceback."""
+    try:
+        yield
+    except (OptionsError, SettingsError, PublishError, LedgerError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _date(at_ms: float) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()

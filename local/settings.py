@@ -1,0 +1,80 @@
+"""Settings of the local stack alone: its folders, its inner ports, its size."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from connectors.settings import Settings, Variables, setting, variable
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
+
+
+def _port(default: str, meaning: str) -> str:
+    return setting(default, meaning, pattern=PORT, form="a port, 1 to 65535")
+
+
+@dataclass(frozen=True)
+class LocalSettings(Variables):
+    """What only a laptop needs; the addresses where the stack listens are those in `Settings`."""
+
+    state: str = setting(
+        "",
+        "Data, logs and process ids of this checkout's stack; unset: a folder named after the checkout in "
+        "`/var/lib/millrace` as root, else in `millrace` in `$XDG_STATE_HOME` or `~/.local/state`",
+        pattern=r"(/.*)?",
+        form="an absolute path",
+    )
+    kafka_controller_port: str = _port("19093", "Port of Kafka's controller")
+    registry_management_port: str = _port("18090", "Port of the schema registry's health page")
+    flink_jobmanager_port: str = _port("16123", "Port where TaskManagers find the JobManager")
+    flink_task_managers: str = setting(
+        "2",
+        "How many TaskManagers, of one slot and about 1.2 GiB each",
+        pattern=r"[1-9]\d?",
+        form="a whole number, 1 to 99",
+    )
+
+
+@dataclass(frozen=True)
+class Port:
+    """An address where the stack listens, and the variable that chooses another."""
+
+    service: str
+    host: str
+    number: int
+    variable: str
+    value: str
+    """Of the variable; the port is somewhere in it."""
+
+
+def state_directory() -> Path:
+    """The folder of `MILLRACE_STATE`, or this checkout's default for this user; it may not exist yet."""
+    given = LocalSettings.from_environment().state
+    if given:
+        return Path(given)
+    name = f"{CHECKOUT.name}-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
+    if os.geteuid() == 0:
+        return Path("/var/lib/millrace") / name
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "millrace" / name
+
+
+def stack_ports(settings: Settings, local: LocalSettings) -> list[Port]:
+    """Every fixed port of the stack; TaskManagers and the rest take free ones."""
+    addresses = {
+        "kafka_bootstrap_servers": ("kafka", f"kafka://{settings.kafka_bootstrap_servers.split(',')[0]}"),
+        "kafka_controller_port": ("kafka controller", f"kafka://127.0.0.1:{local.kafka_controller_port}"),
+        "schema_registry_url": ("registry", settings.schema_registry_url),
+        "registry_management_port": ("registry health", f"http://127.0.0.1:{local.registry_management_port}"),
+        "flink_rest_url": ("flink", settings.flink_rest_url),
+        "flink_jobmanager_port": ("flink jobmanager", f"rpc://127.0.0.1:{local.flink_jobmanager_port}"),
+    }
+    values = settings.as_variables() | local.as_variables()
+    ports = []
+    for name, (service, url) in addresses.items():
+        parts = urlsplit(url)
+        number = parts.port or (443 if parts.scheme == "https" else 80)
+        ports.append(Port(service, parts.hostname or "", number, variable(name), values[variable(name)]))
+    return ports

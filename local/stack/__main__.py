@@ -1,0 +1,116 @@
+"""`python -m local.stack up|down|status|logs`: the local stack on the command line."""
+
+import logging
+import os
+import sys
+import time
+
+import click
+
+from connectors.cache import CacheError
+from connectors.jars import JarsError
+from connectors.java import JavaError
+from connectors.settings import SettingsError
+from jvm.build import CompileError
+from local.preflight import PreflightError
+from local.stack.flink_cluster import FlinkConfigurationError
+from local.stack.starting import StackError
+from local.stack.supervisor import Stack, Status
+from ops.tables import table
+
+FAULTS = (
+    CacheError,
+    CompileError,
+    FlinkConfigurationError,
+    JarsError,
+    JavaError,
+    PreflightError,
+    SettingsError,
+    StackError,
+)
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what can be mended outside the program is said without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except FAULTS as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, help="Kafka, the schema registry and Flink on this machine.")
+def main() -> None:
+    """Command line."""
+    # While a broker isn't there its client says so on stderr, again and again; here the stack says it, once.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
+@main.command(help="Start what doesn't run, mend what isn't healthy; then show where everything is.")
+@click.argument("services", nargs=-1)
+@click.option("--taskmanagers", type=click.IntRange(1, 99), help="How many; each has one slot.")
+def up(services: tuple[str, ...], taskmanagers: int | None) -> None:
+    """Start."""
+    stack = Stack.from_environment(task_managers=taskmanagers, say=_say)
+    started = time.monotonic()
+    try:
+        stack.up(services)
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted; what was started runs until `python -m local.stack down`") from None
+    _show(stack.status())
+    _say(f"stack: up after {time.monotonic() - started:.1f} s; data and logs are in {stack.setup.state}")
+
+
+@main.command(help="Stop everything; what was written stays.")
+@click.option("--delete-data", is_flag=True, help="Delete topics, checkpoints and logs too.")
+def down(delete_data: bool) -> None:
+    """Stop."""
+    stack = Stack.from_environment(say=_say)
+    stack.down(delete_data=delete_data)
+    _say("stack: nothing is running" + (", its data is deleted" if delete_data else ""))
+
+
+@main.command(help="Show each service; exit status 1 if one that should be healthy isn't.")
+def status() -> None:
+    """Look."""
+    found = Stack.from_environment().status()
+    if not found:
+        _say("stack: nothing is running")
+        return
+    _show(found)
+    sys.exit(1 if any(each.fault for each in found) else 0)
+
+
+@main.command(help="Show the end of a service's log.")
+@click.argument("service")
+@click.option("-n", "--lines", default=40, show_default=True, help="How many.")
+@click.option("-f", "--follow", is_flag=True, help="Go on showing what comes.")
+def logs(service: str, lines: int, follow: bool) -> None:
+    """Read."""
+    place = Stack.from_environment().service(service).place
+    files = [str(path) for path in (place.output, place.log) if path.exists()]
+    if not files:
+        raise click.ClickException(f"{service} has never run: there is no {place.log}")
+    os.execvp("tail", ["tail", *(["-F"] if follow else []), "-n", str(lines), "-v", *files])
+
+
+def _show(found: list[Status]) -> None:
+    rows = [(s.service.name, _state(s), s.pid or "-", s.service.address, s.service.place.log) for s in found]
+    _say(table(("service", "state", "pid", "address", "log"), rows))
+    for each in found:
+        if each.fault:
+            _say(f"{each.service.name} {each.fault}")
+
+
+def _state(status: Status) -> str:
+    if not status.fault:
+        return "healthy"
+    return "NOT HEALTHY" if status.pid else "NOT RUNNING"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""What the JobManager and the TaskManagers have in common: one configuration, and how their Java is started.
+
+The wheel's scripts are not used: they put themselves into the background, keep process ids in /tmp, and start three
+JVMs before the one that is meant.
+"""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from connectors.flink_home import WHEEL
+from local.settings import CHECKOUT
+from local.stack.java_process import arguments_file, classpath, java_arguments, java_command
+from local.stack.service import DEFAULT_PATH, Launch, Place
+from local.stack.setup import Setup
+
+CONFIGURATION = CHECKOUT / "flink-conf"
+SHARED = "flink"
+"""The place of what all of them share: configuration, checkpoints, savepoints."""
+RESULT = "BASH_JAVA_UTILS_EXEC_RESULT:"
+Role = Literal["jobmanager", "taskmanager"]
+
+MAIN_CLASSES: Mapping[Role, str] = {
+    "jobmanager": "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+    "taskmanager": "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
+}
+
+
+class FlinkConfigurationError(RuntimeError):
+    """Flink can't work with flink-conf/config.yaml; the text is its own."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What Flink makes of the memory settings."""
+
+    java: tuple[str, ...]
+    """Options of the JVM."""
+    flink: tuple[str, ...]
+    """Arguments of the main class."""
+
+
+def effective_configuration(text: str, added: Mapping[str, str]) -> str:
+    """flink-conf/config.yaml with what is particular to this stack.
+
+    Raises:
+        FlinkConfigurationError: a key stands there already.
+    """
+    if twice := configuration(text).keys() & added.keys():
+        raise FlinkConfigurationError(
+            f"{', '.join(sorted(twice))} can't be set in {CONFIGURATION}: the local stack sets it to its own"
+        )
+    return text + "\n# Of this stack alone.\n" + "".join(f"{key}: {_quoted(value)}\n" for key, value in added.items())
+
+
+def configuration(text: str) -> dict[str, str]:
+    """The keys of a configuration that has one flat key a line."""
+    return dict(re.findall(r"^([a-z][\w.-]*): (.*)$", text, re.MULTILINE))
+
+
+def launch(
+    setup: Setup, place: Place, role: Role, options: Mapping[str, str], java_options: Sequence[str] = ()
+) -> Launch:
+    """How one of the cluster's processes is started.
+
+    Args:
+        options: Flink's, for this process alone, beside where it keeps temporary files.
+        java_options: the JVM's, beside those that Flink asks for.
+    """
+    shared = setup.place(SHARED)
+    text = effective_configuration((CONFIGURATION / "config.yaml").read_text(), _of_this_stack(setup, shared))
+    logging = shared.conf / "log4j.properties"
+    memory = _memory(role, text, setup.java_home)
+    java = [
+        *memory.java,
+        *java_options,
+        *configuration(text)["env.java.opts.all"].split(),
+        f"-Dlog.file={place.log}",
+        f"-Dlog4j.configurationFile=file:{logging}",
+        "-cp",
+        classpath(_jars(setup.flink.lib)),
+    ]
+    own = {"io.tmp.dirs": str(place.temporary), **options}
+    arguments = [argument for key, value in own.items() for argument in ("-D", f"{key}={value}")]
+    main = [MAIN_CLASSES[role], *memory.flink, "--configDir", str(shared.conf), *arguments]
+    return Launch(
+        command=java_command(setup.java_home, place),
+        files={
+            shared.conf / "config.yaml": text,
+            logging: (CONFIGURATION / "log4j.properties").read_text(),
+            arguments_file(place): java_arguments(place, java, main),
+        },
+        environment=setup.flink.environment(DEFAULT_PATH) | {"FLINK_CONF_DIR": str(shared.conf)},
+    )
+
+
+def _of_this_stack(setup: Setup, shared: Place) -> dict[str, str]:
+    rest = setup.port("flink")
+    return {
+        "jobmanager.rpc.address": "127.0.0.1",
+        "jobmanager.rpc.port": setup.local.flink_jobmanager_port,
+        "rest.address": rest.host,
+        "rest.port": str(rest.number),
+        "execution.checkpointing.dir": (shared.folder / "checkpoints").as_uri(),
+        "execution.checkpointing.savepoint-dir": (shared.folder / "savepoints").as_uri(),
+        **setup.flink.options(),
+    }
+
+
+@cache
+def _memory(role: Role, text: str, java_home: Path) -> Memory:
+    """Ask Flink itself, as its scripts do."""
+    (dist,) = (WHEEL / "lib").glob("flink-dist-*.jar")
+    utilities = classpath([WHEEL / "bin" / "bash-java-utils.jar", dist])
+    ask = "GET_JM_RESOURCE_PARAMS" if role == "jobmanager" else "GET_TM_RESOURCE_PARAMS"
+    with tempfile.TemporaryDirectory(prefix="millrace-") as folder:
+        Path(folder, "config.yaml").write_text(text)
+        answer = subprocess.run(
+            [
+                str(java_home / "bin" / "java"),
+                "-XX:-UsePerfData",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                utilities,
+                "org.apache.flink.runtime.util.bash.BashJavaUtils",
+                ask,
+                "--configDir",
+                folder,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    results = [line.removeprefix(RESULT).split() for line in answer.stdout.splitlines() if line.startswith(RESULT)]
+    if answer.returncode or len(results) != 2:
+        raise FlinkConfigurationError(
+            f"Flink can't work with {CONFIGURATION}/config.yaml:\n{answer.stdout}{answer.stderr}"
+        )
+    return Memory(java=tuple(results[0]), flink=tuple(results[1]))
+
+
+def _jars(lib: Path) -> list[Path]:
+    """In the order of Flink's scripts: flink-dist last, so that what others bring along comes first."""
+    return sorted(lib.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("'", "''")
+    return f"'{escaped}'"

@@ -1,0 +1,50 @@
+"""A Flink TaskManager: runs tasks, one slot each."""
+
+import re
+from urllib.parse import urlsplit
+
+from local.stack import flink_cluster, flink_jobmanager
+from local.stack.probes import connect, get_json
+from local.stack.service import Service, UnhealthyError
+from local.stack.setup import Setup
+
+
+def name(number: int) -> str:
+    """Of the TaskManager with this number, counted from 1."""
+    return f"taskmanager-{number}"
+
+
+def number(service: str) -> int:
+    """Of the TaskManager with this name; 0 if it is another service's."""
+    found = re.fullmatch(r"taskmanager-(\d+)", service)
+    return int(found[1]) if found else 0
+
+
+def declare(setup: Setup, number: int) -> Service:
+    """A TaskManager that registers with this stack's JobManager."""
+    place = setup.place(name(number))
+    # With a fixed id, one that was killed and started again takes its predecessor's place at once.
+    options = {"taskmanager.resource-id": place.service}
+    return Service(
+        place=place,
+        launch=lambda: flink_cluster.launch(setup, place, "taskmanager", options),
+        health=lambda: check_health(setup.jobmanager_url, place.service),
+        address=f"{setup.jobmanager_url}/#/task-manager/{place.service}",
+        after=(flink_jobmanager.NAME,),
+    )
+
+
+def check_health(url: str, resource: str) -> None:
+    """Whether the JobManager knows this TaskManager.
+
+    Raises:
+        UnhealthyError: it doesn't, or doesn't answer.
+    """
+    try:
+        known = {manager["id"]: manager["path"] for manager in get_json(f"{url}/taskmanagers")["taskmanagers"]}
+    except UnhealthyError as reason:
+        raise UnhealthyError(f"can't be asked for: its JobManager {reason}") from None
+    if resource not in known:
+        raise UnhealthyError("has not registered with its JobManager")
+    # For some seconds after a crash the JobManager still knows the predecessor, which was elsewhere.
+    connect(urlsplit(known[resource]).netloc.rpartition("@")[2])

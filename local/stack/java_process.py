@@ -1,0 +1,46 @@
+"""How is a Java program run as a service? All it is told stands in a file of arguments, so that `ps` stays readable."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from local.stack.service import Place
+
+QUICK_TO_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""For services that have little to do: half the work at the start, for less speed after hours."""
+
+
+def java_command(java_home: Path, place: Place) -> tuple[str, ...]:
+    """Runs what `arguments_file` of the same place says."""
+    return (str(java_home / "bin" / "java"), f"@{arguments_file(place)}")
+
+
+def arguments_file(place: Place) -> Path:
+    """Where the launcher reads the text of `java_arguments`."""
+    return place.conf / "java.args"
+
+
+def java_arguments(place: Place, options: Iterable[str], main: Sequence[str]) -> str:
+    """The launcher's arguments, one a line.
+
+    Args:
+        options: the JVM's, beside those that every service gets.
+        main: the main class, or `-jar` and its file, and what follows.
+    """
+    every = (
+        "-XX:-UsePerfData",  # or it writes to the host's /tmp
+        f"-Djava.io.tmpdir={place.temporary}",
+        "-XX:+ExitOnOutOfMemoryError",  # a service that limps on is worse than one that has gone
+        f"-XX:ErrorFile={place.log.parent}/jvm-crash.log",
+        "-Dfile.encoding=UTF-8",
+    )
+    return "".join(f"{_quoted(argument)}\n" for argument in (*every, *options, *main))
+
+
+def classpath(files: Iterable[Path]) -> str:
+    """As the launcher wants it after `-cp`."""
+    return ":".join(map(str, files))
+
+
+def _quoted(argument: str) -> str:
+    escaped = argument.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,127 @@
+"""Kafka: one node that is broker and controller (KRaft)."""
+
+import base64
+import uuid
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from connectors import jars
+from local.stack.java_process import arguments_file, classpath, java_arguments, java_command
+from local.stack.probes import connect
+from local.stack.service import Launch, Place, Service, UnhealthyError
+from local.stack.setup import Setup
+
+ANSWERS_WITHIN_MS = 3000
+
+LOGGING = """\
+# Quiet: what goes wrong, in 3 files of 10 MB at most.
+rootLogger.level = warn
+rootLogger.appenderRef.file.ref = file
+appender.file.type = RollingFile
+appender.file.name = file
+appender.file.fileName = {log}
+appender.file.filePattern = {log}.%i
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{{ISO8601}} %-5p %c %m%n
+appender.file.policies.type = Policies
+appender.file.policies.size.type = SizeBasedTriggeringPolicy
+appender.file.policies.size.size = 10MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 2
+"""
+
+
+def declare(setup: Setup) -> Service:
+    """The broker, at the first address of `MILLRACE_KAFKA_BOOTSTRAP_SERVERS`."""
+    place = setup.place("kafka")
+    port = setup.port("kafka")
+    broker = f"{port.host}:{port.number}"
+    return Service(
+        place=place,
+        launch=lambda: _launch(setup, place, broker),
+        health=lambda: check_health(broker),
+        address=broker,
+        unprivileged=True,
+        stop_within_seconds=20,
+    )
+
+
+def check_health(broker: str) -> None:
+    """Whether a broker answers, and is one that its controller lets serve.
+
+    Raises:
+        UnhealthyError: it doesn't, or isn't.
+    """
+    connect(broker)
+    try:
+        admin = KafkaAdminClient(
+            bootstrap_servers=broker, bootstrap_timeout_ms=ANSWERS_WITHIN_MS, request_timeout_ms=ANSWERS_WITHIN_MS
+        )
+        try:
+            brokers = admin.describe_cluster()["brokers"]
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise UnhealthyError(f"accepts connections on {broker}, but doesn't answer: {error}") from None
+    if all(known["is_fenced"] for known in brokers):
+        raise UnhealthyError(f"answers on {broker}, but its controller doesn't let it serve yet")
+
+
+def server_properties(place: Place, broker: str, controller: str) -> str:
+    """The node's configuration."""
+    return f"""\
+process.roles=broker,controller
+node.id=1
+listeners=BROKER://{broker},CONTROLLER://{controller}
+advertised.listeners=BROKER://{broker},CONTROLLER://{controller}
+listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=BROKER
+controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers={controller}
+log.dirs={place.data}
+# One node has no one to copy to.
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# The default is 50 each, which is a data centre's: on one node that is 150 folders to open at each start.
+offsets.topic.num.partitions=4
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.num.partitions=4
+# A consumer starts at once instead of waiting for others to join its group.
+group.initial.rebalance.delay.ms=0
+# Topics are declared in connectors/topics.py: a misspelt name is an error, not a new topic.
+auto.create.topics.enable=false
+"""
+
+
+def _launch(setup: Setup, place: Place, broker: str) -> Launch:
+    properties = place.conf / "server.properties"
+    logging = place.conf / "log4j2.properties"
+    libraries = classpath(jars.paths("kafka"))
+    options = ["-Xmx512m", f"-Dlog4j2.configurationFile={logging}", "-cp", libraries]
+    return Launch(
+        command=java_command(setup.java_home, place),
+        files={
+            properties: server_properties(place, broker, f"127.0.0.1:{setup.local.kafka_controller_port}"),
+            logging: LOGGING.format(log=place.log),
+            arguments_file(place): java_arguments(place, options, ["kafka.Kafka", str(properties)]),
+        },
+        before=() if (place.data / "meta.properties").exists() else (_format(setup, place, libraries),),
+    )
+
+
+def _format(setup: Setup, place: Place, libraries: str) -> tuple[str, ...]:
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    tool = (str(setup.java_home / "bin" / "java"), "-XX:-UsePerfData", "-cp", libraries, "kafka.tools.StorageTool")
+    # The leading character of an id must not be a hyphen, or it reads as an option.
+    return (
+        *tool,
+        "format",
+        "--standalone",
+        f"--cluster-id={cluster_id}",
+        "--config",
+        f"{place.conf}/server.properties",
+    )

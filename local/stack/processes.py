@@ -1,0 +1,164 @@
+"""Which process is ours, and how is one started and ended?
+
+A process id alone says little: the number is used again after a process has ended. So the pid file holds also when the
+process was started (clock ticks since boot) and in which boot. Each service is the leader of a session of its own,
+and what it starts stays in that session, by which it is found also when its parent has gone.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_CHILDREN: list[subprocess.Popen[bytes]] = []
+"""Kept because Python warns of a child that is forgotten while it runs, which services do when `up` has ended."""
+
+KILL_TAKES_SECONDS = 10.0
+"""A killed process is gone in milliseconds, unless it writes much memory to disk."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A pid file's content."""
+
+    pid: int
+    boot: str
+    start_ticks: int
+    fingerprint: str
+    """Of what it was started with."""
+
+    def runs(self) -> bool:
+        """Whether this very process is alive; one that only waits to be collected by its parent is not."""
+        return self._is_this_boot() and _start_ticks(self.pid) == self.start_ticks
+
+    def session(self) -> list[psutil.Process]:
+        """What is alive in its session: itself, and what it started."""
+        if not self._is_this_boot() or _start_ticks(self.pid) not in {None, self.start_ticks}:
+            return []
+        return list(_members(self.pid))
+
+    def _is_this_boot(self) -> bool:
+        return self.boot == _boot()
+
+
+def read(pid_file: Path) -> Recorded | None:
+    """What a pid file says, or None if there is none or it can't be understood (a crash can leave it empty)."""
+    try:
+        return Recorded(**json.loads(pid_file.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def running(pid_file: Path) -> Recorded | None:
+    """The process of a pid file if it is alive."""
+    recorded = read(pid_file)
+    return recorded if recorded and recorded.runs() else None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a process is started in."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    """Its working directory."""
+    output: IO[bytes]
+    """Where its stdout and stderr go."""
+    user: int | None
+    """Number of the user, and group, as which it runs; None: as this process does."""
+
+    def popen(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a process in a session of its own, out of reach of the terminal's signals."""
+        return subprocess.Popen(
+            command,
+            env=self.environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
+            umask=0o022,
+        )
+
+
+def start(command: Sequence[str], surroundings: Surroundings, pid_file: Path, fingerprint: str) -> None:
+    """Start a process and note it in its pid file."""
+    process = surroundings.popen(command)
+    ticks = _start_ticks(process.pid)
+    if ticks is not None:
+        _write(pid_file, Recorded(process.pid, _boot(), ticks, fingerprint))
+    _CHILDREN.append(process)
+
+
+def stop(recorded: Recorded, stop_signal: signal.Signals, grace_seconds: float) -> list[str]:
+    """End a process and all of its session.
+
+    Returns:
+        What had to be killed because it didn't go by itself, in words.
+    """
+    killed = []
+    if recorded.runs() and not _signal(psutil.Process(recorded.pid), stop_signal, grace_seconds):
+        kill(recorded)
+        killed.append(f"killed process {recorded.pid}: still there {grace_seconds:.0f} s after {stop_signal.name}")
+    for orphan in recorded.session():
+        _signal(orphan, signal.SIGKILL, KILL_TAKES_SECONDS)
+        killed.append(f"killed process {orphan.pid}, which it had started and which outlived it")
+    return killed
+
+
+def kill(recorded: Recorded) -> None:
+    """End a process at once, as a crash would, and wait until it has gone; what it started is left alone."""
+    if recorded.runs():
+        _signal(psutil.Process(recorded.pid), signal.SIGKILL, KILL_TAKES_SECONDS)
+
+
+def _signal(process: psutil.Process, number: signal.Signals, within_seconds: float) -> bool:
+    """Send it, and say whether the process ended in time."""
+    try:
+        process.send_signal(number)
+        process.resume()  # one that is suspended would not hear of anything but SIGKILL
+        process.wait(within_seconds)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+def _write(pid_file: Path, recorded: Recorded) -> None:
+    partial = pid_file.with_name(f".{pid_file.name}.partial")
+    partial.write_text(json.dumps(asdict(recorded)) + "\n")
+    partial.replace(pid_file)
+
+
+def _boot() -> str:
+    return BOOT_ID.read_text().strip()
+
+
+def _start_ticks(pid: int) -> int | None:
+    """When a living process was started, in clock ticks since boot; unlike the time of day it never shifts."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    after_name = stat.rpartition(")")[2].split()
+    return None if after_name[0] in {"Z", "X"} else int(after_name[19])
+
+
+def _members(session: int) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue

@@ -1,0 +1,86 @@
+"""The schema registry: Apicurio, in memory.
+
+What is registered is gone when it stops: whoever needs schemas registers them after each start.
+"""
+
+import tarfile
+from pathlib import Path
+
+from connectors import jars
+from connectors.cache import exclusive, whole_folder
+from local.stack.java_process import QUICK_TO_START, arguments_file, java_arguments, java_command
+from local.stack.probes import get_json
+from local.stack.service import Launch, Place, Service, UnhealthyError
+from local.stack.setup import Setup
+
+COMPATIBILITY = "BACKWARD_TRANSITIVE"
+"""Readers with the newest schema can read records of every earlier one. Apicurio's own default is to allow anything."""
+
+
+def declare(setup: Setup) -> Service:
+    """The registry, at `MILLRACE_SCHEMA_REGISTRY_URL`."""
+    place = setup.place("registry")
+    url = setup.settings.schema_registry_url.rstrip("/")
+    return Service(
+        place=place,
+        launch=lambda: _launch(setup, place),
+        health=lambda: check_health(url),
+        address=url,
+        unprivileged=True,
+    )
+
+
+def check_health(url: str) -> None:
+    """Whether the registry answers, and refuses schemas that would break readers.
+
+    Raises:
+        UnhealthyError: it doesn't.
+    """
+    rule = get_json(f"{url}/config")["compatibilityLevel"]
+    if rule != COMPATIBILITY:
+        raise UnhealthyError(f"answers, but its compatibility rule is {rule} instead of {COMPATIBILITY}")
+
+
+def properties(place: Place, host: str, port: int, management_port: int) -> dict[str, str]:
+    """The registry's configuration."""
+    return {
+        "quarkus.http.host": host,
+        "quarkus.http.port": str(port),
+        "quarkus.management.host": "127.0.0.1",
+        "quarkus.management.port": str(management_port),
+        "apicurio.rules.global.compatibility": COMPATIBILITY,
+        "quarkus.banner.enabled": "false",
+        "quarkus.http.access-log.enabled": "false",
+        "quarkus.log.level": "WARN",
+        'quarkus.log.category."io.apicurio".level': "WARN",
+        'quarkus.log.category."io.quarkus.config".level': "ERROR",  # it warns of what Apicurio itself sets
+        "quarkus.log.console.enabled": "false",
+        "quarkus.log.file.enabled": "true",
+        "quarkus.log.file.json.enabled": "false",
+        "quarkus.log.file.path": str(place.log),
+        "quarkus.log.file.rotation.max-file-size": "10M",
+        "quarkus.log.file.rotation.max-backup-index": "2",
+    }
+
+
+def _launch(setup: Setup, place: Place) -> Launch:
+    address = setup.port("registry")
+    config = properties(place, address.host, address.number, int(setup.local.registry_management_port))
+    options = ["-Xmx384m", *QUICK_TO_START, *(f"-D{name}={value}" for name, value in config.items())]
+    main = ["-jar", str(_unpacked(setup) / "quarkus-run.jar")]
+    return Launch(
+        command=java_command(setup.java_home, place),
+        files={arguments_file(place): java_arguments(place, options, main)},
+    )
+
+
+def _unpacked(setup: Setup) -> Path:
+    """The registry's program in the cache, unpacked now unless it was before."""
+    (archive,) = jars.paths("registry")
+    folder = setup.cache / "unpacked" / archive.name.removesuffix(".tar.gz")
+    if not folder.is_dir():
+        with exclusive(folder.parent, print):
+            if not folder.is_dir():
+                with whole_folder(folder) as partial, tarfile.open(archive) as packed:
+                    packed.extractall(partial)  # its checksum was compared when it was fetched
+    return folder

@@ -1,0 +1,39 @@
+"""Which services are in the stack, and in what order do they start?"""
+
+from collections.abc import Iterable
+from graphlib import TopologicalSorter
+
+from local.stack import flink_jobmanager, flink_taskmanager, kafka_broker, schema_registry
+from local.stack.service import Service
+from local.stack.setup import Setup
+
+
+def declare(setup: Setup, task_managers: int) -> tuple[Service, ...]:
+    """All of them."""
+    return (
+        kafka_broker.declare(setup),
+        schema_registry.declare(setup),
+        flink_jobmanager.declare(setup),
+        *(flink_taskmanager.declare(setup, number) for number in range(1, task_managers + 1)),
+    )
+
+
+def in_start_order(services: Iterable[Service]) -> list[Service]:
+    """Each after those that it needs.
+
+    Raises:
+        graphlib.CycleError: two need each other.
+    """
+    by_name = {service.name: service for service in services}
+    sorter = TopologicalSorter({name: service.after for name, service in by_name.items()})
+    return [by_name[name] for name in sorter.static_order()]
+
+
+def with_needed(services: Iterable[Service], names: Iterable[str]) -> list[Service]:
+    """The services with these names and those that they need, in start order."""
+    wanted: set[str] = set(names)
+    ordered = in_start_order(services)
+    for service in reversed(ordered):
+        if service.name in wanted:
+            wanted.update(service.after)
+    return [service for service in ordered if service.name in wanted]

@@ -1,0 +1,78 @@
+"""What the fraud job must say, from the pure parts alone: reference features, rules and cases, no Flink."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from events import FraudAlert, Payment, Ruleset
+from local.services.outgoing import Outgoing
+from tests.reference_features import InputEvent, OutputRow, ReferenceFeatures
+from udfs import ruleset_files
+from udfs.alerts import Case, Suspicion, suspect
+from udfs.features import payment_features
+from udfs.rules import PAYMENT_FACTS, RulesetHistory, Verdict
+
+FEATURES = payment_features()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A payment, its features, and what the rules say of it."""
+
+    outgoing: Outgoing
+    payment: Payment
+    row: OutputRow
+    verdict: Verdict | None
+
+
+def default_ruleset() -> Ruleset:
+    """The rules that Millrace comes with, in force from the beginning."""
+    file = ruleset_files.parse(ruleset_files.default_text())
+    return ruleset_files.ruleset(file, version=1, effective_from=0, published_at=0, published_by="test")
+
+
+def judged(outgoings: Iterable[Outgoing], *rulesets: Ruleset) -> Iterator[Judged]:
+    """Every payment in the order of its arrival; what is no payment is left out."""
+    history = RulesetHistory(FEATURES, "EUR")
+    for ruleset in rulesets:
+        history.add(ruleset)
+    cards: defaultdict[str, ReferenceFeatures] = defaultdict(lambda: ReferenceFeatures(FEATURES))
+    for outgoing in outgoings:
+        payment = outgoing.event
+        if isinstance(payment, Payment):
+            event = InputEvent(payment.event_time, payment.payment_id, msgspec.structs.asdict(payment))
+            row = cards[payment.card_id].process(event)
+            yield Judged(outgoing, payment, row, _verdict(payment, row, history))
+
+
+def _verdict(payment: Payment, row: OutputRow, history: RulesetHistory) -> Verdict | None:
+    rules = history.at(payment.event_time)
+    if rules is None or row.is_duplicate or row.is_late:
+        return None
+    return rules.judge(
+        *(getattr(payment, name) for name in PAYMENT_FACTS), *(row.features[feature.name] for feature in FEATURES)
+    )
+
+
+def alerts(judgements: Iterable[Judged]) -> list[FraudAlert]:
+    """The alerts that open or escalate a case; when one closes depends on the watermark, so that is left out."""
+    cases: defaultdict[str, tuple[Case, ...]] = defaultdict(tuple)
+    raised = []
+    for each in judgements:
+        if each.verdict is None or not each.verdict.rules:
+            continue
+        payment = each.payment
+        suspicion = Suspicion(
+            card_id=payment.card_id,
+            customer_id=payment.customer_id,
+            payment_id=payment.payment_id,
+            event_time=payment.event_time,
+            base_amount_minor=payment.base_amount_minor,
+            base_currency=payment.base_currency,
+            verdict=each.verdict,
+        )
+        cases[payment.card_id], alert = suspect(cases[payment.card_id], suspicion)
+        raised += [alert] if alert else []
+    return raised

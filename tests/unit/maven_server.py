@@ -1,0 +1,73 @@
+"""A small Maven repository on loopback, with the bad habits of real ones."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Repository:
+    """What the server has, how it misbehaves, and what it was asked."""
+
+    files: dict[str, bytes]
+    """By path."""
+    ranges_work: bool = True
+    cuts: list[int] = field(default_factory=list)
+    """The next responses break off after so many bytes."""
+    refusals: list[int] = field(default_factory=list)
+    """The next responses are these statuses."""
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    """Path and Range header of each."""
+    url: str = ""
+
+
+@contextmanager
+def serve(repository: Repository) -> Iterator[Repository]:
+    """Serve on a free port while the block runs."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, repository)) as server:
+        repository.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield repository
+        server.shutdown()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, repository: Repository, *connection: Any) -> None:
+        self._repository = repository
+        super().__init__(*connection)
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range", "")
+        self._repository.requests.append((self.path, asked))
+        content = self._repository.files.get(self.path)
+        if self._repository.refusals:
+            self._answer(self._repository.refusals.pop(0), b"")
+        elif content is None:
+            self._answer(404, b"")
+        elif asked and self._repository.ranges_work:
+            start = int(re.findall(r"\d+", asked)[0])
+            self._answer(206, content[start:], f"bytes {start}-{len(content) - 1}/{len(content)}")
+        else:
+            self._answer(200, content)
+
+    def _answer(self, status: int, content: bytes, content_range: str = "") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        if content_range:
+            self.send_header("Content-Range", content_range)
+        self.end_headers()
+        cut = self._repository.cuts.pop(0) if self._repository.cuts else len(content)
+        self.wfile.write(content[:cut])
+        self.close_connection = True
+
+    def log_message(self, format: str, *_args: object) -> None:
+        """Say nothing."""

@@ -1,0 +1,111 @@
+"""The way from a bare clone: which Python, and is what is installed still right?"""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import bootstrap
+from local.bootstrap import find_python
+from local.install import Environment, without_pip_configuration
+
+
+def script(path: Path, *lines: str) -> str:
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_supported_python_is_taken() -> None:
+    assert find_python([sys.executable]) == (sys.executable, [])
+
+
+def test_a_python_that_will_not_do_is_passed_over_and_the_reason_kept(tmp_path: Path) -> None:
+    newer = script(tmp_path / "newer", "echo 3.13")
+    shim = script(tmp_path / "shim", "echo 'pyenv: python3.12: command not found' >&2", "exit 127")
+    bare = script(tmp_path / "bare", "echo 3.11", "exit 1")
+    absent = str(tmp_path / "absent")
+
+    found, rejected = find_python([newer, shim, bare, absent, sys.executable])
+
+    assert found == sys.executable
+    assert rejected[:3] == [
+        f"{newer}: is Python 3.13",
+        f"{shim}: does not run",
+        f"{bare}: has no venv or ensurepip module",
+    ]
+    assert rejected[3].startswith(f"{absent}: does not run (")
+
+
+def test_with_no_python_that_will_do_none_is_found(tmp_path: Path) -> None:
+    found, rejected = find_python([script(tmp_path / "older", "echo 3.10")])
+
+    assert found is None
+    assert len(rejected) == 1
+
+
+def test_the_bootstrap_can_be_read_by_older_pythons() -> None:
+    source = Path(bootstrap.__file__).read_text()
+
+    assert ast.parse(source, feature_version=(3, 8))
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    made = Environment(tmp_path / "checkout", "cp311")
+    made.python.parent.mkdir(parents=True)
+    made.python.symlink_to(sys.executable)
+    made.lock.write_text("click==8.1\n")
+    made.mark_current()
+    return made
+
+
+def test_an_environment_that_was_made_to_its_end_is_kept(environment: Environment) -> None:
+    assert environment.is_current()
+
+
+def test_an_environment_that_was_cut_short_is_made_again(environment: Environment) -> None:
+    (environment.folder / "millrace.stamp").unlink()
+
+    assert not environment.is_current()
+
+
+def test_another_lock_makes_another_environment(environment: Environment) -> None:
+    before = environment.wheelhouse
+    environment.lock.write_text("click==8.2\n")
+
+    assert not environment.is_current()
+    assert environment.wheelhouse != before
+
+
+def test_another_python_makes_another_environment(environment: Environment) -> None:
+    other = Environment(environment.checkout, "cp312")
+
+    assert not other.is_current()
+    assert other.wheelhouse != environment.wheelhouse
+
+
+def test_a_moved_checkout_makes_another_environment(environment: Environment) -> None:
+    wheelhouse = environment.wheelhouse
+    moved = Environment(environment.checkout.rename(environment.checkout.with_name("moved")), "cp311")
+
+    assert not moved.is_current()
+    assert moved.wheelhouse == wheelhouse
+
+
+def test_an_environment_whose_python_has_gone_is_made_again(environment: Environment) -> None:
+    environment.python.unlink()
+    environment.python.symlink_to("/nowhere/python3")
+
+    assert not environment.is_current()
+
+
+def test_installing_ignores_how_pip_and_python_are_configured() -> None:
+    configured = {"PATH": "/bin", "PIP_FIND_LINKS": "/wheels", "PIP_TARGET": "/there", "PYTHONPATH": "/lib"}
+
+    assert without_pip_configuration(configured) == {
+        "PATH": "/bin",
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }

@@ -1,0 +1,107 @@
+"""The demo's proof on small ledgers: it must not hold when something is missing."""
+
+from events import BrokenRule, DeadLetter, FraudAlert
+from local.demo.observer import Observed
+from local.demo.proof import cards_wrongly_suspected, caught, findings
+from local.services.ledger import LedgerContent, LedgerRecord
+
+
+def sent(offset: int, kind: str = "good", *, card: str = "c1", incident: str | None = None) -> LedgerRecord:
+    return LedgerRecord(
+        topic="payments",
+        partition=0,
+        offset=offset,
+        key=card,
+        event_id=f"e{offset}",
+        payment_id=None if kind.startswith("poison") else f"p{offset}",
+        order_id=None,
+        event_time=offset,
+        kind=kind,
+        pattern="burst" if incident else None,
+        incident_id=incident,
+        sent_at=offset,
+        error=None,
+    )
+
+
+def dead_letter(offset: int) -> DeadLetter:
+    return DeadLetter(
+        event_id=f"payments-0-{offset}",
+        event_time=0,
+        source_topic="payments",
+        source_partition=0,
+        source_offset=offset,
+        source_key=None,
+        source_headers={},
+        payload=b"{",
+        reason="torn",
+        rejected_by="fraud_detection",
+    )
+
+
+def alert(event_id: str, *payments: str, card: str = "c1") -> FraudAlert:
+    return FraudAlert(
+        event_id=event_id,
+        event_time=0,
+        event_type="fraud_alert.opened",
+        case_id="case",
+        card_id=card,
+        customer_id="customer",
+        payment_id=payments[-1],
+        score=50,
+        rules=(BrokenRule(rule="velocity", score=50, reason="too many"),),
+        ruleset_version=1,
+        features={},
+        payments=payments,
+        payment_count=len(payments),
+        amount_minor=1,
+        currency="EUR",
+    )
+
+
+LEDGER = LedgerContent((sent(0), sent(1, "poison:truncated"), sent(2, incident="i1"), sent(3, incident="i2")), None)
+
+
+def observed(*, dead_letters: list[DeadLetter] | None = None, alerts: list[FraudAlert] | None = None) -> Observed:
+    seen = Observed(
+        alerts=[alert("a1", "p2")] if alerts is None else alerts,
+        dead_letters=[dead_letter(1)] if dead_letters is None else dead_letters,
+    )
+    seen.records["payments"] = 4
+    return seen
+
+
+def broken(seen: Observed, accepted: int = 3) -> list[str]:
+    return [finding.claim for finding in findings(LEDGER, seen, accepted, restarts=0) if not finding.holds]
+
+
+def test_all_claims_hold_when_nothing_is_missing() -> None:
+    assert broken(observed()) == []
+
+
+def test_a_payment_that_nobody_saw_breaks_the_sum() -> None:
+    assert broken(observed(), accepted=2) == ["payments sent = payments seen by the job + dead letters"]
+
+
+def test_a_dead_letter_with_wrong_coordinates_is_found() -> None:
+    assert broken(observed(dead_letters=[dead_letter(2)])) == [
+        "every poison record is a dead letter, and nothing else is"
+    ]
+
+
+def test_a_repeated_alert_id_is_found() -> None:
+    assert broken(observed(alerts=[alert("a1", "p2"), alert("a1", "p2")])) == ["alert ids are unique"]
+
+
+def test_silence_in_spite_of_planted_fraud_is_found() -> None:
+    assert broken(observed(alerts=[])) == ["fraud was seen"]
+
+
+def test_an_incident_is_caught_when_an_alert_names_one_of_its_payments() -> None:
+    (burst,) = caught(LEDGER, [alert("a1", "p2")])
+
+    assert (burst.planted, burst.caught, burst.rules) == (2, 1, ("velocity",))
+
+
+def test_an_alert_for_a_card_without_fraud_is_a_wrong_suspicion() -> None:
+    assert cards_wrongly_suspected(LEDGER, [alert("a1", "p2"), alert("a2", "p9", card="c9")]) == {"c9"}

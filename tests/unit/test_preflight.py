@@ -1,0 +1,110 @@
+"""What is looked at before anything starts, on the ports and folders of this very machine."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.settings import Settings
+from local import doctor, preflight
+from local.preflight import Finding, PreflightError
+from local.settings import LocalSettings
+from local.stack.setup import Setup
+from tests.unit.test_java import make_java_home
+
+
+def setup(state: Path, **variables: str) -> Setup:
+    environment = {f"MILLRACE_{name.upper()}": value for name, value in variables.items()}
+    return Setup(Settings.from_environment(environment), LocalSettings.from_environment(environment), state)
+
+
+def finding_of(service: str, checked: Setup) -> Finding:
+    return next(finding for finding in preflight.ports(checked) if f"({service})" in finding.subject)
+
+
+@pytest.fixture
+def occupied() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_a_free_port_is_fine(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        free = listener.getsockname()[1]
+
+    assert finding_of("kafka", setup(tmp_path, kafka_bootstrap_servers=f"127.0.0.1:{free}")).found == "free"
+
+
+def test_a_port_in_use_says_by_whom_and_how_to_choose_another(tmp_path: Path, occupied: int) -> None:
+    finding = finding_of("kafka", setup(tmp_path, kafka_bootstrap_servers=f"127.0.0.1:{occupied}"))
+
+    assert finding.is_fault
+    assert f"in use by process {os.getpid()}: " in finding.found
+    assert "pytest" in finding.found
+    other = occupied + 10_000 if occupied < 55_536 else occupied - 10_000
+    assert finding.advice == f"Stop that, or choose another: MILLRACE_KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:{other}"
+
+
+def test_a_port_of_this_stack_is_fine(occupied: int) -> None:
+    stack = setup(Path.cwd().parent, flink_rest_url=f"http://127.0.0.1:{occupied}")
+
+    assert finding_of("flink", stack) == Finding(
+        f"port {occupied} (flink)", f"held by this stack, process {os.getpid()}"
+    )
+
+
+def test_one_port_for_two_services_is_a_fault(tmp_path: Path) -> None:
+    checked = setup(tmp_path, kafka_controller_port="18081")
+
+    assert finding_of("kafka controller", checked).found == "is given to two services of the stack"
+    assert finding_of("flink", checked).is_fault
+
+
+def test_an_address_of_another_machine_is_a_fault(tmp_path: Path) -> None:
+    finding = finding_of("kafka", setup(tmp_path, kafka_bootstrap_servers="192.0.2.1:9092"))
+
+    assert finding.found.startswith("can't be opened on 192.0.2.1")
+
+
+def test_more_task_managers_than_the_memory_holds_are_a_fault(tmp_path: Path) -> None:
+    one, many = (preflight.memory(setup(tmp_path, flink_task_managers=n)) for n in ("1", "99"))
+
+    assert "2.9 needed" in one.found
+    assert many.is_fault
+
+
+def test_memory_that_the_running_stack_has_already_is_not_asked_for_again(occupied: int) -> None:
+    stack = setup(Path.cwd().parent, flink_rest_url=f"http://127.0.0.1:{occupied}")
+
+    assert "0.9 needed" in preflight.memory(stack).found
+
+
+def test_as_root_a_folder_that_servers_cannot_enter_is_a_fault(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+
+    found = [finding.found for finding in preflight.folders(setup(closed / "state")) if finding.is_fault]
+
+    expected = [f"user 65534, as which servers run, can't enter {closed}"] if os.geteuid() == 0 else []
+    assert found == expected
+
+
+def test_every_fault_is_told_not_only_the_first() -> None:
+    findings = [Finding("disk", "full", "Make room"), Finding("Java", "21"), Finding("memory", "none", "Buy some")]
+
+    with pytest.raises(PreflightError) as error:
+        preflight.require(findings)
+
+    assert str(error.value) == "disk: full\n    Make room\nmemory: none\n    Buy some"
+
+
+def test_the_doctor_knows_the_supported_combination(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MILLRACE_JAVA_HOME", str(make_java_home(tmp_path, "17.0.1")))
+
+    findings = {finding.subject: finding for finding in doctor.combination()}
+
+    assert [subject for subject, finding in findings.items() if finding.is_fault] == ["Java version"]
+    assert findings["Java version"].advice.endswith("supported: 21")
+    assert findings["Flink version"].found == "2.3.0"

@@ -1,0 +1,72 @@
+"""Settings: what the environment says, or a default that fits the local stack."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from connectors.cache import cache_directory
+from connectors.settings import Settings, SettingsError, Variables, variable
+from local.settings import LocalSettings, stack_ports, state_directory
+
+BOTH = (Settings, LocalSettings)
+
+
+@pytest.mark.parametrize("settings", BOTH)
+def test_the_defaults_are_values_that_are_accepted(settings: type[Variables]) -> None:
+    defaults = settings.from_environment({})
+
+    assert settings.from_environment(defaults.as_variables()) == defaults
+
+
+def test_a_variable_overrides_and_an_empty_one_does_not() -> None:
+    given = Settings.from_environment({"MILLRACE_BASE_CURRENCY": "CHF", "MILLRACE_START_FROM": ""})
+
+    assert (given.base_currency, given.start_from) == ("CHF", Settings().start_from)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "value"),
+    [
+        (Settings, "kafka_bootstrap_servers", "localhost"),
+        (Settings, "schema_registry_url", "127.0.0.1:18080"),
+        (Settings, "start_from", "yesterday"),
+        (Settings, "source_idle_seconds", "0"),
+        (Settings, "cache", "relative/folder"),
+        (LocalSettings, "kafka_controller_port", "65536"),
+        (LocalSettings, "kafka_controller_port", "0"),
+        (LocalSettings, "flink_task_managers", "two"),
+    ],
+)
+def test_a_malformed_value_is_refused_by_its_variable(settings: type[Variables], name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"MILLRACE_{name.upper()}='{value}' can't be used: it must be .+"):
+        settings.from_environment({variable(name): value})
+
+
+def test_every_setting_says_what_it_means_and_no_two_share_a_variable() -> None:
+    declared = [field for settings in BOTH for field in fields(settings)]
+
+    assert all(field.metadata["meaning"] for field in declared)
+    assert len({field.name for field in declared}) == len(declared)
+
+
+def test_the_ports_are_those_of_the_addresses() -> None:
+    settings = Settings.from_environment({"MILLRACE_SCHEMA_REGISTRY_URL": "http://127.0.0.2/apis/ccompat/v7"})
+
+    ports = {port.service: (port.host, port.number) for port in stack_ports(settings, LocalSettings())}
+
+    assert ports == {
+        "kafka": ("127.0.0.1", 19092),
+        "kafka controller": ("127.0.0.1", 19093),
+        "registry": ("127.0.0.2", 80),
+        "registry health": ("127.0.0.1", 18090),
+        "flink": ("127.0.0.1", 18081),
+        "flink jobmanager": ("127.0.0.1", 16123),
+    }
+
+
+def test_the_folders_are_where_their_variables_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MILLRACE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MILLRACE_STATE", str(tmp_path / "state"))
+
+    assert (cache_directory(), state_directory()) == (tmp_path / "cache", tmp_path / "state")
