@@ -5,7 +5,6 @@ from pathlib import Path
 
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
-from pyflink.table import StreamTableEnvironment
 
 from connectors import flink_home
 from connectors.settings import Settings
@@ -13,7 +12,7 @@ from connectors.settings import Settings
 CONFIGURATION = Path(__file__).parent.parent / "flink-conf"
 
 
-def table_environment(job: str) -> StreamTableEnvironment:
+def stream_environment(job: str) -> StreamExecutionEnvironment:
     """An environment for one job: under `flink run` the cluster's, otherwise a mini-cluster in this process."""
     submitted = "PYFLINK_GATEWAY_PORT" in os.environ
     configuration = Configuration()
@@ -27,8 +26,7 @@ def table_environment(job: str) -> StreamTableEnvironment:
     configuration.set_string("table.exec.uid.generation", "ALWAYS")
     configuration.set_string("table.local-time-zone", "UTC")
     configuration.set_string("pipeline.name", job)
-    environment = StreamExecutionEnvironment.get_execution_environment(configuration)
-    return StreamTableEnvironment.create(environment)
+    return StreamExecutionEnvironment.get_execution_environment(configuration)
 
 
 def variables(job: str, settings: Settings) -> dict[str, str]:

@@ -20,7 +20,7 @@ from connectors import topics
 from connectors.outgoing import OUTGOING, outgoing, publish
 from connectors.settings import Settings
 from events import DeadLetter, FraudAlert, ShadowHit
-from jobs.environment import table_environment, variables
+from jobs.environment import stream_environment, variables
 from udfs.alerts import Suspicion
 from udfs.features import payment_declaration, payment_features
 from udfs.judge_payment import JudgePayment
@@ -90,13 +90,14 @@ def _addressed(outcome: Outcome, kind: str) -> Row | tuple[OutputTag, tuple[str,
 def main() -> None:
     """Wire the topology to Kafka, and run it."""
     settings = Settings.from_environment()
-    tables = table_environment(JOB)
+    environment = stream_environment(JOB)
+    tables = StreamTableEnvironment.create(environment)
     filled = variables(JOB, settings) | {"OUTGOING_TOPICS": ";".join(topic.name for topic in _OUTGOING_TOPICS)}
     for table in ("payments", "outgoing_events"):
         tables.execute_sql(sql.read(f"tables/{table}.sql", filled))
     rulesets = KafkaRulesets(settings.kafka_bootstrap_servers, topics.FRAUD_RULESETS.name)
     publish(tables, define(tables, rulesets, settings.base_currency))
-    tables.get_stream_execution_environment().execute(JOB)
+    environment.execute(JOB)
 
 
 if __name__ == "__main__":

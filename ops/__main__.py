@@ -1,19 +1,21 @@
-"""`python -m ops`: one command group a module."""
+"""`python -m ops`: one command or group of commands a module."""
 
 import click
 
+from ops import jobs, submit
+from ops.command_group import CommandGroup
 from ops.rulesets import rulesets
 from ops.schemas import schemas
 from ops.topics import topics
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def main() -> None:
     """Operate Millrace."""
 
 
-for group in (topics, schemas, rulesets):
-    main.add_command(group)
+for command in (topics, schemas, rulesets, submit.command, jobs.group):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main(prog_name="python -m ops")

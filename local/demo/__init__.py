@@ -1,0 +1,1 @@
+"""`make demo`: the whole path on this machine, watched live and then proved."""

@@ -1,0 +1,121 @@
+"""What does an outsider see in the topics? Counts, alerts, dead letters, and how long an alert takes."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from connectors import topics
+from connectors.settings import Settings
+from events import DeadLetter, FraudAlert, Payment
+
+_REMEMBERED = 100_000
+"""Payments whose arrival is remembered, to measure how long their alerts take."""
+_LIVE_MS = 30_000
+"""A payment counts for latency if it happened at most so long before it was seen: a backlog says nothing of speed."""
+
+_WATCHED = (
+    topics.ORDERS,
+    topics.PAYMENTS,
+    topics.FRAUD_ALERTS,
+    topics.SHADOW_HITS,
+    topics.LATE_PAYMENTS,
+    topics.DEAD_LETTERS,
+)
+
+
+@dataclass
+class Observed:
+    """What has been seen so far."""
+
+    records: dict[str, int] = field(default_factory=lambda: {topic.name: 0 for topic in _WATCHED})
+    """Number of records by topic."""
+    alerts: list[FraudAlert] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
+    """From seeing a payment to seeing the alert that it caused, both by the same consumer."""
+
+    def dead_letters_of(self, topic: topics.Topic) -> list[DeadLetter]:
+        """Those whose record came from one topic."""
+        return [letter for letter in self.dead_letters if letter.source_topic == topic.name]
+
+    def latency_ms(self, share: float) -> float | None:
+        """A percentile of the latencies (0.99: p99), in milliseconds; None without any."""
+        ordered = sorted(self.latencies_ms)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+
+class Observer:
+    """Reads the topics from their beginning, in no consumer group: nobody notices."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.observed = Observed()
+        self._arrivals: dict[str, float] = {}
+        self._order_of_arrival: deque[str] = deque()
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap_servers.split(","),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=2000,
+        )
+        self._partitions = [
+            TopicPartition(topic.name, number) for topic in _WATCHED for number in range(topic.partitions)
+        ]
+        self._consumer.assign(self._partitions)
+        self._consumer.seek_to_beginning(*self._partitions)
+
+    def look(self, seconds: float) -> list[FraudAlert]:
+        """Take in what comes within so many seconds at the most; the alerts among it."""
+        before = len(self.observed.alerts)
+        for records in self._consumer.poll(timeout_ms=round(seconds * 1000)).values():
+            now = time.time() * 1000
+            for record in records:
+                self._take(record, now)
+        return self.observed.alerts[before:]
+
+    def look_to_the_end(self, deadline_seconds: float) -> None:
+        """Take in all that is in the topics now.
+
+        Raises:
+            TimeoutError: not done within the deadline.
+        """
+        deadline = time.monotonic() + deadline_seconds
+        ends = self._consumer.end_offsets(self._partitions)
+        while any(self._consumer.position(partition) < ends[partition] for partition in self._partitions):
+            self.look(0.2)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the topics were not read to their ends within {deadline_seconds:.0f} s")
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close()
+
+    def _take(self, record: ConsumerRecord, now: float) -> None:
+        self.observed.records[record.topic] += 1
+        if record.topic == topics.PAYMENTS.name:
+            self._payment(record, now)
+        elif record.topic == topics.FRAUD_ALERTS.name:
+            self._alert(msgspec.json.decode(record.value, type=FraudAlert), now)
+        elif record.topic == topics.DEAD_LETTERS.name:
+            self.observed.dead_letters.append(msgspec.json.decode(record.value, type=DeadLetter))
+
+    def _payment(self, record: ConsumerRecord, now: float) -> None:
+        if now - record.timestamp > _LIVE_MS:
+            return
+        try:
+            payment = msgspec.json.decode(record.value, type=Payment)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return  # the job says what is wrong with it
+        self._arrivals.setdefault(payment.payment_id, now)
+        self._order_of_arrival.append(payment.payment_id)
+        if len(self._order_of_arrival) > _REMEMBERED:
+            self._arrivals.pop(self._order_of_arrival.popleft(), None)
+
+    def _alert(self, alert: FraudAlert, now: float) -> None:
+        self.observed.alerts.append(alert)
+        arrived = self._arrivals.get(alert.payment_id)
+        if arrived is not None and alert.event_type != "fraud_alert.closed":
+            self.observed.latencies_ms.append(now - arrived)

@@ -1,0 +1,95 @@
+"""Did what went in come out? Holds the services' ledgers against what was seen in the topics; knows no Kafka."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from connectors.topics import PAYMENTS
+from events import FraudAlert
+from local.demo.observer import Observed
+from local.services.ledger import Incident, LedgerContent
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was held against another."""
+
+    claim: str
+    found: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Caught:
+    """How one fraud pattern fared."""
+
+    pattern: str
+    planted: int
+    caught: int
+    rules: tuple[str, ...]
+    """That caught it, the most frequent first."""
+
+
+def findings(ledger: LedgerContent, observed: Observed, accepted: int, restarts: int) -> Iterator[Finding]:
+    """What must be so.
+
+    Args:
+        ledger: of all services.
+        accepted: payments that the job took in as such, by its own count since it started.
+        restarts: how often the job restarted, which sets its own counts back.
+    """
+    sent = ledger.of_topic(PAYMENTS.name)
+    rejected = observed.dead_letters_of(PAYMENTS)
+    in_kafka = len(sent.arrived)
+    yield Finding(
+        "payments sent = payments in Kafka",
+        f"{in_kafka:,} = {observed.records[PAYMENTS.name]:,}",
+        in_kafka == observed.records[PAYMENTS.name],
+    )
+    yield Finding(
+        "payments sent = payments seen by the job + dead letters",
+        f"{in_kafka:,} = {accepted:,} + {len(rejected):,}"
+        + (f" (the job restarted {restarts} times, so its count is short)" if restarts else ""),
+        in_kafka == accepted + len(rejected),
+    )
+    coordinates = {(each.source_topic, each.source_partition, each.source_offset) for each in rejected}
+    planted = set(sent.poison)
+    yield Finding(
+        "every poison record is a dead letter, and nothing else is",
+        f"{len(planted & coordinates):,} of {len(planted):,}, {len(coordinates - planted):,} others",
+        planted == coordinates,
+    )
+    ids = Counter(alert.event_id for alert in observed.alerts)
+    yield Finding("alert ids are unique", f"{len(ids):,} ids of {len(observed.alerts):,} alerts", _all_once(ids))
+    yield Finding("fraud was seen", f"{len(ids):,} alerts", bool(ids) or not sent.incidents)
+
+
+def _all_once(counts: Counter[str]) -> bool:
+    return all(count == 1 for count in counts.values())
+
+
+def caught(ledger: LedgerContent, alerts: Sequence[FraudAlert]) -> list[Caught]:
+    """Each pattern that was planted, and how many of its incidents an alert has among its payments."""
+    by_payment: dict[str, set[str]] = {}
+    for alert in alerts:
+        for payment_id in alert.payments:
+            by_payment.setdefault(payment_id, set()).update(broken.rule for broken in alert.rules)
+    by_pattern: dict[str, list[Incident]] = {}
+    for incident in ledger.incidents.values():
+        by_pattern.setdefault(incident.pattern, []).append(incident)
+    return [_caught(pattern, incidents, by_payment) for pattern, incidents in sorted(by_pattern.items())]
+
+
+def _caught(pattern: str, incidents: Sequence[Incident], rules_by_payment: dict[str, set[str]]) -> Caught:
+    rules: Counter[str] = Counter()
+    count = 0
+    for incident in incidents:
+        broken = set().union(*(rules_by_payment.get(payment_id, set()) for payment_id in incident.payment_ids))
+        count += bool(broken)
+        rules.update(broken)
+    return Caught(pattern, len(incidents), count, tuple(rule for rule, _ in rules.most_common()))
+
+
+def cards_wrongly_suspected(ledger: LedgerContent, alerts: Sequence[FraudAlert]) -> set[str]:
+    """Cards with an alert and no planted fraud."""
+    return {alert.card_id for alert in alerts} - ledger.defrauded_cards

@@ -1,0 +1,41 @@
+"""How does `ops` talk to a Flink cluster? Its REST API, with errors for the reader."""
+
+from typing import Any
+
+import requests
+
+from connectors.settings import Settings
+
+_TIMEOUT_SECONDS = 15
+
+
+class FlinkError(RuntimeError):
+    """The cluster doesn't answer, or refuses; the text says what and what to do."""
+
+
+def ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """One request; the decoded answer.
+
+    Args:
+        path: behind the address of the REST API, e.g. `jobs/overview`.
+
+    Raises:
+        FlinkError: no answer, or an error.
+    """
+    address = settings.flink_rest_url.rstrip("/")
+    try:
+        answer = requests.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUT_SECONDS)
+    except requests.RequestException as error:
+        raise FlinkError(
+            f"no Flink cluster answers at {address}: start it (`make up`), "
+            "or set MILLRACE_FLINK_REST_URL to where it is"
+        ) from error
+    content = answer.json() if answer.content else {}
+    if not answer.ok:
+        raise FlinkError(f"Flink refuses {method} {path}: {_first_error(content)}")
+    return content
+
+
+def _first_error(content: Any) -> str:
+    errors = content.get("errors") or ["no reason given"]
+    return str(next((line for line in errors if line), errors[0])).splitlines()[0]

@@ -1,0 +1,213 @@
+"""How do the jobs on a cluster do, and how is one ended?"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NewType
+
+import click
+
+from connectors.settings import Settings
+from ops.command_group import CommandGroup
+from ops.flink_rest import FlinkError, ask
+from ops.tables import table
+
+JobId = NewType("JobId", str)
+
+ENDED = ("FAILED", "CANCELED", "FINISHED")
+POLL_SECONDS = 0.2
+SAVEPOINT_WITHIN_SECONDS = 120.0
+
+
+class JobError(FlinkError):
+    """A job isn't where it should be; the text says in what state it is, and why."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as the cluster knows it."""
+
+    id: JobId
+    name: str
+    state: str
+    """Flink's word for it: RUNNING, RESTARTING, FAILED, CANCELED, FINISHED…"""
+    started_at: datetime
+    tasks: int
+    running_tasks: int
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it won't run again by itself."""
+        return self.state in ENDED
+
+
+def all_jobs(settings: Settings) -> list[Job]:
+    """Every job that the cluster remembers, the latest first.
+
+    Raises:
+        FlinkError: the cluster can't be reached.
+    """
+    found = [_job(each) for each in ask(settings, "GET", "jobs/overview")["jobs"]]
+    return sorted(found, key=lambda job: job.started_at, reverse=True)
+
+
+def find(settings: Settings, text: str) -> Job:
+    """The one job that has not ended with this name, or whose id begins so.
+
+    Raises:
+        JobError: there is none, or more than one.
+    """
+    alive = [job for job in all_jobs(settings) if not job.has_ended]
+    matching = [job for job in alive if text == job.name or job.id.startswith(text)]
+    if len(matching) == 1:
+        return matching[0]
+    known = ", ".join(f"{job.name} ({job.id})" for job in matching or alive)
+    if matching:
+        raise JobError(f"more than one job is meant by {text!r}: {known}; say the id")
+    raise JobError(f"no job {text!r} runs; there are: {known}" if known else f"no job {text!r} runs; none does")
+
+
+def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) -> None:
+    """Wait until every task of a job runs.
+
+    Raises:
+        JobError: it ended, or isn't there in time; with the reason of its last failure if there was one.
+    """
+    deadline = time.monotonic() + deadline_seconds
+    while True:
+        job = _known(settings, job_id)
+        if job.state == "RUNNING" and job.running_tasks == job.tasks:
+            return
+        if job.has_ended or time.monotonic() > deadline:
+            waited = "" if job.has_ended else f" after {deadline_seconds:.0f} s"
+            raise JobError(
+                f"{job.name} ({job_id}) is {job.state}{waited}, with {job.running_tasks} of {job.tasks} tasks running\n"
+                f"{last_failure(settings, job_id) or _slots_in_words(settings)}"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def last_failure(settings: Settings, job_id: JobId) -> str:
+    """Why a job failed the last time, as Flink tells it: the root cause's lines; empty if it never did."""
+    entries = ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
+    if not entries:
+        return ""
+    return root_cause(entries[0]["stacktrace"])
+
+
+def root_cause(stacktrace: str) -> str:
+    """The last cause of a Java stack trace without the frames; a Python traceback in it stays whole."""
+    kept: list[str] = []
+    for line in stacktrace.splitlines():
+        if line.startswith("Caused by: "):
+            kept.clear()
+        if not line.startswith("\tat ") and not line.startswith("\t... "):
+            kept.append(line.removeprefix("Caused by: "))
+    return "\n".join(kept)
+
+
+def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) -> None:
+    """End a job at once and wait until it has ended; its last checkpoints stay.
+
+    Raises:
+        JobError: it hasn't ended in time.
+    """
+    ask(settings, "PATCH", f"jobs/{job_id}?mode=cancel")
+    _wait_until_ended(settings, job_id, deadline_seconds)
+
+
+def stop_with_savepoint(settings: Settings, job_id: JobId, deadline_seconds: float = SAVEPOINT_WITHIN_SECONDS) -> str:
+    """Let a job finish what it has read, save its state and end; returns the savepoint's path.
+
+    Raises:
+        JobError: the savepoint could not be made, in which case the job goes on, or not in time.
+    """
+    request = ask(settings, "POST", f"jobs/{job_id}/stop", {"drain": False})["request-id"]
+    deadline = time.monotonic() + deadline_seconds
+    while True:
+        answer = ask(settings, "GET", f"jobs/{job_id}/savepoints/{request}")
+        if answer["status"]["id"] == "COMPLETED":
+            break
+        if time.monotonic() > deadline:
+            raise JobError(f"the savepoint of {job_id} was not complete after {deadline_seconds:.0f} s")
+        time.sleep(POLL_SECONDS)
+    operation = answer["operation"]
+    if "location" not in operation:
+        raise JobError(f"no savepoint of {job_id}: {root_cause(operation['failure-cause']['stack-trace'])}")
+    _wait_until_ended(settings, job_id, deadline_seconds)
+    return str(operation["location"])
+
+
+def _wait_until_ended(settings: Settings, job_id: JobId, deadline_seconds: float) -> None:
+    deadline = time.monotonic() + deadline_seconds
+    while not (job := _known(settings, job_id)).has_ended:
+        if time.monotonic() > deadline:
+            raise JobError(f"{job.name} ({job_id}) is still {job.state} after {deadline_seconds:.0f} s")
+        time.sleep(POLL_SECONDS)
+
+
+def _known(settings: Settings, job_id: JobId) -> Job:
+    for job in all_jobs(settings):
+        if job.id == job_id:
+            return job
+    raise JobError(f"the cluster at {settings.flink_rest_url} doesn't know job {job_id}: was it started again since?")
+
+
+def _slots_in_words(settings: Settings) -> str:
+    overview = ask(settings, "GET", "overview")
+    return f"{overview['slots-available']} of the cluster's {overview['slots-total']} slots are free"
+
+
+def _job(answer: dict[str, Any]) -> Job:
+    return Job(
+        id=JobId(answer["jid"]),
+        name=answer["name"],
+        state=answer["state"],
+        started_at=datetime.fromtimestamp(answer["start-time"] / 1000, UTC),
+        tasks=answer["tasks"]["total"],
+        running_tasks=answer["tasks"]["running"],
+    )
+
+
+@click.group("jobs", cls=CommandGroup)
+def group() -> None:
+    """List the cluster's jobs, and end them."""
+
+
+@group.command("list")
+def list_command() -> None:
+    """All jobs that the cluster remembers; why the last failure happened for those that don't run."""
+    settings = Settings.from_environment()
+    found = all_jobs(settings)
+    if not found:
+        click.echo(f"no jobs on {settings.flink_rest_url}")
+        return
+    rows = [
+        (j.name, j.state, f"{j.running_tasks}/{j.tasks}", f"{j.started_at:%Y-%m-%d %H:%M:%S} UTC", j.id) for j in found
+    ]
+    click.echo(table(("job", "state", "tasks", "started", "id"), rows))
+    for job in found:
+        if job.state in {"RESTARTING", "FAILING", "FAILED"}:
+            click.echo(f"\n{job.name} ({job.id}) failed last with:\n{last_failure(settings, job.id)}")
+
+
+@group.command("cancel")
+@click.argument("job")
+def cancel_command(job: str) -> None:
+    """End JOB (a name or id) at once; it can be taken up again from its last checkpoint."""
+    settings = Settings.from_environment()
+    found = find(settings, job)
+    cancel(settings, found.id)
+    click.echo(f"{found.name} ({found.id}) is cancelled")
+
+
+@group.command("savepoint")
+@click.argument("job")
+def savepoint_command(job: str) -> None:
+    """Stop JOB (a name or id) with a savepoint, from which it can be submitted again."""
+    settings = Settings.from_environment()
+    found = find(settings, job)
+    path = stop_with_savepoint(settings, found.id)
+    click.echo(
+        f"{found.name} ({found.id}) is stopped; go on with\n  python -m ops submit {found.name} --savepoint {path}"
+    )

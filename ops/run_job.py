@@ -1,0 +1,59 @@
+"""What Flink's client runs: a job, whose functions then bring the version of our code that they need.
+
+In thread mode all jobs that a TaskManager ever runs share one Python interpreter, and Python loads a module once. So
+without this a job that is submitted again with changed code would go on with the old one, without a word. Every
+function therefore arrives in a wrapper, which makes the interpreter forget another version's modules before the
+function itself, which names them, is unpickled. (Modules that a running function has loaded stay with it.)
+"""
+
+import importlib
+import pickle
+import runpy
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]
+
+
+class _Versioned:
+    """A pickled function, and the version of the code that it was pickled with."""
+
+    def __init__(self, pickled: bytes, version: str, packages: tuple[str, ...]) -> None:
+        self._parts = (pickled, version, packages)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _unpickle, self._parts
+
+
+def _unpickle(pickled: bytes, version: str, packages: tuple[str, ...]) -> Any:
+    """Runs on the TaskManager, which has this file only as far as it is pickled with the function."""
+    marks = vars(sys)
+    with marks.setdefault("_millrace_lock", threading.Lock()):
+        ours = [module for name, module in sys.modules.items() if name.partition(".")[0] in packages]
+        # The code of a job lies in a folder of its own that goes with it, so the same version may have moved.
+        moved = any(not Path(folder).is_dir() for module in ours for folder in getattr(module, "__path__", ()))
+        if moved or marks.get("_millrace_version") != version:
+            marks["_millrace_version"] = version
+            for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
+                del sys.modules[name]
+            importlib.invalidate_caches()
+    return pickle.loads(pickled)
+
+
+def _wrap_functions(version: str, packages: tuple[str, ...]) -> None:
+    """PyFlink pickles every function with `cloudpickle.dumps`, and has no place for what we need to add."""
+    plain: Callable[..., bytes] = cloudpickle.dumps
+
+    def dumps(function: Any, *arguments: Any, **options: Any) -> bytes:
+        return plain(_Versioned(plain(function, *arguments, **options), version, packages))
+
+    cloudpickle.dumps = dumps
+
+
+if __name__ == "__main__":
+    module, code_version, *code_packages = sys.argv[1:]
+    _wrap_functions(code_version, tuple(code_packages))
+    runpy.run_module(module, run_name="__main__")

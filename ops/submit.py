@@ -1,0 +1,178 @@
+"""How does a job get onto a cluster? Flink's own client runs its `main()` here; what comes of it is sent there.
+
+The client is started directly: the wheel's script starts two more JVMs first, and rewrites the configuration it reads.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from connectors import flink_conf
+from connectors.cache import CacheError
+from connectors.flink_home import FlinkHome, assemble
+from connectors.jars import JarsError
+from connectors.java import JavaError
+from connectors.settings import Settings
+from ops import run_job
+from ops.flink_rest import FlinkError, ask
+from ops.jobs import JobId, root_cause
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PACKAGES = ("events", "udfs", "sql", "connectors", "jobs", "jvm")
+"""What a job may import, and so must be sent along."""
+LINES_OF_TRACEBACK = 25
+
+
+class SubmitError(FlinkError):
+    """A job could not be submitted; the text says why, and what to do."""
+
+
+def submit(
+    job: str,
+    settings: Settings,
+    *,
+    savepoint: str | None = None,
+    parallelism: int | None = None,
+    options: Mapping[str, str] | None = None,
+    checkout: Path = CHECKOUT,
+) -> JobId:
+    """Submit `jobs/<job>.py` to the cluster at `MILLRACE_FLINK_REST_URL`; returns when the cluster has taken it.
+
+    On the cluster the job's functions find the settings as job parameters:
+    `context.get_job_parameter("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "")`.
+
+    Args:
+        job: the module's name.
+        savepoint: the path of a savepoint or retained checkpoint to start from.
+        options: of Flink, over those in flink-conf/.
+        checkout: where the code is.
+
+    Raises:
+        SubmitError: there is no such job, its `main()` failed, or Flink's client did.
+        FlinkError: the cluster can't be reached.
+    """
+    known = names(checkout)
+    if job not in known:
+        raise SubmitError(f"there is no job {job!r}; there are: {', '.join(known) or 'none'}")
+    ask(settings, "GET", "overview")
+    home = _flink_home()
+    with tempfile.TemporaryDirectory(prefix="millrace-submit-") as scratch:
+        code = _gather(checkout, Path(scratch, "millrace"))
+        chosen = {
+            **_target(settings),
+            **home.options(),
+            "pipeline.name": job,
+            "pipeline.global-job-parameters": json.dumps(settings.as_variables()),
+            **(options or {}),
+        }
+        arguments = ["run", "--detached", *(f"-D{key}={value}" for key, value in chosen.items())]
+        if savepoint is not None:
+            arguments += ["--fromSavepoint", savepoint]
+        if parallelism is not None:
+            arguments += ["--parallelism", str(parallelism)]
+        # Python looks for modules first where a script lies, and here ops/jobs.py would be taken for jobs/.
+        script = shutil.copy(run_job.__file__, Path(scratch, "run_job.py"))
+        arguments += ["--pyFiles", str(code), "--python", str(script)]
+        arguments += [f"jobs.{job}", _version(code), *PACKAGES]
+        return _run(job, home, settings, arguments, Path(scratch))
+
+
+def names(checkout: Path = CHECKOUT) -> list[str]:
+    """The jobs that can be submitted: modules of `jobs/` with a `main()`."""
+    files = sorted((checkout / "jobs").glob("*.py"))
+    return [file.stem for file in files if re.search(r"^def main\(", file.read_text("utf-8"), re.MULTILINE)]
+
+
+def _gather(checkout: Path, folder: Path) -> Path:
+    """A copy of the packages alone: what is sent along is unpacked on every TaskManager."""
+    for package in PACKAGES:
+        if (checkout / package).is_dir():
+            shutil.copytree(checkout / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "src"))
+    return folder
+
+
+def _target(settings: Settings) -> dict[str, str]:
+    """Flink's options for where the cluster is."""
+    url = urlsplit(settings.flink_rest_url)
+    return {"execution.target": "remote", "rest.address": url.hostname or "", "rest.port": str(url.port or 80)}
+
+
+def _version(code: Path) -> str:
+    """The same for the same files, wherever they lie."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in code.rglob("*") if path.is_file()):
+        digest.update(f"{file.relative_to(code)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _flink_home() -> FlinkHome:
+    try:
+        return assemble()
+    except (CacheError, JarsError, JavaError) as error:
+        raise SubmitError(str(error)) from error
+
+
+def _run(job: str, home: FlinkHome, settings: Settings, arguments: list[str], scratch: Path) -> JobId:
+    text = flink_conf.CONFIGURATION.read_text("utf-8")
+    done = subprocess.run(
+        [
+            str(home.java_home / "bin" / "java"),
+            "-XX:TieredStopAtLevel=1",
+            "-XX:-UsePerfData",
+            f"-Djava.io.tmpdir={scratch}",
+            *flink_conf.java_options(text),
+            f"-Dlog4j.configurationFile=file:{flink_conf.FOLDER / 'log4j-cli.properties'}",
+            "-cp",
+            os.pathsep.join(map(str, home.lib.glob("*.jar"))),
+            "org.apache.flink.client.cli.CliFrontend",
+            *arguments,
+        ],
+        env={**os.environ, **home.environment(), **settings.as_variables(), "FLINK_CONF_DIR": str(flink_conf.FOLDER)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    submitted = re.search(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
+    if done.returncode or not submitted:
+        raise SubmitError(f"{job} was not submitted:\n{reason(done.stdout)}")
+    return JobId(submitted[1])
+
+
+def reason(output: str) -> str:
+    """What a person needs of the client's output: the end of the job's own traceback, or Flink's last cause."""
+    own, failed, _ = output.partition("ERROR o.a.f.c.p.PythonDriver Run python process failed")
+    if failed:
+        lines = [line for line in own.splitlines() if not re.match(r"\d\d:\d\d:\d\d ?", line)]
+        return "\n".join(lines[-LINES_OF_TRACEBACK:]).strip()
+    return root_cause(output)
+
+
+@click.command("submit")
+@click.argument("job")
+@click.option("--savepoint", help="Path of a savepoint or retained checkpoint to start from.")
+@click.option("--parallelism", type=click.IntRange(min=1), help="How many slots the job takes.")
+@click.option("-D", "definitions", multiple=True, metavar="KEY=VALUE", help="A Flink option, over those in flink-conf.")
+def command(job: str, savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]) -> None:
+    """Submit JOB, a module of jobs/, to the cluster."""
+    settings = Settings.from_environment()
+    options = dict(_split(definition) for definition in definitions)
+    job_id = submit(job, settings, savepoint=savepoint, parallelism=parallelism, options=options)
+    click.echo(f"{job} is submitted: {job_id}\n{settings.flink_rest_url.rstrip('/')}/#/job/running/{job_id}/overview")
+
+
+def _split(definition: str) -> tuple[str, str]:
+    key, equals, value = definition.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{definition!r} is not KEY=VALUE", param_hint="-D")
+    return key, value
