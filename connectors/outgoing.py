@@ -1,35 +1,36 @@
 """How do events that Python has encoded reach their topics? One stream, one sink, each row says its topic."""
 
+import msgspec
 from pyflink.common import Row, Types
 from pyflink.datastream import DataStream
-from pyflink.table import Schema, StreamTableEnvironment
+from pyflink.table import StreamTableEnvironment
 
 from connectors.topics import Topic
+from events import Event
 
 OUTGOING = Types.ROW_NAMED(
-    ["topic", "record_key", "record_value"],
-    [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())],
+    ["topic", "record_key", "record_value", "event_time_ms"],
+    [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()],
 )
-"""Which topic, and the record's key and value; the record's timestamp is the stream element's."""
+"""Which topic, the record's key, its value, its timestamp (UTC milliseconds).
+
+The timestamp is a column because the elements of a Python side output have none of their own.
+"""
 
 TABLE = "outgoing_events"
 
 
-def outgoing(topic: Topic, key: bytes | None, value: bytes) -> Row:
+def outgoing(topic: Topic, key: bytes | None, event: Event) -> Row:
     """A row of `OUTGOING`."""
-    return Row(topic.name, key, value)
+    return Row(topic.name, key, msgspec.json.encode(event), event.event_time)
 
 
 def publish(tables: StreamTableEnvironment, stream: DataStream) -> None:
     """Send `OUTGOING` rows to the table `outgoing_events` (`sql/tables/outgoing_events.sql`), as part of the job."""
-    schema = (
-        Schema.new_builder()
-        .column("topic", "STRING")
-        .column("record_key", "BYTES")
-        .column("record_value", "BYTES")
-        .column_by_metadata("event_time", "TIMESTAMP_LTZ(3)", "rowtime")
-        .build()
+    tables.create_temporary_view("encoded_events", stream)
+    rows = tables.sql_query(
+        "SELECT topic, record_key, record_value, TO_TIMESTAMP_LTZ(event_time_ms, 3) AS event_time FROM encoded_events"
     )
     statements = tables.create_statement_set()
-    statements.add_insert(TABLE, tables.from_data_stream(stream, schema))
+    statements.add_insert(TABLE, rows)
     statements.attach_as_datastream()

@@ -63,7 +63,7 @@ def define(tables: StreamTableEnvironment, rulesets: Rulesets, base_currency: st
 
 
 def _addressed_alert(alert: FraudAlert) -> Row:
-    return outgoing(topics.FRAUD_ALERTS, alert.card_id.encode(), msgspec.json.encode(alert))
+    return outgoing(topics.FRAUD_ALERTS, alert.card_id.encode(), alert)
 
 
 class SortOut(ProcessFunction):  # type: ignore[misc]
@@ -77,14 +77,13 @@ class SortOut(ProcessFunction):  # type: ignore[misc]
 
 
 def _addressed(outcome: Outcome, kind: str) -> Row | tuple[OutputTag, tuple[str, str]]:
-    encoded = msgspec.json.encode(outcome)
     match outcome:
         case Suspicion(card_id=card_id):
-            return _SUSPICIONS, (card_id, encoded.decode())
+            return _SUSPICIONS, (card_id, msgspec.json.encode(outcome).decode())
         case ShadowHit(card_id=card_id):
-            return outgoing(topics.SHADOW_HITS, card_id.encode(), encoded)
+            return outgoing(topics.SHADOW_HITS, card_id.encode(), outcome)
         case DeadLetter(source_key=key):
-            return outgoing(topics.LATE_PAYMENTS if kind == "late" else topics.DEAD_LETTERS, key, encoded)
+            return outgoing(topics.LATE_PAYMENTS if kind == "late" else topics.DEAD_LETTERS, key, outcome)
 
 
 def main() -> None:

@@ -83,7 +83,11 @@ def submit(
         script = shutil.copy(run_job.__file__, Path(scratch, "run_job.py"))
         arguments += ["--pyFiles", str(code), "--python", str(script)]
         arguments += [f"jobs.{job}", _version(code), *PACKAGES]
-        return _run(job, home, settings, arguments, Path(scratch))
+        done = _run_client(home, settings, arguments, Path(scratch))
+    submitted = re.search(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
+    if done.returncode or not submitted:
+        raise SubmitError(f"{job} was not submitted:\n{reason(done.stdout, checkout)}")
+    return JobId(submitted[1])
 
 
 def names(checkout: Path = CHECKOUT) -> list[str]:
@@ -121,9 +125,11 @@ def _flink_home() -> FlinkHome:
         raise SubmitError(str(error)) from error
 
 
-def _run(job: str, home: FlinkHome, settings: Settings, arguments: list[str], scratch: Path) -> JobId:
+def _run_client(
+    home: FlinkHome, settings: Settings, arguments: list[str], scratch: Path
+) -> subprocess.CompletedProcess[str]:
     text = flink_conf.CONFIGURATION.read_text("utf-8")
-    done = subprocess.run(
+    return subprocess.run(
         [
             str(home.java_home / "bin" / "java"),
             "-XX:TieredStopAtLevel=1",
@@ -143,18 +149,15 @@ def _run(job: str, home: FlinkHome, settings: Settings, arguments: list[str], sc
         text=True,
         check=False,
     )
-    submitted = re.search(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
-    if done.returncode or not submitted:
-        raise SubmitError(f"{job} was not submitted:\n{reason(done.stdout)}")
-    return JobId(submitted[1])
 
 
-def reason(output: str) -> str:
+def reason(output: str, checkout: Path) -> str:
     """What a person needs of the client's output: the end of the job's own traceback, or Flink's last cause."""
     own, failed, _ = output.partition("ERROR o.a.f.c.p.PythonDriver Run python process failed")
     if failed:
         lines = [line for line in own.splitlines() if not re.match(r"\d\d:\d\d:\d\d ?", line)]
-        return "\n".join(lines[-LINES_OF_TRACEBACK:]).strip()
+        copy = re.compile(r"[^\s\"]*/millrace-submit-[^\s\"]*/millrace/")
+        return copy.sub(f"{checkout}/", "\n".join(lines[-LINES_OF_TRACEBACK:])).strip()
     return root_cause(output)
 
 

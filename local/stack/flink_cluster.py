@@ -4,7 +4,6 @@ The wheel's scripts are not used: they put themselves into the background, keep 
 JVMs before the one that is meant.
 """
 
-import re
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -13,13 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from connectors import flink_conf
 from connectors.flink_home import WHEEL
-from local.settings import CHECKOUT
 from local.stack.java_process import arguments_file, classpath, java_arguments, java_command
 from local.stack.service import DEFAULT_PATH, Launch, Place
 from local.stack.setup import Setup
 
-CONFIGURATION = CHECKOUT / "flink-conf"
 SHARED = "flink"
 """The place of what all of them share: configuration, checkpoints, savepoints."""
 RESULT = "BASH_JAVA_UTILS_EXEC_RESULT:"
@@ -51,16 +49,11 @@ def effective_configuration(text: str, added: Mapping[str, str]) -> str:
     Raises:
         FlinkConfigurationError: a key stands there already.
     """
-    if twice := configuration(text).keys() & added.keys():
+    if twice := flink_conf.parse(text).keys() & added.keys():
         raise FlinkConfigurationError(
-            f"{', '.join(sorted(twice))} can't be set in {CONFIGURATION}: the local stack sets it to its own"
+            f"{', '.join(sorted(twice))} can't be set in {flink_conf.CONFIGURATION}: the local stack sets it to its own"
         )
     return text + "\n# Of this stack alone.\n" + "".join(f"{key}: {_quoted(value)}\n" for key, value in added.items())
-
-
-def configuration(text: str) -> dict[str, str]:
-    """The keys of a configuration that has one flat key a line."""
-    return dict(re.findall(r"^([a-z][\w.-]*): (.*)$", text, re.MULTILINE))
 
 
 def launch(
@@ -73,13 +66,13 @@ def launch(
         java_options: the JVM's, beside those that Flink asks for.
     """
     shared = setup.place(SHARED)
-    text = effective_configuration((CONFIGURATION / "config.yaml").read_text(), _of_this_stack(setup, shared))
+    text = effective_configuration(flink_conf.CONFIGURATION.read_text(), _of_this_stack(setup, shared))
     logging = shared.conf / "log4j.properties"
     memory = _memory(role, text, setup.java_home)
     java = [
         *memory.java,
         *java_options,
-        *configuration(text)["env.java.opts.all"].split(),
+        *flink_conf.java_options(text),
         f"-Dlog.file={place.log}",
         f"-Dlog4j.configurationFile=file:{logging}",
         "-cp",
@@ -92,7 +85,7 @@ def launch(
         command=java_command(setup.java_home, place),
         files={
             shared.conf / "config.yaml": text,
-            logging: (CONFIGURATION / "log4j.properties").read_text(),
+            logging: (flink_conf.FOLDER / "log4j.properties").read_text(),
             arguments_file(place): java_arguments(place, java, main),
         },
         environment=setup.flink.environment(DEFAULT_PATH) | {"FLINK_CONF_DIR": str(shared.conf)},
@@ -139,7 +132,7 @@ def _memory(role: Role, text: str, java_home: Path) -> Memory:
     results = [line.removeprefix(RESULT).split() for line in answer.stdout.splitlines() if line.startswith(RESULT)]
     if answer.returncode or len(results) != 2:
         raise FlinkConfigurationError(
-            f"Flink can't work with {CONFIGURATION}/config.yaml:\n{answer.stdout}{answer.stderr}"
+            f"Flink can't work with {flink_conf.CONFIGURATION}:\n{answer.stdout}{answer.stderr}"
         )
     return Memory(java=tuple(results[0]), flink=tuple(results[1]))
 

@@ -23,8 +23,8 @@ class Outcome:
 
     def __init__(self, encoded: Iterable[str]) -> None:
         types = {topic.name: topic.event for topic in topics.TOPICS}
-        rows = [msgspec.json.decode(row, type=tuple[str, bytes | None, bytes]) for row in encoded]
-        self.events = [(topic, key, msgspec.json.decode(value, type=types[topic])) for topic, key, value in rows]
+        rows = [msgspec.json.decode(row, type=tuple[str, bytes | None, bytes, int]) for row in encoded]
+        self.events = [(topic, key, msgspec.json.decode(value, type=types[topic])) for topic, key, value, _ in rows]
 
     def of(self, topic: topics.Topic) -> list[Event]:
         """The events of one topic."""

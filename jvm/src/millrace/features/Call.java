@@ -105,8 +105,8 @@ record Call(String features, String id, int maxEvents, RowType row, int timeColu
     private void checkId() {
         ColumnKind kind = columns().get(id);
         if (kind == null) {
-            throw new ValidationException(
-                    "id: unknown column '" + id + "'; " + Suggestion.of(id, List.copyOf(columns().keySet()), "columns"));
+            String suggestion = Suggestion.of(id, List.copyOf(columns().keySet()), "columns");
+            throw new ValidationException("id: unknown column '" + id + "'; " + suggestion);
         }
         if (kind != ColumnKind.TEXT) {
             throw new ValidationException(

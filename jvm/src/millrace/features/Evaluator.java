@@ -51,8 +51,8 @@ final class Evaluator {
     private int end;
     private int self;
     private long reachesBackTo;
-    private int[] seen = new int[64];
-    private int seenRound;
+    private long[] seen = new long[64];
+    private long seenRound;
     private long[] values = new long[64];
     private final WideSum wideSum = new WideSum();
 
@@ -111,20 +111,22 @@ final class Evaluator {
             starts[window] = Math.min(end, history.countUntil(reachesBackTo));
         }
         for (int i = 0; i < steps.length; i++) {
-            row.setField(i, steps[i].aggregate().windowed ? windowed(steps[i]) : previous(steps[i]));
+            row.setField(i, value(steps[i]));
         }
         return history.droppedUntil() > reachesBackTo;
     }
 
-    private Object windowed(Step step) {
-        int start = starts[step.window];
+    private Object value(Step step) {
+        int start = step.aggregate().windowed ? starts[step.window] : 0;
         return switch (step.aggregate()) {
             case COUNT -> step.flags == 0 ? (long) (end - start) : count(step, start);
+            case SUM -> sum(step, start);
+            case MIN -> extreme(step, start, false);
+            case MAX -> extreme(step, start, true);
+            case AVG -> average(step, start);
             case DISTINCT -> distinct(step, start);
             case RECENT -> recent(step, start);
-            case SUM -> sum(step, start);
-            case AVG -> average(step, start);
-            default -> extreme(step, start, step.aggregate() == Aggregate.MAX);
+            case PREVIOUS, SECONDS_SINCE_PREVIOUS, DISTANCE_KM_FROM_PREVIOUS -> ofPrevious(step);
         };
     }
 
@@ -204,7 +206,7 @@ final class Evaluator {
     private long distinctCodes(Step step, int start) {
         int size = history.dictionarySize(step.column);
         if (seen.length < size) {
-            seen = new int[2 * size];
+            seen = new long[2 * size];
         }
         seenRound++;
         long distinct = 0;
@@ -248,7 +250,7 @@ final class Evaluator {
         return new GenericArrayData(Arrays.copyOfRange(latest, free, latest.length));
     }
 
-    private Object previous(Step step) {
+    private Object ofPrevious(Step step) {
         int index = end - 1;
         while (index >= 0 && (index == self || !counts(index, step))) {
             index--;
@@ -260,7 +262,7 @@ final class Evaluator {
         return switch (step.aggregate()) {
             case SECONDS_SINCE_PREVIOUS -> (event.time - history.time(index)) / 1000.0;
             case DISTANCE_KM_FROM_PREVIOUS -> distanceKm(step, index);
-            default -> value(step, index);
+            default -> column(step, index);
         };
     }
 
@@ -284,7 +286,7 @@ final class Evaluator {
         return Math.toRadians(layout.isDouble(column) ? Double.longBitsToDouble(degrees) : degrees);
     }
 
-    private Object value(Step step, int index) {
+    private Object column(Step step, int index) {
         if (step.isText()) {
             return history.has(index, layout.textFlag(step.column)) ? text(step, index) : null;
         }

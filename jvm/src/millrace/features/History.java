@@ -6,8 +6,8 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * One key's recent events in one array of bytes: a view of the state value, read where it lies. A value is never changed
- * once it is written; {@link HistoryWriter} makes the next one.
+ * One key's recent events in one array of bytes: a view of the state value, read where it lies. A value is never
+ * changed once it is written; {@link HistoryWriter} makes the next one.
  *
  * <p>The bytes, little endian, columns one after another so that most of the next value is copied in blocks:
  *

@@ -36,20 +36,24 @@ import org.apache.flink.table.types.inference.TypeInference;
  * <p>The output has all columns of the input, one a feature, {@code is_duplicate}, {@code is_late}, {@code
  * is_truncated}, and {@code rowtime}: the event time as the attribute that later steps and streams use.
  *
- * <p>Of each key it keeps one {@link History} of at most {@code max_events} events, none older than the newest one minus
- * the longest window (24 hours if a feature looks at the previous event). An event that is older than that is late.
- * Events with the {@code id} of one that is kept are duplicates and don't count again. If an event was dropped that a
- * feature may have wanted, its row says {@code is_truncated}: more events than the bound, or one out of order whose
- * windows reach further back than what is kept, or a history that was written under another declaration.
+ * <p>It keeps one {@link History} of each key: at most {@code max_events} events, none older than the newest one minus
+ * the retention, which is the longest window, or 24 hours if a feature looks at the previous event. An event that is
+ * older than that is late. One with the {@code id} of a kept event is a duplicate and doesn't count again. A row is
+ * truncated if an event was dropped that one of its features may have wanted: because there were more than the bound,
+ * because the row is out of order and its windows reach further back than what is kept, or because the history was
+ * written under another declaration that didn't store a column.
  *
- * <p>State expires {@link #STATE_LIVES_ON_FOR} after the last write plus the retention, in processing time. Event time
- * runs as fast as processing time in operation and faster in a replay, so a key's history outlives its windows; what
- * needs the reserve is a job that is stopped and goes on later where it was in event time.
+ * <p>A history is stored with the names of its columns. When the declaration changes under the same {@code uid}, each
+ * key goes on with the columns that both have.
+ *
+ * <p>State expires in processing time, the retention plus {@link #RESERVE} after a key's last new event. Event time
+ * runs as fast as processing time in operation, and faster in a replay, so that a history outlives its windows. The
+ * reserve is for when event time is the slower one: a job that was stopped, or fell behind, and goes on where it was.
  */
 public final class SlidingFeatures extends ProcessTableFunction<RowData> implements SpecializedFunction {
 
-    /** How long a job may be stopped, or fall behind, before a key's state expires that windows still need. */
-    static final Duration STATE_LIVES_ON_FOR = Duration.ofHours(24);
+    /** How long a job may be stopped, or fall behind, before state expires that windows still need. */
+    static final Duration RESERVE = Duration.ofHours(24);
 
     private static final long serialVersionUID = 1L;
 
@@ -110,7 +114,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         @Override
         public Optional<Duration> getTimeToLive(CallContext context) {
             long retentionMs = Evaluator.retentionMs(Call.of(context).declared());
-            return Optional.of(STATE_LIVES_ON_FOR.plusMillis(retentionMs));
+            return Optional.of(RESERVE.plusMillis(retentionMs));
         }
     }
 
@@ -182,7 +186,10 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         int position = before.countUntil(event.time);
         boolean isItselfDropped = position < expired + excess;
         int dropped = isItselfDropped ? position : expired + excess;
-        long droppedUntil = dropped == 0 ? before.droppedUntil() : Math.max(before.droppedUntil(), before.time(dropped - 1));
+        long droppedUntil = before.droppedUntil();
+        if (dropped > 0) {
+            droppedUntil = Math.max(droppedUntil, before.time(dropped - 1));
+        }
         if (isItselfDropped) {
             droppedUntil = Math.max(droppedUntil, event.time);
         }
