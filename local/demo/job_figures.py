@@ -13,7 +13,6 @@ TAKES_IN_PAYMENTS = "ProcessTableFunction"
 class JobFigures:
     """At one moment."""
 
-    state: str
     accepted: int
     """Payments that were taken in since the job's last start."""
     restarts: int
@@ -29,6 +28,5 @@ def job_figures(settings: Settings, job_id: str) -> JobFigures:
     accepted = sum(
         vertex["metrics"]["read-records"] for vertex in job["vertices"] if TAKES_IN_PAYMENTS in vertex["name"]
     )
-    metrics = ask(settings, "GET", f"jobs/{job_id}/metrics?get=numRestarts")
-    restarts = int(metrics[0]["value"]) if metrics else 0
-    return JobFigures(job["state"], accepted, restarts)
+    failures = ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
+    return JobFigures(accepted, len(failures))

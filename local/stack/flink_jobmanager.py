@@ -3,7 +3,7 @@
 from local.stack import flink_cluster
 from local.stack.java_process import QUICK_TO_START
 from local.stack.probes import get_json
-from local.stack.service import Service
+from local.stack.service import GIB, Service
 from local.stack.setup import Setup
 
 NAME = "jobmanager"
@@ -18,6 +18,8 @@ def declare(setup: Setup) -> Service:
         launch=lambda: flink_cluster.launch(setup, place, "jobmanager", {}, QUICK_TO_START),
         health=lambda: check_health(url),
         address=url,
+        memory_bytes=GIB * 8 // 10,
+        ports=("flink", "flink jobmanager"),
     )
 
 

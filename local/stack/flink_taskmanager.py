@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from local.stack import flink_cluster, flink_jobmanager
 from local.stack.probes import connect, get_json
-from local.stack.service import Service, UnhealthyError
+from local.stack.service import GIB, Service, UnhealthyError
 from local.stack.setup import Setup
 
 
@@ -30,6 +30,7 @@ def declare(setup: Setup, number: int) -> Service:
         launch=lambda: flink_cluster.launch(setup, place, "taskmanager", options),
         health=lambda: check_health(setup.jobmanager_url, place.service),
         address=f"{setup.jobmanager_url}/#/task-manager/{place.service}",
+        memory_bytes=GIB * 12 // 10,
         after=(flink_jobmanager.NAME,),
     )
 

@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 from connectors import jars
 from local.stack.java_process import arguments_file, classpath, java_arguments, java_command
 from local.stack.probes import connect
-from local.stack.service import Launch, Place, Service, UnhealthyError
+from local.stack.service import GIB, Launch, Place, Service, UnhealthyError
 from local.stack.setup import Setup
 
 ANSWERS_WITHIN_MS = 3000
@@ -42,6 +42,8 @@ def declare(setup: Setup) -> Service:
         launch=lambda: _launch(setup, place, broker),
         health=lambda: check_health(broker),
         address=broker,
+        memory_bytes=GIB // 2,
+        ports=("kafka", "kafka controller"),
         unprivileged=True,
         stop_within_seconds=20,
     )

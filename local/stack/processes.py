@@ -94,10 +94,18 @@ class Surroundings:
 def start(command: Sequence[str], surroundings: Surroundings, pid_file: Path, fingerprint: str) -> None:
     """Start a process and note it in its pid file."""
     process = surroundings.popen(command)
-    ticks = _start_ticks(process.pid)
-    if ticks is not None:
-        _write(pid_file, Recorded(process.pid, _boot(), ticks, fingerprint))
+    record(process.pid, pid_file, fingerprint)
     _CHILDREN.append(process)
+
+
+def record(pid: int, pid_file: Path, fingerprint: str) -> None:
+    """Write a pid file; none for a process that has ended already."""
+    ticks = _start_ticks(pid)
+    if ticks is None:
+        return
+    partial = pid_file.with_name(f".{pid_file.name}.partial")
+    partial.write_text(json.dumps(asdict(Recorded(pid, _boot(), ticks, fingerprint))) + "\n")
+    partial.replace(pid_file)
 
 
 def stop(recorded: Recorded, stop_signal: signal.Signals, grace_seconds: float) -> list[str]:
@@ -133,12 +141,6 @@ def _signal(process: psutil.Process, number: signal.Signals, within_seconds: flo
     except psutil.TimeoutExpired:
         return False
     return True
-
-
-def _write(pid_file: Path, recorded: Recorded) -> None:
-    partial = pid_file.with_name(f".{pid_file.name}.partial")
-    partial.write_text(json.dumps(asdict(recorded)) + "\n")
-    partial.replace(pid_file)
 
 
 def _boot() -> str:

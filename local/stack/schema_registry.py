@@ -10,7 +10,7 @@ from connectors import jars
 from connectors.cache import exclusive, whole_folder
 from local.stack.java_process import QUICK_TO_START, arguments_file, java_arguments, java_command
 from local.stack.probes import get_json
-from local.stack.service import Launch, Place, Service, UnhealthyError
+from local.stack.service import GIB, Launch, Place, Service, UnhealthyError
 from local.stack.setup import Setup
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
@@ -26,6 +26,8 @@ def declare(setup: Setup) -> Service:
         launch=lambda: _launch(setup, place),
         health=lambda: check_health(url),
         address=url,
+        memory_bytes=GIB * 4 // 10,
+        ports=("registry", "registry health"),
         unprivileged=True,
     )
 

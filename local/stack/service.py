@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+GIB: Final = 1 << 30
 UNPRIVILEGED: Final = 65534
 """User and group as which servers run when root starts the stack: `nobody` wherever it has a name."""
 
@@ -88,6 +89,10 @@ class Service:
     """Raises `UnhealthyError` unless it can be used; knows within some five seconds."""
     address: str
     """Where it is, for people."""
+    memory_bytes: int
+    """What it takes when it works, as measured."""
+    ports: tuple[str, ...] = ()
+    """Names of those of `local.settings.stack_ports` where it listens."""
     after: tuple[str, ...] = ()
     """Names of the services that must be healthy before this one starts, and that stop after it."""
     unprivileged: bool = False

@@ -77,7 +77,7 @@ class Stack:
         declared = services.declare(self.setup, int(self.setup.local.flink_task_managers))
         self._require_known(only, declared)
         chosen = services.with_needed(declared, only or [service.name for service in declared])
-        preflight.require(preflight.before_start(self.setup))
+        preflight.require(preflight.before_start(self.setup, chosen))
         with self._alone():
             surplus = [] if only else [s for s in self._on_disk() if s.name not in {d.name for d in declared}]
             self._stop_all(surplus)

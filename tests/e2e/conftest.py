@@ -1,0 +1,47 @@
+"""One stack for all tests in this folder, on free ports and in a folder of its own; it ends with them."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from local.stack.supervisor import Stack
+
+
+def environment_on_free_ports(state: Path) -> dict[str, str]:
+    """Variables of a stack that gets into nobody's way."""
+    with ExitStack() as held:
+        # All are held at once, so that no port is given out twice.
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(6)]
+        kafka, controller, registry, management, rest, rpc = (each.getsockname()[1] for each in sockets)
+    return {
+        "MILLRACE_STATE": str(state),
+        "MILLRACE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka}",
+        "MILLRACE_KAFKA_CONTROLLER_PORT": str(controller),
+        "MILLRACE_SCHEMA_REGISTRY_URL": f"http://127.0.0.1:{registry}/apis/ccompat/v7",
+        "MILLRACE_REGISTRY_MANAGEMENT_PORT": str(management),
+        "MILLRACE_FLINK_REST_URL": f"http://127.0.0.1:{rest}",
+        "MILLRACE_FLINK_JOBMANAGER_PORT": str(rpc),
+    }
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The running stack; `MILLRACE_*` point to it, for tests and for what they start."""
+    # Not pytest's own folder, which servers that run as another user can't enter.
+    folder = Path(tempfile.mkdtemp(prefix="millrace-e2e-"))
+    folder.chmod(0o755)
+    with mock.patch.dict(os.environ, environment_on_free_ports(folder / "stack")):
+        running = Stack.from_environment()
+        try:
+            running.up()
+            yield running
+        finally:
+            running.down()
+            shutil.rmtree(folder)

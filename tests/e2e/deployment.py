@@ -1,0 +1,166 @@
+"""A fraud job of its own on the shared stack: it sees only what is published after it was made."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.structs import OffsetAndMetadata
+
+from connectors import topics
+from connectors.settings import Settings
+from events import DeadLetter, Event, FraudAlert
+from local.services.clock import Clock
+from local.services.outgoing import Outgoing
+from local.services.progress import Progress
+from local.services.publishing import publish_all
+from ops.flink_rest import ask
+from ops.jobs import JobId, cancel, stop_with_savepoint, wait_until_running
+from ops.submit import submit
+
+JOB = "fraud_detection"
+OUTPUTS = (topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS, topics.DEAD_LETTERS)
+FAST_CHECKPOINTS = {"execution.checkpointing.interval": "1s", "execution.checkpointing.min-pause": "200ms"}
+DEADLINE_SECONDS = 120.0
+POLL_SECONDS = 0.05
+
+
+def wait_for(what: str, condition: Callable[[], bool], deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    """Until the condition holds.
+
+    Raises:
+        TimeoutError: it doesn't within the deadline.
+    """
+    deadline = time.monotonic() + deadline_seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {deadline_seconds:.0f} s for {what}")
+        time.sleep(POLL_SECONDS)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a deployment wrote, in the order of each topic's partitions; a restart may write the same event again."""
+
+    events: Mapping[str, Sequence[Event]]
+
+    def alerts(self) -> dict[str, FraudAlert]:
+        """Alerts by id; those that open or escalate a case, since when one closes depends on the watermark."""
+        return {
+            each.event_id: each
+            for each in self.events[topics.FRAUD_ALERTS.name]
+            if isinstance(each, FraudAlert) and each.event_type != "fraud_alert.closed"
+        }
+
+    def dead_letters(self, topic: topics.Topic = topics.DEAD_LETTERS) -> dict[tuple[str, int, int], DeadLetter]:
+        """Dead letters by the coordinates of their record."""
+        return {
+            (each.source_topic, each.source_partition, each.source_offset): each
+            for each in self.events[topic.name]
+            if isinstance(each, DeadLetter)
+        }
+
+
+@contextmanager
+def consumer_of(settings: Settings, group: str | None = None) -> Iterator[KafkaConsumer]:
+    """A consumer that commits nothing by itself."""
+    servers = settings.kafka_bootstrap_servers.split(",")
+    consumer = KafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
+    try:
+        yield consumer
+    finally:
+        consumer.close(autocommit=False)
+
+
+def records_from(settings: Settings, begin_at: Mapping[TopicPartition, int]) -> Iterator[ConsumerRecord]:
+    """Every record from there to what is the end now."""
+    with consumer_of(settings) as consumer:
+        consumer.assign(list(begin_at))
+        for partition, offset in begin_at.items():
+            consumer.seek(partition, offset)
+        ends = consumer.end_offsets(list(begin_at))
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while any(consumer.position(each) < ends[each] for each in begin_at):
+            for records in consumer.poll(timeout_ms=200).values():
+                yield from records
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{begin_at} was not read to its end within {DEADLINE_SECONDS:.0f} s")
+
+
+class Deployment:
+    """One consumer group's job, from submission to what it wrote."""
+
+    def __init__(self, settings: Settings, name: str, begin_at: Mapping[TopicPartition, int] | None = None) -> None:
+        """A group that has read nothing yet.
+
+        Args:
+            name: of the consumer group's prefix.
+            begin_at: where in `payments` it begins; behind all that is there if not given.
+        """
+        self.settings = replace(settings, consumer_group_prefix=name)
+        self._group = f"{name}.{JOB}"
+        self._payments = [TopicPartition(topics.PAYMENTS.name, n) for n in range(topics.PAYMENTS.partitions)]
+        self._outputs = [TopicPartition(topic.name, n) for topic in OUTPUTS for n in range(topic.partitions)]
+        with consumer_of(self.settings, self._group) as consumer:
+            self.begins_at = dict(begin_at or consumer.end_offsets(self._payments))
+            self._outputs_begin_at = consumer.end_offsets(self._outputs)
+            consumer.assign(self._payments)
+            consumer.commit({each: OffsetAndMetadata(offset, "", -1) for each, offset in self.begins_at.items()})
+        self.job_id = JobId("")
+
+    def start(self, *, savepoint: str | None = None, options: Mapping[str, str] | None = None) -> None:
+        """Submit the job and wait until it runs."""
+        self.job_id = submit(JOB, self.settings, savepoint=savepoint, options=FAST_CHECKPOINTS | dict(options or {}))
+        wait_until_running(self.settings, self.job_id)
+
+    def publish(self, outgoings: Sequence[Outgoing]) -> None:
+        """Send records to `payments` at once, and wait until Kafka has them."""
+        clock = Clock(outgoings[0].send_at_ms, speed=0)
+        publish_all(outgoings, self.settings.kafka_bootstrap_servers, clock=clock, progress=Progress("payments", True))
+
+    def wait_for_checkpoints(self, more: int = 1) -> None:
+        """Until so many more checkpoints are complete; the last of them began after this call."""
+        before = self._checkpoints()
+        wait_for(f"{more} checkpoints", lambda: self._checkpoints() > before + more)
+
+    def _checkpoints(self) -> int:
+        return int(ask(self.settings, "GET", f"jobs/{self.job_id}/checkpoints")["counts"]["completed"])
+
+    def wait_until_all_is_read(self) -> None:
+        """Until the group's committed offsets, which a checkpoint commits, are at the end of `payments`."""
+        with consumer_of(self.settings, self._group) as consumer:
+            consumer.assign(self._payments)
+            ends = consumer.end_offsets(self._payments)
+            wait_for(
+                "the job to read all payments",
+                lambda: all((consumer.committed(each) or 0) >= ends[each] for each in self._payments),
+            )
+
+    def wait_until_running(self) -> None:
+        """Until every task runs, e.g. after a crash."""
+        wait_until_running(self.settings, self.job_id)
+
+    def stop(self) -> str:
+        """Stop with a savepoint, by which all is written; where the savepoint is."""
+        return stop_with_savepoint(self.settings, self.job_id)
+
+    def cancel(self) -> None:
+        """End the job, whatever it does."""
+        state = ask(self.settings, "GET", f"jobs/{self.job_id}")["state"] if self.job_id else "FINISHED"
+        if state not in ("FINISHED", "CANCELED", "FAILED"):
+            cancel(self.settings, self.job_id)
+
+    def outputs(self) -> Outputs:
+        """All that is in the output topics now and was not there when this deployment was made."""
+        types = {topic.name: topic.event for topic in OUTPUTS}
+        events: dict[str, list[Event]] = {topic.name: [] for topic in OUTPUTS}
+        for record in records_from(self.settings, self._outputs_begin_at):
+            events[record.topic].append(msgspec.json.decode(record.value, type=types[record.topic]))
+        return Outputs(events)
+
+    def restarts(self) -> int:
+        """How often the job failed and started again since it was submitted last."""
+        return len(ask(self.settings, "GET", f"jobs/{self.job_id}/exceptions")["exceptionHistory"]["entries"])

@@ -1,0 +1,234 @@
+"""The fraud job on the real stack: exact, also when things die. What it must say comes from `tests/oracle.py`."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import psutil
+import pytest
+from kafka import TopicPartition
+
+from connectors import topics
+from connectors.settings import Settings
+from events import Payment
+from local.services.faults import Faults
+from local.services.outgoing import GOOD, Outgoing
+from local.services.payment_service import PaymentOptions, generate
+from local.stack.supervisor import Stack
+from ops import rulesets
+from ops import topics as topic_operations
+from tests import oracle
+from tests.builders import payment, rule
+from tests.e2e.deployment import Deployment, Outputs, records_from, wait_for
+from udfs import ruleset_files
+from udfs.ruleset_files import RulesetFile
+
+FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, poison=0.01)
+
+
+def payments(number: int, seed: int) -> list[Outgoing]:
+    """A run of the payment service that ended just now, in simulated time; its last hour of history included."""
+    rate = 50.0
+    seconds = number / rate
+    start_ms = round((time.time() - seconds - 60) * 1000)
+    options = PaymentOptions(
+        start_ms=start_ms, rate=rate, seconds=seconds, seed=seed, fraud_share=0.03, history_hours=1, faults=FAULTS
+    )
+    return list(generate(options))
+
+
+def expected_alert_ids(sent: Sequence[Outgoing]) -> set[str]:
+    return {alert.event_id for alert in oracle.alerts(oracle.judged(sent, oracle.default_ruleset()))}
+
+
+def thirds(sent: list[Outgoing]) -> tuple[list[Outgoing], list[Outgoing], list[Outgoing]]:
+    third = len(sent) // 3
+    return sent[:third], sent[third : 2 * third], sent[2 * third :]
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its settings are in the environment
+    """The shared stack with its topics and the default rules, in force from the beginning."""
+    settings = Settings.from_environment()
+    topic_operations.apply(settings)
+    if not rulesets.read(settings):
+        rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "test")
+    return settings
+
+
+@pytest.fixture
+def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """A job of the test's own, ended with it."""
+    deployment = Deployment(settings, request.node.name)
+    try:
+        yield deployment
+    finally:
+        deployment.cancel()
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """A large run, all of which was read."""
+
+    sent: list[Outgoing]
+    began_at: dict[TopicPartition, int]
+    outputs: Outputs
+
+
+@pytest.fixture(scope="module")
+def reconciled(settings: Settings) -> Iterator[Reconciled]:
+    """20,000 payments with poison, duplicates, late and out of order, through one undisturbed job."""
+    deployment = Deployment(settings, "reconciled")
+    sent = payments(20_000, seed=1)
+    try:
+        deployment.start()
+        deployment.publish(sent)
+        deployment.wait_until_all_is_read()
+        deployment.stop()
+        yield Reconciled(sent, deployment.begins_at, deployment.outputs())
+    finally:
+        deployment.cancel()
+
+
+def test_alerts_are_exactly_those_of_the_oracle(reconciled: Reconciled) -> None:
+    expected = expected_alert_ids(reconciled.sent)
+
+    assert len(expected) > 50
+    assert set(reconciled.outputs.alerts()) == expected
+
+
+def test_every_poison_record_is_a_dead_letter_with_true_coordinates(reconciled: Reconciled) -> None:
+    poison = [outgoing for outgoing in reconciled.sent if outgoing.event is None]
+    letters = reconciled.outputs.dead_letters()
+
+    assert len(poison) >= 200
+    assert sorted(letter.payload or b"" for letter in letters.values()) == sorted(each.value() for each in poison)
+    assert {(letter.payload, letter.source_key, letter.event_time) for letter in letters.values()} == {
+        (each.value(), each.key, each.timestamp_ms) for each in poison
+    }
+    assert all(letter.reason for letter in letters.values())
+
+
+def test_a_dead_letter_leads_back_to_its_record(reconciled: Reconciled, settings: Settings) -> None:
+    letters = reconciled.outputs.dead_letters()
+
+    records = {
+        (record.topic, record.partition, record.offset): record.value
+        for record in records_from(settings, reconciled.began_at)
+    }
+
+    assert {coordinates: letter.payload for coordinates, letter in letters.items()} == {
+        coordinates: records[coordinates] for coordinates in letters
+    }
+
+
+def test_payments_that_are_too_late_are_kept_and_counted_once(reconciled: Reconciled) -> None:
+    judged = oracle.judged(reconciled.sent, oracle.default_ruleset())
+    late = [each.payment.event_id for each in judged if each.row.is_late and not each.row.is_duplicate]
+
+    kept = reconciled.outputs.dead_letters(topics.LATE_PAYMENTS).values()
+
+    assert late
+    assert sorted(msgspec.json.decode(each.payload or b"", type=Payment).event_id for each in kept) == sorted(late)
+
+
+def test_a_replay_by_another_group_gives_the_same_alerts(reconciled: Reconciled, settings: Settings) -> None:
+    replay = Deployment(settings, "replay", begin_at=reconciled.began_at)
+    try:
+        replay.start()
+        replay.wait_until_all_is_read()
+        replay.stop()
+    finally:
+        replay.cancel()
+
+    assert set(replay.outputs().alerts()) == set(reconciled.outputs.alerts())
+
+
+def test_a_killed_taskmanager_costs_no_alert_and_adds_none(deployment: Deployment, stack: Stack) -> None:
+    sent = payments(4_000, seed=2)
+    first, second, third = thirds(sent)
+    deployment.start(options={"parallelism.default": "2"})
+    deployment.publish(first)
+    deployment.wait_for_checkpoints()
+
+    deployment.publish(second)
+    stack.kill("taskmanager-1")
+    deployment.publish(third)
+    stack.start("taskmanager-1")
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert deployment.restarts() >= 1
+    assert set(deployment.outputs().alerts()) == expected_alert_ids(sent)
+    assert len(deployment.outputs().dead_letters()) == sum(outgoing.event is None for outgoing in sent)
+
+
+def test_a_killed_python_worker_costs_no_alert_and_adds_none(deployment: Deployment, stack: Stack) -> None:
+    sent = payments(4_000, seed=3)
+    first, second, third = thirds(sent)
+    deployment.start(options={"python.execution-mode": "process"})
+    deployment.publish(first)
+    deployment.wait_for_checkpoints()
+
+    deployment.publish(second)
+    kill_python_workers(stack)
+    deployment.publish(third)
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert deployment.restarts() >= 1
+    assert set(deployment.outputs().alerts()) == expected_alert_ids(sent)
+
+
+def kill_python_workers(stack: Stack) -> None:
+    """SIGKILL the processes in which TaskManagers run Python."""
+    managers = [status.pid for status in stack.status() if status.service.name.startswith("taskmanager") and status.pid]
+    workers = [child for pid in managers for child in psutil.Process(pid).children(recursive=True)]
+    assert workers, "no Python worker runs"
+    for worker in workers:
+        worker.kill()
+
+
+def test_stopping_with_a_savepoint_and_going_on_changes_no_alert(deployment: Deployment) -> None:
+    sent = payments(4_000, seed=4)
+    first, second, third = thirds(sent)
+    deployment.start()
+    deployment.publish(first)
+    deployment.publish(second)
+    deployment.wait_for_checkpoints()
+
+    savepoint = deployment.stop()
+    deployment.publish(third)
+    deployment.start(savepoint=savepoint)
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert set(deployment.outputs().alerts()) == expected_alert_ids(sent)
+
+
+def test_a_new_ruleset_takes_effect_at_its_time_without_a_restart(deployment: Deployment, settings: Settings) -> None:
+    deployment.start()
+    new_rule = rule("any_payment_of_this_shop", "merchant_id = 'the-shop'")
+    file = RulesetFile(alert_score=50, quiet_minutes=30, rule=(new_rule,))
+    published = rulesets.publish(settings, file, "test")
+    at = published.effective_from
+
+    wait_for("the new rules to hold", lambda: time.time() * 1000 >= at)
+    before, after = (
+        payment(card, merchant_id="the-shop", event_time=event_time, payment_id=f"{card}-{event_time}")
+        for card, event_time in (("before", at - 1), ("after", at))
+    )
+    deployment.publish([outgoing(before), outgoing(after)])
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert [(each.card_id, each.ruleset_version) for each in deployment.outputs().alerts().values()] == [
+        ("after", published.version)
+    ]
+    assert deployment.restarts() == 0
+
+
+def outgoing(event: Payment) -> Outgoing:
+    """A payment on its way to Kafka."""
+    return Outgoing(topics.PAYMENTS, event.card_id.encode(), event.event_time, event.event_time, GOOD, event)
