@@ -19,6 +19,7 @@ from local.bootstrap import SUPPORTED as SUPPORTED_PYTHON
 from local.install import Environment
 from local.preflight import Finding
 from local.settings import CHECKOUT
+from local.stack import services
 from local.stack.setup import Setup
 from ops.tables import table
 
@@ -71,7 +72,7 @@ def main(deep: bool) -> None:
 def examine(setup: Setup, deep: bool) -> Iterator[Finding]:
     """Everything, from what is installed to what the stack needs to start."""
     yield environment()
-    yield from preflight.before_start(setup)
+    yield from preflight.before_start(setup, services.declare(setup, int(setup.local.flink_task_managers)))
     yield from combination()
     yield extensions()
     if deep:

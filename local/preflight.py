@@ -6,7 +6,7 @@ import shlex
 import socket
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,12 @@ from connectors.cache import CacheError, cache_directory, free_bytes
 from connectors.java import JavaError, java_home, java_version
 from connectors.pinned_jars import jars_directory, locked, missing
 from local.settings import Port, stack_ports
-from local.stack.service import UNPRIVILEGED
+from local.stack import processes
+from local.stack.service import GIB, UNPRIVILEGED, Service
 from local.stack.setup import MINIMUM_JAVA, Setup
 
-GIB = 1 << 30
 STATE_BYTES = 2 * GIB
 """For Kafka's segments, checkpoints and logs of a day's trying out."""
-KAFKA_BYTES, REGISTRY_BYTES, JOBMANAGER_BYTES, TASKMANAGER_BYTES = (int(size * GIB) for size in (0.5, 0.4, 0.8, 1.2))
-"""Resident memory of each process; all were measured."""
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -57,9 +55,9 @@ def require(findings: Iterable[Finding]) -> None:
         raise PreflightError("\n".join(f"{f.subject}: {f.found}\n    {f.advice}" for f in faults))
 
 
-def before_start(setup: Setup) -> list[Finding]:
-    """What the stack needs to start; what already runs of it is taken into account."""
-    return [java(), jars(), *ports(setup), memory(setup), disk(setup), *folders(setup)]
+def before_start(setup: Setup, services: Sequence[Service]) -> list[Finding]:
+    """What these services of the stack need to start; what already runs of them is taken into account."""
+    return [java(), jars(), *ports(setup, services), memory(services), disk(setup), *folders(setup)]
 
 
 def java() -> Finding:
@@ -79,9 +77,10 @@ def jars() -> Finding:
     return Finding("jars", f"all {len(locked())} in {jars_directory()}")
 
 
-def ports(setup: Setup) -> Iterator[Finding]:
-    """Every port of the stack: free, held by this stack, or by whom."""
-    declared = stack_ports(setup.settings, setup.local)
+def ports(setup: Setup, services: Sequence[Service]) -> Iterator[Finding]:
+    """Every port of these services: free, held by this stack, or by whom."""
+    names = {name for service in services for name in service.ports}
+    declared = [port for port in stack_ports(setup.settings, setup.local) if port.service in names]
     uses = Counter(port.number for port in declared)
     for port in declared:
         subject = f"port {port.number} ({port.service})"
@@ -113,17 +112,9 @@ def is_of_stack(process: int, state: Path) -> bool:
         return False
 
 
-def memory(setup: Setup) -> Finding:
-    """Enough for those processes of the stack that don't run yet."""
-    task_managers = int(setup.local.flink_task_managers)
-    needs = {
-        "kafka": KAFKA_BYTES,
-        "registry": REGISTRY_BYTES,
-        "flink": JOBMANAGER_BYTES + task_managers * TASKMANAGER_BYTES,
-    }
-    held = {number for number, process in _listeners().items() if is_of_stack(process, setup.state)}
-    running = {port.service for port in stack_ports(setup.settings, setup.local) if port.number in held}
-    needed = sum(size for service, size in needs.items() if service not in running)
+def memory(services: Sequence[Service]) -> Finding:
+    """Enough for those of these services that don't run yet."""
+    needed = sum(each.memory_bytes for each in services if not processes.running(each.place.pid_file))
     available = available_memory()
     found = f"{available / GIB:.1f} GiB available, {needed / GIB:.1f} needed for what doesn't run yet"
     if available < needed:

@@ -19,13 +19,14 @@ def declare(setup: Setup, task_managers: int) -> tuple[Service, ...]:
 
 
 def in_start_order(services: Iterable[Service]) -> list[Service]:
-    """Each after those that it needs.
+    """Each after those of them that it needs.
 
     Raises:
         graphlib.CycleError: two need each other.
     """
     by_name = {service.name: service for service in services}
-    sorter = TopologicalSorter({name: service.after for name, service in by_name.items()})
+    needs = {name: [other for other in service.after if other in by_name] for name, service in by_name.items()}
+    sorter = TopologicalSorter(needs)
     return [by_name[name] for name in sorter.static_order()]
 
 

@@ -411,12 +411,8 @@ class RunningJob:
     """A job that waits for more payments after the last; it ends with a savepoint."""
 
     def __init__(self, cluster: MiniCluster, folder: Path, declaration: str, savepoint: str | None = None) -> None:
-        options = {
-            "execution.state-recovery.path": savepoint,
-            "execution.state-recovery.ignore-unclaimed-state": "true",
-        }
         self._cluster = cluster
-        environment = StreamTableEnvironment.create(cluster.environment(options if savepoint else {}))
+        environment = StreamTableEnvironment.create(cluster.environment(recovery_from(savepoint) if savepoint else {}))
         declare_payments(environment, folder, stay_open=True)
         self._names = [feature.name for feature in parse(declaration)]
         columns = ", ".join([*OUTPUT_FLAGS, *self._names])
@@ -447,6 +443,14 @@ class RunningJob:
         while (found := {name: self.metric(name) for name in expected}) != expected:
             assert time.monotonic() < deadline, f"the counters stay at {found}"
             time.sleep(0.2)
+
+
+def recovery_from(savepoint: str) -> dict[str, str]:
+    """Options of a job that goes on from there; the operator that collects its result is another one each time."""
+    return {
+        "execution.state-recovery.path": savepoint,
+        "execution.state-recovery.ignore-unclaimed-state": "true",
+    }
 
 
 def get_json(url: str) -> Any:

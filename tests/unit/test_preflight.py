@@ -11,6 +11,8 @@ from connectors.settings import Settings
 from local import doctor, preflight
 from local.preflight import Finding, PreflightError
 from local.settings import LocalSettings
+from local.stack import processes, services
+from local.stack.service import Service
 from local.stack.setup import Setup
 from tests.unit.test_java import make_java_home
 
@@ -20,8 +22,12 @@ def setup(state: Path, **variables: str) -> Setup:
     return Setup(Settings.from_environment(environment), LocalSettings.from_environment(environment), state)
 
 
+def declared(checked: Setup) -> tuple[Service, ...]:
+    return services.declare(checked, int(checked.local.flink_task_managers))
+
+
 def finding_of(service: str, checked: Setup) -> Finding:
-    return next(finding for finding in preflight.ports(checked) if f"({service})" in finding.subject)
+    return next(f for f in preflight.ports(checked, declared(checked)) if f"({service})" in f.subject)
 
 
 @pytest.fixture
@@ -69,16 +75,26 @@ def test_an_address_of_another_machine_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_more_task_managers_than_the_memory_holds_are_a_fault(tmp_path: Path) -> None:
-    one, many = (preflight.memory(setup(tmp_path, flink_task_managers=n)) for n in ("1", "99"))
+    one, many = (preflight.memory(declared(setup(tmp_path, flink_task_managers=n))) for n in ("1", "99"))
 
     assert "2.9 needed" in one.found
     assert many.is_fault
 
 
-def test_memory_that_the_running_stack_has_already_is_not_asked_for_again(occupied: int) -> None:
-    stack = setup(Path.cwd().parent, flink_rest_url=f"http://127.0.0.1:{occupied}")
+def test_memory_that_a_running_service_has_already_is_not_asked_for_again(tmp_path: Path) -> None:
+    stack = declared(setup(tmp_path, flink_task_managers="1"))
+    kafka = next(service for service in stack if service.name == "kafka")
+    kafka.place.folder.mkdir(parents=True)
+    processes.record(os.getpid(), kafka.place.pid_file, "")
 
-    assert "0.9 needed" in preflight.memory(stack).found
+    assert "2.4 needed" in preflight.memory(stack).found
+
+
+def test_a_port_of_a_service_that_is_not_asked_for_does_not_matter(tmp_path: Path, occupied: int) -> None:
+    stack = setup(tmp_path, flink_rest_url=f"http://127.0.0.1:{occupied}")
+    kafka_alone = services.with_needed(declared(stack), ["kafka"])
+
+    assert not any(finding.is_fault for finding in preflight.ports(stack, kafka_alone) if "flink" in finding.subject)
 
 
 def test_as_root_a_folder_that_servers_cannot_enter_is_a_fault(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""Whose process is it? With real processes."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local.stack import processes
+from local.stack.processes import Surroundings
+
+DEADLINE_SECONDS = 10.0
+WAITS = (sys.executable, "-c", "import time; time.sleep(600)")
+IGNORES_SIGTERM = (
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)",
+)
+LEAVES_A_CHILD = (sys.executable, "-c", "import subprocess, sys; subprocess.Popen([sys.executable, *sys.argv[1:]])")
+
+
+@pytest.fixture
+def pid_file(tmp_path: Path) -> Iterator[Path]:
+    file = tmp_path / "pid"
+    yield file
+    recorded = processes.read(file)
+    if recorded:
+        processes.stop(recorded, signal.SIGKILL, DEADLINE_SECONDS)
+
+
+def start(command: tuple[str, ...], pid_file: Path) -> processes.Recorded:
+    with (pid_file.parent / "output").open("wb") as output:
+        processes.start(command, Surroundings({}, pid_file.parent, output, None), pid_file, "print")
+    recorded = processes.read(pid_file)
+    assert recorded is not None
+    return recorded
+
+
+def test_a_started_process_is_found_again(pid_file: Path) -> None:
+    recorded = start(WAITS, pid_file)
+
+    assert processes.running(pid_file) == recorded
+    assert recorded.fingerprint == "print"
+
+
+def test_a_process_that_was_killed_is_not_running(pid_file: Path) -> None:
+    recorded = start(WAITS, pid_file)
+
+    processes.kill(recorded)
+
+    assert processes.running(pid_file) is None
+
+
+def test_a_reused_number_is_not_mistaken_for_ours(pid_file: Path) -> None:
+    recorded = start(WAITS, pid_file)
+    content = json.loads(pid_file.read_text())
+    stale = pid_file.with_name("stale")
+
+    stale.write_text(json.dumps(content | {"start_ticks": recorded.start_ticks - 1}))
+    assert processes.running(stale) is None
+    stale.write_text(json.dumps(content | {"boot": "another boot"}))
+    assert processes.running(stale) is None
+
+
+@pytest.mark.parametrize("content", ["", "12", "{", '{"pid": 1}'])
+def test_a_pid_file_that_a_crash_has_torn_is_no_process(pid_file: Path, content: str) -> None:
+    pid_file.write_text(content)
+
+    assert processes.running(pid_file) is None
+
+
+def test_a_process_that_does_not_go_is_killed_and_that_is_said(pid_file: Path) -> None:
+    recorded = start(IGNORES_SIGTERM, pid_file)
+    with psutil.Popen(["tail", "-n", "+1", "-F", str(pid_file.parent / "output")], stdout=subprocess.PIPE) as output:
+        assert output.stdout.readline() == b"ready\n"
+        output.kill()
+
+    words = processes.stop(recorded, signal.SIGTERM, 0.2)
+
+    assert words == [f"killed process {recorded.pid}: still there 0 s after SIGTERM"]
+    assert not recorded.runs()
+
+
+def test_what_a_process_started_ends_with_it(pid_file: Path) -> None:
+    recorded = start((*LEAVES_A_CHILD, *WAITS[1:]), pid_file)
+    parent = psutil.Process(recorded.pid)
+    parent.wait(DEADLINE_SECONDS)
+    (child,) = recorded.session()
+
+    processes.stop(recorded, signal.SIGTERM, DEADLINE_SECONDS)
+
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

@@ -1,0 +1,93 @@
+"""In what order do services start, and what is done side by side?"""
+
+import itertools
+import threading
+from pathlib import Path
+
+import pytest
+
+from connectors import flink_conf
+from connectors.settings import Settings
+from local.settings import LocalSettings
+from local.stack import flink_cluster, services
+from local.stack.flink_cluster import FlinkConfigurationError
+from local.stack.service import Service
+from local.stack.setup import Setup
+from local.stack.side_by_side import GivenUpError, side_by_side
+
+DEADLINE_SECONDS = 10
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> tuple[Service, ...]:
+    return services.declare(Setup(Settings(), LocalSettings(), tmp_path), task_managers=2)
+
+
+def names(chosen: list[Service]) -> list[str]:
+    return [service.name for service in chosen]
+
+
+def test_taskmanagers_start_after_their_jobmanager(declared: tuple[Service, ...]) -> None:
+    order = names(services.in_start_order(reversed(declared)))
+
+    assert order.index("jobmanager") < min(order.index("taskmanager-1"), order.index("taskmanager-2"))
+    assert sorted(order) == ["jobmanager", "kafka", "registry", "taskmanager-1", "taskmanager-2"]
+
+
+def test_one_service_alone_can_be_put_in_order(declared: tuple[Service, ...]) -> None:
+    alone = next(service for service in declared if service.name == "taskmanager-1")
+
+    assert names(services.in_start_order([alone])) == ["taskmanager-1"]
+
+
+def test_what_a_service_needs_comes_along(declared: tuple[Service, ...]) -> None:
+    assert names(services.with_needed(declared, ["taskmanager-2"])) == ["jobmanager", "taskmanager-2"]
+
+
+def test_services_that_do_not_depend_on_each_other_are_under_way_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=DEADLINE_SECONDS)
+
+    side_by_side(["a", "b"], {"a": [], "b": []}, lambda _name, _give_up: both.wait() and None)
+
+    assert not both.broken
+
+
+def test_a_service_waits_for_those_that_it_needs() -> None:
+    done: list[str] = []
+
+    side_by_side(["a", "b", "c"], {"a": [], "b": ["a"], "c": ["b"]}, lambda name, _: done.append(name))
+
+    assert done == ["a", "b", "c"]
+
+
+def test_after_a_failure_the_others_give_up_and_what_comes_after_is_left_out() -> None:
+    started: list[str] = []
+
+    def act(name: str, give_up: threading.Event) -> None:
+        started.append(name)
+        if name == "broken":
+            raise ValueError("it broke")
+        assert give_up.wait(DEADLINE_SECONDS)
+        raise GivenUpError(name)
+
+    with pytest.raises(ValueError, match="it broke"):
+        side_by_side(["slow", "broken", "after"], {"slow": [], "broken": [], "after": ["broken"]}, act)
+
+    assert sorted(started) == ["broken", "slow"]
+
+
+def test_a_setting_that_the_stack_makes_itself_can_not_stand_in_the_configuration() -> None:
+    with pytest.raises(FlinkConfigurationError, match=r"rest.port can't be set"):
+        flink_cluster.effective_configuration("rest.port: 8081\n", {"rest.port": "18081"})
+
+
+def test_every_setting_of_the_cluster_says_why() -> None:
+    lines = flink_conf.CONFIGURATION.read_text().splitlines()
+
+    undocumented = [
+        line
+        for before, line in itertools.pairwise(lines)
+        if line and not line.startswith("#") and not before.startswith("#")
+    ]
+
+    assert undocumented == []
