@@ -23,7 +23,7 @@ class JudgePayment(ScalarFunction):  # type: ignore[misc]
         self._history: RulesetHistory | None = None
         self._until_check = _CHECK_EVERY
 
-    def open(self, function_context: FunctionContext) -> None:  # noqa: ARG002
+    def open(self, _function_context: FunctionContext) -> None:
         self._history = self._rulesets.open(self._features, self._base_currency)
 
     def close(self) -> None:
