@@ -1,0 +1,46 @@
+"""The README says what is true: settings, the example rule, the example feature, targets."""
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from connectors.settings import Settings, variable
+from local.settings import CHECKOUT, LocalSettings
+from tests.builders import ruleset
+from udfs import ruleset_files
+from udfs.features import parse_declaration, payment_columns, payment_features
+from udfs.rules import validate
+
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+
+
+def block(containing: str) -> str:
+    """The fenced block with that text, without its language."""
+    fenced = README.split("```")[1::2]
+    return next(each.partition("\n")[2] for each in fenced if containing in each)
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = dict(re.findall(r"^\| `(MILLRACE_\w+)` \| (?:`([^`]+)`|see below) \|", README, re.MULTILINE))
+
+    declared = {variable(f.name): str(f.default) for settings in (Settings, LocalSettings) for f in fields(settings)}
+
+    assert documented == declared
+
+
+def test_the_example_rule_is_valid() -> None:
+    file = ruleset_files.parse("alert_score = 50\nquiet_minutes = 30\n" + block("[[rule]]"))
+
+    validate(ruleset(*file.rule), payment_features(), "EUR")
+
+
+def test_the_example_feature_is_valid() -> None:
+    (feature,) = parse_declaration(block("online_1h"), payment_columns())
+
+    assert feature.name == "online_1h"
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z0-9]+)", README))))
+def test_every_target_that_is_named_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
