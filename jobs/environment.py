@@ -11,6 +11,12 @@ from connectors.settings import Settings
 
 CONFIGURATION = Path(__file__).parent.parent / "flink-conf"
 
+SQL_OPTIONS = {
+    # Gives every operator of SQL a uid, by its place in the plan, so that its state is found again.
+    "table.exec.uid.generation": "ALWAYS",
+    "table.local-time-zone": "UTC",
+}
+
 
 def stream_environment(job: str) -> StreamExecutionEnvironment:
     """An environment for one job: under `flink run` the cluster's, otherwise a mini-cluster in this process."""
@@ -22,9 +28,8 @@ def stream_environment(job: str) -> StreamExecutionEnvironment:
         os.environ["FLINK_CONF_DIR"] = str(CONFIGURATION)
         for name, value in home.options().items():
             configuration.set_string(name, value)
-    # Names every operator of SQL by its place in the plan, so that its state is found again.
-    configuration.set_string("table.exec.uid.generation", "ALWAYS")
-    configuration.set_string("table.local-time-zone", "UTC")
+    for name, value in SQL_OPTIONS.items():
+        configuration.set_string(name, value)
     configuration.set_string("pipeline.name", job)
     return StreamExecutionEnvironment.get_execution_environment(configuration)
 

@@ -54,6 +54,8 @@ def define(tables: StreamTableEnvironment, rulesets: Rulesets, base_currency: st
     sorted_out = noteworthy.process(SortOut(), OUTGOING).name("sort out").uid("sort-out")
     alerts = (
         sorted_out.get_side_output(_SUSPICIONS)
+        .name("suspicions")
+        .uid("suspicions")
         .key_by(lambda suspicion: suspicion[0], Types.STRING())
         .process(RaiseAlerts(_addressed_alert), OUTGOING)
         .name("raise alerts")

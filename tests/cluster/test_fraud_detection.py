@@ -8,9 +8,13 @@ import pytest
 from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
+import sql
 from connectors import topics
+from connectors.outgoing import publish
+from connectors.settings import Settings
 from events import DeadLetter, Event, FraudAlert, Payment, Ruleset, ShadowHit
 from jobs import fraud_detection
+from jobs.environment import SQL_OPTIONS
 from tests.builders import event_time, payment, rule, ruleset
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.payments_table import create_payments, record
@@ -140,3 +144,18 @@ def test_nothing_else_comes_out(outcome: Outcome) -> None:
         "burst",
         "strict",
     }
+
+
+def test_every_operator_has_a_uid(cluster: MiniCluster, tmp_path: Path) -> None:
+    environment = cluster.environment(SQL_OPTIONS)
+    tables = StreamTableEnvironment.create(environment)
+    create_payments(tables, write_records(tmp_path / "payments", []))
+    tables.execute_sql(sql.read("tables/outgoing_events.sql", Settings().as_variables() | {"OUTGOING_TOPICS": "a;b"}))
+    publish(tables, fraud_detection.define(tables, FixedRulesets(LENIENT), "EUR"))
+
+    graph = environment._j_stream_execution_environment.getStreamGraph(False)
+    uids = {node.getOperatorName(): node.getTransformationUID() for node in graph.getStreamNodes().toArray()}
+
+    # PyFlink puts in a stateless one before each keyed operator, which can't be given any.
+    assert [name for name, uid in uids.items() if not uid] == ["_stream_key_by_map_operator"]
+    assert {"payment-features", "sort-out", "suspicions", "raise-alerts"} <= set(uids.values())

@@ -190,6 +190,25 @@ def kill_python_workers(stack: Stack) -> None:
         worker.kill()
 
 
+def test_a_killed_broker_costs_no_alert_and_adds_none(deployment: Deployment, stack: Stack) -> None:
+    sent = payments(4_000, seed=5)
+    first, second, third = thirds(sent)
+    deployment.start()
+    deployment.publish(first)
+    deployment.wait_for_checkpoints()
+
+    deployment.publish(second)
+    stack.kill("kafka")
+    stack.start("kafka")
+    deployment.publish(third)
+    deployment.wait_until_running()
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert set(deployment.outputs().alerts()) == expected_alert_ids(sent)
+    assert len(deployment.outputs().dead_letters()) == sum(outgoing.event is None for outgoing in sent)
+
+
 def test_stopping_with_a_savepoint_and_going_on_changes_no_alert(deployment: Deployment) -> None:
     sent = payments(4_000, seed=4)
     first, second, third = thirds(sent)
