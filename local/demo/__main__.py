@@ -164,10 +164,17 @@ class Screen:
             alerts += self._observer.look(min(left, 0.1))
         observed = self._observer.observed
         accepted = job_figures(self._run.settings, self._job_id).accepted
-        now, seen = time.monotonic(), observed.records[PAYMENTS.name]
-        rate = (seen - self._before[1]) / (now - self._before[0])
-        self._before = now, seen
-        self._view.show(figures(observed, accepted, rate, self._ends_at - now), alerts)
+        now, payments = time.monotonic(), observed.records[PAYMENTS.name]
+        then, payments_before = self._before
+        self._before = now, payments
+        shown = figures(
+            observed,
+            accepted=accepted,
+            payments_before=payments_before,
+            payments_a_second=(payments - payments_before) / (now - then),
+            seconds_left=self._ends_at - now,
+        )
+        self._view.show(shown, alerts)
         return accepted + len(observed.dead_letters_of(PAYMENTS))
 
 

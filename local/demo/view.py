@@ -34,7 +34,7 @@ class Figures:
     late: int
     shadow_hits: int
     lag: int
-    """Payments that are in Kafka and that the job has not taken in yet."""
+    """Payments that were in Kafka a tick ago and that the job has not taken in yet: its own count is as old."""
     p50_ms: float | None
     p99_ms: float | None
 
@@ -54,8 +54,15 @@ class Figures:
         ]
 
 
-def figures(observed: Observed, accepted: int, payments_a_second: float, seconds_left: float) -> Figures:
-    """The numbers as they are now."""
+def figures(
+    observed: Observed, *, accepted: int, payments_before: int, payments_a_second: float, seconds_left: float
+) -> Figures:
+    """The numbers as they are now.
+
+    Args:
+        accepted: payments that the job has taken in.
+        payments_before: payments that were in Kafka a tick ago.
+    """
     seen = observed.records
     payments = seen[topics.PAYMENTS.name]
     return Figures(
@@ -67,7 +74,7 @@ def figures(observed: Observed, accepted: int, payments_a_second: float, seconds
         dead_letters=len(observed.dead_letters),
         late=seen[topics.LATE_PAYMENTS.name],
         shadow_hits=seen[topics.SHADOW_HITS.name],
-        lag=max(0, payments - accepted - len(observed.dead_letters_of(topics.PAYMENTS))),
+        lag=max(0, payments_before - accepted - len(observed.dead_letters_of(topics.PAYMENTS))),
         p50_ms=observed.latency_ms(0.5),
         p99_ms=observed.latency_ms(0.99),
     )

@@ -56,9 +56,10 @@ def run(tables: StreamTableEnvironment, folder: Path, records: Sequence[Record],
 
 BURST = [payment("burst", f"12:00:0{second}", amount=10) for second in range(6)]
 RETRIED = payment("retried", "12:00:00")
+RETRIES = [*[RETRIED] * 6, BURST[-1]]
 RECORDS = [
     *map(record, BURST),
-    *[record(RETRIED) for _ in range(6)],
+    *map(record, RETRIES),
     Record(b'{"payment_id": "p1", "card', key=b"torn", timestamp=event_time("12:00:07"), headers={"trace": b"t1"}),
     Record(b"\xff\xfe", timestamp=event_time("12:00:08")),
     record(payment("euro", "12:00:09", amount=999, currency="euro")),
@@ -94,12 +95,13 @@ def test_a_burst_opens_one_case_and_time_closes_it(outcome: Outcome) -> None:
     assert closed.event_time == event_time("12:30:05")
 
 
-def test_a_payment_that_is_sent_again_counts_once(outcome: Outcome) -> None:
+def test_a_payment_that_is_sent_again_counts_once_and_is_judged_once(outcome: Outcome) -> None:
     assert outcome.alerts("retried") == []
+    assert outcome.alerts("burst")[-1].payments == tuple(each.payment_id for each in BURST[3:])
 
 
 def test_a_record_that_does_not_decode_is_a_dead_letter_with_its_coordinates(outcome: Outcome) -> None:
-    offset = len(BURST) + 6
+    offset = len(BURST) + len(RETRIES)
     torn, not_utf8 = outcome.rejects()[offset], outcome.rejects()[offset + 1]
 
     assert (torn.source_topic, torn.source_partition, torn.source_key) == ("payments", 0, b"torn")
