@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Self
 
+POSTGRES_URL = r"postgresql://[^\s/:@]+(:\d+)?/[A-Za-z0-9_]+"
+POSTGRES_FORM = "postgresql://host:port/database; user and password have settings of their own"
+
 
 class SettingsError(ValueError):
     """An environment variable has a value that can't be used; the text says which, and what would do."""
@@ -70,6 +73,28 @@ class Settings(Variables):
         pattern=r"https?://[^\s/:]+(:\d+)?/?",
         form="http://host:port",
     )
+    connect_url: str = setting(
+        "http://127.0.0.1:18083",
+        "Kafka Connect's REST API",
+        pattern=r"https?://[^\s/:]+(:\d+)?/?",
+        form="http://host:port",
+    )
+    shop_database_url: str = setting(
+        "postgresql://127.0.0.1:15432/shop",
+        "The database whose changes are captured",
+        pattern=POSTGRES_URL,
+        form=POSTGRES_FORM,
+    )
+    shop_database_user: str = setting("millrace", "Who captures its changes", pattern=r"\S+", form="a name")
+    shop_database_password: str = setting("millrace", "The password of that user")
+    warehouse_url: str = setting(
+        "postgresql://127.0.0.1:15432/warehouse",
+        "The database that `jobs/warehouse.py` fills",
+        pattern=POSTGRES_URL,
+        form=POSTGRES_FORM,
+    )
+    warehouse_user: str = setting("millrace", "Who fills it", pattern=r"\S+", form="a name")
+    warehouse_password: str = setting("millrace", "The password of that user")
     consumer_group_prefix: str = setting(
         "millrace",
         "Put before each job's name to make its consumer group; another prefix is another deployment",
@@ -94,6 +119,12 @@ class Settings(Variables):
         "After so long without a record a partition stops holding back event time",
         pattern=r"[1-9]\d*",
         form="a whole number of seconds, at least 1",
+    )
+    missing_data_hours: str = setting(
+        "24",
+        "For so long after an order its customer or product may become known, and a corrected row follows",
+        pattern=r"[1-9]\d{0,2}",
+        form="a whole number of hours, 1 to 999",
     )
     base_currency: str = setting(
         "EUR",

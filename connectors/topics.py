@@ -4,7 +4,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from events import DeadLetter, Event, FraudAlert, Order, Payment, Ruleset, ShadowHit
+from events import (
+    CategoryRevenue,
+    CustomerVersion,
+    DeadLetter,
+    DeclinedRate,
+    EnrichedOrder,
+    Event,
+    FraudAlert,
+    Order,
+    Payment,
+    ProductVersion,
+    Ruleset,
+    ShadowHit,
+    TopProduct,
+    UnpaidOrder,
+)
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -51,5 +66,28 @@ FRAUD_ALERTS = Topic("fraud-alerts", "card_id", 4, "delete", 90 * DAY_MS, FraudA
 SHADOW_HITS = Topic("fraud-shadow-hits", "card_id", 1, "delete", 7 * DAY_MS, ShadowHit, "fraud_detection job")
 LATE_PAYMENTS = Topic("late-payments", "source_key", 1, "delete", 90 * DAY_MS, DeadLetter, "fraud_detection job")
 DEAD_LETTERS = Topic("dead-letters", "source_key", 4, "delete", 90 * DAY_MS, DeadLetter, "whoever owns source_topic")
+# All row versions are kept, not just the last of each key: an order of last year is joined with what was valid then.
+CUSTOMER_CHANGES = Topic("db-changes.customers", "customer_id", 4, "delete", FOREVER_MS, CustomerVersion, "shop")
+PRODUCT_CHANGES = Topic("db-changes.products", "product_id", 4, "delete", FOREVER_MS, ProductVersion, "shop")
+ENRICHED_ORDERS = Topic("enriched-orders", "order_id", 4, "delete", 90 * DAY_MS, EnrichedOrder, "order_enrichment job")
+REVENUE = Topic("revenue-per-minute", "category", 1, "delete", 90 * DAY_MS, CategoryRevenue, "revenue pipeline")
+TOP_PRODUCTS = Topic("top-products", "event_id", 1, "delete", 90 * DAY_MS, TopProduct, "top_products pipeline")
+UNPAID_ORDERS = Topic("unpaid-orders", "order_id", 1, "delete", 30 * DAY_MS, UnpaidOrder, "unpaid_orders pipeline")
+DECLINED_RATES = Topic("declined-rates", "country", 1, "delete", 30 * DAY_MS, DeclinedRate, "declined_rates pipeline")
 
-TOPICS = (ORDERS, PAYMENTS, FRAUD_RULESETS, FRAUD_ALERTS, SHADOW_HITS, LATE_PAYMENTS, DEAD_LETTERS)
+TOPICS = (
+    ORDERS,
+    PAYMENTS,
+    CUSTOMER_CHANGES,
+    PRODUCT_CHANGES,
+    FRAUD_RULESETS,
+    FRAUD_ALERTS,
+    SHADOW_HITS,
+    ENRICHED_ORDERS,
+    REVENUE,
+    TOP_PRODUCTS,
+    UNPAID_ORDERS,
+    DECLINED_RATES,
+    LATE_PAYMENTS,
+    DEAD_LETTERS,
+)

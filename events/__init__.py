@@ -1,22 +1,34 @@
 """What is said on the wire? One frozen struct per event; its JSON Schema is generated from it."""
 
+from events.analytics import CategoryRevenue, DeclinedRate, TopProduct, UnpaidOrder
 from events.base import Event
 from events.dead_letter import DeadLetter
+from events.enriched_order import EnrichedLine, EnrichedOrder
 from events.fraud_alert import BrokenRule, FraudAlert
 from events.order import Order, OrderLine
 from events.payment import Payment
+from events.row_version import CustomerVersion, ProductVersion, RowVersion
 from events.ruleset import Rule, Ruleset
 from events.shadow_hit import ShadowHit
 
 __all__ = [
     "BrokenRule",
+    "CategoryRevenue",
+    "CustomerVersion",
     "DeadLetter",
+    "DeclinedRate",
+    "EnrichedLine",
+    "EnrichedOrder",
     "Event",
     "FraudAlert",
     "Order",
     "OrderLine",
     "Payment",
+    "ProductVersion",
+    "RowVersion",
     "Rule",
     "Ruleset",
     "ShadowHit",
+    "TopProduct",
+    "UnpaidOrder",
 ]

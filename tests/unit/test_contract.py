@@ -28,7 +28,7 @@ of_every_topic = pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topi
 
 
 def table(topic: Topic) -> Path:
-    return TABLES / f"{topic.name.replace('-', '_')}.sql"
+    return TABLES / f"{topic.name.replace('-', '_').replace('.', '_')}.sql"
 
 
 of_every_table = pytest.mark.parametrize(
