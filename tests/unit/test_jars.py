@@ -242,7 +242,7 @@ def test_a_group_that_is_not_fetched_says_how_to_fetch_it() -> None:
 
 
 def test_an_unknown_group_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(JarsError, match="no group 'kafak'; it has flink, flink-opt, kafka, registry, compiler"):
+    with pytest.raises(JarsError, match=r"no group 'kafak'; it has flink, flink-opt, kafka, .+, compiler"):
         jars.paths("kafak")
 
 
