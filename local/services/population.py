@@ -7,6 +7,7 @@ from math import cos, radians
 from random import Random
 
 from local.services.places import CITIES, City
+from local.services.products import products_on_offer
 
 SEED = 1
 CACHED_CARDS = 200_000
@@ -35,7 +36,6 @@ RARE_SITES = {"travel": 340, "electronics": 260, "luxury": 620, "gift_cards": 50
 SHOPS_PER_EVERYDAY_CATEGORY = 5
 SHOPS_PER_RARE_CATEGORY = 2
 SITES_PER_CATEGORY = 8
-PRODUCTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,6 @@ class Merchant:
     longitude: float
     typical_euro_cents: int
     """What people of average means spend there at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """Something that can be ordered."""
-
-    product_id: str
-    price_euro_cents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +91,7 @@ class Population:
         self.sites = tuple(_sites(EVERYDAY_SITES | RARE_SITES))
         self.everyday_sites = _of(self.sites, EVERYDAY_SITES)
         self.rare_sites = _of(self.sites, RARE_SITES)
-        self.products = tuple(_products())
+        self.products = products_on_offer()
 
     def home(self, number: int) -> City:
         """Home city of a card's owner, without making the card."""
@@ -187,14 +179,6 @@ def _sites(categories: dict[str, int]) -> list[Merchant]:
             merchant_id = f"{category}-online-{number + 1}"
             sites.append(Merchant(merchant_id, category, seat.country, seat.latitude, seat.longitude, typical))
     return sites
-
-
-def _products() -> list[Product]:
-    random = Random(f"{SEED}/products")
-    return [
-        Product(f"product-{number + 1:04d}", round(random.lognormvariate(3.2, 0.8) * 100) + 99)
-        for number in range(PRODUCTS)
-    ]
 
 
 def _of(merchants: Sequence[Merchant], categories: dict[str, int]) -> tuple[Merchant, ...]:

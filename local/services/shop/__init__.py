@@ -1,0 +1,1 @@
+"""The simulated shop: its database, and what keeps happening to it."""

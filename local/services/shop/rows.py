@@ -1,0 +1,122 @@
+"""What is in the shop's tables? A type for the rows of each, and the rows that they begin with."""
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from random import Random
+from typing import Generic, TypeVar
+
+import msgspec
+
+from local.services.people import (
+    FAMILY_NAMES,
+    GIVEN_NAMES,
+    TIME_ZONES,
+    email_address,
+    language,
+    phone_number,
+    tier,
+)
+from local.services.places import BASE_CURRENCY
+from local.services.population import Population, customer_id, first_card_of
+from local.services.products import Product, leftovers
+
+SEED = 1
+MOST_STOCK_AT_FIRST = 500
+OPT_OUT_SHARE = 0.08
+
+
+class CustomerRow(msgspec.Struct, frozen=True):
+    """A row of `shop.customers`; the fields are those of `events.CustomerVersion`."""
+
+    customer_id: str
+    name: str
+    email: str
+    phone: str | None
+    tier: str
+    country: str
+    language: str
+    time_zone: str
+    notifications_opt_out: bool
+
+
+class ProductRow(msgspec.Struct, frozen=True):
+    """A row of `shop.products`; the fields are those of `events.ProductVersion`."""
+
+    product_id: str
+    name: str
+    category: str
+    price_minor: int
+    currency: str
+    stock: int
+
+
+RowT = TypeVar("RowT", CustomerRow, ProductRow)
+
+
+class Table(msgspec.Struct, Generic[RowT], frozen=True):
+    """A table and the type of its rows."""
+
+    name: str
+    row: type[RowT]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """In the order of the row's fields; the first is the primary key."""
+        return self.row.__struct_fields__
+
+    @property
+    def key(self) -> str:
+        """The primary key."""
+        return self.columns[0]
+
+
+CUSTOMERS = Table("shop.customers", CustomerRow)
+PRODUCTS = Table("shop.products", ProductRow)
+
+
+def checksum(rows: Iterable[CustomerRow] | Iterable[ProductRow]) -> str:
+    """The same for the same rows in any order, and for no others."""
+    digest = blake2b(digest_size=8)
+    for line in sorted(msgspec.json.encode(row) for row in rows):
+        digest.update(line + b"\n")
+    return digest.hexdigest()
+
+
+def customers_at_first(count: int) -> Iterator[CustomerRow]:
+    """The first `count` of the population."""
+    population = Population()
+    return (customer_row(number, population) for number in range(count))
+
+
+def products_at_first() -> Iterator[ProductRow]:
+    """What is sold, and what nobody buys."""
+    return map(product_row, (*Population().products, *leftovers()))
+
+
+def customer_row(number: int, population: Population) -> CustomerRow:
+    """A customer of the population as the shop enters them at first."""
+    random, home = Random(f"{SEED}/customer {number}"), population.home(first_card_of(number))
+    full_name = f"{random.choice(GIVEN_NAMES)} {random.choice(FAMILY_NAMES)}"
+    return CustomerRow(
+        customer_id=customer_id(number),
+        name=full_name,
+        email=email_address(full_name, number, random),
+        phone=phone_number(home.country, random),
+        tier=tier(random),
+        country=home.country,
+        language=language(home.country, random),
+        time_zone=TIME_ZONES[home.name],
+        notifications_opt_out=random.random() < OPT_OUT_SHARE,
+    )
+
+
+def product_row(product: Product) -> ProductRow:
+    """A product as the shop enters it at first; the list price is the one that orders are made with."""
+    return ProductRow(
+        product_id=product.product_id,
+        name=product.name,
+        category=product.category,
+        price_minor=product.price_euro_cents,
+        currency=BASE_CURRENCY,
+        stock=Random(product.product_id).randint(0, MOST_STOCK_AT_FIRST),
+    )

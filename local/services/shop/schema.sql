@@ -1,0 +1,28 @@
+-- The shop's tables. Safe to apply again: what is there stays as it is.
+
+CREATE SCHEMA IF NOT EXISTS shop;
+
+-- One row per customer. The columns are the fields of events.CustomerVersion.
+CREATE TABLE IF NOT EXISTS shop.customers (
+    customer_id text PRIMARY KEY,
+    name text NOT NULL,
+    email text NOT NULL,
+    phone text,
+    tier text NOT NULL CHECK (tier IN ('standard', 'silver', 'gold')),
+    country text NOT NULL CHECK (country ~ '^[A-Z]{2}$'),
+    language text NOT NULL,
+    time_zone text NOT NULL,
+    notifications_opt_out boolean NOT NULL DEFAULT false
+);
+
+-- One row per product. The columns are the fields of events.ProductVersion.
+CREATE TABLE IF NOT EXISTS shop.products (
+    product_id text PRIMARY KEY,
+    name text NOT NULL,
+    category text NOT NULL,
+    -- in minor units of the currency
+    price_minor bigint NOT NULL CHECK (price_minor >= 0),
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    -- below zero when more is sold than there is
+    stock integer NOT NULL
+);

@@ -1,0 +1,107 @@
+"""What the shop's tables begin with fits the events that change data capture makes of it, and the orders."""
+
+import re
+from collections import Counter
+from itertools import islice
+from zoneinfo import available_timezones
+
+import msgspec
+import pytest
+
+from events import CustomerVersion, Order, ProductVersion
+from events.row_version import RowVersion
+from local.services.order_service import OrderOptions, generate
+from local.services.people import HABITS, TIERS, TIME_ZONES
+from local.services.places import CITIES
+from local.services.products import CATEGORIES, upcoming_product
+from local.services.shop.database import SCHEMA_FILE
+from local.services.shop.rows import CUSTOMERS, PRODUCTS, checksum, customers_at_first, product_row, products_at_first
+from tests.builders import event_time
+
+VERSION = {"event_id": "id", "event_time": 0, "op": "r", "lsn": 1, "deleted": False}
+
+
+@pytest.mark.parametrize(("table", "event"), [(CUSTOMERS, CustomerVersion), (PRODUCTS, ProductVersion)])
+def test_a_table_s_columns_are_the_fields_of_its_event(table, event):
+    # given
+    declared = re.search(rf"CREATE TABLE IF NOT EXISTS {table.name} \((.*?)\n\);", SCHEMA_FILE.read_text(), re.DOTALL)
+    assert declared is not None
+
+    # when
+    columns = re.findall(r"^    (\w+) (?:text|boolean|bigint|integer)\b", declared[1], re.MULTILINE)
+
+    # then
+    fields = {"event_type", *RowVersion.__struct_fields__}
+    assert tuple(columns) == table.columns
+    assert set(columns) == set(event.__struct_fields__) - fields
+
+
+def test_every_row_at_first_is_a_valid_event():
+    for row in customers_at_first(1_000):
+        msgspec.convert(VERSION | msgspec.structs.asdict(row), CustomerVersion)
+    for row in products_at_first():
+        msgspec.convert(VERSION | msgspec.structs.asdict(row), ProductVersion)
+
+
+def test_the_rows_at_first_are_the_same_however_many_there_are():
+    assert list(islice(customers_at_first(100), 50)) == list(customers_at_first(50))
+    assert checksum(products_at_first()) == checksum(reversed(list(products_at_first())))
+
+
+def test_another_row_is_another_checksum():
+    # given
+    rows = list(customers_at_first(50))
+
+    # when
+    changed = [msgspec.structs.replace(rows[0], phone=None, notifications_opt_out=True), *rows[1:]]
+
+    # then
+    assert len({checksum(rows), checksum(changed), checksum(rows[1:]), checksum([*rows, rows[0]])}) == 4
+
+
+def test_customers_differ_in_all_that_is_known_of_them():
+    # when
+    rows = list(customers_at_first(5_000))
+
+    # then
+    assert {row.tier for row in rows} == TIERS.keys()
+    assert {row.country for row in rows} == HABITS.keys() == {city.country for city in CITIES}
+    assert len({row.email for row in rows}) == len(rows)
+    assert 0.02 < sum(row.phone is None for row in rows) / len(rows) < 0.1
+    assert 0.05 < sum(row.notifications_opt_out for row in rows) / len(rows) < 0.12
+    assert Counter(row.tier for row in rows).most_common()[0][0] == "standard"
+
+
+def test_every_city_has_a_time_zone_that_exists():
+    assert TIME_ZONES.keys() == {city.name for city in CITIES}
+    assert set(TIME_ZONES.values()) <= available_timezones()
+
+
+def test_the_shop_lists_what_is_ordered_and_knows_who_orders():
+    # given
+    customers = {row.customer_id for row in customers_at_first(5_000)}
+    products = {row.product_id: row for row in products_at_first()}
+
+    # when
+    orders = [record.event for record in generate(OrderOptions(start_ms=event_time("12:00:00"), rate=0.2))]
+
+    # then
+    for order in orders:
+        assert isinstance(order, Order)
+        assert order.customer_id in customers
+        assert {line.product_id for line in order.lines} <= products.keys()
+        if order.currency == "EUR":
+            assert all(line.unit_price_minor == products[line.product_id].price_minor for line in order.lines)
+
+
+def test_every_category_has_products_on_offer_and_upcoming_ones_have_ids_of_their_own():
+    # given
+    products = list(products_at_first())
+
+    # when
+    upcoming = [product_row(upcoming_product(number)) for number in range(20)]
+
+    # then
+    assert {row.category for row in products} == set(CATEGORIES)
+    assert [row.product_id for row in upcoming[:2]] == ["product-0201", "product-0202"]
+    assert not {row.product_id for row in upcoming} & {row.product_id for row in products}
