@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,25 +17,30 @@ import click
 from kafka.errors import KafkaError
 from rich.console import Console
 
-from connectors.settings import Settings, SettingsError
+from connectors.schema_registry import RegistryError
+from connectors.settings import Settings
 from connectors.topics import PAYMENTS
 from local.demo import proof
 from local.demo.job_figures import JobFigures, job_figures
 from local.demo.observer import Observer
 from local.demo.view import LiveView, PlainView, View, figures
-from local.services.ledger import Ledger, LedgerContent
+from local.services.ledger import Ledger, LedgerContent, LedgerError
 from local.settings import state_directory
 from local.stack.__main__ import FAULTS
 from local.stack.supervisor import Stack
 from ops import rulesets, schemas, topics
 from ops.flink_rest import FlinkError
 from ops.jobs import JobId, stop_with_savepoint, wait_until_running
+from ops.rulesets import PublicationError
+from ops.schemas import SchemasRefusedError
 from ops.submit import submit
 from ops.tables import table
+from ops.topics import TopicsBlockedError
 from udfs import ruleset_files
 
 JOB = "fraud_detection"
 TICK_SECONDS = 1.0
+OPERATING_FAULTS = (FlinkError, KafkaError, PublicationError, RegistryError, SchemasRefusedError, TopicsBlockedError)
 DRAIN_SECONDS = 90.0
 SERVICE_END_SECONDS = 60.0
 
@@ -72,14 +78,7 @@ def main(seconds: float, rate: float, seed: int) -> None:
         demonstrate(seconds, rate, seed)
     except KeyboardInterrupt:
         _end("demo: FAILED: interrupted", 130)
-    except (
-        DemoError,
-        FlinkError,
-        KafkaError,
-        SettingsError,
-        TimeoutError,
-        *FAULTS,
-    ) as error:
+    except (*FAULTS, *OPERATING_FAULTS, DemoError, LedgerError, OSError) as error:
         _end(f"demo: FAILED: {error}", 1)
     _end("demo: ok", 0)
 
@@ -99,12 +98,11 @@ def demonstrate(seconds: float, rate: float, seed: int) -> None:
     os.environ["MILLRACE_STATE"] = str(state.with_name(f"{state.name}-demo"))
     stack = Stack.from_environment(say=_say)
     with ExitStack() as at_the_end:
-        stack.down(delete_data=True)  # what a demo that was killed may have left
+        clear(stack)  # what a demo that was killed may have left
         at_the_end.callback(_shut_down, stack)
         stack.up()
-        folder = stack.setup.state / "demo"
-        folder.mkdir()
-        run = Run(Settings.from_environment(), folder, seconds, rate, seed)
+        run = Run(Settings.from_environment(), _folder(stack), seconds, rate, seed)
+        run.folder.mkdir()
         job_id = _prepare(run)
         observer = Observer(run.settings)
         at_the_end.callback(observer.close)
@@ -114,7 +112,18 @@ def demonstrate(seconds: float, rate: float, seed: int) -> None:
 
 def _shut_down(stack: Stack) -> None:
     _say("shutting down")
+    clear(stack)
+
+
+def clear(stack: Stack) -> None:
+    """Stop everything, and delete what it and the demo wrote."""
     stack.down(delete_data=True)
+    if _folder(stack).exists():
+        shutil.rmtree(_folder(stack))
+
+
+def _folder(stack: Stack) -> Path:
+    return stack.setup.state / "demo"
 
 
 def _prepare(run: Run) -> JobId:
