@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -39,6 +39,7 @@ from ops.topics import TopicsBlockedError
 from udfs import ruleset_files
 
 JOB = "fraud_detection"
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS = 1.0
 OPERATING_FAULTS = (FlinkError, KafkaError, PublicationError, RegistryError, SchemasRefusedError, TopicsBlockedError)
 DRAIN_SECONDS = 90.0
@@ -73,7 +74,8 @@ class Run:
 def main(seconds: float, rate: float, seed: int) -> None:
     """Run it; one line and the exit status say how it went."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in INTERRUPTS:
+        signal.signal(number, _interrupt)
     try:
         demonstrate(seconds, rate, seed)
     except KeyboardInterrupt:
@@ -84,11 +86,14 @@ def main(seconds: float, rate: float, seed: int) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)  # a second one would leave half of the stack running
     raise KeyboardInterrupt
 
 
 def _end(line: str, status: int) -> None:
-    print(line, flush=True)
+    with suppress(OSError):
+        _say(line)
     sys.exit(status)
 
 
@@ -98,8 +103,8 @@ def demonstrate(seconds: float, rate: float, seed: int) -> None:
     os.environ["MILLRACE_STATE"] = str(state.with_name(f"{state.name}-demo"))
     stack = Stack.from_environment(say=_say)
     with ExitStack() as at_the_end:
-        clear(stack)  # what a demo that was killed may have left
         at_the_end.callback(_shut_down, stack)
+        clear(stack)  # what a demo that was killed may have left
         stack.up()
         run = Run(Settings.from_environment(), _folder(stack), seconds, rate, seed)
         run.folder.mkdir()
@@ -111,7 +116,8 @@ def demonstrate(seconds: float, rate: float, seed: int) -> None:
 
 
 def _shut_down(stack: Stack) -> None:
-    _say("shutting down")
+    with suppress(OSError):
+        _say("shutting down")
     clear(stack)
 
 
@@ -264,7 +270,16 @@ def _cards(ledger: LedgerContent) -> set[str]:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    """Print.
+
+    Raises:
+        OSError: nobody reads it any more (a closed pipe, a terminal that is gone); what is said later goes nowhere.
+    """
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 if __name__ == "__main__":
