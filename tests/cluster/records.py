@@ -1,8 +1,8 @@
-"""What a topic would hold, written to files that the test-only `records` connector reads."""
+"""What a topic would hold, in files that the test-only connector `records` reads and writes."""
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,32 @@ def write_records(folder: Path, records: Iterable[Record], partitions: int = 1, 
         with (folder / f"{number}.records").open("ab") as file:
             file.writelines(parts)
     return folder
+
+
+def read_records(folder: Path) -> list[Record]:
+    """What a job wrote there, by subtask; it writes no headers."""
+    return [
+        record
+        for file in sorted(folder.glob("*.records"))
+        for record in _decode(file.read_bytes(), partition=int(file.stem))
+    ]
+
+
+def _decode(data: bytes, partition: int) -> Iterator[Record]:
+    position = 0
+    while position < len(data):
+        length, _, timestamp = struct.unpack_from(">iqq", data, position)
+        key, after_key = _bytes_at(data, position + 20)
+        value, _ = _bytes_at(data, after_key)
+        yield Record(value, key, timestamp, partition)
+        position += 4 + length
+
+
+def _bytes_at(data: bytes, position: int) -> tuple[bytes | None, int]:
+    """A nullable field, and where the next one begins."""
+    (length,) = struct.unpack_from(">i", data, position)
+    begin = position + 4
+    return (None, begin) if length < 0 else (data[begin : begin + length], begin + length)
 
 
 def _encode(record: Record, offset: int) -> bytes:

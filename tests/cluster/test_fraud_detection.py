@@ -17,8 +17,8 @@ from jobs import fraud_detection
 from jobs.environment import SQL_OPTIONS
 from tests.builders import event_time, payment, rule, ruleset
 from tests.cluster.mini_cluster import MiniCluster
-from tests.cluster.payments_table import create_payments, record
 from tests.cluster.records import Record, write_records
+from tests.cluster.topic_tables import create_table, record
 from udfs.ruleset_reader import FixedRulesets
 
 
@@ -47,7 +47,7 @@ class Outcome:
 
 def run(tables: StreamTableEnvironment, folder: Path, records: Sequence[Record], *rulesets: Ruleset) -> Outcome:
     """Run the job's topology to the end of the records."""
-    create_payments(tables, write_records(folder, records))
+    create_table(tables, "payments", write_records(folder, records))
     stream = fraud_detection.define(tables, FixedRulesets(*rulesets), "EUR")
     # As text, since PyFlink can't collect a row with a missing array.
     with stream.map(lambda row: msgspec.json.encode(list(row)).decode(), Types.STRING()).execute_and_collect() as rows:
@@ -58,17 +58,17 @@ BURST = [payment("burst", f"12:00:0{second}", amount=10) for second in range(6)]
 RETRIED = payment("retried", "12:00:00")
 RETRIES = [*[RETRIED] * 6, BURST[-1]]
 RECORDS = [
-    *map(record, BURST),
-    *map(record, RETRIES),
+    *[record(topics.PAYMENTS, each) for each in BURST],
+    *[record(topics.PAYMENTS, each) for each in RETRIES],
     Record(b'{"payment_id": "p1", "card', key=b"torn", timestamp=event_time("12:00:07"), headers={"trace": b"t1"}),
     Record(b"\xff\xfe", timestamp=event_time("12:00:08")),
-    record(payment("euro", "12:00:09", amount=999, currency="euro")),
-    record(payment("shadow", "12:00:10", amount=300)),
-    record(payment("strict", "12:59:59.999", amount=200)),
-    record(payment("strict", "13:00:00", amount=200)),
-    record(payment("late", "2026-03-02T18:00:00Z")),
-    record(payment("late", "2026-03-01T17:59:59.999Z", amount=999)),
-    record(payment("late", "2026-03-01T18:00:00Z")),
+    record(topics.PAYMENTS, payment("euro", "12:00:09", amount=999, currency="euro")),
+    record(topics.PAYMENTS, payment("shadow", "12:00:10", amount=300)),
+    record(topics.PAYMENTS, payment("strict", "12:59:59.999", amount=200)),
+    record(topics.PAYMENTS, payment("strict", "13:00:00", amount=200)),
+    record(topics.PAYMENTS, payment("late", "2026-03-02T18:00:00Z")),
+    record(topics.PAYMENTS, payment("late", "2026-03-01T17:59:59.999Z", amount=999)),
+    record(topics.PAYMENTS, payment("late", "2026-03-01T18:00:00Z")),
     Record(None, key=b"tombstone", timestamp=event_time("2026-03-02T18:00:00Z")),
 ]
 LENIENT = ruleset(
@@ -151,7 +151,7 @@ def test_nothing_else_comes_out(outcome: Outcome) -> None:
 def test_every_operator_has_a_uid(cluster: MiniCluster, tmp_path: Path) -> None:
     environment = cluster.environment(SQL_OPTIONS)
     tables = StreamTableEnvironment.create(environment)
-    create_payments(tables, write_records(tmp_path / "payments", []))
+    create_table(tables, "payments", write_records(tmp_path / "payments", []))
     tables.execute_sql(sql.read("tables/outgoing_events.sql", Settings().as_variables() | {"OUTGOING_TOPICS": "a;b"}))
     publish(tables, fraud_detection.define(tables, FixedRulesets(LENIENT), "EUR"))
 

@@ -19,6 +19,7 @@ NOT_FIELDS = {"error", "payload", "record_key", "source_topic", "source_partitio
 SCALARS: dict[type, str] = {
     inspect.IntType: "BIGINT",
     inspect.FloatType: "DOUBLE",
+    inspect.BoolType: "BOOLEAN",
     inspect.StrType: "STRING",
     inspect.LiteralType: "STRING",
     inspect.BytesType: "BYTES",
@@ -31,8 +32,16 @@ def table(topic: Topic) -> Path:
     return TABLES / f"{topic.name.replace('-', '_').replace('.', '_')}.sql"
 
 
+def sink_table(topic: Topic) -> Path:
+    return table(topic).with_stem(f"{table(topic).stem}_out")
+
+
 of_every_table = pytest.mark.parametrize(
     "topic", [topic for topic in TOPICS if table(topic).exists()], ids=lambda topic: topic.name
+)
+
+of_every_sink_table = pytest.mark.parametrize(
+    "topic", [topic for topic in TOPICS if sink_table(topic).exists()], ids=lambda topic: topic.name
 )
 
 
@@ -82,10 +91,37 @@ def test_a_table_s_event_time_is_the_record_s_timestamp(topic: Topic) -> None:
 
 @of_every_table
 def test_a_table_asks_for_the_fields_that_the_event_must_have(topic: Topic) -> None:
-    must_have = {field.name for field in msgspec.structs.fields(topic.event) if field.required}
+    must_have = {
+        field.encode_name
+        for field in inspect.type_info(topic.event).fields  # type: ignore[attr-defined]
+        if field.required and not isinstance(field.type, inspect.UnionType)
+    }
     asked_for = set(option(table(topic), "value.guarded-json.required").split(";")) - {""}
 
     assert asked_for == must_have - {"event_time"}
+
+
+@of_every_sink_table
+def test_what_is_written_is_the_whole_event(topic: Topic) -> None:
+    file = sink_table(topic)
+    keys = {"record_key"} if option(file, "value.fields-include") == "EXCEPT_KEY" else set()
+    written = {column.name: column.type for column in columns(file) if not column.metadata and column.name not in keys}
+
+    assert written == {
+        field.encode_name: sql_type(field.type)
+        for field in inspect.type_info(topic.event).fields  # type: ignore[attr-defined]
+    }
+
+
+@of_every_sink_table
+def test_what_is_written_goes_to_its_topic_by_its_key_and_time(topic: Topic) -> None:
+    file = sink_table(topic)
+    [time] = [column for column in columns(file) if column.metadata]
+
+    assert option(file, "topic") == topic.name
+    assert option(file, "key.fields") in {topic.key, "record_key"}
+    assert option(file, "key.format") == "raw"
+    assert (time.name, time.type, time.metadata) == ("record_time", "TIMESTAMP_LTZ(3)", "timestamp")
 
 
 def sql_type(field: Any) -> str:

@@ -1,6 +1,8 @@
 package millrace.records;
 
+import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.util.Map;
@@ -31,6 +33,26 @@ record Record(
             headers.put(in.readUTF(), bytes(in));
         }
         return new Record(partition, offset, timestamp, key, value, headers, Integer.BYTES + length);
+    }
+
+    /** Appends a record without headers. */
+    static void write(DataOutputStream out, long offset, long timestamp, byte[] key, byte[] value) throws IOException {
+        ByteArrayOutputStream body = new ByteArrayOutputStream();
+        DataOutputStream fields = new DataOutputStream(body);
+        fields.writeLong(offset);
+        fields.writeLong(timestamp);
+        writeBytes(fields, key);
+        writeBytes(fields, value);
+        fields.writeInt(0);
+        out.writeInt(body.size());
+        body.writeTo(out);
+    }
+
+    private static void writeBytes(DataOutputStream out, byte[] bytes) throws IOException {
+        out.writeInt(bytes == null ? -1 : bytes.length);
+        if (bytes != null) {
+            out.write(bytes);
+        }
     }
 
     private static byte[] bytes(DataInputStream in) throws IOException {

@@ -8,14 +8,17 @@ import java.util.stream.IntStream;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.table.connector.sink.DynamicTableSink;
 import org.apache.flink.table.connector.source.DynamicTableSource;
 import org.apache.flink.table.factories.DeserializationFormatFactory;
+import org.apache.flink.table.factories.DynamicTableSinkFactory;
 import org.apache.flink.table.factories.DynamicTableSourceFactory;
 import org.apache.flink.table.factories.FactoryUtil;
+import org.apache.flink.table.factories.SerializationFormatFactory;
 import org.apache.flink.table.types.DataType;
 
-/** `'connector' = 'records'`: reads what a test wrote, with the columns and format options of a Kafka table. */
-public final class RecordsTableFactory implements DynamicTableSourceFactory {
+/** `'connector' = 'records'`: reads or writes files, with the columns and format options of a Kafka table. */
+public final class RecordsTableFactory implements DynamicTableSourceFactory, DynamicTableSinkFactory {
 
     static final ConfigOption<String> PATH = ConfigOptions.key("path").stringType().noDefaultValue();
     static final ConfigOption<String> TOPIC = ConfigOptions.key("topic").stringType().defaultValue("records");
@@ -72,20 +75,50 @@ public final class RecordsTableFactory implements DynamicTableSourceFactory {
         helper.validate();
         ReadableConfig options = helper.getOptions();
         DataType physical = context.getPhysicalRowDataType();
-        List<String> columns = DataType.getFieldNames(physical);
-        List<String> keyFields = options.get(KEY_FIELDS);
-        boolean all = options.get(VALUE_FIELDS) == ValueFields.ALL;
         return new RecordsTableSource(
                 options.get(PATH),
                 options.get(TOPIC),
                 options.get(STAY_OPEN),
                 physical,
                 keyFormat,
-                keyFields.stream().mapToInt(columns::indexOf).toArray(),
+                keyFields(options, physical),
                 options.get(KEY_FIELDS_PREFIX),
                 valueFormat,
-                IntStream.range(0, columns.size())
-                        .filter(i -> all || !keyFields.contains(columns.get(i)))
-                        .toArray());
+                valueFields(options, physical));
+    }
+
+    @Override
+    public DynamicTableSink createDynamicTableSink(Context context) {
+        FactoryUtil.TableFactoryHelper helper = FactoryUtil.createTableFactoryHelper(this, context);
+        var keyFormat =
+                helper.discoverOptionalEncodingFormat(SerializationFormatFactory.class, KEY_FORMAT).orElse(null);
+        var valueFormat =
+                helper.discoverOptionalEncodingFormat(SerializationFormatFactory.class, FactoryUtil.FORMAT)
+                        .orElseGet(
+                                () -> helper.discoverEncodingFormat(SerializationFormatFactory.class, VALUE_FORMAT));
+        helper.validate();
+        ReadableConfig options = helper.getOptions();
+        DataType physical = context.getPhysicalRowDataType();
+        return new RecordsTableSink(
+                options.get(PATH),
+                physical,
+                keyFormat,
+                keyFields(options, physical),
+                valueFormat,
+                valueFields(options, physical));
+    }
+
+    private static int[] keyFields(ReadableConfig options, DataType physical) {
+        List<String> columns = DataType.getFieldNames(physical);
+        return options.get(KEY_FIELDS).stream().mapToInt(columns::indexOf).toArray();
+    }
+
+    private static int[] valueFields(ReadableConfig options, DataType physical) {
+        List<String> columns = DataType.getFieldNames(physical);
+        boolean all = options.get(VALUE_FIELDS) == ValueFields.ALL;
+        List<String> keyFields = options.get(KEY_FIELDS);
+        return IntStream.range(0, columns.size())
+                .filter(i -> all || !keyFields.contains(columns.get(i)))
+                .toArray();
     }
 }

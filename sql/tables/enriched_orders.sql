@@ -1,0 +1,57 @@
+-- One row per record of the topic `enriched-orders`, keyed by order_id: an order in one of its revisions, at most one of
+-- them complete; a record that doesn't decode has only `error` and `payload`. Event time is the record's timestamp, which
+-- is the order's in every revision.
+CREATE TABLE enriched_orders (
+    event_id STRING,
+    event_type STRING,
+    revision BIGINT,
+    complete BOOLEAN,
+    missing ARRAY<STRING NOT NULL>,
+    order_id STRING,
+    customer_id STRING,
+    customer_name STRING,
+    customer_tier STRING,
+    customer_country STRING,
+    customer_lsn BIGINT,
+    currency STRING,
+    total_minor BIGINT,
+    lines_total_minor BIGINT,
+    totals_agree BOOLEAN,
+    shipping_country STRING,
+    lines ARRAY<ROW<
+        line_number BIGINT NOT NULL,
+        product_id STRING NOT NULL,
+        name STRING,
+        category STRING,
+        list_price_minor BIGINT,
+        list_price_currency STRING,
+        product_lsn BIGINT,
+        quantity BIGINT NOT NULL,
+        unit_price_minor BIGINT NOT NULL,
+        line_total_minor BIGINT NOT NULL
+    > NOT NULL>,
+    error STRING,
+    payload BYTES,
+    record_key BYTES,
+    event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
+    source_topic STRING METADATA FROM 'topic' VIRTUAL,
+    source_partition INT METADATA FROM 'partition' VIRTUAL,
+    source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
+    source_headers MAP<STRING, BYTES> METADATA FROM 'headers',
+    WATERMARK FOR event_time AS event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+) WITH (
+    'connector' = 'kafka',
+    'topic' = 'enriched-orders',
+    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'properties.group.id' = '${CONSUMER_GROUP}',
+    'properties.auto.offset.reset' = 'earliest',
+    'properties.isolation.level' = 'read_committed',
+    'properties.partition.discovery.interval.ms' = '60000',
+    'scan.startup.mode' = '${MILLRACE_START_FROM}',
+    'scan.watermark.idle-timeout' = '${MILLRACE_SOURCE_IDLE_SECONDS} s',
+    'key.format' = 'raw',
+    'key.fields' = 'record_key',
+    'value.format' = 'guarded-json',
+    'value.fields-include' = 'EXCEPT_KEY',
+    'value.guarded-json.required' = 'event_id;revision;complete;missing;order_id;customer_id;currency;total_minor;lines_total_minor;totals_agree;shipping_country;lines'
+)

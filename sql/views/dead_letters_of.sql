@@ -1,0 +1,17 @@
+-- One row per record of the table ${TABLE} whose column `error` says what is wrong with it, as `dead_letters_out` takes it.
+CREATE TEMPORARY VIEW dead_letters_of_${TABLE} AS
+SELECT
+    CONCAT_WS('-', source_topic, CAST(source_partition AS STRING), CAST(source_offset AS STRING)) AS event_id,
+    'dead_letter' AS event_type,
+    EXTRACT(EPOCH FROM event_time) * 1000 + EXTRACT(MILLISECOND FROM event_time) AS event_time,
+    source_topic,
+    CAST(source_partition AS BIGINT) AS source_partition,
+    source_offset,
+    record_key AS source_key,
+    source_headers,
+    payload,
+    error AS reason,
+    '${JOB}' AS rejected_by,
+    event_time AS record_time
+FROM ${TABLE}
+WHERE error IS NOT NULL

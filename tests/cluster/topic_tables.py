@@ -1,0 +1,49 @@
+"""Tables as `sql/tables` declares them, over records in files instead of Kafka."""
+
+import re
+from pathlib import Path
+
+import msgspec
+from pyflink.table import StreamTableEnvironment
+
+import sql
+from connectors.settings import Settings
+from connectors.topics import Topic
+from events import Event
+from jobs.environment import variables
+from tests.cluster.records import Record
+
+
+def record(topic: Topic, event: Event, partition: int = 0) -> Record:
+    """The record that a service would publish."""
+    return Record(
+        value=msgspec.json.encode(event),
+        key=str(getattr(event, topic.key)).encode(),
+        timestamp=event.event_time,
+        partition=partition,
+    )
+
+
+def create_table(tables: StreamTableEnvironment, name: str, folder: Path) -> None:
+    """Declare the table from its file, then shadow it by one that differs in its connector alone.
+
+    Args:
+        folder: where its records are, or are to be written.
+    """
+    declaration = sql.read(f"tables/{name}.sql", variables("test", Settings()))
+    tables.execute_sql(declaration)
+    tables.execute_sql(over_files(name, declaration, folder))
+
+
+def over_files(name: str, declaration: str, folder: Path, stay_open: bool = False) -> str:
+    """A `CREATE TEMPORARY TABLE` that shadows the table which `declaration` has created for Kafka."""
+    options = {
+        key: value
+        for key, value in re.findall(r"'([\w.-]+)'\s*=\s*'((?:[^']|'')*)'", declaration)
+        if key.startswith(("key.", "value.")) or key == "topic"
+    }
+    options |= {"connector": "records", "path": str(folder), "stay-open": str(stay_open).lower()}
+    if "WATERMARK FOR" in declaration:
+        options |= {"scan.watermark.emit.strategy": "on-event"}
+    given = ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
+    return f"CREATE TEMPORARY TABLE {name} WITH ({given}) LIKE {name} (EXCLUDING OPTIONS)"
