@@ -40,7 +40,7 @@ record GuardColumns(String table, String error, String payload) implements Seria
     RowType checked(DataType produced, List<String> required) {
         RowType type = (RowType) produced.getLogicalType();
         check(type, error, LogicalTypeRoot.VARCHAR, "STRING", "says what is wrong with a record");
-        check(type, payload, LogicalTypeRoot.VARBINARY, "BYTES", "holds the value of a record that is wrong");
+        check(type, payload, LogicalTypeRoot.VARBINARY, "BYTES", "holds a record's value");
         for (RowType.RowField field : type.getFields()) {
             if (!field.getType().isNullable()) {
                 throw problem(

@@ -63,7 +63,9 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
             return null;
         }
         try {
-            return reader.read(value);
+            GenericRowData row = reader.read(value);
+            row.setField(payloadField, value);
+            return row;
         } catch (BadRecordException wrong) {
             rejected.inc();
             reader = newReader(); // a parser's table of names outlives the record, and bad ones must not fill it

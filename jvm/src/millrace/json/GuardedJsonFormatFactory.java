@@ -28,9 +28,10 @@ import org.apache.flink.table.types.DataType;
 /**
  * {@code 'format' = 'guarded-json'}: Flink's JSON format, but a record that doesn't fit the table stops nothing.
  *
- * <p>Such a record is a row whose {@code error} column says why, whose {@code payload} column is the value byte for
- * byte, and whose other columns are NULL. In a good row those two are NULL. Types map to JSON as in Flink's {@code
- * json} format, whose options keep their names after this format's prefix.
+ * <p>Such a record is a row whose {@code error} column says why and whose data columns are NULL; in a good row {@code
+ * error} is NULL. In both the {@code payload} column is the value byte for byte, so that a record that decodes and still
+ * can't be used, since it is late, leads to as good a dead letter. Types map to JSON as in Flink's {@code json} format,
+ * whose options keep their names after this format's prefix.
  *
  * <p>The table's columns must be nullable: the planner takes NOT NULL for a promise and leaves out the checks, and an
  * error row would break it. What a good record must have is named in {@code guarded-json.required}. Inside a ROW, an
@@ -59,7 +60,7 @@ public final class GuardedJsonFormatFactory implements DeserializationFormatFact
             ConfigOptions.key("payload-column")
                     .stringType()
                     .defaultValue("payload")
-                    .withDescription("The BYTES column that holds the value of a record that has an error.");
+                    .withDescription("The BYTES column that holds the value of a record, byte for byte.");
 
     @Override
     public String factoryIdentifier() {

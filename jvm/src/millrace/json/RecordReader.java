@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Set;
 
 import org.apache.flink.formats.common.TimestampFormat;
-import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.types.logical.RowType;
 
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonFactory;
@@ -39,11 +39,11 @@ final class RecordReader {
     }
 
     /**
-     * The row of a value; columns that are not data are NULL.
+     * The row of a value; the columns that the format fills itself are NULL.
      *
      * @throws BadRecordException the value is not one JSON object in UTF-8 that fits the columns
      */
-    RowData read(byte[] value) throws IOException {
+    GenericRowData read(byte[] value) throws IOException {
         int invalid = Utf8.firstInvalid(value);
         if (invalid >= 0) {
             throw new BadRecordException("not UTF-8 (byte " + invalid + ")");
@@ -62,9 +62,9 @@ final class RecordReader {
     }
 
     /** The bytes alone decide what is thrown here, so the job would fail of them again after each restart. */
-    private RowData read(JsonParser parser) throws IOException {
+    private GenericRowData read(JsonParser parser) throws IOException {
         try {
-            RowData read = row.read(parser);
+            GenericRowData read = row.read(parser);
             checkEnd(parser);
             return read;
         } catch (RuntimeException unforeseen) {
