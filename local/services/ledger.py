@@ -1,7 +1,6 @@
 """What was sent, for the proofs: one JSON line a record, then a summary."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,14 +8,11 @@ from threading import Lock
 
 import msgspec
 
+from local.services.ledger_file import LedgerFile, read_lines
 from local.services.outgoing import POISON, Outgoing
 from local.services.publisher import Receipt
 
 REFUSED, FAILED = "refused", "failed"
-
-
-class LedgerError(ValueError):
-    """A file is not a ledger, or already one; the text says where."""
 
 
 class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="record"):
@@ -59,7 +55,6 @@ class LedgerSummary(msgspec.Struct, frozen=True, kw_only=True, tag_field="line",
 
 
 _LINES = msgspec.json.Decoder(LedgerRecord | LedgerSummary)
-_ENCODER = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True)
@@ -136,10 +131,7 @@ class Ledger:
     """The ledger of one run while it is written; safe to call from the client's threads."""
 
     def __init__(self, path: Path) -> None:
-        if path.exists() and path.stat().st_size:
-            raise LedgerError(f"{path} already holds the ledger of a run: remove it or choose another file")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+        self._file = LedgerFile(path)
         self._lock = Lock()
         self._kinds: Counter[str] = Counter()
         self._incidents: dict[str, str] = {}
@@ -151,7 +143,7 @@ class Ledger:
             self._kinds[record.kind] += 1
             if outgoing.incident_id is not None and outgoing.pattern is not None:
                 self._incidents[outgoing.incident_id] = outgoing.pattern
-            self._file.write(_ENCODER.encode(record) + b"\n")
+            self._file.write(record)
 
     def flush(self) -> None:
         """Put what was written where other processes see it."""
@@ -169,7 +161,7 @@ class Ledger:
                 kinds=dict(sorted(self._kinds.items())),
                 incidents=dict(sorted(incidents.items())),
             )
-            self._file.write(_ENCODER.encode(summary) + b"\n")
+            self._file.write(summary)
             self._file.close()
         return summary
 
@@ -180,19 +172,10 @@ class Ledger:
         Raises:
             LedgerError: another line can't be read.
         """
-        lines = list(_lines(path))
+        lines = list(read_lines(path, _LINES))
         records = tuple(line for line in lines if isinstance(line, LedgerRecord))
         summary = next((line for line in lines if isinstance(line, LedgerSummary)), None)
         return LedgerContent(records, summary)
-
-
-def _lines(path: Path) -> Iterator[LedgerRecord | LedgerSummary]:
-    *whole, _torn = path.read_bytes().split(b"\n")
-    for number, line in enumerate(whole, start=1):
-        try:
-            yield _LINES.decode(line)
-        except msgspec.DecodeError as error:
-            raise LedgerError(f"{path}, line {number} is not a ledger's: {error}") from error
 
 
 def _record(outgoing: Outgoing, receipt: Receipt) -> LedgerRecord:

@@ -12,11 +12,12 @@ import click
 from connectors.topics import ORDERS
 from local.services.faults import NO_FAULTS, Faults, disturb
 from local.services.ledger import LedgerSummary
+from local.services.ledger_file import NO_LEDGER
 from local.services.orders import planned_orders
 from local.services.outgoing import Outgoing
 from local.services.population import Population
 from local.services.progress import Progress
-from local.services.publishing import NO_LEDGER, publish_all
+from local.services.publishing import publish_all
 from local.services.service import (
     MOST_LATE_MS,
     RunArguments,

@@ -16,13 +16,14 @@ from connectors.topics import ORDERS, PAYMENTS
 from local.services.faults import NO_FAULTS, Faults, disturb
 from local.services.honest_customers import VISITS_A_DAY, regulars
 from local.services.ledger import LedgerSummary
+from local.services.ledger_file import NO_LEDGER
 from local.services.order_desk import OrderDesk
 from local.services.orders import planned_order_payments, planned_orders
 from local.services.outgoing import Outgoing
 from local.services.places import HOUR_MS
 from local.services.population import Population
 from local.services.progress import Progress
-from local.services.publishing import NO_LEDGER, publish_all
+from local.services.publishing import publish_all
 from local.services.service import (
     MOST_LATE_MS,
     RunArguments,

@@ -95,7 +95,7 @@ class Population:
 
     def home(self, number: int) -> City:
         """Home city of a card's owner, without making the card."""
-        return _HOMES[customer_of(number) * 7919 % CITY_TABLE_SIZE]
+        return home_city(customer_of(number))
 
     def card_of(self, customer_id: str) -> Card:
         """The (first) card of the customer with that id.
@@ -103,10 +103,7 @@ class Population:
         Raises:
             KeyError: it isn't an id of this population's customers.
         """
-        prefix, _, number = customer_id.partition("-")
-        if prefix != "customer" or not number.isdecimal():
-            raise KeyError(customer_id)
-        return self.card(first_card_of(int(number)))
+        return self.card(first_card_of(customer_number(customer_id)))
 
     def _make_card(self, number: int) -> Card:
         customer = customer_of(number)
@@ -148,6 +145,23 @@ def first_card_of(customer: int) -> int:
 def customer_id(customer: int) -> str:
     """Id of the customer with that number."""
     return f"customer-{customer:07d}"
+
+
+def customer_number(customer_id: str) -> int:
+    """Number of the customer with that id.
+
+    Raises:
+        KeyError: it isn't an id of this population's customers.
+    """
+    prefix, _, number = customer_id.partition("-")
+    if prefix != "customer" or not number.isdecimal():
+        raise KeyError(customer_id)
+    return int(number)
+
+
+def home_city(customer: int) -> City:
+    """Where the customer with that number lives."""
+    return _HOMES[customer * 7919 % CITY_TABLE_SIZE]
 
 
 def stays_home(customer: int) -> bool:

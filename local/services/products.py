@@ -6,8 +6,8 @@ from random import Random
 SEED = 1
 ON_OFFER = 200
 """Numbers 1 to 200: listed by the shop from the beginning, and sold."""
-LEFTOVERS = 40
-"""So many more are listed by the shop, but nobody buys them: only these are ever removed."""
+LEFTOVERS, LEFTOVER = 40, "leftover-"
+"""So many more, with ids that begin so, are listed by the shop, but nobody buys them: only these are ever removed."""
 
 GOODS = {
     "books": ("Atlas", "Cookbook", "Dictionary", "Novel", "Picture Book", "Travel Guide"),
@@ -53,7 +53,7 @@ def upcoming_product(number: int) -> Product:
 def leftovers() -> tuple[Product, ...]:
     """Those that nobody buys."""
     prices = Random(f"{SEED}/leftovers")
-    return tuple(_product(f"leftover-{number:04d}", number, prices) for number in range(1, LEFTOVERS + 1))
+    return tuple(_product(f"{LEFTOVER}{number:04d}", number, prices) for number in range(1, LEFTOVERS + 1))
 
 
 def _id(number: int) -> str:

@@ -7,12 +7,32 @@ from collections import Counter
 from local.services.outgoing import POISON, Outgoing
 
 
+class StatusLine:
+    """A line that is shown again and again."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stdout.isatty()
+
+    def show(self, line: str) -> None:
+        """The line as it is now."""
+        if self._quiet:
+            return
+        print(f"\r\x1b[2K{line}" if self._terminal else line, end="" if self._terminal else "\n", flush=True)
+
+    def end(self, text: str) -> None:
+        """The last line, below the one that was rewritten."""
+        if self._terminal and not self._quiet:
+            print()
+        if not self._quiet:
+            print(text, flush=True)
+
+
 class Progress:
     """Counts what is sent and shows it."""
 
     def __init__(self, what: str, quiet: bool = False) -> None:
-        self._what, self._quiet = what, quiet
-        self._terminal = sys.stdout.isatty()
+        self._what, self._line = what, StatusLine(quiet)
         self._sent: Counter[str] = Counter()
         self._fraud = 0
         self._last_sent, self._last_shown = 0, time.monotonic()
@@ -28,7 +48,7 @@ class Progress:
         rate = (sent - self._last_sent) / max(now - self._last_shown, 0.001)
         self._last_sent, self._last_shown = sent, now
         unusual = ", ".join(f"{number:,} {kind}" for kind, number in sorted(self._sent.items()) if kind != "good")
-        self._print(
+        self._line.show(
             f"{self._what}: {sent:,} sent ({rate:,.0f}/s), {acknowledged:,} acknowledged"
             + (f", {self._fraud:,} fraud" if self._fraud else "")
             + (f", {unusual}" if unusual else "")
@@ -37,13 +57,5 @@ class Progress:
         )
 
     def end(self, text: str) -> None:
-        """The last line, below the one that was rewritten."""
-        if self._terminal and not self._quiet:
-            print()
-        if not self._quiet:
-            print(text, flush=True)
-
-    def _print(self, line: str) -> None:
-        if self._quiet:
-            return
-        print(f"\r\x1b[2K{line}" if self._terminal else line, end="" if self._terminal else "\n", flush=True)
+        """The last line."""
+        self._line.end(text)

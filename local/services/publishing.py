@@ -1,6 +1,5 @@
 """How does a stream of records become a run? Each at its time, counted, written down, and stopped cleanly."""
 
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +7,7 @@ from threading import Event
 
 from local.services.clock import Clock
 from local.services.ledger import Ledger, LedgerSummary
+from local.services.ledger_file import NO_LEDGER
 from local.services.order_desk import OrderDesk
 from local.services.outgoing import Outgoing
 from local.services.progress import Progress
@@ -15,7 +15,6 @@ from local.services.publisher import Publisher
 
 SLICE_SECONDS = 0.1
 """The longest wait without looking whether there is something else to do."""
-NO_LEDGER = Path(os.devnull)
 
 
 def publish_all(

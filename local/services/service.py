@@ -17,13 +17,15 @@ from connectors.settings import Settings, SettingsError
 from connectors.topics import FUTURE_LIMIT, Topic
 from local.services.clock import Clock
 from local.services.faults import Faults
-from local.services.ledger import LedgerError
+from local.services.ledger_file import NO_LEDGER, LedgerError
 from local.services.places import BASE_CURRENCY, DAY_MS
 from local.services.publisher import PublishError
-from local.services.publishing import NO_LEDGER
+from local.services.shop.database import ShopError
 from local.services.timetable import OptionsError, Timetable
 
 MOST_LATE_MS = 2 * DAY_MS
+
+_Option = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +73,11 @@ class RunArguments:
         )
 
 
-def run_options(what: str, rate: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def run_options(what: str, rate: float) -> _Option:
     """The command-line options of a service that publishes `what`."""
     share = click.FloatRange(0, 1)
-    options = (
-        click.option("--rate", default=rate, show_default=True, help=f"{what.capitalize()} a second."),
-        click.option("--seconds", default=60.0, show_default=True, help="How long; 0: until Ctrl-C."),
-        click.option("--seed", default=7, show_default=True, help="Runs side by side need different ones."),
+    return _options(
+        *_pace_options(what, rate),
         click.option(
             "--start",
             type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]),
@@ -98,14 +98,36 @@ def run_options(what: str, rate: float) -> Callable[[Callable[..., None]], Calla
         click.option("--late", type=share, default=0.0, help="Share that comes later than that, some by over a day."),
         click.option("--poison", type=share, default=0.0, help="Share followed by a record that can't be read."),
         click.option("--clock-skew-seconds", default=0.0, help="How much the service's clock is ahead."),
+        *_output_options("what was sent, one JSON line a record"),
+    )
+
+
+def real_time_options(what: str, rate: float, written_down: str) -> _Option:
+    """The command-line options of a service that does `what` where time can't be simulated."""
+    return _options(*_pace_options(what, rate), *_output_options(written_down))
+
+
+def _pace_options(what: str, rate: float) -> tuple[_Option, ...]:
+    return (
+        click.option("--rate", default=rate, show_default=True, help=f"{what.capitalize()} a second."),
+        click.option("--seconds", default=60.0, show_default=True, help="How long; 0: until Ctrl-C."),
+        click.option("--seed", default=7, show_default=True, help="Runs side by side need different ones."),
+    )
+
+
+def _output_options(written_down: str) -> tuple[_Option, ...]:
+    return (
         click.option(
             "--ledger",
             type=click.Path(dir_okay=False, path_type=Path),
             default=NO_LEDGER,
-            help="Write down what was sent, one JSON line a record; a new file.",
+            help=f"Write down {written_down}; a new file.",
         ),
         click.option("--quiet", is_flag=True, help="Don't show progress."),
     )
+
+
+def _options(*options: _Option) -> _Option:
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
@@ -171,7 +193,7 @@ def errors_in_words() -> Iterator[None]:
     """Ends a command with the text of an error that its user can mend, without a traceback."""
     try:
         yield
-    except (OptionsError, SettingsError, PublishError, LedgerError) as error:
+    except (OptionsError, SettingsError, PublishError, ShopError, LedgerError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from connectors.topics import PAYMENTS
-from local.services.ledger import Ledger, LedgerError
+from local.services.ledger import Ledger
+from local.services.ledger_file import LedgerError
 from local.services.outgoing import Outgoing
 from local.services.publisher import Receipt
 from tests.builders import payment

@@ -1,28 +1,58 @@
-"""`python -m local.services.shop`: make the shop's tables, fill them, and keep changing what is in them."""
+"""What happens in the simulated shop's database? `python -m local.services.shop --help` says how."""
+
+import time
+from pathlib import Path
 
 import click
-import psycopg
 
 from connectors.settings import Settings
-from local.services.shop.database import connect, prepare
+from local.services.progress import StatusLine
+from local.services.service import errors_in_words, real_time_options, until_a_signal
+from local.services.shop.database import make_tables
+from local.services.shop.plan import ShopOptions
+from local.services.shop.run import change_rows
+from local.services.shop.shop_ledger import ShopSummary
+
+
+def _describe(summary: ShopSummary) -> str:
+    seconds = (summary.ended_at - summary.started_at) / 1000
+    outcomes = ", ".join(f"{number:,} {outcome.replace('_', ' ')}" for outcome, number in summary.outcomes.items())
+    return f"{'done' if summary.complete else 'stopped'} after {seconds:.1f} s: {outcomes or 'nothing'}"
 
 
 @click.command()
+@real_time_options("transactions", 10.0, "the rows at first and what was done to them, one JSON line a transaction")
 @click.option(
     "--customers",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=10),
     default=90_000,
     show_default=True,
     help="How many of the population the shop begins with; by default all who order at 5 orders a second.",
 )
-def main(customers: int) -> None:
-    """Make the shop's tables and fill them if they are empty."""
-    try:
-        with connect(Settings.from_environment()) as connection:
-            filled = prepare(connection, customers)
-    except psycopg.Error as error:
-        raise click.ClickException(str(error)) from error
-    print(", ".join(f"{rows:,} rows in {table}" for table, rows in filled.items() if rows) or "nothing was missing")
+@click.option("--tables-only", is_flag=True, help="Make the tables and fill them if they are empty, change nothing.")
+def main(
+    *, rate: float, seconds: float, seed: int, ledger: Path, quiet: bool, customers: int, tables_only: bool
+) -> None:
+    """Make the shop's tables, fill them if they are empty, and keep changing what is in them.
+
+    Customers move, change and leave, products are sold, delivered, repriced, listed and removed, in transactions of
+    one row to dozens, some of them rolled back, until the time is over or Ctrl-C is pressed. A database that goes away
+    is waited for. No one else may write to the tables meanwhile.
+    """
+    with errors_in_words(), until_a_signal() as stop:
+        settings = Settings.from_environment()
+        line = StatusLine(quiet)
+        filled = make_tables(settings, customers)
+        line.end(", ".join(f"{rows:,} rows filled into {table}" for table, rows in filled.items()))
+        if tables_only:
+            return
+        options = ShopOptions(start_ms=_now_ms(), rate=rate, seconds=seconds, seed=seed, customers=customers)
+        summary = change_rows(options, settings, ledger=ledger, stop=stop, quiet=quiet)
+        line.end(_describe(summary))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 if __name__ == "__main__":

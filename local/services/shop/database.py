@@ -1,6 +1,7 @@
 """How does the shop's database get its tables and their first rows, and what is in them?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -9,41 +10,73 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from connectors.settings import Settings
-from local.services.shop.rows import CUSTOMERS, PRODUCTS, RowT, Table, customers_at_first, products_at_first
+from local.services.shop.rows import (
+    CUSTOMERS,
+    PRODUCTS,
+    AnyTable,
+    CustomerRow,
+    ProductRow,
+    Row,
+    RowT,
+    Table,
+    customers_at_first,
+    products_at_first,
+)
 
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
 CONNECT_SECONDS = 5
+LOCK_SECONDS = 10
 SCHEMA_LOCK = 1_851_000_601
 """Any number: whoever makes the tables holds PostgreSQL's advisory lock of that number."""
 
 Connection = psycopg.Connection[TupleRow]
 
 
+class ShopError(RuntimeError):
+    """The shop's database can't be used or changed; the text says why and what to do."""
+
+
 def connect(settings: Settings) -> Connection:
-    """A connection to the shop's database."""
+    """A connection to the shop's database, on which each statement is a transaction unless one is begun."""
     return psycopg.connect(
         settings.shop_database_url,
         user=settings.shop_database_user,
         password=settings.shop_database_password,
         connect_timeout=CONNECT_SECONDS,
         application_name="shop",
+        options=f"-c lock_timeout={LOCK_SECONDS}s",
+        autocommit=True,
         prepare_threshold=None,  # a prepared plan would fail after somebody changes the table
     )
 
 
-def prepare(connection: Connection, customers: int) -> dict[str, int]:
+def make_tables(settings: Settings, customers: int) -> dict[str, int]:
     """Make the tables that aren't there and fill those that are empty, all in one transaction.
 
     Returns:
         How many rows were filled in, by table.
+
+    Raises:
+        ShopError: the database can't be used.
     """
-    with connection.transaction():
+    with _usable(settings) as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
         connection.execute(SCHEMA_FILE.read_bytes())
         return {
             CUSTOMERS.name: _fill(connection, CUSTOMERS, customers_at_first(customers)),
             PRODUCTS.name: _fill(connection, PRODUCTS, products_at_first()),
         }
+
+
+def read_all(settings: Settings) -> tuple[list[CustomerRow], list[ProductRow]]:
+    """All customers and products, as they were at one moment.
+
+    Raises:
+        ShopError: the database can't be used.
+    """
+    with _usable(settings) as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return read(connection, CUSTOMERS), read(connection, PRODUCTS)
 
 
 def read(connection: Connection, table: Table[RowT]) -> list[RowT]:
@@ -54,17 +87,29 @@ def read(connection: Connection, table: Table[RowT]) -> list[RowT]:
     return [table.row(*row) for row in connection.execute(query)]
 
 
-def name(table: Table[RowT]) -> sql.Identifier:
+def name(table: AnyTable) -> sql.Identifier:
     """The table as SQL names it."""
     return sql.Identifier(*table.name.split("."))
 
 
-def columns(table: Table[RowT]) -> sql.Composed:
+def columns(table: AnyTable) -> sql.Composed:
     """The columns as a list, as SQL names them."""
     return sql.SQL(", ").join(map(sql.Identifier, table.columns))
 
 
-def _fill(connection: Connection, table: Table[RowT], rows: Iterable[RowT]) -> int:
+@contextmanager
+def _usable(settings: Settings) -> Iterator[Connection]:
+    try:
+        with connect(settings) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise ShopError(
+            f"the shop's database at {settings.shop_database_url} (MILLRACE_SHOP_DATABASE_URL) can't be used: {error};"
+            " `make up` starts the local one"
+        ) from error
+
+
+def _fill(connection: Connection, table: AnyTable, rows: Iterable[Row]) -> int:
     if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(name(table))).fetchone():
         return 0
     with connection.cursor() as cursor:

@@ -17,15 +17,15 @@ from local.services.people import (
     tier,
 )
 from local.services.places import BASE_CURRENCY
-from local.services.population import Population, customer_id, first_card_of
-from local.services.products import Product, leftovers
+from local.services.population import customer_id, home_city
+from local.services.products import Product, leftovers, products_on_offer
 
 SEED = 1
 MOST_STOCK_AT_FIRST = 500
 OPT_OUT_SHARE = 0.08
 
 
-class CustomerRow(msgspec.Struct, frozen=True):
+class CustomerRow(msgspec.Struct, frozen=True, tag_field="table", tag="shop.customers"):
     """A row of `shop.customers`; the fields are those of `events.CustomerVersion`."""
 
     customer_id: str
@@ -39,7 +39,7 @@ class CustomerRow(msgspec.Struct, frozen=True):
     notifications_opt_out: bool
 
 
-class ProductRow(msgspec.Struct, frozen=True):
+class ProductRow(msgspec.Struct, frozen=True, tag_field="table", tag="shop.products"):
     """A row of `shop.products`; the fields are those of `events.ProductVersion`."""
 
     product_id: str
@@ -50,6 +50,7 @@ class ProductRow(msgspec.Struct, frozen=True):
     stock: int
 
 
+Row = CustomerRow | ProductRow
 RowT = TypeVar("RowT", CustomerRow, ProductRow)
 
 
@@ -70,8 +71,15 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
         return self.columns[0]
 
 
+AnyTable = Table[CustomerRow] | Table[ProductRow]
+
 CUSTOMERS = Table("shop.customers", CustomerRow)
 PRODUCTS = Table("shop.products", ProductRow)
+
+
+def key_of(row: Row) -> str:
+    """Its primary key."""
+    return row.customer_id if isinstance(row, CustomerRow) else row.product_id
 
 
 def checksum(rows: Iterable[CustomerRow] | Iterable[ProductRow]) -> str:
@@ -84,18 +92,17 @@ def checksum(rows: Iterable[CustomerRow] | Iterable[ProductRow]) -> str:
 
 def customers_at_first(count: int) -> Iterator[CustomerRow]:
     """The first `count` of the population."""
-    population = Population()
-    return (customer_row(number, population) for number in range(count))
+    return map(customer_row, range(count))
 
 
 def products_at_first() -> Iterator[ProductRow]:
     """What is sold, and what nobody buys."""
-    return map(product_row, (*Population().products, *leftovers()))
+    return map(product_row, (*products_on_offer(), *leftovers()))
 
 
-def customer_row(number: int, population: Population) -> CustomerRow:
-    """A customer of the population as the shop enters them at first."""
-    random, home = Random(f"{SEED}/customer {number}"), population.home(first_card_of(number))
+def customer_row(number: int) -> CustomerRow:
+    """The customer with that number as the shop enters them at first."""
+    random, home = Random(f"{SEED}/customer {number}"), home_city(number)
     full_name = f"{random.choice(GIVEN_NAMES)} {random.choice(FAMILY_NAMES)}"
     return CustomerRow(
         customer_id=customer_id(number),

@@ -26,3 +26,10 @@ CREATE TABLE IF NOT EXISTS shop.products (
     -- below zero when more is sold than there is
     stock integer NOT NULL
 );
+
+-- One row per run of the service. A transaction notes here that it is done, so that one whose answer was lost
+-- isn't done again. Nobody else needs it.
+CREATE TABLE IF NOT EXISTS shop.runs (
+    run text PRIMARY KEY,
+    last_transaction bigint NOT NULL
+);

@@ -1,0 +1,100 @@
+"""What happens to the shop's rows in a run, and when? Nothing is done here: a plan follows from options and rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+
+from local.services.arrivals import entered_ms, listed_ms, newcomer
+from local.services.products import upcoming_product
+from local.services.shop.happenings import HAPPENINGS, Happening, sold
+from local.services.shop.rows import RowT, customer_row, key_of, product_row
+from local.services.shop.state import Keyed, State, Statement
+from local.services.timetable import Timetable
+
+ROLLED_BACK_SHARE = 0.04
+LISTED, ENTERED = "listed", "entered"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShopOptions(Timetable):
+    """What the service does; the same options on the same rows lead to the same changes."""
+
+    rate: float = 10.0
+    """Transactions a second, not counting those that enter products and customers who order."""
+    customers: int = 90_000
+    """How many of the population the shop begins with; by default all who order at 5 orders a second."""
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """What is done at once, or, if it is rolled back, not at all."""
+
+    at_ms: int
+    """When it is its turn."""
+    kind: str
+    """Name of the happening, or `LISTED`: an upcoming product; `ENTERED`: a newcomer."""
+    statements: tuple[Statement, ...]
+    is_rolled_back: bool = False
+
+
+def plan(options: ShopOptions, state: State) -> Iterator[Transaction]:
+    """The transactions in order of time; `state` becomes what it is after each that was given.
+
+    Each hundred contain every happening that is possible then.
+    """
+    random = Random(f"{options.seed}/shop")
+    arrivals = _Arrivals(options, state)
+    deck: list[Happening] = []
+    for at_ms in options.moments(Random(f"{options.seed}/shop moments")):
+        for arrival in arrivals.until(at_ms):
+            yield _done(arrival, state)
+        deck = deck or random.sample(list(HAPPENINGS), counts=HAPPENINGS.values(), k=sum(HAPPENINGS.values()))
+        yield _done(_happening(deck.pop(), at_ms, state, random), state)
+    for arrival in arrivals.until(options.end_ms):
+        yield _done(arrival, state)
+
+
+def _happening(happening: Happening, at_ms: int, state: State, random: Random) -> Transaction:
+    statements = _not_empty(happening(state, random))
+    if not statements:
+        happening, statements = sold, _not_empty(sold(state, random))
+    return Transaction(at_ms, happening.__name__, statements, random.random() < ROLLED_BACK_SHARE)
+
+
+def _not_empty(statements: list[Statement]) -> tuple[Statement, ...]:
+    return tuple(statement for statement in statements if statement.rows)
+
+
+def _done(transaction: Transaction, state: State) -> Transaction:
+    if not transaction.is_rolled_back:
+        state.apply(transaction.statements)
+    return transaction
+
+
+def _absent(rows: Iterator[RowT], table: Keyed[RowT]) -> Iterator[RowT]:
+    """Those that aren't in the table when they are asked for: an earlier run may have entered them."""
+    return (row for row in rows if key_of(row) not in table)
+
+
+class _Arrivals:
+    """Who and what is entered by the timetable that the order service knows, too."""
+
+    def __init__(self, options: ShopOptions, state: State) -> None:
+        self._start_ms = options.start_ms
+        products = (product_row(upcoming_product(number)) for number in count())
+        customers = (customer_row(newcomer(number, options.customers)) for number in count())
+        self._products, self._customers = _absent(products, state.products), _absent(customers, state.customers)
+        self._next = 0
+
+    def until(self, at_ms: float) -> Iterator[Transaction]:
+        """Those whose time has come."""
+        while (due_ms := self._due_ms()) <= at_ms:
+            is_customer = self._next % 2
+            row = next(self._customers) if is_customer else next(self._products)
+            yield Transaction(due_ms, ENTERED if is_customer else LISTED, (Statement("c", (row,)),))
+            self._next += 1
+
+    def _due_ms(self) -> int:
+        number, is_customer = divmod(self._next, 2)
+        return self._start_ms + (entered_ms(number) if is_customer else listed_ms(number))

@@ -1,0 +1,74 @@
+"""How is a plan carried out? Each transaction at its time, written down, until the end or until it is stopped."""
+
+import time
+from pathlib import Path
+from threading import Event
+
+from connectors.settings import Settings
+from local.services.clock import Clock
+from local.services.ledger_file import NO_LEDGER
+from local.services.progress import StatusLine
+from local.services.shop.database import read_all
+from local.services.shop.plan import ShopOptions, plan
+from local.services.shop.shop_ledger import ShopLedger, ShopSummary
+from local.services.shop.state import State
+from local.services.shop.writer import Writer
+
+SECONDS_BETWEEN_LINES = 1.0
+
+
+def change_rows(
+    options: ShopOptions,
+    settings: Settings,
+    *,
+    ledger: Path = NO_LEDGER,
+    stop: Event | None = None,
+    quiet: bool = True,
+) -> ShopSummary:
+    """Do what happens in a run, in real time, to the rows that are in the tables now.
+
+    Raises:
+        ShopError: the database can't be used or is away for too long. What was done so far is in the ledger.
+    """
+    state = State.of(*read_all(settings))
+    book = ShopLedger(ledger, (*state.customers.rows, *state.products.rows), _now_ms())
+    complete = False
+    try:
+        complete = _Run(options, settings, state, book, StatusLine(quiet)).until(stop or Event())
+    finally:
+        summary = book.finish(_now_ms(), complete)
+    return summary
+
+
+class _Run:
+    def __init__(
+        self, options: ShopOptions, settings: Settings, state: State, book: ShopLedger, line: StatusLine
+    ) -> None:
+        self._options, self._settings, self._state, self._book, self._line = options, settings, state, book, line
+        self._clock = Clock(options.start_ms, speed=1, real=True)
+        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def until(self, stop: Event) -> bool:
+        """Whether everything was done before `stop`."""
+        with Writer(self._settings, stop, self._wait) as writer:
+            for number, transaction in enumerate(plan(self._options, self._state), start=1):
+                stop.wait(max(0.0, self._clock.seconds_until(transaction.at_ms)))
+                if stop.is_set():
+                    return False
+                self._book.write(writer.do(number, transaction))
+                behind = -self._clock.seconds_until(transaction.at_ms)
+                self._show(f"{number:,} transactions" + (f", {behind:.1f} s behind" if behind > 1 else ""))
+        return not stop.is_set()
+
+    def _wait(self, seconds: float) -> None:
+        self._show(f"the database has been away for {seconds:.0f} s")
+
+    def _show(self, text: str) -> None:
+        if time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+            customers, products = len(self._state.customers), len(self._state.products)
+            self._line.show(f"shop: {customers:,} customers, {products:,} products, {text}")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

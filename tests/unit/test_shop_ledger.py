@@ -1,0 +1,119 @@
+"""Is what was done to the shop's rows written down, and does it say what is in the tables and what was when?"""
+
+import pytest
+
+from local.services.ledger_file import LedgerError
+from local.services.shop.rows import CustomerRow, ProductRow, checksum
+from local.services.shop.shop_ledger import Outcome, ShopLedger, TransactionRecord, Version
+from local.services.shop.state import Statement
+
+
+def customer(number: int, tier: str = "standard") -> CustomerRow:
+    return CustomerRow(f"customer-{number}", "Ada", "ada@mail.example", None, tier, "DE", "de", "Europe/Berlin", False)
+
+
+def product(number: int, category: str = "books") -> ProductRow:
+    return ProductRow(f"product-{number}", "Atlas", category, 10_00, "EUR", 5)
+
+
+def record(
+    number: int, *statements: Statement, outcome: Outcome = "committed", at: int | None = None
+) -> TransactionRecord:
+    """A transaction that was committed at `at`."""
+    return TransactionRecord(
+        number=number,
+        kind="sold",
+        statements=statements,
+        outcome=outcome,
+        began_at=number,
+        ended_at=number + 1,
+        committed_at=at,
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Two customers and a product at first; one changes, one goes, one comes; one change is rolled back."""
+    file = tmp_path / "new folder" / "shop.jsonl"
+    ledger = ShopLedger(file, (customer(1), customer(2), product(1)), started_at=0)
+    ledger.write(record(1, Statement("u", (customer(1, "gold"),)), Statement("u", (product(1, "toys"),)), at=100))
+    ledger.write(record(2, Statement("d", (customer(1, "gold"),)), outcome="rolled_back"))
+    ledger.write(record(3, Statement("d", (customer(2),)), at=200))
+    ledger.write(record(4, Statement("c", (customer(3),)), at=300))
+    ledger.finish(ended_at=400, complete=True)
+    return file
+
+
+def test_the_tables_at_the_end_are_the_first_rows_and_all_that_was_committed(path):
+    # when
+    content = ShopLedger.read(path)
+
+    # then
+    assert content.customers == (customer(1, "gold"), customer(3))
+    assert content.products == (product(1, "toys"),)
+    assert checksum(content.customers) == checksum([customer(3), customer(1, "gold")])
+
+
+def test_every_row_has_its_versions_in_order(path):
+    # when
+    versions = ShopLedger.read(path).versions
+
+    # then
+    assert versions == {
+        "customer-1": [Version(None, customer(1), False), Version(100, customer(1, "gold"), False)],
+        "customer-2": [Version(None, customer(2), False), Version(200, customer(2), True)],
+        "customer-3": [Version(300, customer(3), False)],
+        "product-1": [Version(None, product(1), False), Version(100, product(1, "toys"), False)],
+    }
+
+
+def test_the_summary_counts_transactions(path):
+    # when
+    summary = ShopLedger.read(path).summary
+
+    # then
+    assert summary is not None
+    assert summary.complete
+    assert summary.outcomes == {"committed": 3, "rolled_back": 1}
+    assert summary.kinds == {"sold": 4}
+
+
+def test_a_transaction_of_unknown_outcome_is_in_doubt_and_not_counted_in(tmp_path):
+    # given
+    ledger = ShopLedger(tmp_path / "ledger.jsonl", [customer(1)], started_at=0)
+
+    # when
+    ledger.write(record(1, Statement("d", (customer(1),)), outcome="unknown"))
+
+    # then
+    content = ShopLedger.read(tmp_path / "ledger.jsonl")
+    assert [each.number for each in content.in_doubt] == [1]
+    assert content.customers == (customer(1),)
+
+
+def test_a_ledger_whose_service_was_killed_can_be_read(path):
+    # given
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:4]) + lines[4][:40])
+
+    # when
+    content = ShopLedger.read(path)
+
+    # then
+    assert content.customers == (customer(1, "gold"), customer(2))
+    assert content.summary is None
+
+
+def test_versions_need_a_server_that_keeps_commit_times(tmp_path):
+    # given
+    ledger = ShopLedger(tmp_path / "ledger.jsonl", [customer(1)], started_at=0)
+    ledger.write(record(1, Statement("d", (customer(1),)), at=None))
+
+    # then
+    with pytest.raises(ValueError, match="track_commit_timestamp"):
+        _ = ShopLedger.read(tmp_path / "ledger.jsonl").versions
+
+
+def test_a_ledger_is_not_written_over(path):
+    with pytest.raises(LedgerError, match="already holds"):
+        ShopLedger(path, [], started_at=0)

@@ -1,0 +1,220 @@
+"""What happens to the shop's rows follows from the options and the rows, and hangs together."""
+
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+
+import msgspec
+import pytest
+
+from events import CustomerVersion, ProductVersion
+from local.services.arrivals import EVERY_MS, newcomer
+from local.services.people import TIME_ZONES
+from local.services.population import customer_id
+from local.services.products import LEFTOVER
+from local.services.shop.happenings import HAPPENINGS, LEAST_PRICE, orders
+from local.services.shop.plan import ENTERED, LISTED, ShopOptions, Transaction, plan
+from local.services.shop.rows import CustomerRow, ProductRow, Row, customers_at_first, key_of, products_at_first
+from local.services.shop.state import State
+from tests.builders import event_time
+
+START_MS = event_time("12:00:00")
+OPTIONS = ShopOptions(start_ms=START_MS, rate=20, seconds=60, customers=1_000)
+
+
+def first_rows(customers: int = OPTIONS.customers) -> State:
+    """The tables as they are filled at first."""
+    return State.of(customers_at_first(customers), products_at_first())
+
+
+@cache
+def run() -> tuple[Transaction, ...]:
+    """1,200 transactions, and what is entered by the timetable."""
+    return tuple(plan(OPTIONS, first_rows()))
+
+
+def rows_of(op: str, kind: type[Row]) -> list[Row]:
+    """All rows that are created, updated or deleted in the run."""
+    return [
+        row
+        for transaction in run()
+        for statement in transaction.statements
+        for row in statement.rows
+        if statement.op == op and isinstance(row, kind)
+    ]
+
+
+def test_the_same_options_on_the_same_rows_lead_to_the_same_changes():
+    assert tuple(plan(OPTIONS, first_rows())) == run()
+
+
+def test_another_seed_leads_to_others():
+    assert next(plan(replace(OPTIONS, seed=8), first_rows())) != run()[0]
+
+
+def test_a_run_has_as_many_transactions_as_it_was_asked_for_in_order_of_time():
+    # when
+    times = [transaction.at_ms for transaction in run()]
+    by_timetable = [transaction for transaction in run() if transaction.kind in {LISTED, ENTERED}]
+
+    # then
+    assert len(times) - len(by_timetable) == 1_200
+    assert times == sorted(times)
+    assert times[0] >= START_MS and times[-1] <= START_MS + 60_000
+
+
+def test_each_hundred_transactions_contain_everything_that_can_happen():
+    # given
+    kinds = [transaction.kind for transaction in run() if transaction.kind not in {LISTED, ENTERED}]
+
+    # then
+    can_always = {happening.__name__ for happening in HAPPENINGS} - {"listed_again"}
+    for start in range(0, 1_200, 100):
+        assert can_always <= set(kinds[start : start + 100])
+    assert "listed_again" in kinds
+
+
+def test_transactions_are_of_many_sizes_and_some_are_rolled_back():
+    # when
+    sizes = {sum(len(statement.rows) for statement in transaction.statements) for transaction in run()}
+    rolled_back = [transaction for transaction in run() if transaction.is_rolled_back]
+
+    # then
+    assert min(sizes) == 1
+    assert max(sizes) >= 40
+    assert len(sizes) > 20
+    assert len(rolled_back) / len(run()) == pytest.approx(0.04, abs=0.02)
+
+
+def test_some_transactions_change_a_row_twice_and_some_change_both_tables():
+    # given
+    statements = [transaction.statements for transaction in run() if len(transaction.statements) == 2]
+
+    # then
+    keys = [[{key_of(row) for row in statement.rows} for statement in pair] for pair in statements]
+    assert any(first & second for first, second in keys)
+    assert any(
+        {type(row) for statement in pair for row in statement.rows} == {CustomerRow, ProductRow} for pair in statements
+    )
+
+
+def test_every_column_changes():
+    # given
+    state, changed = first_rows(), set()
+    before: dict[str, Row] = {key_of(row): row for row in (*state.customers.rows, *state.products.rows)}
+
+    # when
+    for row in (*rows_of("u", CustomerRow), *rows_of("u", ProductRow)):
+        old = before.get(key_of(row), row)
+        changed |= {name for name in row.__struct_fields__ if getattr(old, name) != getattr(row, name)}
+        before[key_of(row)] = row
+
+    # then
+    keys = {"customer_id", "product_id", "currency"}
+    assert changed == {*CustomerRow.__struct_fields__, *ProductRow.__struct_fields__} - keys
+
+
+def test_every_change_fits_the_rows_that_are_there_and_is_a_valid_event():
+    # given
+    there: dict[str, Row] = {key_of(row): row for row in (*customers_at_first(1_000), *products_at_first())}
+    version = {"event_id": "id", "event_time": 0, "op": "c", "lsn": 1, "deleted": False}
+
+    # when
+    for transaction in run():
+        after = dict(there)
+        for statement in transaction.statements:
+            assert len({key_of(row) for row in statement.rows}) == len(statement.rows) > 0
+            assert len({type(row) for row in statement.rows}) == 1
+            for row in statement.rows:
+                event = CustomerVersion if isinstance(row, CustomerRow) else ProductVersion
+                msgspec.convert(version | msgspec.structs.asdict(row), event)
+                assert (key_of(row) in after) is (statement.op != "c")
+                if statement.op == "d":
+                    assert after.pop(key_of(row)) == row
+                else:
+                    after[key_of(row)] = row
+        there = there if transaction.is_rolled_back else after
+
+    # then
+    end = first_rows()
+    for _ in plan(OPTIONS, end):
+        pass
+    assert there == {key_of(row): row for row in (*end.customers.rows, *end.products.rows)}
+
+
+def test_nobody_who_orders_and_nothing_that_is_sold_is_ever_deleted():
+    # when
+    customers, products = rows_of("d", CustomerRow), rows_of("d", ProductRow)
+
+    # then
+    assert customers and products
+    assert not any(orders(row) for row in customers if isinstance(row, CustomerRow))
+    assert all(key_of(row).startswith(LEFTOVER) for row in products)
+
+
+def test_prices_stay_prices_and_places_belong_together():
+    # given
+    moved = [transaction for transaction in run() if transaction.kind == "moved"]
+
+    # then
+    assert min(row.price_minor for row in rows_of("u", ProductRow) if isinstance(row, ProductRow)) >= LEAST_PRICE
+    for row in (row for transaction in moved for row in transaction.statements[0].rows):
+        assert isinstance(row, CustomerRow)
+        assert row.time_zone in TIME_ZONES.values()
+        assert row.phone is None or row.phone.startswith("+")
+
+
+def test_upcoming_products_and_newcomers_are_entered_by_the_timetable():
+    # when
+    entered = [
+        (transaction.at_ms - START_MS, key_of(transaction.statements[0].rows[0]))
+        for transaction in run()
+        if transaction.kind in {LISTED, ENTERED}
+    ]
+
+    # then
+    assert entered[:4] == [
+        (EVERY_MS, "product-0201"),
+        (EVERY_MS * 3 // 2, "customer-0001009"),
+        (EVERY_MS * 2, "product-0202"),
+        (EVERY_MS * 5 // 2, "customer-0001019"),
+    ]
+    assert entered[-1] == (60_000, "product-0215")
+
+
+def test_a_run_on_the_rows_of_another_goes_on_with_the_next_products_and_customers():
+    # given
+    state = first_rows()
+    first = list(plan(OPTIONS, state))
+
+    # when
+    second = list(plan(replace(OPTIONS, start_ms=START_MS + 60_000), state))
+
+    # then
+    created = Counter(
+        key_of(row)
+        for transaction in first + second
+        for statement in transaction.statements
+        if statement.op == "c" and not transaction.is_rolled_back
+        for row in statement.rows
+        if not key_of(row).startswith(LEFTOVER)
+    )
+    assert set(created.values()) == {1}
+    assert "product-0216" in created
+
+
+def test_a_run_without_an_end_goes_on():
+    # when
+    transactions = list(islice(plan(replace(OPTIONS, seconds=0), first_rows()), 3_000))
+
+    # then
+    assert transactions[-1].at_ms - START_MS > 120_000
+
+
+@pytest.mark.parametrize(("customers", "first"), [(1_000, 1_009), (1_009, 1_009), (1_010, 1_019)])
+def test_newcomers_follow_the_customers_that_the_shop_begins_with(customers, first):
+    assert [customer_id(newcomer(number, customers)) for number in range(2)] == [
+        customer_id(first),
+        customer_id(first + 10),
+    ]
