@@ -1,0 +1,186 @@
+"""How do the tables of a database change? By numbered files, each applied once, in a transaction, never undone."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from ops.postgres import Connection
+
+FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+OTHERS_WITHIN_SECONDS = 60
+"""How long another `migrate` is waited for."""
+TABLES_WITHIN_SECONDS = 10
+"""How long whoever uses a table is waited for; everybody else who wants it waits behind us meanwhile."""
+
+
+class MigrationError(RuntimeError):
+    """The migrations can't be applied as they are; the text says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file."""
+
+    version: int
+    file: str
+    """The file's name."""
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """Differs when the file has been edited."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What the database remembers of a migration."""
+
+    version: int
+    file: str
+    checksum: str
+    applied_at: datetime
+
+
+def read(folder: Path) -> list[Migration]:
+    """The migrations in a folder, in order.
+
+    Raises:
+        MigrationError: a file isn't named like one, or the numbers are not 1, 2, 3…
+    """
+    migrations = []
+    for file in sorted(folder.iterdir()):
+        named = FILE_NAME.fullmatch(file.name)
+        if not named:
+            raise MigrationError(f"{file} is not named as a migration is: 0001_what_it_does.sql")
+        migrations.append(Migration(int(named[1]), file.name, file.read_text("utf-8")))
+    for expected, migration in enumerate(migrations, start=1):
+        if migration.version != expected:
+            raise MigrationError(f"{folder / migration.file} should have the number {expected:04}")
+    return migrations
+
+
+def applied(connection: Connection, schema: str) -> list[Applied]:
+    """What was applied to a schema, in order; changes nothing."""
+    [[remembers]] = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{schema}.migrations"])
+    if not remembers:
+        return []
+    rows = connection.execute(
+        sql.SQL("SELECT version, file, checksum, applied_at FROM {}.migrations ORDER BY version").format(
+            sql.Identifier(schema)
+        )
+    )
+    return [Applied(*row) for row in rows]
+
+
+def pending(migrations: Sequence[Migration], known: Iterable[Applied]) -> list[Migration]:
+    """What is still to be applied.
+
+    Raises:
+        MigrationError: the files don't go on from where the database is.
+    """
+    files = {migration.version: migration for migration in migrations}
+    done = {each.version: each for each in known}
+    if problems := [problem for each in done.values() if (problem := _problem(each, files))]:
+        raise MigrationError("\n".join(problems))
+    return [migration for migration in migrations if migration.version not in done]
+
+
+def _problem(known: Applied, files: Mapping[int, Migration]) -> str:
+    when = f"was applied on {known.applied_at:%Y-%m-%d %H:%M:%S} UTC"
+    file = files.get(known.version)
+    if file is None:
+        return f"{known.file} {when}, but isn't here: this checkout is older than the database"
+    if file.checksum != known.checksum:
+        return (
+            f"{file.file} {when} as {known.file} and has been edited since: restore it, "
+            "and put what is to change into a new file"
+        )
+    return ""
+
+
+def migrate(connection: Connection, schema: str, migrations: Sequence[Migration]) -> list[Migration]:
+    """Apply what is still to be applied, each with its record in a transaction of its own; answers what was.
+
+    Whoever comes second waits, and finds the work done.
+
+    Raises:
+        MigrationError: nothing could be applied, or one failed; those before it stay.
+    """
+    _wait_for_others(connection, schema)
+    connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{TABLES_WITHIN_SECONDS}s")))
+    with connection.transaction():
+        connection.execute(_memory(schema))
+    todo = pending(migrations, applied(connection, schema))
+    for migration in todo:
+        _apply(connection, schema, migration)
+    return todo
+
+
+def _wait_for_others(connection: Connection, schema: str) -> None:
+    connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{OTHERS_WITHIN_SECONDS}s")))
+    try:
+        # Held until the connection is closed.
+        connection.execute("SELECT pg_advisory_lock(hashtextextended('migrations of ' || %s, 0))", [schema])
+    except psycopg.errors.LockNotAvailable:
+        raise MigrationError(
+            f"somebody else has been migrating for {OTHERS_WITHIN_SECONDS} s: nothing was changed"
+        ) from None
+
+
+def _memory(schema: str) -> sql.Composed:
+    return sql.SQL("""
+        CREATE SCHEMA IF NOT EXISTS {schema};
+        CREATE TABLE IF NOT EXISTS {schema}.migrations (
+            version integer PRIMARY KEY,
+            file text NOT NULL,
+            checksum text NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT now(),
+            applied_by text NOT NULL DEFAULT current_user
+        );
+        COMMENT ON TABLE {schema}.migrations IS 'One row per file that made or changed the tables of this schema.';
+        COMMENT ON COLUMN {schema}.migrations.version IS 'The number that its name begins with.';
+        COMMENT ON COLUMN {schema}.migrations.file IS 'Its name.';
+        COMMENT ON COLUMN {schema}.migrations.checksum IS 'SHA-256 of its text, in hexadecimal digits.';
+        COMMENT ON COLUMN {schema}.migrations.applied_at IS 'When.';
+        COMMENT ON COLUMN {schema}.migrations.applied_by IS 'As which user.';
+    """).format(schema=sql.Identifier(schema))
+
+
+def _apply(connection: Connection, schema: str, migration: Migration) -> None:
+    try:
+        with connection.transaction():
+            began = _transaction(connection)
+            connection.execute(migration.text.encode())
+            if _transaction(connection) != began:
+                raise MigrationError(f"{migration.file} ends its transaction: take its COMMIT or ROLLBACK out")
+            connection.execute(
+                sql.SQL("INSERT INTO {}.migrations (version, file, checksum) VALUES (%s, %s, %s)").format(
+                    sql.Identifier(schema)
+                ),
+                [migration.version, migration.file, migration.checksum],
+            )
+    except psycopg.errors.LockNotAvailable:
+        raise MigrationError(
+            f"{migration.file} was not applied: a table that it changes is in use for longer than "
+            f"{TABLES_WITHIN_SECONDS} s; stop the jobs that write to it, or try again"
+        ) from None
+    except (psycopg.ProgrammingError, psycopg.IntegrityError, psycopg.DataError, psycopg.NotSupportedError) as error:
+        raise MigrationError(
+            f"{migration.file}{_place(migration, error)}: {error}\nnothing of it was applied"
+        ) from error
+
+
+def _transaction(connection: Connection) -> object:
+    return connection.execute("SELECT pg_current_xact_id()::text").fetchone()
+
+
+def _place(migration: Migration, error: psycopg.Error) -> str:
+    position = error.diag.statement_position
+    return f", line {migration.text.count(chr(10), 0, int(position)) + 1}" if position else ""

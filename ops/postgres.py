@@ -1,0 +1,81 @@
+"""How does `ops` get a connection to a PostgreSQL database? With deadlines, and errors for the reader."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg.rows import TupleRow
+
+CONNECT_SECONDS = 5
+
+Connection = psycopg.Connection[TupleRow]
+
+
+class DatabaseError(ConnectionError):
+    """The database can't be used; the text says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is, and who uses it."""
+
+    url: str
+    """`postgresql://host:port/database`."""
+    user: str
+    password: str
+    variable: str
+    """What the settings' variables begin with, such as `MILLRACE_WAREHOUSE`."""
+
+
+@contextmanager
+def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]:
+    """A connection in autocommit mode, closed at the end.
+
+    Args:
+        statement_seconds: after so long the server gives up a statement.
+
+    Raises:
+        DatabaseError: there is no connection, or it broke, or a statement took too long.
+    """
+    try:
+        connection = psycopg.connect(
+            address.url,
+            user=address.user,
+            password=address.password,
+            connect_timeout=CONNECT_SECONDS,
+            application_name="millrace ops",
+            options=f"-c statement_timeout={statement_seconds}s -c TimeZone=UTC",
+            autocommit=True,
+        )
+    except psycopg.OperationalError as error:
+        raise DatabaseError(_in_words(address, str(error))) from None
+    with connection:
+        try:
+            yield connection
+        except psycopg.errors.QueryCanceled:
+            raise DatabaseError(
+                f"the database at {address.url} took longer than {statement_seconds} s to answer"
+            ) from None
+        except psycopg.OperationalError as error:
+            raise DatabaseError(f"the connection to {address.url} broke: {error}") from error
+
+
+def _in_words(address: Address, message: str) -> str:
+    """Why there is no connection. The server's own words, which are English unless it is told otherwise, come last."""
+    database = urlsplit(address.url).path.removeprefix("/")
+    reasons = {
+        r"authentication failed|no password": f"PostgreSQL at {address.url} doesn't accept the password of "
+        f"{address.user}: set {address.variable}_USER and {address.variable}_PASSWORD",
+        r"database .* does not exist": f"PostgreSQL runs at {address.url}, but has no database {database}: create it, "
+        f"or set {address.variable}_URL to another",
+        r"role .* does not exist|not permitted|permission denied": f"PostgreSQL at {address.url} doesn't let "
+        f"{address.user} in: set {address.variable}_USER",
+    }
+    unreachable = (
+        f"no PostgreSQL answers at {address.url}: start it (`make up`), or set {address.variable}_URL to where it is"
+    )
+    words = next((words for pattern, words in reasons.items() if re.search(pattern, message)), unreachable)
+    return f"{words}\n{' '.join(message.split())}"
