@@ -24,7 +24,8 @@ from local.demo import proof
 from local.demo.job_figures import JobFigures, job_figures
 from local.demo.observer import Observer
 from local.demo.view import LiveView, PlainView, View, figures
-from local.services.ledger import Ledger, LedgerContent, LedgerError
+from local.services.ledger import Ledger, LedgerContent
+from local.services.ledger_file import LedgerError
 from local.settings import state_directory
 from local.stack.__main__ import FAULTS
 from local.stack.supervisor import Stack

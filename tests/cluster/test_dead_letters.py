@@ -34,7 +34,8 @@ def written(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> l
     tables.execute_sql(sql.read("views/dead_letters_of.sql", {"TABLE": "payments", "JOB": "a job"}))
     columns = ", ".join(field.name for field in msgspec.structs.fields(DeadLetter))
     tables.execute_sql(f"""
-        INSERT INTO dead_letters_out ({columns}, record_time) SELECT {columns}, record_time FROM dead_letters_of_payments
+        INSERT INTO dead_letters_out ({columns}, record_time)
+        SELECT {columns}, record_time FROM dead_letters_of_payments
     """).wait()
     return read_records(folder / "out")
 
