@@ -1,5 +1,6 @@
 """Every topic, declared once: what is in it, by what it is keyed, how long it is kept, who owns it."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -20,6 +21,7 @@ from events import (
     TopProduct,
     UnpaidOrder,
 )
+from events.schemas import rules_text
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -48,6 +50,11 @@ class Topic:
     def subject(self) -> str:
         """The schema's name in the registry."""
         return f"{self.name}-value"
+
+    @property
+    def schema_variable(self) -> str:
+        """What stands for its event's schema in SQL files, e.g. `${PAYMENTS_SCHEMA}`."""
+        return f"{re.sub('[-.]', '_', self.name).upper()}_SCHEMA"
 
     def config(self) -> dict[str, str]:
         """The topic's configuration as Kafka spells it."""
@@ -91,3 +98,8 @@ TOPICS = (
     LATE_PAYMENTS,
     DEAD_LETTERS,
 )
+
+
+def schema_variables() -> dict[str, str]:
+    """What fills `${…_SCHEMA}` in SQL files: all that a table's format is to ask of the topic's records."""
+    return {topic.schema_variable: rules_text(topic.event) for topic in TOPICS}

@@ -15,6 +15,10 @@ from events.base import Event
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The newest draft that the registry's compatibility checker understands."""
 
+_WORDS = {"$schema", "title", "description", "default"}
+_BY_NAME = {"properties", "definitions"}
+"""Keywords under which names stand that aren't keywords."""
+
 
 def schema(event: type[Event]) -> dict[str, Any]:
     """JSON Schema of one event on the wire.
@@ -34,6 +38,11 @@ def schema_text(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def rules_text(event: type[Event]) -> str:
+    """All that its schema asks of a record, in one line and without a word of explanation: what a reader enforces."""
+    return json.dumps(_without_words(schema(event)), separators=(",", ":"))
+
+
 @cache
 def field_docstrings(struct: type[msgspec.Struct]) -> Mapping[str, str]:
     """The strings that stand under a struct's fields in its source, inherited ones included, by field name."""
@@ -46,6 +55,22 @@ def field_docstrings(struct: type[msgspec.Struct]) -> Mapping[str, str]:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(docstring))):
                 found[name] = inspect.cleandoc(docstring)
     return found
+
+
+def _without_words(node: Any) -> Any:
+    """A schema, or the list of schemas or the flag that stands in the place of one."""
+    match node:
+        case dict():
+            return {
+                keyword: {name: _without_words(each) for name, each in value.items()}
+                if keyword in _BY_NAME
+                else _without_words(value)
+                for keyword, value in node.items()
+                if keyword not in _WORDS
+            }
+        case list():
+            return [_without_words(each) for each in node]
+    return node
 
 
 def _structs(annotation: Any) -> Iterator[type[msgspec.Struct]]:

@@ -8,6 +8,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 
 from connectors import flink_home
 from connectors.settings import Settings
+from connectors.topics import schema_variables
 
 CONFIGURATION = Path(__file__).parent.parent / "flink-conf"
 
@@ -35,5 +36,6 @@ def stream_environment(job: str) -> StreamExecutionEnvironment:
 
 
 def variables(job: str, settings: Settings) -> dict[str, str]:
-    """What fills `${…}` in SQL files: all settings, and the job's own consumer group."""
-    return settings.as_variables() | {"CONSUMER_GROUP": f"{settings.consumer_group_prefix}.{job}"}
+    """What fills `${…}` in SQL files: all settings, the schema of every topic, and the job's own consumer group."""
+    group = f"{settings.consumer_group_prefix}.{job}"
+    return settings.as_variables() | schema_variables() | {"CONSUMER_GROUP": group}

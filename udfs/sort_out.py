@@ -41,7 +41,7 @@ def outcomes(noteworthy: Noteworthy, job: str) -> Iterator[Outcome]:
     try:
         payment = msgspec.json.decode(noteworthy.payload or b"", type=Payment)
     except msgspec.ValidationError as error:
-        # It has the right fields and types, but a value that a payment can't have.
+        # The table takes no such payment; where one comes another way, it must not fail the job time and again.
         yield _dead_letter(noteworthy, str(error), job)
         return
     if verdict.failures:

@@ -1,6 +1,6 @@
 -- One row per record of the topic `enriched-orders`, keyed by order_id: an order in one of its revisions, at most one of
--- them complete; a record that doesn't decode has only `error` and `payload`. Event time is the record's timestamp, which
--- is the order's in every revision.
+-- them complete; a record that is no such order has only `error` and `payload`. Event time is the record's timestamp,
+-- which is the order's in every revision.
 CREATE TABLE enriched_orders (
     event_id STRING,
     event_type STRING,
@@ -53,5 +53,5 @@ CREATE TABLE enriched_orders (
     'key.fields' = 'record_key',
     'value.format' = 'guarded-json',
     'value.fields-include' = 'EXCEPT_KEY',
-    'value.guarded-json.required' = 'event_id;revision;complete;missing;order_id;customer_id;currency;total_minor;lines_total_minor;totals_agree;shipping_country;lines'
+    'value.guarded-json.schema' = '${ENRICHED_ORDERS_SCHEMA}'
 )

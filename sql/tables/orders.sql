@@ -1,4 +1,4 @@
--- One row per record of the topic `orders`, keyed by order_id; a record that doesn't decode has only `error` and
+-- One row per record of the topic `orders`, keyed by order_id; a record that is no order has only `error` and
 -- `payload`. Event time is the record's timestamp, as in payments.sql. The same order may come more than once.
 CREATE TABLE orders (
     event_id STRING,
@@ -37,5 +37,5 @@ CREATE TABLE orders (
     'key.fields' = 'record_key',
     'value.format' = 'guarded-json',
     'value.fields-include' = 'EXCEPT_KEY',
-    'value.guarded-json.required' = 'event_id;order_id;customer_id;currency;lines;total_minor;shipping_country'
+    'value.guarded-json.schema' = '${ORDERS_SCHEMA}'
 )

@@ -1,4 +1,4 @@
--- One row per record of the topic `payments`, keyed by card_id; a record that doesn't decode has only `error` and
+-- One row per record of the topic `payments`, keyed by card_id; a record that is no payment has only `error` and
 -- `payload`. Event time is the record's timestamp, so that watermarks are made per partition and whatever the payload.
 -- The primary key of a payment is payment_id; a merchant's retry repeats it.
 CREATE TABLE payments (
@@ -43,5 +43,5 @@ CREATE TABLE payments (
     'key.fields' = 'record_key',
     'value.format' = 'guarded-json',
     'value.fields-include' = 'EXCEPT_KEY',
-    'value.guarded-json.required' = 'event_id;payment_id;customer_id;card_id;merchant_id;merchant_category;amount_minor;currency;base_amount_minor;base_currency;country;latitude;longitude;device_id;channel;status'
+    'value.guarded-json.schema' = '${PAYMENTS_SCHEMA}'
 )

@@ -338,7 +338,7 @@ def test_timestamps_can_be_in_iso_form(table_environment: StreamTableEnvironment
         ("id STRING, payload BYTES", {}, "it needs a column `error` STRING"),
         ("id STRING, error STRING", {}, "it needs a column `payload` BYTES"),
         ("id STRING, error INT, payload BYTES", {}, "it needs a column `error` STRING"),
-        ("id STRING NOT NULL, error STRING, payload BYTES", {}, "list it in the option 'guarded-json.required'"),
+        ("id STRING NOT NULL, error STRING, payload BYTES", {}, "make it nullable; 'guarded-json.schema' or"),
         ("id STRING, error STRING, payload BYTES", {"required": "id;name"}, "names `name`, which is not a data column"),
         ("id STRING, error STRING, payload BYTES", {"required": "error"}, "names `error`, which is not a data column"),
         ("id STRING, error STRING, payload BYTES", {"ignore-parse-errors": "true"}, "Unsupported options"),

@@ -90,15 +90,9 @@ def test_a_table_s_event_time_is_the_record_s_timestamp(topic: Topic) -> None:
 
 
 @of_every_table
-def test_a_table_asks_for_the_fields_that_the_event_must_have(topic: Topic) -> None:
-    must_have = {
-        field.encode_name
-        for field in inspect.type_info(topic.event).fields  # type: ignore[attr-defined]
-        if field.required and not isinstance(field.type, inspect.UnionType)
-    }
-    asked_for = set(option(table(topic), "value.guarded-json.required").split(";")) - {""}
-
-    assert asked_for == must_have - {"event_time"}
+def test_a_table_asks_for_the_schema_of_its_topic(topic: Topic) -> None:
+    assert option(table(topic), "value.guarded-json.schema") == f"${{{topic.schema_variable}}}"
+    assert option(table(topic), "value.guarded-json.required") == ""
 
 
 @of_every_sink_table

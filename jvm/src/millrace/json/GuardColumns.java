@@ -2,6 +2,8 @@ package millrace.json;
 
 import java.io.Serializable;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 import org.apache.flink.configuration.ReadableConfig;
@@ -44,8 +46,8 @@ record GuardColumns(String table, String error, String payload) implements Seria
         for (RowType.RowField field : type.getFields()) {
             if (!field.getType().isNullable()) {
                 throw problem(
-                        "column `%s` can't be NOT NULL, as it is NULL where a record is wrong: make it nullable, and "
-                                + "list it in the option 'guarded-json.required' if every good record has it",
+                        "column `%s` can't be NOT NULL, as it is NULL where a record is wrong: make it nullable; "
+                                + "'guarded-json.schema' or 'guarded-json.required' says what every good record has",
                         field.getName());
             }
         }
@@ -55,6 +57,28 @@ record GuardColumns(String table, String error, String payload) implements Seria
             }
         }
         return type;
+    }
+
+    /**
+     * From its text; without one anything goes.
+     *
+     * @throws ValidationException there is something in it that can't be enforced
+     */
+    SchemaNode schema(Optional<String> text) {
+        return text.map(given -> fitting(() -> SchemaParser.parse(given))).orElse(SchemaNode.ANYTHING);
+    }
+
+    /**
+     * What is made of the table's columns and its schema.
+     *
+     * @throws ValidationException they don't fit; says also which table this is
+     */
+    <T> T fitting(Supplier<T> made) {
+        try {
+            return made.get();
+        } catch (ValidationException wrong) {
+            throw problem("%s", wrong.getMessage());
+        }
     }
 
     private void check(RowType type, String name, LogicalTypeRoot root, String typeName, String purpose) {

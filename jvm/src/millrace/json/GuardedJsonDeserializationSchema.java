@@ -22,6 +22,7 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
     private final TypeInformation<RowData> producedType;
     private final GuardColumns columns;
     private final List<String> required;
+    private final SchemaNode schema;
     private final TimestampFormat timestampFormat;
     private final int errorField;
     private final int payloadField;
@@ -29,17 +30,19 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
     private transient RecordReader reader;
     private transient Counter rejected;
 
-    /** Fails where the statement is planned if a column's type can't be read. */
+    /** Fails where the statement is planned if a column can't be read or isn't made for what the schema allows. */
     GuardedJsonDeserializationSchema(
             RowType type,
             TypeInformation<RowData> producedType,
             GuardColumns columns,
             List<String> required,
+            SchemaNode schema,
             TimestampFormat timestampFormat) {
         this.type = type;
         this.producedType = producedType;
         this.columns = columns;
         this.required = List.copyOf(required);
+        this.schema = schema;
         this.timestampFormat = timestampFormat;
         errorField = type.getFieldIndex(columns.error());
         payloadField = type.getFieldIndex(columns.payload());
@@ -53,7 +56,7 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
     }
 
     private RecordReader newReader() {
-        return new RecordReader(type, columns, required, timestampFormat);
+        return new RecordReader(type, columns, required, schema, timestampFormat);
     }
 
     /** Null for a tombstone. An error that doesn't lie in the record is let out, so that the task fails. */
@@ -68,7 +71,7 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
             return row;
         } catch (BadRecordException wrong) {
             rejected.inc();
-            reader = newReader(); // a parser's table of names outlives the record, and bad ones must not fill it
+            reader.forgetNames();
             GenericRowData row = new GenericRowData(type.getFieldCount());
             row.setField(errorField, StringData.fromString(wrong.getMessage()));
             row.setField(payloadField, value);

@@ -24,6 +24,7 @@ import org.apache.flink.table.factories.DynamicTableFactory;
 import org.apache.flink.table.factories.FactoryUtil;
 import org.apache.flink.table.factories.SerializationFormatFactory;
 import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.logical.RowType;
 
 /**
  * {@code 'format' = 'guarded-json'}: Flink's JSON format, but a record that doesn't fit the table stops nothing.
@@ -33,9 +34,12 @@ import org.apache.flink.table.types.DataType;
  * can't be used, since it is late, leads to as good a dead letter. Types map to JSON as in Flink's {@code json} format,
  * whose options keep their names after this format's prefix.
  *
+ * <p>What a good record is, beyond what its columns can hold, says its JSON Schema in {@code guarded-json.schema}. All
+ * of it is enforced while the record is read, also for fields that have no column. Without a schema, {@code
+ * guarded-json.required} names what a record must have.
+ *
  * <p>The table's columns must be nullable: the planner takes NOT NULL for a promise and leaves out the checks, and an
- * error row would break it. What a good record must have is named in {@code guarded-json.required}. Inside a ROW, an
- * ARRAY or a MAP, NOT NULL is sound, and is enforced.
+ * error row would break it. Inside a ROW, an ARRAY or a MAP, NOT NULL is sound, and is enforced.
  *
  * <p>A table that is written to writes JSON as Flink does, without the two columns.
  */
@@ -49,6 +53,14 @@ public final class GuardedJsonFormatFactory implements DeserializationFormatFact
                     .asList()
                     .defaultValues()
                     .withDescription("Columns that a good record has, and not as null; separated by semicolons.");
+
+    static final ConfigOption<String> SCHEMA =
+            ConfigOptions.key("schema")
+                    .stringType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "JSON Schema of the records: which fields a good record has, and which values they can "
+                                    + "have, also those that the table has no column for.");
 
     static final ConfigOption<String> ERROR_COLUMN =
             ConfigOptions.key("error-column")
@@ -77,6 +89,7 @@ public final class GuardedJsonFormatFactory implements DeserializationFormatFact
     public Set<ConfigOption<?>> optionalOptions() {
         return Set.of(
                 REQUIRED,
+                SCHEMA,
                 ERROR_COLUMN,
                 PAYLOAD_COLUMN,
                 JsonFormatOptions.TIMESTAMP_FORMAT,
@@ -93,17 +106,18 @@ public final class GuardedJsonFormatFactory implements DeserializationFormatFact
         JsonFormatOptionsUtil.validateDecodingFormatOptions(options);
         GuardColumns columns = GuardColumns.of(context, options);
         List<String> required = options.get(REQUIRED);
+        SchemaNode schema = columns.schema(options.getOptional(SCHEMA));
         TimestampFormat timestampFormat = JsonFormatOptionsUtil.getTimestampFormat(options);
         return new DecodingFormat<>() {
             @Override
             public DeserializationSchema<RowData> createRuntimeDecoder(
                     DynamicTableSource.Context source, DataType produced) {
-                return new GuardedJsonDeserializationSchema(
-                        columns.checked(produced, required),
-                        source.createTypeInformation(produced),
-                        columns,
-                        required,
-                        timestampFormat);
+                RowType type = columns.checked(produced, required);
+                var producedType = source.<RowData>createTypeInformation(produced);
+                return columns.fitting(
+                        () ->
+                                new GuardedJsonDeserializationSchema(
+                                        type, producedType, columns, required, schema, timestampFormat));
             }
 
             @Override

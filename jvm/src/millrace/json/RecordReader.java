@@ -24,18 +24,30 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadFea
  */
 final class RecordReader {
 
-    private final JsonFactory parsers;
     private final RowReader row;
+    private JsonFactory parsers = newParsers();
 
-    RecordReader(RowType type, GuardColumns columns, List<String> required, TimestampFormat timestampFormat) {
-        parsers =
-                JsonFactory.builder()
-                        .disable(JsonFactory.Feature.CHARSET_DETECTION)
-                        .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                        .build();
+    RecordReader(
+            RowType type,
+            GuardColumns columns,
+            List<String> required,
+            SchemaNode schema,
+            TimestampFormat timestampFormat) {
         Set<String> data = new HashSet<>(type.getFieldNames());
         data.removeIf(columns::contain);
-        row = new RowReader(type, data::contains, Set.copyOf(required)::contains, timestampFormat);
+        row = new RowReader(type, schema, data::contains, Set.copyOf(required)::contains, timestampFormat);
+    }
+
+    private static JsonFactory newParsers() {
+        return JsonFactory.builder()
+                .disable(JsonFactory.Feature.CHARSET_DETECTION)
+                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                .build();
+    }
+
+    /** A parser's table of names outlives the record, and bad ones must not fill it. */
+    void forgetNames() {
+        parsers = newParsers();
     }
 
     /**

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Predicate;
 
 import org.apache.flink.formats.common.TimestampFormat;
@@ -14,27 +15,61 @@ import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
 
-/** An object with fields of known names; other fields are skipped. */
+/** An object with fields of known names, some of which go into columns; other fields are skipped, or are wrong. */
 final class RowReader implements ValueReader {
 
     static final String EXPECTED = "an object";
 
-    private record Field(String name, int position, boolean required, ValueReader reader) {}
+    private static final int NO_COLUMN = -1;
+
+    private record Field(int column, int required, boolean nullable, ValueReader reader) {
+
+        boolean isRequired() {
+            return required >= 0;
+        }
+    }
 
     private final int arity;
+    private final boolean closed;
     private final Map<String, Field> fields = new HashMap<>();
-    private final List<Field> required = new ArrayList<>();
+    private final List<String> required = new ArrayList<>();
 
-    RowReader(RowType type, Predicate<String> isRead, Predicate<String> isRequired, TimestampFormat timestampFormat) {
+    /**
+     * Of a row type and what its schema says of the object.
+     *
+     * @param isRead whether a column is a field of the object
+     * @param isRequired whether a column must be there, and not as null, whatever the schema says
+     */
+    RowReader(
+            RowType type,
+            SchemaNode schema,
+            Predicate<String> isRead,
+            Predicate<String> isRequired,
+            TimestampFormat timestampFormat) {
         arity = type.getFieldCount();
-        for (int position = 0; position < arity; position++) {
-            String name = type.getFieldNames().get(position);
+        closed = schema.closed();
+        for (int column = 0; column < arity; column++) {
+            String name = type.getFieldNames().get(column);
             if (isRead.test(name)) {
-                ValueReader reader = ValueReaders.of(type.getTypeAt(position), timestampFormat);
-                fields.put(name, new Field(name, position, isRequired.test(name), reader));
+                SchemaNode property = schema.property(name);
+                ValueReader reader = ValueReaders.of(type.getTypeAt(column), property, timestampFormat);
+                boolean asked = isRequired.test(name);
+                add(name, column, asked || schema.required().contains(name), property.nullable() && !asked, reader);
             }
         }
-        fields.values().stream().filter(Field::required).forEach(required::add);
+        schema.propertiesWithout(Set.copyOf(fields.keySet()))
+                .forEach(
+                        (name, property) -> {
+                            ValueReader reader = ValueReaders.ofNoColumn(property, timestampFormat);
+                            add(name, NO_COLUMN, schema.required().contains(name), property.nullable(), reader);
+                        });
+    }
+
+    private void add(String name, int column, boolean isRequired, boolean nullable, ValueReader reader) {
+        fields.put(name, new Field(column, isRequired ? required.size() : -1, nullable, reader));
+        if (isRequired) {
+            required.add(name);
+        }
     }
 
     @Override
@@ -43,27 +78,43 @@ final class RowReader implements ValueReader {
             throw ValueReader.wrongType(parser, EXPECTED);
         }
         GenericRowData row = new GenericRowData(arity);
-        int found = 0;
+        boolean[] isThere = new boolean[required.size()];
+        int there = 0;
         for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
             JsonToken token = parser.nextToken();
             Field field = fields.get(name);
             if (field == null) {
+                if (closed) {
+                    throw BadRecordException.at(parser, "its schema has no such field");
+                }
                 parser.skipChildren();
-            } else if (token != JsonToken.VALUE_NULL) {
-                row.setField(field.position, field.reader.read(parser));
-                found += field.required ? 1 : 0;
-            } else if (field.required) {
-                throw BadRecordException.at(parser, "null, but it is required");
+                continue;
+            }
+            if (field.isRequired()) {
+                isThere[field.required] = true;
+                there++;
+            }
+            if (token != JsonToken.VALUE_NULL) {
+                Object value = field.reader.read(parser);
+                if (field.column != NO_COLUMN) {
+                    row.setField(field.column, value);
+                }
+            } else if (!field.nullable) {
+                throw BadRecordException.at(
+                        parser, field.isRequired() ? "null, but it is required" : "null, but it can only be left out");
             }
         }
-        if (found < required.size()) {
-            throw missing(parser, row);
+        if (there < isThere.length) {
+            throw missing(parser, isThere);
         }
         return row;
     }
 
-    private BadRecordException missing(JsonParser parser, GenericRowData row) {
-        Field field = required.stream().filter(each -> row.isNullAt(each.position)).findFirst().orElseThrow();
-        return BadRecordException.inField(parser, field.name, "is missing");
+    private BadRecordException missing(JsonParser parser, boolean[] isThere) {
+        int first = 0;
+        while (isThere[first]) {
+            first++;
+        }
+        return BadRecordException.inField(parser, required.get(first), "is missing");
     }
 }

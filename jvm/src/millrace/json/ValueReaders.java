@@ -12,10 +12,12 @@ import java.time.format.DateTimeFormatter;
 import java.time.format.ResolverStyle;
 import java.time.temporal.TemporalQuery;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 import org.apache.flink.formats.common.TimeFormats;
 import org.apache.flink.formats.common.TimestampFormat;
@@ -26,6 +28,7 @@ import org.apache.flink.table.data.GenericMapData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.logical.ArrayType;
+import org.apache.flink.table.types.logical.BigIntType;
 import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.IntType;
 import org.apache.flink.table.types.logical.LogicalType;
@@ -34,12 +37,15 @@ import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.MapType;
 import org.apache.flink.table.types.logical.MultisetType;
 import org.apache.flink.table.types.logical.RowType;
+import org.apache.flink.table.types.logical.VarBinaryType;
+import org.apache.flink.table.types.logical.VarCharType;
 import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
 import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
 
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.io.JsonStringEncoder;
 
 /** How a value of each SQL type is read: the same JSON as Flink's, and nothing else. */
 final class ValueReaders {
@@ -51,7 +57,90 @@ final class ValueReaders {
 
     private ValueReaders() {}
 
-    static ValueReader of(LogicalType type, TimestampFormat timestampFormat) {
+    /**
+     * Of a column.
+     *
+     * @param schema what a value has to be besides
+     * @throws ValidationException the column can't be read, or doesn't hold exactly what the schema allows
+     */
+    static ValueReader of(LogicalType type, SchemaNode schema, TimestampFormat timestampFormat) {
+        schema.requireHeldBy(type);
+        return checked(reader(type, schema, timestampFormat), schema.rules());
+    }
+
+    /** Of a value that no column holds: it has to be right all the same. */
+    static ValueReader ofNoColumn(SchemaNode schema, TimestampFormat timestampFormat) {
+        ValueReader reader =
+                switch (schema.kind()) {
+                    case ANYTHING -> parser -> {
+                        parser.skipChildren();
+                        return null;
+                    };
+                    case CHOICE -> choice(schema, timestampFormat);
+                    case BOOLEAN -> ValueReaders::readBoolean;
+                    case INTEGER -> reader(new BigIntType(), schema, timestampFormat);
+                    case NUMBER -> ValueReaders::readDouble;
+                    case STRING -> string(VarCharType.STRING_TYPE);
+                    case BASE64 -> binary(new VarBinaryType(VarBinaryType.MAX_LENGTH));
+                    case ARRAY -> array(elementOfNoColumn(schema, timestampFormat), Object.class);
+                    case DICTIONARY -> map(elementOfNoColumn(schema, timestampFormat));
+                    case RECORD -> new RowReader(RowType.of(), schema, field -> true, field -> false, timestampFormat);
+                };
+        return checked(reader, schema.rules());
+    }
+
+    private static ValueReader elementOfNoColumn(SchemaNode schema, TimestampFormat timestampFormat) {
+        SchemaNode element = schema.elementsOrAnything();
+        return element(ofNoColumn(element, timestampFormat), element.nullable());
+    }
+
+    private static ValueReader choice(SchemaNode schema, TimestampFormat timestampFormat) {
+        Map<JsonToken, ValueReader> byToken = new EnumMap<>(JsonToken.class);
+        for (SchemaNode alternative : schema.alternatives()) {
+            ValueReader reader = ofNoColumn(alternative, timestampFormat);
+            switch (alternative.kind()) {
+                case BOOLEAN -> {
+                    byToken.put(JsonToken.VALUE_TRUE, reader);
+                    byToken.put(JsonToken.VALUE_FALSE, reader);
+                }
+                case INTEGER, NUMBER -> {
+                    byToken.put(JsonToken.VALUE_NUMBER_INT, reader);
+                    byToken.put(JsonToken.VALUE_NUMBER_FLOAT, reader);
+                }
+                case ARRAY -> byToken.put(JsonToken.START_ARRAY, reader);
+                case RECORD, DICTIONARY -> byToken.put(JsonToken.START_OBJECT, reader);
+                default -> byToken.put(JsonToken.VALUE_STRING, reader);
+            }
+        }
+        String expected =
+                schema.alternatives().stream().map(each -> each.kind().words).collect(Collectors.joining(" or "));
+        return parser -> {
+            ValueReader reader = byToken.get(parser.currentToken());
+            if (reader == null) {
+                throw ValueReader.wrongType(parser, expected);
+            }
+            return reader.read(parser);
+        };
+    }
+
+    private static ValueReader checked(ValueReader reader, List<Rule> rules) {
+        if (rules.isEmpty()) {
+            return reader;
+        }
+        Rule[] each = rules.toArray(Rule[]::new);
+        return parser -> {
+            Object value = reader.read(parser);
+            for (Rule rule : each) {
+                String problem = rule.problem(value, parser);
+                if (problem != null) {
+                    throw BadRecordException.at(parser, problem);
+                }
+            }
+            return value;
+        };
+    }
+
+    private static ValueReader reader(LogicalType type, SchemaNode schema, TimestampFormat timestampFormat) {
         String name = type.copy(true).asSummaryString();
         return switch (type.getTypeRoot()) {
             case BOOLEAN -> ValueReaders::readBoolean;
@@ -62,7 +151,7 @@ final class ValueReaders {
             case BIGINT, INTERVAL_DAY_TIME -> parser -> wholeNumber(parser, name, Long.MIN_VALUE, Long.MAX_VALUE);
             case FLOAT -> ValueReaders::readFloat;
             case DOUBLE -> ValueReaders::readDouble;
-            case DECIMAL -> decimal((DecimalType) type);
+            case DECIMAL -> decimal((DecimalType) type, schema.kind() == SchemaNode.Kind.ANYTHING);
             case CHAR, VARCHAR -> string(type);
             case BINARY, VARBINARY -> binary(type);
             case DATE -> temporal(
@@ -89,10 +178,10 @@ final class ValueReaders {
                             : TimeFormats.ISO8601_TIMESTAMP_WITH_LOCAL_TIMEZONE_FORMAT,
                     LocalDateTime::from,
                     time -> TimestampData.fromInstant(time.toInstant(ZoneOffset.UTC)));
-            case ARRAY -> array(((ArrayType) type).getElementType(), timestampFormat);
-            case MAP -> map(((MapType) type).getKeyType(), ((MapType) type).getValueType(), timestampFormat);
-            case MULTISET -> map(((MultisetType) type).getElementType(), new IntType(false), timestampFormat);
-            case ROW -> row((RowType) type, timestampFormat);
+            case ARRAY -> array(((ArrayType) type).getElementType(), schema, timestampFormat);
+            case MAP -> map(((MapType) type).getKeyType(), ((MapType) type).getValueType(), schema, timestampFormat);
+            case MULTISET -> map(((MultisetType) type).getElementType(), new IntType(false), schema, timestampFormat);
+            case ROW -> row((RowType) type, schema, timestampFormat);
             default -> throw new ValidationException("The guarded-json format can't read a column of type " + name);
         };
     }
@@ -152,12 +241,12 @@ final class ValueReaders {
     }
 
     /** From a number, or from a string that spells one: that is how exact decimals are mostly written. */
-    private static ValueReader decimal(DecimalType type) {
+    private static ValueReader decimal(DecimalType type, boolean orSpelled) {
         String name = type.copy(true).asSummaryString();
         int scale = type.getScale();
         int beforePoint = type.getPrecision() - scale;
         return parser -> {
-            BigDecimal number = decimalValue(parser, name).stripTrailingZeros();
+            BigDecimal number = decimalValue(parser, name, orSpelled).stripTrailingZeros();
             if (digitsBeforePoint(number) > beforePoint) {
                 throw outOfRange(parser, name);
             }
@@ -168,8 +257,8 @@ final class ValueReaders {
         };
     }
 
-    private static BigDecimal decimalValue(JsonParser parser, String type) throws IOException {
-        if (parser.currentToken() != JsonToken.VALUE_STRING) {
+    private static BigDecimal decimalValue(JsonParser parser, String type, boolean orSpelled) throws IOException {
+        if (parser.currentToken() != JsonToken.VALUE_STRING || !orSpelled) {
             checkNumber(parser, type);
             return parser.getDecimalValue();
         }
@@ -240,9 +329,13 @@ final class ValueReaders {
         };
     }
 
-    private static ValueReader array(LogicalType elementType, TimestampFormat timestampFormat) {
-        ValueReader element = element(elementType, timestampFormat);
-        Class<?> elementClass = LogicalTypeUtils.toInternalConversionClass(elementType);
+    private static ValueReader array(LogicalType elementType, SchemaNode schema, TimestampFormat timestampFormat) {
+        ValueReader element = element(elementType, schema, timestampFormat);
+        return array(element, LogicalTypeUtils.toInternalConversionClass(elementType));
+    }
+
+    private static ValueReader array(ValueReader element, Class<?> elementClass) {
+        Object[] none = (Object[]) Array.newInstance(elementClass, 0);
         return parser -> {
             if (parser.currentToken() != JsonToken.START_ARRAY) {
                 throw ValueReader.wrongType(parser, "an array");
@@ -251,15 +344,19 @@ final class ValueReaders {
             while (parser.nextToken() != JsonToken.END_ARRAY) {
                 elements.add(element.read(parser));
             }
-            return new GenericArrayData(elements.toArray((Object[]) Array.newInstance(elementClass, 0)));
+            return new GenericArrayData(elements.toArray(none));
         };
     }
 
-    private static ValueReader map(LogicalType keyType, LogicalType valueType, TimestampFormat timestampFormat) {
+    private static ValueReader map(
+            LogicalType keyType, LogicalType valueType, SchemaNode schema, TimestampFormat timestampFormat) {
         if (!keyType.is(LogicalTypeFamily.CHARACTER_STRING)) {
             throw new ValidationException("The guarded-json format can't read a map whose keys are " + keyType);
         }
-        ValueReader value = element(valueType, timestampFormat);
+        return map(element(valueType, schema, timestampFormat));
+    }
+
+    private static ValueReader map(ValueReader value) {
         return parser -> {
             if (parser.currentToken() != JsonToken.START_OBJECT) {
                 throw ValueReader.wrongType(parser, RowReader.EXPECTED);
@@ -274,22 +371,27 @@ final class ValueReaders {
         };
     }
 
-    private static ValueReader element(LogicalType type, TimestampFormat timestampFormat) {
-        ValueReader reader = of(type, timestampFormat);
+    private static ValueReader element(LogicalType type, SchemaNode schema, TimestampFormat timestampFormat) {
+        SchemaNode element = schema.elementsOrAnything();
+        return element(of(type, element, timestampFormat), type.isNullable() && element.nullable());
+    }
+
+    private static ValueReader element(ValueReader reader, boolean nullable) {
         return parser -> {
             if (parser.currentToken() != JsonToken.VALUE_NULL) {
                 return reader.read(parser);
             }
-            if (!type.isNullable()) {
+            if (!nullable) {
                 throw BadRecordException.at(parser, "null, but it is required");
             }
             return null;
         };
     }
 
-    private static ValueReader row(RowType type, TimestampFormat timestampFormat) {
+    private static ValueReader row(RowType type, SchemaNode schema, TimestampFormat timestampFormat) {
         return new RowReader(
                 type,
+                schema,
                 field -> true,
                 field -> !type.getTypeAt(type.getFieldIndex(field)).isNullable(),
                 timestampFormat);
@@ -325,8 +427,21 @@ final class ValueReaders {
         return BadRecordException.at(parser, quote(parser) + " is out of range of " + type);
     }
 
-    private static String quote(JsonParser parser) throws IOException {
-        String text = parser.getText();
-        return text.length() <= LONGEST_QUOTE ? text : text.substring(0, LONGEST_QUOTE) + "…";
+    /** The parser's token as it is written, or what a string holds. */
+    static String quote(JsonParser parser) throws IOException {
+        return shortened(parser.getText());
+    }
+
+    /** A string as JSON. */
+    static String quoteText(String text) {
+        return '"' + new String(JsonStringEncoder.getInstance().quoteAsString(shortened(text))) + '"';
+    }
+
+    private static String shortened(String text) {
+        if (text.length() <= LONGEST_QUOTE) {
+            return text;
+        }
+        boolean splitsPair = Character.isHighSurrogate(text.charAt(LONGEST_QUOTE - 1));
+        return text.substring(0, splitsPair ? LONGEST_QUOTE - 1 : LONGEST_QUOTE) + "…";
     }
 }

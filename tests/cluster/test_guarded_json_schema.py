@@ -1,0 +1,362 @@
+"""guarded-json with a JSON Schema: a value that its event can't have makes a bad record, whatever becomes of it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from py4j.protocol import Py4JJavaError
+from pyflink.table import StreamTableEnvironment
+
+from connectors.topics import TOPICS, Topic
+from events.schemas import rules_text
+from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.records import Record, write_records
+
+Schema = Mapping[str, Any]
+
+FIELDS: dict[str, tuple[str, Schema]] = {
+    "least": ("BIGINT", {"type": "integer", "minimum": -2}),
+    "most": ("INT", {"type": "integer", "maximum": 2}),
+    "above": ("BIGINT", {"type": "integer", "exclusiveMinimum": 0}),
+    "below": ("TINYINT", {"type": "integer", "exclusiveMaximum": 10}),
+    "halves": ("BIGINT", {"type": "integer", "minimum": 1.5}),
+    "large": ("BIGINT", {"type": "integer", "maximum": 9007199254740993}),
+    "degrees": ("DOUBLE", {"type": "number", "minimum": -90, "maximum": 90}),
+    "share": ("DOUBLE", {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
+    "price": ("DECIMAL(5, 2)", {"type": "number", "minimum": 0.05}),
+    "name": ("STRING", {"type": "string", "minLength": 2, "maxLength": 3}),
+    "currency": ("STRING", {"type": "string", "pattern": "^[A-Z]{3}$"}),
+    "contains": ("STRING", {"type": "string", "pattern": "b+"}),
+    "channel": ("STRING", {"enum": ["online", 'at "the" till']}),
+    "kind": ("STRING", {"const": "payment"}),
+    "number": ("SMALLINT", {"enum": [1, 2]}),
+    "flag": ("BOOLEAN", {"type": "boolean"}),
+    "raw": ("VARBINARY(9)", {"type": "string", "contentEncoding": "base64"}),
+    "on_day": ("DATE", {"type": "string", "minLength": 10}),
+    "tags": (
+        "ARRAY<STRING>",
+        {"type": "array", "items": {"type": "string", "maxLength": 1}, "minItems": 1, "maxItems": 2},
+    ),
+    "counts": ("MAP<STRING, INT>", {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}),
+    "line": ("ROW<quantity INT>", {"$ref": "#/definitions/Line"}),
+    "lines": ("ARRAY<ROW<quantity INT>>", {"type": "array", "items": {"$ref": "#/definitions/Line"}}),
+    "loose": ("ROW<quantity INT>", {"type": "object", "properties": {"quantity": {"type": "integer"}}}),
+    "nothing": ("STRING", {"anyOf": [{"type": "string", "minLength": 1}, {"type": "null"}]}),
+    "nothing_too": ("BIGINT", {"type": ["integer", "null"], "minimum": 0}),
+    "known": ("STRING", {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+    "whatever": ("STRING", {}),
+}
+"""Column type and schema by field; `known` is required."""
+
+LINE = {
+    "type": "object",
+    "properties": {"product": {"type": "string", "minLength": 1}, "quantity": {"type": "integer", "minimum": 1}},
+    "required": ["product"],
+    "additionalProperties": False,
+}
+SCHEMA = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "properties": {name: schema for name, (_, schema) in FIELDS.items()},
+    "required": ["known"],
+    "additionalProperties": False,
+    "definitions": {"Line": LINE},
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one field is, as JSON, and what is wrong with it."""
+
+    field: str
+    text: str
+    error: str = ""
+    """After the field's path; empty if nothing is wrong."""
+    where: str = ""
+    """The path, if it isn't just the field."""
+
+    def value(self) -> bytes:
+        """The record."""
+        fields = {"known": '"a"', self.field: self.text}
+        return ("{" + ", ".join(f'"{name}": {text}' for name, text in fields.items()) + "}").encode()
+
+
+SMILE = "\U0001f600"
+"""Two units of UTF-16, one character."""
+
+CASES = [
+    Case("least", "-2"),
+    Case("least", "-3", "-3 is less than -2"),
+    Case("least", "-2e0", "-2e0 is not written as a whole number"),
+    Case("most", "2"),
+    Case("most", "2.0", "2.0 is not written as a whole number"),
+    Case("most", "2.5", "2.5 is not a whole number, as INT needs"),
+    Case("most", "3", "3 is more than 2"),
+    Case("above", "1"),
+    Case("above", "0", "0 isn't more than 0"),
+    Case("above", "-0", "-0 isn't more than 0"),
+    Case("below", "9"),
+    Case("below", "10", "10 isn't less than 10"),
+    Case("halves", "2"),
+    Case("halves", "1", "1 is less than 1.5"),
+    Case("large", "9007199254740993"),
+    Case("large", "9007199254740994", "9007199254740994 is more than 9007199254740993"),
+    Case("degrees", "90"),
+    Case("degrees", "-9e1"),
+    Case("degrees", "90.00000000000001", "90.00000000000001 is more than 90"),
+    Case("degrees", "-95", "-95 is less than -90"),
+    Case("share", "0.5"),
+    Case("share", "5e-324"),
+    Case("share", "-0.0", "-0.0 isn't more than 0"),
+    Case("share", "1", "1 isn't less than 1"),
+    Case("price", "0.05"),
+    Case("price", "0.04", "0.04 is less than 0.05"),
+    Case("price", '"0.05"', "a string where DECIMAL(5, 2) is expected"),
+    Case("name", '"ab"'),
+    Case("name", '"abc"'),
+    Case("name", '"a"', '"a" is too short: 1 character, at least 2'),
+    Case("name", '""', '"" is too short: 0 characters, at least 2'),
+    Case("name", '"abcd"', '"abcd" is too long: 4 characters, at most 3'),
+    Case("name", f'"{SMILE}é€"'),
+    Case("name", f'"{SMILE * 3}"'),
+    Case("name", f'"{SMILE}"', f'"{SMILE}" is too short: 1 character, at least 2'),
+    Case("name", f'"{SMILE * 60}"', f'"{SMILE * 20}…" is too long: 60 characters, at most 3'),
+    Case("name", f'"a{SMILE * 60}"', f'"a{SMILE * 19}…" is too long: 61 characters, at most 3'),
+    Case("name", '"e\\u0301"'),
+    Case("currency", '"EUR"'),
+    Case("currency", '"euro"', '"euro" doesn\'t match ^[A-Z]{3}$'),
+    Case("currency", '"EURO"', '"EURO" doesn\'t match ^[A-Z]{3}$'),
+    Case("currency", r'"EUR\n"', r'"EUR\n" doesn' + "'t match ^[A-Z]{3}$"),
+    Case("contains", '"abc"'),
+    Case("contains", '"ac"', '"ac" doesn\'t match b+'),
+    Case("channel", '"online"'),
+    Case("channel", r'"at \"the\" till"'),
+    Case("channel", '"offline"', r'"offline" is none of "online", "at \"the\" till"'),
+    Case("kind", '"payment"'),
+    Case("kind", '"Payment"', '"Payment" is not "payment"'),
+    Case("number", "2"),
+    Case("number", "3", "3 is none of 1, 2"),
+    Case("flag", "true"),
+    Case("flag", "1", "a number where BOOLEAN is expected"),
+    Case("raw", '"AAEC"'),
+    Case("raw", '"AAE*"', "not base64, as VARBINARY(9) needs"),
+    Case("on_day", '"2026-03-01"'),
+    Case("on_day", '"2026-3-1"', "2026-3-1 is not a DATE as it is written here"),
+    Case("tags", '["a"]'),
+    Case("tags", '["a", "b"]'),
+    Case("tags", "[]", "too few: 0 elements, at least 1"),
+    Case("tags", '["a", "b", "c"]', "too many: 3 elements, at most 2"),
+    Case("tags", '["a", "bc"]', '"bc" is too long: 2 characters, at most 1', "tags[1]"),
+    Case("tags", '["a", null]', "null, but it is required", "tags[1]"),
+    Case("counts", '{"a": 0}'),
+    Case("counts", '{"a": 0, "b": -1}', "-1 is less than 0", "counts.b"),
+    Case("counts", '{"a": null}', "null, but it is required", "counts.a"),
+    Case("line", '{"product": "p"}'),
+    Case("line", '{"product": "p", "extra": [{}]}', "its schema has no such field", "line.extra"),
+    Case("loose", '{"quantity": 1, "extra": [{}]}'),
+    Case("line", '{"product": "p", "quantity": 0}', "0 is less than 1", "line.quantity"),
+    Case("line", '{"product": ""}', '"" is too short: 0 characters, at least 1', "line.product"),
+    Case("line", '{"quantity": 1}', "is missing", "line.product"),
+    Case("lines", "[]"),
+    Case("lines", '[{"product": "p"}, {"product": "p", "quantity": 0}]', "0 is less than 1", "lines[1].quantity"),
+    Case("lines", "[null]", "null, but it is required", "lines[0]"),
+    Case("nothing", "null"),
+    Case("nothing", '""', '"" is too short: 0 characters, at least 1'),
+    Case("nothing_too", "null"),
+    Case("nothing_too", "-1", "-1 is less than 0"),
+    Case("known", "null"),
+    Case("least", "null", "null, but it can only be left out"),
+    Case("whatever", '"anything"'),
+    Case("newer_field", '{"currency": "EUR"}', "its schema has no such field"),
+    Case("error", '"a column, but no field"', "its schema has no such field"),
+]
+"""`quantity` has a column and `product` has none; both are checked."""
+
+
+def declare(
+    environment: StreamTableEnvironment, columns: Mapping[str, str], schema: Schema | str, folder: Path
+) -> None:
+    """A table `events` of the records in a folder."""
+    declared = "".join(f"`{name}` {type_}, " for name, type_ in columns.items())
+    text = (schema if isinstance(schema, str) else json.dumps(schema)).replace("'", "''")
+    environment.execute_sql(f"""
+        CREATE TEMPORARY TABLE events ({declared} error STRING, payload BYTES)
+        WITH (
+            'connector' = 'records',
+            'path' = '{folder}',
+            'format' = 'guarded-json',
+            'guarded-json.schema' = '{text}'
+        )
+    """)
+
+
+def read(environment: StreamTableEnvironment, column: str, folder: Path, values: list[bytes]) -> list[tuple[Any, ...]]:
+    """The error and one column, as text, of each record."""
+    write_records(folder, map(Record, values))
+    with environment.execute_sql(f"SELECT error, CAST({column} AS STRING) FROM events").collect() as rows:
+        return [tuple(row) for row in rows]
+
+
+COLUMNS = {name: type_ for name, (type_, _) in FIELDS.items()}
+GOOD = b'{"known": "good"}'
+NAMES = [f"{case.field} {case.text[:40]}" for case in CASES]
+
+
+def errors(cluster: MiniCluster, columns: Mapping[str, str], folder: Path) -> list[tuple[str | None, str | None]]:
+    """Of each case, and of the good record that follows it."""
+    environment = StreamTableEnvironment.create(cluster.environment({"parallelism.default": "1"}))
+    declare(environment, columns, SCHEMA, folder)
+    rows = read(environment, "error", folder, [value for case in CASES for value in (case.value(), GOOD)])
+    return list(zip([row[0] for row in rows[::2]], [row[0] for row in rows[1::2]], strict=True))
+
+
+@pytest.fixture(scope="module")
+def found(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> dict[Case, tuple[str | None, str | None]]:
+    """By case, where every field but `product` of a line has its column. One job reads all of them."""
+    return dict(zip(CASES, errors(cluster, COLUMNS, tmp_path_factory.mktemp("columns")), strict=True))
+
+
+@pytest.fixture(scope="module")
+def found_without_columns(
+    cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory
+) -> dict[Case, tuple[str | None, str | None]]:
+    """The same, where no field has a column."""
+    return dict(zip(CASES, errors(cluster, {}, tmp_path_factory.mktemp("no-columns")), strict=True))
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_a_value_is_good_up_to_the_bound_and_bad_beyond_it(
+    case: Case, found: dict[Case, tuple[str | None, str | None]]
+) -> None:
+    error, error_of_the_next = found[case]
+
+    if case.error:
+        where = case.where or case.field
+        assert error is not None
+        assert (
+            re.sub(r" \(byte \d+\)$", "", error) == f"{where}{' ' if case.error == 'is missing' else ': '}{case.error}"
+        )
+    else:
+        assert error is None
+    assert error_of_the_next is None
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_a_field_without_a_column_is_checked_all_the_same(
+    case: Case, found_without_columns: dict[Case, tuple[str | None, str | None]]
+) -> None:
+    error, error_of_the_next = found_without_columns[case]
+
+    assert (error is None) == (not case.error)
+    assert error_of_the_next is None
+
+
+def test_what_has_no_column_is_read_past_and_the_columns_are_filled(
+    table_environment: StreamTableEnvironment, tmp_path: Path
+) -> None:
+    declare(table_environment, {"line": "ROW<quantity INT>", "known": "STRING"}, SCHEMA, tmp_path)
+    value = b'{"tags": ["a"], "line": {"quantity": 2, "product": "p"}, "counts": {"a": 1}, "flag": true, "known": "a"}'
+
+    rows = read(table_environment, "(line.quantity, known)", tmp_path, [value])
+
+    assert rows == [(None, "(2, a)")]
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_the_schema_of_every_topic_can_be_enforced(
+    topic: Topic, table_environment: StreamTableEnvironment, tmp_path: Path
+) -> None:
+    declare(table_environment, {}, rules_text(topic.event), tmp_path)
+
+    table_environment.explain_sql("SELECT * FROM events")
+
+
+def field(schema: Schema | bool) -> dict[str, Any]:
+    """The schema of an object whose field `a` is like that."""
+    return {"type": "object", "properties": {"a": schema}}
+
+
+TEXT = {"a": "STRING"}
+NOT_PORTABLE = "what all readers understand alike are"
+
+
+@pytest.mark.parametrize(
+    ("columns", "schema", "problem"),
+    [
+        ({}, "{", "Table default_catalog.default_database.events can't have 'format' = 'guarded-json': it is not JSON"),
+        ({}, '"a"', '`"a"` is no schema'),
+        ({}, {"type": "array"}, "it has to be that of an object with `properties`"),
+        ({}, field({"type": "integer", "multipleOf": 5}), "`a`: it is an integer, for which `multipleOf` can't be"),
+        ({}, field({"type": "string", "minimum": 5}), "`a`: it is a string, for which `minimum` can't be enforced"),
+        ({}, field({"type": "string", "format": "email"}), "`a`: it is a string, for which `format` can't be enforced"),
+        ({}, field({"minimum": 5}), "`a`: it has neither a type nor values"),
+        ({}, field({"type": "integer", "minimum": "5"}), '`a`: `minimum` has to be a number, not "5"'),
+        ({}, field({"type": "null"}), "`a`: `null` is not a type that can be read"),
+        ({}, field({"type": ["integer", "string"]}), "`a`: it lists 2 types besides null; say it with `anyOf`"),
+        ({}, field({"anyOf": [{"type": "null"}]}), "`a`: it can only be null"),
+        ({}, field({"anyOf": [{"type": "null"}], "minimum": 1}), "`a`: beside `anyOf` it has `minimum`"),
+        ({}, field({"anyOf": [{"type": "string"}, {"enum": ["a"]}]}), "`a`: its alternatives are not of one type each"),
+        (
+            {},
+            field({"anyOf": [{"type": "integer"}, {"type": "number", "minimum": 1}]}),
+            "`a`: its alternatives can't be told apart by their types",
+        ),
+        ({}, field({"allOf": []}), "`a`: it has neither a type nor values"),
+        ({}, field({"enum": ["a", 1]}), "`a`: its values are neither all strings nor all integers"),
+        ({}, field({"type": "string", "contentEncoding": "base32"}), "`a`: contentEncoding base32 can't be read"),
+        ({}, field({"$ref": "#/definitions/None"}), "`a`: `$ref` #/definitions/None leads nowhere"),
+        ({}, field({"$ref": "https://schemas/a"}), "`a`: `$ref` https://schemas/a leads nowhere"),
+        ({}, field({"$ref": "#/properties/a"}), "`a`: `$ref` #/properties/a leads back to itself"),
+        ({}, field({"type": "array", "items": {"type": "array", "items": False}}), "`a[][]`: `false` is no schema"),
+        (
+            {},
+            field({"type": "object", "properties": {}, "additionalProperties": {}}),
+            "`a`: it has `properties` and a schema for `additionalProperties`",
+        ),
+        ({}, {**field({}), "required": ["b"]}, "it requires `b`, which it doesn't describe"),
+        (TEXT, {"type": "object", "properties": {}}, "it has a column `a`, but its schema no such field"),
+        (TEXT, field({"type": "integer"}), "column `a` is STRING, but its schema says an integer"),
+        ({"a": "DOUBLE"}, field({"type": "integer"}), "column `a` is DOUBLE, but its schema says an integer"),
+        ({"a": "BIGINT"}, field({"type": "number"}), "column `a` is BIGINT, but its schema says a number"),
+        (
+            {"a": "DECIMAL(5, 2)"},
+            field({"type": "string"}),
+            "column `a` is DECIMAL(5, 2), but its schema says a string",
+        ),
+        (
+            TEXT,
+            field({"type": "string", "contentEncoding": "base64"}),
+            "column `a` is STRING, but its schema says a string in base64",
+        ),
+        (
+            {"a": "ARRAY<ROW<b STRING>>"},
+            field({"type": "array", "items": {"type": "object", "properties": {"b": {"type": "boolean"}}}}),
+            "column `a[].b` is STRING, but its schema says a boolean",
+        ),
+        (
+            {"a": "MAP<STRING, STRING>"},
+            field({"type": "object", "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "boolean"}]}}),
+            "column `a.*` is STRING, but its schema says a choice of types",
+        ),
+        ({}, field({"type": "string", "pattern": r"^\d+$"}), r'from "\d+$" on: what all readers understand'),
+        ({}, field({"type": "string", "pattern": "[a-z&&[b]]"}), NOT_PORTABLE),
+        ({}, field({"type": "string", "pattern": "a++"}), NOT_PORTABLE),
+        ({}, field({"type": "string", "pattern": "(?i)a"}), NOT_PORTABLE),
+        ({}, field({"type": "string", "pattern": "^(a|b)*$"}), 'can\'t be used from ")*$" on'),
+        ({}, field({"type": "string", "pattern": "(a"}), "the pattern (a is wrong: Unclosed group"),
+    ],
+)
+def test_what_can_not_be_enforced_is_refused_when_it_is_planned(
+    columns: Mapping[str, str],
+    schema: Schema | str,
+    problem: str,
+    table_environment: StreamTableEnvironment,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(Py4JJavaError, match=re.escape(problem)):
+        declare(table_environment, columns, schema, tmp_path)
+        table_environment.explain_sql("SELECT * FROM events")
