@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pwd
 import shlex
 import socket
 import stat
@@ -16,12 +17,12 @@ from connectors.cache import CacheError, cache_directory, free_bytes
 from connectors.java import JavaError, java_home, java_version
 from connectors.pinned_jars import jars_directory, locked, missing
 from local.settings import Port, stack_ports
-from local.stack import processes
+from local.stack import postgres, processes
 from local.stack.service import GIB, UNPRIVILEGED, Service
 from local.stack.setup import MINIMUM_JAVA, Setup
 
-STATE_BYTES = 2 * GIB
-"""For Kafka's segments, checkpoints and logs of a day's trying out."""
+STATE_BYTES = 3 * GIB
+"""For Kafka's segments, PostgreSQL's files and log of changes, checkpoints and logs of a day's trying out."""
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -57,7 +58,10 @@ def require(findings: Iterable[Finding]) -> None:
 
 def before_start(setup: Setup, services: Sequence[Service]) -> list[Finding]:
     """What these services of the stack need to start; what already runs of them is taken into account."""
-    return [java(), jars(), *ports(setup, services), memory(services), disk(setup), *folders(setup)]
+    found = [java(), jars(), *ports(setup, services), memory(services), disk(setup), *folders(setup)]
+    if any(service.name == postgres.NAME for service in services):
+        found += [databases(setup), user()]
+    return found
 
 
 def java() -> Finding:
@@ -156,6 +160,23 @@ def folders(setup: Setup) -> Iterator[Finding]:
             )
         else:
             yield Finding(f"folder {folder}", "can be entered by the servers")
+
+
+def databases(setup: Setup) -> Finding:
+    """Whether the local server can have the databases and users that are asked for."""
+    names = " and ".join(dict.fromkeys(database.name for database in postgres.databases(setup.settings)))
+    if contradiction := postgres.contradiction(setup.settings):
+        return Finding("databases", contradiction, "Change MILLRACE_SHOP_DATABASE_… or MILLRACE_WAREHOUSE_…")
+    return Finding("databases", f"{names} on one server")
+
+
+def user() -> Finding:
+    """Whether the user as which servers run has a name: PostgreSQL doesn't start without."""
+    number = os.geteuid() or UNPRIVILEGED
+    try:
+        return Finding("user", f"servers run as {pwd.getpwuid(number).pw_name}")
+    except KeyError:
+        return Finding("user", f"{number} has no name, and PostgreSQL wants one", "Add the user to /etc/passwd")
 
 
 def _can_be_entered(folder: Path) -> bool:

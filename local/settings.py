@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from connectors.settings import Settings, Variables, setting, variable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
 
 
@@ -68,6 +69,8 @@ def stack_ports(settings: Settings, local: LocalSettings) -> list[Port]:
         "kafka_controller_port": ("kafka controller", f"kafka://127.0.0.1:{local.kafka_controller_port}"),
         "schema_registry_url": ("registry", settings.schema_registry_url),
         "registry_management_port": ("registry health", f"http://127.0.0.1:{local.registry_management_port}"),
+        "shop_database_url": ("postgres", settings.shop_database_url),
+        "connect_url": ("connect", settings.connect_url),
         "flink_rest_url": ("flink", settings.flink_rest_url),
         "flink_jobmanager_port": ("flink jobmanager", f"rpc://127.0.0.1:{local.flink_jobmanager_port}"),
     }
@@ -75,6 +78,6 @@ def stack_ports(settings: Settings, local: LocalSettings) -> list[Port]:
     ports = []
     for name, (service, url) in addresses.items():
         parts = urlsplit(url)
-        number = parts.port or (443 if parts.scheme == "https" else 80)
+        number = parts.port or DEFAULT_PORTS[parts.scheme]
         ports.append(Port(service, parts.hostname or "", number, variable(name), values[variable(name)]))
     return ports

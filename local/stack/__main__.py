@@ -39,7 +39,7 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=_Group, help="Kafka, the schema registry and Flink on this machine.")
+@click.group(cls=_Group, help="Kafka, the schema registry, PostgreSQL, Kafka Connect and Flink on this machine.")
 def main() -> None:
     """Command line."""
     # While a broker isn't there its client says so on stderr, again and again; here the stack says it, once.

@@ -8,6 +8,23 @@ from local.stack.service import Place
 QUICK_TO_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """For services that have little to do: half the work at the start, for less speed after hours."""
 
+LOG4J = """\
+# Quiet: what goes wrong, in 3 files of 10 MB at most.
+rootLogger.level = warn
+rootLogger.appenderRef.file.ref = file
+appender.file.type = RollingFile
+appender.file.name = file
+appender.file.fileName = {log}
+appender.file.filePattern = {log}.%i
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{{ISO8601}} %-5p %c %m%n
+appender.file.policies.type = Policies
+appender.file.policies.size.type = SizeBasedTriggeringPolicy
+appender.file.policies.size.size = 10MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 2
+"""
+
 
 def java_command(java_home: Path, place: Place) -> tuple[str, ...]:
     """Runs what `arguments_file` of the same place says."""
@@ -39,6 +56,11 @@ def java_arguments(place: Place, options: Iterable[str], main: Sequence[str]) ->
 def classpath(files: Iterable[Path]) -> str:
     """As the launcher wants it after `-cp`."""
     return ":".join(map(str, files))
+
+
+def quiet_log4j(place: Place) -> str:
+    """A log4j2 configuration, for what is given as `-Dlog4j2.configurationFile`."""
+    return LOG4J.format(log=place.log)
 
 
 def _quoted(argument: str) -> str:

@@ -7,35 +7,19 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from connectors import jars
-from local.stack.java_process import arguments_file, classpath, java_arguments, java_command
+from local.stack.java_process import arguments_file, classpath, java_arguments, java_command, quiet_log4j
 from local.stack.probes import connect
-from local.stack.service import GIB, Launch, Place, Service, UnhealthyError
+from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
 from local.stack.setup import Setup
 
+NAME = "kafka"
 ANSWERS_WITHIN_MS = 3000
-
-LOGGING = """\
-# Quiet: what goes wrong, in 3 files of 10 MB at most.
-rootLogger.level = warn
-rootLogger.appenderRef.file.ref = file
-appender.file.type = RollingFile
-appender.file.name = file
-appender.file.fileName = {log}
-appender.file.filePattern = {log}.%i
-appender.file.layout.type = PatternLayout
-appender.file.layout.pattern = %d{{ISO8601}} %-5p %c %m%n
-appender.file.policies.type = Policies
-appender.file.policies.size.type = SizeBasedTriggeringPolicy
-appender.file.policies.size.size = 10MB
-appender.file.strategy.type = DefaultRolloverStrategy
-appender.file.strategy.max = 2
-"""
 
 
 def declare(setup: Setup) -> Service:
     """The broker, at the first address of `MILLRACE_KAFKA_BOOTSTRAP_SERVERS`."""
-    place = setup.place("kafka")
-    port = setup.port("kafka")
+    place = setup.place(NAME)
+    port = setup.port(NAME)
     broker = f"{port.host}:{port.number}"
     return Service(
         place=place,
@@ -43,7 +27,7 @@ def declare(setup: Setup) -> Service:
         health=lambda: check_health(broker),
         address=broker,
         memory_bytes=GIB // 2,
-        ports=("kafka", "kafka controller"),
+        ports=(NAME, "kafka controller"),
         unprivileged=True,
         stop_within_seconds=20,
     )
@@ -108,22 +92,16 @@ def _launch(setup: Setup, place: Place, broker: str) -> Launch:
         command=java_command(setup.java_home, place),
         files={
             properties: server_properties(place, broker, f"127.0.0.1:{setup.local.kafka_controller_port}"),
-            logging: LOGGING.format(log=place.log),
+            logging: quiet_log4j(place),
             arguments_file(place): java_arguments(place, options, ["kafka.Kafka", str(properties)]),
         },
         before=() if (place.data / "meta.properties").exists() else (_format(setup, place, libraries),),
     )
 
 
-def _format(setup: Setup, place: Place, libraries: str) -> tuple[str, ...]:
+def _format(setup: Setup, place: Place, libraries: str) -> Step:
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     tool = (str(setup.java_home / "bin" / "java"), "-XX:-UsePerfData", "-cp", libraries, "kafka.tools.StorageTool")
     # The leading character of an id must not be a hyphen, or it reads as an option.
-    return (
-        *tool,
-        "format",
-        "--standalone",
-        f"--cluster-id={cluster_id}",
-        "--config",
-        f"{place.conf}/server.properties",
-    )
+    options = ("--standalone", f"--cluster-id={cluster_id}", "--config", f"{place.conf}/server.properties")
+    return Step((*tool, "format", *options))

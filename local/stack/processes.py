@@ -2,14 +2,15 @@
 
 A process id alone says little: the number is used again after a process has ended. So the pid file holds also when the
 process was started (clock ticks since boot) and in which boot. Each service is the leader of a session of its own,
-and what it starts stays in that session, by which it is found also when its parent has gone.
+and what it starts is found by that session also when its parent has gone. PostgreSQL's processes leave it, each for a
+session of its own: they are known by running the same program in the service's folder.
 """
 
 import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -33,16 +34,34 @@ class Recorded:
     start_ticks: int
     fingerprint: str
     """Of what it was started with."""
+    program: str
+    """The file that it runs."""
+    folder: str
+    """Of its service: where the pid file lies."""
 
     def runs(self) -> bool:
         """Whether this very process is alive; one that only waits to be collected by its parent is not."""
         return self._is_this_boot() and _start_ticks(self.pid) == self.start_ticks
 
-    def session(self) -> list[psutil.Process]:
-        """What is alive in its session: itself, and what it started."""
-        if not self._is_this_boot() or _start_ticks(self.pid) not in {None, self.start_ticks}:
+    def alive(self) -> list[psutil.Process]:
+        """What is alive of it: itself, and what it started."""
+        if not self._is_this_boot():
             return []
-        return list(_members(self.pid))
+        return [process for process in psutil.process_iter() if self._includes(process)]
+
+    def _includes(self, process: psutil.Process) -> bool:
+        try:
+            return process.status() != psutil.STATUS_ZOMBIE and (
+                self._is_in_session(process) or self._is_same_program(process)
+            )
+        except (ProcessLookupError, psutil.Error):
+            return False
+
+    def _is_in_session(self, process: psutil.Process) -> bool:
+        return os.getsid(process.pid) == self.pid and _start_ticks(self.pid) in {None, self.start_ticks}
+
+    def _is_same_program(self, process: psutil.Process) -> bool:
+        return process.exe() == self.program and Path(process.cwd()).is_relative_to(self.folder)
 
     def _is_this_boot(self) -> bool:
         return self.boot == _boot()
@@ -74,13 +93,13 @@ class Surroundings:
     user: int | None
     """Number of the user, and group, as which it runs; None: as this process does."""
 
-    def popen(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def popen(self, command: Sequence[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start a process in a session of its own, out of reach of the terminal's signals."""
         return subprocess.Popen(
             command,
             env=self.environment,
             cwd=self.folder,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=self.output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -89,6 +108,12 @@ class Surroundings:
             extra_groups=None if self.user is None else [],
             umask=0o022,
         )
+
+    def run(self, command: Sequence[str], text: str) -> int:
+        """Run a process to its end with a text on its stdin; its exit status."""
+        process = self.popen(command, subprocess.PIPE)
+        process.communicate(text.encode())
+        return process.returncode
 
 
 def start(command: Sequence[str], surroundings: Surroundings, pid_file: Path, fingerprint: str) -> None:
@@ -103,13 +128,16 @@ def record(pid: int, pid_file: Path, fingerprint: str) -> None:
     ticks = _start_ticks(pid)
     if ticks is None:
         return
+    program = os.path.realpath(f"/proc/{pid}/exe")
+    recorded = Recorded(pid, _boot(), ticks, fingerprint, program, str(pid_file.parent.resolve()))
     partial = pid_file.with_name(f".{pid_file.name}.partial")
-    partial.write_text(json.dumps(asdict(Recorded(pid, _boot(), ticks, fingerprint))) + "\n")
+    partial.touch(0o600)  # a fingerprint is of passwords too
+    partial.write_text(json.dumps(asdict(recorded)) + "\n")
     partial.replace(pid_file)
 
 
 def stop(recorded: Recorded, stop_signal: signal.Signals, grace_seconds: float) -> list[str]:
-    """End a process and all of its session.
+    """End a process and all that it started.
 
     Returns:
         What had to be killed because it didn't go by itself, in words.
@@ -118,7 +146,7 @@ def stop(recorded: Recorded, stop_signal: signal.Signals, grace_seconds: float) 
     if recorded.runs() and not _signal(psutil.Process(recorded.pid), stop_signal, grace_seconds):
         kill(recorded)
         killed.append(f"killed process {recorded.pid}: still there {grace_seconds:.0f} s after {stop_signal.name}")
-    for orphan in recorded.session():
+    for orphan in recorded.alive():
         _signal(orphan, signal.SIGKILL, KILL_TAKES_SECONDS)
         killed.append(f"killed process {orphan.pid}, which it had started and which outlived it")
     return killed
@@ -155,12 +183,3 @@ def _start_ticks(pid: int) -> int | None:
         return None
     after_name = stat.rpartition(")")[2].split()
     return None if after_name[0] in {"Z", "X"} else int(after_name[19])
-
-
-def _members(session: int) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
-                yield process
-        except (ProcessLookupError, psutil.NoSuchProcess):
-            continue

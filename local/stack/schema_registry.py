@@ -3,15 +3,11 @@
 What is registered is gone when it stops: whoever needs schemas registers them after each start.
 """
 
-import tarfile
-from pathlib import Path
-
-from connectors import jars
-from connectors.cache import exclusive, whole_folder
 from local.stack.java_process import QUICK_TO_START, arguments_file, java_arguments, java_command
 from local.stack.probes import get_json
 from local.stack.service import GIB, Launch, Place, Service, UnhealthyError
 from local.stack.setup import Setup
+from local.stack.unpacked import unpacked
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
 """Readers with the newest schema can read records of every earlier one. Apicurio's own default is to allow anything."""
@@ -69,20 +65,8 @@ def _launch(setup: Setup, place: Place) -> Launch:
     address = setup.port("registry")
     config = properties(place, address.host, address.number, int(setup.local.registry_management_port))
     options = ["-Xmx384m", *QUICK_TO_START, *(f"-D{name}={value}" for name, value in config.items())]
-    main = ["-jar", str(_unpacked(setup) / "quarkus-run.jar")]
+    main = ["-jar", str(unpacked(setup, "registry") / "quarkus-run.jar")]
     return Launch(
         command=java_command(setup.java_home, place),
         files={arguments_file(place): java_arguments(place, options, main)},
     )
-
-
-def _unpacked(setup: Setup) -> Path:
-    """The registry's program in the cache, unpacked now unless it was before."""
-    (archive,) = jars.paths("registry")
-    folder = setup.cache / "unpacked" / archive.name.removesuffix(".tar.gz")
-    if not folder.is_dir():
-        with exclusive(folder.parent, print):
-            if not folder.is_dir():
-                with whole_folder(folder) as partial, tarfile.open(archive) as packed:
-                    packed.extractall(partial)  # its checksum was compared when it was fetched
-    return folder

@@ -67,6 +67,15 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A command that must end well before a service can be started."""
+
+    command: tuple[str, ...]
+    stdin: str = ""
+    """What it reads, and nobody else: the place for a password."""
+
+
+@dataclass(frozen=True)
 class Launch:
     """How a service is started. Made only for a start: unlike the declaration, it needs the jars."""
 
@@ -75,8 +84,8 @@ class Launch:
     """Written before anything runs, by absolute path."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Beside the few variables that every service gets; nothing else of the caller's environment."""
-    before: tuple[tuple[str, ...], ...] = ()
-    """Commands that must have ended well first, such as one that formats a data folder."""
+    before: tuple[Step, ...] = ()
+    """Done first, such as one that formats a data folder."""
 
 
 @dataclass(frozen=True)

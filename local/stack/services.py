@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from graphlib import TopologicalSorter
 
-from local.stack import flink_jobmanager, flink_taskmanager, kafka_broker, schema_registry
+from local.stack import (
+    flink_jobmanager,
+    flink_taskmanager,
+    kafka_broker,
+    kafka_connect,
+    postgres,
+    schema_registry,
+)
 from local.stack.service import Service
 from local.stack.setup import Setup
 
@@ -13,6 +20,8 @@ def declare(setup: Setup, task_managers: int) -> tuple[Service, ...]:
     return (
         kafka_broker.declare(setup),
         schema_registry.declare(setup),
+        postgres.declare(setup),
+        kafka_connect.declare(setup),
         flink_jobmanager.declare(setup),
         *(flink_taskmanager.declare(setup, number) for number in range(1, task_managers + 1)),
     )

@@ -56,7 +56,7 @@ def bring_up(service: Service, say: Say, give_up: threading.Event) -> None:
 def stop(service: Service, say: Say) -> None:
     """End a service and whatever it started, and forget its pid file."""
     recorded = processes.read(service.place.pid_file)
-    if recorded and recorded.session():
+    if recorded and recorded.alive():
         started = time.monotonic()
         for words in processes.stop(recorded, service.stop_signal, service.stop_within_seconds):
             say(words)
@@ -105,9 +105,9 @@ def _start(service: Service, launch: Launch) -> None:
         environment = {"PATH": DEFAULT_PATH, "LANG": "C.UTF-8", "HOME": str(place.folder), **launch.environment}
         surroundings = Surroundings(environment, place.folder, output, user)
         try:
-            for command in launch.before:
-                if status := surroundings.popen(command).wait():
-                    raise StackError(f"{service.name}: exit status {status} of {command}\n{_end_of_logs(service)}")
+            for step in launch.before:
+                if status := surroundings.run(step.command, step.stdin):
+                    raise StackError(f"{service.name}: exit status {status} of {step.command}\n{_end_of_logs(service)}")
             processes.start(launch.command, surroundings, place.pid_file, _fingerprint(launch))
         except OSError as error:
             by = "" if user is None else f" by user {user}"

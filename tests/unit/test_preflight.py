@@ -1,6 +1,7 @@
 """What is looked at before anything starts, on the ports and folders of this very machine."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_an_address_of_another_machine_is_a_fault(tmp_path: Path) -> None:
 def test_more_task_managers_than_the_memory_holds_are_a_fault(tmp_path: Path) -> None:
     one, many = (preflight.memory(declared(setup(tmp_path, flink_task_managers=n))) for n in ("1", "99"))
 
-    assert "2.9 needed" in one.found
+    assert "3.5 needed" in one.found
     assert many.is_fault
 
 
@@ -87,7 +88,7 @@ def test_memory_that_a_running_service_has_already_is_not_asked_for_again(tmp_pa
     kafka.place.folder.mkdir(parents=True)
     processes.record(os.getpid(), kafka.place.pid_file, "")
 
-    assert "2.4 needed" in preflight.memory(stack).found
+    assert "3.0 needed" in preflight.memory(stack).found
 
 
 def test_a_port_of_a_service_that_is_not_asked_for_does_not_matter(tmp_path: Path, occupied: int) -> None:
@@ -95,6 +96,28 @@ def test_a_port_of_a_service_that_is_not_asked_for_does_not_matter(tmp_path: Pat
     kafka_alone = services.with_needed(declared(stack), ["kafka"])
 
     assert not any(finding.is_fault for finding in preflight.ports(stack, kafka_alone) if "flink" in finding.subject)
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({}, "shop and warehouse on one server"),
+        ({"warehouse_url": "postgresql://127.0.0.1:5433/warehouse"}, ".+ are on two servers, the stack has one"),
+        ({"warehouse_password": "other"}, "millrace has two passwords, one for shop and one for warehouse"),
+        (
+            {"warehouse_url": "postgresql://127.0.0.1:15432/shop", "warehouse_user": "ann"},
+            "shop is to belong to both millrace and ann",
+        ),
+        ({"shop_database_user": "postgres"}, "postgres is the server's superuser, who can't connect"),
+    ],
+)
+def test_databases_that_one_server_can_not_have_are_a_fault(
+    tmp_path: Path, variables: dict[str, str], found: str
+) -> None:
+    finding = preflight.databases(setup(tmp_path, **variables))
+
+    assert re.fullmatch(found, finding.found)
+    assert finding.is_fault == bool(variables)
 
 
 def test_as_root_a_folder_that_servers_cannot_enter_is_a_fault(tmp_path: Path) -> None:

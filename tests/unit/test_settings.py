@@ -51,7 +51,12 @@ def test_every_setting_says_what_it_means_and_no_two_share_a_variable() -> None:
 
 
 def test_the_ports_are_those_of_the_addresses() -> None:
-    settings = Settings.from_environment({"MILLRACE_SCHEMA_REGISTRY_URL": "http://127.0.0.2/apis/ccompat/v7"})
+    settings = Settings.from_environment(
+        {
+            "MILLRACE_SCHEMA_REGISTRY_URL": "http://127.0.0.2/apis/ccompat/v7",
+            "MILLRACE_SHOP_DATABASE_URL": "postgresql://127.0.0.1/shop",
+        }
+    )
 
     ports = {port.service: (port.host, port.number) for port in stack_ports(settings, LocalSettings())}
 
@@ -60,6 +65,8 @@ def test_the_ports_are_those_of_the_addresses() -> None:
         "kafka controller": ("127.0.0.1", 19093),
         "registry": ("127.0.0.2", 80),
         "registry health": ("127.0.0.1", 18090),
+        "postgres": ("127.0.0.1", 5432),
+        "connect": ("127.0.0.1", 18083),
         "flink": ("127.0.0.1", 18081),
         "flink jobmanager": ("127.0.0.1", 16123),
     }

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,8 +90,35 @@ def test_what_a_process_started_ends_with_it(pid_file: Path) -> None:
     recorded = start((*LEAVES_A_CHILD, *WAITS[1:]), pid_file)
     parent = psutil.Process(recorded.pid)
     parent.wait(DEADLINE_SECONDS)
-    (child,) = recorded.session()
+    (child,) = recorded.alive()
 
     processes.stop(recorded, signal.SIGTERM, DEADLINE_SECONDS)
 
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_left_its_session_ends_with_it_when_it_runs_the_same_program_in_its_folder(
+    pid_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = pid_file.with_name("data")
+    data.mkdir()
+    recorded = start(WAITS, pid_file)
+    left, other = (
+        subprocess.Popen(WAITS, cwd=folder, start_new_session=True)
+        for folder in (data, tmp_path_factory.mktemp("elsewhere"))
+    )
+    try:
+        processes.stop(recorded, signal.SIGTERM, DEADLINE_SECONDS)
+
+        assert left.poll() is not None
+        assert other.poll() is None
+    finally:
+        for process in (left, other):
+            process.kill()
+            process.wait(DEADLINE_SECONDS)
+
+
+def test_nobody_else_reads_a_pid_file_which_has_a_fingerprint_of_secrets(pid_file: Path) -> None:
+    start(WAITS, pid_file)
+
+    assert stat.S_IMODE(pid_file.stat().st_mode) == 0o600

@@ -27,11 +27,22 @@ def names(chosen: list[Service]) -> list[str]:
     return [service.name for service in chosen]
 
 
-def test_taskmanagers_start_after_their_jobmanager(declared: tuple[Service, ...]) -> None:
+def test_taskmanagers_start_after_their_jobmanager_and_connect_after_what_it_reads_and_writes(
+    declared: tuple[Service, ...],
+) -> None:
     order = names(services.in_start_order(reversed(declared)))
 
     assert order.index("jobmanager") < min(order.index("taskmanager-1"), order.index("taskmanager-2"))
-    assert sorted(order) == ["jobmanager", "kafka", "registry", "taskmanager-1", "taskmanager-2"]
+    assert order.index("connect") > max(order.index("kafka"), order.index("postgres"))
+    assert sorted(order) == [
+        "connect",
+        "jobmanager",
+        "kafka",
+        "postgres",
+        "registry",
+        "taskmanager-1",
+        "taskmanager-2",
+    ]
 
 
 def test_one_service_alone_can_be_put_in_order(declared: tuple[Service, ...]) -> None:

@@ -1,0 +1,138 @@
+"""Kafka Connect: one worker that runs Debezium, with connectors that are declared over its REST API."""
+
+from pathlib import Path
+
+import jvm.build
+from connectors import jars
+from connectors.cache import make_folder, make_readable
+from connectors.settings import Settings, variable
+from jvm.build import Compiler
+from local.settings import Port
+from local.stack import kafka_broker, postgres
+from local.stack.java_process import (
+    QUICK_TO_START,
+    arguments_file,
+    classpath,
+    java_arguments,
+    java_command,
+    quiet_log4j,
+)
+from local.stack.probes import get_json
+from local.stack.service import GIB, Launch, Place, Service
+from local.stack.setup import Setup
+from local.stack.unpacked import unpacked
+
+NAME = "connect"
+SECRETS = ("shop_database_user", "shop_database_password")
+"""Settings that a connector's configuration can refer to instead of holding them: `${env:MILLRACE_…}`."""
+
+WORKER = """\
+bootstrap.servers={broker}
+listeners={listener}
+rest.advertised.host.name={host}
+rest.advertised.port={port}
+plugin.path={plugins}
+# Every plugin says what it is in META-INF/services: nothing has to be searched for it.
+plugin.discovery=service_load
+# What a connector has written and how far it has read become visible together, or not at all.
+exactly.once.source.support=enabled
+# A connector may say how its own producer works, such as how long a transaction may last.
+connector.client.config.override.policy=All
+# The worker makes these topics itself. One node has no one to copy to, one connector needs no partitions.
+group.id=connect
+config.storage.topic=connect-configs
+offset.storage.topic=connect-offsets
+status.storage.topic=connect-status
+config.storage.replication.factor=1
+offset.storage.replication.factor=1
+status.storage.replication.factor=1
+offset.storage.partitions=1
+status.storage.partitions=1
+# A connector goes on at once when its worker has come back: no one else could take it over in the meantime.
+scheduled.rebalance.max.delay.ms=0
+# The shortest that the broker allows: so long after a crash its successor waits for the worker to be given up.
+session.timeout.ms=6000
+heartbeat.interval.ms=2000
+key.converter=org.apache.kafka.connect.json.JsonConverter
+key.converter.schemas.enable=false
+value.converter=org.apache.kafka.connect.json.JsonConverter
+value.converter.schemas.enable=false
+# Secrets are in this process's environment, so that a connector's configuration, which anyone can read, has none.
+config.providers=env
+config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
+config.providers.env.param.allowlist.pattern={secrets}
+"""
+
+
+def declare(setup: Setup) -> Service:
+    """The worker, at `MILLRACE_CONNECT_URL`."""
+    place = setup.place(NAME)
+    url = setup.settings.connect_url.rstrip("/")
+    return Service(
+        place=place,
+        launch=lambda: _launch(setup, place, setup.port(NAME)),
+        health=lambda: check_health(url),
+        address=url,
+        memory_bytes=GIB * 4 // 10,
+        ports=(NAME,),
+        after=(kafka_broker.NAME, postgres.NAME),
+        unprivileged=True,
+    )
+
+
+def check_health(url: str) -> None:
+    """Whether the worker has joined its group and takes connectors.
+
+    Raises:
+        UnhealthyError: it hasn't, or doesn't.
+    """
+    get_json(f"{url}/health")
+
+
+def plugin_path(setup: Setup) -> tuple[Path, ...]:
+    """The folders of Debezium and of our own transforms, unpacked and built now unless they were before.
+
+    Raises:
+        CompileError: our Java sources don't compile.
+    """
+    own = jvm.build.HERE / "connect"
+    if not own.is_dir():
+        return (unpacked(setup, "debezium"),)
+    (ecj,) = jars.paths("compiler")
+    compiler = Compiler(ecj, jars.paths("connect"), setup.java_home / "bin" / "java")
+    make_folder(setup.cache / "jvm")
+    transforms = jvm.build.compile_jar(own, compiler, setup.cache, "millrace-connect").parent
+    make_readable(transforms)
+    return unpacked(setup, "debezium"), transforms
+
+
+def worker_properties(broker: str, port: Port, plugins: tuple[Path, ...]) -> str:
+    """The worker's configuration."""
+    return WORKER.format(
+        broker=broker,
+        listener=f"http://{port.host}:{port.number}",
+        host=port.host,
+        port=port.number,
+        plugins=",".join(map(str, plugins)),
+        secrets="|".join(map(variable, SECRETS)),
+    )
+
+
+def _launch(setup: Setup, place: Place, port: Port) -> Launch:
+    properties = place.conf / "worker.properties"
+    logging = place.conf / "log4j2.properties"
+    options = ["-Xmx384m", *QUICK_TO_START, f"-Dlog4j2.configurationFile={logging}"]
+    main = ["-cp", classpath(jars.paths("connect")), "org.apache.kafka.connect.cli.ConnectDistributed", str(properties)]
+    return Launch(
+        command=java_command(setup.java_home, place),
+        files={
+            properties: worker_properties(setup.settings.kafka_bootstrap_servers, port, plugin_path(setup)),
+            logging: quiet_log4j(place),
+            arguments_file(place): java_arguments(place, options, main),
+        },
+        environment=_secrets(setup.settings),
+    )
+
+
+def _secrets(settings: Settings) -> dict[str, str]:
+    return {variable(name): getattr(settings, name) for name in SECRETS}

@@ -1,0 +1,44 @@
+"""Programs that come packed, with real archives."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from local.stack.unpacked import unpack
+
+
+def write_tar(file: io.BytesIO, mode: str) -> None:
+    with tarfile.open(fileobj=file, mode=mode) as archive:
+        program = tarfile.TarInfo("bin/program")
+        program.mode, program.size = 0o755, 5
+        archive.addfile(program, io.BytesIO(b"hello"))
+        link = tarfile.TarInfo("bin/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "program"
+        archive.addfile(link)
+
+
+@pytest.fixture(params=["program.tar.gz", "program.jar"])
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / request.param
+    content = io.BytesIO()
+    if path.suffix == ".gz":
+        write_tar(content, "w:gz")
+        path.write_bytes(content.getvalue())
+    else:
+        write_tar(content, "w:xz")
+        with zipfile.ZipFile(path, "w") as jar:
+            jar.writestr("META-INF/MANIFEST.MF", "")
+            jar.writestr("program-linux.txz", content.getvalue())
+    return path
+
+
+def test_an_archive_or_the_one_inside_a_jar_is_unpacked_with_its_links_and_modes(archive: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "unpacked"
+
+    unpack(archive, folder)
+
+    assert (folder / "bin" / "link").read_bytes() == b"hello"
+    assert (folder / "bin" / "program").stat().st_mode & 0o777 == 0o755
