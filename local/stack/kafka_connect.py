@@ -95,13 +95,10 @@ def plugin_path(setup: Setup) -> tuple[Path, ...]:
     Raises:
         CompileError: our Java sources don't compile.
     """
-    own = jvm.build.HERE / "connect"
-    if not own.is_dir():
-        return (unpacked(setup, "debezium"),)
     (ecj,) = jars.paths("compiler")
     compiler = Compiler(ecj, jars.paths("connect"), setup.java_home / "bin" / "java")
     make_folder(setup.cache / "jvm")
-    transforms = jvm.build.compile_jar(own, compiler, setup.cache, "millrace-connect").parent
+    transforms = jvm.build.compile_jar(jvm.build.HERE / "connect", compiler, setup.cache, "millrace-connect").parent
     make_readable(transforms)
     return unpacked(setup, "debezium"), transforms
 
