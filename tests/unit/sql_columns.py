@@ -44,10 +44,10 @@ def _split(declarations: str) -> Iterator[str]:
 
 
 def _column(declared: str) -> Column | None:
-    words = re.sub(r"< | (?=>)", lambda found: found[0].strip(), " ".join(declared.split()))
+    words = re.sub(r"< | (?=>)", lambda found: found[0].strip(), " ".join(declared.replace("`", "").split()))
     if words.upper().startswith(NOT_COLUMNS) or " AS " in words:
         return None
     name, _, rest = words.partition(" ")
     type_, has_metadata, source = re.sub(r" (NOT NULL|VIRTUAL)", "", rest).partition(" METADATA")
     metadata = source.removeprefix(" FROM ").strip("'") or name
-    return Column(name.strip("`"), type_, metadata if has_metadata else "")
+    return Column(name, type_, metadata if has_metadata else "")

@@ -1,0 +1,43 @@
+-- One row per record of the topic `db-changes.customers`, keyed by customer_id: a version of a row of `shop.customers`;
+-- a record that doesn't decode has only `error` and `payload`. Event time is the record's timestamp, when the database
+-- changed the row; of one customer a greater lsn is a later version.
+CREATE TABLE db_changes_customers (
+    event_id STRING,
+    op STRING,
+    lsn BIGINT,
+    deleted BOOLEAN,
+    event_type STRING,
+    customer_id STRING,
+    name STRING,
+    email STRING,
+    phone STRING,
+    tier STRING,
+    country STRING,
+    `language` STRING,
+    time_zone STRING,
+    notifications_opt_out BOOLEAN,
+    error STRING,
+    payload BYTES,
+    record_key BYTES,
+    event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
+    source_topic STRING METADATA FROM 'topic' VIRTUAL,
+    source_partition INT METADATA FROM 'partition' VIRTUAL,
+    source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
+    source_headers MAP<STRING, BYTES> METADATA FROM 'headers',
+    WATERMARK FOR event_time AS event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+) WITH (
+    'connector' = 'kafka',
+    'topic' = 'db-changes.customers',
+    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'properties.group.id' = '${CONSUMER_GROUP}',
+    'properties.auto.offset.reset' = 'earliest',
+    'properties.isolation.level' = 'read_committed',
+    'properties.partition.discovery.interval.ms' = '60000',
+    'scan.startup.mode' = '${MILLRACE_START_FROM}',
+    'scan.watermark.idle-timeout' = '${MILLRACE_SOURCE_IDLE_SECONDS} s',
+    'key.format' = 'raw',
+    'key.fields' = 'record_key',
+    'value.format' = 'guarded-json',
+    'value.fields-include' = 'EXCEPT_KEY',
+    'value.guarded-json.schema' = '${DB_CHANGES_CUSTOMERS_SCHEMA}'
+)

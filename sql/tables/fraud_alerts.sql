@@ -1,0 +1,46 @@
+-- One row per record of the topic `fraud-alerts`, keyed by card_id: a step in the life of a card's case; a record that
+-- doesn't decode has only `error` and `payload`. Event time is the record's timestamp. A step may be there twice, under
+-- the same event_id. The features, whose values have several types, are read out of `payload`.
+CREATE TABLE fraud_alerts (
+    event_id STRING,
+    event_type STRING,
+    case_id STRING,
+    card_id STRING,
+    customer_id STRING,
+    payment_id STRING,
+    score BIGINT,
+    rules ARRAY<ROW<
+        `rule` STRING NOT NULL,
+        score BIGINT NOT NULL,
+        reason STRING NOT NULL
+    > NOT NULL>,
+    ruleset_version BIGINT,
+    payments ARRAY<STRING NOT NULL>,
+    payment_count BIGINT,
+    amount_minor BIGINT,
+    currency STRING,
+    error STRING,
+    payload BYTES,
+    record_key BYTES,
+    event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
+    source_topic STRING METADATA FROM 'topic' VIRTUAL,
+    source_partition INT METADATA FROM 'partition' VIRTUAL,
+    source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
+    source_headers MAP<STRING, BYTES> METADATA FROM 'headers',
+    WATERMARK FOR event_time AS event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+) WITH (
+    'connector' = 'kafka',
+    'topic' = 'fraud-alerts',
+    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'properties.group.id' = '${CONSUMER_GROUP}',
+    'properties.auto.offset.reset' = 'earliest',
+    'properties.isolation.level' = 'read_committed',
+    'properties.partition.discovery.interval.ms' = '60000',
+    'scan.startup.mode' = '${MILLRACE_START_FROM}',
+    'scan.watermark.idle-timeout' = '${MILLRACE_SOURCE_IDLE_SECONDS} s',
+    'key.format' = 'raw',
+    'key.fields' = 'record_key',
+    'value.format' = 'guarded-json',
+    'value.fields-include' = 'EXCEPT_KEY',
+    'value.guarded-json.schema' = '${FRAUD_ALERTS_SCHEMA}'
+)
