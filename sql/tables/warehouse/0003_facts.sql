@@ -53,6 +53,8 @@ CREATE TABLE warehouse.fact_order_line (
     PRIMARY KEY (order_id, line_number)
 );
 
+CREATE INDEX fact_order_line_event_time ON warehouse.fact_order_line (event_time);
+
 CALL warehouse.keep_newest(
     'warehouse.fact_order_line', key => '{order_id, line_number}', version => '{revision, event_time}'
 );

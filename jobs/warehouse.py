@@ -1,0 +1,90 @@
+"""Events → the star schema in PostgreSQL; no state but how far each topic was read.
+
+db-changes.customers ─▶ dim_customer      enriched-orders ─┬▶ fact_order         payments ───────────▶ fact_payment
+db-changes.products ──▶ dim_product                        └▶ fact_order_line    fraud-alerts ───────▶ fact_alert
+                                                                                 revenue-per-minute ─▶ revenue_per_minute
+    └── of every topic, what doesn't decode and what PostgreSQL couldn't take ─▶ dead-letters
+"""
+
+from pyflink.table import StatementSet, StreamTableEnvironment
+
+import sql
+from connectors.settings import Settings
+from jobs.environment import stream_environment, variables
+
+JOB = "warehouse"
+
+SOURCES = (
+    "db_changes_customers",
+    "db_changes_products",
+    "enriched_orders",
+    "payments",
+    "fraud_alerts",
+    "revenue_per_minute",
+)
+DEAD_LETTERS = "dead_letters_out"
+TARGETS = (
+    "dim_customer",
+    "dim_product",
+    "fact_order",
+    "fact_order_line",
+    "fact_payment",
+    "fact_alert",
+    "revenue_per_minute",
+)
+
+_CHECKED = (
+    "db_changes_customers",
+    "db_changes_products",
+    "enriched_orders",
+    "payments",
+    "alerts_with_features",
+    "revenue_minutes",
+)
+_LIMITS = {"END_OF_TIME_MS": "253370764800000"}
+"""The year 9999: beyond it times are written in a way that PostgreSQL doesn't read."""
+
+
+def define(tables: StreamTableEnvironment) -> StatementSet:
+    """The topology, from the tables `SOURCES` to `warehouse_<target>` and `DEAD_LETTERS`."""
+    for view in ("alerts_with_features", "revenue_minutes"):
+        tables.execute_sql(sql.read(f"views/warehouse/{view}.sql", _LIMITS))
+    for table in _CHECKED:
+        for view in ("checked", "unloadable"):
+            tables.execute_sql(sql.read(f"views/warehouse/{view}.sql", _LIMITS | {"TABLE": table}))
+        tables.execute_sql(sql.read("views/dead_letters_of.sql", {"TABLE": f"unloadable_{table}", "JOB": JOB}))
+    statements = tables.create_statement_set()
+    for target in TARGETS:
+        tables.execute_sql(sql.read(f"views/warehouse/{target}_rows.sql", {}))
+        statements.add_insert_sql(_insert(tables, f"warehouse_{target}", f"{target}_rows"))
+    letters = "\nUNION ALL\n".join(f"SELECT * FROM dead_letters_of_unloadable_{table}" for table in _CHECKED)
+    statements.add_insert_sql(_insert(tables, DEAD_LETTERS, f"({letters})"))
+    return statements
+
+
+def _insert(tables: StreamTableEnvironment, sink: str, rows: str) -> str:
+    columns = ", ".join(f"`{name}`" for name in tables.from_path(sink).get_schema().get_field_names())
+    return f"INSERT INTO {sink} ({columns}) SELECT {columns} FROM {rows}"
+
+
+def create_sinks(tables: StreamTableEnvironment, variables: dict[str, str]) -> None:
+    """Declare the tables in PostgreSQL that `define` writes to."""
+    for table in ("warehouse_common", *(f"warehouse_{target}" for target in TARGETS)):
+        tables.execute_sql(sql.read(f"tables/{table}.sql", variables))
+
+
+def main() -> None:
+    """Wire the topology to Kafka and PostgreSQL, and run it."""
+    settings = Settings.from_environment()
+    environment = stream_environment(JOB)
+    tables = StreamTableEnvironment.create(environment)
+    filled = variables(JOB, settings)
+    for table in (*SOURCES, DEAD_LETTERS):
+        tables.execute_sql(sql.read(f"tables/{table}.sql", filled))
+    create_sinks(tables, filled)
+    define(tables).attach_as_datastream()
+    environment.execute(JOB)
+
+
+if __name__ == "__main__":
+    main()

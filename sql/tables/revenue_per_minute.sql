@@ -1,0 +1,38 @@
+-- One row per record of the topic `revenue-per-minute`, keyed by category: what one category sold in one minute, in one
+-- currency; a record that doesn't decode has only `error` and `payload`. Event time is the record's timestamp, the
+-- minute's last millisecond. A minute may be there twice, under the same event_id.
+CREATE TABLE revenue_per_minute (
+    event_id STRING,
+    event_type STRING,
+    window_start BIGINT,
+    window_end BIGINT,
+    category STRING,
+    currency STRING,
+    orders BIGINT,
+    pieces BIGINT,
+    revenue_minor BIGINT,
+    error STRING,
+    payload BYTES,
+    record_key BYTES,
+    event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
+    source_topic STRING METADATA FROM 'topic' VIRTUAL,
+    source_partition INT METADATA FROM 'partition' VIRTUAL,
+    source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
+    source_headers MAP<STRING, BYTES> METADATA FROM 'headers',
+    WATERMARK FOR event_time AS event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+) WITH (
+    'connector' = 'kafka',
+    'topic' = 'revenue-per-minute',
+    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'properties.group.id' = '${CONSUMER_GROUP}',
+    'properties.auto.offset.reset' = 'earliest',
+    'properties.isolation.level' = 'read_committed',
+    'properties.partition.discovery.interval.ms' = '60000',
+    'scan.startup.mode' = '${MILLRACE_START_FROM}',
+    'scan.watermark.idle-timeout' = '${MILLRACE_SOURCE_IDLE_SECONDS} s',
+    'key.format' = 'raw',
+    'key.fields' = 'record_key',
+    'value.format' = 'guarded-json',
+    'value.fields-include' = 'EXCEPT_KEY',
+    'value.guarded-json.schema' = '${REVENUE_PER_MINUTE_SCHEMA}'
+)
