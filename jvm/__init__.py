@@ -1,1 +1,1 @@
-"""What can only run inside the JVM? The guarded JSON format and the sliding features, and how they are compiled."""
+"""What can only run inside the JVM? The guarded JSON format, sliding features, gathered parts; compiled here."""

@@ -4,14 +4,12 @@ import json
 import math
 import random
 import struct
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from py4j.protocol import Py4JJavaError
 from pyflink.common import Row, Types
 from pyflink.datastream import ProcessFunction
@@ -20,6 +18,7 @@ from pyflink.table.expressions import col
 
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
+from tests.cluster.running_query import RunningQuery
 from tests.reference_features import InputEvent, OutputRow, ReferenceFeatures, Value
 from tests.wrong_declarations import COLUMNS as WRONG_COLUMNS
 from tests.wrong_declarations import WRONG_DECLARATIONS
@@ -407,54 +406,23 @@ def in_order(rows: Mapping[int, OutputRow]) -> list[OutputRow]:
     return [rows[sequence] for sequence in sorted(rows)]
 
 
-class RunningJob:
-    """A job that waits for more payments after the last; it ends with a savepoint."""
+class RunningFeatures(RunningQuery):
+    """Answers with a bound of 3 events."""
 
     def __init__(self, cluster: MiniCluster, folder: Path, declaration: str, savepoint: str | None = None) -> None:
-        self._cluster = cluster
-        environment = StreamTableEnvironment.create(cluster.environment(recovery_from(savepoint) if savepoint else {}))
-        declare_payments(environment, folder, stay_open=True)
         self._names = [feature.name for feature in parse(declaration)]
         columns = ", ".join([*OUTPUT_FLAGS, *self._names])
-        self._result = environment.execute_sql(f"SELECT {columns} FROM ({query(declaration, max_events=3)})")
-        self._rows = iter(self._result.collect())
+        super().__init__(
+            cluster,
+            lambda environment: declare_payments(environment, folder, stay_open=True),
+            f"SELECT {columns} FROM ({query(declaration, max_events=3)})",
+            savepoint,
+        )
 
     def answer(self) -> OutputRow:
         """The next row."""
-        is_duplicate, is_late, is_truncated, *values = next(self._rows)
+        is_duplicate, is_late, is_truncated, *values = self.next_row()
         return OutputRow(dict(zip(self._names, values, strict=True)), is_duplicate, is_late, is_truncated)
-
-    def stop(self) -> str:
-        """End it, and return where its savepoint is."""
-        return self._cluster.stop_with_savepoint(self._result.get_job_client())
-
-    def metric(self, name: str) -> int:
-        """A counter of the function, over all subtasks."""
-        job = self._result.get_job_client().get_job_id()
-        root = f"http://127.0.0.1:{self._cluster.rest_port}/jobs/{job}"
-        [vertex] = [v["id"] for v in get_json(root)["vertices"] if v["name"].startswith("ProcessTableFunction")]
-        metrics = f"{root}/vertices/{vertex}/subtasks/metrics"
-        ids = [metric["id"] for metric in get_json(metrics) if metric["id"].endswith(f".{name}")]
-        return sum(int(metric["sum"]) for metric in get_json(f"{metrics}?get={','.join(ids)}&agg=sum")) if ids else 0
-
-    def wait_for_metrics(self, **expected: int) -> None:
-        """Until the counters have these values; they come a few seconds after the rows."""
-        deadline = time.monotonic() + 60
-        while (found := {name: self.metric(name) for name in expected}) != expected:
-            assert time.monotonic() < deadline, f"the counters stay at {found}"
-            time.sleep(0.2)
-
-
-def recovery_from(savepoint: str) -> dict[str, str]:
-    """Options of a job that goes on from there; the operator that collects its result is another one each time."""
-    return {
-        "execution.state-recovery.path": savepoint,
-        "execution.state-recovery.ignore-unclaimed-state": "true",
-    }
-
-
-def get_json(url: str) -> Any:
-    return requests.get(url, timeout=10).json()
 
 
 def test_a_restored_job_goes_on_with_each_cards_history(cluster: MiniCluster, tmp_path: Path) -> None:
@@ -470,11 +438,11 @@ def test_a_restored_job_goes_on_with_each_cards_history(cluster: MiniCluster, tm
     expected = list(expected_rows([*before, *after], parse(declaration), max_events=3))
     folder = write_records(tmp_path / "payments", map(record, before), partitions=2)
 
-    first = RunningJob(cluster, folder, declaration)
+    first = RunningFeatures(cluster, folder, declaration)
     answers_before = [first.answer(), first.answer()]
     savepoint = first.stop()
     write_records(folder, map(record, after), first_offset=2)
-    second = RunningJob(cluster, folder, declaration, savepoint)
+    second = RunningFeatures(cluster, folder, declaration, savepoint)
     answers_after = [second.answer(), second.answer()]
     second.stop()
 
@@ -497,12 +465,12 @@ def test_a_changed_declaration_goes_on_with_what_was_stored_and_says_what_it_mis
     ]
     folder = write_records(tmp_path / "payments", map(record, before), partitions=2)
 
-    first = RunningJob(cluster, folder, old)
+    first = RunningFeatures(cluster, folder, old)
     first.answer()
     first.answer()
     savepoint = first.stop()
     write_records(folder, map(record, after), first_offset=2)
-    second = RunningJob(cluster, folder, new, savepoint)
+    second = RunningFeatures(cluster, folder, new, savepoint)
     rows = [second.answer() for _ in after]
 
     assert [row.features for row in rows] == [
@@ -526,7 +494,7 @@ def test_duplicates_late_and_dropped_events_are_counted(cluster: MiniCluster, tm
     ]
     folder = write_records(tmp_path / "payments", map(record, arrivals), partitions=2)
 
-    job = RunningJob(cluster, folder, "n = count() over 1 hour, m = distinct(merchant_id) over 1 hour")
+    job = RunningFeatures(cluster, folder, "n = count() over 1 hour, m = distinct(merchant_id) over 1 hour")
     for _ in arrivals:
         job.answer()
 
@@ -536,13 +504,13 @@ def test_duplicates_late_and_dropped_events_are_counted(cluster: MiniCluster, tm
 
 def test_state_of_a_version_that_is_not_known_is_refused(cluster: MiniCluster, tmp_path: Path) -> None:
     folder = write_records(tmp_path / "payments", [record(arrival("c1", START, "a", 0))], partitions=2)
-    first = RunningJob(cluster, folder, "n = count() over 1 hour")
+    first = RunningFeatures(cluster, folder, "n = count() over 1 hour")
     first.answer()
     savepoint = first.stop()
     change_version(savepoint, layout=b"id payment_id", version=9)
     write_records(folder, [record(arrival("c1", START, "b", 1))], first_offset=1)
 
-    second = RunningJob(cluster, folder, "n = count() over 1 hour", savepoint)
+    second = RunningFeatures(cluster, folder, "n = count() over 1 hour", savepoint)
 
     with pytest.raises(Exception, match="the state of sliding_features has version 9, this release reads version 1: "):
         second.answer()

@@ -11,6 +11,7 @@ import java.util.stream.Collectors;
 import millrace.features.Aggregate.Argument;
 import millrace.features.Feature.Where;
 import millrace.features.Token.Kind;
+import millrace.planning.Suggestion;
 import org.apache.flink.table.api.ValidationException;
 
 /**

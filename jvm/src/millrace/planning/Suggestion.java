@@ -1,14 +1,14 @@
-package millrace.features;
+package millrace.planning;
 
 import java.util.List;
 
 /** What somebody who wrote an unknown name may have meant. */
-final class Suggestion {
+public final class Suggestion {
 
     private Suggestion() {}
 
     /** The nearest of the known names, or all of them when none is near; the first one wins a tie. */
-    static String of(String wrong, List<String> known, String plural) {
+    public static String of(String wrong, List<String> known, String plural) {
         String nearest = null;
         int least = Math.max(2, wrong.length() / 3) + 1;
         for (String name : known) {

@@ -1,0 +1,212 @@
+package millrace.parts;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import millrace.parts.Parts.Stage;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.catalog.DataTypeFactory;
+import org.apache.flink.table.data.GenericArrayData;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.functions.FunctionContext;
+import org.apache.flink.table.functions.ProcessTableFunction;
+import org.apache.flink.table.functions.SpecializedFunction;
+import org.apache.flink.table.functions.UserDefinedFunction;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.inference.CallContext;
+import org.apache.flink.table.types.inference.StateTypeStrategy;
+import org.apache.flink.table.types.inference.TypeInference;
+
+/**
+ * The SQL function {@code gather_parts}: puts a whole together again that was taken apart to be joined.
+ *
+ * <pre>
+ * SELECT …
+ * FROM gather_parts(
+ *     input =&gt; TABLE order_parts PARTITION BY order_id,
+ *     part =&gt; 'part',
+ *     parts =&gt; 'parts',
+ *     whole =&gt; 'order_event_id',
+ *     missing =&gt; 'missing',
+ *     later =&gt; 'found_later',
+ *     collected =&gt; 'line',
+ *     summed =&gt; 'lines_total_minor',
+ *     ttl_hours =&gt; 48,
+ *     uid =&gt; 'order-parts')
+ * </pre>
+ *
+ * <p>{@code part} is a part's number within its whole, {@code parts} how many there are, {@code missing} says what isn't
+ * known in a part, and is NULL if all is. When all parts of a key have come, one row goes out as revision 1: the
+ * partition keys, then the input's columns without {@code part}, {@code parts} and {@code later}, then {@code
+ * revision}. In it {@code missing} is an array of what the parts say, in the order of their numbers and each once;
+ * {@code collected} is an array of that column's values that aren't NULL, in the same order; {@code summed} is the sum of
+ * that column, NULL without values; every other column is its first value that isn't NULL, in the same order.
+ *
+ * <p>If something was missing, each part that it was missing in may come again with what became known: a row that is
+ * the same but for that, with {@code later} TRUE. It replaces the first one, but not in revision 1, so that the rows
+ * don't depend on which of the two overtook the other. When each has come, revision 2 goes out.
+ *
+ * <p>What comes again is ignored: the first part with a number counts, the first later one likewise, and of several
+ * wholes of one key, told apart by {@code whole}, the one of which a part comes first.
+ *
+ * <p>It knows no event time, so nothing is late. A key is forgotten in processing time, {@code ttl_hours} after its
+ * last part; until then a whole that is done is remembered by two bytes.
+ */
+public final class GatherParts extends ProcessTableFunction<RowData> implements SpecializedFunction {
+
+    private static final long serialVersionUID = 1L;
+
+    private final Call call;
+
+    private transient Parts gathered;
+    private transient List<Integer> columns;
+    private transient RowData.FieldGetter[] getters;
+    private transient Counter incomplete;
+    private transient Counter completed;
+    private transient Counter ignored;
+
+    /** The function as it is registered; {@link #specialize} makes the one that runs. */
+    public GatherParts() {
+        this(null);
+    }
+
+    private GatherParts(Call call) {
+        this.call = call;
+    }
+
+    /** What is stored of a key. */
+    public static final class Memory {
+        /** As {@link Parts} writes it; null for a key that was never seen. */
+        public byte[] bytes;
+    }
+
+    @Override
+    public UserDefinedFunction specialize(SpecializedContext context) {
+        return new GatherParts(Call.of(context.getCallContext()));
+    }
+
+    @Override
+    public TypeInference getTypeInference(DataTypeFactory types) {
+        LinkedHashMap<String, StateTypeStrategy> state = new LinkedHashMap<>();
+        state.put("parts", new MemoryType());
+        return TypeInference.newBuilder()
+                .staticArguments(call == null ? Call.anyArguments() : call.itsArguments())
+                .stateTypeStrategies(state)
+                .outputTypeStrategy(context -> Optional.of(Call.of(context).outputType()))
+                .build();
+    }
+
+    /** A call's state, and how long it is kept. */
+    private static final class MemoryType implements StateTypeStrategy {
+
+        @Override
+        public Optional<DataType> inferType(CallContext context) {
+            return Optional.of(DataTypes.STRUCTURED(Memory.class, DataTypes.FIELD("bytes", DataTypes.BYTES())));
+        }
+
+        @Override
+        public Optional<Duration> getTimeToLive(CallContext context) {
+            return Optional.of(Duration.ofHours(Call.of(context).ttlHours()));
+        }
+    }
+
+    @Override
+    public void open(FunctionContext context) {
+        gathered = new Parts(call);
+        columns = call.outputColumns();
+        getters = new RowData.FieldGetter[call.row().getFieldCount()];
+        for (int column = 0; column < getters.length; column++) {
+            getters[column] = RowData.createFieldGetter(call.row().getTypeAt(column), column);
+        }
+        incomplete = context.getMetricGroup().counter("incomplete");
+        completed = context.getMetricGroup().counter("completed");
+        ignored = context.getMetricGroup().counter("ignored_parts");
+    }
+
+    /** Called for each row of the input; the other arguments are constants of the {@link Call}. */
+    public void eval(
+            Memory memory,
+            RowData input,
+            StringData part,
+            StringData parts,
+            StringData whole,
+            StringData missing,
+            StringData later,
+            StringData collected,
+            StringData summed,
+            Integer ttlHours) {
+        check(input);
+        gathered.open(memory.bytes);
+        if (gathered.stage() == Stage.DONE || !gathered.add(input)) {
+            ignored.inc();
+            return;
+        }
+        if (gathered.stage() == Stage.GATHERING && gathered.areAllThere()) {
+            sendFirst();
+        }
+        if (gathered.stage() == Stage.INCOMPLETE && gathered.isNothingMissing()) {
+            completed.inc();
+            collect(row(gathered.asTheyBecame(), 2));
+            gathered.enter(Stage.DONE);
+        }
+        memory.bytes = gathered.bytes();
+    }
+
+    private void check(RowData input) {
+        for (int column : new int[] {call.part(), call.parts(), call.whole()}) {
+            if (input.isNullAt(column)) {
+                throw new IllegalArgumentException(
+                        "gather_parts got a row without '" + call.row().getFieldNames().get(column)
+                                + "'; leave it out in the view that is its input");
+            }
+        }
+    }
+
+    private void sendFirst() {
+        GenericRowData row = row(gathered.asTheyCame(), 1);
+        collect(row);
+        boolean isComplete = row.getArray(columns.indexOf(call.missing())).size() == 0;
+        if (!isComplete) {
+            incomplete.inc();
+        }
+        gathered.enter(isComplete ? Stage.DONE : Stage.INCOMPLETE);
+    }
+
+    private GenericRowData row(Collection<RowData> rows, int revision) {
+        GenericRowData row = new GenericRowData(columns.size() + 1);
+        for (int field = 0; field < columns.size(); field++) {
+            row.setField(field, value(columns.get(field), rows));
+        }
+        row.setField(columns.size(), revision);
+        return row;
+    }
+
+    private Object value(int column, Collection<RowData> rows) {
+        List<Object> values = new ArrayList<>();
+        for (RowData row : rows) {
+            Object value = getters[column].getFieldOrNull(row);
+            if (value != null) {
+                values.add(value);
+            }
+        }
+        if (column == call.missing()) {
+            Set<Object> each = new LinkedHashSet<>(values);
+            return new GenericArrayData(each.toArray());
+        }
+        if (column == call.collected()) {
+            return new GenericArrayData(values.toArray());
+        }
+        if (values.isEmpty()) {
+            return null;
+        }
+        return column == call.summed() ? values.stream().mapToLong(value -> (Long) value).sum() : values.get(0);
+    }
+}

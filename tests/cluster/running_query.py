@@ -1,0 +1,71 @@
+"""A query that waits for more records after the last one: it is stopped with a savepoint, and goes on from there."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from pyflink.common import Row
+from pyflink.table import StreamTableEnvironment
+
+from tests.cluster.mini_cluster import MiniCluster
+
+
+class RunningQuery:
+    """Runs from its making until `stop`."""
+
+    def __init__(
+        self,
+        cluster: MiniCluster,
+        declare: Callable[[StreamTableEnvironment], None],
+        query: str,
+        savepoint: str | None = None,
+    ) -> None:
+        """Start it.
+
+        Args:
+            declare: its tables, which stay open, and functions.
+            savepoint: where to go on from.
+        """
+        self._cluster = cluster
+        environment = StreamTableEnvironment.create(cluster.environment(recovery_from(savepoint) if savepoint else {}))
+        declare(environment)
+        self._result = environment.execute_sql(query)
+        self._rows = iter(self._result.collect())
+
+    def next_row(self) -> Row:
+        """Wait for it."""
+        return next(self._rows)
+
+    def stop(self) -> str:
+        """End it, and return where its savepoint is."""
+        return self._cluster.stop_with_savepoint(self._result.get_job_client())
+
+    def metric(self, name: str) -> int:
+        """A counter of the only process table function, over all subtasks."""
+        job = self._result.get_job_client().get_job_id()
+        root = f"http://127.0.0.1:{self._cluster.rest_port}/jobs/{job}"
+        [vertex] = [v["id"] for v in get_json(root)["vertices"] if v["name"].startswith("ProcessTableFunction")]
+        metrics = f"{root}/vertices/{vertex}/subtasks/metrics"
+        ids = [metric["id"] for metric in get_json(metrics) if metric["id"].endswith(f".{name}")]
+        return sum(int(metric["sum"]) for metric in get_json(f"{metrics}?get={','.join(ids)}&agg=sum")) if ids else 0
+
+    def wait_for_metrics(self, **expected: int) -> None:
+        """Until the counters have these values; they come a few seconds after the rows."""
+        deadline = time.monotonic() + 60
+        while (found := {name: self.metric(name) for name in expected}) != expected:
+            assert time.monotonic() < deadline, f"the counters stay at {found}"
+            time.sleep(0.2)
+
+
+def recovery_from(savepoint: str) -> dict[str, str]:
+    """Options of a job that goes on from there; the operator that collects its result is another one each time."""
+    return {
+        "execution.state-recovery.path": savepoint,
+        "execution.state-recovery.ignore-unclaimed-state": "true",
+    }
+
+
+def get_json(url: str) -> Any:
+    """What the cluster answers."""
+    return requests.get(url, timeout=10).json()
