@@ -22,6 +22,7 @@ from local.services.places import BASE_CURRENCY, DAY_MS
 from local.services.publisher import PublishError
 from local.services.shop.database import ShopError
 from local.services.timetable import OptionsError, Timetable
+from ops.postgres import DatabaseError
 
 MOST_LATE_MS = 2 * DAY_MS
 
@@ -193,7 +194,7 @@ def errors_in_words() -> Iterator[None]:
     """Ends a command with the text of an error that its user can mend, without a traceback."""
     try:
         yield
-    except (OptionsError, SettingsError, PublishError, ShopError, LedgerError) as error:
+    except (OptionsError, SettingsError, PublishError, DatabaseError, ShopError, LedgerError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.rows import TupleRow
 
 from connectors.settings import Settings
 from local.services.shop.rows import (
@@ -22,14 +21,13 @@ from local.services.shop.rows import (
     customers_at_first,
     products_at_first,
 )
+from ops.postgres import CONNECT_SECONDS, Address, Connection, connecting
 
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
-CONNECT_SECONDS = 5
 LOCK_SECONDS = 10
+STATEMENT_SECONDS = 60
 SCHEMA_LOCK = 1_851_000_601
 """Any number: whoever makes the tables holds PostgreSQL's advisory lock of that number."""
-
-Connection = psycopg.Connection[TupleRow]
 
 
 class ShopError(RuntimeError):
@@ -57,9 +55,10 @@ def make_tables(settings: Settings, customers: int) -> dict[str, int]:
         How many rows were filled in, by table.
 
     Raises:
-        ShopError: the database can't be used.
+        DatabaseError: the database can't be reached.
+        ShopError: it can't be used.
     """
-    with _usable(settings) as connection, connection.transaction():
+    with _connecting(settings) as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
         connection.execute(SCHEMA_FILE.read_bytes())
         return {
@@ -72,9 +71,10 @@ def read_all(settings: Settings) -> tuple[list[CustomerRow], list[ProductRow]]:
     """All customers and products, as they were at one moment.
 
     Raises:
-        ShopError: the database can't be used.
+        DatabaseError: the database can't be reached.
+        ShopError: it can't be used.
     """
-    with _usable(settings) as connection, connection.transaction():
+    with _connecting(settings) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         return read(connection, CUSTOMERS), read(connection, PRODUCTS)
 
@@ -98,15 +98,18 @@ def columns(table: AnyTable) -> sql.Composed:
 
 
 @contextmanager
-def _usable(settings: Settings) -> Iterator[Connection]:
+def _connecting(settings: Settings) -> Iterator[Connection]:
+    where = Address(
+        settings.shop_database_url,
+        settings.shop_database_user,
+        settings.shop_database_password,
+        variable="MILLRACE_SHOP_DATABASE",
+    )
     try:
-        with connect(settings) as connection:
+        with connecting(where, STATEMENT_SECONDS) as connection:
             yield connection
     except psycopg.Error as error:
-        raise ShopError(
-            f"the shop's database at {settings.shop_database_url} (MILLRACE_SHOP_DATABASE_URL) can't be used: {error};"
-            " `make up` starts the local one"
-        ) from error
+        raise ShopError(f"the shop's database at {where.url} can't be used: {error}") from error
 
 
 def _fill(connection: Connection, table: AnyTable, rows: Iterable[Row]) -> int:

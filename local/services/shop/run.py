@@ -28,7 +28,8 @@ def change_rows(
     """Do what happens in a run, in real time, to the rows that are in the tables now.
 
     Raises:
-        ShopError: the database can't be used or is away for too long. What was done so far is in the ledger.
+        DatabaseError: the database can't be reached.
+        ShopError: it can't be used, or goes away for too long. What was done so far is in the ledger.
     """
     state = State.of(*read_all(settings))
     book = ShopLedger(ledger, (*state.customers.rows, *state.products.rows), _now_ms())

@@ -11,11 +11,12 @@ import psycopg
 from psycopg import sql
 
 from connectors.settings import Settings
-from local.services.shop.database import Connection, ShopError, columns, connect, name
+from local.services.shop.database import ShopError, columns, connect, name
 from local.services.shop.plan import Transaction
 from local.services.shop.rows import CUSTOMERS, PRODUCTS, AnyTable, CustomerRow
 from local.services.shop.shop_ledger import Outcome, TransactionRecord
 from local.services.shop.state import Statement
+from ops.postgres import Connection
 
 PATIENCE_SECONDS = 120.0
 """A database may be away for so long."""
