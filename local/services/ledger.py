@@ -8,6 +8,7 @@ from threading import Lock
 
 import msgspec
 
+from events import Order
 from local.services.ledger_file import LedgerFile, read_lines
 from local.services.outgoing import POISON, Outgoing
 from local.services.publisher import Receipt
@@ -38,6 +39,8 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", 
     """Wall clock, milliseconds."""
     error: str | None
     """Why it was refused or failed."""
+    order: Order | None = None
+    """What was ordered, if it is an order."""
 
 
 class LedgerSummary(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="summary"):
@@ -94,6 +97,11 @@ class LedgerContent:
     def payment_ids(self) -> frozenset[str]:
         """Of all payments that are in Kafka."""
         return frozenset(record.payment_id for record in self.arrived if record.payment_id is not None)
+
+    @cached_property
+    def orders(self) -> tuple[Order, ...]:
+        """All orders that are in Kafka, also those that were sent again, in the order in which they were sent."""
+        return tuple(record.order for record in self.arrived if record.order is not None)
 
     @cached_property
     def poison(self) -> dict[tuple[str, int, int], str]:
@@ -195,4 +203,5 @@ def _record(outgoing: Outgoing, receipt: Receipt) -> LedgerRecord:
         incident_id=outgoing.incident_id,
         sent_at=receipt.sent_at_ms,
         error=receipt.refusal or receipt.failure,
+        order=event if isinstance(event, Order) else None,
     )

@@ -15,7 +15,7 @@ from local.services.ledger import LedgerSummary
 from local.services.ledger_file import NO_LEDGER
 from local.services.orders import planned_orders
 from local.services.outgoing import Outgoing
-from local.services.population import Population
+from local.services.population import STAY_AT_HOME_EVERY, Population
 from local.services.progress import Progress
 from local.services.publishing import publish_all
 from local.services.service import (
@@ -27,7 +27,7 @@ from local.services.service import (
     service_settings,
     until_a_signal,
 )
-from local.services.timetable import Timetable
+from local.services.timetable import OptionsError, Timetable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,23 @@ class OrderOptions(Timetable):
     """What the service publishes; the same options lead to the same records, byte for byte."""
 
     rate: float = 5.0
+    early: float = 0.02
+    """Share of customers, or with products, that the shop is going to enter a few seconds later."""
+    customers: int | None = None
+    """How many of the population the shop has; by default so many that each who orders does so twice an hour."""
     faults: Faults = NO_FAULTS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.early <= 1:
+            raise OptionsError(f"the share of early orders goes from 0 to 1, so {self.early} can't be")
+        if self.customers is not None and self.customers < STAY_AT_HOME_EVERY:
+            raise OptionsError(f"one customer in {STAY_AT_HOME_EVERY} orders, so {self.customers} are not enough")
 
 
 def generate(options: OrderOptions) -> Iterator[Outgoing]:
     """All records of a run in the order in which they are sent; nothing is published."""
-    orders = planned_orders(options, Population(), options.faults.late)
+    orders = planned_orders(options, Population(), options.faults.late, options.early, options.customers)
     return disturb(orders, ORDERS, options.faults, Random(f"{options.seed}/order faults"))
 
 
@@ -61,12 +72,30 @@ def publish(
 
 @click.command()
 @run_options("orders", rate=5.0)
-def main(**arguments: Any) -> None:
+@click.option(
+    "--early",
+    type=click.FloatRange(0, 1),
+    default=0.02,
+    show_default=True,
+    help="Share of customers, or with products, that the shop enters a few seconds later if it was started together.",
+)
+@click.option(
+    "--customers",
+    type=click.IntRange(min=STAY_AT_HOME_EVERY),
+    help="How many customers the shop began with; every tenth of them orders.  [default: rate × 18,000]",
+)
+def main(early: float, customers: int | None, **arguments: Any) -> None:
     """Publish simulated orders until the time is over or Ctrl-C is pressed."""
     run = RunArguments(**arguments)
     with errors_in_words(), until_a_signal() as stop:
         options = OrderOptions(
-            start_ms=run.start_ms, rate=run.rate, seconds=run.seconds, seed=run.seed, faults=run.faults
+            start_ms=run.start_ms,
+            rate=run.rate,
+            seconds=run.seconds,
+            seed=run.seed,
+            early=early,
+            customers=customers,
+            faults=run.faults,
         )
         servers = service_settings().kafka_bootstrap_servers
         publish(options, servers, speed=run.clock_speed, ledger=run.ledger, stop=stop, quiet=run.quiet)

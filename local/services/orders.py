@@ -5,14 +5,19 @@ from heapq import heappop, heappush
 from itertools import count
 from random import Random
 
+from msgspec.structs import replace
+
 from events import Order, OrderLine, Payment
+from local.services.arrivals import early_number, is_entered_by, newcomer
 from local.services.drafts import home_of
 from local.services.outgoing import LATE, Planned
 from local.services.places import BASE_CURRENCY, in_base, in_currency
 from local.services.population import STAY_AT_HOME_EVERY, Card, Population, customer_id
+from local.services.products import Product, upcoming_product
 from local.services.timetable import Timetable
 
 LEAST_CUSTOMERS = 500
+"""Who order, at the least."""
 SECONDS_BETWEEN_ORDERS = 1_800
 """Of one customer, on average."""
 
@@ -23,19 +28,37 @@ DECLINED_SHARE = 0.03
 SHOP_ID, SHOP_CATEGORY = "web-shop", "shop"
 
 LATENESS_MS = (60_000, 30 * 60_000)
+NEWCOMER_SHARE = 0.5
+"""Of the early orders, those of newcomers; the others are of upcoming products."""
 
 
-def planned_orders(timetable: Timetable, population: Population, late: float = 0.0) -> Iterator[Planned]:
-    """The orders of one run in order of time, by customers who pay at home only."""
+def customers_for(rate: float) -> int:
+    """How many of the population the shop has when so many orders come in a second, unless the number is given."""
+    return STAY_AT_HOME_EVERY * max(LEAST_CUSTOMERS, round(rate * SECONDS_BETWEEN_ORDERS))
+
+
+def planned_orders(
+    timetable: Timetable, population: Population, late: float = 0.0, early: float = 0.0, customers: int | None = None
+) -> Iterator[Planned]:
+    """The orders of one run in order of time, by customers who pay at home only.
+
+    Args:
+        late: share that is sent long after it was placed.
+        early: share of a newcomer, or with an upcoming product, that the shop hasn't entered yet; see `arrivals`.
+            The other orders are the same with and without them.
+        customers: how many of the population the shop has; every tenth of them orders.
+    """
     random = Random(f"{timetable.seed}/orders")
     moments = timetable.moments(Random(f"{timetable.seed}/order moments"))
-    customers = max(LEAST_CUSTOMERS, round(timetable.rate * SECONDS_BETWEEN_ORDERS))
+    customers = customers or customers_for(timetable.rate)
     for number, at_ms in enumerate(moments, start=1):
-        customer = random.randrange(customers) * STAY_AT_HOME_EVERY + STAY_AT_HOME_EVERY - 1
+        customer = random.randrange(customers // STAY_AT_HOME_EVERY) * STAY_AT_HOME_EVERY + STAY_AT_HOME_EVERY - 1
         is_late = random.random() < late
         placed_ms = at_ms - random.randint(*LATENESS_MS) if is_late else at_ms
         order_id = f"order-{timetable.run}-{number:07d}"
         order = _order(order_id, population.card_of(customer_id(customer)), placed_ms, population, random)
+        if not is_late:
+            order = _perhaps_early(order, timetable, population, early, customers)
         yield Planned(order, at_ms, LATE) if is_late else Planned(order, at_ms)
 
 
@@ -74,6 +97,29 @@ def planned_order_payments(orders: Iterable[Planned], population: Population, en
         yield heappop(due)[2]
 
 
+def _perhaps_early(order: Order, timetable: Timetable, population: Population, share: float, customers: int) -> Order:
+    random = Random(f"{timetable.seed}/{order.order_id}")
+    number = early_number(order.event_time - timetable.start_ms, random)
+    if random.random() >= share or not is_entered_by(number, timetable.end_ms - timetable.start_ms):
+        return order
+    if random.random() < NEWCOMER_SHARE:
+        card = population.card_of(customer_id(newcomer(number, customers)))
+        return _order(order.order_id, card, order.event_time, population, random)
+    return _with_product(order, upcoming_product(number))
+
+
+def _with_product(order: Order, product: Product) -> Order:
+    """The same order with another product in its first line."""
+    price = in_currency(product.price_euro_cents, order.currency)
+    first = replace(order.lines[0], product_id=product.product_id, unit_price_minor=price)
+    lines = (first, *order.lines[1:])
+    return replace(order, lines=lines, total_minor=_total(lines))
+
+
+def _total(lines: Iterable[OrderLine]) -> int:
+    return sum(line.quantity * line.unit_price_minor for line in lines)
+
+
 def _order(order_id: str, card: Card, placed_ms: int, population: Population, random: Random) -> Order:
     currency = card.home.currency
     products = random.sample(population.products, random.choices((1, 2, 3, 4, 5), (40, 25, 18, 10, 7))[0])
@@ -93,7 +139,7 @@ def _order(order_id: str, card: Card, placed_ms: int, population: Population, ra
         customer_id=card.customer_id,
         currency=currency,
         lines=lines,
-        total_minor=sum(line.quantity * line.unit_price_minor for line in lines),
+        total_minor=_total(lines),
         shipping_country=card.home.country,
     )
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from connectors.topics import PAYMENTS
+from connectors.topics import ORDERS, PAYMENTS
 from local.services.ledger import Ledger
 from local.services.ledger_file import LedgerError
 from local.services.outgoing import Outgoing
 from local.services.publisher import Receipt
-from tests.builders import payment
+from tests.builders import order, payment
 
 
 def outgoing(card: str, at: str, kind: str = "good", pattern: str | None = None) -> Outgoing:
@@ -82,6 +82,23 @@ def test_an_incident_has_its_payments_in_order_of_event_time(path):
     assert (incident.pattern, incident.card_id) == ("card_testing", "c2")
     assert incident.payment_ids == ("c2@12:00:01", "c2@12:00:02")
     assert content.defrauded_cards == {"c2"}
+
+
+def test_an_order_is_read_back_as_it_was_sent_unless_nobody_knows_of_it(tmp_path):
+    # given
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    sent, failed = order("o1"), order("o2")
+
+    # when
+    for event, receipt in [
+        (sent, Receipt(1_000, partition=0, offset=0)),
+        (failed, Receipt(1_000, failure="no answer")),
+    ]:
+        ledger.write(Outgoing(ORDERS, b"o", event.event_time, event.event_time, "good", event), receipt)
+    ledger.finish(started_at=0, ended_at=1, complete=False)
+
+    # then
+    assert Ledger.read(tmp_path / "ledger.jsonl").orders == (sent,)
 
 
 def test_a_refused_record_has_no_coordinates_but_a_reason(path):

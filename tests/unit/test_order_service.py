@@ -1,0 +1,140 @@
+"""Most orders are of customers and products that the shop knows; a few come before it does, and it soon will."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from events import Order
+from local.services.arrivals import EVERY_MS
+from local.services.order_service import OrderOptions, generate
+from local.services.orders import customers_for
+from local.services.products import products_on_offer
+from local.services.shop.plan import ENTERED, LISTED, ShopOptions, plan
+from local.services.shop.rows import CustomerRow, ProductRow, customers_at_first, key_of, products_at_first
+from local.services.shop.state import State
+from local.services.timetable import OptionsError
+from tests.builders import event_time
+
+START_MS = event_time("12:00:00")
+CUSTOMERS = 1_000
+OPTIONS = OrderOptions(start_ms=START_MS, rate=20, seconds=60, early=0.2, customers=CUSTOMERS)
+
+
+def orders(options: OrderOptions) -> list[Order]:
+    """What the service publishes."""
+    return [record.event for record in generate(options) if isinstance(record.event, Order)]
+
+
+@cache
+def arrivals() -> dict[str, tuple[int, CustomerRow | ProductRow]]:
+    """When the shop enters each upcoming product and newcomer of a run that starts together with the orders."""
+    state = State.of(customers_at_first(CUSTOMERS), products_at_first())
+    options = ShopOptions(start_ms=START_MS, rate=1, seconds=60, customers=CUSTOMERS)
+    rows = (
+        (transaction.at_ms, transaction.statements[0].rows[0])
+        for transaction in plan(options, state)
+        if transaction.kind in {LISTED, ENTERED}
+    )
+    return {key_of(row): (at_ms, row) for at_ms, row in rows}
+
+
+def named(order: Order) -> set[str]:
+    """The keys of its customer and its products."""
+    return {order.customer_id, *(line.product_id for line in order.lines)}
+
+
+def early(options: OrderOptions) -> list[Order]:
+    """The orders of something that the shop doesn't know at first."""
+    known = {f"customer-{number:07d}" for number in range(CUSTOMERS)}
+    known |= {product.product_id for product in products_on_offer()}
+    return [order for order in orders(options) if not named(order) <= known]
+
+
+def test_an_early_order_comes_some_seconds_before_the_shop_enters_what_it_names():
+    # when
+    found = early(OPTIONS)
+
+    # then
+    for order in found:
+        (key,) = named(order) & arrivals().keys()
+        seconds_early = (arrivals()[key][0] - order.event_time) / 1000
+        assert EVERY_MS / 1000 <= seconds_early <= 3.5 * EVERY_MS / 1000
+
+
+def test_early_orders_are_a_share_of_all_and_of_newcomers_as_often_as_of_products():
+    # when
+    found = early(OPTIONS)
+    of_newcomers = [order for order in found if order.customer_id in arrivals()]
+
+    # then
+    assert len(orders(OPTIONS)) == 1_200
+    # None in the last seconds of the run: the shop would enter what they name too late.
+    assert len(found) / 1_200 == pytest.approx(0.2 * 0.8, abs=0.03)
+    assert len(of_newcomers) / len(found) == pytest.approx(0.5, abs=0.1)
+
+
+def test_an_upcoming_product_costs_what_the_shop_is_going_to_ask():
+    # when
+    lines = [line for order in early(OPTIONS) if order.currency == "EUR" for line in order.lines]
+    upcoming = [line for line in lines if line.product_id in arrivals()]
+
+    # then
+    assert upcoming
+    for line in upcoming:
+        row = arrivals()[line.product_id][1]
+        assert isinstance(row, ProductRow)
+        assert (row.price_minor, row.currency) == (line.unit_price_minor, "EUR")
+
+
+def test_a_newcomer_s_order_is_sent_to_where_the_newcomer_lives():
+    # when
+    of_newcomers = [order for order in early(OPTIONS) if order.customer_id in arrivals()]
+
+    # then
+    for order in of_newcomers:
+        row = arrivals()[order.customer_id][1]
+        assert isinstance(row, CustomerRow)
+        assert order.shipping_country == row.country
+
+
+def test_the_other_orders_are_the_same_with_early_ones_and_without():
+    # when
+    with_early, without = orders(OPTIONS), orders(replace(OPTIONS, early=0))
+    early_ids = {order.order_id for order in early(OPTIONS)}
+
+    # then
+    assert [order.order_id for order in with_early] == [order.order_id for order in without]
+    assert {order.order_id for order in set(with_early) ^ set(without)} == early_ids
+    assert not early(replace(OPTIONS, early=0))
+
+
+def test_the_total_of_an_early_order_is_the_sum_of_its_lines():
+    for order in early(OPTIONS):
+        assert order.total_minor == sum(line.quantity * line.unit_price_minor for line in order.lines)
+
+
+def test_an_order_that_is_late_is_of_what_the_shop_knows():
+    # given
+    options = replace(OPTIONS, faults=replace(OPTIONS.faults, late=1.0))
+
+    # then
+    assert not early(options)
+
+
+def test_without_a_number_the_shop_has_as_many_customers_as_the_rate_asks_for():
+    # when
+    found = orders(replace(OPTIONS, customers=None, early=0))
+
+    # then
+    assert customers_for(0.01) == 5_000
+    assert customers_for(20) == 360_000
+    assert max(order.customer_id for order in found) < f"customer-{360_000:07d}"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"), [({"early": 1.5}, "share of early orders"), ({"customers": 9}, "one customer in 10 orders")]
+)
+def test_options_that_cannot_work_are_refused_with_the_reason(options, reason):
+    with pytest.raises(OptionsError, match=reason):
+        replace(OPTIONS, **options)
