@@ -57,13 +57,23 @@ def checked_value(event: Event) -> bytes:
         InvalidEventError: it didn't.
     """
     value = msgspec.json.encode(event)
-    decoder, validator = _checks(type(event))
     try:
-        decoder.decode(value)
-        validator.validate(msgspec.json.decode(value))
+        check(value, type(event))
     except (msgspec.ValidationError, jsonschema_rs.ValidationError) as error:
         raise InvalidEventError(f"{type(event).__name__} {event.event_id} is not sent: {error}") from error
     return value
+
+
+def check(value: bytes, event_type: type[Event]) -> None:
+    """Hold a record's value against its event's type and JSON Schema.
+
+    Raises:
+        msgspec.ValidationError: it is not what the type says.
+        jsonschema_rs.ValidationError: it is not what the schema says.
+    """
+    decoder, validator = _checks(event_type)
+    decoder.decode(value)
+    validator.validate(msgspec.json.decode(value))
 
 
 @cache
