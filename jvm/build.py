@@ -78,12 +78,15 @@ def compile_jar(folder: Path, compiler: Compiler, target_directory: Path, name: 
     if jar.exists():
         return jar
     jar.parent.mkdir(parents=True, exist_ok=True)
+    for entered in (jar.parent.parent, jar.parent):
+        entered.chmod(0o755)  # whatever the umask: servers run as another user
     with tempfile.TemporaryDirectory(dir=jar.parent, prefix=".building-") as scratch:
         classes = Path(scratch, "classes")
         classes.mkdir()
         compiler.compile(_files(sources, "*.java"), classes)
         unfinished = Path(scratch, jar.name)
         _zip(unfinished, [classes, resources])
+        unfinished.chmod(0o644)
         unfinished.replace(jar)
     return jar
 

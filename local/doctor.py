@@ -19,7 +19,7 @@ from local.bootstrap import SUPPORTED as SUPPORTED_PYTHON
 from local.install import Environment
 from local.preflight import Finding
 from local.settings import CHECKOUT
-from local.stack import services
+from local.stack import kafka_connect, services
 from local.stack.setup import Setup
 from ops.tables import table
 
@@ -74,7 +74,7 @@ def examine(setup: Setup, deep: bool) -> Iterator[Finding]:
     yield environment()
     yield from preflight.before_start(setup, services.declare(setup, int(setup.local.flink_task_managers)))
     yield from combination()
-    yield extensions()
+    yield extensions(setup)
     if deep:
         yield checksums()
 
@@ -100,13 +100,14 @@ def combination() -> Iterator[Finding]:
         yield Finding(subject, found, advice)
 
 
-def extensions() -> Finding:
-    """The jar of `jvm/`, built now if it isn't of these sources."""
+def extensions(setup: Setup) -> Finding:
+    """The jars of `jvm/`, built now if they aren't of these sources."""
     try:
         home = assemble()
+        transforms = kafka_connect.plugin_path(setup)[-1]
     except (CompileError, jars.JarsError, JavaError, CacheError) as error:
         return Finding("JVM extensions", "not built", str(error))
-    return Finding("JVM extensions", f"built from these sources, in {home.lib}")
+    return Finding("JVM extensions", f"built from these sources, in {home.lib} and {transforms}")
 
 
 def checksums() -> Finding:

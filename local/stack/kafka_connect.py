@@ -4,7 +4,6 @@ from pathlib import Path
 
 import jvm.build
 from connectors import jars
-from connectors.cache import make_folder, make_readable
 from connectors.settings import Settings, variable
 from jvm.build import Compiler
 from local.settings import Port
@@ -97,10 +96,8 @@ def plugin_path(setup: Setup) -> tuple[Path, ...]:
     """
     (ecj,) = jars.paths("compiler")
     compiler = Compiler(ecj, jars.paths("connect"), setup.java_home / "bin" / "java")
-    make_folder(setup.cache / "jvm")
-    transforms = jvm.build.compile_jar(jvm.build.HERE / "connect", compiler, setup.cache, "millrace-connect").parent
-    make_readable(transforms)
-    return unpacked(setup, "debezium"), transforms
+    transforms = jvm.build.compile_jar(jvm.build.HERE / "connect", compiler, setup.cache, "millrace-connect")
+    return unpacked(setup, "debezium"), transforms.parent
 
 
 def worker_properties(broker: str, port: Port, plugins: tuple[Path, ...]) -> str:

@@ -6,6 +6,7 @@ and what it starts is found by that session also when its parent has gone. Postg
 session of its own: they are known by running the same program in the service's folder.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -18,6 +19,9 @@ from typing import IO
 import psutil
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+SHARED_MEMORY = Path("/proc/sysvipc/shm")
+"""System V segments, a line each: key, identifier, permissions, size, maker, last user, how many use it."""
+IPC_RMID = 0
 _CHILDREN: list[subprocess.Popen[bytes]] = []
 """Kept because Python warns of a child that is forgotten while it runs, which services do when `up` has ended."""
 
@@ -41,11 +45,11 @@ class Recorded:
 
     def runs(self) -> bool:
         """Whether this very process is alive; one that only waits to be collected by its parent is not."""
-        return self._is_this_boot() and _start_ticks(self.pid) == self.start_ticks
+        return self.is_this_boot() and _start_ticks(self.pid) == self.start_ticks
 
     def alive(self) -> list[psutil.Process]:
         """What is alive of it: itself, and what it started."""
-        if not self._is_this_boot():
+        if not self.is_this_boot():
             return []
         return [process for process in psutil.process_iter() if self._includes(process)]
 
@@ -63,7 +67,8 @@ class Recorded:
     def _is_same_program(self, process: psutil.Process) -> bool:
         return process.exe() == self.program and Path(process.cwd()).is_relative_to(self.folder)
 
-    def _is_this_boot(self) -> bool:
+    def is_this_boot(self) -> bool:
+        """Whether the machine has not been started again since."""
         return self.boot == _boot()
 
 
@@ -156,6 +161,16 @@ def kill(recorded: Recorded) -> None:
     """End a process at once, as a crash would, and wait until it has gone; what it started is left alone."""
     if recorded.runs():
         _signal(psutil.Process(recorded.pid), signal.SIGKILL, KILL_TAKES_SECONDS)
+
+
+def free_shared_memory(recorded: Recorded) -> None:
+    """Let the system forget the System V memory that a process made, was killed before it removed, and nobody uses."""
+    if recorded.runs() or not recorded.is_this_boot():
+        return
+    for line in SHARED_MEMORY.read_text().splitlines()[1:]:
+        _, identifier, _, _, creator, _, users, *_ = map(int, line.split())
+        if creator == recorded.pid and users == 0:
+            ctypes.CDLL(None).shmctl(identifier, IPC_RMID, None)
 
 
 def _signal(process: psutil.Process, number: signal.Signals, within_seconds: float) -> bool:

@@ -61,6 +61,8 @@ def stop(service: Service, say: Say) -> None:
         for words in processes.stop(recorded, service.stop_signal, service.stop_within_seconds):
             say(words)
         say(f"stopped after {time.monotonic() - started:.1f} s")
+    if recorded:
+        processes.free_shared_memory(recorded)
     service.place.pid_file.unlink(missing_ok=True)
 
 

@@ -1,15 +1,20 @@
-"""The local stack starts, mends itself, and leaves nothing; the broker alone where that is enough."""
+"""The local stack starts, mends itself, and leaves nothing; one service alone where that is enough."""
 
 import os
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
+import requests
 
 from local.preflight import PreflightError
+from local.settings import Port, stack_ports
 from local.stack import processes
 from local.stack.supervisor import Stack
 from tests.e2e.conftest import environment_on_free_ports
@@ -43,10 +48,27 @@ def faults(stack: Stack) -> dict[str, str]:
     return {status.service.name: status.fault for status in stack.status() if status.fault}
 
 
-def is_open(stack: Stack) -> bool:
-    host, port = stack.setup.settings.kafka_bootstrap_servers.split(":")
+def open_ports(stack: Stack) -> list[Port]:
+    return [port for port in stack_ports(stack.setup.settings, stack.setup.local) if is_open(port)]
+
+
+def is_open(port: Port) -> bool:
     with socket.socket() as client:
-        return client.connect_ex((host, int(port))) == 0
+        return client.connect_ex((port.host, port.number)) == 0
+
+
+@contextmanager
+def shop_database(stack: Stack) -> Iterator[psycopg.Connection]:
+    settings = stack.setup.settings
+    user, password = settings.shop_database_user, settings.shop_database_password
+    with psycopg.connect(settings.shop_database_url, user=user, password=password, autocommit=True) as connection:
+        yield connection
+
+
+def shared_memory(made_by: int) -> list[str]:
+    """System V segments by the process that made them; they outlive it unless they are removed."""
+    lines = processes.SHARED_MEMORY.read_text().splitlines()[1:]
+    return [line for line in lines if line.split()[4] == str(made_by)]
 
 
 def test_everything_is_healthy_after_up_and_a_second_up_changes_nothing(stack: Stack) -> None:
@@ -56,13 +78,14 @@ def test_everything_is_healthy_after_up_and_a_second_up_changes_nothing(stack: S
 
     assert faults(stack) == {}
     assert [status.pid for status in stack.status()] == before
-    assert len(before) == 5
+    assert len(before) == 7
 
 
 def test_two_stacks_do_not_disturb_each_other(stack: Stack, second: Stack) -> None:
     shared_before = [status.pid for status in stack.status()]
 
-    second.up(["kafka"])
+    second.up(["connect"])
+    assert len(second.status()) == 3
     second.down()
 
     assert [status.pid for status in stack.status()] == shared_before
@@ -70,14 +93,28 @@ def test_two_stacks_do_not_disturb_each_other(stack: Stack, second: Stack) -> No
 
 
 def test_down_leaves_no_process_and_no_port(second: Stack) -> None:
-    second.up(["kafka"])
+    second.up(["connect"])
     assert processes_of(second)
+    assert len(open_ports(second)) == 4
 
     second.down()
 
     assert processes_of(second) == []
-    assert not is_open(second)
+    assert open_ports(second) == []
     assert second.status() == []
+
+
+def test_down_leaves_no_shared_memory_also_of_a_server_that_was_killed(second: Stack) -> None:
+    second.up(["postgres"])
+    mapped = {entry.path for process in processes_of(second) for entry in process.memory_maps()}
+    killed = second.kill("postgres")
+    assert shared_memory(killed)
+
+    second.down()
+
+    assert not shared_memory(killed)
+    assert not [path for path in mapped if path.startswith("/dev/shm/")]
+    assert processes_of(second) == []
 
 
 def test_a_broker_that_was_killed_is_named_and_up_brings_it_back(second: Stack) -> None:
@@ -88,6 +125,79 @@ def test_a_broker_that_was_killed_is_named_and_up_brings_it_back(second: Stack) 
     second.up(["kafka"])
 
     assert faults(second) == {}
+
+
+def test_a_database_server_that_was_killed_is_named_and_up_brings_it_back_with_its_rows(second: Stack) -> None:
+    second.up(["postgres"])
+    with shop_database(second) as connection:
+        connection.execute("CREATE TABLE kept (id int)")
+        connection.execute("INSERT INTO kept VALUES (1), (2)")
+    killed = second.kill("postgres")
+
+    assert faults(second) == {"postgres": f"has gone: process {killed} ended without being stopped"}
+    second.up(["postgres"])
+
+    with shop_database(second) as connection:
+        assert connection.execute("SELECT id FROM kept ORDER BY id").fetchall() == [(1,), (2,)]
+    assert faults(second) == {}
+
+
+def test_a_connect_worker_that_was_killed_is_named_and_up_brings_it_back_with_its_connectors(second: Stack) -> None:
+    connectors = f"{second.setup.settings.connect_url}/connectors"
+    config = {"connector.class": "io.debezium.connector.postgresql.PostgresConnector", "topic.prefix": "changes"}
+    address = {"database.hostname": "127.0.0.1", "database.dbname": "shop", "slot.name": "kept"}
+    login = {f"database.{what}": f"${{env:MILLRACE_SHOP_DATABASE_{what.upper()}}}" for what in ("user", "password")}
+    port = {"database.port": second.setup.port("postgres").number, "plugin.name": "pgoutput"}
+    second.up(["connect"])
+    requests.put(f"{connectors}/kept/config", json=config | address | login | port, timeout=30).raise_for_status()
+    killed = second.kill("connect")
+
+    assert faults(second) == {"connect": f"has gone: process {killed} ended without being stopped"}
+    second.up(["connect"])
+
+    assert faults(second) == {}
+    assert requests.get(connectors, timeout=30).json() == ["kept"]
+    assert (
+        requests.get(f"{connectors}/kept/config", timeout=30).json()["database.password"] == login["database.password"]
+    )
+
+
+def test_a_database_server_that_hangs_is_named_until_it_goes_on(second: Stack) -> None:
+    second.up(["postgres"])
+    suspended = psutil.Process(second.status()[0].pid)
+
+    suspended.suspend()
+    assert faults(second) == {"postgres": "can't be used: connection timeout expired"}
+    suspended.resume()
+
+    assert faults(second) == {}
+
+
+def test_owners_of_databases_may_read_changes_but_rule_nothing_and_the_superuser_stays_outside(second: Stack) -> None:
+    second.up(["postgres"])
+
+    with shop_database(second) as connection:
+        role = connection.execute(
+            "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(second.setup.settings.shop_database_url, user="postgres", password="postgres")
+
+    assert role == (False, False, False, True)
+
+
+def test_another_password_holds_from_the_next_up_on_and_is_in_no_log(second: Stack) -> None:
+    second.up(["postgres"])
+    password = 'it\'s \\ a; "secret" $1'
+    settings = replace(second.setup.settings, shop_database_password=password, warehouse_password=password)
+    changed = Stack(replace(second.setup, settings=settings))
+    assert "password authentication failed" in faults(changed)["postgres"]
+
+    changed.up(["postgres"])
+
+    assert faults(changed) == {}
+    logs = second.service("postgres").place.log.parent
+    assert not [file for file in logs.iterdir() if "secret" in file.read_text()]
 
 
 def test_a_stale_pid_file_does_not_stop_up_and_nobody_else_is_harmed(second: Stack) -> None:
@@ -113,10 +223,10 @@ def test_a_suspended_broker_is_started_again(second: Stack) -> None:
 
 
 def test_a_port_in_use_is_told_before_anything_starts(second: Stack) -> None:
-    host, port = second.setup.settings.kafka_bootstrap_servers.split(":")
+    port = second.setup.port("kafka")
     with (
-        socket.create_server((host, int(port))),
-        pytest.raises(PreflightError, match=f"port {port} .*in use by process {os.getpid()}"),
+        socket.create_server((port.host, port.number)),
+        pytest.raises(PreflightError, match=f"port {port.number} .*in use by process {os.getpid()}"),
     ):
         second.up(["kafka"])
 
