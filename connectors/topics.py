@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 from events import (
+    CaptureHeartbeat,
     CategoryRevenue,
     CustomerVersion,
     DeadLetter,
@@ -76,6 +77,7 @@ DEAD_LETTERS = Topic("dead-letters", "source_key", 4, "delete", 90 * DAY_MS, Dea
 # All row versions are kept, not just the last of each key: an order of last year is joined with what was valid then.
 CUSTOMER_CHANGES = Topic("db-changes.customers", "customer_id", 4, "delete", FOREVER_MS, CustomerVersion, "shop")
 PRODUCT_CHANGES = Topic("db-changes.products", "product_id", 4, "delete", FOREVER_MS, ProductVersion, "shop")
+CAPTURE_HEARTBEATS = Topic("db-changes.heartbeats", "connector", 1, "delete", DAY_MS, CaptureHeartbeat, "shop")
 ENRICHED_ORDERS = Topic("enriched-orders", "order_id", 4, "delete", 90 * DAY_MS, EnrichedOrder, "order_enrichment job")
 REVENUE = Topic("revenue-per-minute", "category", 1, "delete", 90 * DAY_MS, CategoryRevenue, "revenue pipeline")
 TOP_PRODUCTS = Topic("top-products", "event_id", 1, "delete", 90 * DAY_MS, TopProduct, "top_products pipeline")
@@ -87,6 +89,7 @@ TOPICS = (
     PAYMENTS,
     CUSTOMER_CHANGES,
     PRODUCT_CHANGES,
+    CAPTURE_HEARTBEATS,
     FRAUD_RULESETS,
     FRAUD_ALERTS,
     SHADOW_HITS,

@@ -7,12 +7,13 @@ from events.enriched_order import EnrichedLine, EnrichedOrder
 from events.fraud_alert import BrokenRule, FraudAlert
 from events.order import Order, OrderLine
 from events.payment import Payment
-from events.row_version import CustomerVersion, ProductVersion, RowVersion
+from events.row_version import CaptureHeartbeat, CustomerVersion, ProductVersion, RowVersion
 from events.ruleset import Rule, Ruleset
 from events.shadow_hit import ShadowHit
 
 __all__ = [
     "BrokenRule",
+    "CaptureHeartbeat",
     "CategoryRevenue",
     "CustomerVersion",
     "DeadLetter",

@@ -62,3 +62,18 @@ class ProductVersion(RowVersion, frozen=True, kw_only=True):
     currency: Currency
     stock: int
     """Pieces in the warehouse; negative if more are sold than there are."""
+
+
+class CaptureHeartbeat(RowVersion, frozen=True, kw_only=True):
+    """A version of a row of `millrace.heartbeats`, which change data capture itself keeps changing.
+
+    It takes the way of every change, so what was committed before it has come through when it has. Keyed by
+    `connector`.
+    """
+
+    event_type: Literal["capture_heartbeat"] = "capture_heartbeat"
+    """Always `capture_heartbeat`."""
+    connector: Identifier
+    """The connector that captures the changes."""
+    beats: Annotated[int, msgspec.Meta(ge=0)]
+    """How often the row was changed."""
