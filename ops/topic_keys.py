@@ -1,18 +1,12 @@
 """How do a topic's records spread over its keys and partitions? One hot key is one busy partition."""
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaTimeoutError
-
 from connectors.settings import Settings
-from ops.command_group import connecting_to_kafka
-
-DEADLINE_SECONDS = 30
+from ops.topic_records import committed_records
 
 
 @dataclass(frozen=True)
@@ -34,32 +28,7 @@ def sample_keys(settings: Settings, topic: str, latest: int) -> KeySample:
     Raises:
         LookupError: there is no such topic, or nothing in it.
     """
-    with connecting_to_kafka(settings):
-        consumer = KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers.split(","),
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-        )
-    try:
-        found = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        if not found:
-            raise LookupError(f"there is no topic {topic!r} at {settings.kafka_bootstrap_servers}")
-        return _key_sample(topic, list(_latest_records(consumer, found, max(1, latest // len(found)))))
-    finally:
-        consumer.close()
-
-
-def _latest_records(consumer: Any, partitions: Sequence[Any], count_each: int) -> Iterator[Any]:
-    consumer.assign(partitions)
-    first, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
-    for partition in partitions:
-        consumer.seek(partition, max(first[partition], end[partition] - count_each))
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while any(consumer.position(partition) < end[partition] for partition in partitions):
-        if time.monotonic() > deadline:
-            raise KafkaTimeoutError(f"the latest records can't be read within {DEADLINE_SECONDS} s")
-        for records in consumer.poll(timeout_ms=500).values():
-            yield from records
+    return _key_sample(topic, list(committed_records(settings, topic, latest)))
 
 
 def _key_sample(topic: str, records: Sequence[Any]) -> KeySample:

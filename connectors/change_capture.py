@@ -1,0 +1,167 @@
+"""Which tables of the shop's database are captured, into which topics, and by a connector of which configuration?"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import inspect
+
+from connectors.settings import Settings
+from connectors.topics import CAPTURE_HEARTBEATS, CUSTOMER_CHANGES, PRODUCT_CHANGES, Topic
+from events import RowVersion
+
+CONNECTOR = "shop"
+"""Its name in Kafka Connect."""
+SLOT = "millrace_shop"
+"""The replication slot: how far the write-ahead log was captured."""
+PUBLICATION = "millrace_shop"
+OWN_SCHEMA = "millrace"
+"""Where, in the shop's database, capturing keeps what it needs for itself."""
+HEARTBEAT_SECONDS = 5
+
+TYPES = {
+    inspect.StrType: ("text", "character varying"),
+    inspect.IntType: ("bigint", "integer", "smallint"),
+    inspect.BoolType: ("boolean",),
+}
+"""What a column may be in PostgreSQL, by the type of the event's field."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is captured: a field of the event."""
+
+    name: str
+    types: tuple[str, ...]
+    """What it may be in PostgreSQL."""
+    is_required: bool
+    """Whether an event can't be without it."""
+
+
+@dataclass(frozen=True)
+class CapturedTable:
+    """A table, each change of whose rows becomes an event of a topic."""
+
+    name: str
+    """Schema and table."""
+    topic: Topic
+    relay: str = ""
+    """A table through which rows that are there already are read into the stream; none if that isn't needed."""
+
+    @property
+    def primary_key(self) -> str:
+        """The column that the topic is keyed by."""
+        return self.topic.key
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What is captured of it: the event's fields, but for those that say how the row changed."""
+        ours = {field.name for field in msgspec.structs.fields(RowVersion)}
+        declared = inspect.type_info(self.topic.event)
+        assert isinstance(declared, inspect.StructType)
+        return tuple(
+            Column(field.name, _column_types(field.type), field.required)
+            for field in declared.fields
+            if field.name not in ours | {"event_type"}
+        )
+
+    @property
+    def event_type(self) -> str:
+        """The only value of the event's field of that name."""
+        field = next(each for each in msgspec.structs.fields(self.topic.event) if each.name == "event_type")
+        assert isinstance(field.default, str)
+        return field.default
+
+
+CUSTOMERS = CapturedTable("shop.customers", CUSTOMER_CHANGES, f"{OWN_SCHEMA}.customers_read")
+PRODUCTS = CapturedTable("shop.products", PRODUCT_CHANGES, f"{OWN_SCHEMA}.products_read")
+HEARTBEATS = CapturedTable(f"{OWN_SCHEMA}.heartbeats", CAPTURE_HEARTBEATS)
+
+SHOP_TABLES = (CUSTOMERS, PRODUCTS)
+CAPTURED = (*SHOP_TABLES, HEARTBEATS)
+
+BEAT = (
+    f"INSERT INTO {HEARTBEATS.name} (connector, beats) VALUES ('{CONNECTOR}', 1) "
+    "ON CONFLICT (connector) DO UPDATE SET beats = heartbeats.beats + 1"
+)
+"""Changes the row of the heartbeats."""
+
+
+def published_tables() -> dict[str, tuple[str, ...]]:
+    """Every table that the connector reads, with its columns: those that are captured, and their relays.
+
+    A row of a relay says what to tell of a row (`op`: r, it is there; d, it is gone), and the row.
+    """
+    columns = {table: tuple(column.name for column in table.columns) for table in CAPTURED}
+    relays = {table.relay: ("op", *columns[table]) for table in SHOP_TABLES}
+    return {table.name: columns[table] for table in CAPTURED} | relays
+
+
+def connector_config(settings: Settings) -> dict[str, str]:
+    """The configuration of `CONNECTOR`; user and password are in Connect's environment, not in it."""
+    database = urlsplit(settings.shop_database_url)
+    tables = published_tables()
+    return {
+        "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+        "tasks.max": "1",
+        "database.hostname": database.hostname or "",
+        "database.port": str(database.port or 5432),
+        "database.dbname": database.path.removeprefix("/"),
+        "database.user": "${env:MILLRACE_SHOP_DATABASE_USER}",
+        "database.password": "${env:MILLRACE_SHOP_DATABASE_PASSWORD}",
+        "plugin.name": "pgoutput",
+        "slot.name": SLOT,
+        "publication.name": PUBLICATION,
+        "publication.autocreate.mode": "disabled",
+        "topic.prefix": CONNECTOR,
+        "table.include.list": ",".join(map(re.escape, tables)),
+        "column.include.list": ",".join(_columns_pattern(name, columns) for name, columns in tables.items()),
+        # Whatever the database takes for the primary key: events are keyed by what their topic is keyed by.
+        "message.key.columns": ";".join(f"{re.escape(table.name)}:{table.primary_key}" for table in CAPTURED),
+        # What programs write into the log for others is no change of a row.
+        "message.prefix.exclude.list": ".*",
+        # Rows that are there already are read through relay tables: a snapshot of Debezium's gives them the time at
+        # which it reads them, so that a change meanwhile would count as the older version.
+        "snapshot.mode": "no_data",
+        # Without this a TRUNCATE would leave no trace.
+        "skipped.operations": "none",
+        "tombstones.on.delete": "false",
+        "decimal.handling.mode": "string",
+        "time.precision.mode": "isostring",
+        "heartbeat.interval.ms": str(HEARTBEAT_SECONDS * 1000),
+        "heartbeat.action.query": BEAT,
+        "poll.interval.ms": "100",
+        "retriable.restart.connector.wait.ms": "2000",
+        "exactly.once.support": "required",
+        "transaction.boundary": "poll",
+        # A killed worker's transaction holds readers up for so long; with the default a restart can take a minute.
+        "producer.override.transaction.timeout.ms": "10000",
+        # What can't be converted or sent stops the connector: to go on would be to lose it.
+        "errors.tolerance": "none",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
+        "transforms": "rowVersion",
+        "transforms.rowVersion.type": "millrace.changes.RowVersion",
+        "transforms.rowVersion.tables": ",".join(map(_declaration, CAPTURED)),
+    }
+
+
+def _column_types(field: inspect.Type) -> tuple[str, ...]:
+    match field:
+        case inspect.Metadata(type=inner):
+            return _column_types(inner)
+        case inspect.UnionType(types=types):
+            [inner] = [each for each in types if not isinstance(each, inspect.NoneType)]
+            return _column_types(inner)
+    return TYPES[type(field)]
+
+
+def _columns_pattern(table: str, columns: tuple[str, ...]) -> str:
+    return rf"{re.escape(table)}\.({'|'.join(columns)})"
+
+
+def _declaration(table: CapturedTable) -> str:
+    """What the transform needs to know of a table."""
+    return f"{table.name} {table.topic.name} {table.event_type} {table.primary_key} {table.relay}".rstrip()

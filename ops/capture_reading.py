@@ -1,0 +1,147 @@
+"""How do rows that were there before they were captured get into the stream? They are read into it, batch by batch.
+
+Each batch locks its rows, writes them into a relay table that is captured too, and takes them out again, in one
+transaction. So what is told of a row has a position in the log and a time between the changes before and after it.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from psycopg import sql
+
+from connectors.change_capture import OWN_SCHEMA, CapturedTable
+from connectors.settings import Settings
+from ops.capture_database import RealColumn, captured_columns, columns_of, identifier
+from ops.postgres import Connection
+from ops.topic_records import committed_records
+
+BATCH_ROWS = 2_000
+
+Say = Callable[[str], None]
+
+
+class _Version(msgspec.Struct):
+    """What matters of a row version, to tell which rows readers of the topic take for alive."""
+
+    lsn: int
+    deleted: bool
+
+
+def read_rows(connection: Connection, settings: Settings, table: CapturedTable, say: Say) -> None:
+    """Tell the stream every row of a table, and that those are gone which the topic has and the table hasn't.
+
+    Goes on where an earlier call was interrupted.
+    """
+    columns = captured_columns(table, columns_of(connection, table.name))
+    _begin(connection, table, columns)
+    while (rows := _read_batch(connection, table, columns)) is not None:
+        say(f"{table.name}: {rows:,} rows are read")
+    gone = _tell_gone(connection, table, columns, _alive(settings, table))
+    if gone:
+        say(f"{table.name}: {gone:,} rows are gone that were there once")
+    connection.execute(_in_own_schema("UPDATE {}.readings SET finished_at = now() WHERE table_name = %s"), [table.name])
+
+
+def _begin(connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...]) -> None:
+    """Go on with a reading of the same columns, or begin a new one."""
+    connection.execute(
+        _in_own_schema(
+            """
+            INSERT INTO {0}.readings (table_name, read_from) VALUES (%s, %s)
+            ON CONFLICT (table_name) DO UPDATE
+            SET read_from = excluded.read_from, read_up_to = NULL, rows_read = 0, finished_at = NULL
+            WHERE readings.finished_at IS NOT NULL OR readings.read_from <> excluded.read_from
+            """
+        ),
+        [table.name, [column.identity for column in columns]],
+    )
+
+
+def _read_batch(connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...]) -> int | None:
+    """Read some more rows; how many are read by now, None if there are no more."""
+    names = [sql.Identifier(column.name) for column in columns]
+    with connection.transaction():
+        [[after]] = connection.execute(
+            _in_own_schema("SELECT read_up_to FROM {}.readings WHERE table_name = %s FOR UPDATE"), [table.name]
+        )
+        key = sql.Identifier(table.primary_key)
+        behind = sql.SQL("") if after is None else sql.SQL("WHERE {} > {}").format(key, sql.Literal(after))
+        [[rows, last]] = connection.execute(
+            sql.SQL(
+                "WITH batch AS MATERIALIZED "
+                "(SELECT {columns} FROM {table} {behind} ORDER BY {key} LIMIT {most} FOR SHARE), "
+                "written AS (INSERT INTO {relay} (op, {columns}) SELECT 'r', {columns} FROM batch) "
+                "SELECT count(*), max({key}) FROM batch"
+            ).format(
+                columns=sql.SQL(", ").join(names),
+                table=identifier(table.name),
+                behind=behind,
+                key=key,
+                most=sql.Literal(BATCH_ROWS),
+                relay=identifier(table.relay),
+            )
+        )
+        if not rows:
+            return None
+        connection.execute(sql.SQL("DELETE FROM {}").format(identifier(table.relay)))
+        [[total]] = connection.execute(
+            _in_own_schema(
+                "UPDATE {}.readings SET read_up_to = %s, rows_read = rows_read + %s WHERE table_name = %s "
+                "RETURNING rows_read"
+            ),
+            [str(last), rows, table.name],
+        )
+    return int(total)
+
+
+def _alive(settings: Settings, table: CapturedTable) -> dict[str, bytes]:
+    """The last version of each row that isn't deleted, as far as the topic says, by key."""
+    newest: dict[str, tuple[int, bytes]] = {}
+    decoder = msgspec.json.Decoder(_Version)
+    for record in committed_records(settings, table.topic.name):
+        try:
+            version = decoder.decode(record.value)
+        except msgspec.MsgspecError:
+            continue  # no version of a row; whoever reads events makes it a dead letter
+        key = record.key.decode() if record.key else ""
+        if version.lsn >= newest.get(key, (0, b""))[0]:
+            newest[key] = (version.lsn, b"" if version.deleted else record.value)
+    return {key: value for key, (_, value) in newest.items() if value}
+
+
+def _tell_gone(
+    connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...], alive: dict[str, bytes]
+) -> int:
+    """Tell the stream of rows that the topic has and the table hasn't; how many there are."""
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    relay = identifier(table.relay)
+    candidates = _absent(connection, table, alive)
+    if not candidates:
+        return 0
+    with connection.transaction():
+        # Or a row that is made meanwhile would be told before its end, and be taken for gone ever after.
+        connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(identifier(table.name)))
+        gone = _absent(connection, table, candidates)
+        connection.cursor().executemany(
+            sql.SQL("INSERT INTO {0} (op, {1}) SELECT 'd', {1} FROM jsonb_populate_record(NULL::{0}, %s)").format(
+                relay, names
+            ),
+            [[value.decode()] for value in gone.values()],
+        )
+        connection.execute(sql.SQL("DELETE FROM {}").format(relay))
+    return len(gone)
+
+
+def _absent(connection: Connection, table: CapturedTable, versions: dict[str, bytes]) -> dict[str, bytes]:
+    """Those whose key isn't in the table now."""
+    rows = connection.execute(
+        sql.SQL(
+            "SELECT key FROM unnest(%s::text[]) AS key WHERE NOT EXISTS (SELECT FROM {} WHERE {}::text = key)"
+        ).format(identifier(table.name), sql.Identifier(table.primary_key)),
+        [list(versions)],
+    )
+    return {key: versions[key] for (key,) in rows}
+
+
+def _in_own_schema(query: str) -> sql.Composed:
+    return sql.SQL(query).format(sql.Identifier(OWN_SCHEMA))

@@ -1,0 +1,357 @@
+"""How is the capture of changes in the shop's database set up, and how does it do?"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+
+from connectors.change_capture import (
+    CAPTURED,
+    CONNECTOR,
+    HEARTBEATS,
+    SHOP_TABLES,
+    SLOT,
+    CapturedTable,
+    connector_config,
+)
+from connectors.settings import Settings
+from ops import capture_database, capture_faults, topics
+from ops.capture_database import CaptureDatabase, Slot
+from ops.capture_faults import RealConnector
+from ops.capture_reading import Say, read_rows
+from ops.command_group import CommandGroup
+from ops.connect_rest import ConnectError, ask, find
+from ops.postgres import Connection, DatabaseError
+from ops.topic_records import committed_records
+
+RUNS_WITHIN_SECONDS = 90
+"""A connector that was killed first waits until its last transaction is given up."""
+FAILS_WITHIN_SECONDS = 5
+"""For so long after a restart Connect may still tell of the failure before."""
+THROUGH_WITHIN_SECONDS = 300
+POLL_SECONDS = 0.2
+LATEST = 200
+"""Offsets at a partition's end among which the last change is looked for; marks of transactions lie between."""
+
+
+class CaptureError(RuntimeError):
+    """Changes can't be captured as things are; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class CaptureStatus:
+    """How capturing does."""
+
+    lines: tuple[tuple[str, str], ...]
+    """What is, in words: of what, and how it is."""
+    notes: tuple[str, ...]
+    """What one should know, but is as it should be."""
+    faults: tuple[str, ...]
+    """What is wrong, and what to do; empty if all is well."""
+
+
+def plan(settings: Settings) -> list[str]:
+    """What `apply` would do, in words; empty if everything is as it should be.
+
+    Raises:
+        ConnectError, DatabaseError: Connect or the database can't be reached.
+        CaptureError: it can't be done; the text says what is missing.
+    """
+    _require_topics(settings)
+    connector = _connector(settings)
+    with capture_database.connected(settings) as connection:
+        database = capture_database.look(connection)
+    _require_tables(database)
+    return list(_steps(database, connector, connector_config(settings)))
+
+
+def apply(settings: Settings, say: Say = print) -> None:
+    """Make what capturing needs, start the connector, and read the rows that are there already into the stream.
+
+    Done again it mends what isn't as it should be, and goes on with what was interrupted.
+
+    Raises:
+        ConnectError, DatabaseError: Connect or the database can't be used.
+        CaptureError: it can't be done, or the connector doesn't run; the text says why.
+    """
+    _require_topics(settings)
+    with capture_database.connected(settings) as connection:
+        capture_database.lock(connection)
+        before = capture_database.look(connection)
+        _require_tables(before)
+        capture_database.forget_readings(connection, _uncaptured(before))
+        capture_database.set_up(connection)
+        if _needs_slot(before):
+            _begin_anew(settings, connection)
+        _run_connector(settings, connection)
+        after = capture_database.look(connection)
+        for table in SHOP_TABLES:
+            if capture_faults.must_read(table, after):
+                read_rows(connection, settings, table, say)
+        _wait_until_through(settings, capture_database.look(connection).now)
+
+
+def status(settings: Settings) -> CaptureStatus:
+    """How capturing does, also when parts of it can't be reached."""
+    lines: list[tuple[str, str]] = []
+    notes: list[str] = []
+    faults: list[str] = []
+    now = datetime.now(UTC)
+    try:
+        connector = _connector(settings)
+        faults += capture_faults.connector_faults(connector, connector_config(settings))
+        lines.append(("connector", _connector_in_words(connector)))
+    except ConnectError as error:
+        faults.append(str(error))
+    try:
+        with capture_database.connected(settings) as connection:
+            database = capture_database.look(connection)
+        now = database.now
+        faults += capture_faults.database_faults(database)
+        lines += [("slot", _slot_in_words(database.slot)), ("phase", _phase_in_words(database))]
+        for table in SHOP_TABLES:
+            if real := database.tables.get(table.name):
+                notes += capture_faults.column_notes(table, real)
+    except DatabaseError as error:
+        faults.append(str(error))
+    try:
+        seen = {table: _last_change(settings, table) for table in CAPTURED}
+        faults += capture_faults.heartbeat_faults(seen[HEARTBEATS], now)
+        lines += [(f"last change of {table.name}", _time_in_words(time, now)) for table, time in seen.items()]
+    except LookupError as error:
+        faults.append(f"{error}: run `python -m ops topics apply`")
+    except ConnectionError as error:
+        faults.append(str(error))
+    return CaptureStatus(tuple(lines), tuple(notes), tuple(faults))
+
+
+def _steps(database: CaptureDatabase, connector: RealConnector | None, config: dict[str, str]) -> Iterator[str]:
+    if _needs_slot(database):
+        again = "" if database.slot is None and connector is None else ", since what happened meanwhile is lost"
+        yield f"make publication and replication slot, and read all rows{again}"
+    for table in SHOP_TABLES:
+        real = database.tables[table.name]
+        if table in _uncaptured(database):
+            yield f"{table.name}: set up REPLICA IDENTITY FULL, triggers and publication, and read its rows"
+        elif capture_faults.must_read(table, database) and not _needs_slot(database):
+            yield f"{table.name}: read its rows" + (" again" if real.reading else "")
+    if not _needs_slot(database) and not (
+        HEARTBEATS.name in database.tables and database.tables[HEARTBEATS.name].is_published
+    ):
+        yield f"{HEARTBEATS.name}: make and publish it"
+    if connector is None:
+        yield f"make the connector {CONNECTOR}"
+    elif config != connector.config:
+        yield f"change the configuration of the connector {CONNECTOR}"
+    elif capture_faults.connector_faults(connector, config):
+        yield f"start the connector {CONNECTOR} again"
+
+
+def _needs_slot(database: CaptureDatabase) -> bool:
+    """Whether there is no place in the log from which to go on. A new publication isn't valid for an older place."""
+    return database.slot is None or database.slot.is_lost or not database.is_publication_there
+
+
+def _uncaptured(database: CaptureDatabase) -> list[CapturedTable]:
+    """Tables of which something may have got lost, because they aren't set up as they should be."""
+    guards = {guard.name for guard in capture_database.GUARDS}
+    found = []
+    for table in SHOP_TABLES:
+        real = database.tables[table.name]
+        if not (real.is_published and real.is_identified_by_all and guards <= real.guards):
+            found.append(table)
+    return found
+
+
+def _require_topics(settings: Settings) -> None:
+    declared = [table.topic for table in CAPTURED]
+    missing = [topic.name for topic in declared if topic.name not in topics.describe(settings)]
+    if missing:
+        raise CaptureError(f"there are no topics {', '.join(missing)}: run `python -m ops topics apply`")
+
+
+def _require_tables(database: CaptureDatabase) -> None:
+    if missing := [table.name for table in SHOP_TABLES if table.name not in database.tables]:
+        raise CaptureError(
+            f"the shop's database has no table {', '.join(missing)}: for the simulated shop, "
+            "run `python -m local.services.shop --tables-only`"
+        )
+    for table in SHOP_TABLES:
+        if table.primary_key not in {column.name for column in database.tables[table.name].columns}:
+            raise CaptureError(f"{table.name} has no column {table.primary_key}, by which its events are keyed")
+
+
+def _begin_anew(settings: Settings, connection: Connection) -> None:
+    """Make a slot, and let the connector forget what it knows of the one before."""
+    if find(settings, f"connectors/{CONNECTOR}") is not None:
+        ask(settings, "PUT", f"connectors/{CONNECTOR}/stop")
+        _wait("the connector to stop", lambda: _state(settings) == "STOPPED")
+        ask(settings, "DELETE", f"connectors/{CONNECTOR}/offsets")
+    _wait("the replication slot to be free", lambda: not _is_read(connection))
+    capture_database.drop_slot(connection)
+    capture_database.make_slot(connection)
+
+
+def _run_connector(settings: Settings, connection: Connection) -> None:
+    config = connector_config(settings)
+    before = _connector(settings)
+    if before is None or before.config != config:
+        ask(settings, "PUT", f"connectors/{CONNECTOR}/config", config)
+    if before is not None and before.state in ("PAUSED", "STOPPED"):
+        ask(settings, "PUT", f"connectors/{CONNECTOR}/resume")
+    elif before is not None and (before.state == "FAILED" or before.failures):
+        ask(settings, "POST", f"connectors/{CONNECTOR}/restart?includeTasks=true&onlyFailed=true")
+    started = time.monotonic()
+    while True:
+        connector = _connector(settings)
+        faults = capture_faults.connector_faults(connector, config)
+        if not faults and _is_read(connection):
+            return
+        waited = time.monotonic() - started
+        if waited > RUNS_WITHIN_SECONDS or (waited > FAILS_WITHIN_SECONDS and connector and connector.failures):
+            raise CaptureError("\n".join(faults) or f"the connector runs, but doesn't read the replication slot {SLOT}")
+        time.sleep(POLL_SECONDS)
+
+
+def _wait(what: str, condition: Callable[[], bool], seconds: float = RUNS_WITHIN_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise CaptureError(
+                f"waited {seconds:.0f} s for {what}: look at `python -m ops cdc status` and Connect's log"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _wait_until_through(settings: Settings, since: datetime) -> None:
+    """Until a heartbeat that is later has come through, and so everything before it."""
+
+    def is_through() -> bool:
+        last = _last_change(settings, HEARTBEATS)
+        return last is not None and last > since
+
+    _wait(f"a heartbeat in {HEARTBEATS.topic.name}", is_through, THROUGH_WITHIN_SECONDS)
+
+
+def _is_read(connection: Connection) -> bool:
+    slot = capture_database.look(connection).slot
+    return slot is not None and slot.is_active
+
+
+def _state(settings: Settings) -> str:
+    connector = _connector(settings)
+    # A stopped connector is reported before its tasks are gone.
+    return "" if connector is None or connector.tasks else connector.state
+
+
+def _connector(settings: Settings) -> RealConnector | None:
+    found = find(settings, f"connectors/{CONNECTOR}/status")
+    config = find(settings, f"connectors/{CONNECTOR}/config")
+    if found is None or config is None:
+        # Between its declaration and its first status it has none yet.
+        return None if config is None else RealConnector("UNASSIGNED", "", (), _declared(config))
+    return RealConnector(
+        state=found["connector"]["state"],
+        worker=found["connector"]["worker_id"],
+        tasks=tuple((task["state"], task.get("trace", "")) for task in found["tasks"]),
+        config=_declared(config),
+    )
+
+
+def _declared(config: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in config.items() if name != "name"}
+
+
+def _last_change(settings: Settings, table: CapturedTable) -> datetime | None:
+    times = [record.timestamp for record in committed_records(settings, table.topic.name, LATEST)]
+    return datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
+
+
+def _connector_in_words(connector: RealConnector | None) -> str:
+    if connector is None:
+        return "there is none"
+    tasks = ", ".join(state.lower() for state, _ in connector.tasks) or "there is none"
+    return f"{connector.state.lower()} on {connector.worker}; its task: {tasks}"
+
+
+def _slot_in_words(slot: Slot | None) -> str:
+    if slot is None:
+        return "there is none"
+    if slot.is_lost:
+        return "lost"
+    limit = "without a limit" if slot.limit == "-1" else f"of {slot.limit} at most"
+    read = "is being read" if slot.is_active else "is read by nobody"
+    return (
+        f"{read}; the server retains {_megabytes(slot.retained_bytes)} {limit}, {_megabytes(slot.unread_bytes)} unread"
+    )
+
+
+def _phase_in_words(database: CaptureDatabase) -> str:
+    readings = {table.name: real.reading for table in SHOP_TABLES if (real := database.tables.get(table.name))}
+    said = []
+    for name, reading in readings.items():
+        rows = f"{reading.rows:,} rows of {name}" if reading else f"no rows of {name}"
+        done = (
+            f"read by {reading.finished_at:%Y-%m-%d %H:%M:%S} UTC" if reading and reading.finished_at else "read so far"
+        )
+        said.append(f"{rows} {done}")
+    is_streaming = all(reading and reading.finished_at for reading in readings.values())
+    return f"{'streaming' if is_streaming else 'snapshot'}; {', '.join(said)}"
+
+
+def _time_in_words(time: datetime | None, now: datetime) -> str:
+    if time is None:
+        return "none"
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC, {max(0.0, (now - time).total_seconds()):.0f} s ago"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1_000_000:.1f} MB"
+
+
+@click.group("cdc", cls=CommandGroup)
+def group() -> None:
+    """Change data capture: set it up, look at how it does."""
+
+
+@group.command("apply")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def apply_command(yes: bool) -> None:
+    """Set up database and connector, and read the rows that are there.
+
+    Shows a plan and asks before anything is changed.
+    """
+    settings = Settings.from_environment()
+    try:
+        steps = plan(settings)
+        click.echo("\n".join(steps) if steps else f"the connector {CONNECTOR} is as it should be: nothing to do")
+        if not steps:
+            return
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
+            click.confirm("Carry out the plan?", abort=True)
+        apply(settings, click.echo)
+    except CaptureError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("done: changes are captured")
+
+
+@group.command("status")
+def status_command() -> None:
+    """Say how capturing does.
+
+    Exit status 1 if something is wrong.
+    """
+    found = status(Settings.from_environment())
+    width = max((len(what) for what, _ in found.lines), default=0)
+    for what, how in found.lines:
+        click.echo(f"{what:<{width}}  {how}")
+    for note in found.notes:
+        click.echo(f"note: {note}")
+    if found.faults:
+        raise click.ClickException("\n".join(found.faults))
+    click.echo("changes are captured")

@@ -1,0 +1,61 @@
+"""How does `ops` talk to Kafka Connect? Its REST API, with errors for the reader."""
+
+from typing import Any
+
+import requests
+
+from connectors.settings import Settings
+
+_TIMEOUTS_SECONDS = (3, 20)
+"""To connect, and to answer: a worker that has just joined answers some requests only after its group has settled."""
+
+
+class ConnectError(ConnectionError):
+    """Kafka Connect doesn't answer, or refuses; the text says what and what to do."""
+
+
+def find(settings: Settings, path: str) -> Any | None:
+    """What is at a path, such as `connectors/shop/status`; None if there is no such thing.
+
+    Raises:
+        ConnectError: no answer, or an error.
+    """
+    response = _send(settings, "GET", path)
+    return None if response.status_code == requests.codes.not_found else _content(response)
+
+
+def ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
+    """One request; the decoded answer, None if it is empty.
+
+    Raises:
+        ConnectError: no answer, or an error.
+    """
+    return _content(_send(settings, method, path, body))
+
+
+def _send(settings: Settings, method: str, path: str, body: Any = None) -> requests.Response:
+    address = settings.connect_url.rstrip("/")
+    try:
+        return requests.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUTS_SECONDS)
+    except requests.ReadTimeout as error:
+        raise ConnectError(
+            f"Kafka Connect at {address} accepts connections, but doesn't answer {method} {path}: look at its log"
+        ) from error
+    except requests.RequestException as error:
+        raise ConnectError(
+            f"no Kafka Connect answers at {address}: start it (`make up`), or set MILLRACE_CONNECT_URL to where it is"
+        ) from error
+
+
+def _content(response: requests.Response) -> Any:
+    if not response.ok:
+        request = response.request
+        raise ConnectError(f"Kafka Connect refuses {request.method} {request.path_url}: {_reason(response)}")
+    return response.json() if response.content else None
+
+
+def _reason(response: requests.Response) -> str:
+    try:
+        return str(response.json()["message"])
+    except (requests.JSONDecodeError, KeyError):
+        return f"{response.status_code} {response.text[:300]}"
