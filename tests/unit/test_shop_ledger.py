@@ -1,6 +1,7 @@
 """Is what was done to the shop's rows written down, and does it say what is in the tables and what was when?"""
 
 import pytest
+from msgspec.structs import replace
 
 from local.services.ledger_file import LedgerError
 from local.services.shop.rows import CustomerRow, ProductRow, checksum
@@ -36,10 +37,10 @@ def path(tmp_path):
     """Two customers and a product at first; one changes, one goes, one comes; one change is rolled back."""
     file = tmp_path / "new folder" / "shop.jsonl"
     ledger = ShopLedger(file, (customer(1), customer(2), product(1)), started_at=0)
-    ledger.write(record(1, Statement("u", (customer(1, "gold"),)), Statement("u", (product(1, "toys"),)), at=100))
-    ledger.write(record(2, Statement("d", (customer(1, "gold"),)), outcome="rolled_back"))
-    ledger.write(record(3, Statement("d", (customer(2),)), at=200))
-    ledger.write(record(4, Statement("c", (customer(3),)), at=300))
+    ledger.end(record(1, Statement("u", (customer(1, "gold"),)), Statement("u", (product(1, "toys"),)), at=100))
+    ledger.end(record(2, Statement("d", (customer(1, "gold"),)), outcome="rolled_back"))
+    ledger.end(record(3, Statement("d", (customer(2),)), at=200))
+    ledger.end(record(4, Statement("c", (customer(3),)), at=300))
     ledger.finish(ended_at=400, complete=True)
     return file
 
@@ -83,12 +84,27 @@ def test_a_transaction_of_unknown_outcome_is_in_doubt_and_not_counted_in(tmp_pat
     ledger = ShopLedger(tmp_path / "ledger.jsonl", [customer(1)], started_at=0)
 
     # when
-    ledger.write(record(1, Statement("d", (customer(1),)), outcome="unknown"))
+    ledger.end(record(1, Statement("d", (customer(1),)), outcome="unknown"))
 
     # then
     content = ShopLedger.read(tmp_path / "ledger.jsonl")
     assert [each.number for each in content.in_doubt] == [1]
     assert content.customers == (customer(1),)
+
+
+def test_a_transaction_that_was_begun_when_the_service_was_killed_is_in_doubt(tmp_path):
+    # given
+    ledger = ShopLedger(tmp_path / "ledger.jsonl", [customer(1)], started_at=0)
+    ledger.end(replace(ledger.begin(1, "moved", (Statement("c", (customer(2),)),)), outcome="committed"))
+
+    # when
+    ledger.begin(2, "forgotten", (Statement("d", (customer(1),)),))
+
+    # then
+    content = ShopLedger.read(tmp_path / "ledger.jsonl")
+    assert [each.number for each in content.committed] == [1]
+    assert [each.number for each in content.in_doubt] == [2]
+    assert content.customers == (customer(1), customer(2))
 
 
 def test_a_ledger_whose_service_was_killed_can_be_read(path):
@@ -107,7 +123,7 @@ def test_a_ledger_whose_service_was_killed_can_be_read(path):
 def test_versions_need_a_server_that_keeps_commit_times(tmp_path):
     # given
     ledger = ShopLedger(tmp_path / "ledger.jsonl", [customer(1)], started_at=0)
-    ledger.write(record(1, Statement("d", (customer(1),)), at=None))
+    ledger.end(record(1, Statement("d", (customer(1),)), at=None))
 
     # then
     with pytest.raises(ValueError, match="track_commit_timestamp"):

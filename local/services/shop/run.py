@@ -51,24 +51,25 @@ class _Run:
 
     def until(self, stop: Event) -> bool:
         """Whether everything was done before `stop`."""
-        with Writer(self._settings, stop, self._wait) as writer:
+        with Writer(self._settings, stop, self._say) as writer:
             for number, transaction in enumerate(plan(self._options, self._state), start=1):
                 stop.wait(max(0.0, self._clock.seconds_until(transaction.at_ms)))
                 if stop.is_set():
                     return False
-                self._book.write(writer.do(number, transaction))
+                begun = self._book.begin(number, transaction.kind, transaction.statements)
+                self._book.end(writer.do(begun, is_rolled_back=transaction.is_rolled_back))
                 behind = -self._clock.seconds_until(transaction.at_ms)
                 self._show(f"{number:,} transactions" + (f", {behind:.1f} s behind" if behind > 1 else ""))
         return not stop.is_set()
 
-    def _wait(self, seconds: float) -> None:
-        self._show(f"the database has been away for {seconds:.0f} s")
-
     def _show(self, text: str) -> None:
         if time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-            customers, products = len(self._state.customers), len(self._state.products)
-            self._line.show(f"shop: {customers:,} customers, {products:,} products, {text}")
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        customers, products = len(self._state.customers), len(self._state.products)
+        self._line.show(f"shop: {customers:,} customers, {products:,} products, {text}")
 
 
 def _now_ms() -> int:

@@ -1,5 +1,9 @@
-"""What was done to the shop's rows, for the proofs: the rows at first, then one line a transaction, then a summary."""
+"""What was done to the shop's rows, for the proofs: the rows at first, then the transactions, then a summary.
 
+A transaction has a line before it is done, which leaves open what becomes of it, and one after it.
+"""
+
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -31,11 +35,11 @@ class TransactionRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="li
     """What happened."""
     statements: tuple[Statement, ...]
     outcome: Outcome
-    """`unknown`: the run was stopped while the database was away, so that nobody knows."""
+    """`unknown`: it isn't done yet, or the run was stopped while the database was away, so that nobody knows."""
     began_at: int
     """Wall clock, milliseconds."""
-    ended_at: int
-    """Wall clock, milliseconds; when the outcome was known."""
+    ended_at: int | None
+    """Wall clock, milliseconds; when the outcome was known. Null while it isn't done."""
     committed_at: int | None
     """When the database says that it was committed, UTC milliseconds: the event time of the row versions. Null if it
     wasn't, or if the server doesn't keep commit times."""
@@ -142,12 +146,25 @@ class ShopLedger:
             self._file.write(FirstRow(row))
         self._file.flush()
 
-    def write(self, record: TransactionRecord) -> None:
-        """Note what became of a transaction."""
+    def begin(self, number: int, kind: str, statements: tuple[Statement, ...]) -> TransactionRecord:
+        """Note what is about to be done, so that a service that is killed leaves behind what is in doubt."""
+        begun = TransactionRecord(
+            number=number,
+            kind=kind,
+            statements=statements,
+            outcome="unknown",
+            began_at=_now_ms(),
+            ended_at=None,
+            committed_at=None,
+        )
+        self._write(begun)
+        return begun
+
+    def end(self, record: TransactionRecord) -> None:
+        """Note what became of it."""
         self._outcomes[record.outcome] += 1
         self._kinds[record.kind] += 1
-        self._file.write(record)
-        self._file.flush()
+        self._write(record)
 
     def finish(self, ended_at: int, complete: bool) -> ShopSummary:
         """Write the last line and close the file."""
@@ -170,8 +187,17 @@ class ShopLedger:
             LedgerError: a line can't be read.
         """
         lines = list(read_lines(path, _LINES))
+        transactions = {line.number: line for line in lines if isinstance(line, TransactionRecord)}
         return ShopLedgerContent(
             tuple(line.row for line in lines if isinstance(line, FirstRow)),
-            tuple(line for line in lines if isinstance(line, TransactionRecord)),
+            tuple(transactions.values()),
             next((line for line in lines if isinstance(line, ShopSummary)), None),
         )
+
+    def _write(self, record: TransactionRecord) -> None:
+        self._file.write(record)
+        self._file.flush()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -8,11 +8,11 @@ from typing import Self, get_type_hints
 from uuid import uuid4
 
 import psycopg
+from msgspec.structs import replace
 from psycopg import sql
 
 from connectors.settings import Settings
 from local.services.shop.database import ShopError, columns, connect, name
-from local.services.shop.plan import Transaction
 from local.services.shop.rows import CUSTOMERS, PRODUCTS, AnyTable, CustomerRow
 from local.services.shop.shop_ledger import Outcome, TransactionRecord
 from local.services.shop.state import Statement
@@ -21,6 +21,7 @@ from ops.postgres import Connection
 PATIENCE_SECONDS = 120.0
 """A database may be away for so long."""
 RETRY_SECONDS = 0.25
+SECONDS_BETWEEN_WORDS = 1.0
 PARAMETERS = {
     str: sql.SQL("%s::text[]"),
     str | None: sql.SQL("%s::text[]"),
@@ -39,16 +40,35 @@ FROM shop.runs WHERE run = %s
 """
 
 
+class _Outage:
+    """A database that is away since now."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._began = self._next = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been."""
+        return time.monotonic() - self._began
+
+    def tell(self) -> None:
+        """Say so, once a second."""
+        if time.monotonic() >= self._next:
+            self._next += SECONDS_BETWEEN_WORDS
+            self._say(f"the database has been away for {self.seconds:.0f} s; trying again")
+
+
 class Writer:
     """Does one transaction after the other, numbered upwards; a context manager.
 
     Args:
         stop: set it to give up waiting for a database that is away.
-        waiting: is told, now and then, for how many seconds it has been.
+        say: is told in words when the database goes away, every second until it is back, and then.
     """
 
-    def __init__(self, settings: Settings, stop: Event, waiting: Callable[[float], None]) -> None:
-        self._settings, self._stop, self._waiting = settings, stop, waiting
+    def __init__(self, settings: Settings, stop: Event, say: Callable[[str], None]) -> None:
+        self._settings, self._stop, self._say = settings, stop, say
         self._run = uuid4().hex
         self._connection: Connection | None = None
         self._is_in_doubt = False
@@ -59,45 +79,38 @@ class Writer:
     def __exit__(self, _kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._disconnect()
 
-    def do(self, number: int, transaction: Transaction) -> TransactionRecord:
-        """Do a transaction exactly once, however often it must be tried.
+    def do(self, begun: TransactionRecord, *, is_rolled_back: bool) -> TransactionRecord:
+        """Do a transaction exactly once, however often it must be tried; the record with what became of it.
 
         Raises:
             ShopError: the database has been away for too long, or holds something else than was planned for.
         """
-        began_at = _now_ms()
-        away_since: float | None = None
+        outage: _Outage | None = None
         self._is_in_doubt = False
         while True:
             try:
-                outcome, committed_at = self._try(number, transaction)
+                outcome, committed_at = self._try(begun, is_rolled_back)
                 break
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self._disconnect()
-                away_since = away_since or time.monotonic()
-                if self._gives_up(time.monotonic() - away_since, error):
+                outage = outage or _Outage(self._say)
+                if self._gives_up(outage, error):
                     outcome, committed_at = "unknown" if self._is_in_doubt else "rolled_back", None
                     break
             except psycopg.Error as error:
-                raise ShopError(f"transaction {number} ({transaction.kind}) of the shop failed: {error}") from error
-        return TransactionRecord(
-            number=number,
-            kind=transaction.kind,
-            statements=transaction.statements,
-            outcome=outcome,
-            began_at=began_at,
-            ended_at=_now_ms(),
-            committed_at=committed_at,
-        )
+                raise ShopError(f"transaction {begun.number} ({begun.kind}) of the shop failed: {error}") from error
+        if outage and not self._stop.is_set():
+            self._say(f"the database is back after {outage.seconds:.1f} s")
+        return replace(begun, outcome=outcome, ended_at=_now_ms(), committed_at=committed_at)
 
-    def _try(self, number: int, transaction: Transaction) -> tuple[Outcome, int | None]:
+    def _try(self, begun: TransactionRecord, is_rolled_back: bool) -> tuple[Outcome, int | None]:
         connection = self._connected()
-        with connection.transaction(force_rollback=transaction.is_rolled_back):
-            if self._is_new(connection, number):
-                for statement in transaction.statements:
+        with connection.transaction(force_rollback=is_rolled_back):
+            if self._is_new(connection, begun.number):
+                for statement in begun.statements:
                     _execute(connection, statement)
-            self._is_in_doubt = not transaction.is_rolled_back
-        if transaction.is_rolled_back:
+            self._is_in_doubt = not is_rolled_back
+        if is_rolled_back:
             return "rolled_back", None
         row = connection.execute(COMMITTED_AT, [self._run]).fetchone()
         return "committed", row[0] if row else None
@@ -128,13 +141,13 @@ class Writer:
             self._connection.close()
             self._connection = None
 
-    def _gives_up(self, away_seconds: float, error: psycopg.Error) -> bool:
-        if away_seconds > PATIENCE_SECONDS:
+    def _gives_up(self, outage: _Outage, error: psycopg.Error) -> bool:
+        if outage.seconds > PATIENCE_SECONDS:
             raise ShopError(
-                f"the shop's database at {self._settings.shop_database_url} has been away for {away_seconds:.0f} s:"
+                f"the shop's database at {self._settings.shop_database_url} has been away for {outage.seconds:.0f} s:"
                 f" {error}"
             ) from error
-        self._waiting(away_seconds)
+        outage.tell()
         return self._stop.wait(RETRY_SECONDS)
 
 
