@@ -27,6 +27,8 @@ port = {port}
 unix_socket_directories = ''
 dynamic_shared_memory_type = mmap
 hba_file = '{access}'
+# So that who changed rows can learn when: the moment that is the event time of the captured changes.
+track_commit_timestamp = on
 # Changes are read from the log, row by row.
 wal_level = logical
 # A reader that has gone for good must not fill the disk: beyond this its slot is given up, and it begins anew with a
