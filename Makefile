@@ -3,11 +3,11 @@
 PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11; do $$p -c '' 2>&- && echo $$p && break; done),python3)
 RUN := .venv/bin/python -m
 
-.PHONY: help .venv demo test check unit cluster e2e fix up down status logs submit doctor clean
+.PHONY: help .venv demo test check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor clean
 .NOTPARALLEL:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 .venv: # What is missing is installed; with nothing missing this takes a moment and no network
 	@$(PYTHON) -m local.bootstrap
@@ -46,6 +46,15 @@ logs: .venv ## Show the end of a service's log: SERVICE=kafka
 
 submit: .venv ## Submit a job to the cluster: JOB=fraud_detection
 	$(RUN) ops submit $(JOB)
+
+sql: .venv ## Run a pipeline: PIPELINE=name or path/to/any.sql, TARGET=local (default) or cluster
+	$(RUN) ops sql run $(PIPELINE) --target $(or $(TARGET),local)
+
+sql-check: .venv ## Plan every pipeline without running it, and say what will hurt later
+	$(RUN) ops sql check $(PIPELINE)
+
+sql-plan: .venv ## Say of each pipeline whether savepoints from before its change would restore
+	$(RUN) ops sql plan $(PIPELINE)
 
 doctor: .venv ## Check versions, jars, ports, memory and disk
 	$(RUN) local.doctor

@@ -1,16 +1,13 @@
 """How does a job get its Flink environment? The same way on a cluster and in a plain `python -m jobs.NAME`."""
 
 import os
-from pathlib import Path
 
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 
-from connectors import flink_home
+from connectors import flink_conf, flink_home
 from connectors.settings import Settings
 from connectors.topics import schema_variables
-
-CONFIGURATION = Path(__file__).parent.parent / "flink-conf"
 
 SQL_OPTIONS = {
     # Gives every operator of SQL a uid, by its place in the plan, so that its state is found again.
@@ -21,18 +18,22 @@ SQL_OPTIONS = {
 
 def stream_environment(job: str) -> StreamExecutionEnvironment:
     """An environment for one job: under `flink run` the cluster's, otherwise a mini-cluster in this process."""
-    submitted = "PYFLINK_GATEWAY_PORT" in os.environ
-    configuration = Configuration()
-    if not submitted:
+    options = SQL_OPTIONS
+    if not submitted():
         home = flink_home.assemble()
         home.use()
-        os.environ["FLINK_CONF_DIR"] = str(CONFIGURATION)
-        for name, value in home.options().items():
-            configuration.set_string(name, value)
-    for name, value in SQL_OPTIONS.items():
+        os.environ["FLINK_CONF_DIR"] = str(flink_conf.FOLDER)
+        options = home.options() | SQL_OPTIONS
+    configuration = Configuration()
+    for name, value in options.items():
         configuration.set_string(name, value)
     configuration.set_string("pipeline.name", job)
     return StreamExecutionEnvironment.get_execution_environment(configuration)
+
+
+def submitted() -> bool:
+    """Whether `flink run` has started this process, to send what it defines to a cluster."""
+    return "PYFLINK_GATEWAY_PORT" in os.environ
 
 
 def variables(job: str, settings: Settings) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import click
 
-from ops import change_capture, jobs, submit, warehouse
+from ops import change_capture, jobs, pipelines, submit, warehouse
 from ops.command_group import CommandGroup
 from ops.rulesets import rulesets
 from ops.schemas import schemas
@@ -14,7 +14,17 @@ def main() -> None:
     """Operate Millrace."""
 
 
-for command in (topics, schemas, rulesets, submit.command, jobs.group, change_capture.group, warehouse.group):
+COMMANDS = (
+    topics,
+    schemas,
+    rulesets,
+    submit.command,
+    jobs.group,
+    pipelines.group,
+    change_capture.group,
+    warehouse.group,
+)
+for command in COMMANDS:
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from connectors.schema_registry import RegistryError
 from connectors.settings import Settings, SettingsError
 from ops.flink_rest import FlinkError
+from sql import SqlFileError
 
 
 class CommandGroup(click.Group):
@@ -19,7 +20,7 @@ class CommandGroup(click.Group):
         """Run the command; exit status 1 and `Error: …` for what can be mended outside the program."""
         try:
             return super().invoke(ctx)
-        except (ConnectionError, FlinkError, RegistryError, SettingsError) as error:
+        except (ConnectionError, FlinkError, RegistryError, SettingsError, SqlFileError) as error:
             raise click.ClickException(str(error)) from error
         except KafkaError as error:
             raise click.ClickException(f"Kafka: {error}") from error

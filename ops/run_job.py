@@ -54,6 +54,7 @@ def _wrap_functions(version: str, packages: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    module, code_version, *code_packages = sys.argv[1:]
-    _wrap_functions(code_version, tuple(code_packages))
+    module, code_version, code_packages, *arguments = sys.argv[1:]
+    _wrap_functions(code_version, tuple(code_packages.split(",")))
+    sys.argv[1:] = arguments
     runpy.run_module(module, run_name="__main__")

@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,6 +37,19 @@ class SubmitError(FlinkError):
     """A job could not be submitted; the text says why, and what to do."""
 
 
+@dataclass(frozen=True)
+class Submission:
+    """What is to be run."""
+
+    name: str
+    """What the cluster calls it."""
+    module: str
+    """Whose `main()` defines it."""
+    arguments: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Texts that go with the code, by their path in the checkout, over what is there."""
+
+
 def submit(
     job: str,
     settings: Settings,
@@ -45,16 +59,10 @@ def submit(
     options: Mapping[str, str] | None = None,
     checkout: Path = CHECKOUT,
 ) -> JobId:
-    """Submit `jobs/<job>.py` to the cluster at `MILLRACE_FLINK_REST_URL`; returns when the cluster has taken it.
-
-    On the cluster the job's functions find the settings as job parameters:
-    `context.get_job_parameter("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "")`.
+    """Submit `jobs/<job>.py` to the cluster; see `send`.
 
     Args:
         job: the module's name.
-        savepoint: the path of a savepoint or retained checkpoint to start from.
-        options: of Flink, over those in flink-conf/.
-        checkout: where the code is.
 
     Raises:
         SubmitError: there is no such job, its `main()` failed, or Flink's client did.
@@ -63,14 +71,43 @@ def submit(
     known = names(checkout)
     if job not in known:
         raise SubmitError(f"there is no job {job!r}; there are: {', '.join(known) or 'none'}")
+    submission = Submission(job, f"jobs.{job}")
+    return send(submission, settings, savepoint=savepoint, parallelism=parallelism, options=options, checkout=checkout)
+
+
+def send(
+    submission: Submission,
+    settings: Settings,
+    *,
+    savepoint: str | None = None,
+    parallelism: int | None = None,
+    options: Mapping[str, str] | None = None,
+    checkout: Path = CHECKOUT,
+) -> JobId:
+    """Submit to the cluster at `MILLRACE_FLINK_REST_URL`; returns when the cluster has taken it.
+
+    On the cluster the job's functions find the settings as job parameters:
+    `context.get_job_parameter("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "")`.
+
+    Args:
+        savepoint: the path of a savepoint or retained checkpoint to start from.
+        options: of Flink, over those in flink-conf/.
+        checkout: where the code is.
+
+    Raises:
+        SubmitError: `main()` failed, or Flink's client did.
+        FlinkError: the cluster can't be reached.
+    """
     ask(settings, "GET", "overview")
     home = _flink_home()
     with tempfile.TemporaryDirectory(prefix="millrace-submit-") as scratch:
         code = _gather(checkout, Path(scratch, "millrace"))
+        for path, content in submission.files.items():
+            (code / path).write_text(content, encoding="utf-8")
         chosen = {
             **_target(settings),
             **home.options(),
-            "pipeline.name": job,
+            "pipeline.name": submission.name,
             "pipeline.global-job-parameters": json.dumps(settings.as_variables()),
             **(options or {}),
         }
@@ -82,11 +119,11 @@ def submit(
         # Python looks for modules first where a script lies, and here ops/jobs.py would be taken for jobs/.
         script = shutil.copy(run_job.__file__, Path(scratch, "run_job.py"))
         arguments += ["--pyFiles", str(code), "--python", str(script)]
-        arguments += [f"jobs.{job}", _version(code), *PACKAGES]
+        arguments += [submission.module, _version(code), ",".join(PACKAGES), *submission.arguments]
         done = _run_client(home, settings, arguments, Path(scratch))
     submitted = re.search(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
     if done.returncode or not submitted:
-        raise SubmitError(f"{job} was not submitted:\n{reason(done.stdout, checkout)}")
+        raise SubmitError(f"{submission.name} was not submitted:\n{reason(done.stdout, checkout)}")
     return JobId(submitted[1])
 
 
@@ -161,17 +198,37 @@ def reason(output: str, checkout: Path) -> str:
     return root_cause(output)
 
 
+def submission_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What can be said of any submission on the command line."""
+    for option in (
+        click.option(
+            "-D", "definitions", multiple=True, metavar="KEY=VALUE", help="A Flink option, over flink-conf's."
+        ),
+        click.option("--parallelism", type=click.IntRange(min=1), help="How many slots the job takes."),
+        click.option("--savepoint", help="Path of a savepoint or retained checkpoint to start from."),
+    ):
+        command = option(command)
+    return command
+
+
+def say_submitted(name: str, job_id: JobId, settings: Settings) -> None:
+    """Where the job can be watched."""
+    click.echo(f"{name} is submitted: {job_id}\n{settings.flink_rest_url.rstrip('/')}/#/job/running/{job_id}/overview")
+
+
 @click.command("submit")
 @click.argument("job")
-@click.option("--savepoint", help="Path of a savepoint or retained checkpoint to start from.")
-@click.option("--parallelism", type=click.IntRange(min=1), help="How many slots the job takes.")
-@click.option("-D", "definitions", multiple=True, metavar="KEY=VALUE", help="A Flink option, over those in flink-conf.")
+@submission_options
 def command(job: str, savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]) -> None:
     """Submit JOB, a module of jobs/, to the cluster."""
     settings = Settings.from_environment()
-    options = dict(_split(definition) for definition in definitions)
-    job_id = submit(job, settings, savepoint=savepoint, parallelism=parallelism, options=options)
-    click.echo(f"{job} is submitted: {job_id}\n{settings.flink_rest_url.rstrip('/')}/#/job/running/{job_id}/overview")
+    job_id = submit(job, settings, savepoint=savepoint, parallelism=parallelism, options=parsed(definitions))
+    say_submitted(job, job_id, settings)
+
+
+def parsed(definitions: Iterable[str]) -> dict[str, str]:
+    """KEY=VALUE of the command line."""
+    return dict(_split(definition) for definition in definitions)
 
 
 def _split(definition: str) -> tuple[str, str]:

@@ -1,0 +1,182 @@
+"""How is a pipeline of `sql/pipelines`, or a user's own `.sql` file, run, checked, and compared with what it was?"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from pyflink.datastream import StreamExecutionEnvironment
+
+import sql
+from connectors.settings import Settings
+from jobs.environment import stream_environment
+from jobs.sql_pipeline import filling, planned, run
+from ops.command_group import CommandGroup
+from ops.flink_rest import FlinkError
+from ops.jobs import JobId
+from ops.submit import CHECKOUT, Submission, names, parsed, say_submitted, send, submission_options
+from sql import SqlFileError, lint, plans
+from sql.pipeline import Pipeline, PipelineFile, find, load
+
+PLANS = CHECKOUT / "sql" / "plans"
+Compiled = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A pipeline and what Flink makes of it."""
+
+    pipeline: Pipeline
+    plan: Compiled
+
+
+class PipelineError(FlinkError):
+    """A pipeline isn't as it should be; the text says what is wrong."""
+
+
+def submit(
+    name: str,
+    settings: Settings,
+    *,
+    savepoint: str | None = None,
+    parallelism: int | None = None,
+    options: Mapping[str, str] | None = None,
+) -> JobId:
+    """Submit a pipeline to the cluster at `MILLRACE_FLINK_REST_URL`; its text goes with it.
+
+    Args:
+        name: of a file of `sql/pipelines` without ending, or the path of any `.sql` file.
+
+    Raises:
+        SubmitError: Flink can't make a job of it; the text says where in which file.
+        SqlFileError: there is no such file.
+        FlinkError: the cluster can't be reached.
+    """
+    file = _found(name)
+    submission = Submission(
+        file.name, "jobs.sql_pipeline", (file.name, file.label), {f"sql/pipelines/{file.name}.sql": file.text}
+    )
+    return send(submission, settings, savepoint=savepoint, parallelism=parallelism, options=options)
+
+
+def _found(name: str) -> PipelineFile:
+    file = find(name)
+    if file.name in names():
+        raise PipelineError(f"{name} is called like jobs/{file.name}.py: give the file another name")
+    return file
+
+
+def planned_pipelines(
+    files: Sequence[PipelineFile], environment: StreamExecutionEnvironment
+) -> Iterator[tuple[PipelineFile, Planned | SqlFileError]]:
+    """Each file with its pipeline and plan, or with what is wrong with it.
+
+    Settings have their defaults, so that the plan is the same on every machine.
+    """
+    for file in files:
+        try:
+            pipeline = load(file, filling(file.name, Settings()))
+            yield file, Planned(pipeline, plans.normal(planned(environment, pipeline)))
+        except SqlFileError as error:
+            yield file, error
+
+
+def problems(file: PipelineFile, planned: Planned) -> list[str]:
+    """What `check` has against a pipeline that can be planned."""
+    found = lint.findings(planned.pipeline, plans.read(planned.plan))
+    if not file.is_ours:
+        return found
+    kept = _kept(file)
+    if kept is None:
+        return [*found, f"{file.label}: its plan isn't kept; `python -m ops sql plan {file.name} --keep` does it"]
+    if plans.text(kept) != plans.text(planned.plan):
+        found.append(
+            f"{file.label}: its plan isn't the one in sql/plans; `make sql-plan` says what that means for savepoints, "
+            f"`python -m ops sql plan {file.name} --keep` keeps the new one"
+        )
+    return found
+
+
+def _kept(file: PipelineFile) -> Compiled | None:
+    path = PLANS / f"{file.name}.json"
+    if not path.is_file():
+        return None
+    plan: Compiled = json.loads(path.read_text("utf-8"))
+    return plan
+
+
+def _files(given: Sequence[str]) -> list[PipelineFile]:
+    return [_found(name) for name in given or sql.names("pipelines")]
+
+
+@click.group("sql", cls=CommandGroup)
+def group() -> None:
+    """Run, check and compare pipelines that are defined in SQL."""
+
+
+@group.command("run")
+@click.argument("pipeline")
+@click.option("--target", type=click.Choice(["local", "cluster"]), default="local", help="Here, or on the cluster.")
+@submission_options
+def run_command(
+    pipeline: str, target: str, savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]
+) -> None:
+    """Run PIPELINE: a name of sql/pipelines, or the path of any .sql file."""
+    settings = Settings.from_environment()
+    options = parsed(definitions)
+    if target == "cluster":
+        job_id = submit(pipeline, settings, savepoint=savepoint, parallelism=parallelism, options=options)
+        say_submitted(_found(pipeline).name, job_id, settings)
+        return
+    if savepoint is not None:
+        options["execution.state-recovery.path"] = savepoint
+    if parallelism is not None:
+        options["parallelism.default"] = str(parallelism)
+    run(_found(pipeline), settings, options)
+
+
+@group.command("check")
+@click.argument("pipelines", nargs=-1)
+def check_command(pipelines: tuple[str, ...]) -> None:
+    """Plan PIPELINES (all of sql/pipelines if none is given) without running them, and say what isn't well."""
+    failed = False
+    for file, outcome in planned_pipelines(_files(pipelines), stream_environment("plan")):
+        found = [str(outcome)] if isinstance(outcome, SqlFileError) else problems(file, outcome)
+        failed = failed or bool(found)
+        click.echo("\n".join(found) if found else f"{file.label}: ok")
+    if failed:
+        sys.exit(1)
+
+
+@group.command("plan")
+@click.argument("pipelines", nargs=-1)
+@click.option("--keep", is_flag=True, help="Keep the new plans, as what the next change is compared with.")
+def plan_command(pipelines: tuple[str, ...], keep: bool) -> None:
+    """Say whether savepoints of the kept plans of PIPELINES (all if none is given) would restore in the new ones."""
+    failed = False
+    for file, outcome in planned_pipelines(_files(pipelines), stream_environment("plan")):
+        if isinstance(outcome, SqlFileError):
+            failed = True
+            click.echo(str(outcome))
+            continue
+        click.echo(f"{file.label}: {_said(_kept(file), outcome.plan)}")
+        if keep:
+            _keep(file, outcome.plan)
+    if failed:
+        sys.exit(1)
+
+
+def _said(kept: Compiled | None, compiled: Compiled) -> str:
+    if kept is None:
+        return "new; no plan of it is kept"
+    changes = plans.compare(kept, compiled)
+    return "\n".join([plans.verdict(changes), *(f"  {change.verdict}: {change.words}" for change in changes)])
+
+
+def _keep(file: PipelineFile, compiled: Compiled) -> None:
+    if not file.is_ours:
+        raise PipelineError(f"{file.label}: only plans of sql/pipelines are kept")
+    PLANS.mkdir(exist_ok=True)
+    (PLANS / f"{file.name}.json").write_text(plans.text(compiled), encoding="utf-8")

@@ -1,0 +1,149 @@
+"""What is a pipeline? One file, together with the tables and views that it names and doesn't create itself."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import sql
+from sql import SqlFileError
+from sql.statements import Statement, head_comment, split
+
+_PREPARES = {"SET", "CREATE", "DROP", "USE", "ADD"}
+_TEMPLATE = re.compile(r"^CREATE TEMPORARY VIEW (\w+)\$\{TABLE\}", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What a file says, in the order in which Flink is to hear it."""
+
+    name: str
+    file: str
+    """What the file is called in an error."""
+    comment: str
+    """The one that it begins with."""
+    preparations: tuple[Statement, ...]
+    """SET and CREATE, also of the files of `sql/tables` and `sql/views` that are named, each before its first use."""
+    inserts: tuple[Statement, ...]
+    """All of them run as one job."""
+
+
+@dataclass(frozen=True)
+class PipelineFile:
+    """A pipeline as it is written down."""
+
+    name: str
+    label: str
+    """What it is called in an error."""
+    text: str
+    is_ours: bool
+    """Whether it is one of `sql/pipelines`."""
+
+
+def find(name: str) -> PipelineFile:
+    """A file of `sql/pipelines` by its name without ending, or any `.sql` file by its path.
+
+    Raises:
+        SqlFileError: there is no such file, or its name is taken.
+    """
+    known = sql.names("pipelines")
+    if name in known:
+        return PipelineFile(name, f"sql/pipelines/{name}.sql", sql.template(f"pipelines/{name}.sql"), True)
+    path = Path(name)
+    if path.suffix != ".sql":
+        raise SqlFileError(
+            f"there is no pipeline {name!r}; there are: {', '.join(known)}; or give a path to a .sql file"
+        )
+    if not path.is_file():
+        raise SqlFileError(f"there is no file {name}")
+    text = path.read_text(encoding="utf-8")
+    if path.stem in known and text != sql.template(f"pipelines/{path.stem}.sql"):
+        raise SqlFileError(
+            f"{name} is called like sql/pipelines/{path.stem}.sql and would take over its consumer group and state; "
+            "give the file another name"
+        )
+    return PipelineFile(path.stem, name, text, False)
+
+
+def load(file: PipelineFile, variables: Mapping[str, str]) -> Pipeline:
+    """A pipeline with what it names.
+
+    Args:
+        variables: what fills `${…}`.
+
+    Raises:
+        SqlFileError: something in a file can't be right; the text says where.
+    """
+    loading = _Loading({**variables, "JOB": file.name})
+    for statement in split(sql.fill(file.text, loading.variables, file.label), file.label):
+        loading.add(statement)
+    if not loading.inserts:
+        raise SqlFileError(f"{file.label}: nothing is inserted anywhere; write EXECUTE STATEMENT SET BEGIN … END")
+    comment = head_comment(file.text)
+    return Pipeline(file.name, file.label, comment, tuple(loading.preparations), tuple(loading.inserts))
+
+
+class _Loading:
+    """The statements so far, and what they have created."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self.preparations: list[Statement] = []
+        self.inserts: list[Statement] = []
+        self._created: set[str] = set()
+        self._templates = dict(_templates())
+
+    def add(self, statement: Statement) -> None:
+        if statement.is_statement_set() or statement.first_word == "INSERT":
+            if self.inserts:
+                raise SqlFileError(f"{statement.place}: a pipeline has one statement set; put all inserts into it")
+            self.inserts = statement.inserts() if statement.is_statement_set() else [statement]
+            for insert in self.inserts:
+                if insert.first_word != "INSERT":
+                    raise SqlFileError(f"{insert.place}: only INSERT can stand in a statement set")
+                self._include_what_is_named(insert)
+            return
+        if statement.first_word not in _PREPARES:
+            raise SqlFileError(f"{statement.place}: a pipeline consists of SET, CREATE and one statement set")
+        if statement.first_word == "SET" and statement.setting() is None:
+            raise SqlFileError(f"{statement.place}: write SET 'key' = 'value'")
+        if self.inserts:
+            raise SqlFileError(f"{statement.place}: it stands behind the inserts, which would not know of it")
+        self._include_what_is_named(statement)
+        self._prepare(statement)
+
+    def _include_what_is_named(self, statement: Statement) -> None:
+        created = statement.creates()
+        for name in sorted(statement.references() - {created}):
+            self._include(name)
+
+    def _include(self, name: str) -> None:
+        if name in self._created:
+            return
+        path, variables = self._file(name)
+        if path is None:
+            return
+        for statement in split(sql.read(path, variables), f"sql/{path}"):
+            self._include_what_is_named(statement)
+            self._prepare(statement)
+
+    def _file(self, name: str) -> tuple[str | None, Mapping[str, str]]:
+        for folder in ("tables", "views"):
+            if name in sql.names(folder):
+                return f"{folder}/{name}.sql", self.variables
+        for prefix, path in self._templates.items():
+            if name.startswith(prefix):
+                return path, {**self.variables, "TABLE": name.removeprefix(prefix)}
+        return None, self.variables
+
+    def _prepare(self, statement: Statement) -> None:
+        self.preparations.append(statement)
+        if created := statement.creates():
+            self._created.add(created)
+
+
+def _templates() -> Iterator[tuple[str, str]]:
+    """Views that are made for any table: what their name begins with, and their file."""
+    for name in sql.names("views"):
+        if found := _TEMPLATE.search(sql.template(f"views/{name}.sql")):
+            yield found[1], f"views/{name}.sql"

@@ -1,0 +1,111 @@
+-- How many payments of each country are declined, in a sliding hour.
+-- One row per: country and hour with a payment, an hour every five minutes.
+-- Keyed by: country.
+-- Late: a payment that is seen after the watermark has closed the last hour that it is in. It is in no row and becomes
+-- a dead letter. One that is seen after some of its hours were closed is in the others.
+
+-- A payment that is sent again, under the same payment_id, counts once, as it was first seen. A copy that is in time comes
+-- before two hours have passed.
+SET 'table.exec.state.ttl' = '2 h';
+
+-- Late is decided where a record is read, before copies are dropped, so that both inserts decide alike: each record is
+-- counted, or a copy of one that is, or a dead letter. Of the hours that a payment
+-- is in, the last begins with its own five minutes.
+CREATE TEMPORARY VIEW judged_payments AS
+SELECT
+    *,
+    FLOOR(event_time TO HOUR)
+    + EXTRACT(MINUTE FROM event_time) / 5 * INTERVAL '5' MINUTE
+    + INTERVAL '59:59.999' MINUTE TO SECOND <= CURRENT_WATERMARK(event_time) AS is_late
+FROM payments
+WHERE error IS NULL;
+
+-- One row per payment, as it is first seen.
+CREATE TEMPORARY VIEW payments_in_time AS
+SELECT
+    country,
+    status,
+    event_time
+FROM (
+    SELECT
+        *,
+        ROW_NUMBER() OVER (PARTITION BY payment_id ORDER BY PROCTIME()) AS nth
+    FROM judged_payments
+    WHERE is_late IS NOT TRUE
+)
+WHERE nth = 1;
+
+-- One row per country and hour.
+CREATE TEMPORARY VIEW hourly_payments AS
+SELECT
+    window_start,
+    window_end,
+    window_time,
+    country,
+    COUNT(*) AS payments,
+    COUNT(*) FILTER (WHERE status = 'declined') AS declined
+FROM TABLE(HOP(TABLE payments_in_time, DESCRIPTOR(event_time), INTERVAL '5' MINUTE, INTERVAL '1' HOUR))
+GROUP BY
+    window_start,
+    window_end,
+    window_time,
+    country;
+
+-- One row per record that is in no figure, and why.
+CREATE TEMPORARY VIEW uncounted_payments AS
+SELECT
+    record_key,
+    payload,
+    error,
+    event_time,
+    source_topic,
+    source_partition,
+    source_offset,
+    source_headers
+FROM payments
+WHERE error IS NOT NULL
+UNION ALL
+SELECT
+    record_key,
+    payload,
+    'late: its last hour was closed',
+    event_time,
+    source_topic,
+    source_partition,
+    source_offset,
+    source_headers
+FROM judged_payments
+WHERE is_late;
+
+EXECUTE STATEMENT SET
+BEGIN
+INSERT INTO declined_rates_out
+SELECT
+    CONCAT_WS('-', country, DATE_FORMAT(window_start, 'yyyy-MM-dd''T''HH:mm''Z''')),
+    EXTRACT(EPOCH FROM window_end) * 1000 - 1,
+    'declined_rate',
+    EXTRACT(EPOCH FROM window_start) * 1000,
+    EXTRACT(EPOCH FROM window_end) * 1000,
+    country,
+    payments,
+    declined,
+    CAST(declined AS DOUBLE) / payments,
+    window_time
+FROM hourly_payments;
+
+INSERT INTO dead_letters_out
+SELECT
+    event_id,
+    event_type,
+    event_time,
+    source_topic,
+    source_partition,
+    source_offset,
+    source_key,
+    source_headers,
+    payload,
+    reason,
+    rejected_by,
+    record_time
+FROM dead_letters_of_uncounted_payments;
+END;

@@ -1,0 +1,250 @@
+"""What does Flink make of a pipeline, and would its state be found again after a change?
+
+State is found by uid, and a uid is a node's number in the plan and what it does: a node put in front of others
+renumbers them. So plans are compared node by node, and only those that keep state count.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+Verdict = Literal["same", "compatible", "breaks state"]
+
+_STATELESS = {
+    "calc",
+    "correlate",
+    "drop-update-before",
+    "exchange",
+    "expand",
+    "local-group-aggregate",
+    "local-window-aggregate",
+    "lookup-join",
+    "mini-batch-assigner",
+    "python-calc",
+    "python-correlate",
+    "union",
+    "values",
+    "watermark-assigner",
+}
+"""Kinds of node that forget each row when they have dealt with it; every other kind is taken to keep state."""
+_SAYS_NOTHING_OF_STATE = {"id", "type", "description", "configuration", "inputProperties", "state", "outputType"}
+_NUMBERED = re.compile(r"\$cor\d+")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of a plan."""
+
+    json: Mapping[str, Any]
+    inputs: Sequence["Node"]
+
+    @property
+    def kind(self) -> str:
+        """What it does, such as `window-aggregate`."""
+        return str(self.json["type"]).removeprefix("stream-exec-").rpartition("_")[0]
+
+    @property
+    def uid(self) -> str:
+        """What its state is found by."""
+        return f"{self.json['id']}_{self.kind}"
+
+    @property
+    def description(self) -> str:
+        """As Flink shows it, without the catalog."""
+        return str(self.json["description"]).replace("default_catalog.default_database.", "")
+
+    @property
+    def short(self) -> str:
+        """Enough of the description to know which it is."""
+        words = self.description if self.table is None else f"{'source' if self.is_source else 'sink'} {self.table}"
+        return words if len(words) <= 100 else f"{words[:99]}…"
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it reads a table."""
+        return self.kind == "table-source-scan"
+
+    @property
+    def table(self) -> str | None:
+        """The table that it reads or writes."""
+        for key in ("scanTableSource", "dynamicTableSink"):
+            if key in self.json:
+                return str(self.json[key]["table"]["identifier"]).rpartition(".")[2].strip("`")
+        return None
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether it remembers anything between rows."""
+        return self.kind not in _STATELESS
+
+    @property
+    def times_to_live(self) -> dict[str, str]:
+        """For how long it keeps each of its states, where `table.exec.state.ttl` says it."""
+        return {state["name"]: state["ttl"] for state in self.json.get("state", ())}
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether it keeps what it has seen for ever, as far as the plan tells."""
+        return any(ttl.startswith("0 ") for ttl in self.times_to_live.values())
+
+    @property
+    def reaches_back_for_ever(self) -> bool:
+        """Whether it is an OVER window that begins with the first row; how long it keeps rows isn't in the plan."""
+        groups = self.json.get("overSpec", {}).get("groups", ())
+        return any(group["lowerBound"]["kind"] == "UNBOUNDED_PRECEDING" for group in groups)
+
+    @property
+    def key_differs(self) -> bool:
+        """Whether it writes to a table whose primary key isn't the query's."""
+        return bool(self.json.get("requireUpsertMaterialize"))
+
+    @cached_property
+    def state(self) -> Any:
+        """What must be equal for state to fit: a renamed column changes nothing, another type or key does."""
+        if self.table is not None:
+            return self.table
+        columns = [_columns(each.json["outputType"]) for each in self.inputs]
+        if self.kind == "deduplicate" and not self.json["keepLastRow"] and not self.json["isRowtime"]:
+            return [columns[0][position] for position in self.json["uniqueKeys"]]
+        own = {key: value for key, value in self.json.items() if key not in _SAYS_NOTHING_OF_STATE}
+        keys = [columns[0][position] for position in own.get("grouping", ())]
+        return [_without_names(own), keys, [[type_ for _, type_ in each] for each in columns]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All steps, those that come first in front."""
+
+    nodes: Sequence[Node]
+
+    def with_state(self) -> dict[str, Node]:
+        """Steps that keep state, by uid."""
+        return {node.uid: node for node in self.nodes if node.keeps_state}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two plans."""
+
+    verdict: Verdict
+    words: str
+
+
+def read(compiled: Mapping[str, Any]) -> Plan:
+    """A plan as `normal` gives it."""
+    sources: dict[int, list[int]] = {}
+    for edge in compiled["edges"]:
+        sources.setdefault(edge["target"], []).append(edge["source"])
+    nodes: dict[int, Node] = {}
+    for each in sorted(compiled["nodes"], key=lambda node: node["id"]):
+        nodes[each["id"]] = Node(each, [nodes[source] for source in sources.get(each["id"], ())])
+    return Plan(list(nodes.values()))
+
+
+def normal(compiled: Mapping[str, Any]) -> dict[str, Any]:
+    """The same plan whatever was planned before it in the same JVM: numbers begin with 1."""
+    names: dict[str, str] = {}
+
+    def renamed(found: re.Match[str]) -> str:
+        return names.setdefault(found[0], f"$cor{len(names)}")
+
+    plan: dict[str, Any] = json.loads(_NUMBERED.sub(renamed, json.dumps(compiled)))
+    first = min(node["id"] for node in plan["nodes"])
+    for node in plan["nodes"]:
+        node["id"] -= first - 1
+    for edge in plan["edges"]:
+        edge["source"] -= first - 1
+        edge["target"] -= first - 1
+    plan["nodes"].sort(key=lambda node: node["id"])
+    plan["edges"].sort(key=lambda edge: edge["target"])
+    return plan
+
+
+def text(compiled: Mapping[str, Any]) -> str:
+    """A plan as it is kept."""
+    return json.dumps(compiled, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """What has changed, and for each change whether a savepoint of the old plan would restore in the new one."""
+    if text(old) == text(new):
+        return []
+    before, after = read(old), read(new)
+    changes = [*_of_state(before.with_state(), after.with_state()), *_of_the_rest(before, after)]
+    return changes or [Change("compatible", "only how Flink writes the plan down has changed")]
+
+
+def verdict(changes: Sequence[Change]) -> Verdict:
+    """The worst of them."""
+    verdicts = {change.verdict for change in changes}
+    return "breaks state" if "breaks state" in verdicts else "compatible" if verdicts else "same"
+
+
+def _of_state(before: Mapping[str, Node], after: Mapping[str, Node]) -> Iterator[Change]:
+    for uid, node in before.items():
+        if uid not in after:
+            yield Change("breaks state", f"{node.short}: {_why_gone(node, after)}")
+        elif node.state != after[uid].state:
+            yield Change("breaks state", f"{node.short} keeps something else now, under the same uid {uid}")
+        elif node.times_to_live != after[uid].times_to_live:
+            yield _of_time_to_live(node, after[uid])
+        elif node.description != after[uid].description:
+            yield Change("compatible", f"{after[uid].short} is different, and goes on with the same state")
+    for uid, node in after.items():
+        if uid not in before:
+            yield Change("compatible", f"{node.short} is new and begins with nothing (uid {uid})")
+
+
+def _why_gone(node: Node, after: Mapping[str, Node]) -> str:
+    moved = next((other for other in after.values() if (other.kind, other.state) == (node.kind, node.state)), None)
+    if moved is None:
+        return f"it is gone, and a savepoint's state for uid {node.uid} would have no place"
+    return (
+        f"its uid was {node.uid} and is {moved.uid} now, since something was added or removed in front of it; "
+        "add new inserts at the end"
+    )
+
+
+def _of_time_to_live(old: Node, new: Node) -> Change:
+    was, is_ = (", ".join(f"{name} {ttl}" for name, ttl in node.times_to_live.items()) for node in (old, new))
+    words = f"{new.short} kept {was} and keeps {is_} now"
+    if old.is_unbounded != new.is_unbounded:
+        return Change("breaks state", f"{words}: with and without a time to live, state is written differently")
+    return Change("compatible", words)
+
+
+def _of_the_rest(before: Plan, after: Plan) -> Iterator[Change]:
+    known = {node.description for node in before.nodes if not node.keeps_state}
+    new = {node.description for node in after.nodes if not node.keeps_state}
+    for node in after.nodes:
+        if not node.keeps_state and node.description not in known:
+            yield Change("compatible", f"{node.short} is new or different; it keeps no state")
+    for node in before.nodes:
+        if not node.keeps_state and node.description not in new:
+            yield Change("compatible", f"{node.short} is gone or different; it kept no state")
+
+
+def _columns(type_: Any) -> list[tuple[str, str]]:
+    """Names and types of a row's columns; Flink writes simple rows as text, others as objects."""
+    if not isinstance(type_, str):
+        return [(field["name"], json.dumps(field["fieldType"], sort_keys=True)) for field in type_["fields"]]
+    parts, depth = [""], 0
+    for character in type_[type_.index("<") + 1 : type_.rindex(">")]:
+        depth += (character in "<(") - (character in ">)")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [(name.strip(" `"), rest) for name, _, rest in (part.strip().partition("` ") for part in parts)]
+
+
+def _without_names(value: Any) -> Any:
+    """Without what a column or a result is called."""
+    if isinstance(value, Mapping):
+        return {key: _without_names(each) for key, each in value.items() if key != "name"}
+    if isinstance(value, list):
+        return [_without_names(each) for each in value]
+    return value
