@@ -64,7 +64,7 @@ def exclusive(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
     """Hold a folder's lock file; the system frees it when the process ends, however it ends.
 
     Args:
-        waiting: told so in words when another process holds it.
+        waiting: told so in words when somebody else holds it.
 
     Raises:
         CacheError: the folder can't be written.
@@ -79,7 +79,7 @@ def exclusive(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            waiting(f"another process is writing {folder}; waiting until it is done")
+            waiting(f"{folder} is being written already; waiting until that is done")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

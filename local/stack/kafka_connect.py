@@ -72,7 +72,7 @@ def declare(setup: Setup) -> Service:
         launch=lambda: _launch(setup, place, setup.port(NAME)),
         health=lambda: check_health(url),
         address=url,
-        memory_bytes=GIB * 4 // 10,
+        memory_bytes=GIB // 2,
         ports=(NAME,),
         after=(kafka_broker.NAME, postgres.NAME),
         unprivileged=True,

@@ -207,7 +207,7 @@ def test_who_waits_for_another_clone_is_told(tmp_path: Path) -> None:
     with exclusive(tmp_path, told):
         pass
 
-    assert said == [f"another process is writing {tmp_path}; waiting until it is done"]
+    assert said == [f"{tmp_path} is being written already; waiting until that is done"]
 
 
 def test_a_folder_that_cannot_be_written_names_the_variables(tmp_path: Path) -> None:
