@@ -4,6 +4,7 @@ import os
 
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import StreamTableEnvironment
 
 from connectors import flink_conf, flink_home
 from connectors.settings import Settings
@@ -40,3 +41,9 @@ def variables(job: str, settings: Settings) -> dict[str, str]:
     """What fills `${…}` in SQL files: all settings, the schema of every topic, and the job's own consumer group."""
     group = f"{settings.consumer_group_prefix}.{job}"
     return settings.as_variables() | schema_variables() | {"CONSUMER_GROUP": group}
+
+
+def insert(tables: StreamTableEnvironment, sink: str, rows: str) -> str:
+    """An INSERT of all columns of a table, by name, from a view or a query in parentheses that has them."""
+    columns = ", ".join(f"`{name}`" for name in tables.from_path(sink).get_schema().get_field_names())
+    return f"INSERT INTO {sink} ({columns}) SELECT {columns} FROM {rows}"

@@ -10,7 +10,7 @@ from pyflink.table import StatementSet, StreamTableEnvironment
 
 import sql
 from connectors.settings import Settings
-from jobs.environment import stream_environment, variables
+from jobs.environment import insert, stream_environment, variables
 
 JOB = "warehouse"
 
@@ -56,15 +56,10 @@ def define(tables: StreamTableEnvironment) -> StatementSet:
     statements = tables.create_statement_set()
     for target in TARGETS:
         tables.execute_sql(sql.read(f"views/warehouse/{target}_rows.sql", {}))
-        statements.add_insert_sql(_insert(tables, f"warehouse_{target}", f"{target}_rows"))
+        statements.add_insert_sql(insert(tables, f"warehouse_{target}", f"{target}_rows"))
     letters = "\nUNION ALL\n".join(f"SELECT * FROM dead_letters_of_unloadable_{table}" for table in _CHECKED)
-    statements.add_insert_sql(_insert(tables, DEAD_LETTERS, f"({letters})"))
+    statements.add_insert_sql(insert(tables, DEAD_LETTERS, f"({letters})"))
     return statements
-
-
-def _insert(tables: StreamTableEnvironment, sink: str, rows: str) -> str:
-    columns = ", ".join(f"`{name}`" for name in tables.from_path(sink).get_schema().get_field_names())
-    return f"INSERT INTO {sink} ({columns}) SELECT {columns} FROM {rows}"
 
 
 def create_sinks(tables: StreamTableEnvironment, variables: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from events import Order, OrderLine, Payment, Rule, Ruleset
+from events import CustomerVersion, Order, OrderLine, Payment, ProductVersion, Rule, Ruleset
 
 DAY = date(2026, 3, 1)
 """The day, in UTC, on which tests take place unless they say otherwise."""
@@ -56,6 +56,49 @@ def order(order_id: str = "o1", at: str = "12:00:00", quantity: int = 2, price: 
         "shipping_country": "DE",
     }
     return Order(**(defaults | more))
+
+
+def order_line(product: str = "p1", number: int = 1, quantity: int = 1, price: float = 20) -> OrderLine:
+    """`quantity` pieces at `price` whole euros each."""
+    return OrderLine(line_number=number, product_id=product, quantity=quantity, unit_price_minor=round(price * 100))
+
+
+def customer(customer_id: str = "customer-1", at: str = "00:00:00", lsn: int = 1, **more: Any) -> CustomerVersion:
+    """What a customer became: a name that says which version it is, standard tier, in Germany."""
+    defaults: dict[str, Any] = {
+        "name": f"{customer_id} at {at}",
+        "email": f"{customer_id}@example.org",
+        "tier": "standard",
+        "country": "DE",
+        "language": "de",
+        "time_zone": "Europe/Berlin",
+        "notifications_opt_out": False,
+    }
+    return CustomerVersion(**(_version(customer_id, at, lsn) | {"customer_id": customer_id} | defaults | more))
+
+
+def product(
+    product_id: str = "p1", at: str = "00:00:00", price: float = 20, lsn: int = 1, **more: Any
+) -> ProductVersion:
+    """What a product became: a book at `price` whole euros, with a name that says which version it is."""
+    defaults: dict[str, Any] = {
+        "name": f"{product_id} at {at}",
+        "category": "books",
+        "price_minor": round(price * 100),
+        "currency": "EUR",
+        "stock": 7,
+    }
+    return ProductVersion(**(_version(product_id, at, lsn) | {"product_id": product_id} | defaults | more))
+
+
+def _version(key: str, at: str, lsn: int) -> dict[str, Any]:
+    return {
+        "event_id": f"version-{key}-{lsn}",
+        "event_time": event_time(at),
+        "op": "c" if lsn == 1 else "u",
+        "lsn": lsn,
+        "deleted": False,
+    }
 
 
 def rule(name: str = "many_payments", when: str | None = "count_1m >= 4", score: int = 50, **more: Any) -> Rule:

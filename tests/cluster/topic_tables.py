@@ -24,15 +24,16 @@ def record(topic: Topic, event: Event, partition: int = 0) -> Record:
     )
 
 
-def create_table(tables: StreamTableEnvironment, name: str, folder: Path) -> None:
+def create_table(tables: StreamTableEnvironment, name: str, folder: Path, stay_open: bool = False) -> None:
     """Declare the table from its file, then shadow it by one that differs in its connector alone.
 
     Args:
         folder: where its records are, or are to be written.
+        stay_open: wait after the last record; after a second without one a partition is idle.
     """
     declaration = sql.read(f"tables/{name}.sql", variables("test", Settings()))
     tables.execute_sql(declaration)
-    tables.execute_sql(over_files(name, declaration, folder))
+    tables.execute_sql(over_files(name, declaration, folder, stay_open))
 
 
 def over_files(name: str, declaration: str, folder: Path, stay_open: bool = False) -> str:
@@ -45,5 +46,6 @@ def over_files(name: str, declaration: str, folder: Path, stay_open: bool = Fals
     options |= {"connector": "records", "path": str(folder), "stay-open": str(stay_open).lower()}
     if "WATERMARK FOR" in declaration:
         options |= {"scan.watermark.emit.strategy": "on-event"}
+        options |= {"scan.watermark.idle-timeout": "1 s"} if stay_open else {}
     given = ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
     return f"CREATE TEMPORARY TABLE {name} WITH ({given}) LIKE {name} (EXCLUDING OPTIONS)"

@@ -1,0 +1,85 @@
+"""Orders → with the customer and the products as of their event time → enriched orders.
+
+orders ─┬─▶ part 0, with the customer ──┬─▶ gather_parts ─▶ enriched-orders   (exactly once)
+        └─▶ a part a line, with its     │
+            product                     │
+db-changes.* ─▶ row_versions ─▶ what was missing, found later
+    └── records that don't decode, orders whose lines can't be used ──▶ dead-letters
+"""
+
+from pyflink.table import StatementSet, StreamTableEnvironment
+
+import sql
+from connectors.settings import Settings
+from jobs.environment import insert, stream_environment, variables
+
+JOB = "order_enrichment"
+
+SOURCES = ("orders", "db_changes_customers", "db_changes_products", "clock")
+SINKS = ("enriched_orders_out", "dead_letters_out")
+
+FUNCTIONS = {
+    "field_of_each": "millrace.rows.FieldOfEach",
+    "gather_parts": "millrace.parts.GatherParts",
+    "row_versions": "millrace.versions.RowVersions",
+}
+
+VIEWS = (
+    "checked_orders",
+    "placed_orders",
+    "customer_versions",
+    "customers",
+    "customer_revelations",
+    "order_headers",
+    "headers_found_later",
+    "product_versions",
+    "products",
+    "product_revelations",
+    "unnested_lines",
+    "order_lines",
+    "lines_found_later",
+    "order_parts",
+    "gathered_orders",
+)
+
+REJECTING = ("checked_orders", "db_changes_customers", "db_changes_products")
+"""What has a column `error`."""
+
+HOURS_OF_GRACE = 24
+"""An order is remembered for so long after the last moment at which what it misses may be found."""
+
+
+def define(tables: StreamTableEnvironment, settings: Settings) -> StatementSet:
+    """The topology, from `SOURCES` to `SINKS`, which `tables` must have."""
+    for name, java_class in FUNCTIONS.items():
+        tables.execute_sql(f"CREATE TEMPORARY SYSTEM FUNCTION {name} AS '{java_class}' LANGUAGE JAVA")
+    remembered_hours = int(settings.missing_data_hours) + HOURS_OF_GRACE
+    filled = settings.as_variables() | {"REMEMBERED_HOURS": str(remembered_hours)}
+    for view in VIEWS:
+        tables.execute_sql(sql.read(f"views/order_enrichment/{view}.sql", filled))
+        if view == "unnested_lines":
+            # SQL expands a view anew wherever it is named, and two UNNESTs are two to the plan, with a join each.
+            tables.create_temporary_view("placed_lines", tables.sql_query(f"SELECT * FROM {view}"))
+    for table in REJECTING:
+        tables.execute_sql(sql.read("views/dead_letters_of.sql", {"TABLE": table, "JOB": JOB}))
+
+    letters = "\nUNION ALL\n".join(f"SELECT * FROM dead_letters_of_{table}" for table in REJECTING)
+    statements = tables.create_statement_set()
+    statements.add_insert_sql(insert(tables, "enriched_orders_out", "gathered_orders"))
+    statements.add_insert_sql(insert(tables, "dead_letters_out", f"({letters})"))
+    return statements
+
+
+def main() -> None:
+    """Wire the topology to Kafka, and run it."""
+    settings = Settings.from_environment()
+    environment = stream_environment(JOB)
+    tables = StreamTableEnvironment.create(environment)
+    for table in (*SOURCES, *SINKS):
+        tables.execute_sql(sql.read(f"tables/{table}.sql", variables(JOB, settings)))
+    define(tables, settings).attach_as_datastream()
+    environment.execute(JOB)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+-- One row per record of the table orders; `error` also says what no schema can: that lines can't be told apart, or that
+-- their total may not fit.
+CREATE TEMPORARY VIEW checked_orders AS
+SELECT
+    event_id,
+    order_id,
+    customer_id,
+    currency,
+    lines,
+    total_minor,
+    shipping_country,
+    event_time,
+    COALESCE(
+        error,
+        CASE
+            WHEN CARDINALITY(ARRAY_DISTINCT(field_of_each(lines, 'line_number'))) < CARDINALITY(lines)
+                THEN 'lines: two have the same line_number'
+            WHEN CAST(ARRAY_MAX(field_of_each(lines, 'quantity')) AS DOUBLE)
+                * ARRAY_MAX(field_of_each(lines, 'unit_price_minor'))
+                * CARDINALITY(lines) > 9E18
+                THEN 'lines: the total may be greater than a BIGINT'
+        END
+    ) AS error,
+    payload,
+    record_key,
+    source_topic,
+    source_partition,
+    source_offset,
+    source_headers
+FROM orders

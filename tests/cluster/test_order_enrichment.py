@@ -1,0 +1,402 @@
+"""The enrichment job's topology, held against `tests/order_oracle.py`: bounded runs, and one that goes on waiting."""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from pyflink.table import StreamTableEnvironment
+
+import sql
+from connectors import topics
+from connectors.settings import Settings
+from connectors.topics import Topic
+from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, Order, ProductVersion
+from events.schemas import schema
+from jobs import order_enrichment
+from jobs.environment import SQL_OPTIONS, variables
+from tests.builders import customer, event_time, order, order_line, product
+from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.records import Record, read_records, write_records
+from tests.cluster.running_query import recovery_from
+from tests.cluster.topic_tables import create_table, record
+from tests.order_oracle import OrderOracle
+
+TOPICS = {
+    "orders": topics.ORDERS,
+    "db_changes_customers": topics.CUSTOMER_CHANGES,
+    "db_changes_products": topics.PRODUCT_CHANGES,
+}
+SETTINGS = Settings(missing_data_hours="2")
+NOW = time.time()
+
+
+@dataclass(frozen=True)
+class World:
+    """What is in the topics, in the order of arrival."""
+
+    orders: Sequence[Order]
+    customers: Sequence[CustomerVersion]
+    products: Sequence[ProductVersion]
+    poison: dict[str, list[Record]] = field(default_factory=dict)
+    """By table."""
+
+    def write(self, folder: Path) -> Path:
+        """Append all of it; a key's partition is always the same."""
+        for table, events in zip(TOPICS, (self.orders, self.customers, self.products), strict=True):
+            records = [_record(TOPICS[table], event) for event in events] + self.poison.get(table, [])
+            write_records(folder / table, records, partitions=2)
+        return folder
+
+    def expected(self) -> list[EnrichedOrder]:
+        """All rows, if no order is late."""
+        oracle = OrderOracle(self.customers, self.products, int(SETTINGS.missing_data_hours))
+        return sorted(oracle.enriched(self.orders), key=_id)
+
+
+def _id(event: Event) -> str:
+    return event.event_id
+
+
+def _record(topic: Topic, event: Event) -> Record:
+    return record(topic, event, partition=sum(str(getattr(event, topic.key)).encode()) % 2)
+
+
+def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False) -> Any:
+    """The job over the records of a folder; the clock stands still unless it stays open."""
+    for table in TOPICS:
+        create_table(tables, table, folder / table, stay_open)
+    for table in order_enrichment.SINKS:
+        create_table(tables, table, folder / table)
+    tables.execute_sql(sql.read("tables/clock.sql", variables("test", SETTINGS)))
+    if not stay_open:
+        tables.execute_sql("""
+            CREATE TEMPORARY TABLE clock WITH ('connector' = 'datagen', 'number-of-rows' = '1', 'fields.tick.min' = '0')
+            LIKE clock (EXCLUDING OPTIONS)
+        """)
+    return order_enrichment.define(tables, SETTINGS)
+
+
+def run(cluster: MiniCluster, folder: Path, **options: str) -> None:
+    """To the end of the records."""
+    define(StreamTableEnvironment.create(cluster.environment(options)), folder).execute().wait()
+
+
+def enriched(folder: Path) -> list[EnrichedOrder]:
+    """What was sent, by id."""
+    records = read_records(folder / "enriched_orders_out")
+    return sorted((msgspec.json.decode(each.value or b"", type=EnrichedOrder) for each in records), key=_id)
+
+
+def rejects(folder: Path) -> dict[str, DeadLetter]:
+    """By the key of the rejected record."""
+    records = read_records(folder / "dead_letters_out")
+    letters = [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in records]
+    assert len({letter.event_id for letter in letters}) == len(letters)
+    return {(letter.source_key or b"").decode(): letter for letter in letters}
+
+
+KNOWN = [customer(), product("p1", price=20), product("p2", price=5)]
+
+PRICE_CHANGE = product("p1", "12:00:00", price=25, lsn=2)
+TWICE_AT_ONCE = [product("tied", "11:00:00", price=1, lsn=1), product("tied", "11:00:00", price=2, lsn=2)]
+SEEN_AGAIN = [*TWICE_AT_ONCE, TWICE_AT_ONCE[0]]
+GONE = [product("gone", lsn=1), product("gone", "11:00:00", lsn=2, op="d", deleted=True)]
+COMES_BACK = [
+    product("back", lsn=1),
+    product("back", "11:00:00", lsn=2, op="d", deleted=True),
+    product("back", "12:30:00", lsn=3, op="c"),
+]
+COMES_LATER = [product("new", "13:00:00", lsn=1), product("new", "13:10:00", lsn=2)]
+AT_THE_BOUND = [product("edge", "14:00:00", lsn=1)]
+MOVES = [customer("mover", lsn=1), customer("mover", "12:00:00", lsn=2, country="FR", tier="gold")]
+APPEARS = [customer("newcomer", "12:30:00", op="r"), customer("newcomer", "12:40:00", lsn=2)]
+
+
+def order_of(order_id: str, at: str, *products_: str, **more: Any) -> Order:
+    """An order of one piece of each product."""
+    lines = tuple(order_line(each, number) for number, each in enumerate(products_, start=1))
+    return order(order_id, at, lines=lines, **more)
+
+
+CASES = {
+    "before the price change": order_of("before", "11:59:59.999", "p1"),
+    "at the price change": order_of("at", "12:00:00", "p1"),
+    "after the price change": order_of("after", "12:00:00.001", "p1"),
+    "three lines": order("three", lines=(order_line("p2", 7, 3, 4.5), order_line("p1", 3), order_line("p2", 9, 2, 5))),
+    "tied versions": order_of("tied", "11:00:00", "tied"),
+    "a deleted product": order_of("deleted", "11:00:00", "gone", "p1"),
+    "before the deletion": order_of("before-deletion", "10:59:59.999", "gone"),
+    "a product that comes back": order_of("returned", "12:00:00", "back"),
+    "a product that comes later": order_of("later", "12:30:00", "p1", "new"),
+    "a product that never comes": order_of("never", "12:00:00", "p1", "unheard-of"),
+    "one of two comes": order_of("half", "12:30:00", "new", "unheard-of"),
+    "twice the same unknown product": order("same", "12:30:00", lines=(order_line("new", 1), order_line("new", 2))),
+    "just within the bound": order_of("within", "12:00:00", "edge"),
+    "just out of the bound": order_of("out", "11:59:59.999", "edge"),
+    "before the move": order_of("home", "11:00:00", "p1", customer_id="mover"),
+    "after the move": order_of("moved", "13:00:00", "p1", customer_id="mover"),
+    "a customer who comes later": order_of("newcomer", "12:00:00", "p1", customer_id="newcomer"),
+    "customer and product come later": order_of("both", "12:00:00", "back", "p1", customer_id="newcomer"),
+    "an unknown customer": order_of("stranger", "12:00:00", "p1", customer_id="stranger"),
+    "totals that don't agree": order("wrong-total", quantity=2, price=20, total_minor=39_99),
+    "for nothing": order("free", quantity=1, price=0),
+}
+
+DUPLICATE = CASES["three lines"]
+OTHER_WITH_ITS_ID = order_of("three", "12:00:01", "p1", event_id="another-event")
+TWO_LINES_ALIKE = order("alike", lines=(order_line("p1", 1), order_line("p2", 1)))
+TOO_MUCH = order("too-much", lines=(order_line("p1", 1, 2**40, 2**30),), total_minor=0)
+
+WORLD = World(
+    orders=sorted(
+        [*CASES.values(), DUPLICATE, OTHER_WITH_ITS_ID, TWO_LINES_ALIKE, TOO_MUCH], key=lambda each: each.event_time
+    ),
+    customers=[KNOWN[0], *MOVES, *APPEARS],  # type: ignore[list-item]
+    products=[*KNOWN[1:], PRICE_CHANGE, *SEEN_AGAIN, *GONE, *COMES_BACK, *COMES_LATER, *AT_THE_BOUND],  # type: ignore[list-item]
+    poison={
+        "orders": [
+            Record(b'{"order_id": "o1"', key=b"torn-order", timestamp=event_time("12:00:00")),
+            Record(
+                msgspec.json.encode(order("empty", lines=(), total_minor=0)),
+                key=b"empty",
+                timestamp=event_time("12:00:00"),
+            ),
+        ],
+        "db_changes_customers": [Record(b"[]", key=b"no-customer", timestamp=event_time("12:00:00"))],
+        "db_changes_products": [
+            Record(
+                msgspec.json.encode(product("p1", "12:00:00", lsn=9)).replace(b'"EUR"', b"1"),
+                key=b"no-product",
+                timestamp=event_time("12:00:00"),
+            )
+        ],
+    },
+)
+GOOD = World(list(CASES.values()), WORLD.customers, WORLD.products)
+
+
+@pytest.fixture(scope="module")
+def world(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run over `WORLD`."""
+    folder = WORLD.write(tmp_path_factory.mktemp("world"))
+    run(cluster, folder)
+    return folder
+
+
+def of(case: str, rows: Iterable[EnrichedOrder]) -> list[EnrichedOrder]:
+    return [row for row in rows if row.order_id == CASES[case].order_id]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_gives_what_the_oracle_gives(world: Path, case: str) -> None:
+    assert of(case, enriched(world)) == of(case, GOOD.expected())
+
+
+def test_an_order_has_the_price_of_its_moment(world: Path) -> None:
+    prices = {
+        case: [row.lines[0].list_price_minor for row in of(case, enriched(world))]
+        for case in ("before the price change", "at the price change", "after the price change")
+    }
+
+    assert prices == {
+        "before the price change": [20_00],
+        "at the price change": [25_00],
+        "after the price change": [25_00],
+    }
+
+
+def test_of_two_versions_of_one_moment_the_greater_lsn_holds_however_often_they_are_seen(world: Path) -> None:
+    [row] = of("tied versions", enriched(world))
+
+    assert (row.lines[0].list_price_minor, row.lines[0].product_lsn) == (2_00, 2)
+
+
+def test_what_was_missing_is_named_and_found_as_revision_2(world: Path) -> None:
+    first, second = of("customer and product come later", enriched(world))
+
+    assert (first.complete, first.missing) == (False, ("customer:newcomer", "product:back"))
+    assert (second.complete, second.missing, second.revision) == (True, (), 2)
+    assert (second.customer_name, second.lines[0].name) == ("newcomer at 12:30:00", "back at 12:30:00")
+
+
+def test_lines_keep_their_order_and_are_summed(world: Path) -> None:
+    [row] = of("three lines", enriched(world))
+
+    assert [(line.line_number, line.line_total_minor) for line in row.lines] == [(7, 13_50), (3, 20_00), (9, 10_00)]
+    assert (row.lines_total_minor, row.totals_agree) == (43_50, True)
+
+
+def test_a_total_that_does_not_agree_is_flagged(world: Path) -> None:
+    [row] = of("totals that don't agree", enriched(world))
+
+    assert (row.total_minor, row.lines_total_minor, row.totals_agree) == (39_99, 40_00, False)
+
+
+def test_an_order_that_comes_again_and_another_with_its_id_are_not_sent_again(world: Path) -> None:
+    assert len(of("three lines", enriched(world))) == 1
+
+
+def test_what_can_not_be_used_is_a_dead_letter_of_each_source(world: Path) -> None:
+    assert {key: (letter.source_topic, letter.rejected_by) for key, letter in rejects(world).items()} == {
+        "torn-order": ("orders", "order_enrichment"),
+        "empty": ("orders", "order_enrichment"),
+        "alike": ("orders", "order_enrichment"),
+        "too-much": ("orders", "order_enrichment"),
+        "no-customer": ("db-changes.customers", "order_enrichment"),
+        "no-product": ("db-changes.products", "order_enrichment"),
+    }
+
+
+def test_an_order_whose_lines_can_not_be_told_apart_is_kept_byte_for_byte(world: Path) -> None:
+    letter = rejects(world)["alike"]
+
+    assert letter.reason == "lines: two have the same line_number"
+    assert letter.payload == msgspec.json.encode(TWO_LINES_ALIKE)
+
+
+def test_nothing_else_comes_out(world: Path) -> None:
+    assert [row.event_id for row in enriched(world)] == [row.event_id for row in GOOD.expected()]
+
+
+def test_a_row_is_written_under_its_order_with_the_orders_time_and_is_valid_by_its_schema(world: Path) -> None:
+    validator = jsonschema.Draft7Validator(schema(EnrichedOrder))
+    for each in read_records(world / "enriched_orders_out"):
+        row = msgspec.json.decode(each.value or b"", type=EnrichedOrder)
+        validator.validate(msgspec.json.decode(each.value or b""))
+        assert (each.key, each.timestamp) == (row.order_id.encode(), row.event_time)
+
+
+def random_world(generator: random.Random, orders: int) -> World:
+    """Orders at most 4 seconds out of order; rows that appear, change, go and come back at any moment of six hours."""
+    start, end = event_time("06:00:00"), event_time("12:00:00")
+    version_counts = {f"{kind}{number}": generator.randint(0, 6) for kind in "cp" for number in range(30)}
+    changes: dict[str, list[Any]] = {"c": [], "p": []}
+    for key, count in version_counts.items():
+        moments = sorted(generator.choices(range(start - 3_600_000, end, 60_000), k=count))
+        for lsn, moment in enumerate(moments, start=1):
+            build: Callable[..., Any] = customer if key[0] == "c" else product
+            gone = generator.random() < 0.25
+            version = build(key, lsn=lsn, name=f"{key}/{lsn}", op="d" if gone else "u", deleted=gone)
+            version = msgspec.structs.replace(version, event_time=moment)
+            changes[key[0]] += [version] * generator.choice([1, 1, 2])
+    placed = []
+    for number in range(orders):
+        numbers = generator.sample(range(1, 9), generator.randint(1, 4))
+        lines = tuple(order_line(f"p{generator.randint(0, 29)}", line, generator.randint(1, 3)) for line in numbers)
+        moment = generator.randint(start, end) // 60_000 * 60_000 if number % 3 else generator.randint(start, end)
+        customer_id = f"c{generator.randint(0, 29)}"
+        each = order(f"o{number}", event_time=moment, lines=lines, customer_id=customer_id)
+        placed += [each] * generator.choice([1, 1, 1, 2])
+    placed.sort(key=lambda each: each.event_time + generator.randint(0, 4_000))
+    return World(placed, *(sorted(changes[kind], key=lambda version: version.event_time) for kind in "cp"))
+
+
+def test_a_random_world_gives_what_the_oracle_gives(cluster: MiniCluster, tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    world = random_world(random.Random(seed), orders=3_000)
+
+    run(cluster, world.write(tmp_path))
+
+    expected = world.expected()
+    assert sum(row.revision == 2 for row in expected) > 20
+    assert enriched(tmp_path) == expected, f"seed {seed}"
+
+
+class RunningEnrichment:
+    """The job over records that wait for more to be appended; it ends with a savepoint."""
+
+    def __init__(self, cluster: MiniCluster, folder: Path) -> None:
+        self._cluster, self._folder = cluster, folder
+        options = {"execution.checkpointing.interval": "200 ms"}
+        tables = StreamTableEnvironment.create(cluster.environment(options))
+        self._job = define(tables, folder, stay_open=True).execute().get_job_client()
+
+    def wait_for_rows(self, *event_ids: str) -> None:
+        """Until these were sent, and no others."""
+        deadline = time.monotonic() + 60
+        while (found := [row.event_id for row in enriched(self._folder)]) != sorted(event_ids):
+            assert time.monotonic() < deadline, f"it sent {found}"
+            time.sleep(0.1)
+
+    def stop(self) -> str:
+        """End it, and return where its savepoint is."""
+        return self._cluster.stop_with_savepoint(self._job)
+
+
+def ago(minutes: int) -> str:
+    """A moment before the tests began; a clock runs only in the present."""
+    return datetime.fromtimestamp(NOW - 60 * minutes, UTC).isoformat(timespec="milliseconds")
+
+
+@pytest.fixture(scope="module")
+def restored(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a job that was stopped with a savepoint and went on, with late orders among what had come."""
+    folder = tmp_path_factory.mktemp("restored")
+    long_ago, price_change = ago(90), ago(30)
+    before = World(
+        orders=[order_of("early", ago(50), "p1", "new"), order_of("latest", ago(20), "p1")],
+        customers=[customer(at=long_ago)],
+        products=[product("p1", long_ago, 20), product("p2", long_ago), product("p1", price_change, 25, lsn=2)],
+    )
+    after = World(
+        orders=[
+            *before.orders,
+            order_of("late", ago(40), "p1", "p2"),
+            order_of("late-but-in-time", ago(25), "p1"),
+        ],
+        customers=[],
+        products=[product("new", ago(10))],
+    )
+    job = RunningEnrichment(cluster, before.write(folder))
+    job.wait_for_rows("early-1", "latest-1")
+    savepoint = job.stop()
+    after.write(folder)
+    run(cluster, folder, **recovery_from(savepoint))
+    return folder
+
+
+def test_a_quiet_topic_stalls_nothing_and_the_last_order_need_not_wait_for_the_next(restored: Path) -> None:
+    rows = {row.event_id: row for row in enriched(restored)}
+
+    # That they came at all, before anything was appended, is what the job waited for.
+    assert rows["early-1"].missing == ("product:new",)
+    assert rows["latest-1"].lines[0].list_price_minor == 25_00
+
+
+def test_a_restored_job_completes_what_was_incomplete_and_repeats_nothing(restored: Path) -> None:
+    rows = [row for row in enriched(restored) if not row.order_id.startswith("late-") and row.order_id != "late"]
+
+    assert [row.event_id for row in rows] == ["early-1", "early-2", "latest-1"]
+    assert rows[1].lines[1].name == f"new at {ago(10)}"
+
+
+def test_a_late_order_gets_what_was_valid_at_its_moment_at_once_or_as_revision_2(restored: Path) -> None:
+    rows = {row.event_id: row for row in enriched(restored)}
+
+    # The price before the change is forgotten by the join, and known from the version that took its place.
+    assert rows["late-1"].missing == ("product:p1",)
+    assert [line.list_price_minor for line in rows["late-2"].lines] == [20_00, 20_00]
+    assert rows["late-but-in-time-1"].lines[0].list_price_minor == 25_00
+    assert rows["late-but-in-time-1"].complete
+
+
+def test_every_operator_has_a_uid_and_every_topic_is_read_once(cluster: MiniCluster, tmp_path: Path) -> None:
+    environment = cluster.environment(SQL_OPTIONS)
+    tables = StreamTableEnvironment.create(environment)
+    define(tables, World([], [], []).write(tmp_path)).attach_as_datastream()
+
+    graph = environment._j_stream_execution_environment.getStreamGraph(False)
+    nodes = list(graph.getStreamNodes().toArray())
+    names = [node.getOperatorName() for node in nodes]
+
+    assert [node.getOperatorName() for node in nodes if not node.getTransformationUID()] == []
+    assert {"customer-versions", "product-versions", "order-parts"} <= {node.getTransformationUID() for node in nodes}
+    for kind, number in {"Source": 4, "TemporalJoin": 2, "IntervalJoin": 2}.items():
+        assert sum(name.startswith(kind) for name in names) == number, (kind, names)
