@@ -41,7 +41,7 @@ def over_files(name: str, declaration: str, folder: Path, stay_open: bool = Fals
     options = {
         key: value
         for key, value in re.findall(r"'([\w.-]+)'\s*=\s*'((?:[^']|'')*)'", declaration)
-        if key.startswith(("key.", "value.")) or key == "topic"
+        if not key.startswith(("connector", "properties.", "scan.", "sink."))
     }
     options |= {"connector": "records", "path": str(folder), "stay-open": str(stay_open).lower()}
     if "WATERMARK FOR" in declaration:
