@@ -1,9 +1,10 @@
 """Events → the star schema in PostgreSQL; no state but how far each topic was read.
 
-db-changes.customers ─▶ dim_customer      enriched-orders ─┬▶ fact_order         payments ───────────▶ fact_payment
-db-changes.products ──▶ dim_product                        └▶ fact_order_line    fraud-alerts ───────▶ fact_alert
-                                                                                 revenue-per-minute ─▶ revenue_per_minute
-    └── of every topic, what doesn't decode and what PostgreSQL couldn't take ─▶ dead-letters
+db-changes.customers ─▶ dim_customer      payments ───────────▶ fact_payment
+db-changes.products ──▶ dim_product       fraud-alerts ───────▶ fact_alert
+enriched-orders ─┬────▶ fact_order        revenue-per-minute ─▶ revenue_per_minute
+                 └────▶ fact_order_line
+of every topic, what doesn't decode and what PostgreSQL couldn't take ─▶ dead-letters
 """
 
 from pyflink.table import StatementSet, StreamTableEnvironment

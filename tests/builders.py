@@ -3,7 +3,20 @@
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from events import CustomerVersion, Order, OrderLine, Payment, ProductVersion, Rule, Ruleset
+from events import (
+    BrokenRule,
+    CategoryRevenue,
+    CustomerVersion,
+    EnrichedLine,
+    EnrichedOrder,
+    FraudAlert,
+    Order,
+    OrderLine,
+    Payment,
+    ProductVersion,
+    Rule,
+    Ruleset,
+)
 
 DAY = date(2026, 3, 1)
 """The day, in UTC, on which tests take place unless they say otherwise."""
@@ -126,3 +139,125 @@ def ruleset(*rules: Rule, version: int = 1, at: str = "00:00:00", **more: Any) -
         "rules": rules or (rule(),),
     }
     return Ruleset(**(defaults | more))
+
+
+def customer_version(
+    customer_id: str = "customer-1", lsn: int = 1, at: str = "12:00:00", **more: Any
+) -> CustomerVersion:
+    """A version of a standard customer in Germany; `c` for the first, `u` for the others."""
+    defaults: dict[str, Any] = {
+        "event_id": f"customers-{customer_id}-{lsn}",
+        "event_time": event_time(at),
+        "op": "d" if more.get("deleted") else "c" if lsn == 1 else "u",
+        "lsn": lsn,
+        "deleted": False,
+        "customer_id": customer_id,
+        "name": "Ada Lovelace",
+        "email": "ada@example.org",
+        "phone": "+4930123456",
+        "tier": "standard",
+        "country": "DE",
+        "language": "de",
+        "time_zone": "Europe/Berlin",
+        "notifications_opt_out": False,
+    }
+    return CustomerVersion(**(defaults | more))
+
+
+def product_version(product_id: str = "p1", lsn: int = 1, at: str = "12:00:00", **more: Any) -> ProductVersion:
+    """A version of a book that costs 20 euros."""
+    defaults: dict[str, Any] = {
+        "event_id": f"products-{product_id}-{lsn}",
+        "event_time": event_time(at),
+        "op": "d" if more.get("deleted") else "c" if lsn == 1 else "u",
+        "lsn": lsn,
+        "deleted": False,
+        "product_id": product_id,
+        "name": "A book",
+        "category": "books",
+        "price_minor": 2000,
+        "currency": "EUR",
+        "stock": 10,
+    }
+    return ProductVersion(**(defaults | more))
+
+
+def enriched_order(order_id: str = "o1", at: str = "12:00:00", revision: int = 1, **more: Any) -> EnrichedOrder:
+    """A complete order of two books at 20 euros each."""
+    lines = more.get("lines", (enriched_line(),))
+    defaults: dict[str, Any] = {
+        "event_id": f"{order_id}-{revision}",
+        "event_time": event_time(at),
+        "revision": revision,
+        "complete": True,
+        "missing": (),
+        "order_id": order_id,
+        "customer_id": "customer-1",
+        "customer_name": "Ada Lovelace",
+        "customer_tier": "standard",
+        "customer_country": "DE",
+        "customer_lsn": 1,
+        "currency": "EUR",
+        "total_minor": sum(line.line_total_minor for line in lines),
+        "lines_total_minor": sum(line.line_total_minor for line in lines),
+        "totals_agree": True,
+        "shipping_country": "DE",
+        "lines": lines,
+    }
+    return EnrichedOrder(**(defaults | more))
+
+
+def enriched_line(line_number: int = 1, product_id: str = "p1", quantity: int = 2, **more: Any) -> EnrichedLine:
+    """Books at 20 euros each."""
+    defaults: dict[str, Any] = {
+        "line_number": line_number,
+        "product_id": product_id,
+        "name": "A book",
+        "category": "books",
+        "list_price_minor": 2000,
+        "list_price_currency": "EUR",
+        "product_lsn": 1,
+        "quantity": quantity,
+        "unit_price_minor": 2000,
+        "line_total_minor": quantity * 2000,
+    }
+    return EnrichedLine(**(defaults | more))
+
+
+def fraud_alert(event_id: str = "case-1-1", at: str = "12:00:00", **more: Any) -> FraudAlert:
+    """A case is opened: one payment of 40 euros broke one rule."""
+    defaults: dict[str, Any] = {
+        "event_id": event_id,
+        "event_time": event_time(at),
+        "event_type": "fraud_alert.opened",
+        "case_id": "case-1",
+        "card_id": "c1",
+        "customer_id": "customer-1",
+        "payment_id": "payment-1",
+        "score": 50,
+        "rules": (BrokenRule(rule="many_payments", score=50, reason="many payments"),),
+        "ruleset_version": 1,
+        "features": {"count_1m": 4, "avg_1h": 1.5, "country": "DE", "recent": ("a", "b"), "previous": None},
+        "payments": ("payment-1",),
+        "payment_count": 1,
+        "amount_minor": 4000,
+        "currency": "EUR",
+    }
+    return FraudAlert(**(defaults | more))
+
+
+def category_revenue(category: str = "books", minute: str = "12:00", orders: int = 1, **more: Any) -> CategoryRevenue:
+    """Orders of 40 euros in one minute."""
+    start = event_time(f"{minute}:00")
+    defaults: dict[str, Any] = {
+        "event_id": f"{category}-EUR-{start}",
+        "event_time": start + 59_999,
+        "window_start": start,
+        "window_end": start + 60_000,
+        "category": category,
+        "currency": "EUR",
+        "orders": orders,
+        "pieces": 2 * orders,
+        "revenue_minor": 4000 * orders,
+    }
+    return CategoryRevenue(**(defaults | more))

@@ -6,7 +6,11 @@ import pytest
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+from connectors.settings import Settings
+from ops import warehouse
+from ops.postgres import Connection, connecting
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
+from tests.lone_postgres import lone_postgres
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +30,21 @@ def stream_environment(cluster: MiniCluster) -> StreamExecutionEnvironment:
 def table_environment(stream_environment: StreamExecutionEnvironment) -> StreamTableEnvironment:
     """The same with SQL, and an empty catalog."""
     return StreamTableEnvironment.create(stream_environment)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Settings]:
+    """Settings of a PostgreSQL server with a warehouse of the newest version."""
+    with lone_postgres() as stack:
+        settings = stack.setup.settings
+        warehouse.migrate(settings)
+        yield settings
+
+
+@pytest.fixture
+def warehouse_connection(postgres: Settings) -> Iterator[Connection]:
+    """A connection to the warehouse, whose tables are empty."""
+    with connecting(warehouse.address(postgres), statement_seconds=30) as connection:
+        names = ", ".join(f"{warehouse.SCHEMA}.{each.table}" for each in warehouse.tables(connection))
+        connection.execute(f"TRUNCATE {names}")
+        yield connection

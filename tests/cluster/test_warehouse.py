@@ -1,0 +1,354 @@
+"""The warehouse job: from records to rows of a real PostgreSQL, whatever arrives and in whatever order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from py4j.protocol import Py4JJavaError
+from pyflink import java_gateway
+from pyflink.table import StreamTableEnvironment
+
+from connectors import topics
+from connectors.settings import Settings
+from connectors.topics import Topic
+from events import DeadLetter, Event
+from jobs import warehouse
+from jobs.environment import variables
+from ops.postgres import Connection
+from tests.builders import (
+    category_revenue,
+    customer_version,
+    enriched_line,
+    enriched_order,
+    event_time,
+    fraud_alert,
+    payment,
+    product_version,
+)
+from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.records import Record, read_records, write_records
+from tests.cluster.topic_tables import create_table, record
+
+SOURCES = {
+    "db_changes_customers": topics.CUSTOMER_CHANGES,
+    "db_changes_products": topics.PRODUCT_CHANGES,
+    "enriched_orders": topics.ENRICHED_ORDERS,
+    "payments": topics.PAYMENTS,
+    "fraud_alerts": topics.FRAUD_ALERTS,
+    "revenue_per_minute": topics.REVENUE,
+}
+
+
+class Loader:
+    """Runs the job on bounded input, into the test's warehouse."""
+
+    def __init__(self, cluster: MiniCluster, settings: Settings, folder: Path) -> None:
+        """Each job has a folder in `folder`."""
+        self._cluster = cluster
+        self._settings = settings
+        self._folder = folder
+        self._jobs = 0
+
+    def load(self, *events: Event, records: Mapping[Topic, Sequence[Record]] | None = None) -> list[DeadLetter]:
+        """Load events and other records, and return what couldn't be."""
+        self._jobs += 1
+        folder = self._folder / str(self._jobs)
+        self.defined(folder, events, records or {}).execute().wait()
+        return [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in read_records(folder / "out")]
+
+    def defined(self, folder: Path, events: Sequence[Event], records: Mapping[Topic, Sequence[Record]]) -> Any:
+        """The job's statement set."""
+        tables = StreamTableEnvironment.create(self._cluster.environment({"parallelism.default": "1"}))
+        for name, topic in SOURCES.items():
+            of_topic = [record(topic, event) for event in events if isinstance(event, topic.event)]
+            create_table(tables, name, write_records(folder / name, [*of_topic, *records.get(topic, ())]))
+        create_table(tables, warehouse.DEAD_LETTERS, folder / "out")
+        warehouse.create_sinks(tables, variables("test", self._settings))
+        return warehouse.define(tables)
+
+
+@pytest.fixture
+def loader(cluster: MiniCluster, postgres: Settings, tmp_path: Path) -> Loader:
+    return Loader(cluster, postgres, tmp_path)
+
+
+def at(time: str) -> datetime:
+    return datetime.fromtimestamp(event_time(time) / 1000, UTC)
+
+
+def rows(connection: Connection, table: str, columns: str = "*", order: str = "1, 2") -> list[tuple[Any, ...]]:
+    return connection.execute(f"SELECT {columns} FROM warehouse.{table} ORDER BY {order}").fetchall()
+
+
+def test_every_job_source_has_a_topic() -> None:
+    assert set(SOURCES) == set(warehouse.SOURCES)
+
+
+def row(connection: Connection, table: str) -> dict[str, Any]:
+    """The only one, by column."""
+    cursor = connection.execute(f"SELECT * FROM warehouse.{table}")
+    [values] = cursor.fetchall()
+    return {column.name: value for column, value in zip(cursor.description or (), values, strict=True)}
+
+
+def fields(event: Event, *left_out: str) -> dict[str, Any]:
+    """The event's fields as columns of a row."""
+    values = msgspec.json.decode(msgspec.json.encode(event)) | {
+        "event_time": datetime.fromtimestamp(event.event_time / 1000, UTC)
+    }
+    return {name: value for name, value in values.items() if name not in left_out}
+
+
+def test_an_event_of_each_kind_becomes_a_row_of_its_table(loader: Loader, warehouse_connection: Connection) -> None:
+    customer = customer_version(at="12:00:00.123", phone=None)
+    product = product_version(at="12:00:01")
+    order = enriched_order(at="12:00:02")
+    paid = payment(at="12:00:03", latitude=-0.1, order_id="o1")
+    alert = fraud_alert(at="12:00:04")
+    revenue = category_revenue()
+
+    letters = loader.load(customer, product, order, paid, alert, revenue)
+
+    assert letters == []
+    source = ("event_id", "event_type", "op")
+    assert row(warehouse_connection, "dim_customer") == fields(customer, *source, "event_time") | {
+        "valid_from": at("12:00:00.123"),
+        "valid_to": None,
+        "is_current": True,
+    }
+    assert row(warehouse_connection, "dim_product") == fields(product, *source)
+    of_customer = ("customer_name", "customer_tier", "customer_country")
+    assert row(warehouse_connection, "fact_order") == fields(order, "event_type", "missing", "lines", *of_customer)
+    [line] = order.lines
+    assert row(warehouse_connection, "fact_order_line") == msgspec.to_builtins(line) | {
+        "order_id": "o1",
+        "revision": 1,
+        "event_time": at("12:00:02"),
+        "currency": "EUR",
+    }
+    assert row(warehouse_connection, "fact_payment") == fields(paid, "event_type")
+    assert row(warehouse_connection, "fact_alert") == fields(alert)
+    assert row(warehouse_connection, "revenue_per_minute") == fields(revenue, "event_type") | {
+        "window_start": at("12:00:00"),
+        "window_end": at("12:01:00"),
+    }
+
+
+def test_what_arrives_out_of_order_in_one_batch_ends_in_the_newest_version(
+    loader: Loader, warehouse_connection: Connection
+) -> None:
+    loader.load(
+        customer_version(lsn=3, at="12:30:00", tier="gold"),
+        customer_version(lsn=1, at="12:00:00"),
+        customer_version(lsn=2, at="12:10:00", tier="silver"),
+        product_version(lsn=2, price_minor=1900),
+        product_version(lsn=1, price_minor=2000),
+        enriched_order(revision=2),
+        enriched_order(revision=1, complete=False, customer_lsn=None),
+        payment(payment_id="retried", at="12:00:09", status="authorized"),
+        payment(payment_id="retried", at="12:00:05", status="declined"),
+        category_revenue(orders=2),
+        category_revenue(orders=1),
+    )
+
+    assert rows(warehouse_connection, "dim_customer", "lsn, tier, valid_from, valid_to, is_current") == [
+        (1, "standard", at("12:00:00"), at("12:10:00"), False),
+        (2, "silver", at("12:10:00"), at("12:30:00"), False),
+        (3, "gold", at("12:30:00"), None, True),
+    ]
+    assert rows(warehouse_connection, "dim_product", "lsn, price_minor") == [(2, 1900)]
+    assert rows(warehouse_connection, "fact_order", "revision, complete, customer_lsn") == [(2, True, 1)]
+    assert rows(warehouse_connection, "fact_order_line", "revision, line_number") == [(2, 1)]
+    assert rows(warehouse_connection, "fact_payment", "status, event_time") == [("authorized", at("12:00:09"))]
+    assert rows(warehouse_connection, "revenue_per_minute", "orders, pieces, revenue_minor") == [(2, 4, 8000)]
+
+
+def test_older_versions_that_another_run_brings_later_change_nothing(
+    loader: Loader, warehouse_connection: Connection
+) -> None:
+    old = [
+        customer_version(lsn=1, at="12:00:00"),
+        product_version(lsn=1),
+        enriched_order(revision=1, complete=False, customer_lsn=None, lines=(enriched_line(product_lsn=None),)),
+    ]
+    new = [
+        customer_version(lsn=2, at="13:00:00", name="Ada King"),
+        product_version(lsn=2, name="A better book"),
+        enriched_order(revision=2),
+    ]
+    loader.load(*new)
+
+    loader.load(*old)
+
+    assert rows(warehouse_connection, "dim_customer", "lsn, name, valid_to") == [
+        (1, "Ada Lovelace", at("13:00:00")),
+        (2, "Ada King", None),
+    ]
+    assert rows(warehouse_connection, "dim_product", "lsn, name") == [(2, "A better book")]
+    assert rows(warehouse_connection, "fact_order", "revision, complete") == [(2, True)]
+    assert rows(warehouse_connection, "fact_order_line", "revision, product_lsn") == [(2, 1)]
+
+
+def test_a_replay_of_everything_writes_nothing(loader: Loader, warehouse_connection: Connection) -> None:
+    events = [
+        customer_version(lsn=1, at="12:00:00"),
+        customer_version(lsn=2, at="12:10:00", tier="gold"),
+        product_version(),
+        product_version(lsn=2),
+        enriched_order(revision=1, complete=False),
+        enriched_order(revision=2),
+        payment(),
+        fraud_alert(),
+        category_revenue(),
+    ]
+    loader.load(*events)
+    before = places(warehouse_connection)
+
+    loader.load(*events)
+
+    assert places(warehouse_connection) == before
+
+
+def places(connection: Connection) -> dict[str, list[Any]]:
+    """Where the rows of each table lie, which changes with each write."""
+    return {target: rows(connection, target, "ctid::text, xmin::text") for target in warehouse.TARGETS}
+
+
+def test_what_the_shop_has_deleted_stays_and_says_so(loader: Loader, warehouse_connection: Connection) -> None:
+    loader.load(
+        customer_version(lsn=1, at="12:00:00"),
+        customer_version(lsn=2, at="12:10:00", deleted=True),
+        product_version(lsn=1),
+        product_version(lsn=2, deleted=True),
+        customer_version("came-back", lsn=3, at="12:00:00", deleted=True),
+        customer_version("came-back", lsn=4, at="12:05:00"),
+    )
+
+    assert rows(warehouse_connection, "dim_customer", "customer_id, lsn, deleted, valid_to") == [
+        ("came-back", 3, True, at("12:05:00")),
+        ("came-back", 4, False, None),
+        ("customer-1", 1, False, at("12:10:00")),
+        ("customer-1", 2, True, None),
+    ]
+    assert rows(warehouse_connection, "dim_product", "lsn, deleted, name") == [(2, True, "A book")]
+
+
+def at_noon(value: bytes) -> Record:
+    return Record(value, key=b"k", timestamp=event_time("12:00:00"))
+
+
+def encoded(event: Event, **replaced: Any) -> bytes:
+    return msgspec.json.encode(msgspec.to_builtins(event) | replaced)
+
+
+def test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded(
+    loader: Loader, warehouse_connection: Connection
+) -> None:
+    nul = "a\x00b"
+    bad = {
+        topics.PAYMENTS: [encoded(payment(), currency="EURO"), encoded(payment(), merchant_id=nul), b"{", b""],
+        topics.CUSTOMER_CHANGES: [encoded(customer_version(), name=nul), encoded(customer_version(), lsn=-1)],
+        topics.PRODUCT_CHANGES: [encoded(product_version(), name=nul), encoded(product_version(), stock=2**63)],
+        topics.ENRICHED_ORDERS: [
+            encoded(enriched_order(), customer_name=nul),
+            encoded(enriched_order(), lines=[msgspec.to_builtins(enriched_line(name=nul))]),
+            encoded(enriched_order(), lines=[]),
+        ],
+        topics.FRAUD_ALERTS: [
+            encoded(fraud_alert(), features={"recent": [nul]}),
+            encoded(fraud_alert(), features={"a": {"b": 1}}),
+            encoded(fraud_alert()).replace(b'"avg_1h":1.5', b'"avg_1h":1e-20000'),
+        ],
+        topics.REVENUE: [encoded(category_revenue(), window_end=2**62), encoded(category_revenue(), orders="1")],
+    }
+    good = [customer_version(), product_version(), enriched_order(), payment(), fraud_alert(), category_revenue()]
+
+    letters = loader.load(*good, records={topic: [at_noon(value) for value in values] for topic, values in bad.items()})
+
+    told = {(letter.source_topic, letter.source_offset): letter for letter in letters}
+    assert {
+        (topic.name, 1 + position): value for topic, values in bad.items() for position, value in enumerate(values)
+    } == {coordinates: letter.payload for coordinates, letter in told.items()}
+    assert len(letters) == len(told)
+    assert {letter.rejected_by for letter in letters} == {"warehouse"}
+    assert told["payments", 2].reason == "the character U+0000, which PostgreSQL can't hold"
+    assert {target: len(rows(warehouse_connection, target, "1", "1")) for target in warehouse.TARGETS} == dict.fromkeys(
+        warehouse.TARGETS, 1
+    )
+
+
+def test_strange_but_true_texts_and_numbers_are_loaded(loader: Loader, warehouse_connection: Connection) -> None:
+    names = [
+        "",
+        "\\u0000",
+        "\\\\u0000",
+        "'); DROP TABLE x; --",
+        "\U0001f600\u0301\u200b\ufeff\uffff",
+        "\x01\x7f\\",
+        "NULL",
+    ]
+    features = {"most": 2**63 - 1, "tiny": 5e-324, "text": "1e99999 \\u0000 \\"}
+
+    letters = loader.load(
+        *(customer_version(f"customer-{number}", name=name) for number, name in enumerate(names)),
+        product_version(stock=-(2**63), price_minor=2**63 - 1),
+        fraud_alert(features=features | {"huge": 1.7e308}),
+        category_revenue(revenue_minor=-1),
+    )
+
+    assert letters == []
+    assert rows(warehouse_connection, "dim_customer", "name", "customer_id") == [(name,) for name in names]
+    assert rows(warehouse_connection, "dim_product", "stock, price_minor") == [(-(2**63), 2**63 - 1)]
+    assert rows(warehouse_connection, "fact_alert", "features - 'huge', (features ->> 'huge')::float8") == [
+        (features, 1.7e308)
+    ]
+
+
+def test_each_topic_is_read_once_and_no_password_is_in_the_plan(loader: Loader, tmp_path: Path) -> None:
+    plan = loader.defined(tmp_path / "plan", [], {}).explain()
+
+    execution = plan[plan.index("== Optimized Execution Plan ==") :]
+    assert execution.count("TableSourceScan") == len(warehouse.SOURCES)
+    assert "password" not in plan
+
+
+def test_a_refused_password_is_in_no_error_and_no_log(cluster: MiniCluster, postgres: Settings, tmp_path: Path) -> None:
+    loader = Loader(cluster, replace(postgres, warehouse_password="not-the-password"), tmp_path)
+
+    with pytest.raises(Py4JJavaError) as failure:
+        loader.load(customer_version())
+
+    assert "password authentication failed" in told(failure.value)
+    assert "not-the-password" not in told(failure.value) + logs(cluster)
+
+
+def test_a_row_that_postgresql_refuses_is_in_no_error_and_no_log(
+    loader: Loader, cluster: MiniCluster, warehouse_connection: Connection
+) -> None:
+    warehouse_connection.execute("ALTER TABLE warehouse.dim_customer ADD CONSTRAINT no_ada CHECK (name <> 'Ada')")
+    try:
+        with pytest.raises(Py4JJavaError) as failure:
+            loader.load(customer_version(name="Ada", email="ada@secret.example"))
+    finally:
+        warehouse_connection.execute("ALTER TABLE warehouse.dim_customer DROP CONSTRAINT no_ada")
+
+    assert "no_ada" in told(failure.value)
+    assert "ada@secret.example" not in told(failure.value) + logs(cluster)
+
+
+def told(error: Py4JJavaError) -> str:
+    """With all causes, as the web UI shows it."""
+    stack_trace: str = java_gateway.get_gateway().jvm.org.apache.flink.util.ExceptionUtils.stringifyException(
+        error.java_exception
+    )
+    return stack_trace
+
+
+def logs(cluster: MiniCluster) -> str:
+    files = list(cluster.folder.glob("*.log"))
+    assert files
+    return "".join(file.read_text() for file in files)
