@@ -14,9 +14,9 @@ class SettingsError(ValueError):
     """An environment variable has a value that can't be used; the text says which, and what would do."""
 
 
-def setting(default: str, meaning: str, *, pattern: str = ".*", form: str = "") -> str:
+def setting(default: str, meaning: str, *, pattern: str = ".*", form: str = "", secret: bool = False) -> str:
     """A field of `Variables`: what it means, and the regular expression (in words: the form) of its values."""
-    return field(default=default, metadata={"meaning": meaning, "pattern": pattern, "form": form})
+    return field(default=default, metadata={"meaning": meaning, "pattern": pattern, "form": form, "secret": secret})
 
 
 def variable(name: str) -> str:
@@ -44,11 +44,16 @@ class Variables:
         """By variable name, to fill `${MILLRACE_…}` in SQL files and to hand on to another process."""
         return {variable(f.name): getattr(self, f.name) for f in fields(self)}
 
+    def as_public_variables(self) -> dict[str, str]:
+        """The same without passwords, for places that others can look at, such as a job's parameters."""
+        return {variable(f.name): getattr(self, f.name) for f in fields(self) if not f.metadata["secret"]}
+
     def _check(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
             if not re.fullmatch(f.metadata["pattern"], value):
-                raise SettingsError(f"{variable(f.name)}={value!r} can't be used: it must be {f.metadata['form']}")
+                shown = "" if f.metadata["secret"] else f"={value!r}"
+                raise SettingsError(f"{variable(f.name)}{shown} can't be used: it must be {f.metadata['form']}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Settings(Variables):
         form=POSTGRES_FORM,
     )
     shop_database_user: str = setting("millrace", "Who captures its changes", pattern=r"\S+", form="a name")
-    shop_database_password: str = setting("millrace", "The password of that user")
+    shop_database_password: str = setting("millrace", "The password of that user", form="one line", secret=True)
     warehouse_url: str = setting(
         "postgresql://127.0.0.1:15432/warehouse",
         "The database that `jobs/warehouse.py` fills",
@@ -94,7 +99,7 @@ class Settings(Variables):
         form=POSTGRES_FORM,
     )
     warehouse_user: str = setting("millrace", "Who fills it", pattern=r"\S+", form="a name")
-    warehouse_password: str = setting("millrace", "The password of that user")
+    warehouse_password: str = setting("millrace", "The password of that user", form="one line", secret=True)
     consumer_group_prefix: str = setting(
         "millrace",
         "Put before each job's name to make its consumer group; another prefix is another deployment",

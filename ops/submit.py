@@ -86,7 +86,7 @@ def send(
 ) -> JobId:
     """Submit to the cluster at `MILLRACE_FLINK_REST_URL`; returns when the cluster has taken it.
 
-    On the cluster the job's functions find the settings as job parameters:
+    On the cluster the job's functions find the settings, but no passwords, as job parameters:
     `context.get_job_parameter("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "")`.
 
     Args:
@@ -108,7 +108,7 @@ def send(
             **_target(settings),
             **home.options(),
             "pipeline.name": submission.name,
-            "pipeline.global-job-parameters": json.dumps(settings.as_variables()),
+            "pipeline.global-job-parameters": json.dumps(settings.as_public_variables()),
             **(options or {}),
         }
         arguments = ["run", "--detached", *(f"-D{key}={value}" for key, value in chosen.items())]

@@ -25,6 +25,21 @@ def test_a_variable_overrides_and_an_empty_one_does_not() -> None:
     assert (given.base_currency, given.start_from) == ("CHF", Settings().start_from)
 
 
+def test_passwords_are_not_among_what_others_may_see() -> None:
+    settings = Settings(shop_database_password="hidden-1", warehouse_password="hidden-2")
+
+    hidden = settings.as_variables().items() - settings.as_public_variables().items()
+
+    assert {value for _, value in hidden} == {"hidden-1", "hidden-2"}
+
+
+def test_an_error_does_not_tell_a_password() -> None:
+    with pytest.raises(SettingsError, match="MILLRACE_WAREHOUSE_PASSWORD") as error:
+        Settings.from_environment({"MILLRACE_WAREHOUSE_PASSWORD": "hidden\n"})
+
+    assert "hidden" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("settings", "name", "value"),
     [
