@@ -4,32 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from local.services.ledger_file import LedgerError
-from local.services.shop.rows import CustomerRow, ProductRow, checksum
-from local.services.shop.shop_ledger import Outcome, ShopLedger, TransactionRecord, Version
+from local.services.shop.rows import checksum
+from local.services.shop.shop_ledger import ShopLedger, Version
 from local.services.shop.state import Statement
-
-
-def customer(number: int, tier: str = "standard") -> CustomerRow:
-    return CustomerRow(f"customer-{number}", "Ada", "ada@mail.example", None, tier, "DE", "de", "Europe/Berlin", False)
-
-
-def product(number: int, category: str = "books") -> ProductRow:
-    return ProductRow(f"product-{number}", "Atlas", category, 10_00, "EUR", 5)
-
-
-def record(
-    number: int, *statements: Statement, outcome: Outcome = "committed", at: int | None = None
-) -> TransactionRecord:
-    """A transaction that was committed at `at`."""
-    return TransactionRecord(
-        number=number,
-        kind="sold",
-        statements=statements,
-        outcome=outcome,
-        began_at=number,
-        ended_at=number + 1,
-        committed_at=at,
-    )
+from tests.shop_builders import customer, product, record
 
 
 @pytest.fixture
