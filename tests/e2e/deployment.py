@@ -1,4 +1,4 @@
-"""A fraud job of its own on the shared stack: it sees only what is published after it was made."""
+"""A job of its own on the shared stack: it sees only what is published after it was made."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,9 +66,11 @@ class Outputs:
 
 @contextmanager
 def consumer_of(settings: Settings, group: str | None = None) -> Iterator[KafkaConsumer]:
-    """A consumer that commits nothing by itself."""
+    """A consumer that commits nothing by itself, and sees of transactions only what is committed."""
     servers = settings.kafka_bootstrap_servers.split(",")
-    consumer = KafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
+    consumer = KafkaConsumer(
+        bootstrap_servers=servers, group_id=group, enable_auto_commit=False, isolation_level="read_committed"
+    )
     try:
         yield consumer
     finally:
@@ -90,36 +92,53 @@ def records_from(settings: Settings, begin_at: Mapping[TopicPartition, int]) -> 
                 raise TimeoutError(f"{begin_at} was not read to its end within {DEADLINE_SECONDS:.0f} s")
 
 
+def partitions(of: Sequence[topics.Topic]) -> list[TopicPartition]:
+    """All partitions of some topics."""
+    return [TopicPartition(topic.name, number) for topic in of for number in range(topic.partitions)]
+
+
 class Deployment:
     """One consumer group's job, from submission to what it wrote."""
 
-    def __init__(self, settings: Settings, name: str, begin_at: Mapping[TopicPartition, int] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        begin_at: Mapping[TopicPartition, int] | None = None,
+        *,
+        job: str = JOB,
+        inputs: Sequence[topics.Topic] = (topics.PAYMENTS,),
+        outputs: Sequence[topics.Topic] = OUTPUTS,
+    ) -> None:
         """A group that has read nothing yet.
 
         Args:
             name: of the consumer group's prefix.
-            begin_at: where in `payments` it begins; behind all that is there if not given.
+            begin_at: where in the inputs it begins; behind all that is there if not given.
         """
         self.settings = replace(settings, consumer_group_prefix=name)
-        self._group = f"{name}.{JOB}"
-        self._payments = [TopicPartition(topics.PAYMENTS.name, n) for n in range(topics.PAYMENTS.partitions)]
-        self._outputs = [TopicPartition(topic.name, n) for topic in OUTPUTS for n in range(topic.partitions)]
+        self._job = job
+        self._group = f"{name}.{job}"
+        self._inputs = partitions(inputs)
+        self._outputs = outputs
         with consumer_of(self.settings, self._group) as consumer:
-            self.begins_at = dict(begin_at or consumer.end_offsets(self._payments))
-            self._outputs_begin_at = consumer.end_offsets(self._outputs)
-            consumer.assign(self._payments)
+            self.begins_at = dict(begin_at or consumer.end_offsets(self._inputs))
+            self._outputs_begin_at = consumer.end_offsets(partitions(outputs))
+            consumer.assign(self._inputs)
             consumer.commit({each: OffsetAndMetadata(offset, "", -1) for each, offset in self.begins_at.items()})
         self.job_id = JobId("")
 
     def start(self, *, savepoint: str | None = None, options: Mapping[str, str] | None = None) -> None:
         """Submit the job and wait until it runs."""
-        self.job_id = submit(JOB, self.settings, savepoint=savepoint, options=FAST_CHECKPOINTS | dict(options or {}))
+        self.job_id = submit(
+            self._job, self.settings, savepoint=savepoint, options=FAST_CHECKPOINTS | dict(options or {})
+        )
         wait_until_running(self.settings, self.job_id)
 
     def publish(self, outgoings: Sequence[Outgoing]) -> None:
-        """Send records to `payments` at once, and wait until Kafka has them."""
+        """Send records to their topics at once, and wait until Kafka has them."""
         clock = Clock(outgoings[0].send_at_ms, speed=0)
-        publish_all(outgoings, self.settings.kafka_bootstrap_servers, clock=clock, progress=Progress("payments", True))
+        publish_all(outgoings, self.settings.kafka_bootstrap_servers, clock=clock, progress=Progress("records", True))
 
     def wait_for_checkpoints(self, more: int = 1) -> None:
         """Until so many more checkpoints are complete; the last of them began after this call."""
@@ -130,13 +149,13 @@ class Deployment:
         return int(ask(self.settings, "GET", f"jobs/{self.job_id}/checkpoints")["counts"]["completed"])
 
     def wait_until_all_is_read(self) -> None:
-        """Until the group's committed offsets, which a checkpoint commits, are at the end of `payments`."""
+        """Until the group's committed offsets, which a checkpoint commits, are at the end of its inputs."""
         with consumer_of(self.settings, self._group) as consumer:
-            consumer.assign(self._payments)
-            ends = consumer.end_offsets(self._payments)
+            consumer.assign(self._inputs)
+            ends = consumer.end_offsets(self._inputs)
             wait_for(
-                "the job to read all payments",
-                lambda: all((consumer.committed(each) or 0) >= ends[each] for each in self._payments),
+                "the job to read all that there is",
+                lambda: all((consumer.committed(each) or 0) >= ends[each] for each in self._inputs),
             )
 
     def wait_until_running(self) -> None:
@@ -155,8 +174,8 @@ class Deployment:
 
     def outputs(self) -> Outputs:
         """All that is in the output topics now and was not there when this deployment was made."""
-        types = {topic.name: topic.event for topic in OUTPUTS}
-        events: dict[str, list[Event]] = {topic.name: [] for topic in OUTPUTS}
+        types = {topic.name: topic.event for topic in self._outputs}
+        events: dict[str, list[Event]] = {topic.name: [] for topic in self._outputs}
         for record in records_from(self.settings, self._outputs_begin_at):
             events[record.topic].append(msgspec.json.decode(record.value, type=types[record.topic]))
         return Outputs(events)

@@ -1,0 +1,50 @@
+"""`field_of_each` looks into the rows of an array."""
+
+from typing import Any
+
+import pytest
+from py4j.protocol import Py4JJavaError
+from pyflink.table import StreamTableEnvironment
+
+LINES = "CAST(ARRAY[ROW(3, 'c'), ROW(1, CAST(NULL AS STRING))] AS ARRAY<ROW<number BIGINT, label STRING>>)"
+
+
+@pytest.fixture
+def functions(table_environment: StreamTableEnvironment) -> StreamTableEnvironment:
+    table_environment.execute_sql(
+        "CREATE TEMPORARY SYSTEM FUNCTION field_of_each AS 'millrace.rows.FieldOfEach' LANGUAGE JAVA"
+    )
+    return table_environment
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        (f"field_of_each({LINES}, 'number')", [3, 1]),
+        (f"ARRAY_JOIN(field_of_each({LINES}, 'label'), ',', 'none')", "c,none"),
+        ("field_of_each(CAST(NULL AS ARRAY<ROW<number BIGINT>>), 'number')", None),
+        (f"ARRAY_MAX(field_of_each({LINES}, 'number'))", 3),
+    ],
+)
+def test_a_field_of_each_row_is_an_array_in_their_order(
+    functions: StreamTableEnvironment, expression: str, value: Any
+) -> None:
+    with functions.execute_sql(f"SELECT {expression}").collect() as rows:
+        [[found]] = rows
+
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        (f"field_of_each({LINES}, 'numbr')", "field_of_each: unknown field 'numbr'; did you mean 'number'?"),
+        (f"field_of_each({LINES}, UPPER('number'))", "field_of_each needs a field's name in quotes"),
+        ("field_of_each(ARRAY[1], 'number')", "field_of_each needs an array of rows, but the first argument is ARRAY"),
+    ],
+)
+def test_a_wrong_argument_fails_at_planning(functions: StreamTableEnvironment, expression: str, message: str) -> None:
+    with pytest.raises(Py4JJavaError) as refusal:
+        functions.sql_query(f"SELECT {expression}")
+
+    assert message in str(refusal.value)

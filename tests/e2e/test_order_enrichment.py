@@ -1,0 +1,197 @@
+"""Order enrichment on the real stack: each order once for those who read committed, also when workers die."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from connectors import topics
+from connectors.settings import Settings
+from connectors.topics import Topic
+from events import CustomerVersion, EnrichedOrder, Event, Order, ProductVersion
+from local.services.outgoing import GOOD, Outgoing
+from local.stack.supervisor import Stack
+from ops import topics as topic_operations
+from tests.builders import customer, order, order_line, product
+from tests.e2e.deployment import Deployment, wait_for
+from tests.order_oracle import OrderOracle
+
+JOB = "order_enrichment"
+INPUTS = (topics.ORDERS, topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES)
+OUTPUTS = (topics.ENRICHED_ORDERS, topics.DEAD_LETTERS)
+PRODUCTS, CUSTOMERS = 40, 40
+WAVE_SECONDS = 2.0
+KINDS_OF_POISON = {
+    topics.ORDERS: b'{"order_id": "o1", "lines',
+    topics.CUSTOMER_CHANGES: b"null",
+    topics.PRODUCT_CHANGES: b"\xff",
+}
+
+
+def now_ms() -> int:
+    return round(time.time() * 1000)
+
+
+@dataclass
+class Shop:
+    """Orders and changes of rows as they happen now, a wave at a time; it knows all that it sent."""
+
+    name: str
+    """Put before every key, so that shops don't meet."""
+    orders: list[Order] = field(default_factory=list)
+    customers: list[CustomerVersion] = field(default_factory=list)
+    products: list[ProductVersion] = field(default_factory=list)
+    poison: int = 0
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.name)
+        self._lsn = 0
+
+    def wave(self, orders: int) -> list[Outgoing]:
+        """What happened in the last seconds: some rows changed, some orders came, some records were bad."""
+        start = now_ms() - round(WAVE_SECONDS * 1000)
+        changes = [self._change(at_ms) for at_ms in sorted(start + self._random.randrange(1000) for _ in range(60))]
+        placed = [self._order(start + self._random.randrange(1000, 2000)) for _ in range(orders)]
+        self.orders += placed
+        repeated = self._random.sample(placed, len(placed) // 20)
+        bad = [Outgoing(each, b"k", start, start, "poison", None, KINDS_OF_POISON[each]) for each in INPUTS]
+        self.poison += len(bad)
+        return [*changes, *(sent(topics.ORDERS, each) for each in [*placed, *repeated]), *bad]
+
+    def _change(self, at_ms: int) -> Outgoing:
+        self._lsn += 1
+        gone = self._random.random() < 0.1
+        more = {"event_time": at_ms, "lsn": self._lsn, "deleted": gone, "op": "d" if gone else "u"}
+        if self._random.random() < 0.3:
+            version = customer(f"{self.name}-c{self._random.randrange(CUSTOMERS)}", name=f"lsn {self._lsn}", **more)
+            self.customers.append(version)
+            return sent(topics.CUSTOMER_CHANGES, version)
+        product_id = f"{self.name}-p{self._random.randrange(PRODUCTS)}"
+        article = product(product_id, price=self._random.randint(1, 99), name=f"lsn {self._lsn}", **more)
+        self.products.append(article)
+        return sent(topics.PRODUCT_CHANGES, article)
+
+    def _order(self, at_ms: int) -> Order:
+        products = self._random.sample(range(PRODUCTS), self._random.randint(1, 3))
+        lines = tuple(order_line(f"{self.name}-p{each}", number) for number, each in enumerate(products, start=1))
+        customer_id = f"{self.name}-c{self._random.randrange(CUSTOMERS)}"
+        order_id = f"{self.name}-{at_ms}-{self._random.randrange(10**9)}"
+        return order(order_id, event_time=at_ms, lines=lines, customer_id=customer_id)
+
+    def expected(self) -> dict[str, EnrichedOrder]:
+        """The row of each order that counts in the end."""
+        oracle = OrderOracle(self.customers, self.products)
+        return {each.order_id: oracle.last_revision(each) for each in self.orders}
+
+
+def sent(topic: Topic, event: Event) -> Outgoing:
+    key = str(getattr(event, topic.key)).encode()
+    return Outgoing(topic, key, event.event_time, event.event_time, GOOD, event)
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its settings are in the environment
+    """The shared stack with its topics."""
+    settings = Settings.from_environment()
+    topic_operations.apply(settings)
+    return settings
+
+
+def deployed(settings: Settings, name: str, like: Deployment | None = None) -> Deployment:
+    """A group that has read nothing yet, or nothing that the other one hadn't either."""
+    begin_at = like.begins_at if like else None
+    return Deployment(settings, name, begin_at, job=JOB, inputs=INPUTS, outputs=OUTPUTS)
+
+
+@pytest.fixture
+def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """A job of the test's own, ended with it."""
+    deployment = deployed(settings, request.node.name)
+    try:
+        yield deployment
+    finally:
+        deployment.cancel()
+
+
+def rows_of(deployment: Deployment, shop: Shop) -> list[EnrichedOrder]:
+    """The committed rows of the shop's orders."""
+    rows = deployment.outputs().events[topics.ENRICHED_ORDERS.name]
+    return [row for row in rows if isinstance(row, EnrichedOrder) and row.order_id.startswith(f"{shop.name}-")]
+
+
+def last_revisions(rows: Iterable[EnrichedOrder]) -> dict[str, EnrichedOrder]:
+    return {row.order_id: row for row in sorted(rows, key=lambda row: row.revision)}
+
+
+def wait_for_all(deployment: Deployment, shop: Shop) -> Sequence[EnrichedOrder]:
+    """Until every order's last revision is there."""
+    expected = shop.expected()
+    wait_for("every order", lambda: last_revisions(rows_of(deployment, shop)) == expected)
+    return rows_of(deployment, shop)
+
+
+def test_a_killed_taskmanager_costs_no_order_and_doubles_none(deployment: Deployment, stack: Stack) -> None:
+    shop = Shop("killed")
+    deployment.start(options={"parallelism.default": "2"})
+    deployment.publish(shop.wave(1_000))
+    deployment.wait_for_checkpoints()
+
+    deployment.publish(shop.wave(1_000))
+    stack.kill("taskmanager-1")
+    deployment.publish(shop.wave(1_000))
+    stack.start("taskmanager-1")
+    deployment.publish(shop.wave(1_000))
+    rows = wait_for_all(deployment, shop)
+
+    assert deployment.restarts() >= 1
+    assert max(Counter(row.event_id for row in rows).values()) == 1
+    assert len(deployment.outputs().dead_letters()) == shop.poison
+
+
+def test_a_stopped_job_goes_on_from_its_savepoint(deployment: Deployment) -> None:
+    shop = Shop("stopped")
+    deployment.start()
+    deployment.publish(shop.wave(500))
+    deployment.wait_for_checkpoints()
+    deployment.publish(shop.wave(500))
+    savepoint = deployment.stop()
+    deployment.publish(shop.wave(500))
+
+    deployment.start(savepoint=savepoint)
+    deployment.publish(shop.wave(500))
+    rows = wait_for_all(deployment, shop)
+
+    assert max(Counter(row.event_id for row in rows).values()) == 1
+    assert len(deployment.outputs().dead_letters()) == shop.poison
+
+
+def test_two_deployments_side_by_side_write_the_same_and_end_each_others_transactions_never(
+    deployment: Deployment, settings: Settings
+) -> None:
+    shop = Shop("beside")
+    deployment.start()
+    deployment.publish(shop.wave(500))
+    wait_for_all(deployment, shop)
+
+    replay = deployed(settings, "beside-replay", like=deployment)
+    try:
+        replay.start()
+        deployment.publish(shop.wave(500))
+        deployment.publish(shop.wave(500))
+        wait_for_all(deployment, shop)
+        wait_for("the replay", lambda: {*counts(rows_of(deployment, shop)).values()} == {2})
+        restarts = deployment.restarts(), replay.restarts()
+    finally:
+        replay.cancel()
+
+    assert restarts == (0, 0)
+
+
+def counts(rows: Iterable[EnrichedOrder]) -> Counter[str]:
+    """How often each order's last revision is there."""
+    rows = list(rows)
+    last = last_revisions(rows)
+    return Counter(row.order_id for row in rows if row == last[row.order_id])
