@@ -103,7 +103,7 @@ def connector_config(settings: Settings) -> dict[str, str]:
     database = urlsplit(settings.shop_database_url)
     tables = published_tables()
     return {
-        "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+        "connector.class": "millrace.changes.WholeTransactions",
         "tasks.max": "1",
         "database.hostname": database.hostname or "",
         "database.port": str(database.port or 5432),
@@ -134,7 +134,9 @@ def connector_config(settings: Settings) -> dict[str, str]:
         "poll.interval.ms": "100",
         "retriable.restart.connector.wait.ms": "2000",
         "exactly.once.support": "required",
+        # What is polled at once is whole transactions of the database, whose ends must be told for that.
         "transaction.boundary": "poll",
+        "provide.transaction.metadata": "true",
         # A killed worker's transaction holds readers up for so long; with the default a restart can take a minute.
         "producer.override.transaction.timeout.ms": "10000",
         # What can't be converted or sent stops the connector: to go on would be to lose it.

@@ -104,10 +104,10 @@ def extensions(setup: Setup) -> Finding:
     """The jars of `jvm/`, built now if they aren't of these sources."""
     try:
         home = assemble()
-        transforms = kafka_connect.plugin_path(setup)[-1]
+        plugins = kafka_connect.plugin_path(setup)
     except (CompileError, jars.JarsError, JavaError, CacheError) as error:
         return Finding("JVM extensions", "not built", str(error))
-    return Finding("JVM extensions", f"built from these sources, in {home.lib} and {transforms}")
+    return Finding("JVM extensions", f"built from these sources, in {home.lib} and {plugins}")
 
 
 def checksums() -> Finding:

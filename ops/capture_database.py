@@ -86,7 +86,7 @@ class RealColumn:
     name: str
     type: str
     identity: str
-    """Another one if the column, its type or its table was replaced, which changes values without changing rows."""
+    """Another one if the column or its type was replaced or the table rewritten, which may change values unseen."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,8 @@ def captured_columns(table: CapturedTable, columns: tuple[RealColumn, ...]) -> t
 def columns_of(connection: Connection, table: str) -> tuple[RealColumn, ...]:
     """A table's columns, in its order; none if there is no such table."""
     rows = connection.execute(
-        "SELECT attname, format_type(atttypid, atttypmod), concat_ws(' ', attrelid, attnum, attname, atttypid) "
+        "SELECT attname, format_type(atttypid, atttypmod), "
+        "concat_ws(' ', pg_relation_filenode(attrelid), attnum, attname, atttypid) "
         "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         [table],
     )
@@ -337,7 +338,7 @@ def _make_relay(connection: Connection, table: CapturedTable) -> None:
             relay, sql.SQL(", ").join(names), identifier(table.name)
         )
     )
-    connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(relay))
+    connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(relay, sql.Identifier(table.primary_key)))
 
 
 def _publish(connection: Connection) -> None:

@@ -159,11 +159,12 @@ def _reading_faults(table: CapturedTable, database: CaptureDatabase) -> Iterator
     if real.reading is None or real.reading.finished_at is None:
         yield f"the rows that were in {table.name} before haven't all been read: {APPLY}"
     elif untold := _untold(table, real):
-        yield f"{table.name} was altered, and what its rows have in {', '.join(untold)} since was never told: {APPLY}"
+        columns = ", ".join(untold)
+        yield f"{table.name} was rewritten or altered, and what its rows have in {columns} isn't told: {APPLY}"
 
 
 def _untold(table: CapturedTable, real: RealTable) -> list[str]:
-    """Captured columns that were added or replaced after the rows were read."""
+    """Captured columns that were added, replaced or rewritten after the rows were read."""
     if real.reading is None:
         return []
     columns = captured_columns(table, real.columns)

@@ -1,7 +1,7 @@
 """How do rows that were there before they were captured get into the stream? They are read into it, batch by batch.
 
-Each batch locks its rows, writes them into a relay table that is captured too, and takes them out again, in one
-transaction. So what is told of a row has a position in the log and a time between the changes before and after it.
+Each batch locks its rows and writes them into a relay table that is captured too, in one transaction. So what is told
+of a row has a position in the log and a time between the changes before and after it.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from psycopg import sql
 from connectors.change_capture import OWN_SCHEMA, CapturedTable
 from connectors.settings import Settings
 from ops.capture_database import RealColumn, captured_columns, columns_of, identifier
+from ops.capture_stream import wait_until_captured
 from ops.postgres import Connection
 from ops.topic_records import committed_records
 
@@ -34,9 +35,11 @@ def read_rows(connection: Connection, settings: Settings, table: CapturedTable, 
     """
     columns = captured_columns(table, columns_of(connection, table.name))
     _begin(connection, table, columns)
-    while (rows := _read_batch(connection, table, columns)) is not None:
-        say(f"{table.name}: {rows:,} rows are read")
-    gone = _tell_gone(connection, table, columns, _alive(settings, table))
+    rows: int | None = 0
+    while rows is not None:
+        total, rows = rows, _read_batch(connection, table, columns)
+    say(f"{table.name}: {total:,} rows are read")
+    gone = _tell_gone(connection, settings, table, columns)
     if gone:
         say(f"{table.name}: {gone:,} rows are gone that were there once")
     connection.execute(_in_own_schema("UPDATE {}.readings SET finished_at = now() WHERE table_name = %s"), [table.name])
@@ -59,6 +62,7 @@ def _begin(connection: Connection, table: CapturedTable, columns: tuple[RealColu
 
 def _read_batch(connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...]) -> int | None:
     """Read some more rows; how many are read by now, None if there are no more."""
+    _empty_relay(connection, table)
     names = [sql.Identifier(column.name) for column in columns]
     with connection.transaction():
         [[after]] = connection.execute(
@@ -83,7 +87,6 @@ def _read_batch(connection: Connection, table: CapturedTable, columns: tuple[Rea
         )
         if not rows:
             return None
-        connection.execute(sql.SQL("DELETE FROM {}").format(identifier(table.relay)))
         [[total]] = connection.execute(
             _in_own_schema(
                 "UPDATE {}.readings SET read_up_to = %s, rows_read = rows_read + %s WHERE table_name = %s "
@@ -110,14 +113,17 @@ def _alive(settings: Settings, table: CapturedTable) -> dict[str, bytes]:
 
 
 def _tell_gone(
-    connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...], alive: dict[str, bytes]
+    connection: Connection, settings: Settings, table: CapturedTable, columns: tuple[RealColumn, ...]
 ) -> int:
     """Tell the stream of rows that the topic has and the table hasn't; how many there are."""
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     relay = identifier(table.relay)
-    candidates = _absent(connection, table, alive)
+    candidates = _absent(connection, table, _alive(settings, table))
     if not candidates:
         return 0
+    # The deletion of some may be captured and on its way: those are told already.
+    wait_until_captured(settings)
+    candidates = {key: value for key, value in _alive(settings, table).items() if key in candidates}
     with connection.transaction():
         # Or a row that is made meanwhile would be told before its end, and be taken for gone ever after.
         connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(identifier(table.name)))
@@ -128,8 +134,13 @@ def _tell_gone(
             ),
             [[value.decode()] for value in gone.values()],
         )
-        connection.execute(sql.SQL("DELETE FROM {}").format(relay))
+    _empty_relay(connection, table)
     return len(gone)
+
+
+def _empty_relay(connection: Connection, table: CapturedTable) -> None:
+    """In a transaction of its own, since of that nothing is told: a crash must find the end of what was told."""
+    connection.execute(sql.SQL("DELETE FROM {}").format(identifier(table.relay)))
 
 
 def _absent(connection: Connection, table: CapturedTable, versions: dict[str, bytes]) -> dict[str, bytes]:

@@ -22,23 +22,16 @@ from ops import capture_database, capture_faults, topics
 from ops.capture_database import CaptureDatabase, Slot
 from ops.capture_faults import RealConnector
 from ops.capture_reading import Say, read_rows
+from ops.capture_stream import CaptureError, last_change, wait_until_captured
 from ops.command_group import CommandGroup
 from ops.connect_rest import ConnectError, ask, find
 from ops.postgres import Connection, DatabaseError
-from ops.topic_records import committed_records
 
 RUNS_WITHIN_SECONDS = 90
 """A connector that was killed first waits until its last transaction is given up."""
 FAILS_WITHIN_SECONDS = 5
 """For so long after a restart Connect may still tell of the failure before."""
-THROUGH_WITHIN_SECONDS = 300
 POLL_SECONDS = 0.2
-LATEST = 200
-"""Offsets at a partition's end among which the last change is looked for; marks of transactions lie between."""
-
-
-class CaptureError(RuntimeError):
-    """Changes can't be captured as things are; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,7 @@ def apply(settings: Settings, say: Say = print) -> None:
         for table in SHOP_TABLES:
             if capture_faults.must_read(table, after):
                 read_rows(connection, settings, table, say)
-        _wait_until_through(settings, capture_database.look(connection).now)
+    wait_until_captured(settings)
 
 
 def status(settings: Settings) -> CaptureStatus:
@@ -118,7 +111,7 @@ def status(settings: Settings) -> CaptureStatus:
     except DatabaseError as error:
         faults.append(str(error))
     try:
-        seen = {table: _last_change(settings, table) for table in CAPTURED}
+        seen = {table: last_change(settings, table) for table in CAPTURED}
         faults += capture_faults.heartbeat_faults(seen[HEARTBEATS], now)
         lines += [(f"last change of {table.name}", _time_in_words(time, now)) for table, time in seen.items()]
     except LookupError as error:
@@ -226,16 +219,6 @@ def _wait(what: str, condition: Callable[[], bool], seconds: float = RUNS_WITHIN
         time.sleep(POLL_SECONDS)
 
 
-def _wait_until_through(settings: Settings, since: datetime) -> None:
-    """Until a heartbeat that is later has come through, and so everything before it."""
-
-    def is_through() -> bool:
-        last = _last_change(settings, HEARTBEATS)
-        return last is not None and last > since
-
-    _wait(f"a heartbeat in {HEARTBEATS.topic.name}", is_through, THROUGH_WITHIN_SECONDS)
-
-
 def _is_read(connection: Connection) -> bool:
     slot = capture_database.look(connection).slot
     return slot is not None and slot.is_active
@@ -263,11 +246,6 @@ def _connector(settings: Settings) -> RealConnector | None:
 
 def _declared(config: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in config.items() if name != "name"}
-
-
-def _last_change(settings: Settings, table: CapturedTable) -> datetime | None:
-    times = [record.timestamp for record in committed_records(settings, table.topic.name, LATEST)]
-    return datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
 
 
 def _connector_in_words(connector: RealConnector | None) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import jvm.build
 from connectors import jars
+from connectors.cache import exclusive, make_folder, whole_folder
 from connectors.settings import Settings, variable
 from jvm.build import Compiler
 from local.settings import Port
@@ -88,26 +89,33 @@ def check_health(url: str) -> None:
     get_json(f"{url}/health")
 
 
-def plugin_path(setup: Setup) -> tuple[Path, ...]:
-    """The folders of Debezium and of our own transforms, unpacked and built now unless they were before.
+def plugin_path(setup: Setup) -> Path:
+    """A folder with one plugin: Debezium's jars, and ours that extends it. Made now unless it was before.
 
     Raises:
         CompileError: our Java sources don't compile.
     """
     (ecj,) = jars.paths("compiler")
-    compiler = Compiler(ecj, jars.paths("connect"), setup.java_home / "bin" / "java")
-    transforms = jvm.build.compile_jar(jvm.build.HERE / "connect", compiler, setup.cache, "millrace-connect")
-    return unpacked(setup, "debezium"), transforms.parent
+    debezium = sorted(unpacked(setup, "debezium").rglob("*.jar"))
+    compiler = Compiler(ecj, [*jars.paths("connect"), *debezium], setup.java_home / "bin" / "java")
+    ours = jvm.build.compile_jar(jvm.build.HERE / "connect", compiler, setup.cache, "millrace-connect")
+    plugins = ours.with_name("plugins")
+    if not plugins.is_dir():
+        with exclusive(ours.parent, print), whole_folder(plugins) as partial:
+            plugin = make_folder(partial / "change-capture")
+            for jar in (ours, *debezium):
+                (plugin / jar.name).symlink_to(jar)
+    return plugins
 
 
-def worker_properties(broker: str, port: Port, plugins: tuple[Path, ...]) -> str:
+def worker_properties(broker: str, port: Port, plugins: Path) -> str:
     """The worker's configuration."""
     return WORKER.format(
         broker=broker,
         listener=f"http://{port.host}:{port.number}",
         host=port.host,
         port=port.number,
-        plugins=",".join(map(str, plugins)),
+        plugins=plugins,
         secrets="|".join(map(variable, SECRETS)),
     )
 

@@ -19,16 +19,12 @@ import org.apache.kafka.connect.transforms.Transformation;
  * <p>The record's key is the primary key as text, its timestamp the time of the change. A change that can't be told as
  * an event becomes a record all the same, with the reason in its field {@code problem}; since it has none of the fields
  * that an event must have, whoever reads events rejects it as a dead letter. Nothing is left out but what is no change:
- * Debezium's own heartbeats, and the clearing of relay tables.
- *
- * <p>Debezium's heartbeats are left out for a second reason. Connect doesn't store the offset of a record that is left
- * out, and theirs is that of a COMMIT, after which Debezium 3.6 may skip changes of a transaction that was open then.
+ * the clearing of relay tables.
  */
 public final class RowVersion implements Transformation<SourceRecord> {
 
     static final String TABLES = "tables";
 
-    private static final String HEARTBEAT = "io.debezium.connector.common.Heartbeat";
     private static final String UNAVAILABLE = "__debezium_unavailable_value";
     private static final int MOST_CHARACTERS = 150_000; // 6 bytes each at worst, and a record has 1 MB
     private static final int SHOWN_CHARACTERS = 2_000;
@@ -53,9 +49,6 @@ public final class RowVersion implements Transformation<SourceRecord> {
 
     @Override
     public SourceRecord apply(SourceRecord record) {
-        if (record.valueSchema() != null && HEARTBEAT.equals(record.valueSchema().name())) {
-            return null;
-        }
         if (!(record.value() instanceof Struct envelope) || envelope.schema().field("source") == null) {
             throw new ConnectException("a record of " + record.topic() + " is no change of a row: " + record.value());
         }

@@ -1,0 +1,47 @@
+"""How far have changes come through to the topics?"""
+
+import time
+from datetime import UTC, datetime
+
+from connectors.change_capture import BEAT, HEARTBEATS, CapturedTable
+from connectors.settings import Settings
+from ops import capture_database
+from ops.topic_records import committed_records
+
+THROUGH_WITHIN_SECONDS = 300
+POLL_SECONDS = 0.2
+LATEST = 200
+"""Offsets at the partitions' ends among which the last change is looked for; marks of transactions lie between."""
+
+
+class CaptureError(RuntimeError):
+    """Changes can't be captured as things are; the text says why and what to do."""
+
+
+def last_change(settings: Settings, table: CapturedTable) -> datetime | None:
+    """When the newest change in a table's topic was made; None if there is none.
+
+    Raises:
+        LookupError: there is no such topic.
+    """
+    times = [record.timestamp for record in committed_records(settings, table.topic.name, LATEST)]
+    return datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
+
+
+def wait_until_captured(settings: Settings) -> None:
+    """Until all that is committed in the database now is in the topics.
+
+    Raises:
+        DatabaseError: the database can't be reached.
+        CaptureError: it takes too long.
+    """
+    with capture_database.connected(settings) as connection:
+        since = capture_database.look(connection).now
+        connection.execute(BEAT.encode())  # so that nobody has to wait for the connector's own
+    deadline = time.monotonic() + THROUGH_WITHIN_SECONDS
+    while (last_change(settings, HEARTBEATS) or since) <= since:
+        if time.monotonic() > deadline:
+            raise CaptureError(
+                f"changes haven't come through for {THROUGH_WITHIN_SECONDS} s: see `python -m ops cdc status`"
+            )
+        time.sleep(POLL_SECONDS)
