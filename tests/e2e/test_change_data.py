@@ -1,0 +1,407 @@
+"""Changes in the shop's database become events, whatever happens to the database and to those who capture them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from connectors.change_capture import CONNECTOR, SLOT
+from connectors.settings import Settings
+from connectors.topics import CUSTOMER_CHANGES
+from local.services.shop.database import connect, make_tables
+from local.stack.supervisor import Stack
+from ops import change_capture, topics
+from ops.change_capture import group, plan, status
+from ops.connect_rest import ask
+from tests.e2e.captured import (
+    INTERLEAVED,
+    Stream,
+    changes_in,
+    changes_told,
+    copies_agree,
+    every_customer_touched,
+    interleaved_transactions,
+    make_product,
+    shop_at_work,
+)
+from tests.e2e.deployment import wait_for
+
+CUSTOMERS = 300
+Connection = psycopg.Connection[Any]
+
+NEW_CUSTOMER = """
+INSERT INTO shop.customers VALUES (%s, 'Ada Byron', 'ada@example.com', NULL, 'gold', 'GB', 'en', 'Europe/London', true)
+"""
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """A change of a table's columns."""
+
+    change: str
+    undo: str
+    fault: str
+    """What `cdc status` says of it."""
+
+
+HARMFUL = (
+    Alteration(
+        change="ALTER TABLE shop.customers DROP COLUMN tier",
+        undo="ALTER TABLE shop.customers ADD COLUMN tier text NOT NULL DEFAULT 'gold'",
+        fault="shop.customers has no column tier",
+    ),
+    Alteration(
+        change="ALTER TABLE shop.customers ALTER COLUMN notifications_opt_out DROP DEFAULT, "
+        "ALTER COLUMN notifications_opt_out TYPE text",
+        undo="ALTER TABLE shop.customers ALTER COLUMN notifications_opt_out TYPE boolean "
+        "USING NOT notifications_opt_out::boolean, ALTER COLUMN notifications_opt_out SET DEFAULT false",
+        fault="shop.customers.notifications_opt_out is text, not boolean",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:  # noqa: ARG001
+    """Of a shop's database whose changes are captured."""
+    settings = Settings.from_environment()
+    topics.apply(settings)
+    make_tables(settings, CUSTOMERS)
+    change_capture.apply(settings)
+    return settings
+
+
+@pytest.fixture
+def shop(settings: Settings) -> Iterator[Connection]:
+    """The shop's database; each statement is a transaction."""
+    with connect(settings) as connection:
+        yield connection
+
+
+@pytest.fixture
+def stream(settings: Settings) -> Stream:
+    """What is captured from now on."""
+    return Stream(settings)
+
+
+@contextmanager
+def altered(settings: Settings, connection: Connection, change: str, undo: str) -> Iterator[None]:
+    """A table is different meanwhile; at the end it is captured as it was."""
+    connection.execute(change.encode())
+    try:
+        yield
+    finally:
+        connection.execute(undo.encode())
+        change_capture.apply(settings)
+
+
+def healthy(settings: Settings) -> bool:
+    return not status(settings).faults
+
+
+def faults(settings: Settings) -> str:
+    return "\n".join(status(settings).faults)
+
+
+def database_time_ms(connection: Connection) -> int:
+    row = connection.execute("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetchone()
+    assert row
+    return int(row[0])
+
+
+def test_each_change_of_a_row_is_an_event_with_its_key_time_and_position(shop: Connection, stream: Stream) -> None:
+    began_at = database_time_ms(shop)
+
+    shop.execute(NEW_CUSTOMER, ["c-new"])
+    shop.execute("UPDATE shop.customers SET tier = 'silver', phone = '+441' WHERE customer_id = 'c-new'")
+    shop.execute("DELETE FROM shop.customers WHERE customer_id = 'c-new'")
+
+    records = stream.of("c-new")
+    ended_at = database_time_ms(shop)
+    created = {
+        "event_type": "customer_version",
+        "op": "c",
+        "deleted": False,
+        "customer_id": "c-new",
+        "name": "Ada Byron",
+        "email": "ada@example.com",
+        "phone": None,
+        "tier": "gold",
+        "country": "GB",
+        "language": "en",
+        "time_zone": "Europe/London",
+        "notifications_opt_out": True,
+    }
+    updated = created | {"op": "u", "tier": "silver", "phone": "+441"}
+    deleted = updated | {"op": "d", "deleted": True}
+    positions = [record.body["lsn"] for record in records]
+    assert all(record.is_event for record in records)
+    assert [record.body for record in records] == [
+        {"event_id": f"customers-c-new-{lsn}", "event_time": record.timestamp, "lsn": lsn} | body
+        for record, lsn, body in zip(records, positions, (created, updated, deleted), strict=True)
+    ]
+    assert positions == sorted(set(positions))
+    assert began_at <= records[0].timestamp <= records[1].timestamp <= records[2].timestamp <= ended_at
+
+
+def test_a_transaction_that_is_rolled_back_is_never_told(shop: Connection, stream: Stream) -> None:
+    with shop.transaction(force_rollback=True):
+        make_product(shop, "p-never")
+
+    assert stream.of("p-never") == []
+
+
+def test_another_primary_key_is_a_deletion_and_a_creation(shop: Connection, stream: Stream) -> None:
+    shop.execute(NEW_CUSTOMER, ["c-before"])
+    shop.execute("UPDATE shop.customers SET customer_id = 'c-after' WHERE customer_id = 'c-before'")
+
+    records = [record for record in stream.records() if record.key in ("c-before", "c-after")]
+    shop.execute("DELETE FROM shop.customers WHERE customer_id = 'c-after'")
+
+    assert all(record.is_event for record in records)
+    assert [(record.key, record.body["op"]) for record in records if record.key == "c-before"] == [
+        ("c-before", "c"),
+        ("c-before", "d"),
+    ]
+    assert [(record.key, record.body["op"]) for record in records if record.key == "c-after"] == [("c-after", "c")]
+
+
+def test_rows_of_one_copy_have_positions_of_their_own(shop: Connection, stream: Stream) -> None:
+    """Else some would be lost after a crash in the midst of them."""
+    with shop.cursor().copy("COPY shop.products FROM STDIN") as copy:
+        for number in range(500):
+            copy.write_row((f"p-copied-{number}", "a thing", "books", 100, "EUR", 1))
+
+    records = [record for record in stream.records() if record.key.startswith("p-copied-")]
+    shop.execute("DELETE FROM shop.products WHERE product_id LIKE 'p-copied-%'")
+
+    assert len(records) == 500
+    assert len({record.body["lsn"] for record in records}) == 500
+
+
+def test_truncate_is_refused_with_the_way_out(shop: Connection, settings: Settings) -> None:
+    with pytest.raises(psycopg.errors.RaiseException, match=r"TRUNCATE of shop\.products is refused[\s\S]*DELETE FROM"):
+        shop.execute("TRUNCATE shop.products")
+
+    assert healthy(settings)
+
+
+def test_a_truncate_past_the_guard_is_a_record_that_is_no_event_and_apply_tells_what_is_gone(
+    shop: Connection, stream: Stream, settings: Settings
+) -> None:
+    shop.execute("CREATE TABLE shop.saved AS TABLE shop.products")
+    shop.execute("ALTER TABLE shop.products DISABLE TRIGGER ALL")
+    try:
+        shop.execute("TRUNCATE shop.products")
+        [truncate] = [record for record in stream.records() if record.body["op"] == "t"]
+        told = faults(settings)
+        change_capture.apply(settings)
+        agreed = copies_agree(settings)
+    finally:
+        change_capture.apply(settings)
+        shop.execute("INSERT INTO shop.products TABLE shop.saved")
+        shop.execute("DROP TABLE shop.saved")
+
+    assert not truncate.is_event
+    assert truncate.body["problem"] == "TRUNCATE of shop.products: which rows are gone isn't known"
+    assert "the trigger millrace_refuse_truncate of shop.products is missing or disabled" in told
+    assert agreed
+    assert copies_agree(settings)
+
+
+def test_a_row_that_is_no_event_is_a_record_with_the_reason_and_capturing_goes_on(
+    shop: Connection, stream: Stream, settings: Settings
+) -> None:
+    make_product(shop, "p-huge")
+    shop.execute("UPDATE shop.products SET name = repeat('x', 2000000) WHERE product_id = 'p-huge'")
+    shop.execute("UPDATE shop.products SET name = 'small' WHERE product_id = 'p-huge'")
+    shop.execute("UPDATE shop.products SET category = '' WHERE product_id = 'p-huge'")
+    shop.execute("UPDATE shop.products SET category = 'toys' WHERE product_id = 'p-huge'")
+    shop.execute("DELETE FROM shop.products WHERE product_id = 'p-huge'")
+    shop.execute("SELECT pg_logical_emit_message(true, 'of somebody else', 'no change')")
+
+    records = stream.of("p-huge")
+
+    assert [record.is_event for record in records] == [True, False, True, False, True, True]
+    assert "characters, more than fit into a record" in records[1].body["problem"]
+    assert healthy(settings)
+
+
+def test_schema_changes_under_load_that_the_event_survives_lose_nothing(
+    shop: Connection, stream: Stream, settings: Settings, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    with (
+        altered(
+            settings,
+            shop,
+            "ALTER TABLE shop.customers ADD COLUMN points integer NOT NULL DEFAULT 7",
+            "ALTER TABLE shop.customers DROP COLUMN points",
+        ),
+        altered(
+            settings,
+            shop,
+            "ALTER TABLE shop.products ALTER COLUMN stock TYPE bigint",
+            "ALTER TABLE shop.products ALTER COLUMN stock TYPE integer",
+        ),
+        shop_at_work(settings, ledger),
+    ):
+        wait_for("changes", lambda: stream.has_grown_by(500))
+        shop.execute("ALTER TABLE shop.products ADD COLUMN weight numeric")
+        shop.execute("ALTER TABLE shop.products DROP COLUMN weight")
+        notes, told = status(settings).notes, faults(settings)
+        wait_for("more changes", lambda: stream.has_grown_by(1000))
+
+    records = stream.records()
+    assert all(record.is_event for record in records)
+    assert changes_told(records) == changes_in(ledger)
+    assert notes == ("shop.customers.points isn't captured, since CustomerVersion doesn't declare it",)
+    assert "shop.products was rewritten or altered" in told
+    assert healthy(settings)
+    assert copies_agree(settings)
+
+
+@pytest.mark.parametrize("alteration", HARMFUL, ids=lambda alteration: alteration.fault)
+def test_changes_that_are_no_events_any_more_are_told_all_the_same_until_the_column_is_back(
+    shop: Connection, stream: Stream, settings: Settings, alteration: Alteration
+) -> None:
+    with every_customer_touched(settings) as touched:
+        with altered(settings, shop, alteration.change, alteration.undo):
+            before = sum(touched.values())
+            wait_for("changes", lambda: sum(touched.values()) > before + 100)
+            told = faults(settings)
+        after = sum(touched.values())
+        wait_for("more changes", lambda: sum(touched.values()) > after + 100)
+
+    records = stream.records()
+    assert alteration.fault in told
+    assert Counter(record.key for record in records if record.body["op"] == "u") == Counter(touched)
+    assert len([record for record in records if not record.is_event]) >= 100
+    assert healthy(settings)
+    assert copies_agree(settings)
+
+
+def test_a_column_that_an_event_can_do_without_may_go(shop: Connection, stream: Stream, settings: Settings) -> None:
+    with altered(
+        settings,
+        shop,
+        "ALTER TABLE shop.customers DROP COLUMN phone",
+        "ALTER TABLE shop.customers ADD COLUMN phone text DEFAULT '+49'",
+    ):
+        shop.execute("UPDATE shop.customers SET tier = tier")
+        records = [record for record in stream.records() if record.topic == CUSTOMER_CHANGES.name]
+        notes, told = status(settings).notes, faults(settings)
+
+    assert len(records) >= CUSTOMERS // 2
+    assert all(record.is_event for record in records)
+    assert all("phone" not in record.body for record in records)
+    assert notes == ("shop.customers has no column phone: CustomerVersion goes without it",)
+    assert told == ""
+    assert copies_agree(settings)
+
+
+def test_rows_that_are_read_while_they_change_are_never_taken_for_newer_than_they_are(
+    shop: Connection, stream: Stream, settings: Settings, tmp_path: Path
+) -> None:
+    with shop_at_work(settings, tmp_path / "ledger", rate=100):
+        for _ in range(3):
+            shop.execute("DELETE FROM millrace.readings")
+            change_capture.apply(settings)
+
+    records = stream.records()
+    read = [record for record in records if record.body["op"] == "r"]
+    assert len(read) > 2 * CUSTOMERS
+    by_key: dict[str, list[tuple[int, int]]] = {}
+    for record in records:
+        by_key.setdefault(record.key, []).append((record.timestamp, record.body["lsn"]))
+    assert all(versions == sorted(versions) for versions in by_key.values())
+    assert changes_told(records) == changes_in(tmp_path / "ledger")
+    assert copies_agree(settings)
+
+
+def test_nothing_is_lost_and_nothing_comes_twice_when_connect_and_postgresql_are_killed(
+    stack: Stack, stream: Stream, settings: Settings, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    with shop_at_work(settings, ledger), interleaved_transactions(settings):
+        wait_for("changes", lambda: stream.has_grown_by(500))
+        for _ in range(2):
+            stack.kill("connect")
+            without_connect = faults(settings)
+            stack.start("connect")
+            wait_for("capturing to go on", lambda: healthy(settings))
+        stack.kill("postgres")
+        without_database = faults(settings)
+        stack.start("postgres")
+        wait_for("capturing to go on", lambda: healthy(settings))
+        stack.kill("connect")
+        stack.kill("postgres")
+        stack.start("postgres")
+        stack.start("connect")
+        wait_for("capturing to go on", lambda: healthy(settings))
+
+    records = stream.records()
+    ids = [record.body["event_id"] for record in records]
+    others = [record for record in records if record.key.startswith(INTERLEAVED)]
+    with connect(settings) as connection:
+        made = connection.execute(
+            "DELETE FROM shop.products WHERE product_id ~ '^(slow|quick)-' RETURNING product_id"
+        ).fetchall()
+    assert "no Kafka Connect answers" in without_connect
+    assert "no PostgreSQL answers" in without_database
+    assert len(ids) == len(set(ids))
+    assert sorted(record.key for record in others) == sorted(key for (key,) in made)
+    assert len(made) > 300
+    assert changes_told([record for record in records if not record.key.startswith(INTERLEAVED)]) == changes_in(ledger)
+    assert copies_agree(settings)
+
+
+def test_after_the_slot_was_lost_apply_tells_what_happened_meanwhile(
+    shop: Connection, stream: Stream, settings: Settings
+) -> None:
+    make_product(shop, "p-gone")
+    assert len(stream.of("p-gone")) == 1
+    ask(settings, "PUT", f"connectors/{CONNECTOR}/stop")
+    wait_for("the slot to be free", lambda: "nobody reads the replication slot" in faults(settings))
+    shop.execute("SELECT pg_drop_replication_slot(%s)", [SLOT])
+    shop.execute("DELETE FROM shop.products WHERE product_id = 'p-gone'")
+    make_product(shop, "p-unseen")
+    told, steps = faults(settings), plan(settings)
+
+    change_capture.apply(settings)
+
+    assert f"there is no replication slot {SLOT}" in told
+    assert "read all rows, since what happened meanwhile is lost" in steps[0]
+    assert [record.body["op"] for record in stream.of("p-gone")] == ["c", "d"]
+    assert [record.body["op"] for record in stream.of("p-unseen")] == ["r"]
+    assert healthy(settings)
+    assert copies_agree(settings)
+    shop.execute("DELETE FROM shop.products WHERE product_id = 'p-unseen'")
+
+
+def test_apply_does_nothing_where_nothing_is_to_do(settings: Settings) -> None:
+    again = CliRunner().invoke(group, ["apply"])
+
+    assert (again.exit_code, again.output) == (0, "the connector shop is as it should be: nothing to do\n")
+    assert plan(settings) == []
+
+
+def test_status_says_how_it_is_and_its_exit_status_says_whether_that_is_well(settings: Settings) -> None:
+    well = CliRunner().invoke(group, ["status"])
+    ask(settings, "PUT", f"connectors/{CONNECTOR}/pause")
+    wait_for("the connector to pause", lambda: "the connector is PAUSED" in faults(settings))
+    paused = CliRunner().invoke(group, ["status"])
+    change_capture.apply(settings)
+
+    assert well.exit_code == 0
+    assert "running on" in well.output
+    assert "is being read; the server retains" in well.output
+    assert "streaming; " in well.output
+    assert "last change of shop.customers" in well.output
+    assert paused.exit_code == 1
+    assert healthy(settings)
