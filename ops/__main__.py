@@ -2,11 +2,13 @@
 
 import click
 
-from ops import change_capture, jobs, pipelines, submit, warehouse
+from ops import change_capture, jobs, pipelines, submit, warehouse, warehouse_checks
 from ops.command_group import CommandGroup
 from ops.rulesets import rulesets
 from ops.schemas import schemas
 from ops.topics import topics
+
+warehouse.group.add_command(warehouse_checks.command)
 
 
 @click.group(cls=CommandGroup)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -11,110 +10,77 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import inspect
 from psycopg import sql
 
 from connectors.settings import Settings
+from events import (
+    CategoryRevenue,
+    CustomerVersion,
+    EnrichedLine,
+    EnrichedOrder,
+    FraudAlert,
+    Payment,
+    ProductVersion,
+)
 from ops import warehouse
 from ops.postgres import Connection, connecting
+from tests import reference_warehouse
+from tests.builders import customer_version, event_time, product_version
+from tests.unit.sql_columns import columns
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-CUSTOMER_COLUMNS = ("customer_id", "lsn", "valid_from", "deleted", "name")
-OTHER_COLUMNS = {
-    "email": "ada@example.org",
-    "tier": "gold",
-    "country": "DE",
-    "language": "de",
-    "time_zone": "Europe/Berlin",
-    "notifications_opt_out": False,
-}
+NOT_COLUMNS = {"event_id", "event_type", "event_time", "op"}
+"""Fields of a row's version that its table has not, or not under this name."""
 
 examples = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
-@dataclass(frozen=True)
-class Version:
-    """A row of `dim_customer` as it is inserted."""
-
-    customer_id: str
-    lsn: int
-    valid_from: datetime
-    deleted: bool
-    name: str
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A row as it is to be found."""
-
-    customer_id: str
-    lsn: int
-    valid_from: datetime
-    valid_to: datetime | None
-    is_current: bool
-    deleted: bool
-    name: str
-
-
-def history(versions: Iterable[Version]) -> list[Kept]:
-    """What type 2 means, in plain Python: of each customer every version, which ends when any later one begins."""
-    kept = []
-    known = {(each.customer_id, each.lsn): each for each in versions}
-    for each in known.values():
-        later = [other.valid_from for other in known.values() if is_later(other, each)]
-        valid_to = max(min(later), each.valid_from) if later else None
-        current = valid_to is None
-        kept.append(
-            Kept(each.customer_id, each.lsn, each.valid_from, valid_to, current, each.deleted, each.name),
-        )
-    return sorted(kept, key=lambda row: (row.customer_id, row.lsn))
-
-
-def is_later(one: Version, other: Version) -> bool:
-    return one.customer_id == other.customer_id and one.lsn > other.lsn
-
-
-def insert(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def insert(connection: Connection, versions: Sequence[CustomerVersion] | Sequence[ProductVersion]) -> None:
     """One INSERT of all rows, as the connector writes a batch."""
-    row = sql.SQL("({})").format(sql.SQL(", ").join([sql.Placeholder()] * len(columns)))
+    of_customers = isinstance(versions[0], CustomerVersion)
+    table, time = ("dim_customer", "valid_from") if of_customers else ("dim_product", "event_time")
+    columns = [name for name in versions[0].__struct_fields__ if name not in NOT_COLUMNS]
+    rows = [
+        (reference_warehouse.moment(version.event_time), *(getattr(version, name) for name in columns))
+        for version in versions
+    ]
+    row = sql.SQL("({})").format(sql.SQL(", ").join([sql.Placeholder()] * (1 + len(columns))))
     statement = sql.SQL("INSERT INTO {} ({}) VALUES {}").format(
         sql.Identifier(warehouse.SCHEMA, table),
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(map(sql.Identifier, (time, *columns))),
         sql.SQL(", ").join([row] * len(rows)),
     )
     connection.execute(statement, [value for values in rows for value in values])
 
 
-def insert_versions(connection: Connection, versions: Sequence[Version]) -> None:
-    others = tuple(OTHER_COLUMNS.values())
-    rows = [astuple(version) + others for version in versions]
-    insert(connection, "dim_customer", (*CUSTOMER_COLUMNS, *OTHER_COLUMNS), rows)
+def found(connection: Connection, table: str = "dim_customer") -> reference_warehouse.Rows:
+    return reference_warehouse.found(connection)[table]
 
 
-def found(connection: Connection) -> list[Kept]:
-    rows = connection.execute("""
-        SELECT customer_id, lsn, valid_from, valid_to, is_current, deleted, name
-        FROM warehouse.dim_customer
-        ORDER BY customer_id COLLATE "C", lsn
-    """)
-    return [Kept(*row) for row in rows]
+def history(versions: Iterable[CustomerVersion]) -> reference_warehouse.Rows:
+    return reference_warehouse.expected(versions)["dim_customer"]
+
+
+def products(versions: Iterable[ProductVersion]) -> reference_warehouse.Rows:
+    return reference_warehouse.expected(versions)["dim_product"]
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> list[list[Version]]:
+def batches(draw: st.DrawFn) -> list[list[CustomerVersion]]:
     """Versions of up to three customers, out of order, some of them twice, in batches. The database's clock may go
     back, and stands still at times."""
     keys = draw(
         st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 6)), min_size=1, max_size=12, unique=True),
     )
     versions = [
-        Version(
+        customer_version(
             customer,
             lsn,
-            NOON + timedelta(seconds=lsn + draw(st.integers(-2, 2))),
-            draw(st.booleans()),
-            f"{customer} {lsn}",
+            event_time=event_time("12:00:00") + 1000 * (lsn + draw(st.integers(-2, 2))),
+            deleted=draw(st.booleans()),
+            name=f"{customer} {lsn}",
         )
         for customer, lsn in keys
     ]
@@ -127,14 +93,14 @@ def batches(draw: st.DrawFn) -> list[list[Version]]:
 @examples
 @given(sent=batches())
 def test_a_customer_s_history_is_the_same_in_whatever_order_the_versions_arrive(
-    warehouse_connection: Connection, sent: list[list[Version]]
+    warehouse_connection: Connection, sent: list[list[CustomerVersion]]
 ) -> None:
     warehouse_connection.execute("TRUNCATE warehouse.dim_customer")
 
     for batch in sent:
-        insert_versions(warehouse_connection, batch)
+        insert(warehouse_connection, batch)
 
-    assert found(warehouse_connection) == history(version for batch in sent for version in batch)
+    assert found(warehouse_connection) == history(it for batch in sent for it in batch)
 
 
 @examples
@@ -147,40 +113,34 @@ def test_a_product_stays_in_its_newest_version(
     warehouse_connection: Connection, sent: list[list[tuple[str, int]]]
 ) -> None:
     warehouse_connection.execute("TRUNCATE warehouse.dim_product")
-    columns = ("product_id", "lsn", "event_time", "deleted", "name", "category", "price_minor", "currency", "stock")
+    versions = [
+        [product_version(product, lsn, deleted=lsn % 3 == 0, name=f"{product} {lsn}") for product, lsn in batch]
+        for batch in sent
+    ]
 
-    for batch in sent:
-        rows = [
-            (product, lsn, NOON, lsn % 3 == 0, f"{product} {lsn}", "books", lsn, "EUR", 1) for product, lsn in batch
-        ]
-        insert(warehouse_connection, "dim_product", columns, rows)
+    for batch in versions:
+        insert(warehouse_connection, batch)
 
-    newest: dict[str, int] = {}
-    for product, lsn in (row for batch in sent for row in batch):
-        newest[product] = max(lsn, newest.get(product, 0))
-    rows = warehouse_connection.execute("SELECT product_id, lsn, deleted, name FROM warehouse.dim_product").fetchall()
-    assert sorted(rows) == [(product, lsn, lsn % 3 == 0, f"{product} {lsn}") for product, lsn in sorted(newest.items())]
+    assert found(warehouse_connection, "dim_product") == products(it for batch in versions for it in batch)
 
 
 def test_a_version_that_is_told_otherwise_than_before_is_corrected(warehouse_connection: Connection) -> None:
-    first, second = Version("a", 1, NOON, False, "Ada"), Version("a", 2, NOON + timedelta(hours=1), False, "Ada L.")
-    insert_versions(warehouse_connection, [first, second])
-    corrected = Version("a", 1, NOON, False, "Ada Byron")
+    first, second = customer_version(lsn=1), customer_version(lsn=2, at="13:00:00", name="Ada King")
+    insert(warehouse_connection, [first, second])
+    corrected = customer_version(lsn=1, name="Ada Byron")
 
-    insert_versions(warehouse_connection, [corrected])
+    insert(warehouse_connection, [corrected])
 
     assert found(warehouse_connection) == history([corrected, second])
 
 
 def test_the_same_row_again_is_not_written_again(warehouse_connection: Connection) -> None:
-    columns = ("product_id", "lsn", "event_time", "deleted", "name", "category", "price_minor", "currency", "stock")
-    row = ("p1", 1, NOON, False, "A book", "books", 2000, "EUR", 10)
-    insert(warehouse_connection, "dim_product", columns, [row])
-    insert_versions(warehouse_connection, [Version("a", 1, NOON, False, "Ada")])
+    insert(warehouse_connection, [product_version()])
+    insert(warehouse_connection, [customer_version()])
     before = places(warehouse_connection)
 
-    insert(warehouse_connection, "dim_product", columns, [row, row])
-    insert_versions(warehouse_connection, [Version("a", 1, NOON, False, "Ada")])
+    insert(warehouse_connection, [product_version(), product_version()])
+    insert(warehouse_connection, [customer_version()])
 
     assert places(warehouse_connection) == before
 
@@ -192,17 +152,17 @@ def places(connection: Connection) -> list[Any]:
 
 
 def test_two_writers_at_a_time_leave_one_current_version(postgres: Settings, warehouse_connection: Connection) -> None:
-    older, newer = Version("a", 1, NOON, False, "Ada"), Version("a", 2, NOON + timedelta(hours=1), False, "Ada L.")
+    older, newer = customer_version(lsn=1), customer_version(lsn=2, at="13:00:00", name="Ada King")
     began = threading.Event()
 
     def second_writer() -> None:
         with connecting(warehouse.address(postgres), statement_seconds=30) as connection:
             began.set()
-            insert_versions(connection, [newer])
+            insert(connection, [newer])
 
     writer = threading.Thread(target=second_writer)
     with warehouse_connection.transaction():
-        insert_versions(warehouse_connection, [older])
+        insert(warehouse_connection, [older])
         writer.start()
         assert began.wait(10)
         wait_until_one_waits(postgres)
@@ -223,9 +183,8 @@ def wait_until_one_waits(postgres: Settings) -> None:
 def test_a_row_that_another_writer_made_newer_meanwhile_is_not_made_older(
     postgres: Settings, warehouse_connection: Connection
 ) -> None:
-    columns = ("product_id", "lsn", "event_time", "deleted", "name", "category", "price_minor", "currency", "stock")
-    versions = {lsn: ("p1", lsn, NOON, False, f"Version {lsn}", "books", 2000, "EUR", 10) for lsn in (5, 6, 7)}
-    insert(warehouse_connection, "dim_product", columns, [versions[5]])
+    versions = {lsn: product_version(lsn=lsn, name=f"Version {lsn}") for lsn in (5, 6, 7)}
+    insert(warehouse_connection, [versions[5]])
     tries: list[str] = []
 
     def second_writer() -> None:
@@ -233,7 +192,7 @@ def test_a_row_that_another_writer_made_newer_meanwhile_is_not_made_older(
         with connecting(warehouse.address(postgres), statement_seconds=30) as connection:
             for _ in range(4):
                 try:
-                    insert(connection, "dim_product", columns, [versions[6]])
+                    insert(connection, [versions[6]])
                 except psycopg.errors.UniqueViolation as error:
                     tries.append(str(error))
                 else:
@@ -241,7 +200,7 @@ def test_a_row_that_another_writer_made_newer_meanwhile_is_not_made_older(
 
     writer = threading.Thread(target=second_writer)
     with warehouse_connection.transaction():
-        insert(warehouse_connection, "dim_product", columns, [versions[7]])
+        insert(warehouse_connection, [versions[7]])
         writer.start()
         wait_until_one_waits(postgres)
     writer.join(30)
@@ -252,9 +211,80 @@ def test_a_row_that_another_writer_made_newer_meanwhile_is_not_made_older(
 
 @pytest.mark.parametrize(("lsn", "kept"), [(4, 5), (6, 6)])
 def test_an_update_by_hand_makes_no_row_older_either(warehouse_connection: Connection, lsn: int, kept: int) -> None:
-    columns = ("product_id", "lsn", "event_time", "deleted", "name", "category", "price_minor", "currency", "stock")
-    insert(warehouse_connection, "dim_product", columns, [("p1", 5, NOON, False, "A book", "books", 1, "EUR", 1)])
+    insert(warehouse_connection, [product_version(lsn=5)])
 
     warehouse_connection.execute("UPDATE warehouse.dim_product SET lsn = %s", [lsn])
 
     assert warehouse_connection.execute("SELECT lsn FROM warehouse.dim_product").fetchall() == [(kept,)]
+
+
+EVENT_OF: dict[str, type[Any]] = {
+    "dim_customer": CustomerVersion,
+    "dim_product": ProductVersion,
+    "fact_order": EnrichedOrder,
+    "fact_order_line": EnrichedLine,
+    "fact_payment": Payment,
+    "fact_alert": FraudAlert,
+    "revenue_per_minute": CategoryRevenue,
+}
+FROM_ELSEWHERE = {
+    "dim_customer": {"valid_from", "valid_to", "is_current"},
+    "fact_order_line": {"order_id", "revision", "event_time", "currency"},
+}
+"""Columns that are no fields of the event under that name."""
+TYPES = {
+    "STRING": {"text", "timestamp with time zone", "jsonb"},
+    "BIGINT": {"bigint"},
+    "BOOLEAN": {"boolean"},
+    "DOUBLE": {"double precision"},
+}
+
+of_every_table = pytest.mark.parametrize("table", EVENT_OF)
+
+
+def declared(connection: Connection, table: str) -> dict[str, tuple[str, bool, str | None]]:
+    """Type, whether it can be null, and what is said about each column of the table in PostgreSQL."""
+    rows = connection.execute(
+        """
+        SELECT column_name, data_type, is_nullable = 'YES', col_description(%s::regclass, ordinal_position)
+        FROM information_schema.columns
+        WHERE table_schema = 'warehouse' AND table_name = %s
+        """,
+        [f"warehouse.{table}", table],
+    )
+    return {name: (kind, nullable, comment) for name, kind, nullable, comment in rows}
+
+
+@of_every_table
+def test_a_sink_has_the_columns_of_its_table(warehouse_connection: Connection, table: str) -> None:
+    sink = {column.name: column.type for column in columns(warehouse.FOLDER.parent / f"warehouse_{table}.sql")}
+
+    there = declared(warehouse_connection, table)
+
+    assert sink.keys() == there.keys() - {"valid_to", "is_current"}
+    for name, kind in sink.items():
+        assert there[name][0] in TYPES[kind], name
+
+
+@of_every_table
+def test_a_column_can_be_null_where_the_field_of_the_event_can(warehouse_connection: Connection, table: str) -> None:
+    fields = {field.encode_name: field.type for field in msgspec_fields(EVENT_OF[table])}
+
+    there = declared(warehouse_connection, table)
+
+    assert there.keys() - FROM_ELSEWHERE.get(table, set()) <= fields.keys()
+    nullable = {name for name, (_, can_be_null, _) in there.items() if can_be_null and name in fields}
+    assert nullable == {name for name in there.keys() & fields.keys() if isinstance(fields[name], inspect.UnionType)}
+
+
+def msgspec_fields(event: type[Any]) -> tuple[inspect.Field, ...]:
+    described = inspect.type_info(event)
+    assert isinstance(described, inspect.StructType)
+    return described.fields
+
+
+@of_every_table
+def test_every_column_says_what_it_is(warehouse_connection: Connection, table: str) -> None:
+    silent = [name for name, (_, _, comment) in declared(warehouse_connection, table).items() if not comment]
+
+    assert silent == []

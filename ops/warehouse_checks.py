@@ -1,0 +1,187 @@
+"""Does the warehouse agree with what it was filled from? Figures to hold against ledgers, and against the shop."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import LiteralString
+
+import click
+import psycopg
+from psycopg import sql
+
+from connectors.settings import Settings
+from ops import warehouse
+from ops.postgres import Address, Connection, connecting
+from ops.tables import table
+
+CHECK_SECONDS = 600
+"""The whole tables are read."""
+
+CUSTOMER_COLUMNS = (
+    "customer_id",
+    "name",
+    "email",
+    "phone",
+    "tier",
+    "country",
+    "language",
+    "time_zone",
+    "notifications_opt_out",
+)
+PRODUCT_COLUMNS = ("product_id", "name", "category", "price_minor", "currency", "stock")
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """Of a table's rows: the same for the same rows in any order, and for no others."""
+
+    rows: int
+    checksum: str
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} rows, {self.checksum}"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the warehouse says."""
+
+    orders: int
+    incomplete_orders: int
+    """Of these, those whose customer or a product of which isn't known."""
+    orders_without_all_lines: int
+    """Whose lines don't add up to the order's `lines_total_minor`."""
+    revenue_minor: Mapping[tuple[str, str], int]
+    """By category and currency, in minor units; category `unknown` for lines whose product isn't known."""
+    customers: Checksum
+    """Of those that the shop has not deleted, as they are now."""
+    products: Checksum
+    """Likewise."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing held against another."""
+
+    claim: str
+    found: str
+    holds: bool
+
+
+def figures(settings: Settings) -> Figures:
+    """What is in the warehouse now, all read at one moment.
+
+    Raises:
+        DatabaseError: it can't be reached.
+    """
+    with connecting(warehouse.address(settings), CHECK_SECONDS) as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return Figures(
+            orders=_number(connection, "SELECT count(*) FROM warehouse.fact_order"),
+            incomplete_orders=_number(connection, "SELECT count(*) FROM warehouse.fact_order WHERE NOT complete"),
+            orders_without_all_lines=_number(
+                connection,
+                """
+                SELECT count(*)
+                FROM warehouse.fact_order
+                LEFT JOIN (
+                    SELECT order_id, sum(line_total_minor) AS found FROM warehouse.fact_order_line GROUP BY order_id
+                ) AS lines USING (order_id)
+                WHERE found IS DISTINCT FROM lines_total_minor
+                """,
+            ),
+            revenue_minor=_revenue(connection),
+            customers=_checksum(connection, "warehouse.dim_customer", CUSTOMER_COLUMNS, "is_current AND NOT deleted"),
+            products=_checksum(connection, "warehouse.dim_product", PRODUCT_COLUMNS, "NOT deleted"),
+        )
+
+
+def shop(settings: Settings) -> tuple[Checksum, Checksum]:
+    """Customers and products of the shop's own database now, as `Figures` has them.
+
+    Raises:
+        DatabaseError: it can't be reached.
+    """
+    address = Address(
+        settings.shop_database_url,
+        settings.shop_database_user,
+        settings.shop_database_password,
+        variable="MILLRACE_SHOP_DATABASE",
+    )
+    with connecting(address, CHECK_SECONDS) as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return (
+            _checksum(connection, "shop.customers", CUSTOMER_COLUMNS, "true"),
+            _checksum(connection, "shop.products", PRODUCT_COLUMNS, "true"),
+        )
+
+
+def checks(found: Figures, customers: Checksum, products: Checksum) -> Iterator[Check]:
+    """What must be so once all changes have arrived.
+
+    Args:
+        found: in the warehouse.
+        customers: of the shop.
+        products: likewise.
+    """
+    yield Check(
+        "the lines of each order add up to its total",
+        f"{found.orders - found.orders_without_all_lines:,} of {found.orders:,}",
+        found.orders_without_all_lines == 0,
+    )
+    yield Check("dim_customer = shop.customers", f"{found.customers} = {customers}", found.customers == customers)
+    yield Check("dim_product = shop.products", f"{found.products} = {products}", found.products == products)
+
+
+def _revenue(connection: Connection) -> dict[tuple[str, str], int]:
+    rows = connection.execute("""
+        SELECT coalesce(category, 'unknown'), currency, sum(line_total_minor)::bigint
+        FROM warehouse.fact_order_line
+        GROUP BY 1, 2
+        ORDER BY 1, 2
+    """)
+    return {(category, currency): revenue for category, currency, revenue in rows}
+
+
+def _checksum(connection: Connection, name: str, columns: tuple[str, ...], condition: LiteralString) -> Checksum:
+    query = sql.SQL("""
+        SELECT count(*), md5(coalesce(string_agg(md5(ROW({columns})::text), '' ORDER BY {key} COLLATE "C"), ''))
+        FROM {table}
+        WHERE {condition}
+    """).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        key=sql.Identifier(columns[0]),
+        table=sql.Identifier(*name.split(".")),
+        condition=sql.SQL(condition),
+    )
+    [[rows, checksum]] = connection.execute(query)
+    return Checksum(rows, checksum)
+
+
+def _number(connection: Connection, query: LiteralString) -> int:
+    [[number]] = connection.execute(query)
+    return int(number)
+
+
+@click.command("checks")
+def command() -> None:
+    """Show what the warehouse says, and hold it against the shop's database.
+
+    Exit status 1 if it doesn't agree. Changes that are still under way make that happen too: try again then.
+    """
+    settings = Settings.from_environment()
+    try:
+        found, (customers, products) = figures(settings), shop(settings)
+    except psycopg.errors.UndefinedTable as error:
+        raise click.ClickException(
+            f"{error.diag.message_primary}: `python -m ops warehouse migrate` makes the warehouse's tables, the shop "
+            "makes its own"
+        ) from error
+    click.echo(f"{found.orders:,} orders, {found.incomplete_orders:,} of them incomplete")
+    revenue = [
+        (category, currency, f"{amount:,}") for (category, currency), amount in sorted(found.revenue_minor.items())
+    ]
+    click.echo(table(("category", "currency", "revenue in minor units"), revenue))
+    done = list(checks(found, customers, products))
+    click.echo(table(("", "claim", "found"), [("ok" if each.holds else "NO", each.claim, each.found) for each in done]))
+    if not all(each.holds for each in done):
+        raise click.ClickException("the warehouse doesn't agree with its sources")
