@@ -144,6 +144,7 @@ CASES = [
     Case("flag", "1", "a number where BOOLEAN is expected"),
     Case("raw", '"AAEC"'),
     Case("raw", '"AAE*"', "not base64, as VARBINARY(9) needs"),
+    Case("raw", '"AB=="', "not base64, as VARBINARY(9) needs"),
     Case("raw", '"AAE"', "not base64, as VARBINARY(9) needs"),
     Case("raw", r'"AAEC\n"', "not base64, as VARBINARY(9) needs"),
     Case("raw", '"AA==AA=="', "not base64, as VARBINARY(9) needs"),

@@ -307,10 +307,11 @@ final class ValueReaders {
     }
 
     private static byte[] bytesOf(String base64) {
-        if (base64.length() % 4 != 0) {
-            throw new IllegalArgumentException("Padding is missing");
+        byte[] bytes = Base64.getDecoder().decode(base64);
+        if (!Base64.getEncoder().encodeToString(bytes).equals(base64)) {
+            throw new IllegalArgumentException("Padding is missing, or bits are left over");
         }
-        return Base64.getDecoder().decode(base64);
+        return bytes;
     }
 
     private static void checkLength(JsonParser parser, String type, int length, int shortest, int longest)
