@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
+from kafka.errors import KafkaError
 
 from connectors.change_capture import (
     CAPTURED,
@@ -46,7 +47,7 @@ class CaptureStatus:
     """What is wrong, and what to do; empty if all is well."""
 
 
-def plan(settings: Settings) -> list[str]:
+def plan(settings: Settings, *, again: bool = False) -> list[str]:
     """What `apply` would do, in words; empty if everything is as it should be.
 
     Raises:
@@ -58,13 +59,17 @@ def plan(settings: Settings) -> list[str]:
     with capture_database.connected(settings) as connection:
         database = capture_database.look(connection)
     _require_tables(database)
-    return list(_steps(database, connector, connector_config(settings)))
+    to_read = SHOP_TABLES if again else _uncaptured(database)
+    return list(_steps(database, connector, connector_config(settings), to_read))
 
 
-def apply(settings: Settings, say: Say = print) -> None:
+def apply(settings: Settings, say: Say = print, *, again: bool = False) -> None:
     """Make what capturing needs, start the connector, and read the rows that are there already into the stream.
 
     Done again it mends what isn't as it should be, and goes on with what was interrupted.
+
+    Args:
+        again: whether rows are read that were read already.
 
     Raises:
         ConnectError, DatabaseError: Connect or the database can't be used.
@@ -75,7 +80,7 @@ def apply(settings: Settings, say: Say = print) -> None:
         capture_database.lock(connection)
         before = capture_database.look(connection)
         _require_tables(before)
-        capture_database.forget_readings(connection, _uncaptured(before))
+        capture_database.forget_readings(connection, SHOP_TABLES if again else _uncaptured(before))
         capture_database.set_up(connection)
         if _needs_slot(before):
             _begin_anew(settings, connection)
@@ -116,12 +121,17 @@ def status(settings: Settings) -> CaptureStatus:
         lines += [(f"last change of {table.name}", _time_in_words(time, now)) for table, time in seen.items()]
     except LookupError as error:
         faults.append(f"{error}: run `python -m ops topics apply`")
-    except ConnectionError as error:
-        faults.append(str(error))
+    except (ConnectionError, KafkaError) as error:
+        faults.append(f"Kafka: {error}")
     return CaptureStatus(tuple(lines), tuple(notes), tuple(faults))
 
 
-def _steps(database: CaptureDatabase, connector: RealConnector | None, config: dict[str, str]) -> Iterator[str]:
+def _steps(
+    database: CaptureDatabase,
+    connector: RealConnector | None,
+    config: dict[str, str],
+    to_read: Collection[CapturedTable],
+) -> Iterator[str]:
     if _needs_slot(database):
         again = "" if database.slot is None and connector is None else ", since what happened meanwhile is lost"
         yield f"make publication and replication slot, and read all rows{again}"
@@ -129,11 +139,10 @@ def _steps(database: CaptureDatabase, connector: RealConnector | None, config: d
         real = database.tables[table.name]
         if table in _uncaptured(database):
             yield f"{table.name}: set up REPLICA IDENTITY FULL, triggers and publication, and read its rows"
-        elif capture_faults.must_read(table, database) and not _needs_slot(database):
+        elif table in to_read or capture_faults.must_read(table, database):
             yield f"{table.name}: read its rows" + (" again" if real.reading else "")
-    if not _needs_slot(database) and not (
-        HEARTBEATS.name in database.tables and database.tables[HEARTBEATS.name].is_published
-    ):
+    heartbeats = database.tables.get(HEARTBEATS.name)
+    if heartbeats is None or not heartbeats.is_published:
         yield f"{HEARTBEATS.name}: make and publish it"
     if connector is None:
         yield f"make the connector {CONNECTOR}"
@@ -179,10 +188,14 @@ def _require_tables(database: CaptureDatabase) -> None:
 
 def _begin_anew(settings: Settings, connection: Connection) -> None:
     """Make a slot, and let the connector forget what it knows of the one before."""
-    if find(settings, f"connectors/{CONNECTOR}") is not None:
+    if find(settings, f"connectors/{CONNECTOR}") is None:
+        # One of that name that was deleted has left its place in the log behind.
+        stopped = {"name": CONNECTOR, "config": connector_config(settings), "initial_state": "STOPPED"}
+        ask(settings, "POST", "connectors", stopped)
+    else:
         ask(settings, "PUT", f"connectors/{CONNECTOR}/stop")
-        _wait("the connector to stop", lambda: _state(settings) == "STOPPED")
-        ask(settings, "DELETE", f"connectors/{CONNECTOR}/offsets")
+    _wait("the connector to stop", lambda: _state(settings) == "STOPPED")
+    ask(settings, "DELETE", f"connectors/{CONNECTOR}/offsets")
     _wait("the replication slot to be free", lambda: not _is_read(connection))
     capture_database.drop_slot(connection)
     capture_database.make_slot(connection)
@@ -297,14 +310,15 @@ def group() -> None:
 
 @group.command("apply")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-def apply_command(yes: bool) -> None:
+@click.option("--again", is_flag=True, help="Read all rows, also where that was done already.")
+def apply_command(yes: bool, again: bool) -> None:
     """Set up database and connector, and read the rows that are there.
 
     Shows a plan and asks before anything is changed.
     """
     settings = Settings.from_environment()
     try:
-        steps = plan(settings)
+        steps = plan(settings, again=again)
         click.echo("\n".join(steps) if steps else f"the connector {CONNECTOR} is as it should be: nothing to do")
         if not steps:
             return
@@ -312,7 +326,7 @@ def apply_command(yes: bool) -> None:
             if not sys.stdin.isatty():
                 raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
             click.confirm("Carry out the plan?", abort=True)
-        apply(settings, click.echo)
+        apply(settings, click.echo, again=again)
     except CaptureError as error:
         raise click.ClickException(str(error)) from error
     click.echo("done: changes are captured")
