@@ -23,7 +23,6 @@ JOB = "order_enrichment"
 INPUTS = (topics.ORDERS, topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES)
 OUTPUTS = (topics.ENRICHED_ORDERS, topics.DEAD_LETTERS)
 PRODUCTS, CUSTOMERS = 40, 40
-WAVE_SECONDS = 2.0
 KINDS_OF_POISON = {
     topics.ORDERS: b'{"order_id": "o1", "lines',
     topics.CUSTOMER_CHANGES: b"null",
@@ -49,10 +48,12 @@ class Shop:
     def __post_init__(self) -> None:
         self._random = random.Random(self.name)
         self._lsn = 0
+        self._end_ms = 0
 
     def wave(self, orders: int) -> list[Outgoing]:
-        """What happened in the last seconds: some rows changed, some orders came, some records were bad."""
-        start = now_ms() - round(WAVE_SECONDS * 1000)
+        """What happened in the last two seconds: some rows changed, some orders came, some records were bad."""
+        start = max(now_ms() - 2_000, self._end_ms)
+        self._end_ms = start + 2_000
         changes = [self._change(at_ms) for at_ms in sorted(start + self._random.randrange(1000) for _ in range(60))]
         placed = [self._order(start + self._random.randrange(1000, 2000)) for _ in range(orders)]
         self.orders += placed
@@ -129,7 +130,12 @@ def last_revisions(rows: Iterable[EnrichedOrder]) -> dict[str, EnrichedOrder]:
 def wait_for_all(deployment: Deployment, shop: Shop) -> Sequence[EnrichedOrder]:
     """Until every order's last revision is there."""
     expected = shop.expected()
-    wait_for("every order", lambda: last_revisions(rows_of(deployment, shop)) == expected)
+    try:
+        wait_for("every order", lambda: last_revisions(rows_of(deployment, shop)) == expected)
+    except TimeoutError as timeout:
+        found = last_revisions(rows_of(deployment, shop))
+        wrong = [(each, found.get(key)) for key, each in expected.items() if found.get(key) != each]
+        raise AssertionError(f"{len(wrong)} orders aren't as expected, such as {wrong[:3]}") from timeout
     return rows_of(deployment, shop)
 
 
