@@ -1,12 +1,14 @@
 """How does a job get its Flink environment? The same way on a cluster and in a plain `python -m jobs.NAME`."""
 
 import os
+from functools import cache
 
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from connectors import flink_conf, flink_home
+from connectors.flink_home import FlinkHome
 from connectors.settings import Settings
 from connectors.topics import schema_variables
 
@@ -21,15 +23,21 @@ def stream_environment(job: str) -> StreamExecutionEnvironment:
     """An environment for one job: under `flink run` the cluster's, otherwise a mini-cluster in this process."""
     options = SQL_OPTIONS
     if not submitted():
-        home = flink_home.assemble()
-        home.use()
-        os.environ["FLINK_CONF_DIR"] = str(flink_conf.FOLDER)
-        options = home.options() | SQL_OPTIONS
+        options = _home().options() | SQL_OPTIONS
     configuration = Configuration()
     for name, value in options.items():
         configuration.set_string(name, value)
     configuration.set_string("pipeline.name", job)
     return StreamExecutionEnvironment.get_execution_environment(configuration)
+
+
+@cache
+def _home() -> FlinkHome:
+    """Where this process's JVM, which a first environment starts, takes Flink from."""
+    home = flink_home.assemble()
+    home.use()
+    os.environ["FLINK_CONF_DIR"] = str(flink_conf.FOLDER)
+    return home
 
 
 def submitted() -> bool:

@@ -27,7 +27,9 @@ PLAN_OPTIONS = {
     # A plan names its tables and doesn't repeat what they are made of, so that no address or password is in it.
     "table.plan.compile.catalog-objects": "IDENTIFIER",
 }
-_NOT_FOR_READERS = re.compile(r"\s*(Was expecting|Table options are:|Supported options:).*", re.DOTALL)
+_NOT_FOR_READERS = re.compile(
+    r"SQL validation failed\.\s*|\s*(Was expecting|Table options are:|Supported options:).*", re.DOTALL
+)
 _POSITION = re.compile(r"(?:From|At|at) line (\d+), column (\d+)(?: to line \d+, column \d+)?(?:: |\.)?")
 
 
@@ -55,6 +57,9 @@ def define(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:
 
 def planned(environment: StreamExecutionEnvironment, pipeline: Pipeline) -> Mapping[str, Any]:
     """What Flink would run, as its compiled plan says it; nothing is run.
+
+    Args:
+        environment: a new one, in which the pipeline's settings stay.
 
     Raises:
         SqlFileError: Flink can't make a job of it; the text says where and why.

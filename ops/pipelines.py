@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,16 +69,19 @@ def _found(name: str) -> PipelineFile:
 
 
 def planned_pipelines(
-    files: Sequence[PipelineFile], environment: StreamExecutionEnvironment
+    files: Sequence[PipelineFile], environment: Callable[[], StreamExecutionEnvironment]
 ) -> Iterator[tuple[PipelineFile, Planned | SqlFileError]]:
     """Each file with its pipeline and plan, or with what is wrong with it.
 
     Settings have their defaults, so that the plan is the same on every machine.
+
+    Args:
+        environment: makes a new one; what a pipeline sets stays in the one that it is planned in.
     """
     for file in files:
         try:
             pipeline = load(file, filling(file.name, Settings()))
-            yield file, Planned(pipeline, plans.normal(planned(environment, pipeline)))
+            yield file, Planned(pipeline, plans.normal(planned(environment(), pipeline)))
         except SqlFileError as error:
             yield file, error
 
@@ -142,7 +145,7 @@ def run_command(
 def check_command(pipelines: tuple[str, ...]) -> None:
     """Plan PIPELINES (all of sql/pipelines if none is given) without running them, and say what isn't well."""
     failed = False
-    for file, outcome in planned_pipelines(_files(pipelines), stream_environment("plan")):
+    for file, outcome in planned_pipelines(_files(pipelines), lambda: stream_environment("plan")):
         found = [str(outcome)] if isinstance(outcome, SqlFileError) else problems(file, outcome)
         failed = failed or bool(found)
         click.echo("\n".join(found) if found else f"{file.label}: ok")
@@ -156,7 +159,7 @@ def check_command(pipelines: tuple[str, ...]) -> None:
 def plan_command(pipelines: tuple[str, ...], keep: bool) -> None:
     """Say whether savepoints of the kept plans of PIPELINES (all if none is given) would restore in the new ones."""
     failed = False
-    for file, outcome in planned_pipelines(_files(pipelines), stream_environment("plan")):
+    for file, outcome in planned_pipelines(_files(pipelines), lambda: stream_environment("plan")):
         if isinstance(outcome, SqlFileError):
             failed = True
             click.echo(str(outcome))

@@ -41,8 +41,10 @@ def _sources_without_watermark(pipeline: Pipeline, plan: Plan) -> Iterator[str]:
 
 
 def _unbounded_state(pipeline: Pipeline, plan: Plan) -> Iterator[str]:
+    settings = dict(setting for each in pipeline.preparations if (setting := each.setting()))
+    has_time_to_live = not settings.get("table.exec.state.ttl", "0").startswith("0")
     for node in plan.nodes:
-        if node.is_unbounded:
+        if node.is_unbounded or (node.reaches_back_for_ever and not has_time_to_live):
             yield (
                 f"{pipeline.file}: unbounded state: {node.description} keeps what it has seen for ever; "
                 "use a window or an interval, or SET 'table.exec.state.ttl'"

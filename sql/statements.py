@@ -68,7 +68,7 @@ class Statement:
         """How it begins, such as `CREATE TEMPORARY VIEW sold_lines`."""
         words = []
         for token in self.tokens[:_LABEL_WORDS]:
-            if token.keyword in _ENDS_NAME:
+            if words and token.keyword in _ENDS_NAME:
                 break
             words.append(token.text)
         return " ".join(words)
