@@ -45,7 +45,7 @@ def events(name: str, size: int, seed: int, start_ms: int) -> list[Event]:
 
     Args:
         name: begins every id, so that two worlds have nothing in common.
-        start_ms: event time of the first; the others follow, ten milliseconds apart.
+        start_ms: event time of the first; the others follow, ten milliseconds apart. Minutes are those before.
     """
     random = Random(seed)
     made = list(_events(name, size, random, start_ms))
@@ -128,7 +128,7 @@ def _product(name: str, number: int, at: int, random: Random) -> ProductVersion:
 
 
 def _minute(name: str, minute: int, start_ms: int, random: Random) -> CategoryRevenue:
-    start, orders = start_ms // 60_000 * 60_000 + 60_000 * minute, random.randint(1, 99)
+    start, orders = start_ms // 60_000 * 60_000 - 60_000 * (1 + minute), random.randint(1, 99)
     category = f"{name} {random.choice(CATEGORIES)}"
     return category_revenue(
         category,
