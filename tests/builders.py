@@ -141,47 +141,6 @@ def ruleset(*rules: Rule, version: int = 1, at: str = "00:00:00", **more: Any) -
     return Ruleset(**(defaults | more))
 
 
-def customer_version(
-    customer_id: str = "customer-1", lsn: int = 1, at: str = "12:00:00", **more: Any
-) -> CustomerVersion:
-    """A version of a standard customer in Germany; `c` for the first, `u` for the others."""
-    defaults: dict[str, Any] = {
-        "event_id": f"customers-{customer_id}-{lsn}",
-        "event_time": event_time(at),
-        "op": "d" if more.get("deleted") else "c" if lsn == 1 else "u",
-        "lsn": lsn,
-        "deleted": False,
-        "customer_id": customer_id,
-        "name": "Ada Lovelace",
-        "email": "ada@example.org",
-        "phone": "+4930123456",
-        "tier": "standard",
-        "country": "DE",
-        "language": "de",
-        "time_zone": "Europe/Berlin",
-        "notifications_opt_out": False,
-    }
-    return CustomerVersion(**(defaults | more))
-
-
-def product_version(product_id: str = "p1", lsn: int = 1, at: str = "12:00:00", **more: Any) -> ProductVersion:
-    """A version of a book that costs 20 euros."""
-    defaults: dict[str, Any] = {
-        "event_id": f"products-{product_id}-{lsn}",
-        "event_time": event_time(at),
-        "op": "d" if more.get("deleted") else "c" if lsn == 1 else "u",
-        "lsn": lsn,
-        "deleted": False,
-        "product_id": product_id,
-        "name": "A book",
-        "category": "books",
-        "price_minor": 2000,
-        "currency": "EUR",
-        "stock": 10,
-    }
-    return ProductVersion(**(defaults | more))
-
-
 def enriched_order(order_id: str = "o1", at: str = "12:00:00", revision: int = 1, **more: Any) -> EnrichedOrder:
     """A complete order of two books at 20 euros each."""
     lines = more.get("lines", (enriched_line(),))

@@ -20,12 +20,12 @@ from events import (
 from local.services.outgoing import GOOD, POISON, Outgoing
 from tests.builders import (
     category_revenue,
-    customer_version,
+    customer,
     enriched_line,
     enriched_order,
     fraud_alert,
     payment,
-    product_version,
+    product,
 )
 
 TOPIC_OF: dict[type[Event], Topic] = {
@@ -100,14 +100,14 @@ def _order(name: str, number: int, at: int, random: Random) -> Iterator[Enriched
 
 def _line(name: str, number: int, random: Random) -> EnrichedLine:
     category = random.choice(CATEGORIES)
-    product = f"{name}-product-{random.randrange(50)}"
-    return enriched_line(number, product, quantity=random.randint(1, 5), category=category)
+    product_id = f"{name}-product-{random.randrange(50)}"
+    return enriched_line(number, product_id, quantity=random.randint(1, 5), category=category)
 
 
 def _customer(name: str, number: int, at: int, random: Random) -> CustomerVersion:
-    customer = f"{name}-customer-{random.randrange(40)}"
-    return customer_version(
-        customer,
+    customer_id = f"{name}-customer-{random.randrange(40)}"
+    return customer(
+        customer_id,
         lsn=1000 + number,
         event_time=at,
         deleted=random.random() < 0.1,
@@ -117,7 +117,7 @@ def _customer(name: str, number: int, at: int, random: Random) -> CustomerVersio
 
 
 def _product(name: str, number: int, at: int, random: Random) -> ProductVersion:
-    return product_version(
+    return product(
         f"{name}-product-{random.randrange(50)}",
         lsn=1000 + number,
         event_time=at,

@@ -17,13 +17,13 @@ from jobs import warehouse
 from ops.postgres import Connection
 from tests.builders import (
     category_revenue,
-    customer_version,
+    customer,
     enriched_line,
     enriched_order,
     event_time,
     fraud_alert,
     payment,
-    product_version,
+    product,
 )
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record
@@ -63,23 +63,23 @@ def fields(event: Event, *left_out: str) -> dict[str, Any]:
 
 
 def test_an_event_of_each_kind_becomes_a_row_of_its_table(loader: Loader, warehouse_connection: Connection) -> None:
-    customer = customer_version(at="12:00:00.123", phone=None)
-    product = product_version(at="12:00:01")
+    moved = customer(at="12:00:00.123", phone=None)
+    offered = product(at="12:00:01")
     order = enriched_order(at="12:00:02")
     paid = payment(at="12:00:03", latitude=-0.1, order_id="o1")
     alert = fraud_alert(at="12:00:04")
     revenue = category_revenue()
 
-    letters = loader.load(customer, product, order, paid, alert, revenue)
+    letters = loader.load(moved, offered, order, paid, alert, revenue)
 
     assert letters == []
     source = ("event_id", "event_type", "op")
-    assert row(warehouse_connection, "dim_customer") == fields(customer, *source, "event_time") | {
+    assert row(warehouse_connection, "dim_customer") == fields(moved, *source, "event_time") | {
         "valid_from": at("12:00:00.123"),
         "valid_to": None,
         "is_current": True,
     }
-    assert row(warehouse_connection, "dim_product") == fields(product, *source)
+    assert row(warehouse_connection, "dim_product") == fields(offered, *source)
     of_customer = ("customer_name", "customer_tier", "customer_country")
     assert row(warehouse_connection, "fact_order") == fields(order, "event_type", "missing", "lines", *of_customer)
     [line] = order.lines
@@ -101,11 +101,11 @@ def test_what_arrives_out_of_order_in_one_batch_ends_in_the_newest_version(
     loader: Loader, warehouse_connection: Connection
 ) -> None:
     loader.load(
-        customer_version(lsn=3, at="12:30:00", tier="gold"),
-        customer_version(lsn=1, at="12:00:00"),
-        customer_version(lsn=2, at="12:10:00", tier="silver"),
-        product_version(lsn=2, price_minor=1900),
-        product_version(lsn=1, price_minor=2000),
+        customer(lsn=3, at="12:30:00", tier="gold"),
+        customer(lsn=1, at="12:00:00"),
+        customer(lsn=2, at="12:10:00", tier="silver"),
+        product(lsn=2, price_minor=1900),
+        product(lsn=1, price_minor=2000),
         enriched_order(revision=2),
         enriched_order(revision=1, complete=False, customer_lsn=None),
         payment(payment_id="retried", at="12:00:09", status="authorized"),
@@ -130,13 +130,13 @@ def test_older_versions_that_another_run_brings_later_change_nothing(
     loader: Loader, warehouse_connection: Connection
 ) -> None:
     old = [
-        customer_version(lsn=1, at="12:00:00"),
-        product_version(lsn=1),
+        customer(lsn=1, at="12:00:00", name="Ada Lovelace"),
+        product(lsn=1),
         enriched_order(revision=1, complete=False, customer_lsn=None, lines=(enriched_line(product_lsn=None),)),
     ]
     new = [
-        customer_version(lsn=2, at="13:00:00", name="Ada King"),
-        product_version(lsn=2, name="A better book"),
+        customer(lsn=2, at="13:00:00", name="Ada King"),
+        product(lsn=2, name="A better book"),
         enriched_order(revision=2),
     ]
     loader.load(*new)
@@ -154,10 +154,10 @@ def test_older_versions_that_another_run_brings_later_change_nothing(
 
 def test_a_replay_of_everything_writes_nothing(loader: Loader, warehouse_connection: Connection) -> None:
     events = [
-        customer_version(lsn=1, at="12:00:00"),
-        customer_version(lsn=2, at="12:10:00", tier="gold"),
-        product_version(),
-        product_version(lsn=2),
+        customer(lsn=1, at="12:00:00"),
+        customer(lsn=2, at="12:10:00", tier="gold"),
+        product(),
+        product(lsn=2),
         enriched_order(revision=1, complete=False),
         enriched_order(revision=2),
         payment(),
@@ -179,12 +179,12 @@ def places(connection: Connection) -> dict[str, list[Any]]:
 
 def test_what_the_shop_has_deleted_stays_and_says_so(loader: Loader, warehouse_connection: Connection) -> None:
     loader.load(
-        customer_version(lsn=1, at="12:00:00"),
-        customer_version(lsn=2, at="12:10:00", deleted=True),
-        product_version(lsn=1),
-        product_version(lsn=2, deleted=True),
-        customer_version("came-back", lsn=3, at="12:00:00", deleted=True),
-        customer_version("came-back", lsn=4, at="12:05:00"),
+        customer(lsn=1, at="12:00:00"),
+        customer(lsn=2, at="12:10:00", deleted=True),
+        product(lsn=1),
+        product(lsn=2, deleted=True),
+        customer("came-back", lsn=3, at="12:00:00", deleted=True),
+        customer("came-back", lsn=4, at="12:05:00"),
     )
 
     assert rows(warehouse_connection, "dim_customer", "customer_id, lsn, deleted, valid_to") == [
@@ -193,7 +193,7 @@ def test_what_the_shop_has_deleted_stays_and_says_so(loader: Loader, warehouse_c
         ("customer-1", 1, False, at("12:10:00")),
         ("customer-1", 2, True, None),
     ]
-    assert rows(warehouse_connection, "dim_product", "lsn, deleted, name") == [(2, True, "A book")]
+    assert rows(warehouse_connection, "dim_product", "lsn, deleted, name") == [(2, True, "p1 at 00:00:00")]
 
 
 def at_noon(value: bytes) -> Record:
@@ -210,8 +210,8 @@ def test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded(
     nul = "a\x00b"
     bad = {
         topics.PAYMENTS: [encoded(payment(), currency="EURO"), encoded(payment(), merchant_id=nul), b"{", b""],
-        topics.CUSTOMER_CHANGES: [encoded(customer_version(), name=nul), encoded(customer_version(), lsn=-1)],
-        topics.PRODUCT_CHANGES: [encoded(product_version(), name=nul), encoded(product_version(), stock=2**63)],
+        topics.CUSTOMER_CHANGES: [encoded(customer(), name=nul), encoded(customer(), lsn=-1)],
+        topics.PRODUCT_CHANGES: [encoded(product(), name=nul), encoded(product(), stock=2**63)],
         topics.ENRICHED_ORDERS: [
             encoded(enriched_order(), customer_name=nul),
             encoded(enriched_order(), lines=[msgspec.to_builtins(enriched_line(name=nul))]),
@@ -224,7 +224,7 @@ def test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded(
         ],
         topics.REVENUE: [encoded(category_revenue(), window_end=2**62), encoded(category_revenue(), orders="1")],
     }
-    good = [customer_version(), product_version(), enriched_order(), payment(), fraud_alert(), category_revenue()]
+    good = [customer(), product(), enriched_order(), payment(), fraud_alert(), category_revenue()]
 
     letters = loader.load(*good, records={topic: [at_noon(value) for value in values] for topic, values in bad.items()})
 
@@ -253,8 +253,8 @@ def test_strange_but_true_texts_and_numbers_are_loaded(loader: Loader, warehouse
     features = {"most": 2**63 - 1, "tiny": 5e-324, "text": "1e99999 \\u0000 \\"}
 
     letters = loader.load(
-        *(customer_version(f"customer-{number}", name=name) for number, name in enumerate(names)),
-        product_version(stock=-(2**63), price_minor=2**63 - 1),
+        *(customer(f"customer-{number}", name=name) for number, name in enumerate(names)),
+        product(stock=-(2**63), price_minor=2**63 - 1),
         fraud_alert(features=features | {"huge": 1.7e308}),
         category_revenue(revenue_minor=-1),
     )
@@ -279,7 +279,7 @@ def test_a_refused_password_is_in_no_error_and_no_log(cluster: MiniCluster, post
     loader = Loader(cluster, replace(postgres, warehouse_password="not-the-password"), tmp_path)
 
     with pytest.raises(Py4JJavaError) as failure:
-        loader.load(customer_version())
+        loader.load(customer())
 
     assert "password authentication failed" in told(failure.value)
     assert "not-the-password" not in told(failure.value) + logs(cluster)
@@ -291,7 +291,7 @@ def test_a_row_that_postgresql_refuses_is_in_no_error_and_no_log(
     warehouse_connection.execute("ALTER TABLE warehouse.dim_customer ADD CONSTRAINT no_ada CHECK (name <> 'Ada')")
     try:
         with pytest.raises(Py4JJavaError) as failure:
-            loader.load(customer_version(name="Ada", email="ada@secret.example"))
+            loader.load(customer(name="Ada", email="ada@secret.example"))
     finally:
         warehouse_connection.execute("ALTER TABLE warehouse.dim_customer DROP CONSTRAINT no_ada")
 

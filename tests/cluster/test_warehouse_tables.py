@@ -26,7 +26,7 @@ from events import (
 from ops import warehouse
 from ops.postgres import Connection, connecting
 from tests import reference_warehouse
-from tests.builders import customer_version, event_time, product_version
+from tests.builders import customer, event_time, product
 from tests.unit.sql_columns import columns
 
 NOT_COLUMNS = {"event_id", "event_type", "event_time", "op"}
@@ -75,14 +75,14 @@ def batches(draw: st.DrawFn) -> list[list[CustomerVersion]]:
         st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 6)), min_size=1, max_size=12, unique=True),
     )
     versions = [
-        customer_version(
-            customer,
-            lsn,
+        customer(
+            customer_id,
+            lsn=lsn,
             event_time=event_time("12:00:00") + 1000 * (lsn + draw(st.integers(-2, 2))),
             deleted=draw(st.booleans()),
-            name=f"{customer} {lsn}",
+            name=f"{customer_id} {lsn}",
         )
-        for customer, lsn in keys
+        for customer_id, lsn in keys
     ]
     sent = draw(st.permutations(versions + draw(st.lists(st.sampled_from(versions), max_size=5))))
     cuts = sorted(draw(st.lists(st.integers(1, len(sent)), max_size=4)))
@@ -114,7 +114,7 @@ def test_a_product_stays_in_its_newest_version(
 ) -> None:
     warehouse_connection.execute("TRUNCATE warehouse.dim_product")
     versions = [
-        [product_version(product, lsn, deleted=lsn % 3 == 0, name=f"{product} {lsn}") for product, lsn in batch]
+        [product(product_id, lsn=lsn, deleted=lsn % 3 == 0, name=f"{product_id} {lsn}") for product_id, lsn in batch]
         for batch in sent
     ]
 
@@ -125,9 +125,9 @@ def test_a_product_stays_in_its_newest_version(
 
 
 def test_a_version_that_is_told_otherwise_than_before_is_corrected(warehouse_connection: Connection) -> None:
-    first, second = customer_version(lsn=1), customer_version(lsn=2, at="13:00:00", name="Ada King")
+    first, second = customer(lsn=1), customer(lsn=2, at="13:00:00")
     insert(warehouse_connection, [first, second])
-    corrected = customer_version(lsn=1, name="Ada Byron")
+    corrected = customer(lsn=1, name="Ada Byron")
 
     insert(warehouse_connection, [corrected])
 
@@ -135,12 +135,12 @@ def test_a_version_that_is_told_otherwise_than_before_is_corrected(warehouse_con
 
 
 def test_the_same_row_again_is_not_written_again(warehouse_connection: Connection) -> None:
-    insert(warehouse_connection, [product_version()])
-    insert(warehouse_connection, [customer_version()])
+    insert(warehouse_connection, [product()])
+    insert(warehouse_connection, [customer()])
     before = places(warehouse_connection)
 
-    insert(warehouse_connection, [product_version(), product_version()])
-    insert(warehouse_connection, [customer_version()])
+    insert(warehouse_connection, [product(), product()])
+    insert(warehouse_connection, [customer()])
 
     assert places(warehouse_connection) == before
 
@@ -152,7 +152,7 @@ def places(connection: Connection) -> list[Any]:
 
 
 def test_two_writers_at_a_time_leave_one_current_version(postgres: Settings, warehouse_connection: Connection) -> None:
-    older, newer = customer_version(lsn=1), customer_version(lsn=2, at="13:00:00", name="Ada King")
+    older, newer = customer(lsn=1), customer(lsn=2, at="13:00:00")
     began = threading.Event()
 
     def second_writer() -> None:
@@ -183,7 +183,7 @@ def wait_until_one_waits(postgres: Settings) -> None:
 def test_a_row_that_another_writer_made_newer_meanwhile_is_not_made_older(
     postgres: Settings, warehouse_connection: Connection
 ) -> None:
-    versions = {lsn: product_version(lsn=lsn, name=f"Version {lsn}") for lsn in (5, 6, 7)}
+    versions = {lsn: product(lsn=lsn, name=f"Version {lsn}") for lsn in (5, 6, 7)}
     insert(warehouse_connection, [versions[5]])
     tries: list[str] = []
 
@@ -211,7 +211,7 @@ def test_a_row_that_another_writer_made_newer_meanwhile_is_not_made_older(
 
 @pytest.mark.parametrize(("lsn", "kept"), [(4, 5), (6, 6)])
 def test_an_update_by_hand_makes_no_row_older_either(warehouse_connection: Connection, lsn: int, kept: int) -> None:
-    insert(warehouse_connection, [product_version(lsn=5)])
+    insert(warehouse_connection, [product(lsn=5)])
 
     warehouse_connection.execute("UPDATE warehouse.dim_product SET lsn = %s", [lsn])
 
