@@ -66,7 +66,7 @@ class Statement:
     @property
     def label(self) -> str:
         """How it begins, such as `CREATE TEMPORARY VIEW sold_lines`."""
-        words = []
+        words: list[str] = []
         for token in self.tokens[:_LABEL_WORDS]:
             if words and token.keyword in _ENDS_NAME:
                 break
