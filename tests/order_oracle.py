@@ -7,13 +7,15 @@
   is found, the order goes out again as revision 2.
 
 An order that comes so late that the job has forgotten its moment gets revision 1 with less and revision 2 with what is
-due: the last revision is that of `last_revision` in any case.
+due, so what it comes to in the end is the same in any case.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 from events import CustomerVersion, EnrichedLine, EnrichedOrder, Order, OrderLine, ProductVersion
 
@@ -78,10 +80,10 @@ class OrderOracle:
             if not first.complete and last.complete:
                 yield last
 
-    def last_revision(self, order: Order) -> EnrichedOrder:
-        """The row of an order that counts; its number may be 1 or 2."""
-        last = self._revision(order, 2)
-        return last if last.complete else self._revision(order, 1)
+    def in_the_end(self, order: Order) -> EnrichedOrder:
+        """What counts of an order, `without_revision`."""
+        first, last = self._revision(order, 1), self._revision(order, 2)
+        return without_revision(last if last.complete else first)
 
     def _revision(self, order: Order, revision: int) -> EnrichedOrder:
         customer = _choose(self._customers.known(order.customer_id, order.event_time, self._bound_ms), revision)
@@ -123,6 +125,11 @@ class OrderOracle:
             unit_price_minor=line.unit_price_minor,
             line_total_minor=line.quantity * line.unit_price_minor,
         )
+
+
+def without_revision(row: EnrichedOrder) -> EnrichedOrder:
+    """A row that is the same in whichever revision it was said."""
+    return msgspec.structs.replace(row, event_id=row.order_id, revision=1)
 
 
 def _choose(known: Known[VersionT], revision: int) -> VersionT | None:

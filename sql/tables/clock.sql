@@ -8,5 +8,6 @@ CREATE TABLE clock (
 ) WITH (
     'connector' = 'datagen',
     'rows-per-second' = '2',
+    'scan.parallelism' = '1',
     'fields.tick.min' = '0'
 )
