@@ -12,6 +12,8 @@ from connectors.settings import Settings, SettingsError
 from ops.flink_rest import FlinkError
 from sql import SqlFileError
 
+CONNECT_TIMEOUT_MS = 10_000
+
 
 class CommandGroup(click.Group):
     """A command group whose commands may raise what a wrong setting or a server that is down raises."""
@@ -27,14 +29,17 @@ class CommandGroup(click.Group):
 
 
 @contextmanager
-def connecting_to_kafka(settings: Settings) -> Iterator[None]:
-    """Wraps the construction of a Kafka client.
+def connecting_to_kafka(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Wraps the construction of a Kafka client; yields the options that each of them takes.
 
     Raises:
         ConnectionError: no broker answers; the text says what to do.
     """
     try:
-        yield
+        yield {
+            "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
+            "bootstrap_timeout_ms": CONNECT_TIMEOUT_MS,
+        }
     except KafkaTimeoutError as error:
         raise ConnectionError(
             f"no Kafka broker answers at {settings.kafka_bootstrap_servers}: start it (`make up`), "

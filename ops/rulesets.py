@@ -43,8 +43,8 @@ class PublicationError(RuntimeError):
 
 def read(settings: Settings) -> list[Published]:
     """All that was ever published, oldest first."""
-    with connecting_to_kafka(settings):
-        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    with connecting_to_kafka(settings) as options:
+        consumer = KafkaConsumer(**options)
     try:
         return [
             _published(record.offset, record.value, settings)
@@ -108,8 +108,8 @@ def _effective_from(wanted: int | None, known: Sequence[Ruleset], now: int) -> i
 
 
 def _send(settings: Settings, ruleset: Ruleset) -> int:
-    with connecting_to_kafka(settings):
-        producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), acks="all")
+    with connecting_to_kafka(settings) as options:
+        producer = KafkaProducer(**options, acks="all")
     try:
         sent = producer.send(
             FRAUD_RULESETS.name,
@@ -150,8 +150,8 @@ def latest(settings: Settings) -> Ruleset:
 
 def shadow_hits(settings: Settings) -> Counter[tuple[int, str]]:
     """How many payments broke each rule in shadow, by (ruleset version, rule); repeats of a restart count once."""
-    with connecting_to_kafka(settings):
-        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    with connecting_to_kafka(settings) as options:
+        consumer = KafkaConsumer(**options)
     try:
         hits = {
             hit.event_id: hit

@@ -24,12 +24,8 @@ def committed_records(settings: Settings, topic: str, latest: int | None = None)
         LookupError: there is no such topic.
         ConnectionError: no broker answers.
     """
-    with connecting_to_kafka(settings):
-        consumer = KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers.split(","),
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-        )
+    with connecting_to_kafka(settings) as options:
+        consumer = KafkaConsumer(**options, enable_auto_commit=False, isolation_level="read_committed")
     try:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         if not partitions:

@@ -18,7 +18,6 @@ from ops.command_group import CommandGroup, connecting_to_kafka
 from ops.tables import table
 from ops.topic_keys import sample_keys
 
-CONNECT_TIMEOUT_MS = 10_000
 DEADLINE_SECONDS = 30
 UNLIMITED_MS = 2**63 - 1
 """What Kafka writes for a limit that isn't set."""
@@ -152,10 +151,8 @@ def duration(milliseconds: int) -> str:
 
 @contextmanager
 def _admin(settings: Settings) -> Iterator[Any]:
-    with connecting_to_kafka(settings):
-        admin = KafkaAdminClient(
-            bootstrap_servers=settings.kafka_bootstrap_servers.split(","), bootstrap_timeout_ms=CONNECT_TIMEOUT_MS
-        )
+    with connecting_to_kafka(settings) as options:
+        admin = KafkaAdminClient(**options)
     try:
         yield admin
     finally:

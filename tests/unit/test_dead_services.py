@@ -1,0 +1,62 @@
+"""What `ops` says of a service that isn't there: which, where it should be, and what to do; and soon."""
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from ops import command_group
+from ops.__main__ import main
+
+WITHOUT_KAFKA = [
+    "topics list",
+    "topics apply --yes",
+    "topics keys payments",
+    "rulesets list",
+    "rulesets show",
+    "rulesets publish udfs/rulesets/default.toml",
+    "rulesets promote new_device",
+    "rulesets rollback 1",
+    "cdc apply",
+]
+SERVICES = {
+    "Kafka broker": ("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "{}", WITHOUT_KAFKA),
+    "schema registry": ("MILLRACE_SCHEMA_REGISTRY_URL", "http://{}/apis/ccompat/v7", ["schemas register"]),
+    "Flink cluster": (
+        "MILLRACE_FLINK_REST_URL",
+        "http://{}",
+        ["submit fraud_detection", "jobs list", "jobs cancel a", "jobs savepoint a"],
+    ),
+    "PostgreSQL": ("MILLRACE_WAREHOUSE_URL", "postgresql://{}/warehouse", ["warehouse status", "warehouse migrate"]),
+}
+"""Variable and its form by what a message calls the service, and the commands that need it first."""
+CASES = [(service, command) for service, (_, _, commands) in SERVICES.items() for command in commands]
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address at which nobody listens as long as the test runs."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("service", "command"), CASES)
+def test_a_command_names_the_service_that_does_not_answer_and_says_what_to_do(
+    service: str, command: str, nobody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable, form, _ = SERVICES[service]
+    monkeypatch.setenv(variable, form.format(nobody))
+    monkeypatch.setattr(command_group, "CONNECT_TIMEOUT_MS", 200)
+    began = time.monotonic()
+
+    result = CliRunner().invoke(main, command.split())
+
+    message = result.output.splitlines()[0]
+    assert result.exit_code == 1
+    assert re.match(rf"Error: (no|the) {service} .*{nobody}.*: start it \(`make up`\), or set {variable} to", message)
+    assert "Traceback" not in result.output
+    assert time.monotonic() - began < 10
