@@ -14,12 +14,12 @@ from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyflink.datastream import StreamExecutionEnvironment
-from pyflink.table import CompiledPlan, StreamTableEnvironment
+from pyflink.table import CompiledPlan, PlanReference, StreamTableEnvironment
 
 import sql
 from connectors.settings import Settings
 from jobs.environment import stream_environment, submitted, variables
-from sql import SqlFileError
+from sql import SqlFileError, plans
 from sql.pipeline import Pipeline, PipelineFile, find, load
 from sql.statements import Statement
 
@@ -52,7 +52,11 @@ def define(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:
         with _told(pipeline, insert):
             inserts.add_insert_sql(insert.text)
     with _told(pipeline):
-        return inserts.compile_plan()
+        compiled = json.loads(inserts.compile_plan().as_json_string())
+        # A node's number is a part of its uid, and Flink goes on counting where the last plan of this JVM ended.
+        loaded = tables.load_plan(PlanReference.from_json_string(plans.text(plans.normal(compiled))))
+    # PyFlink's own wrapper of a loaded plan has Java's environment where it needs Python's.
+    return CompiledPlan(loaded._j_compiled_plan, tables)
 
 
 def planned(environment: StreamExecutionEnvironment, pipeline: Pipeline) -> Mapping[str, Any]:

@@ -81,7 +81,7 @@ def planned_pipelines(
     for file in files:
         try:
             pipeline = load(file, filling(file.name, Settings()))
-            yield file, Planned(pipeline, plans.normal(planned(environment(), pipeline)))
+            yield file, Planned(pipeline, planned(environment(), pipeline))
         except SqlFileError as error:
             yield file, error
 

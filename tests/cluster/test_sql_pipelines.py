@@ -1,6 +1,5 @@
-"""Every case of `tests/pipelines`, and what planning says of the pipelines."""
+"""Every case of `tests/pipelines`."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,34 +10,14 @@ from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling
 from sql.pipeline import Pipeline, find, load
-from sql.statements import Statement
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import read_records, write_records
-from tests.cluster.topic_tables import over_files
+from tests.cluster.topic_tables import kafka_tables, over_files_in
 from tests.pipeline_cases import Case, cases, decoded, difference
 
 
 def loaded(name: str) -> Pipeline:
     return load(find(name), filling(name, Settings()))
-
-
-def kafka_tables(pipeline: Pipeline, *, written: bool) -> dict[str, Statement]:
-    """Those that it reads or writes, by topic."""
-    targets = {insert.target() for insert in pipeline.inserts}
-    return {
-        table.options()["topic"]: table
-        for table in pipeline.preparations
-        if table.is_table() and table.options().get("connector") == "kafka" and (table.creates() in targets) == written
-    }
-
-
-def over_files_in(pipeline: Pipeline, folder: Path) -> Pipeline:
-    """The same pipeline, whose topics are folders of files."""
-    preparations = list(pipeline.preparations)
-    for topic, table in (kafka_tables(pipeline, written=True) | kafka_tables(pipeline, written=False)).items():
-        shadow = replace(table, text=over_files(str(table.creates()), table.text, folder / topic))
-        preparations.insert(preparations.index(table) + 1, shadow)
-    return replace(pipeline, preparations=tuple(preparations))
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)

@@ -1,19 +1,29 @@
 """What is told of a pipeline before it runs: errors with their place, habits that will hurt, what changes do."""
 
+import json
 import re
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pyflink.common import JobClient
+from pyflink.table import StreamTableEnvironment
+from pyflink.util.exceptions import TableException
 
 import sql
+from connectors import topics
 from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
-from jobs.sql_pipeline import filling, planned
+from jobs.sql_pipeline import define, filling, planned
 from local.settings import CHECKOUT
 from ops.pipelines import Planned, planned_pipelines, problems
 from sql import SqlFileError, lint, plans
 from sql.pipeline import Pipeline, PipelineFile, find, load
+from tests.builders import payment
 from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.records import Record, read_records, write_records
+from tests.cluster.topic_tables import over_files_in, record
 
 GOOD = """\
 -- One row per: minute and country. Keyed by: country.
@@ -63,7 +73,7 @@ def pipeline(text: str) -> Pipeline:
 
 
 def plan_of(cluster: MiniCluster, text: str) -> dict[str, Any]:
-    return plans.normal(planned(cluster.environment(SQL_OPTIONS), pipeline(text)))
+    return planned(cluster.environment(SQL_OPTIONS), pipeline(text))
 
 
 def changed(text: str, *replacements: tuple[str, str]) -> str:
@@ -236,3 +246,60 @@ def test_another_time_to_live_is_compatible_but_not_with_none(
     changes = plans.compare(*(plan_of(cluster, kept_for.replace("'1 h'", f"'{ttl}'")) for ttl in (was, is_)))
 
     assert [change.verdict for change in changes] == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counted"),
+    [
+        ("SELECT country, payments FROM", "SELECT country, payments * 10 FROM", 30),
+        (END, "INSERT INTO others SELECT country FROM payments;\nEND;", 3),
+        ("BEGIN", "BEGIN INSERT INTO others SELECT country FROM payments;", None),
+    ],
+    ids=["another projection", "an insert at the end", "an insert in front"],
+)
+def test_a_savepoint_restores_where_the_comparison_says_so(
+    old: str, new: str, counted: int | None, cluster: MiniCluster, tmp_path: Path
+) -> None:
+    before = changed(GOOD, ("EXECUTE STATEMENT SET", OTHERS))
+    after = changed(before, (old, new))
+    write_records(tmp_path / "payments", [paid("12:00:10"), paid("12:01:10"), paid("12:01:20")])
+    job = started(cluster, tmp_path, before, {}, stay_open=True)
+    wait_for_rows(tmp_path / "counts", 1)
+    savepoint = cluster.stop_with_savepoint(job)
+    write_records(tmp_path / "payments", [paid("12:01:30")], first_offset=3)
+
+    verdict = plans.verdict(plans.compare(plan_of(cluster, before), plan_of(cluster, after)))
+
+    def restored() -> None:
+        from_there = {"execution.state-recovery.path": savepoint}
+        started(cluster, tmp_path, after, from_there).get_job_execution_result().result()
+
+    if counted is None:
+        assert verdict == "breaks state"
+        with pytest.raises(TableException, match="Cannot map checkpoint/savepoint state"):
+            restored()
+        return
+    assert verdict == "compatible"
+    restored()
+    rows = [json.loads(each.value or b"") for each in read_records(tmp_path / "counts")]
+    assert max(row["payments"] for row in rows) == counted
+
+
+def paid(at: str) -> Record:
+    return record(topics.PAYMENTS, payment(at=at))
+
+
+def started(
+    cluster: MiniCluster, folder: Path, text: str, options: dict[str, str], stay_open: bool = False
+) -> JobClient:
+    """The pipeline over files, with one slot."""
+    often = {"parallelism.default": "1", "execution.checkpointing.interval": "200 ms"}
+    tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, **often, **options}))
+    return define(tables, over_files_in(pipeline(text), folder, stay_open)).execute().get_job_client()
+
+
+def wait_for_rows(folder: Path, rows: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(read_records(folder)) < rows:
+        assert time.monotonic() < deadline, f"{rows} rows didn't come in a minute"
+        time.sleep(0.1)

@@ -1,6 +1,7 @@
 """Tables as `sql/tables` declares them, over records in files instead of Kafka."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,8 @@ from connectors.settings import Settings
 from connectors.topics import Topic
 from events import Event
 from jobs.environment import variables
+from sql.pipeline import Pipeline
+from sql.statements import Statement
 from tests.cluster.records import Record
 
 
@@ -49,3 +52,22 @@ def over_files(name: str, declaration: str, folder: Path, stay_open: bool = Fals
         options |= {"scan.watermark.idle-timeout": "1 s"} if stay_open else {}
     given = ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
     return f"CREATE TEMPORARY TABLE {name} WITH ({given}) LIKE {name} (EXCLUDING OPTIONS)"
+
+
+def kafka_tables(pipeline: Pipeline, *, written: bool) -> dict[str, Statement]:
+    """Those that it reads or writes, by topic."""
+    targets = {insert.target() for insert in pipeline.inserts}
+    return {
+        table.options()["topic"]: table
+        for table in pipeline.preparations
+        if table.is_table() and table.options().get("connector") == "kafka" and (table.creates() in targets) == written
+    }
+
+
+def over_files_in(pipeline: Pipeline, folder: Path, stay_open: bool = False) -> Pipeline:
+    """The same pipeline, whose topics are folders of files."""
+    preparations = list(pipeline.preparations)
+    for topic, table in (kafka_tables(pipeline, written=True) | kafka_tables(pipeline, written=False)).items():
+        shadow = replace(table, text=over_files(str(table.creates()), table.text, folder / topic, stay_open))
+        preparations.insert(preparations.index(table) + 1, shadow)
+    return replace(pipeline, preparations=tuple(preparations))
