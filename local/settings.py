@@ -32,7 +32,7 @@ class LocalSettings(Variables):
     registry_management_port: str = _port("18090", "Port of the schema registry's health page")
     flink_jobmanager_port: str = _port("16123", "Port where TaskManagers find the JobManager")
     flink_task_managers: str = setting(
-        "2",
+        "3",
         "How many TaskManagers, of one slot and about 1.2 GiB each",
         pattern=r"[1-9]\d?",
         form="a whole number, 1 to 99",

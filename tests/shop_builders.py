@@ -1,6 +1,7 @@
 """Rows of the simulated shop, what was done to them, and what was ordered there, by intent, with their ledgers."""
 
-from events import Order, OrderLine
+from events import EnrichedOrder, Order, OrderLine
+from local.demo.order_proof import expectations
 from local.services.ledger import LedgerContent, LedgerRecord
 from local.services.shop.rows import CustomerRow, ProductRow, Row
 from local.services.shop.shop_ledger import Outcome, ShopLedgerContent, TransactionRecord
@@ -74,3 +75,8 @@ def shop(*changes: tuple[str, Statement]) -> ShopLedgerContent:
     """What the shop knew at first, and what was done to it at what time."""
     transactions = (record(number, each, at=event_time(at)) for number, (at, each) in enumerate(changes, start=1))
     return ShopLedgerContent(KNOWN, tuple(transactions), None)
+
+
+def enriched(each: Order, content: ShopLedgerContent | None = None) -> EnrichedOrder:
+    """What must come of one order in the end, by what the shop knows."""
+    return expectations(sent(each), content or shop(), within_hours=24)[each.order_id].result

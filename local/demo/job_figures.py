@@ -1,4 +1,4 @@
-"""What does the job say of itself? Its own counts, from Flink's REST API."""
+"""What does the fraud job say of itself? Its own counts, from Flink's REST API."""
 
 from dataclasses import dataclass
 

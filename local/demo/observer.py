@@ -1,4 +1,4 @@
-"""What does an outsider see in the topics? Counts, alerts, dead letters, and how long an alert takes."""
+"""What does an outsider see in the topics? Counts, alerts, enriched orders, dead letters, how long an alert takes."""
 
 import time
 from collections import deque
@@ -10,21 +10,27 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors import topics
 from connectors.settings import Settings
-from events import DeadLetter, FraudAlert, Payment
+from events import DeadLetter, EnrichedOrder, FraudAlert, Payment
 
 _REMEMBERED = 100_000
 """Payments whose arrival is remembered, to measure how long their alerts take."""
 _LIVE_MS = 30_000
 """A payment counts for latency if it happened at most so long before it was seen: a backlog says nothing of speed."""
 
+Noteworthy = FraudAlert | EnrichedOrder
+
 _WATCHED = (
     topics.ORDERS,
     topics.PAYMENTS,
+    topics.CUSTOMER_CHANGES,
+    topics.PRODUCT_CHANGES,
+    topics.ENRICHED_ORDERS,
     topics.FRAUD_ALERTS,
     topics.SHADOW_HITS,
     topics.LATE_PAYMENTS,
     topics.DEAD_LETTERS,
 )
+_CHANGES = {topics.CUSTOMER_CHANGES.name, topics.PRODUCT_CHANGES.name}
 
 
 @dataclass
@@ -34,13 +40,15 @@ class Observed:
     records: dict[str, int] = field(default_factory=lambda: {topic.name: 0 for topic in _WATCHED})
     """Number of records by topic."""
     alerts: list[FraudAlert] = field(default_factory=list)
+    enriched: list[EnrichedOrder] = field(default_factory=list)
+    """All revisions of all orders."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     """From seeing a payment to seeing the alert that it caused, both by the same consumer."""
 
-    def dead_letters_of(self, topic: topics.Topic) -> list[DeadLetter]:
-        """Those whose record came from one topic."""
-        return [letter for letter in self.dead_letters if letter.source_topic == topic.name]
+    def dead_letters_of(self, job: str) -> list[DeadLetter]:
+        """Those that one job wrote: each job that reads a topic has its own."""
+        return [letter for letter in self.dead_letters if letter.rejected_by == job]
 
     def latency_ms(self, share: float) -> float | None:
         """A percentile of the latencies (0.99: p99), in milliseconds; None without any."""
@@ -49,7 +57,10 @@ class Observed:
 
 
 class Observer:
-    """Reads the topics from their beginning, in no consumer group: nobody notices."""
+    """Reads the topics from their beginning, in no consumer group: nobody notices.
+
+    Of the shop's changes it reads those that come after its own start, not what was there before.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.observed = Observed()
@@ -59,22 +70,24 @@ class Observer:
             bootstrap_servers=settings.kafka_bootstrap_servers.split(","),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",
             max_poll_records=2000,
         )
         self._partitions = [
             TopicPartition(topic.name, number) for topic in _WATCHED for number in range(topic.partitions)
         ]
         self._consumer.assign(self._partitions)
-        self._consumer.seek_to_beginning(*self._partitions)
+        self._consumer.seek_to_beginning(*(each for each in self._partitions if each.topic not in _CHANGES))
+        self._consumer.seek_to_end(*(each for each in self._partitions if each.topic in _CHANGES))
 
-    def look(self, seconds: float) -> list[FraudAlert]:
-        """Take in what comes within so many seconds at the most; the alerts among it."""
-        before = len(self.observed.alerts)
+    def look(self, seconds: float) -> list[Noteworthy]:
+        """Take in what comes within so many seconds at the most; the alerts and enriched orders among it."""
+        found = []
         for records in self._consumer.poll(timeout_ms=round(seconds * 1000)).values():
             now = time.time() * 1000
             for record in records:
-                self._take(record, now)
-        return self.observed.alerts[before:]
+                found.append(self._take(record, now))
+        return [event for event in found if event is not None]
 
     def look_to_the_end(self, deadline_seconds: float) -> None:
         """Take in all that is in the topics now.
@@ -93,14 +106,19 @@ class Observer:
         """Let go of the connection."""
         self._consumer.close()
 
-    def _take(self, record: ConsumerRecord, now: float) -> None:
+    def _take(self, record: ConsumerRecord, now: float) -> Noteworthy | None:
         self.observed.records[record.topic] += 1
-        if record.topic == topics.PAYMENTS.name:
-            self._payment(record, now)
-        elif record.topic == topics.FRAUD_ALERTS.name:
-            self._alert(msgspec.json.decode(record.value, type=FraudAlert), now)
-        elif record.topic == topics.DEAD_LETTERS.name:
-            self.observed.dead_letters.append(msgspec.json.decode(record.value, type=DeadLetter))
+        match record.topic:
+            case topics.PAYMENTS.name:
+                self._payment(record, now)
+            case topics.FRAUD_ALERTS.name:
+                return self._alert(msgspec.json.decode(record.value, type=FraudAlert), now)
+            case topics.ENRICHED_ORDERS.name:
+                self.observed.enriched.append(msgspec.json.decode(record.value, type=EnrichedOrder))
+                return self.observed.enriched[-1]
+            case topics.DEAD_LETTERS.name:
+                self.observed.dead_letters.append(msgspec.json.decode(record.value, type=DeadLetter))
+        return None
 
     def _payment(self, record: ConsumerRecord, now: float) -> None:
         if now - record.timestamp > _LIVE_MS:
@@ -114,8 +132,9 @@ class Observer:
         if len(self._order_of_arrival) > _REMEMBERED:
             self._arrivals.pop(self._order_of_arrival.popleft(), None)
 
-    def _alert(self, alert: FraudAlert, now: float) -> None:
+    def _alert(self, alert: FraudAlert, now: float) -> FraudAlert:
         self.observed.alerts.append(alert)
         arrived = self._arrivals.get(alert.payment_id)
         if arrived is not None and alert.event_type != "fraud_alert.closed":
             self.observed.latencies_ms.append(now - arrived)
+        return alert

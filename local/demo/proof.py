@@ -4,10 +4,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.topics import PAYMENTS
+from connectors.topics import ORDERS, PAYMENTS, Topic
 from events import FraudAlert
 from local.demo.observer import Observed
 from local.services.ledger import Incident, LedgerContent
+
+FRAUD_DETECTION, ORDER_ENRICHMENT, WAREHOUSE = "fraud_detection", "order_enrichment", "warehouse"
+"""The jobs, in the order in which one needs what the others write."""
+READERS: dict[str, Topic] = {FRAUD_DETECTION: PAYMENTS, ORDER_ENRICHMENT: ORDERS, WAREHOUSE: PAYMENTS}
+"""By job, the topic that it reads of those into which the services put poison."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def findings(ledger: LedgerContent, observed: Observed, accepted: int, restarts:
         restarts: how often the job restarted, which sets its own counts back.
     """
     sent = ledger.of_topic(PAYMENTS.name)
-    rejected = observed.dead_letters_of(PAYMENTS)
+    rejected = observed.dead_letters_of(FRAUD_DETECTION)
     in_kafka = len(sent.arrived)
     yield Finding(
         "payments sent = payments in Kafka",
@@ -52,16 +57,22 @@ def findings(ledger: LedgerContent, observed: Observed, accepted: int, restarts:
         + (f" (the job restarted {restarts} times, so its count is short)" if restarts else ""),
         in_kafka == accepted + len(rejected),
     )
-    coordinates = {(each.source_topic, each.source_partition, each.source_offset) for each in rejected}
-    planted = set(sent.poison)
-    yield Finding(
-        "every poison record is a dead letter, and nothing else is",
-        f"{len(planted & coordinates):,} of {len(planted):,}, {len(coordinates - planted):,} others",
-        planted == coordinates,
-    )
     ids = Counter(alert.event_id for alert in observed.alerts)
     yield Finding("alert ids are unique", f"{len(ids):,} ids of {len(observed.alerts):,} alerts", _all_once(ids))
     yield Finding("fraud was seen", f"{len(ids):,} alerts", bool(ids) or not sent.incidents)
+
+
+def poison_findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
+    """What must be so of the dead letters of each job."""
+    for job, topic in READERS.items():
+        planted = set(ledger.of_topic(topic.name).poison)
+        letters = observed.dead_letters_of(job)
+        coordinates = {(each.source_topic, each.source_partition, each.source_offset) for each in letters}
+        yield Finding(
+            f"{job}: every poison record of {topic.name} is a dead letter, nothing else is",
+            f"{len(planted & coordinates):,} of {len(planted):,}, {len(coordinates - planted):,} others",
+            planted == coordinates,
+        )
 
 
 def _all_once(counts: Counter[str]) -> bool:

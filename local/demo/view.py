@@ -13,10 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors import topics
-from events import FraudAlert
-from local.demo.observer import Observed
+from events import EnrichedLine, EnrichedOrder, FraudAlert
+from local.demo.observer import Noteworthy, Observed
+from local.demo.proof import FRAUD_DETECTION
+from local.services.places import in_words
 
-_SHOWN_ALERTS = 14
+_SHOWN_ALERTS = 10
+_SHOWN_ORDERS = 6
+_SHOWN_LINES = 2
+_PLAIN_ORDERS_A_TICK = 1
 _PLAIN_EVERY_SECONDS = 5.0
 _STYLES = {"opened": "bold red", "escalated": "bold magenta", "closed": "dim"}
 
@@ -29,6 +34,9 @@ class Figures:
     payments: int
     payments_a_second: float
     orders: int
+    shop_changes: int
+    enriched: int
+    incomplete: int
     alerts: int
     dead_letters: int
     late: int
@@ -43,7 +51,6 @@ class Figures:
         return [
             ("payments in", f"{self.payments:,}"),
             ("a second", f"{self.payments_a_second:,.0f}"),
-            ("orders in", f"{self.orders:,}"),
             ("alerts out", f"{self.alerts:,}"),
             ("dead letters", f"{self.dead_letters:,}"),
             ("late", f"{self.late:,}"),
@@ -51,6 +58,15 @@ class Figures:
             ("lag", f"{self.lag:,}"),
             ("p50", _milliseconds(self.p50_ms)),
             ("p99", _milliseconds(self.p99_ms)),
+        ]
+
+    def order_cells(self) -> list[tuple[str, str]]:
+        """The same of orders and of what they are enriched with."""
+        return [
+            ("orders in", f"{self.orders:,}"),
+            ("enriched", f"{self.enriched:,}"),
+            ("incomplete", f"{self.incomplete:,}"),
+            ("shop changes", f"{self.shop_changes:,}"),
         ]
 
 
@@ -70,11 +86,15 @@ def figures(
         payments=payments,
         payments_a_second=payments_a_second,
         orders=seen[topics.ORDERS.name],
+        shop_changes=seen[topics.CUSTOMER_CHANGES.name] + seen[topics.PRODUCT_CHANGES.name],
+        enriched=len({order.order_id for order in observed.enriched}),
+        incomplete=len({order.order_id for order in observed.enriched})
+        - sum(1 for order in observed.enriched if order.complete),
         alerts=len(observed.alerts),
         dead_letters=len(observed.dead_letters),
         late=seen[topics.LATE_PAYMENTS.name],
         shadow_hits=seen[topics.SHADOW_HITS.name],
-        lag=max(0, payments_before - accepted - len(observed.dead_letters_of(topics.PAYMENTS))),
+        lag=max(0, payments_before - accepted - len(observed.dead_letters_of(FRAUD_DETECTION))),
         p50_ms=observed.latency_ms(0.5),
         p99_ms=observed.latency_ms(0.99),
     )
@@ -82,11 +102,33 @@ def figures(
 
 def alert_line(alert: FraudAlert) -> str:
     """An alert in one line: when, what, which card, how much, why."""
-    at = datetime.fromtimestamp(alert.event_time / 1000, UTC).strftime("%H:%M:%S")
     step = alert.event_type.removeprefix("fraud_alert.")
-    amount = f"{alert.amount_minor / 100:,.2f} {alert.currency}"
+    amount = in_words(alert.amount_minor, alert.currency)
     rules = ", ".join(broken.rule for broken in alert.rules)
-    return f"{at}  {step:<9}  {alert.card_id:<14}  {amount:>14}  {alert.payment_count:>3} payments  {rules}"
+    return (
+        f"{_clock_time(alert.event_time)}  {step:<9}  {alert.card_id:<14}  {amount:>14}"
+        f"  {alert.payment_count:>3} payments  {rules}"
+    )
+
+
+def order_line(order: EnrichedOrder) -> str:
+    """An enriched order in one line: when, who, how much, what; what isn't known stays a question mark and its id."""
+    step = "ordered" if order.revision == 1 else "corrected"
+    customer = f"{order.customer_name} ({order.customer_tier})" if order.customer_name else f"? {order.customer_id}"
+    lines = [_piece(line) for line in order.lines[:_SHOWN_LINES]]
+    more = [f"{len(order.lines) - _SHOWN_LINES} more"] if len(order.lines) > _SHOWN_LINES else []
+    return (
+        f"{_clock_time(order.event_time)}  {step:<9}  {customer:<28}  {in_words(order.total_minor, order.currency):>14}"
+        f"  {', '.join(lines + more)}"
+    )
+
+
+def _piece(line: EnrichedLine) -> str:
+    return f"{line.quantity} {line.name or f'? {line.product_id}'}"
+
+
+def _clock_time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%H:%M:%S")
 
 
 class View(Protocol):
@@ -96,16 +138,17 @@ class View(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def show(self, figures: Figures, alerts: Sequence[FraudAlert]) -> None:
-        """Show the numbers, and the alerts that are new."""
+    def show(self, figures: Figures, events: Sequence[Noteworthy]) -> None:
+        """Show the numbers, and what is new."""
 
 
 class LiveView:
-    """For a terminal: numbers on top, the latest alerts below, drawn in place."""
+    """For a terminal: numbers on top, the latest alerts and orders below, drawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=4, transient=False)
-        self._latest: deque[FraudAlert] = deque(maxlen=_SHOWN_ALERTS)
+        self._alerts: deque[FraudAlert] = deque(maxlen=_SHOWN_ALERTS)
+        self._orders: deque[EnrichedOrder] = deque(maxlen=_SHOWN_ORDERS)
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -114,21 +157,31 @@ class LiveView:
     def __exit__(self, *_: object) -> None:
         self._live.__exit__(None, None, None)
 
-    def show(self, figures: Figures, alerts: Sequence[FraudAlert]) -> None:
-        self._latest.extend(alert for alert in alerts if alert.event_type != "fraud_alert.closed")
-        table = Table(title=f"{figures.seconds_left:.0f} s to go", title_justify="left", expand=False)
-        for name, _ in figures.cells():
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_row(*(value for _, value in figures.cells()))
-        lines = [
+    def show(self, figures: Figures, events: Sequence[Noteworthy]) -> None:
+        for event in events:
+            if isinstance(event, EnrichedOrder):
+                self._orders.append(event)
+            elif event.event_type != "fraud_alert.closed":
+                self._alerts.append(event)
+        alerts = [
             Text(alert_line(alert), style=_STYLES[alert.event_type.removeprefix("fraud_alert.")])
-            for alert in self._latest
+            for alert in self._alerts
         ]
-        self._live.update(Group(table, *lines))
+        orders = [Text(order_line(order), style="" if order.complete else "yellow") for order in self._orders]
+        to_go = f"{figures.seconds_left:.0f} s to go"
+        self._live.update(Group(_table(to_go, figures.cells()), *alerts, _table("", figures.order_cells()), *orders))
+
+
+def _table(title: str, cells: Sequence[tuple[str, str]]) -> Table:
+    table = Table(title=title, title_justify="left", expand=False)
+    for name, _ in cells:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row(*(value for _, value in cells))
+    return table
 
 
 class PlainView:
-    """For a file or a pipe: a line for each alert, and the numbers every few seconds."""
+    """For a file or a pipe: a line for each alert and for some orders, and the numbers every few seconds."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -139,12 +192,16 @@ class PlainView:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def show(self, figures: Figures, alerts: Sequence[FraudAlert]) -> None:
-        for alert in alerts:
-            print(alert_line(alert), flush=True)
+    def show(self, figures: Figures, events: Sequence[Noteworthy]) -> None:
+        orders = [event for event in events if isinstance(event, EnrichedOrder)]
+        alerts = [event for event in events if isinstance(event, FraudAlert)]
+        unusual = [order for order in orders if not order.complete or order.revision > 1]
+        for line in (*map(alert_line, alerts), *map(order_line, (unusual + orders)[:_PLAIN_ORDERS_A_TICK])):
+            print(line, flush=True)
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _PLAIN_EVERY_SECONDS
-            print(", ".join(f"{name} {value}" for name, value in figures.cells()), flush=True)
+            cells = (*figures.cells(), *figures.order_cells())
+            print(", ".join(f"{name} {value}" for name, value in cells), flush=True)
 
 
 def _milliseconds(value: float | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from local.demo.order_proof import Expectation, Revenue, revenue, some
 from local.demo.proof import Finding
 from local.services.ledger import LedgerContent
+from local.services.places import in_words
 from local.services.shop.rows import CustomerRow, ProductRow, checksum
 from local.services.shop.shop_ledger import ShopLedgerContent
 
@@ -77,8 +78,9 @@ def _same(claim: str, expected: Iterable[str], found: Iterable[str]) -> Finding:
 
 def _same_money(expected: Revenue, found: Revenue) -> Finding:
     wrong = [
-        f"{' '.join(key)}: {found.get(key, 0):,} minor units, not {expected.get(key, 0):,}"
-        for key in expected.keys() | found.keys()
-        if expected.get(key, 0) != found.get(key, 0)
+        f"{category}: {in_words(found.get((category, currency), 0), currency)}, not"
+        f" {in_words(expected.get((category, currency), 0), currency)}"
+        for category, currency in expected.keys() | found.keys()
+        if expected.get((category, currency), 0) != found.get((category, currency), 0)
     ]
     return Finding("revenue by category and currency, to the penny", f"{len(expected):,} sums{some(wrong)}", not wrong)

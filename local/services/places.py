@@ -98,6 +98,12 @@ def in_base(amount_minor: int, currency: str) -> int:
     return max(1, round(amount_minor / money.minor_units * money.euros * 100))
 
 
+def in_words(amount_minor: int, currency: str) -> str:
+    """As people write it."""
+    decimals = 2 if _MONEY[currency].minor_units == 100 else 0
+    return f"{amount_minor / _MONEY[currency].minor_units:,.{decimals}f} {currency}"
+
+
 def distance_km(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
     """Great-circle distance by the haversine formula, on a sphere of the earth's mean radius."""
     phi, other_phi = radians(latitude), radians(other_latitude)

@@ -7,7 +7,7 @@ from local.demo.order_proof import Expectation, expectations, findings, revenue
 from local.services.shop.shop_ledger import ShopLedgerContent
 from local.services.shop.state import Statement
 from tests.builders import event_time
-from tests.shop_builders import KNOWN, customer, line, placed, product, record, sent, shop
+from tests.shop_builders import KNOWN, customer, enriched, line, placed, product, record, sent, shop
 
 NOON = event_time("12:00:00")
 
@@ -17,8 +17,7 @@ def expected(content: ShopLedgerContent, *orders: Order) -> dict[str, Expectatio
 
 
 def result(content: ShopLedgerContent, each: Order) -> EnrichedOrder:
-    """What must come of one order in the end."""
-    return expected(content, each)[each.order_id].result
+    return enriched(each, content)
 
 
 def second(result: EnrichedOrder) -> EnrichedOrder:

@@ -2,7 +2,7 @@
 
 from events import BrokenRule, DeadLetter, FraudAlert
 from local.demo.observer import Observed
-from local.demo.proof import cards_wrongly_suspected, caught, findings
+from local.demo.proof import cards_wrongly_suspected, caught, findings, poison_findings
 from local.services.ledger import LedgerContent, LedgerRecord
 
 
@@ -24,7 +24,7 @@ def sent(offset: int, kind: str = "good", *, card: str = "c1", incident: str | N
     )
 
 
-def dead_letter(offset: int) -> DeadLetter:
+def dead_letter(offset: int, job: str = "fraud_detection") -> DeadLetter:
     return DeadLetter(
         event_id=f"payments-0-{offset}",
         event_time=0,
@@ -35,7 +35,7 @@ def dead_letter(offset: int) -> DeadLetter:
         source_headers={},
         payload=b"{",
         reason="torn",
-        rejected_by="fraud_detection",
+        rejected_by=job,
     )
 
 
@@ -65,14 +65,15 @@ LEDGER = LedgerContent((sent(0), sent(1, "poison:truncated"), sent(2, incident="
 def observed(*, dead_letters: list[DeadLetter] | None = None, alerts: list[FraudAlert] | None = None) -> Observed:
     seen = Observed(
         alerts=[alert("a1", "p2")] if alerts is None else alerts,
-        dead_letters=[dead_letter(1)] if dead_letters is None else dead_letters,
+        dead_letters=[dead_letter(1), dead_letter(1, "warehouse")] if dead_letters is None else dead_letters,
     )
     seen.records["payments"] = 4
     return seen
 
 
 def broken(seen: Observed, accepted: int = 3) -> list[str]:
-    return [finding.claim for finding in findings(LEDGER, seen, accepted, restarts=0) if not finding.holds]
+    found = [*findings(LEDGER, seen, accepted, restarts=0), *poison_findings(LEDGER, seen)]
+    return [finding.claim for finding in found if not finding.holds]
 
 
 def test_all_claims_hold_when_nothing_is_missing() -> None:
@@ -84,8 +85,15 @@ def test_a_payment_that_nobody_saw_breaks_the_sum() -> None:
 
 
 def test_a_dead_letter_with_wrong_coordinates_is_found() -> None:
-    assert broken(observed(dead_letters=[dead_letter(2)])) == [
-        "every poison record is a dead letter, and nothing else is"
+    assert broken(observed(dead_letters=[dead_letter(2), dead_letter(1, "warehouse")])) == [
+        "fraud_detection: every poison record of payments is a dead letter, nothing else is"
+    ]
+
+
+def test_each_job_that_reads_a_topic_owes_the_dead_letters() -> None:
+    assert broken(observed(dead_letters=[dead_letter(1), dead_letter(1, "order_enrichment")])) == [
+        "order_enrichment: every poison record of orders is a dead letter, nothing else is",
+        "warehouse: every poison record of payments is a dead letter, nothing else is",
     ]
 
 

@@ -1,0 +1,70 @@
+"""What is in the shop's database and in the warehouse now?"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from psycopg import sql
+
+from connectors.settings import Settings
+from local.demo.warehouse_proof import ShopTables, Warehouse
+from local.services.shop.database import columns, read_all
+from local.services.shop.rows import CUSTOMERS, PRODUCTS, RowT, Table
+from ops.postgres import Connection, connecting
+from ops.warehouse import address
+
+STATEMENT_SECONDS = 30
+
+ORDERS = "SELECT order_id, complete FROM warehouse.fact_order"
+REVENUE = """
+SELECT line.category, line.currency, sum(line.line_total_minor)::bigint
+FROM warehouse.fact_order_line AS line
+JOIN warehouse.fact_order AS placed USING (order_id)
+WHERE placed.complete
+GROUP BY line.category, line.currency
+"""
+PAYMENTS = "SELECT payment_id FROM warehouse.fact_payment"
+ALERTS = "SELECT event_id FROM warehouse.fact_alert"
+
+
+def read_shop(settings: Settings) -> ShopTables:
+    """The shop's tables.
+
+    Raises:
+        DatabaseError, ShopError: they can't be read.
+    """
+    customers, products = read_all(settings)
+    return ShopTables(tuple(customers), tuple(products))
+
+
+def read_warehouse(settings: Settings) -> Warehouse:
+    """What the proofs need of the warehouse, as it was at one moment.
+
+    Raises:
+        DatabaseError: it can't be reached.
+    """
+    with _one_moment(settings) as connection:
+        return Warehouse(
+            orders=dict(connection.execute(ORDERS).fetchall()),
+            revenue={(category, currency): total for category, currency, total in connection.execute(REVENUE)},
+            shop=ShopTables(
+                customers=_current(connection, CUSTOMERS, "dim_customer", "is_current AND NOT deleted"),
+                products=_current(connection, PRODUCTS, "dim_product", "NOT deleted"),
+            ),
+            payments=frozenset(payment_id for (payment_id,) in connection.execute(PAYMENTS)),
+            alerts=frozenset(event_id for (event_id,) in connection.execute(ALERTS)),
+        )
+
+
+@contextmanager
+def _one_moment(settings: Settings) -> Iterator[Connection]:
+    with connecting(address(settings), STATEMENT_SECONDS) as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection
+
+
+def _current(connection: Connection, table: Table[RowT], dimension: str, condition: str) -> tuple[RowT, ...]:
+    """The rows of a dimension as rows of the shop's table, whose columns it has, too."""
+    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+        columns(table), sql.Identifier("warehouse", dimension), sql.SQL(condition)
+    )
+    return tuple(table.row(*row) for row in connection.execute(query))

@@ -1,0 +1,108 @@
+"""How do the simulated services run in the demo? As processes of their own, each with a ledger."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.services.ledger import Ledger, LedgerContent
+from local.services.orders import customers_for
+from local.services.shop.shop_ledger import ShopLedger, ShopLedgerContent
+
+END_SECONDS = 60.0
+PAYMENTS_AN_ORDER = 40
+SHOP_CHANGES_A_SECOND = 10.0
+MOST_CUSTOMERS = 100_000
+"""All are captured, remembered by the jobs and loaded before the first order; more would only make one wait longer."""
+
+
+class ServiceError(RuntimeError):
+    """A service failed; the text is what it said."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """The order service, the payment service and the shop of one demo."""
+
+    folder: Path
+    """Of their ledgers, and of what they say."""
+    seconds: float
+    rate: float
+    """Payments a second."""
+    seed: int
+
+    @property
+    def customers(self) -> int:
+        """How many the shop has at first."""
+        return min(MOST_CUSTOMERS, customers_for(self._orders_a_second))
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A service, ended with the block."""
+        with self._output(name).open("wb") as output:
+            service = subprocess.Popen(
+                [sys.executable, "-m", f"local.services.{name}", *self.arguments[name]],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield service
+        finally:
+            if service.poll() is None:
+                service.terminate()
+                try:
+                    service.wait(END_SECONDS)
+                except subprocess.TimeoutExpired:
+                    service.kill()
+                    service.wait()
+
+    @property
+    def arguments(self) -> dict[str, list[str]]:
+        """By module of `local.services`. The shop and the order service go by one timetable: they start together."""
+        faults = ["--duplicates", "0.005", "--out-of-order-seconds", "3", "--late", "0.001", "--poison", "0.01"]
+        arguments = {
+            "shop": ["--rate", str(SHOP_CHANGES_A_SECOND), "--customers", str(self.customers)],
+            "order_service": ["--rate", str(self._orders_a_second), "--customers", str(self.customers), *faults],
+            "payment_service": ["--rate", str(self.rate), "--orders", "--fraud-share", "0.01", *faults],
+        }
+        common = ["--seconds", str(self.seconds), "--seed", str(self.seed), "--quiet"]
+        return {name: [*common, *own, "--ledger", str(self._ledger(name))] for name, own in arguments.items()}
+
+    def require_success(self, name: str, status: int) -> None:
+        """Of a service that has ended.
+
+        Raises:
+            ServiceError: its exit status says that it failed.
+        """
+        if status:
+            said = self._output(name).read_text(errors="replace").strip()
+            raise ServiceError(f"{name} failed: {said[-1000:]}")
+
+    def sent(self) -> LedgerContent:
+        """What the order service and the payment service sent to Kafka.
+
+        Raises:
+            LedgerError: a ledger can't be read.
+        """
+        contents = [Ledger.read(self._ledger(name)) for name in ("order_service", "payment_service")]
+        return LedgerContent(tuple(record for content in contents for record in content.records), None)
+
+    def shop(self) -> ShopLedgerContent:
+        """What was done to the shop's tables.
+
+        Raises:
+            LedgerError: the ledger can't be read.
+        """
+        return ShopLedger.read(self._ledger("shop"))
+
+    @property
+    def _orders_a_second(self) -> float:
+        return self.rate / PAYMENTS_AN_ORDER
+
+    def _ledger(self, name: str) -> Path:
+        return self.folder / f"{name}.ledger"
+
+    def _output(self, name: str) -> Path:
+        return self.folder / f"{name}.out"

@@ -1,0 +1,50 @@
+"""The demo's services agree on the world that they simulate, and a failure of one is told in its own words."""
+
+from pathlib import Path
+
+import pytest
+
+from local.demo.services import ServiceError, Services
+
+
+def services(folder: Path) -> Services:
+    return Services(folder, seconds=1, rate=200, seed=7)
+
+
+def option(arguments: list[str], name: str) -> str:
+    return arguments[arguments.index(name) + 1]
+
+
+def test_the_shop_has_the_customers_whom_the_order_service_lets_order(tmp_path: Path) -> None:
+    demo = services(tmp_path)
+
+    numbers = {name: option(demo.arguments[name], "--customers") for name in ("shop", "order_service")}
+
+    assert numbers == {"shop": "90000", "order_service": "90000"}
+    assert demo.customers == 90_000
+
+
+def test_each_service_has_a_ledger_of_its_own(tmp_path: Path) -> None:
+    ledgers = {option(arguments, "--ledger") for arguments in services(tmp_path).arguments.values()}
+
+    assert len(ledgers) == 3
+
+
+def test_a_service_that_fails_is_told_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    demo = services(tmp_path)
+    monkeypatch.setenv("MILLRACE_SHOP_DATABASE_URL", "postgresql://127.0.0.1:9/shop")
+
+    with demo.running("shop") as shop:
+        status = shop.wait(60)
+
+    with pytest.raises(ServiceError, match=r"shop failed: Error: no PostgreSQL answers"):
+        demo.require_success("shop", status)
+
+
+def test_a_service_that_still_runs_ends_with_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+
+    with services(tmp_path).running("order_service") as orders:
+        assert orders.poll() is None
+
+    assert orders.returncode is not None
