@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from connectors.change_capture import CONNECTOR, SLOT
+from connectors.change_capture import CONNECTOR, PUBLICATION, SLOT
 from connectors.settings import Settings
 from connectors.topics import CUSTOMER_CHANGES
 from local.services.shop.database import connect, make_tables
@@ -382,6 +382,22 @@ def test_after_the_slot_was_lost_apply_tells_what_happened_meanwhile(
     assert healthy(settings)
     assert copies_agree(settings)
     shop.execute("DELETE FROM shop.products WHERE product_id = 'p-unseen'")
+
+
+def test_after_the_publication_was_dropped_apply_tells_what_happened_meanwhile(
+    shop: Connection, stream: Stream, settings: Settings
+) -> None:
+    shop.execute(f"DROP PUBLICATION {PUBLICATION}".encode())
+    make_product(shop, "p-unpublished")
+    told = faults(settings)
+
+    change_capture.apply(settings)
+
+    assert f"there is no publication {PUBLICATION}" in told
+    assert [record.body["op"] for record in stream.of("p-unpublished")] == ["r"]
+    assert healthy(settings)
+    assert copies_agree(settings)
+    shop.execute("DELETE FROM shop.products WHERE product_id = 'p-unpublished'")
 
 
 def test_apply_does_nothing_where_nothing_is_to_do(settings: Settings) -> None:
