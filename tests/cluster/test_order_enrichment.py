@@ -69,7 +69,11 @@ def _record(topic: Topic, event: Event) -> Record:
 
 
 def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False) -> Any:
-    """The job over the records of a folder; the clock stands still unless it stays open."""
+    """The job over the records of a folder; the clock ticks once unless it stays open.
+
+    Uids are left to Flink, which derives them from the graph: those of SQL count on in one JVM, so that a second
+    plan here has others than the first. A job that is submitted is planned in a JVM of its own.
+    """
     for table in TOPICS:
         create_table(tables, table, folder / table, stay_open)
     for table in order_enrichment.SINKS:
@@ -77,7 +81,8 @@ def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False
     tables.execute_sql(sql.read("tables/clock.sql", variables("test", SETTINGS)))
     if not stay_open:
         tables.execute_sql("""
-            CREATE TEMPORARY TABLE clock WITH ('connector' = 'datagen', 'number-of-rows' = '1', 'fields.tick.min' = '0')
+            CREATE TEMPORARY TABLE clock
+            WITH ('connector' = 'datagen', 'number-of-rows' = '1', 'scan.parallelism' = '1')
             LIKE clock (EXCLUDING OPTIONS)
         """)
     return order_enrichment.define(tables, SETTINGS)
