@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
@@ -17,6 +18,7 @@ from local.services.clock import Clock
 from local.services.outgoing import Outgoing
 from local.services.progress import Progress
 from local.services.publishing import publish_all
+from ops import pipelines
 from ops.flink_rest import ask
 from ops.jobs import JobId, cancel, stop_with_savepoint, wait_until_running
 from ops.submit import submit
@@ -107,6 +109,7 @@ class Deployment:
         begin_at: Mapping[TopicPartition, int] | None = None,
         *,
         job: str = JOB,
+        pipeline: str = "",
         inputs: Sequence[topics.Topic] = (topics.PAYMENTS,),
         outputs: Sequence[topics.Topic] = OUTPUTS,
     ) -> None:
@@ -115,10 +118,11 @@ class Deployment:
         Args:
             name: of the consumer group's prefix.
             begin_at: where in the inputs it begins; behind all that is there if not given.
+            pipeline: name or path of a SQL pipeline, which is then the job.
         """
         self.settings = replace(settings, consumer_group_prefix=name)
-        self._job = job
-        self._group = f"{name}.{job}"
+        self._job, self._submit = (pipeline, pipelines.submit) if pipeline else (job, submit)
+        self._group = f"{name}.{Path(self._job).stem}"
         self._inputs = partitions(inputs)
         self._outputs = outputs
         with consumer_of(self.settings, self._group) as consumer:
@@ -130,7 +134,7 @@ class Deployment:
 
     def start(self, *, savepoint: str | None = None, options: Mapping[str, str] | None = None) -> None:
         """Submit the job and wait until it runs."""
-        self.job_id = submit(
+        self.job_id = self._submit(
             self._job, self.settings, savepoint=savepoint, options=FAST_CHECKPOINTS | dict(options or {})
         )
         wait_until_running(self.settings, self.job_id)

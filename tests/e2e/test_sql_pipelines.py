@@ -1,0 +1,171 @@
+"""SQL pipelines on the real stack: one of ours, and a user's own file that lies outside the checkout."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import NewTopic
+
+from connectors import topics
+from connectors.settings import Settings
+from events import DeadLetter, DeclinedRate, Payment
+from local.services.outgoing import GOOD, Outgoing
+from local.settings import CHECKOUT
+from local.stack.supervisor import Stack
+from ops import pipelines
+from ops import topics as topic_operations
+from ops.submit import SubmitError
+from tests.builders import payment
+from tests.e2e.deployment import Deployment, records_from, wait_for
+
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+MINE = """\
+-- Payments that are large.
+-- One row per: payment. Keyed by: card_id.
+-- Late: never; nothing waits.
+CREATE TABLE large_payments (card_id STRING, payment_id STRING, amount_minor BIGINT) WITH (
+    'connector' = 'kafka',
+    'topic' = 'large-payments',
+    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'key.format' = 'raw',
+    'key.fields' = 'card_id',
+    'value.format' = 'json'
+);
+
+INSERT INTO large_payments
+SELECT card_id, payment_id, amount_minor
+FROM payments
+WHERE error IS NULL AND amount_minor > 100000;
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its settings are in the environment
+    """The shared stack with its topics; a partition that is quiet for a second holds nothing back."""
+    settings = Settings.from_environment()
+    topic_operations.apply(settings)
+    return replace(settings, source_idle_seconds="1")
+
+
+@contextmanager
+def running(settings: Settings, name: str, pipeline: str) -> Iterator[Deployment]:
+    """A pipeline that reads what is published from now on."""
+    outputs = (topics.DECLINED_RATES, topics.DEAD_LETTERS)
+    deployment = Deployment(settings, name, pipeline=pipeline, outputs=outputs)
+    try:
+        deployment.start()
+        yield deployment
+    finally:
+        deployment.cancel()
+
+
+def sent(event: Payment) -> Outgoing:
+    return Outgoing(topics.PAYMENTS, event.card_id.encode(), event.event_time, event.event_time, GOOD, event)
+
+
+def test_a_pipeline_of_ours_says_what_it_counted_and_what_came_too_late(settings: Settings) -> None:
+    hour = round(time.time() * 1000) // HOUR_MS * HOUR_MS - 5 * HOUR_MS
+
+    def paid(name: str, minute: float, status: str = "authorized") -> Outgoing:
+        event_time = hour + round(minute * MINUTE_MS)
+        return sent(payment("c-sql", payment_id=name, event_time=event_time, status=status, country="PT"))
+
+    poison = Outgoing(topics.PAYMENTS, b"c-sql", hour, hour, "poison", None, b"not a payment")
+    with running(settings, "ours", "declined_rates") as deployment:
+
+        def rates() -> dict[int, tuple[int, int]]:
+            found = deployment.outputs().events[topics.DECLINED_RATES.name]
+            return {
+                each.window_start - hour: (each.payments, each.declined)
+                for each in found
+                if isinstance(each, DeclinedRate)
+            }
+
+        def reasons() -> list[str]:
+            found = deployment.outputs().events[topics.DEAD_LETTERS.name]
+            return [
+                each.reason for each in found if isinstance(each, DeadLetter) and each.rejected_by == "declined_rates"
+            ]
+
+        deployment.publish([paid("a", 1), paid("b", 2, "declined"), paid("b", 2, "declined"), poison, paid("c", 180)])
+        wait_for("the hours of the first payments", lambda: 0 in rates())
+        deployment.publish([paid("late", 3)])
+        wait_for("the late payment's dead letter", lambda: len(reasons()) >= 2)
+
+    first_hours = {start: counts for start, counts in rates().items() if start <= 0}
+    assert first_hours == {-minutes * MINUTE_MS: (2, 1) for minutes in range(0, 60, 5)}
+    assert [reason.startswith("late: its last hour was closed") for reason in reasons()] == [False, True]
+
+
+@pytest.fixture
+def large_payments(settings: Settings) -> Iterator[Callable[[], list[dict[str, object]]]]:
+    """A user's own topic, and what is in it now."""
+    topic = TopicPartition("large-payments", 0)
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    admin.create_topics([NewTopic(topic.topic, num_partitions=1, replication_factor=1)])
+    yield lambda: [json.loads(each.value) for each in records_from(settings, {topic: 0})]
+    admin.delete_topics([topic.topic])
+    admin.close()
+
+
+def large_and_small() -> list[Outgoing]:
+    now = round(time.time() * 1000)
+    return [sent(payment(card, amount=amount, event_time=now)) for card, amount in (("small", 999), ("large", 1_001))]
+
+
+LARGE = {"card_id": "large", "payment_id": "large@12:00:00", "amount_minor": 100_100}
+
+
+def test_a_user_s_own_file_outside_the_checkout_runs_on_the_cluster(
+    settings: Settings, tmp_path: Path, large_payments: Callable[[], list[dict[str, object]]]
+) -> None:
+    file = tmp_path / "large_payments.sql"
+    file.write_text(MINE)
+
+    with running(settings, "user", str(file)) as deployment:
+        file.unlink()
+        deployment.publish(large_and_small())
+        deployment.wait_until_all_is_read()
+
+    assert large_payments() == [LARGE]
+
+
+def test_a_user_s_own_file_runs_in_a_cluster_of_its_own(
+    settings: Settings, tmp_path: Path, large_payments: Callable[[], list[dict[str, object]]]
+) -> None:
+    file = tmp_path / "large_payments.sql"
+    file.write_text(MINE)
+    deployment = Deployment(settings, "here", pipeline=str(file), outputs=())
+    deployment.publish(large_and_small())
+
+    command = [sys.executable, "-m", "ops", "sql", "run", str(file)]
+    local = subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | deployment.settings.as_variables())
+    try:
+        wait_for("the large payment", lambda: large_payments() == [LARGE])
+    finally:
+        local.send_signal(signal.SIGINT)
+        local.wait(timeout=30)
+
+
+def test_what_is_wrong_with_a_user_s_file_is_told_by_file_line_and_statement(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "large_payments.sql"
+    file.write_text(MINE.replace("amount_minor\nFROM", "amount\nFROM"))
+
+    with pytest.raises(SubmitError) as told:
+        pipelines.submit(str(file), settings)
+
+    assert str(told.value).endswith(
+        f"{file}, line 14, column 29, in INSERT INTO large_payments: Column 'amount' not found in any table"
+    )
