@@ -1,0 +1,40 @@
+"""A case that fails shows what is missing and what is too much, below each other."""
+
+from tests.builders import event_time
+from tests.pipeline_cases import difference
+
+
+def test_rows_that_agree_in_what_is_named_differ_in_nothing() -> None:
+    expected = [{"country": "DE"}, {"country": "FR", "payments": 2}]
+
+    assert difference(expected, [{"country": "FR", "payments": 2}, {"country": "DE", "payments": 1}]) == ""
+
+
+def test_rows_that_differ_are_shown_among_all_and_aligned() -> None:
+    expected = [{"country": "DE", "payments": 1}, {"country": "FR", "payments": 10}]
+    actual = [{"country": "DE", "payments": 1}, {"country": "FR", "payments": 2}]
+
+    assert difference(expected, actual).splitlines() == [
+        "   country  payments",
+        "   DE       1",
+        "-  FR       10",
+        "+  FR       2",
+    ]
+
+
+def test_a_row_that_comes_twice_is_one_too_many() -> None:
+    assert difference([{"a": 1}], [{"a": 1}, {"a": 1}]).splitlines()[1:] == ["   1", "+  1"]
+
+
+def test_where_nothing_is_expected_all_is_too_much() -> None:
+    assert difference([], [{"a": 1, "b": None}]).splitlines() == ["   a  b", "+  1  null"]
+
+
+def test_milliseconds_are_shown_as_the_times_that_the_case_writes() -> None:
+    expected = [{"at": "12:00:00"}]
+
+    assert difference(expected, [{"at": event_time("12:00:00")}]) == ""
+    assert difference(expected, [{"at": event_time("12:00:00.001")}]).splitlines()[1:] == [
+        "-  12:00:00",
+        "+  12:00:00.001",
+    ]
