@@ -3,7 +3,8 @@
 -- older version that comes after a newer one would push it out before PostgreSQL has seen either. So rows are plainly
 -- inserted, and the tables themselves keep the newest version (sql/tables/warehouse/0001_keep_newest.sql).
 CREATE TABLE warehouse_common WITH (
-    'connector' = 'jdbc',
+    -- Flink's jdbc, but a server that is away ends no TaskManager.
+    'connector' = 'guarded-jdbc',
     -- stringtype: PostgreSQL takes a text for whatever type its column has, such as timestamptz or jsonb.
     -- reWriteBatchedInserts: one INSERT of many rows instead of many of one.
     -- socketTimeout, connectTimeout (seconds): a server that doesn't answer is an error, not a wait for ever.

@@ -299,6 +299,23 @@ def test_a_row_that_postgresql_refuses_is_in_no_error_and_no_log(
     assert "ada@secret.example" not in told(failure.value) + logs(cluster)
 
 
+def test_a_failure_to_write_ends_the_job_and_not_the_taskmanager(
+    loader: Loader, warehouse_connection: Connection
+) -> None:
+    warehouse_connection.execute("ALTER TABLE warehouse.dim_product ADD CONSTRAINT not_one CHECK (lsn <> 1)")
+    try:
+        with pytest.raises(Py4JJavaError):
+            loader.load(product(lsn=1))
+    finally:
+        warehouse_connection.execute("ALTER TABLE warehouse.dim_product DROP CONSTRAINT not_one")
+
+    loader.load(product(lsn=1))
+
+    assert rows(warehouse_connection, "dim_product", "product_id, lsn") == [("p1", 1)]
+    open_connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'millrace.test'"
+    assert warehouse_connection.execute(open_connections).fetchone() == (0,)
+
+
 def told(error: Py4JJavaError) -> str:
     """With all causes, as the web UI shows it."""
     stack_trace: str = java_gateway.get_gateway().jvm.org.apache.flink.util.ExceptionUtils.stringifyException(

@@ -1,0 +1,209 @@
+"""The warehouse on the real stack: after crashes too its tables are what the reference makes of the events."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import psycopg
+import pytest
+import requests
+
+from connectors import topics
+from connectors.settings import Settings
+from events import Event
+from jobs import warehouse
+from local.services.clock import Clock
+from local.services.outgoing import Outgoing
+from local.services.progress import Progress
+from local.services.publishing import publish_all
+from local.stack.supervisor import Stack
+from ops import topics as topic_operations
+from ops import warehouse as warehouse_operations
+from ops import warehouse_checks
+from ops.postgres import connecting
+from tests import reference_warehouse, warehouse_world
+from tests.e2e.deployment import Deployment, wait_for
+
+INPUTS = (
+    topics.CUSTOMER_CHANGES,
+    topics.PRODUCT_CHANGES,
+    topics.ENRICHED_ORDERS,
+    topics.PAYMENTS,
+    topics.FRAUD_ALERTS,
+    topics.REVENUE,
+)
+OUTPUTS = (topics.DEAD_LETTERS,)
+RATE = 1000.0
+"""Events a second, under load."""
+AWAY_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:
+    """The shared stack with its topics and a warehouse."""
+    settings = stack.setup.settings
+    topic_operations.apply(settings)
+    warehouse_operations.migrate(settings)
+    return settings
+
+
+@pytest.fixture
+def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """A job of the test's own, ended with it, and a warehouse with nothing in it."""
+    with connecting(warehouse_operations.address(settings), statement_seconds=30) as connection:
+        connection.execute("TRUNCATE " + ", ".join(f"warehouse.{target}" for target in warehouse.TARGETS))
+    name = request.node.name.removeprefix("test_")
+    deployment = Deployment(settings, name, job=warehouse.JOB, inputs=INPUTS, outputs=OUTPUTS)
+    try:
+        yield deployment
+    finally:
+        deployment.cancel()
+
+
+def world(name: str, size: int, seed: int) -> list[Event]:
+    """Events up to now."""
+    return warehouse_world.events(name, size, seed, start_ms=round(time.time() * 1000) - 10 * size)
+
+
+def outgoings(events: Sequence[Event]) -> list[Outgoing]:
+    """The events and some bytes that are none, one after the other at `RATE`."""
+    sent = [warehouse_world.outgoing(event) for event in events]
+    now = round(time.time() * 1000)
+    for topic in INPUTS:
+        sent.insert(len(sent) // 2, warehouse_world.poison(topic, now, b"no event of " + topic.name.encode()))
+    return [replace(each, send_at_ms=now + round(1000 * number / RATE)) for number, each in enumerate(sent)]
+
+
+@contextmanager
+def load(settings: Settings, sent: Sequence[Outgoing]) -> Iterator[None]:
+    """Records flow at `RATE` from beginning to end of the block, or until there are no more."""
+    clock = Clock(sent[0].send_at_ms, speed=1)
+    publisher = threading.Thread(
+        target=publish_all,
+        args=(sent, settings.kafka_bootstrap_servers),
+        kwargs={"clock": clock, "progress": Progress("load", True)},
+    )
+    publisher.start()
+    yield
+    publisher.join()
+
+
+def payments_loaded(settings: Settings) -> int:
+    with connecting(warehouse_operations.address(settings), statement_seconds=30) as connection:
+        [[count]] = connection.execute("SELECT count(*) FROM warehouse.fact_payment")
+        return int(count)
+
+
+def assert_holds(settings: Settings, events: Sequence[Event]) -> None:
+    """The tables hold exactly what the reference makes of the events."""
+    expected = reference_warehouse.expected(events)
+    with connecting(warehouse_operations.address(settings), statement_seconds=60) as connection:
+        found = reference_warehouse.found(connection)
+    for table, rows in expected.items():
+        assert found[table] == rows, table
+    assert warehouse_checks.figures(settings).orders_without_all_lines == 0
+
+
+def assert_rejected(deployment: Deployment) -> None:
+    """Of each topic the one record that is no event, and nothing else."""
+    letters = deployment.outputs().dead_letters().values()
+    assert sorted(letter.payload or b"" for letter in letters) == sorted(
+        b"no event of " + topic.name.encode() for topic in INPUTS
+    )
+
+
+def test_postgresql_is_killed_and_away_for_half_a_minute_under_load(
+    deployment: Deployment, settings: Settings, stack: Stack
+) -> None:
+    events = world("postgres", 15_000, seed=1)
+    deployment.start()
+
+    with load(settings, outgoings(events)):
+        wait_for("rows in the warehouse", lambda: payments_loaded(settings) > 1000)
+        stack.kill("postgres")
+        killed = time.monotonic()
+        wait_for("PostgreSQL to have been away for long", lambda: time.monotonic() > killed + AWAY_SECONDS)
+        stack.start("postgres")
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert deployment.restarts() >= 2
+    assert [status.fault for status in stack.status() if status.fault] == []
+    assert_holds(settings, events)
+    assert_rejected(deployment)
+
+
+def test_a_taskmanager_is_killed_under_load(deployment: Deployment, settings: Settings, stack: Stack) -> None:
+    events = world("taskmanager", 6_000, seed=2)
+    deployment.start(options={"parallelism.default": "2"})
+
+    with load(settings, outgoings(events)):
+        wait_for("rows in the warehouse", lambda: payments_loaded(settings) > 1000)
+        stack.kill("taskmanager-1")
+        stack.start("taskmanager-1")
+    deployment.wait_until_running()
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert deployment.restarts() >= 1
+    assert_holds(settings, events)
+    assert_rejected(deployment)
+
+
+def test_a_replay_while_new_events_arrive_changes_nothing(deployment: Deployment, settings: Settings) -> None:
+    events = world("replay", 2_000, seed=3)
+    deployment.start()
+    deployment.publish(outgoings(events))
+    deployment.wait_until_all_is_read()
+    more = world("more", 1_000, seed=4)
+
+    replay = Deployment(
+        settings, "replays", begin_at=deployment.begins_at, job=warehouse.JOB, inputs=INPUTS, outputs=OUTPUTS
+    )
+    try:
+        replay.start()
+        deployment.publish([warehouse_world.outgoing(event) for event in more])
+        replay.wait_until_all_is_read()
+        replay.stop()
+    finally:
+        replay.cancel()
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert_holds(settings, events + more)
+
+
+def test_a_password_is_on_no_web_page_and_in_no_log(
+    settings: Settings, stack: Stack, request: pytest.FixtureRequest
+) -> None:
+    password = "seen-wherever-it-is-told"
+    with psycopg.connect(
+        settings.warehouse_url, user=settings.warehouse_user, password=settings.warehouse_password
+    ) as c:
+        c.execute(f"ALTER ROLE {settings.warehouse_user} PASSWORD '{password}'".encode())
+    changed = replace(settings, warehouse_password=password)
+    deployment = Deployment(changed, request.node.name, job=warehouse.JOB, inputs=INPUTS, outputs=OUTPUTS)
+    try:
+        deployment.start()
+        with connecting(warehouse_operations.address(changed), statement_seconds=30) as connection:
+            connection.execute(
+                f"ALTER ROLE {settings.warehouse_user} PASSWORD '{settings.warehouse_password}'".encode()
+            )
+        job = f"{settings.flink_rest_url.rstrip('/')}/jobs/{deployment.job_id}"
+        deployment.publish([warehouse_world.outgoing(event) for event in world("password", 10, seed=5)])
+        stack.kill("postgres")
+        wait_for("the job to fail", lambda: deployment.restarts() >= 1)
+        stack.start("postgres")
+        wait_for(
+            "its password to be refused",
+            lambda: "authentication failed" in requests.get(f"{job}/exceptions", timeout=10).text,
+        )
+        pages = [requests.get(f"{job}{page}", timeout=10).text for page in ("", "/plan", "/config", "/exceptions")]
+    finally:
+        deployment.cancel()
+
+    logs = [file.read_text(errors="replace") for file in stack.setup.state.rglob("log/*")]
+    assert "MILLRACE_WAREHOUSE_URL" in pages[2]
+    assert all(password not in text for text in pages + logs)
