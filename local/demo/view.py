@@ -2,14 +2,14 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from connectors import topics
@@ -101,14 +101,12 @@ def figures(
 
 
 def alert_line(alert: FraudAlert) -> str:
-    """An alert in one line: when, what, which card, how much, why."""
+    """An alert in one line: when, what, which card, how much, why, and of how many payments."""
     step = alert.event_type.removeprefix("fraud_alert.")
     amount = in_words(alert.amount_minor, alert.currency)
     rules = ", ".join(broken.rule for broken in alert.rules)
-    return (
-        f"{_clock_time(alert.event_time)}  {step:<9}  {alert.card_id:<14}  {amount:>14}"
-        f"  {alert.payment_count:>3} payments  {rules}"
-    )
+    payments = f"{alert.payment_count} payment{'' if alert.payment_count == 1 else 's'}"
+    return f"{_clock_time(alert.event_time)}  {step:<9}  {alert.card_id:<14}  {amount:>14}  {rules} ({payments})"
 
 
 def order_line(order: EnrichedOrder) -> str:
@@ -163,21 +161,26 @@ class LiveView:
                 self._orders.append(event)
             elif event.event_type != "fraud_alert.closed":
                 self._alerts.append(event)
-        alerts = [
-            Text(alert_line(alert), style=_STYLES[alert.event_type.removeprefix("fraud_alert.")])
-            for alert in self._alerts
-        ]
-        orders = [Text(order_line(order), style="" if order.complete else "yellow") for order in self._orders]
-        to_go = f"{figures.seconds_left:.0f} s to go"
-        self._live.update(Group(_table(to_go, figures.cells()), *alerts, _table("", figures.order_cells()), *orders))
+        self._live.update(screen(figures, self._alerts, self._orders))
 
 
-def _table(title: str, cells: Sequence[tuple[str, str]]) -> Table:
-    table = Table(title=title, title_justify="left", expand=False)
-    for name, _ in cells:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_row(*(value for _, value in cells))
-    return table
+def screen(figures: Figures, alerts: Iterable[FraudAlert], orders: Iterable[EnrichedOrder]) -> Group:
+    """What a terminal shows: the numbers of payments and the latest alerts, those of orders and the latest of them."""
+    styled_alerts = [
+        _line(alert_line(alert), _STYLES[alert.event_type.removeprefix("fraud_alert.")]) for alert in alerts
+    ]
+    styled_orders = [_line(order_line(order), "" if order.complete else "yellow") for order in orders]
+    to_go = Text(f"{figures.seconds_left:.0f} s to go", style="dim")
+    return Group(to_go, _in_rows(figures.cells()), *styled_alerts, _in_rows(figures.order_cells()), *styled_orders)
+
+
+def _line(text: str, style: str) -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _in_rows(cells: Sequence[tuple[str, str]]) -> Columns:
+    """As many beside each other as the terminal is wide."""
+    return Columns([Text.assemble((name, "dim"), " ", (value, "bold")) for name, value in cells], padding=(0, 3))
 
 
 class PlainView:

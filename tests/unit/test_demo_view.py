@@ -1,9 +1,15 @@
-"""What the demo shows of an order fits a line, and says what isn't known."""
+"""What the demo shows of an order fits a line, and says what isn't known; all of it fits a small terminal."""
 
+from io import StringIO
+
+import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
+from events import BrokenRule, FraudAlert
 from local.demo.observer import Observed
-from local.demo.view import figures, order_line
+from local.demo.view import Figures, figures, order_line, screen
+from tests.builders import event_time
 from tests.shop_builders import enriched, line, placed
 
 
@@ -49,3 +55,53 @@ def test_an_order_counts_as_incomplete_until_a_complete_revision_comes() -> None
     ]
 
     assert [(each.enriched, each.incomplete) for each in counts] == [(2, 1), (2, 0)]
+
+
+LARGE = Figures(
+    seconds_left=31,
+    payments=1_234_567,
+    payments_a_second=1_203,
+    orders=81_234,
+    shop_changes=90_143,
+    enriched=80_912,
+    incomplete=423,
+    alerts=1_217,
+    dead_letters=12_392,
+    late=1_311,
+    shadow_hits=1_005,
+    lag=100_123,
+    p50_ms=1_234,
+    p99_ms=123_456,
+)
+RULES = ("impossible_travel", "velocity_burst", "takeover")
+ALERT = FraudAlert(
+    event_id="case-1/1",
+    event_time=event_time("12:00:05"),
+    event_type="fraud_alert.escalated",
+    case_id="case-1",
+    card_id="card-0000001",
+    customer_id="customer-1",
+    payment_id="p1",
+    score=150,
+    rules=tuple(BrokenRule(rule=rule, score=50, reason="") for rule in RULES),
+    ruleset_version=1,
+    features={},
+    payments=("p1",),
+    payment_count=12,
+    amount_minor=123_456_00,
+    currency="EUR",
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_a_terminal_of_that_size_shows_every_figure_and_the_latest_alerts_and_orders(width: int, height: int) -> None:
+    order = enriched(placed("o1", "12:00:00", *(line(number) for number in range(1, 6))))
+    terminal = StringIO()
+
+    Console(file=terminal, width=width, height=height).print(screen(LARGE, [ALERT] * 10, [order] * 6))
+
+    shown = terminal.getvalue().splitlines()
+    assert len(shown) <= height - 1
+    assert all(f"{name} {value}" in terminal.getvalue() for name, value in [*LARGE.cells(), *LARGE.order_cells()])
+    assert sum("card-0000001    123,456.00 EUR  impossible_travel" in each for each in shown) == 10
+    assert sum("Ada (standard)" in each for each in shown) == 6
