@@ -180,7 +180,8 @@ def run_job(cluster: MiniCluster, folder: Path, parallelism: int) -> tuple[list[
         create_table(tables, table, folder / table)
     tables.execute_sql(sql.read("tables/clock.sql", variables("bench", Settings())))
     tables.execute_sql("""
-        CREATE TEMPORARY TABLE clock WITH ('connector' = 'datagen', 'number-of-rows' = '1', 'scan.parallelism' = '1')
+        CREATE TEMPORARY TABLE clock
+        WITH ('connector' = 'datagen', 'number-of-rows' = '1', 'scan.parallelism' = '1', 'fields.tick.min' = '0')
         LIKE clock (EXCLUDING OPTIONS)
     """)
     job = order_enrichment.define(tables, Settings())

@@ -82,7 +82,7 @@ def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False
     if not stay_open:
         tables.execute_sql("""
             CREATE TEMPORARY TABLE clock
-            WITH ('connector' = 'datagen', 'number-of-rows' = '1', 'scan.parallelism' = '1')
+            WITH ('connector' = 'datagen', 'number-of-rows' = '1', 'scan.parallelism' = '1', 'fields.tick.min' = '0')
             LIKE clock (EXCLUDING OPTIONS)
         """)
     return order_enrichment.define(tables, SETTINGS)
