@@ -39,7 +39,7 @@ NOW = time.time()
 
 @dataclass(frozen=True)
 class World:
-    """What is in the topics, in the order of arrival."""
+    """What is in the topics, in the order of arrival: what isn't to be late comes in the order of time."""
 
     orders: Sequence[Order]
     customers: Sequence[CustomerVersion]
@@ -62,6 +62,10 @@ class World:
 
 def _id(event: Event) -> str:
     return event.event_id
+
+
+def _time(event: Event) -> int:
+    return event.event_time
 
 
 def _record(topic: Topic, event: Event) -> Record:
@@ -160,11 +164,12 @@ TWO_LINES_ALIKE = order("alike", lines=(order_line("p1", 1), order_line("p2", 1)
 TOO_MUCH = order("too-much", lines=(order_line("p1", 1, 2**40, 2**30),), total_minor=0)
 
 WORLD = World(
-    orders=sorted(
-        [*CASES.values(), DUPLICATE, OTHER_WITH_ITS_ID, TWO_LINES_ALIKE, TOO_MUCH], key=lambda each: each.event_time
-    ),
-    customers=[KNOWN[0], *MOVES, *APPEARS],  # type: ignore[list-item]
-    products=[*KNOWN[1:], PRICE_CHANGE, *SEEN_AGAIN, *GONE, *COMES_BACK, *COMES_LATER, *AT_THE_BOUND],  # type: ignore[list-item]
+    orders=sorted([*CASES.values(), DUPLICATE, OTHER_WITH_ITS_ID, TWO_LINES_ALIKE, TOO_MUCH], key=_time),
+    customers=sorted([KNOWN[0], *MOVES, *APPEARS], key=_time),  # type: ignore[list-item]
+    products=sorted(
+        [*KNOWN[1:], PRICE_CHANGE, *SEEN_AGAIN, *GONE, *COMES_BACK, *COMES_LATER, *AT_THE_BOUND],
+        key=_time,
+    ),  # type: ignore[arg-type]
     poison={
         "orders": [
             Record(b'{"order_id": "o1"', key=b"torn-order", timestamp=event_time("12:00:00")),
