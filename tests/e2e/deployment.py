@@ -184,6 +184,12 @@ class Deployment:
             events[record.topic].append(msgspec.json.decode(record.value, type=types[record.topic]))
         return Outputs(events)
 
+    def taskmanager(self) -> str:
+        """The service that runs a part of the job: which one it is, Flink chooses."""
+        vertex = ask(self.settings, "GET", f"jobs/{self.job_id}")["vertices"][0]["id"]
+        managers = ask(self.settings, "GET", f"jobs/{self.job_id}/vertices/{vertex}/taskmanagers")["taskmanagers"]
+        return str(managers[0]["taskmanager-id"])
+
     def restarts(self) -> int:
         """How often the job failed and started again since it was submitted last."""
         return len(ask(self.settings, "GET", f"jobs/{self.job_id}/exceptions")["exceptionHistory"]["entries"])

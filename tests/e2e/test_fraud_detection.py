@@ -153,9 +153,10 @@ def test_a_killed_taskmanager_costs_no_alert_and_adds_none(deployment: Deploymen
     deployment.wait_for_checkpoints()
 
     deployment.publish(second)
-    stack.kill("taskmanager-1")
+    taskmanager = deployment.taskmanager()
+    stack.kill(taskmanager)
     deployment.publish(third)
-    stack.start("taskmanager-1")
+    stack.start(taskmanager)
     deployment.wait_until_all_is_read()
     deployment.stop()
 

@@ -147,9 +147,10 @@ def test_a_killed_taskmanager_costs_no_order_and_doubles_none(deployment: Deploy
     deployment.wait_for_checkpoints()
 
     deployment.publish(shop.wave(1_000))
-    stack.kill("taskmanager-1")
+    taskmanager = deployment.taskmanager()
+    stack.kill(taskmanager)
     deployment.publish(shop.wave(1_000))
-    stack.start("taskmanager-1")
+    stack.start(taskmanager)
     deployment.publish(shop.wave(1_000))
     rows = wait_for_all(deployment, shop)
 

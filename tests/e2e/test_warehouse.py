@@ -141,8 +141,9 @@ def test_a_taskmanager_is_killed_under_load(deployment: Deployment, settings: Se
 
     with load(settings, outgoings(events)):
         wait_for("rows in the warehouse", lambda: payments_loaded(settings) > 1000)
-        stack.kill("taskmanager-1")
-        stack.start("taskmanager-1")
+        taskmanager = deployment.taskmanager()
+        stack.kill(taskmanager)
+        stack.start(taskmanager)
     deployment.wait_until_running()
     deployment.wait_until_all_is_read()
     deployment.stop()
