@@ -1,0 +1,102 @@
+"""`ops warehouse checks`: says what the warehouse holds, and whether that is what the shop has."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from connectors.settings import Settings, variable
+from local.services.shop.database import connect, make_tables
+from ops.__main__ import main
+from ops.postgres import Connection
+from ops.warehouse_checks import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
+from tests.builders import customer, enriched_line, enriched_order, product
+from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.warehouse_loader import Loader
+
+DATABASES = ("shop_database_url", "warehouse_url")
+CUSTOMERS = 30
+
+
+@pytest.fixture(scope="module")
+def shop(postgres: Settings) -> Iterator[Connection]:
+    """The shop's database with its first rows."""
+    make_tables(postgres, CUSTOMERS)
+    with connect(postgres) as connection:
+        yield connection
+
+
+@pytest.fixture
+def filled(
+    cluster: MiniCluster,
+    postgres: Settings,
+    shop: Connection,
+    warehouse_connection: Connection,
+    tmp_path: Path,
+) -> Connection:
+    """A warehouse that has all of the shop, what the shop had once, and two orders."""
+    versions = [
+        customer(**dict(zip(CUSTOMER_COLUMNS, row, strict=True)))
+        for row in shop.execute(f"SELECT {', '.join(CUSTOMER_COLUMNS)} FROM shop.customers".encode())
+    ]
+    offered = [
+        product(**dict(zip(PRODUCT_COLUMNS, row, strict=True)))
+        for row in shop.execute(f"SELECT {', '.join(PRODUCT_COLUMNS)} FROM shop.products".encode())
+    ]
+    promoted = msgspec.structs.replace(versions[0], tier="once", lsn=0)
+    gone = customer("gone", lsn=2, op="d", deleted=True), product("gone", lsn=2, op="d", deleted=True)
+    lines = enriched_line(1, category="books", quantity=2), enriched_line(2, category="toys", quantity=1)
+    unknown = enriched_line(1, name=None, category=None, quantity=1)
+    orders = (
+        enriched_order("o1", lines=lines),
+        enriched_order("o2", complete=False, missing=("product:p1",), lines=(unknown,)),
+    )
+    letters = Loader(cluster, postgres, tmp_path).load(*versions, *offered, promoted, *gone, *orders)
+    assert letters == []
+    return warehouse_connection
+
+
+@pytest.fixture(autouse=True)
+def databases(postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in DATABASES:
+        monkeypatch.setenv(variable(name), getattr(postgres, name))
+
+
+def checks() -> Result:
+    return CliRunner().invoke(main, ["warehouse", "checks"])
+
+
+def verdicts(said: Result) -> dict[str, str]:
+    """By claim."""
+    lines = [line.split("  ") for line in said.output.splitlines()]
+    return {line[1]: line[0] for line in lines if line[0] in {"ok", "NO"}}
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_warehouse_that_has_what_the_shop_has_is_well_and_says_its_figures() -> None:
+    said = checks()
+
+    assert said.exit_code == 0, said.output
+    assert set(verdicts(said).values()) == {"ok"}
+    assert "2 orders, 1 of them incomplete" in said.output
+    revenue = [line.split() for line in said.output.splitlines() if " EUR " in line]
+    assert revenue == [["books", "EUR", "4,000"], ["toys", "EUR", "2,000"], ["unknown", "EUR", "2,000"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "claim"),
+    [
+        ("DELETE FROM warehouse.fact_order_line WHERE line_number = 2", "the lines of each order add up to its total"),
+        ("UPDATE warehouse.dim_product SET stock = stock + 1, lsn = lsn + 1", "dim_product = shop.products"),
+        ("DELETE FROM warehouse.dim_customer WHERE name LIKE '%a%'", "dim_customer = shop.customers"),
+    ],
+)
+def test_what_does_not_agree_is_named(filled: Connection, change: str, claim: str) -> None:
+    filled.execute(change.encode())
+
+    said = checks()
+
+    assert said.exit_code == 1
+    assert {claim for claim, verdict in verdicts(said).items() if verdict == "NO"} == {claim}
