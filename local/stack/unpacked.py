@@ -30,12 +30,18 @@ def unpack(archive: Path, folder: Path) -> None:
     """What is in the archive, or in the only `.txz` of a jar; its checksum was compared when it was fetched."""
     if archive.suffix != ".jar":
         with tarfile.open(archive) as packed:
-            packed.extractall(folder)
+            _extract(packed, folder)
         return
     with zipfile.ZipFile(archive) as jar:
         (inner,) = (name for name in jar.namelist() if name.endswith(".txz"))
         try:
             with jar.open(inner) as file, tarfile.open(fileobj=file, mode="r|xz") as packed:
-                packed.extractall(folder)
+                _extract(packed, folder)
         except tarfile.CompressionError as error:
             raise JarsError(f"{archive} can't be unpacked: {error}. Take a Python that has its module lzma") from error
+
+
+def _extract(packed: tarfile.TarFile, folder: Path) -> None:
+    # All of it, as later Pythons want to be told; the first of 3.11 had no filters yet.
+    packed.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
+    packed.extractall(folder)
