@@ -222,7 +222,7 @@ def report(name: str, rows: int, seconds: dict[str, list[float]]) -> float:
 def main() -> None:
     """Command line."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--events", type=int, default=200_000)
+    options.add_argument("--events", type=int, default=300_000)
     options.add_argument("--turns", type=int, default=3)
     chosen = options.parse_args()
     kinds = {"payments": payments(chosen.events), "orders": orders(chosen.events // 4)}
