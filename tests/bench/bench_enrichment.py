@@ -2,8 +2,8 @@
 
 `python -m tests.bench.bench_enrichment` prints a ratio; both in one run, since the machine is never the same twice. The
 loop decodes, checks, joins and encodes with msgspec, has all rows' versions in memory before the first order, and keeps
-nothing over a crash. The job reads its records from files. It runs with few orders first, so that classes are loaded and
-code is compiled, as they are in a job that has run for a while; then with few again, which is what starting it and
+nothing over a crash. The job reads its records from files. It runs with few orders first, so that classes are loaded
+and code is compiled, as they are in a job that has run for a while; then with few again, which is what starting it and
 reading the versions takes, and with all. The ratio is of the last run as a whole, its start included.
 """
 
