@@ -94,7 +94,7 @@ class Ledgers:
 
 
 @click.command(help="See the whole path work on this machine.")
-@click.option("--seconds", default=60.0, show_default=True, help="How long payments flow.")
+@click.option("--seconds", default=40.0, show_default=True, help="How long payments flow.")
 @click.option("--rate", default=200.0, show_default=True, help="Payments a second.")
 @click.option("--seed", default=7, show_default=True, help="Another seed is another world.")
 def main(seconds: float, rate: float, seed: int) -> None:
