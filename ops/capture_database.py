@@ -18,7 +18,7 @@ from connectors.change_capture import (
     CapturedTable,
 )
 from connectors.settings import Settings
-from ops.postgres import Address, Connection, DatabaseError, connecting
+from ops.postgres import Connection, DatabaseError, connecting, shop_address
 
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 10
@@ -147,12 +147,7 @@ def connected(settings: Settings) -> Iterator[Connection]:
     Raises:
         DatabaseError: it can't be used, a table is locked for long, or it refuses.
     """
-    address = Address(
-        settings.shop_database_url,
-        settings.shop_database_user,
-        settings.shop_database_password,
-        variable="MILLRACE_SHOP_DATABASE",
-    )
+    address = shop_address(settings)
     with connecting(address, STATEMENT_SECONDS) as connection:
         try:
             connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{LOCK_SECONDS}s")))

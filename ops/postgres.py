@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.rows import TupleRow
 
+from connectors.settings import Settings
+
 CONNECT_SECONDS = 5
 
 Connection = psycopg.Connection[TupleRow]
@@ -28,6 +30,16 @@ class Address:
     password: str
     variable: str
     """What the settings' variables begin with, such as `MILLRACE_WAREHOUSE`."""
+
+
+def shop_address(settings: Settings) -> Address:
+    """Where the shop's database is."""
+    return Address(
+        settings.shop_database_url,
+        settings.shop_database_user,
+        settings.shop_database_password,
+        variable="MILLRACE_SHOP_DATABASE",
+    )
 
 
 @contextmanager

@@ -8,26 +8,16 @@ import click
 import psycopg
 from psycopg import sql
 
+from connectors.change_capture import SHOP_TABLES
 from connectors.settings import Settings
 from ops import warehouse
-from ops.postgres import Address, Connection, connecting
+from ops.postgres import Connection, connecting, shop_address
 from ops.tables import table
 
 CHECK_SECONDS = 600
 """The whole tables are read."""
 
-CUSTOMER_COLUMNS = (
-    "customer_id",
-    "name",
-    "email",
-    "phone",
-    "tier",
-    "country",
-    "language",
-    "time_zone",
-    "notifications_opt_out",
-)
-PRODUCT_COLUMNS = ("product_id", "name", "category", "price_minor", "currency", "stock")
+CUSTOMER_COLUMNS, PRODUCT_COLUMNS = (tuple(column.name for column in table.columns) for table in SHOP_TABLES)
 
 
 @dataclass(frozen=True)
@@ -101,13 +91,7 @@ def shop(settings: Settings) -> tuple[Checksum, Checksum]:
     Raises:
         DatabaseError: it can't be reached.
     """
-    address = Address(
-        settings.shop_database_url,
-        settings.shop_database_user,
-        settings.shop_database_password,
-        variable="MILLRACE_SHOP_DATABASE",
-    )
-    with connecting(address, CHECK_SECONDS) as connection, connection.transaction():
+    with connecting(shop_address(settings), CHECK_SECONDS) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         return (
             _checksum(connection, "shop.customers", CUSTOMER_COLUMNS, "true"),

@@ -21,7 +21,7 @@ from local.services.shop.rows import (
     customers_at_first,
     products_at_first,
 )
-from ops.postgres import CONNECT_SECONDS, Address, Connection, connecting
+from ops.postgres import CONNECT_SECONDS, Connection, connecting, shop_address
 
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
 LOCK_SECONDS = 10
@@ -99,12 +99,7 @@ def columns(table: AnyTable) -> sql.Composed:
 
 @contextmanager
 def _connecting(settings: Settings) -> Iterator[Connection]:
-    where = Address(
-        settings.shop_database_url,
-        settings.shop_database_user,
-        settings.shop_database_password,
-        variable="MILLRACE_SHOP_DATABASE",
-    )
+    where = shop_address(settings)
     try:
         with connecting(where, STATEMENT_SECONDS) as connection:
             yield connection
