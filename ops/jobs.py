@@ -106,7 +106,7 @@ def root_cause(stacktrace: str) -> str:
     return "\n".join(kept)
 
 
-def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 180.0) -> None:
+def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) -> None:
     """End a job at once and wait until it has ended; its last checkpoints stay.
 
     Raises:
