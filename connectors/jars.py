@@ -49,6 +49,7 @@ ROOTS = (
     Root("connect", "org.apache.kafka:connect-runtime:4.3.1", with_dependencies=True),
     Root("connect", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4", with_dependencies=True),
     Root("debezium", "io.debezium:debezium-connector-postgres:3.6.2.Final:tar.gz:plugin"),
+    Root("elasticsearch", "org.elasticsearch.distribution.integ-test-zip:elasticsearch:8.17.4:zip"),
     Root("compiler", "org.eclipse.jdt:ecj:3.38.0"),
 )
 """A group's roots stand together: they are resolved as one."""

@@ -13,7 +13,7 @@ LOCK_FILE = Path(__file__).with_name("jars.lock")
 
 @dataclass(frozen=True)
 class Coordinate:
-    """A file of a Maven repository: `group:artifact:version[:extension:classifier]`."""
+    """A file of a Maven repository: `group:artifact:version[:extension[:classifier]]`."""
 
     group: str
     artifact: str
@@ -28,8 +28,10 @@ class Coordinate:
 
     def __str__(self) -> str:
         parts = [self.group, self.artifact, self.version]
-        if (self.extension, self.classifier) != ("jar", ""):
+        if self.classifier:
             parts += [self.extension, self.classifier]
+        elif self.extension != "jar":
+            parts += [self.extension]
         return ":".join(parts)
 
     @property

@@ -100,6 +100,23 @@ class Settings(Variables):
     )
     warehouse_user: str = setting("millrace", "Who fills it", pattern=r"\S+", form="a name")
     warehouse_password: str = setting("millrace", "The password of that user", form="one line", secret=True)
+    elasticsearch_url: str = setting(
+        "http://127.0.0.1:19200",
+        "Elasticsearch, one node or several: `http(s)://host:port[,http(s)://host:port…]`",
+        pattern=r"https?://[^\s/:,@]+(:\d+)?(/[^\s,]*)?(,https?://[^\s/:,@]+(:\d+)?(/[^\s,]*)?)*",
+        form="http(s)://host:port, separated by commas; user and password have settings of their own",
+    )
+    elasticsearch_user: str = setting("", "Who writes to it and reads it; unset: nobody logs in", form="a name")
+    elasticsearch_password: str = setting("", "The password of that user", form="one line", secret=True)
+    elasticsearch_api_key: str = setting(
+        "", "An API key (base64), instead of user and password", form="one line", secret=True
+    )
+    elasticsearch_ca_file: str = setting(
+        "",
+        "PEM file of the authority that signed its certificate; unset: those that Python trusts",
+        pattern=r"(/.*)?",
+        form="an absolute path, the same on every machine of the cluster",
+    )
     consumer_group_prefix: str = setting(
         "millrace",
         "Put before each job's name to make its consumer group; another prefix is another deployment",

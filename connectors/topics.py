@@ -14,6 +14,7 @@ from events import (
     EnrichedOrder,
     Event,
     FraudAlert,
+    Notification,
     Order,
     Payment,
     ProductVersion,
@@ -79,6 +80,7 @@ CUSTOMER_CHANGES = Topic("db-changes.customers", "customer_id", 4, "delete", FOR
 PRODUCT_CHANGES = Topic("db-changes.products", "product_id", 4, "delete", FOREVER_MS, ProductVersion, "shop")
 CAPTURE_HEARTBEATS = Topic("db-changes.heartbeats", "connector", 1, "delete", DAY_MS, CaptureHeartbeat, "shop")
 ENRICHED_ORDERS = Topic("enriched-orders", "order_id", 4, "delete", 90 * DAY_MS, EnrichedOrder, "order_enrichment job")
+NOTIFICATIONS = Topic("notifications", "recipient", 4, "delete", 30 * DAY_MS, Notification, "notifications job")
 REVENUE = Topic("revenue-per-minute", "category", 1, "delete", 90 * DAY_MS, CategoryRevenue, "revenue pipeline")
 TOP_PRODUCTS = Topic("top-products", "event_id", 1, "delete", 90 * DAY_MS, TopProduct, "top_products pipeline")
 UNPAID_ORDERS = Topic("unpaid-orders", "order_id", 1, "delete", 30 * DAY_MS, UnpaidOrder, "unpaid_orders pipeline")
@@ -98,6 +100,7 @@ TOPICS = (
     TOP_PRODUCTS,
     UNPAID_ORDERS,
     DECLINED_RATES,
+    NOTIFICATIONS,
     LATE_PAYMENTS,
     DEAD_LETTERS,
 )

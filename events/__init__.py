@@ -5,6 +5,7 @@ from events.base import Event
 from events.dead_letter import DeadLetter
 from events.enriched_order import EnrichedLine, EnrichedOrder
 from events.fraud_alert import BrokenRule, FraudAlert
+from events.notification import Notification, Occasion
 from events.order import Order, OrderLine
 from events.payment import Payment
 from events.row_version import CaptureHeartbeat, CustomerVersion, ProductVersion, RowVersion
@@ -22,6 +23,8 @@ __all__ = [
     "EnrichedOrder",
     "Event",
     "FraudAlert",
+    "Notification",
+    "Occasion",
     "Order",
     "OrderLine",
     "Payment",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from connectors.settings import Settings, Variables, setting, variable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
+DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "smtp": 25}
 PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
 
 
@@ -27,6 +27,12 @@ class LocalSettings(Variables):
         "`/var/lib/millrace` as root, else in `millrace` in `$XDG_STATE_HOME` or `~/.local/state`",
         pattern=r"(/.*)?",
         form="an absolute path",
+    )
+    smtp_url: str = setting(
+        "smtp://127.0.0.1:11025",
+        "Mail server that the notifier hands its messages to; the local stack's keeps them as files",
+        pattern=r"smtp://[^\s/:@]+(:\d+)?",
+        form="smtp://host:port",
     )
     kafka_controller_port: str = _port("19093", "Port of Kafka's controller")
     registry_management_port: str = _port("18090", "Port of the schema registry's health page")
@@ -71,6 +77,8 @@ def stack_ports(settings: Settings, local: LocalSettings) -> list[Port]:
         "registry_management_port": ("registry health", f"http://127.0.0.1:{local.registry_management_port}"),
         "shop_database_url": ("postgres", settings.shop_database_url),
         "connect_url": ("connect", settings.connect_url),
+        "elasticsearch_url": ("elasticsearch", settings.elasticsearch_url.split(",")[0]),
+        "smtp_url": ("mailbox", local.smtp_url),
         "flink_rest_url": ("flink", settings.flink_rest_url),
         "flink_jobmanager_port": ("flink jobmanager", f"rpc://127.0.0.1:{local.flink_jobmanager_port}"),
     }

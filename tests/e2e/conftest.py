@@ -18,8 +18,9 @@ def environment_on_free_ports(state: Path) -> dict[str, str]:
     """Variables of a stack that gets into nobody's way."""
     with ExitStack() as held:
         # All are held at once, so that no port is given out twice.
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(8)]
-        kafka, controller, registry, management, rest, rpc, connect, postgres = (s.getsockname()[1] for s in sockets)
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(10)]
+        ports = [held_port.getsockname()[1] for held_port in sockets]
+    kafka, controller, registry, management, rest, rpc, connect, postgres, elasticsearch, smtp = ports
     return {
         "MILLRACE_STATE": str(state),
         "MILLRACE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka}",
@@ -29,6 +30,8 @@ def environment_on_free_ports(state: Path) -> dict[str, str]:
         "MILLRACE_CONNECT_URL": f"http://127.0.0.1:{connect}",
         "MILLRACE_SHOP_DATABASE_URL": f"postgresql://127.0.0.1:{postgres}/shop",
         "MILLRACE_WAREHOUSE_URL": f"postgresql://127.0.0.1:{postgres}/warehouse",
+        "MILLRACE_ELASTICSEARCH_URL": f"http://127.0.0.1:{elasticsearch}",
+        "MILLRACE_SMTP_URL": f"smtp://127.0.0.1:{smtp}",
         "MILLRACE_FLINK_REST_URL": f"http://127.0.0.1:{rest}",
         "MILLRACE_FLINK_JOBMANAGER_PORT": str(rpc),
     }

@@ -22,7 +22,7 @@ def block(containing: str) -> str:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    documented = dict(re.findall(r"^\| `(MILLRACE_\w+)` \| (?:`([^`]+)`|see below) \|", README, re.MULTILINE))
+    documented = dict(re.findall(r"^\| `(MILLRACE_\w+)` \| (?:`([^`]+)`|none|see below) \|", README, re.MULTILINE))
 
     declared = {variable(f.name): str(f.default) for settings in (Settings, LocalSettings) for f in fields(settings)}
 

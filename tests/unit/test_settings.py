@@ -1,6 +1,6 @@
 """Settings: what the environment says, or a default that fits the local stack."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -26,11 +26,12 @@ def test_a_variable_overrides_and_an_empty_one_does_not() -> None:
 
 
 def test_passwords_are_not_among_what_others_may_see() -> None:
-    settings = Settings(shop_database_password="hidden-1", warehouse_password="hidden-2")
+    secrets = {"shop_database_password", "warehouse_password", "elasticsearch_password", "elasticsearch_api_key"}
+    settings = replace(Settings(), **{name: f"hidden {name}" for name in secrets})
 
     hidden = settings.as_variables().items() - settings.as_public_variables().items()
 
-    assert {value for _, value in hidden} == {"hidden-1", "hidden-2"}
+    assert {value for _, value in hidden} == {f"hidden {name}" for name in secrets}
 
 
 def test_an_error_does_not_tell_a_password() -> None:
@@ -82,6 +83,8 @@ def test_the_ports_are_those_of_the_addresses() -> None:
         "registry health": ("127.0.0.1", 18090),
         "postgres": ("127.0.0.1", 5432),
         "connect": ("127.0.0.1", 18083),
+        "elasticsearch": ("127.0.0.1", 19200),
+        "mailbox": ("127.0.0.1", 11025),
         "flink": ("127.0.0.1", 18081),
         "flink jobmanager": ("127.0.0.1", 16123),
     }
