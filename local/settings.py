@@ -39,7 +39,7 @@ class LocalSettings(Variables):
     flink_jobmanager_port: str = _port("16123", "Port where TaskManagers find the JobManager")
     flink_task_managers: str = setting(
         "3",
-        "How many TaskManagers, of one slot and about 1.2 GiB each",
+        "How many TaskManagers, of two slots and about 1.3 GiB each",
         pattern=r"[1-9]\d?",
         form="a whole number, 1 to 99",
     )

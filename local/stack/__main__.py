@@ -48,7 +48,7 @@ def main() -> None:
 
 @main.command(help="Start what doesn't run, mend what isn't healthy; then show where everything is.")
 @click.argument("services", nargs=-1)
-@click.option("--taskmanagers", type=click.IntRange(1, 99), help="How many; each has one slot.")
+@click.option("--taskmanagers", type=click.IntRange(1, 99), help="How many; each has two slots.")
 def up(services: tuple[str, ...], taskmanagers: int | None) -> None:
     """Start."""
     stack = Stack.from_environment(task_managers=taskmanagers, say=_say)

@@ -1,4 +1,4 @@
-"""A Flink TaskManager: runs tasks, one slot each."""
+"""A Flink TaskManager: runs the tasks of two jobs, one a slot."""
 
 import re
 from urllib.parse import urlsplit
@@ -30,7 +30,7 @@ def declare(setup: Setup, number: int) -> Service:
         launch=lambda: flink_cluster.launch(setup, place, "taskmanager", options),
         health=lambda: check_health(setup.jobmanager_url, place.service),
         address=f"{setup.jobmanager_url}/#/task-manager/{place.service}",
-        memory_bytes=GIB * 12 // 10,
+        memory_bytes=GIB * 13 // 10,
         after=(flink_jobmanager.NAME,),
     )
 

@@ -78,7 +78,7 @@ def test_an_address_of_another_machine_is_a_fault(tmp_path: Path) -> None:
 def test_more_task_managers_than_the_memory_holds_are_a_fault(tmp_path: Path) -> None:
     one, many = (preflight.memory(declared(setup(tmp_path, flink_task_managers=n))) for n in ("1", "99"))
 
-    assert "3.6 needed" in one.found
+    assert "3.7 needed" in one.found
     assert many.is_fault
 
 
@@ -88,7 +88,7 @@ def test_memory_that_a_running_service_has_already_is_not_asked_for_again(tmp_pa
     kafka.place.folder.mkdir(parents=True)
     processes.record(os.getpid(), kafka.place.pid_file, "")
 
-    assert "3.1 needed" in preflight.memory(stack).found
+    assert "3.2 needed" in preflight.memory(stack).found
 
 
 def test_a_port_of_a_service_that_is_not_asked_for_does_not_matter(tmp_path: Path, occupied: int) -> None:

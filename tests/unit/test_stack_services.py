@@ -14,6 +14,7 @@ from local.stack.flink_cluster import FlinkConfigurationError
 from local.stack.service import Service
 from local.stack.setup import Setup
 from local.stack.side_by_side import GivenUpError, side_by_side
+from ops import submit
 
 DEADLINE_SECONDS = 10
 
@@ -90,6 +91,15 @@ def test_after_a_failure_the_others_give_up_and_what_comes_after_is_left_out() -
 def test_a_setting_that_the_stack_makes_itself_can_not_stand_in_the_configuration() -> None:
     with pytest.raises(FlinkConfigurationError, match=r"rest.port can't be set"):
         flink_cluster.effective_configuration("rest.port: 8081\n", {"rest.port": "18081"})
+
+
+def test_there_is_a_slot_for_each_job_and_one_for_a_pipeline() -> None:
+    configuration = flink_conf.parse(flink_conf.CONFIGURATION.read_text())
+
+    slots = int(LocalSettings().flink_task_managers) * int(configuration["taskmanager.numberOfTaskSlots"])
+
+    # Among the jobs is the one that runs pipelines.
+    assert slots >= len(submit.names())
 
 
 def test_every_setting_of_the_cluster_says_why() -> None:
