@@ -22,7 +22,7 @@ from local.stack.service import GIB, UNPRIVILEGED, Service
 from local.stack.setup import MINIMUM_JAVA, Setup
 
 STATE_BYTES = 3 * GIB
-"""For Kafka's segments, PostgreSQL's files and log of changes, checkpoints and logs of a day's trying out."""
+"""For Kafka's segments, PostgreSQL's files and log of changes, indices, checkpoints and logs of a day's trying out."""
 CGROUP = Path("/sys/fs/cgroup")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from graphlib import TopologicalSorter
 
 from local.stack import (
+    elasticsearch,
     flink_jobmanager,
     flink_taskmanager,
     kafka_broker,
@@ -22,6 +23,7 @@ def declare(setup: Setup, task_managers: int) -> tuple[Service, ...]:
         schema_registry.declare(setup),
         postgres.declare(setup),
         kafka_connect.declare(setup),
+        elasticsearch.declare(setup),
         flink_jobmanager.declare(setup),
         *(flink_taskmanager.declare(setup, number) for number in range(1, task_managers + 1)),
     )

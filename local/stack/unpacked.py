@@ -1,5 +1,6 @@
 """Where is a program that comes packed? In the cache, unpacked once for all stacks."""
 
+import stat
 import tarfile
 import zipfile
 from pathlib import Path
@@ -17,7 +18,10 @@ def unpacked(setup: Setup, group: str) -> Path:
         JarsError: it has not been fetched, or this Python can't unpack it.
     """
     (archive,) = jars.paths(group)
-    folder = setup.cache / "unpacked" / archive.name.removesuffix(".tar.gz").removesuffix(".jar")
+    name = archive.name
+    for ending in (".tar.gz", ".jar", ".zip"):
+        name = name.removesuffix(ending)
+    folder = setup.cache / "unpacked" / name
     if not folder.is_dir():
         with exclusive(folder.parent, print):
             if not folder.is_dir():
@@ -28,20 +32,35 @@ def unpacked(setup: Setup, group: str) -> Path:
 
 def unpack(archive: Path, folder: Path) -> None:
     """What is in the archive, or in the only `.txz` of a jar; its checksum was compared when it was fetched."""
-    if archive.suffix != ".jar":
+    if archive.suffix == ".zip":
+        with zipfile.ZipFile(archive) as zipped:
+            _extract_zip(zipped, folder)
+    elif archive.suffix == ".jar":
+        with zipfile.ZipFile(archive) as jar:
+            _extract_inner(jar, archive, folder)
+    else:
         with tarfile.open(archive) as packed:
             _extract(packed, folder)
-        return
-    with zipfile.ZipFile(archive) as jar:
-        (inner,) = (name for name in jar.namelist() if name.endswith(".txz"))
-        try:
-            with jar.open(inner) as file, tarfile.open(fileobj=file, mode="r|xz") as packed:
-                _extract(packed, folder)
-        except tarfile.CompressionError as error:
-            raise JarsError(f"{archive} can't be unpacked: {error}. Take a Python that has its module lzma") from error
+
+
+def _extract_inner(jar: zipfile.ZipFile, archive: Path, folder: Path) -> None:
+    (inner,) = (name for name in jar.namelist() if name.endswith(".txz"))
+    try:
+        with jar.open(inner) as file, tarfile.open(fileobj=file, mode="r|xz") as packed:
+            _extract(packed, folder)
+    except tarfile.CompressionError as error:
+        raise JarsError(f"{archive} can't be unpacked: {error}. Take a Python that has its module lzma") from error
 
 
 def _extract(packed: tarfile.TarFile, folder: Path) -> None:
     # All of it, as later Pythons want to be told; the first of 3.11 had no filters yet.
     packed.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
     packed.extractall(folder)
+
+
+def _extract_zip(zipped: zipfile.ZipFile, folder: Path) -> None:
+    zipped.extractall(folder)
+    for member in zipped.infolist():
+        # Python forgets which files can be run; the upper half of the attributes is what Unix calls their mode.
+        if not member.is_dir() and (member.external_attr >> 16) & stat.S_IXUSR:
+            (folder / member.filename).chmod(0o755)

@@ -7,9 +7,11 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from connectors.settings import Settings
+from local.stack.supervisor import Stack
 from ops import warehouse
 from ops.postgres import Connection, connecting
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
+from tests.lone_elasticsearch import lone_elasticsearch
 from tests.lone_postgres import lone_postgres
 
 
@@ -48,3 +50,10 @@ def warehouse_connection(postgres: Settings) -> Iterator[Connection]:
         names = ", ".join(f"{warehouse.SCHEMA}.{each.table}" for each in warehouse.tables(connection))
         connection.execute(f"TRUNCATE {names}")
         yield connection
+
+
+@pytest.fixture(scope="session")
+def elasticsearch() -> Iterator[Stack]:
+    """A stack of which Elasticsearch runs, without an index; tests that share it use names of their own."""
+    with lone_elasticsearch() as stack:
+        yield stack

@@ -79,7 +79,7 @@ def test_everything_is_healthy_after_up_and_a_second_up_changes_nothing(stack: S
 
     assert faults(stack) == {}
     assert [status.pid for status in stack.status()] == before
-    assert len(before) == 8
+    assert len(before) == 9
 
 
 def test_two_stacks_do_not_disturb_each_other(stack: Stack, second: Stack) -> None:

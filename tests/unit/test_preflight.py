@@ -3,7 +3,7 @@
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from local import doctor, preflight
 from local.preflight import Finding, PreflightError
 from local.settings import LocalSettings
 from local.stack import processes, services
-from local.stack.service import Service
+from local.stack.service import GIB, Service
 from local.stack.setup import Setup
 from tests.unit.test_java import make_java_home
 
@@ -76,9 +76,11 @@ def test_an_address_of_another_machine_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_more_task_managers_than_the_memory_holds_are_a_fault(tmp_path: Path) -> None:
-    one, many = (preflight.memory(declared(setup(tmp_path, flink_task_managers=n))) for n in ("1", "99"))
+    stacks = [declared(setup(tmp_path, flink_task_managers=number)) for number in ("1", "99")]
 
-    assert "3.7 needed" in one.found
+    one, many = map(preflight.memory, stacks)
+
+    assert f"{gibibytes(stacks[0]):.1f} needed" in one.found
     assert many.is_fault
 
 
@@ -88,7 +90,12 @@ def test_memory_that_a_running_service_has_already_is_not_asked_for_again(tmp_pa
     kafka.place.folder.mkdir(parents=True)
     processes.record(os.getpid(), kafka.place.pid_file, "")
 
-    assert "3.2 needed" in preflight.memory(stack).found
+    assert f"{gibibytes(each for each in stack if each is not kafka):.1f} needed" in preflight.memory(stack).found
+
+
+def gibibytes(of: Iterable[Service]) -> float:
+    """What services take together."""
+    return sum(service.memory_bytes for service in of) / GIB
 
 
 def test_a_port_of_a_service_that_is_not_asked_for_does_not_matter(tmp_path: Path, occupied: int) -> None:

@@ -37,6 +37,7 @@ def test_taskmanagers_start_after_their_jobmanager_and_connect_after_what_it_rea
     assert order.index("connect") > max(order.index("kafka"), order.index("postgres"))
     assert sorted(order) == [
         "connect",
+        "elasticsearch",
         "jobmanager",
         "kafka",
         "postgres",

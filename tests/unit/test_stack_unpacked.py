@@ -1,6 +1,8 @@
 """Programs that come packed, with real archives."""
 
 import io
+import os
+import stat
 import tarfile
 import zipfile
 from pathlib import Path
@@ -42,3 +44,18 @@ def test_an_archive_or_the_one_inside_a_jar_is_unpacked_with_its_links_and_modes
 
     assert (folder / "bin" / "link").read_bytes() == b"hello"
     assert (folder / "bin" / "program").stat().st_mode & 0o777 == 0o755
+
+
+def test_what_could_be_run_in_a_zip_can_be_run_when_it_is_unpacked_and_nothing_else(tmp_path: Path) -> None:
+    archive, folder = tmp_path / "program.zip", tmp_path / "unpacked"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for name, mode in (("program-1/bin/program", 0o755), ("program-1/README", 0o640)):
+            member = zipfile.ZipInfo(name)
+            member.external_attr = mode << 16
+            zipped.writestr(member, "hello")
+
+    unpack(archive, folder)
+
+    assert os.access(folder / "program-1" / "bin" / "program", os.X_OK)
+    assert not (folder / "program-1" / "README").stat().st_mode & stat.S_IXUSR
+    assert (folder / "program-1" / "README").read_text() == "hello"

@@ -1,0 +1,99 @@
+"""Elasticsearch: one node, for the search index."""
+
+from collections.abc import Mapping
+
+from local.settings import Port
+from local.stack.java_process import quiet_log4j
+from local.stack.probes import get_json
+from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
+from local.stack.setup import Setup
+from local.stack.unpacked import unpacked
+
+NAME = "elasticsearch"
+
+SETTINGS = """\
+cluster.name: millrace
+node.name: local
+path.data: {data}
+path.logs: {logs}
+network.host: "{host}"
+http.port: {port}
+# No other node will come, so it doesn't look for one: whatever port is free does for talking to them.
+transport.port: 0
+discovery.type: single-node
+xpack.security.enabled: false
+# The files are read, not mapped: then it doesn't matter how many maps the system allows (vm.max_map_count).
+node.store.allow_mmap: false
+# A laptop's disk may be fuller than a data centre's: `up` asks for room enough.
+cluster.routing.allocation.disk.threshold_enabled: false
+# Indices and aliases are declared in files: a misspelt name is an error, not an index with guessed types.
+action.auto_create_index: false
+"""
+
+OPTIONS = """\
+-Xms512m
+-Xmx512m
+-XX:+UseG1GC
+-XX:-UsePerfData
+-Djava.io.tmpdir={temporary}
+-XX:+ExitOnOutOfMemoryError
+-XX:ErrorFile={logs}/jvm-crash.log
+"""
+"""Those that it comes with name a module that our Java doesn't have, and write a second log."""
+
+
+def declare(setup: Setup) -> Service:
+    """The node, at the first address of `MILLRACE_ELASTICSEARCH_URL`."""
+    place = setup.place(NAME)
+    url = setup.settings.elasticsearch_url.split(",")[0].rstrip("/")
+    return Service(
+        place=place,
+        launch=lambda: _launch(setup, place, setup.port(NAME)),
+        health=lambda: check_health(url),
+        address=url,
+        memory_bytes=GIB * 9 // 10,
+        ports=(NAME,),
+        unprivileged=True,
+        ready_within_seconds=120,
+    )
+
+
+def check_health(url: str) -> None:
+    """Whether the node answers and every index that it has can be written and read.
+
+    Raises:
+        UnhealthyError: it doesn't, or one can't.
+    """
+    health = get_json(f"{url}/_cluster/health")
+    if health["status"] == "red":
+        raise UnhealthyError(f"answers, but {health['unassigned_primary_shards']} of its shards can't be used")
+
+
+def node_settings(place: Place, port: Port) -> str:
+    """The node's configuration."""
+    return SETTINGS.format(data=place.data, logs=place.log.parent, host=port.host, port=port.number)
+
+
+def _launch(setup: Setup, place: Place, port: Port) -> Launch:
+    (home,) = unpacked(setup, NAME).iterdir()
+    # It keeps a file of its own beside its configuration, so that it gets a copy where it may write.
+    own = place.temporary / "conf"
+    return Launch(
+        command=(str(home / "bin" / "elasticsearch"),),
+        files={
+            place.conf / "elasticsearch.yml": node_settings(place, port),
+            place.conf / "jvm.options": OPTIONS.format(temporary=place.temporary, logs=place.log.parent),
+            place.conf / "log4j2.properties": quiet_log4j(place),
+        },
+        environment=_environment(setup, place),
+        before=(Step(("cp", "-R", str(place.conf), str(own))),),
+    )
+
+
+def _environment(setup: Setup, place: Place) -> Mapping[str, str]:
+    return {
+        "ES_PATH_CONF": str(place.temporary / "conf"),
+        "ES_JAVA_HOME": str(setup.java_home),
+        "ES_TMPDIR": str(place.temporary),
+        "CLI_JAVA_OPTS": f"-XX:-UsePerfData -Djava.io.tmpdir={place.temporary}",
+    }
