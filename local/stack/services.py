@@ -9,6 +9,7 @@ from local.stack import (
     flink_taskmanager,
     kafka_broker,
     kafka_connect,
+    mailbox,
     postgres,
     schema_registry,
 )
@@ -24,6 +25,7 @@ def declare(setup: Setup, task_managers: int) -> tuple[Service, ...]:
         postgres.declare(setup),
         kafka_connect.declare(setup),
         elasticsearch.declare(setup),
+        mailbox.declare(setup),
         flink_jobmanager.declare(setup),
         *(flink_taskmanager.declare(setup, number) for number in range(1, task_managers + 1)),
     )

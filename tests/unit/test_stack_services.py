@@ -40,6 +40,7 @@ def test_taskmanagers_start_after_their_jobmanager_and_connect_after_what_it_rea
         "elasticsearch",
         "jobmanager",
         "kafka",
+        "mailbox",
         "postgres",
         "registry",
         "taskmanager-1",

@@ -1,0 +1,102 @@
+"""What mail has arrived? `list` and `show` look into the local stack's mailbox; `serve` is its server."""
+
+import asyncio
+import logging
+import unicodedata
+from logging.handlers import RotatingFileHandler
+from urllib.parse import urlsplit
+
+import click
+
+from connectors.settings import SettingsError
+from local.services.mailbox.letters import Letter, Letters
+from local.services.mailbox.server import NotLocalError, serve
+from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
+from local.stack import mailbox
+from local.stack.service import Place
+from ops.tables import table
+
+LOG_BYTES, OLDER_LOGS = 10_000_000, 2
+HEADERS = ("From", "To", "Date", "Subject", "X-Notification-Id")
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    """Command line."""
+
+
+@main.command("list", help="Show what came last, newest at the end.")
+@click.option("-n", "--count", default=20, show_default=True, type=click.IntRange(min=1), help="How many.")
+def list_letters(count: int) -> None:
+    """Look."""
+    letters = _letters().newest(count)
+    if not letters:
+        print(f"no mail has arrived in {_place().data}")
+        return
+    messages = [(letter, letter.read()) for letter in letters]
+    rows = [
+        (letter.name, f"{letter.arrived:%Y-%m-%d %H:%M:%S}", _shown(message["To"]), _shown(message["Subject"]))
+        for letter, message in messages
+    ]
+    print(table(("name", "arrived (UTC)", "to", "subject"), rows))
+
+
+@main.command(help="Show the text of a message: the last one, or the one that `list` shows by this name.")
+@click.argument("name", required=False)
+def show(name: str | None) -> None:
+    """Read."""
+    message = _chosen(name).read()
+    for header in HEADERS:
+        if message[header]:
+            print(f"{header}: {_shown(message[header])}")
+    body = message.get_body(("plain", "html"))
+    print(f"\n{_shown(body.get_content()) if body else '(it has no text)'}")
+
+
+@main.command("serve", help="Take messages at MILLRACE_SMTP_URL; the local stack runs this.")
+def serve_until_told() -> None:
+    """Serve."""
+    place, settings = _place(), LocalSettings.from_environment()
+    address = urlsplit(settings.smtp_url)
+    place.log.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)-5s %(name)s %(message)s",
+        handlers=[RotatingFileHandler(place.log, maxBytes=LOG_BYTES, backupCount=OLDER_LOGS)],
+    )
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
+    try:
+        letters = Letters(place.data).prepare()
+        asyncio.run(serve(letters, address.hostname or "", address.port or DEFAULT_PORTS["smtp"]))
+    except (NotLocalError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _place() -> Place:
+    try:
+        return Place(state_directory(), mailbox.NAME)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _letters() -> Letters:
+    return Letters(_place().data)
+
+
+def _chosen(name: str | None) -> Letter:
+    found = [letter for letter in _letters().newest() if letter.file.name.startswith(name or "")]
+    if not found:
+        raise click.ClickException(f"there is no message {name}" if name else f"no mail has arrived in {_place().data}")
+    if name and len(found) > 1:
+        raise click.ClickException(f"{name} is the beginning of {len(found)} messages: say more of it")
+    return found[-1]
+
+
+def _shown(text: object) -> str:
+    """Without what a terminal would obey."""
+    lines = str(text).replace("\r\n", "\n")
+    return "".join("�" if unicodedata.category(each) == "Cc" and each != "\n" else each for each in lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Mail servers in the test's own process."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
+
+from local.services.mailbox.letters import Letters
+from local.services.mailbox.server import protocol
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+@contextmanager
+def mail_server(handler: Any, port: int | None = None, **options: Any) -> Iterator[int]:
+    """aiosmtpd with a handler of one's own; its port."""
+    controller = Controller(handler, hostname="127.0.0.1", port=port or free_port(), **options)
+    controller.start()
+    try:
+        yield controller.port
+    finally:
+        controller.stop()
+
+
+class _Mailbox(Controller):
+    def factory(self) -> SMTP:
+        """Called for each connection."""
+        return protocol(self.handler)
+
+
+@contextmanager
+def running_mailbox(folder: Path, port: int | None = None) -> Iterator[int]:
+    """The local stack's mailbox, keeping what it gets in a folder; its port."""
+    controller = _Mailbox(Letters(folder).prepare(), hostname="127.0.0.1", port=port or free_port())
+    controller.start()
+    try:
+        yield controller.port
+    finally:
+        controller.stop()

@@ -1,0 +1,157 @@
+"""The mailbox keeps each message once, whole, and nowhere else; over real SMTP."""
+
+import smtplib
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from local.services.mailbox.__main__ import main
+from local.services.mailbox.letters import Letters
+from local.services.mailbox.server import MOST_BYTES
+from local.stack.mailbox import check_health
+from local.stack.service import UnhealthyError
+from tests.mail_servers import free_port, running_mailbox
+
+TIMEOUT_SECONDS = 10
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the stack that the settings name keeps its mail."""
+    monkeypatch.setenv("MILLRACE_STATE", str(tmp_path / "state"))
+    return tmp_path / "state" / "mailbox" / "data"
+
+
+@pytest.fixture
+def client(folder: Path) -> Iterator[smtplib.SMTP]:
+    with (
+        running_mailbox(folder) as port,
+        smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=TIMEOUT_SECONDS) as connection,
+    ):
+        yield connection
+
+
+def message(message_id: str = "<m1@shop.example>", to: str = "ada@mail.example", text: str = "Hello\n") -> EmailMessage:
+    made = EmailMessage()
+    made["From"], made["To"], made["Subject"], made["Message-ID"] = "shop@shop.example", to, "A subject", message_id
+    made.set_content(text)
+    return made
+
+
+def texts(folder: Path) -> list[str]:
+    return [letter.read().get_content() for letter in Letters(folder).newest()]
+
+
+def test_a_message_is_a_whole_file_when_it_is_accepted(client: smtplib.SMTP, folder: Path) -> None:
+    client.send_message(message(text="Grüße\n"))
+
+    (letter,) = Letters(folder).newest()
+    assert letter.file.suffix == ".eml"
+    assert (letter.read()["Delivered-To"], letter.read()["Subject"]) == ("ada@mail.example", "A subject")
+    assert texts(folder) == ["Grüße\r\n"]
+    assert list((folder / "tmp").iterdir()) == []
+
+
+def test_a_message_that_comes_again_is_there_once(client: smtplib.SMTP, folder: Path) -> None:
+    client.send_message(message(text="first\n"))
+    client.send_message(message(text="second\n"))
+
+    assert texts(folder) == ["first\r\n"]
+
+
+def test_one_message_to_two_people_is_there_for_each_and_two_without_an_id_are_two(
+    client: smtplib.SMTP, folder: Path
+) -> None:
+    without_id = message(to="third@mail.example")
+    del without_id["Message-ID"]
+
+    client.send_message(message(to="ada@mail.example"))
+    client.send_message(message(to="bob@mail.example"))
+    client.send_message(without_id)
+    client.send_message(without_id)
+
+    to = [letter.read()["To"] for letter in Letters(folder).newest()]
+    assert to == ["ada@mail.example", "bob@mail.example", "third@mail.example", "third@mail.example"]
+
+
+def test_nothing_is_written_outside_its_folder_whatever_a_message_calls_itself(
+    client: smtplib.SMTP, folder: Path, tmp_path: Path
+) -> None:
+    client.send_message(message("</../../../outside@shop.example>", to="../../outside@mail.example"))
+
+    (letter,) = Letters(folder).newest()
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [letter.file]
+    assert letter.file.parent == folder / "new"
+
+
+def test_what_was_not_written_to_its_end_is_no_message_and_is_forgotten(folder: Path) -> None:
+    Letters(folder).prepare()
+    torn = folder / "tmp" / "torn"
+    torn.write_text("Subject: hal")
+
+    assert Letters(folder).prepare().newest() == []
+    assert not torn.exists()
+
+
+def test_a_message_that_is_too_large_is_refused(client: smtplib.SMTP, folder: Path) -> None:
+    with pytest.raises(smtplib.SMTPResponseException) as refused:
+        client.send_message(message(text="x" * 900 + "\n" + ("x" * 70 + "\n") * (MOST_BYTES // 71)))
+
+    assert refused.value.smtp_code == 552
+    assert Letters(folder).newest() == []
+
+
+def test_a_message_that_can_not_be_written_is_refused_for_now(client: smtplib.SMTP, folder: Path) -> None:
+    (folder / "new").rmdir()
+    (folder / "new").write_text("in the way")
+
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        client.send_message(message())
+
+    assert refused.value.smtp_code == 452
+    assert list((folder / "tmp").iterdir()) == []
+
+
+def test_a_server_that_answers_is_healthy_and_one_that_is_not_there_is_named(folder: Path) -> None:
+    with running_mailbox(folder) as port:
+        check_health("127.0.0.1", port)
+
+    with pytest.raises(UnhealthyError, match="doesn't accept connections on"):
+        check_health("127.0.0.1", free_port())
+
+
+def test_mail_is_listed_oldest_first_and_shown_without_what_a_terminal_would_obey(
+    client: smtplib.SMTP, folder: Path
+) -> None:
+    client.send_message(message("<m1@shop.example>", text="first\n"))
+    client.send_message(message("<m2@shop.example>", to="bob@mail.example", text="\x1b[2Jsecond\n"))
+    newest = Letters(folder).newest()[-1].name
+
+    listed = CliRunner().invoke(main, ["list"]).output.splitlines()
+    shown = CliRunner().invoke(main, ["show", newest]).output
+
+    assert listed[0].split() == ["name", "arrived", "(UTC)", "to", "subject"]
+    assert [line.split()[3] for line in listed[1:]] == ["ada@mail.example", "bob@mail.example"]
+    assert "To: bob@mail.example\n" in shown
+    assert shown.endswith("�[2Jsecond\n\n")
+
+
+def test_an_empty_mailbox_and_an_unknown_message_are_told_in_words(folder: Path) -> None:
+    Letters(folder).prepare()
+
+    assert "no mail has arrived" in CliRunner().invoke(main, ["list"]).output
+    assert "there is no message abc" in CliRunner().invoke(main, ["show", "abc"]).output
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])
+def test_an_address_that_others_can_reach_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("MILLRACE_SMTP_URL", f"smtp://{host}:{free_port()}")
+
+    refused = CliRunner().invoke(main, ["serve"])
+
+    assert refused.exit_code == 1
+    assert "on this machine alone" in refused.output
+    assert Letters(folder).newest() == []
