@@ -10,6 +10,7 @@ from events import (
     CategoryRevenue,
     CustomerVersion,
     DeadLetter,
+    DeadLetterReplay,
     DeclinedRate,
     EnrichedOrder,
     Event,
@@ -75,6 +76,10 @@ FRAUD_ALERTS = Topic("fraud-alerts", "card_id", 4, "delete", 90 * DAY_MS, FraudA
 SHADOW_HITS = Topic("fraud-shadow-hits", "card_id", 1, "delete", 7 * DAY_MS, ShadowHit, "fraud_detection job")
 LATE_PAYMENTS = Topic("late-payments", "source_key", 1, "delete", 90 * DAY_MS, DeadLetter, "fraud_detection job")
 DEAD_LETTERS = Topic("dead-letters", "source_key", 4, "delete", 90 * DAY_MS, DeadLetter, "whoever owns source_topic")
+# The last of each key is kept for ever: what is remembered must outlive the letter, or it would be sent twice.
+DEAD_LETTER_REPLAYS = Topic(
+    "dead-letter-replays", "letter_id", 1, "compact", FOREVER_MS, DeadLetterReplay, "ops dead-letters"
+)
 # All row versions are kept, not just the last of each key: an order of last year is joined with what was valid then.
 CUSTOMER_CHANGES = Topic("db-changes.customers", "customer_id", 4, "delete", FOREVER_MS, CustomerVersion, "shop")
 PRODUCT_CHANGES = Topic("db-changes.products", "product_id", 4, "delete", FOREVER_MS, ProductVersion, "shop")
@@ -103,6 +108,7 @@ TOPICS = (
     NOTIFICATIONS,
     LATE_PAYMENTS,
     DEAD_LETTERS,
+    DEAD_LETTER_REPLAYS,
 )
 
 

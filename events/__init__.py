@@ -3,6 +3,7 @@
 from events.analytics import CategoryRevenue, DeclinedRate, TopProduct, UnpaidOrder
 from events.base import Event
 from events.dead_letter import DeadLetter
+from events.dead_letter_replay import DeadLetterReplay
 from events.enriched_order import EnrichedLine, EnrichedOrder
 from events.fraud_alert import BrokenRule, FraudAlert
 from events.notification import Notification, Occasion
@@ -18,6 +19,7 @@ __all__ = [
     "CategoryRevenue",
     "CustomerVersion",
     "DeadLetter",
+    "DeadLetterReplay",
     "DeclinedRate",
     "EnrichedLine",
     "EnrichedOrder",

@@ -2,7 +2,7 @@
 
 import click
 
-from ops import change_capture, jobs, pipelines, submit, warehouse, warehouse_checks
+from ops import change_capture, dead_letters, jobs, pipelines, submit, warehouse, warehouse_checks
 from ops.command_group import CommandGroup
 from ops.rulesets import rulesets
 from ops.schemas import schemas
@@ -25,6 +25,7 @@ COMMANDS = (
     pipelines.group,
     change_capture.group,
     warehouse.group,
+    dead_letters.group,
 )
 for command in COMMANDS:
     main.add_command(command)

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ from connectors.settings import Settings
 from connectors.topics import FRAUD_RULESETS, SHADOW_HITS
 from events import Rule, Ruleset, ShadowHit
 from ops.command_group import CommandGroup, connecting_to_kafka
+from ops.moments import Moment, in_words
 from ops.tables import table
 from udfs import ruleset_files
 from udfs.features import payment_features
@@ -178,26 +179,6 @@ def as_file(ruleset: Ruleset, note: str, promoted: str | None = None) -> Ruleset
     return RulesetFile(note=note, alert_score=ruleset.alert_score, quiet_minutes=ruleset.quiet_minutes, rule=rules)
 
 
-def in_words(event_time: int) -> str:
-    """UTC milliseconds as people write it; 0 is the beginning of time."""
-    if event_time == 0:
-        return "the beginning"
-    return datetime.fromtimestamp(event_time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-class _Moment(click.ParamType[int]):
-    name = "TIME"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no time; write 2026-03-01T12:00:00Z", param, ctx)
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no time zone; write {value}Z for UTC", param, ctx)
-        return round(moment.timestamp() * 1000)
-
-
 class _RulesetGroup(CommandGroup):
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -207,7 +188,7 @@ class _RulesetGroup(CommandGroup):
 
 
 _EFFECTIVE_FROM = click.option(
-    "--effective-from", type=_Moment(), help="Event time from which it holds, e.g. 2026-03-01T12:00:00Z."
+    "--effective-from", type=Moment(), help="Event time from which it holds, e.g. 2026-03-01T12:00:00Z."
 )
 
 

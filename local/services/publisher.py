@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from threading import Condition
 from types import TracebackType
 from typing import Any, Self
 
-import jsonschema_rs
 import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
@@ -17,7 +16,7 @@ from kafka.producer.future import RecordMetadata
 
 from connectors.topics import FUTURE_LIMIT
 from events import Event
-from events.schemas import schema
+from events.checks import NotTheEventError, check
 from local.services.outgoing import Outgoing
 
 DELIVERY_TIMEOUT_MS = 30_000
@@ -59,26 +58,9 @@ def checked_value(event: Event) -> bytes:
     value = msgspec.json.encode(event)
     try:
         check(value, type(event))
-    except (msgspec.ValidationError, jsonschema_rs.ValidationError) as error:
+    except NotTheEventError as error:
         raise InvalidEventError(f"{type(event).__name__} {event.event_id} is not sent: {error}") from error
     return value
-
-
-def check(value: bytes, event_type: type[Event]) -> None:
-    """Hold a record's value against its event's type and JSON Schema.
-
-    Raises:
-        msgspec.ValidationError: it is not what the type says.
-        jsonschema_rs.ValidationError: it is not what the schema says.
-    """
-    decoder, validator = _checks(event_type)
-    decoder.decode(value)
-    validator.validate(msgspec.json.decode(value))
-
-
-@cache
-def _checks(event_type: type[Event]) -> tuple[msgspec.json.Decoder[Event], jsonschema_rs.Draft7Validator]:
-    return msgspec.json.Decoder(event_type), jsonschema_rs.Draft7Validator(schema(event_type))
 
 
 class Publisher:

@@ -1,0 +1,160 @@
+"""How do dead letters become a file that can be edited and sent again? One line of JSON each, not a byte lost."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from events import DeadLetter
+from ops.dead_letter_reading import Replays
+from ops.moments import in_words
+from ops.rejected_record import Record
+
+
+class Data(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Bytes, to be edited as base64 or as text."""
+
+    text: str | None = None
+    """Not there if the bytes are no UTF-8."""
+    base64: bytes
+
+
+class Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A letter in a file."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    time: str
+    """For people: `timestamp` is what counts."""
+    timestamp: int
+    rejected_by: str
+    reason: str
+    replayed: int
+    """How often it was sent again before."""
+    headers: dict[str, Data | None]
+    key: Data | None
+    payload: Data | None
+
+
+class ExportError(ValueError):
+    """A file of letters can't be written, or not be used as it is; the text says where and why."""
+
+
+def write(path: Path, letters: Iterable[DeadLetter], replays: Replays) -> int:
+    """Write a new file that only its owner can read; returns how many letters are in it.
+
+    Raises:
+        ExportError: there is such a file.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise ExportError(f"{path} can't be written as a new file: {error.strerror}") from error
+    count = 0
+    with os.fdopen(descriptor, "wb") as file:
+        for letter in letters:
+            file.write(msgspec.json.encode(line(letter, replays)) + b"\n")
+            count += 1
+    return count
+
+
+def line(letter: DeadLetter, replays: Replays) -> Line:
+    """A letter as it stands in a file."""
+    replay = replays.of(letter)
+    return Line(
+        id=letter.event_id,
+        topic=letter.source_topic,
+        partition=letter.source_partition,
+        offset=letter.source_offset,
+        time=in_words(letter.event_time),
+        timestamp=letter.event_time,
+        rejected_by=letter.rejected_by,
+        reason=letter.reason,
+        replayed=replay.times if replay else 0,
+        headers={name: _data(value) for name, value in letter.source_headers.items()},
+        key=_data(letter.source_key),
+        payload=_data(letter.payload),
+    )
+
+
+def read(path: Path) -> dict[str, list[tuple[int, Line]]]:
+    """The lines of a file with their numbers, by the id of their letter.
+
+    Raises:
+        ExportError: a line is none of ours.
+    """
+    found: dict[str, list[tuple[int, Line]]] = {}
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise ExportError(f"{path} can't be read: {error.strerror}") from error
+    for number, text in enumerate(lines, start=1):
+        if text.strip():
+            try:
+                parsed = msgspec.json.decode(text, type=Line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise ExportError(f"{path}, line {number}: {error}") from error
+            found.setdefault(parsed.id, []).append((number, parsed))
+    return found
+
+
+def edited(record: Record, lines: Iterable[tuple[int, Line]]) -> Record:
+    """A record as the lines of its letters say it.
+
+    Raises:
+        ExportError: they say two things at once.
+    """
+    versions: dict[int, Record] = {number: _edited(record, number, each) for number, each in lines}
+    changed = {number: version for number, version in versions.items() if version != record}
+    first = next(iter(changed.values()), record)
+    for number, version in changed.items():
+        if version != first:
+            raise ExportError(f"lines {min(changed)} and {number} are one record, and say different things of it")
+    return first
+
+
+def _edited(record: Record, number: int, line: Line) -> Record:
+    coordinates = (line.topic, line.partition, line.offset)
+    if coordinates != (record.topic, record.partition, record.offset):
+        raise ExportError(f"line {number}: topic, partition and offset aren't those of {line.id}: leave them alone")
+    return replace(
+        record,
+        key=_chosen(record.key, line.key, f"line {number}: key"),
+        value=_chosen(record.value, line.payload, f"line {number}: payload"),
+        timestamp=line.timestamp,
+        headers=dict(_headers(record.headers, line.headers, number)),
+    )
+
+
+def _headers(
+    was: Mapping[str, bytes | None], now: Mapping[str, Data | None], number: int
+) -> Iterator[tuple[str, bytes | None]]:
+    for name, data in now.items():
+        yield name, _chosen(was.get(name), data, f"line {number}: header {name}")
+
+
+def _chosen(was: bytes | None, now: Data | None, where: str) -> bytes | None:
+    """Whichever of text and base64 isn't what it was."""
+    if now is None:
+        return None
+    changed = {each for each in (_bytes(now), now.base64) if each != was}
+    if len(changed) == 2:
+        raise ExportError(f"{where}: text and base64 were both changed, and differ: leave one of them as it was")
+    return changed.pop() if changed else was
+
+
+def _bytes(data: Data) -> bytes:
+    return data.base64 if data.text is None else data.text.encode("utf-8", "surrogatepass")
+
+
+def _data(value: bytes | None) -> Data | None:
+    if value is None:
+        return None
+    try:
+        return Data(text=value.decode(), base64=value)
+    except UnicodeDecodeError:
+        return Data(base64=value)

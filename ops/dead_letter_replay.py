@@ -1,0 +1,281 @@
+"""Which rejected records go back to their topics, and how is none sent twice? Each is sent together with a mark.
+
+A record and its mark are written in one transaction, under one transactional id for all who share the brokers: whoever
+begins ends what another one left open, and locks out those who began before. The marks are read after that.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from kafka import KafkaProducer
+from kafka.errors import InvalidProducerEpochError, KafkaError, KafkaTimeoutError, ProducerFencedError
+
+from connectors.settings import Settings
+from connectors.topics import DEAD_LETTER_REPLAYS, TOPICS
+from events import DeadLetterReplay
+from events.checks import NotTheEventError, check
+from ops.command_group import connecting_to_kafka
+from ops.dead_letter_export import ExportError
+from ops.dead_letter_fixes import FixError
+from ops.dead_letter_reading import Replays, read_replays
+from ops.moments import in_words
+from ops.rejected_record import Record, Rejected, replay_headers
+from ops.topics import RealTopic, duration
+
+TRANSACTIONAL_ID = "millrace.dead-letter-replays"
+"""Not one for each consumer group prefix: deployments share the topics, so they share what was replayed, too."""
+RECORDS_A_TRANSACTION = 500
+"""An open transaction holds back those who read committed, so it must be short."""
+TRANSACTION_TIMEOUT_MS = 30_000
+"""For so long a crash in the middle holds them back at most, unless a next replay ends it before."""
+ACKNOWLEDGED_WITHIN_SECONDS = 20
+
+Change = Callable[[Rejected], Record | None]
+"""The record as it is to be sent; None leaves it alone. Raises FixError or ExportError."""
+
+
+class ReplayError(RuntimeError):
+    """Not everything was sent; the text says what was, and what to do."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a rejected record."""
+
+    rejected: Rejected
+    record: Record | None
+    """As it is to be sent, without the headers that say so; None if it isn't."""
+    why_not: str = ""
+    notes: tuple[str, ...] = ()
+    is_refused: bool = False
+    """Whether it isn't sent for a reason that somebody must look at."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it is another record than the one that was rejected."""
+        return self.record is not None and self.record != self.rejected.record
+
+
+def unchanged(rejected: Rejected) -> Record | None:
+    """Nothing is mended: whatever rejected the record has changed, or it is to be late once more."""
+    return rejected.record
+
+
+def decide(
+    rejected: Iterable[Rejected],
+    change: Change,
+    replays: Replays,
+    real_topics: Mapping[str, RealTopic],
+    *,
+    again: bool,
+    now: int,
+) -> Iterator[Decision]:
+    """What is to be sent, and why the rest isn't.
+
+    Args:
+        real_topics: by name, as the brokers have them.
+        again: also what was sent before.
+        now: UTC milliseconds.
+    """
+    for each in rejected:
+        yield _decision(each, change, replays, real_topics, again=again, now=now)
+
+
+def _decision(
+    rejected: Rejected,
+    change: Change,
+    replays: Replays,
+    real_topics: Mapping[str, RealTopic],
+    *,
+    again: bool,
+    now: int,
+) -> Decision:
+    before = replays.of(rejected.letter)
+    if before is not None and not again:
+        return Decision(rejected, None, f"{_sent_in_words(before)}; --again sends it once more")
+    try:
+        record = change(rejected)
+    except (FixError, ExportError) as error:
+        return Decision(rejected, None, str(error), is_refused=True)
+    if record is None:
+        return Decision(rejected, None, "left alone by the fix")
+    if problem := _problem(record, real_topics):
+        return Decision(rejected, None, problem, is_refused=True)
+    notes = _notes(rejected, record, real_topics[record.topic], now)
+    if before is not None:
+        notes = (_sent_in_words(before), *notes)
+    return Decision(rejected, record, notes=notes)
+
+
+def _problem(record: Record, real_topics: Mapping[str, RealTopic]) -> str:
+    """Why the record can't go back, or would be rejected again; empty if neither is the case."""
+    if record.topic not in real_topics:
+        return f"there is no topic {record.topic} (any more)"
+    if record.value is None:
+        return "it has no value"
+    for name, value in record.headers.items():
+        if value is None:
+            return f"its header {name!r} is null, which the client can't send: a fix can give it a value"
+    event = next((topic.event for topic in TOPICS if topic.name == record.topic), None)
+    if event is None:
+        return ""
+    try:
+        check(record.value, event)
+    except NotTheEventError as error:
+        return f"it would be rejected again: {error}"
+    return ""
+
+
+def _notes(rejected: Rejected, record: Record, topic: RealTopic, now: int) -> tuple[str, ...]:
+    notes = []
+    if record.topic not in {each.name for each in TOPICS}:
+        notes.append("its topic isn't declared, so it was held against no schema")
+    if record == rejected.record:
+        notes.append("unchanged: it gets through only if what rejected it has changed since")
+    if (
+        any(each.reason.startswith("late") for each in rejected.letters)
+        and record.timestamp == rejected.letter.event_time
+    ):
+        notes.append("it was late, and keeps its time: whoever goes by event time finds it late again")
+    kept = int(topic.config.get("retention.ms", "-1"))
+    if kept >= 0 and record.timestamp < now - kept and "delete" in topic.config.get("cleanup.policy", "delete"):
+        notes.append(f"its time is older than its topic keeps ({duration(kept)}): it may be deleted before it is read")
+    if len({each.payload for each in rejected.letters}) > 1:
+        notes.append(f"its letters differ in payload: that of {rejected.letter.rejected_by} is taken")
+    return tuple(notes)
+
+
+def _sent_in_words(replay: DeadLetterReplay) -> str:
+    times = "" if replay.times == 1 else f" ({replay.times} times so far)"
+    where = f"{replay.source_topic}-{replay.sent_partition}-{replay.sent_offset}"
+    return f"sent again on {in_words(replay.event_time)} as {where}{times}"
+
+
+def send(
+    settings: Settings, decisions: Iterable[Decision], *, fix: str, again: bool, replayed_by: str
+) -> Iterator[DeadLetterReplay]:
+    """Send the records, each with its mark, a transaction for every `RECORDS_A_TRANSACTION`; yields what is committed.
+
+    Args:
+        fix: what has changed those that are changed.
+        again: also what was sent before; without it, what somebody else has sent since it was decided is left out.
+
+    Raises:
+        ReplayError: another replay began, or the brokers refused; what was yielded is sent, the rest isn't.
+        LookupError: there is no topic for the marks.
+        ConnectionError: no broker answers.
+    """
+    wanted = [decision for decision in decisions if decision.record is not None]
+    if not wanted:
+        return
+    with _only_producer(settings) as producer:
+        replays = read_replays(settings)
+        for begin in range(0, len(wanted), RECORDS_A_TRANSACTION):
+            batch = [
+                each
+                for each in wanted[begin : begin + RECORDS_A_TRANSACTION]
+                if again or replays.of(each.rejected.letter) is None
+            ]
+            yield from _sent_in_a_transaction(producer, batch, replays, fix, replayed_by)
+
+
+def _sent_in_a_transaction(
+    producer: Any, batch: Sequence[Decision], replays: Replays, fix: str, replayed_by: str
+) -> list[DeadLetterReplay]:
+    try:
+        producer.begin_transaction()
+        now = time.time_ns() // 1_000_000
+        drafts = [
+            _replay(decision, replays, fix if decision.is_changed else "", replayed_by, now) for decision in batch
+        ]
+        futures = [_send(producer, decision, draft) for decision, draft in zip(batch, drafts, strict=True)]
+        producer.flush(timeout=ACKNOWLEDGED_WITHIN_SECONDS)
+        places = [future.get(timeout=0) for future in futures]
+        sent = [
+            msgspec.structs.replace(draft, sent_partition=place.partition, sent_offset=place.offset)
+            for draft, place in zip(drafts, places, strict=True)
+        ]
+        marks = [_mark(producer, each) for each in sent]
+        producer.flush(timeout=ACKNOWLEDGED_WITHIN_SECONDS)
+        for mark in marks:
+            mark.get(timeout=0)
+        producer.commit_transaction()
+    except (InvalidProducerEpochError, ProducerFencedError) as error:
+        raise ReplayError("another replay has begun meanwhile; this one sends nothing more: run it again") from error
+    except KafkaError as error:
+        with suppress(KafkaError):
+            producer.abort_transaction()
+        raise ReplayError(
+            f"Kafka: {error}\nwhat isn't listed as sent was not sent, unless the broker was lost while it committed: "
+            "run it again, it looks at what is marked as sent"
+        ) from error
+    return sent
+
+
+def _replay(decision: Decision, replays: Replays, fix: str, replayed_by: str, now: int) -> DeadLetterReplay:
+    letter = decision.rejected.letter
+    before = replays.of(letter)
+    times = before.times + 1 if before else 1
+    return DeadLetterReplay(
+        event_id=f"{letter.event_id}#{times}",
+        event_time=now,
+        letter_id=letter.event_id,
+        source_topic=letter.source_topic,
+        source_partition=letter.source_partition,
+        source_offset=letter.source_offset,
+        source_time=letter.event_time,
+        times=times,
+        sent_partition=0,
+        sent_offset=0,
+        fix=fix,
+        replayed_by=replayed_by,
+    )
+
+
+def _send(producer: Any, decision: Decision, draft: DeadLetterReplay) -> Any:
+    assert decision.record is not None
+    record = decision.record
+    headers = replay_headers(record, draft.letter_id, sent_before=draft.times - 1, now=draft.event_time, fix=draft.fix)
+    return producer.send(
+        record.topic,
+        key=record.key,
+        value=record.value,
+        headers=list(headers.items()),
+        # By its key, as its producer did it; what has none stays in its partition.
+        partition=record.partition if record.key is None else None,
+        timestamp_ms=record.timestamp,
+    )
+
+
+def _mark(producer: Any, replay: DeadLetterReplay) -> Any:
+    return producer.send(
+        DEAD_LETTER_REPLAYS.name,
+        key=replay.letter_id.encode(),
+        value=msgspec.json.encode(replay),
+        timestamp_ms=replay.event_time,
+    )
+
+
+@contextmanager
+def _only_producer(settings: Settings) -> Iterator[Any]:
+    """The one producer that may send now; what another one left open is ended, and nothing more is taken from it."""
+    with connecting_to_kafka(settings) as options:
+        producer = KafkaProducer(
+            **options,
+            transactional_id=TRANSACTIONAL_ID,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            acks="all",
+            compression_type="lz4",
+            linger_ms=5,
+            allow_auto_create_topics=False,
+        )
+    try:
+        producer.init_transactions()
+        yield producer
+    finally:
+        with suppress(KafkaTimeoutError):
+            producer.close(timeout=1)

@@ -1,0 +1,253 @@
+"""What was rejected, why, and how does it get back? Look at dead letters, write them to a file, send their records."""
+
+import getpass
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connectors.settings import Settings
+from events import DeadLetter
+from ops import topics as topic_operations
+from ops.command_group import CommandGroup
+from ops.dead_letter_export import ExportError, edited, read, write
+from ops.dead_letter_fixes import FixError, load
+from ops.dead_letter_reading import LETTER_TOPICS, Letters, Replays, Selection, replays_so_far
+from ops.dead_letter_replay import Change, Decision, ReplayError, decide, send, unchanged
+from ops.masking import kind_of_reason, shown, shown_field
+from ops.moments import MomentOrAge, in_words
+from ops.record_words import difference, key_field, letter_in_full
+from ops.rejected_record import Rejected, past, rejected_records
+from ops.tables import table
+
+_LONGEST_REASON = 60
+_SHOWN_DECISIONS = 10
+
+
+class _Group(CommandGroup):
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (ExportError, FixError, LookupError, ReplayError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+class _Offsets(click.ParamType[tuple[int, int]]):
+    name = "N|N-N"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        first, _, last = str(value).partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            self.fail(f"{value!r} is no offset and no range of them; write 17 or 17-21", param, ctx)
+        return int(first), int(last or first)
+
+
+def _selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that say which letters are meant."""
+    for option in (
+        click.option("--replayed/--not-replayed", default=None, help="Only those that were, or weren't, sent again."),
+        click.option("--offset", "offsets", type=_Offsets(), help="Offset of the record, or first and last one."),
+        click.option("--partition", type=click.IntRange(min=0), help="Partition of the record."),
+        click.option("--until", type=MomentOrAge(), help="Records before this time."),
+        click.option("--since", type=MomentOrAge(), help="Records from this event time on: 1h, 2026-03-01T12:00:00Z."),
+        click.option("--rejected-by", multiple=True, metavar="JOB", help="Job or pipeline; repeatable."),
+        click.option("--reason", default="", metavar="WORDS", help="All of these words are in the reason."),
+        click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Where the record was; repeatable."),
+        click.option(
+            "--from", "letter_topic", type=click.Choice(LETTER_TOPICS), default=LETTER_TOPICS[0], show_default=True
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _selected(letter_topic: str, ids: tuple[str, ...] = (), **filters: Any) -> tuple[Letters, Settings]:
+    settings = Settings.from_environment()
+    selection = Selection(
+        ids=frozenset(ids),
+        topics=frozenset(filters.pop("topics")),
+        rejected_by=frozenset(filters.pop("rejected_by")),
+        **filters,
+    )
+    return Letters(settings, letter_topic, selection, replays_so_far(settings), _complain), settings
+
+
+def _complain(text: str) -> None:
+    click.echo(f"warning: {shown(text)}", err=True)
+
+
+@click.group("dead-letters", cls=_Group)
+def group() -> None:
+    """Look at what was rejected, and send it again when it is mended.
+
+    What is shown is masked: cards, addresses, phone numbers, secrets. Only `export` writes everything, to a file that
+    nobody else can read.
+    """
+
+
+@group.command("list")
+@click.option("--latest", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
+@_selecting
+def list_command(latest: int, **selecting: Any) -> None:
+    """The latest dead letters by the time of their records, the last one at the end."""
+    letters, _ = _selected(**selecting)
+    found = heapq.nlargest(latest, letters, key=lambda letter: (letter.event_time, letter.event_id))
+    if not found:
+        click.echo(f"no such letter in {letters.topic}")
+        return
+    rows = [_row(letter, letters.replays) for letter in reversed(found)]
+    click.echo(table(("time of record", "id", "rejected by", "replays before", "replayed", "reason"), rows))
+
+
+def _row(letter: DeadLetter, replays: Replays) -> tuple[object, ...]:
+    replay = replays.of(letter)
+    reason = shown(letter.reason)
+    return (
+        in_words(letter.event_time),
+        shown(letter.event_id),
+        shown(letter.rejected_by),
+        past(letter.source_headers).times or "",
+        in_words(replay.event_time) if replay else "",
+        reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 1]}…",
+    )
+
+
+@group.command("count")
+@_selecting
+def count_command(**selecting: Any) -> None:
+    """How many there are by topic, job and kind of reason: values in a reason don't make it another one."""
+    letters, _ = _selected(**selecting)
+    counted: Counter[tuple[str, str, str]] = Counter()
+    replayed: Counter[tuple[str, str, str]] = Counter()
+    for letter in letters:
+        kind = (letter.source_topic, letter.rejected_by, kind_of_reason(letter.reason))
+        counted[kind] += 1
+        replayed[kind] += letters.replays.of(letter) is not None
+    rows = [(count, replayed[kind], *map(shown, kind)) for kind, count in counted.most_common()]
+    if not rows:
+        click.echo(f"no such letter in {letters.topic}")
+        return
+    click.echo(table(("letters", "replayed", "topic", "rejected by", "kind of reason"), rows))
+
+
+@group.command("show")
+@click.argument("letter_id", metavar="ID")
+@click.option("--from", "letter_topic", type=click.Choice(LETTER_TOPICS), default=LETTER_TOPICS[0], show_default=True)
+def show_command(letter_id: str, letter_topic: str) -> None:
+    """Everything about the letters of one record; ID is topic-partition-offset, as `list` shows it."""
+    settings = Settings.from_environment()
+    replays = replays_so_far(settings)
+    found = rejected_records(Letters(settings, letter_topic, Selection(frozenset({letter_id})), replays, _complain))
+    if not found:
+        raise LookupError(f"there is no letter {letter_id} in {letter_topic}")
+    for rejected in found:
+        click.echo(letter_in_full(rejected, replays))
+
+
+@group.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_selecting
+def export_command(file: Path, **selecting: Any) -> None:
+    """Write the letters to a new FILE, one JSON line each, to be edited and replayed.
+
+    Nothing is masked or lost in it, so it is only ever a file, and only its owner can read it.
+    """
+    letters, _ = _selected(**selecting)
+    count = write(file, letters, letters.replays)
+    click.echo(f"{count} letters are in {file}, unmasked; delete it when it is done with")
+
+
+@group.command("replay")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@_selecting
+@click.option("--fix", "fix_file", metavar="FILE.py[:FUNCTION]", help="A function that mends each record.")
+@click.option(
+    "--export",
+    "export_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The records as an edited export has them; those that it lacks aren't sent.",
+)
+@click.option("--again", is_flag=True, help="Also what was sent again before.")
+@click.option("--yes", is_flag=True, help="Send; without it nothing is sent.")
+def replay_command(
+    ids: tuple[str, ...], fix_file: str | None, export_file: Path | None, again: bool, yes: bool, **selecting: Any
+) -> None:
+    """Send records back to their topics, mended or as they were; first without --yes to see what would be sent.
+
+    Each is sent once, however many jobs have rejected it. Exit status 1 if a record can't be sent.
+    """
+    if fix_file and export_file:
+        raise click.UsageError("either --fix or --export")
+    letters, settings = _selected(ids=ids, **selecting)
+    change, fix, chosen = _change(fix_file, export_file)
+    found = [each for each in rejected_records(letters) if chosen is None or each.letter.event_id in chosen]
+    if missing := sorted((set(ids) | (chosen or set())) - {each.letter.event_id for each in found}):
+        _complain(f"not among the letters in {letters.topic} that are meant: {', '.join(missing)}")
+    real_topics = topic_operations.describe(settings)
+    now = time.time_ns() // 1_000_000
+    decisions = list(decide(found, change, letters.replays, real_topics, again=again, now=now))
+    _say_decisions(decisions)
+    refused = sum(decision.is_refused for decision in decisions)
+    if yes:
+        sent = 0
+        try:
+            for _ in send(settings, decisions, fix=fix, again=again, replayed_by=getpass.getuser()):
+                sent += 1
+        finally:
+            click.echo(f"{sent} sent")
+    elif any(decision.record for decision in decisions):
+        click.echo("nothing was sent: add --yes to send")
+    if refused or missing:
+        click.get_current_context().exit(1)
+
+
+def _change(fix_file: str | None, export_file: Path | None) -> tuple[Change, str, set[str] | None]:
+    """What changes the records, how that is called, and the only letters that it speaks of."""
+    if fix_file:
+        fix = load(fix_file)
+        return lambda rejected: fix(rejected.record), fix.label, None
+    if export_file:
+        lines = read(export_file)
+        return (
+            lambda rejected: edited(rejected.record, lines[rejected.letter.event_id]),
+            f"edited export {export_file.name}",
+            set(lines),
+        )
+    return unchanged, "", None
+
+
+def _say_decisions(decisions: list[Decision]) -> None:
+    for what, some in _sorted_out(decisions):
+        click.echo(f"{len(some)} {what}")
+        for decision in some[:_SHOWN_DECISIONS]:
+            click.echo("\n".join(f"  {line}" for line in _decision_in_words(decision)))
+        if len(some) > _SHOWN_DECISIONS:
+            click.echo(f"  … and {len(some) - _SHOWN_DECISIONS} more")
+    if not decisions:
+        click.echo("no such letter")
+
+
+def _sorted_out(decisions: list[Decision]) -> Iterator[tuple[str, list[Decision]]]:
+    for what, some in (
+        ("to be sent", [each for each in decisions if each.record is not None]),
+        ("not to be sent", [each for each in decisions if each.record is None and not each.is_refused]),
+        ("REFUSED", [each for each in decisions if each.is_refused]),
+    ):
+        if some:
+            yield what, some
+
+
+def _decision_in_words(decision: Decision) -> Iterator[str]:
+    rejected: Rejected = decision.rejected
+    key = shown_field(key_field(rejected.record.topic), rejected.record.key)
+    yield f"{shown(rejected.letter.event_id)}  key {key}, rejected: {shown(rejected.record.reason)}"
+    if decision.why_not:
+        yield f"    {shown(decision.why_not)}"
+    for note in decision.notes:
+        yield f"    {shown(note)}"
+    if decision.record is not None and decision.is_changed:
+        yield from (f"    {line}" for line in difference(rejected.record, decision.record))

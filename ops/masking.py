@@ -1,0 +1,187 @@
+"""What must not be shown of a record? Card numbers, cards, addresses, phones, secrets; and what could fool a terminal.
+
+What is shown is for people: nothing that was masked can be sent again. Names of persons are not masked.
+"""
+
+import json
+import re
+from typing import Any
+
+MASK = "•••"
+LONGEST_SHOWN = 20_000
+"""Characters of a payload."""
+
+_LAST = 4
+_GLUE = r"(?:[ .\-]|[^\w\s!-~])"
+"""What may stand between the digits of a card number: also what can't be seen."""
+_DIGITS = re.compile(rf"(?<!\d)\d(?:{_GLUE}{{0,2}}\d){{11,}}")
+_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
+_PHONE = re.compile(r"(?<![\w+])(?:\+|00)[1-9][\d ()/.\-]{6,18}\d(?!\d)")
+_SCHEME = re.compile(r"\b(Bearer|Basic|Digest|Token|ApiKey)\s+[\w.~+/=:-]{4,}", re.IGNORECASE)
+_WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
+_USER_IN_URL = re.compile(r"(://[^\s/:@]+:)[^\s/@]+@")
+_FIELD = re.compile(r"""(["'\\]*)\b([A-Za-z][\w.-]*)\1(\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&}\])"']+)""")
+_NULL_OR_FLAG = re.compile(r"null|true|false|None|True|False")
+
+_SECRETS = {"password", "passwd", "pwd", "passphrase", "secret", "token", "authorization", "authorisation", "cookie"}
+_SECRETS |= {"credential", "credentials", "cvv", "cvv2", "cvc", "cvc2", "pin", "iban", "apikey", "jwt"}
+_SECRET_ENDS = ("api_key", "private_key", "access_key", "signing_key")
+_PERSONAL = {"email", "mail", "phone", "mobile", "telephone", "fax"}
+_CARD_ENDS = ("card", "card_id", "card_number", "card_no", "cardnumber", "cardid", "pan")
+
+
+def shown(text: str) -> str:
+    """A text from a record, in one line: masked, and nothing in it moves a cursor or turns what is read around."""
+    return harmless(masked(text))
+
+
+def shown_bytes(data: bytes | None) -> str:
+    """A key or a header's value in one line."""
+    return "none" if data is None else shown(_text(data))
+
+
+def shown_field(name: str, data: bytes | None) -> str:
+    """A header's value, or a key that is the field of that name."""
+    if data is None:
+        return "none"
+    return harmless(str(_masked_value(name, _text(data))))
+
+
+def shown_payload(payload: bytes | None) -> str:
+    """A record's value: JSON with one field a line, anything else as it stands there, both masked and harmless."""
+    if payload is None:
+        return "none"
+    document = _document(payload)
+    if document is None:
+        text = masked(_text(payload))
+        lines = [text]
+    else:
+        lines = json.dumps(_masked_document(document), indent=2, ensure_ascii=False).split("\n")
+    text = "\n".join(harmless(line) for line in lines)
+    rest = len(text) - LONGEST_SHOWN
+    return text if rest <= 0 else f"{text[:LONGEST_SHOWN]}\n… {rest:,} characters more; export it to see all"
+
+
+def harmless(text: str) -> str:
+    r"""Every character that can't be seen as itself is an escape: controls, bidi marks, separators, surrogates."""
+    return "".join(each if each.isprintable() else _escape(each) for each in text)
+
+
+def masked(text: str) -> str:
+    """A text without what must not be shown, whether or not it is whole JSON."""
+    text = _SCHEME.sub(rf"\1 {MASK}", text)
+    text = _WEB_TOKEN.sub(MASK, text)
+    text = _USER_IN_URL.sub(rf"\1{MASK}@", text)
+    text = _FIELD.sub(_masked_field, text)
+    text = _EMAIL.sub(MASK, text)
+    text = _DIGITS.sub(_masked_digits, text)
+    return _PHONE.sub(MASK, text)
+
+
+def is_card_number(digits: str) -> bool:
+    """Whether a card could have this number: its length, its first digits, and Luhn's check digit."""
+    if not 12 <= len(digits) <= 19 or (digits[0] not in "3456" and not (digits[0] == "2" and len(digits) == 16)):
+        return False
+    doubled = [int(digit) * 2 for digit in digits[-2::-2]]
+    single = [int(digit) for digit in digits[-1::-2]]
+    return sum(single + [value - 9 if value > 9 else value for value in doubled]) % 10 == 0
+
+
+def _document(payload: bytes) -> Any | None:
+    """None if it is no JSON object or array, or one of which a part would not be seen."""
+    try:
+        document = json.loads(payload.decode(), object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, (dict, list)) else None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a name stands twice")
+    return document
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if character in "\n\r\t":
+        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _masked_document(document: Any) -> Any:
+    match document:
+        case dict():
+            return {masked(name): _masked_value(name, value) for name, value in document.items()}
+        case list():
+            return [_masked_document(each) for each in document]
+        case str():
+            return masked(document)
+        case bool() | None:
+            return document
+        case int() | float():
+            text = str(document)
+            return document if masked(text) == text else masked(text)
+    return document
+
+
+def _masked_value(name: str, value: Any) -> Any:
+    kind = _kind(name)
+    if value is None or isinstance(value, bool) or kind == "":
+        return _masked_document(value)
+    if kind == "card" and isinstance(value, (str, int)):
+        return _last_digits(str(value))
+    if kind == "card" and isinstance(value, (dict, list)):
+        return _masked_document(value)
+    return MASK
+
+
+def _masked_field(match: re.Match[str]) -> str:
+    quote, name, between, value = match.groups()
+    kind = _kind(name)
+    if kind == "" or _NULL_OR_FLAG.fullmatch(value):
+        return match[0]
+    marks = value[0] if value[0] in "\"'" else ""
+    inner = value.strip(marks) if marks else value
+    end = marks if marks and len(value) > 1 and value.endswith(marks) else ""
+    hidden = _last_digits(inner) if kind == "card" else MASK
+    return f"{quote}{name}{quote}{between}{marks}{hidden}{end}"
+
+
+def _kind(name: str) -> str:
+    """What a field of this name holds: `secret`, `personal`, `card`, or nothing of these."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_").replace(".", "_")
+    words = set(snake.split("_"))
+    if words & _SECRETS or snake.endswith(_SECRET_ENDS):
+        return "secret"
+    if snake in _CARD_ENDS or snake.endswith(tuple(f"_{end}" for end in _CARD_ENDS)):
+        return "card"
+    return "personal" if words & _PERSONAL else ""
+
+
+def _last_digits(card: str) -> str:
+    """Enough to tell one card from another."""
+    return MASK + (card[-_LAST:] if len(card) >= 2 * _LAST else "")
+
+
+def _masked_digits(match: re.Match[str]) -> str:
+    digits = "".join(character for character in match[0] if character.isdecimal())
+    return _last_digits(digits) if is_card_number(digits) else match[0]
+
+
+def kind_of_reason(reason: str) -> str:
+    """A reason without the values in it, so that those that differ in nothing else are the same."""
+    text = re.sub(r'"(?:[^"\\]|\\.)*"(?:…|\.\.\.)?', '"…"', reason)
+    text = re.sub(r"'(?:[^'\\]|\\.)*'", "'…'", text)
+    text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "…", text)
+    text = re.sub(r"(?<![\w^$\\{\[])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{6,}", "…", text)
+    return re.sub(r"(?<![\w{,^])(?<![A-Za-z]-)-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w}])", "N", text)

@@ -1,0 +1,75 @@
+"""How is a rejected record told at a terminal? All of it, or what a fix changes in it; masked and harmless."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from connectors.topics import TOPICS
+from ops.dead_letter_reading import Replays
+from ops.masking import shown, shown_field, shown_payload
+from ops.moments import in_words
+from ops.rejected_record import Record, Rejected, past
+
+
+def key_field(topic: str) -> str:
+    """The field of the event that a topic's keys are; empty for a topic that isn't declared."""
+    return next((each.key for each in TOPICS if each.name == topic), "")
+
+
+def letter_in_full(rejected: Rejected, replays: Replays) -> str:
+    """Everything that its letters say of a record, and what became of it."""
+    record = rejected.record
+    lines = [
+        shown(rejected.letter.event_id),
+        f"  topic        {shown(record.topic)}, partition {record.partition}, offset {record.offset}",
+        f"  time         {in_words(record.timestamp)} ({record.timestamp})",
+        *(f"  {line}" for line in _key_and_headers(record)),
+        *(f"  rejected by  {shown(each.rejected_by)}: {shown(each.reason)}" for each in rejected.letters),
+        *(f"  {line}" for line in _history(rejected, replays)),
+    ]
+    for payload in dict.fromkeys(letter.payload for letter in rejected.letters):
+        lines += [f"  payload      {len(payload or b''):,} bytes", shown_payload(payload)]
+    return "\n".join(lines)
+
+
+def difference(was: Record, now: Record) -> Iterator[str]:
+    """What is another in a mended record, line by line."""
+    before, after = list(_lines(was)), list(_lines(now))
+    changed = [
+        line
+        for line in difflib.unified_diff(before, after, n=1, lineterm="")
+        if not line.startswith(("---", "+++", "@@"))
+    ]
+    yield from changed or ["(what is changed is masked, or is only another way to write the same)"]
+
+
+def _lines(record: Record) -> Iterator[str]:
+    yield f"time: {record.timestamp}"
+    yield from _key_and_headers(record)
+    yield from shown_payload(record.value).split("\n")
+
+
+def _key_and_headers(record: Record) -> Iterator[str]:
+    yield f"key          {shown_field(key_field(record.topic), record.key)}"
+    for name, value in _sorted(record.headers):
+        yield f"header       {shown(name)} = {shown_field(name, value)}"
+
+
+def _sorted(headers: Mapping[str, bytes | None]) -> list[tuple[str, bytes | None]]:
+    return sorted(headers.items())
+
+
+def _history(rejected: Rejected, replays: Replays) -> Iterator[str]:
+    earlier = past(rejected.record.headers)
+    if earlier.times:
+        ids = ", ".join(map(shown, earlier.letter_ids))
+        fix = f", fix {shown(earlier.fix)}" if earlier.fix else ", unchanged"
+        yield f"before       sent again {_times(earlier.times)}, as {ids}; the last time on {shown(earlier.at)}{fix}"
+    if replay := replays.of(rejected.letter):
+        place = f"{replay.source_topic}-{replay.sent_partition}-{replay.sent_offset}"
+        fix = f"fix {shown(replay.fix)}" if replay.fix else "unchanged"
+        who = f"{in_words(replay.event_time)} by {shown(replay.replayed_by)}"
+        yield f"replayed     {_times(replay.times)}; the last time on {who} as {shown(place)}, {fix}"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

@@ -1,0 +1,124 @@
+"""What is sent again? A record as it was when it was rejected, and what becomes of its headers."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from events import DeadLetter
+from ops.dead_letter_reading import by_record
+
+REPLAY_OF = "millrace-replay-of"
+"""Ids of the letters that it comes from, the first one first, with commas."""
+REPLAYS = "millrace-replays"
+"""How often it was sent again, this time included."""
+REPLAYED_AT = "millrace-replayed-at"
+FIX = "millrace-replay-fix"
+_OURS = (REPLAY_OF, REPLAYS, REPLAYED_AT, FIX)
+_MOST_IDS = 20
+
+
+@dataclass(frozen=True)
+class Record:
+    """A rejected record; what a fix gets, and a changed copy of which it returns."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    """Its event time, UTC milliseconds."""
+    headers: Mapping[str, bytes | None]
+    partition: int
+    offset: int
+    reason: str
+    """Why it was rejected; several reasons are separated by `; `."""
+    rejected_by: tuple[str, ...]
+    """Names of the jobs and pipelines."""
+
+    def document(self) -> Any:
+        """The value as JSON.
+
+        Raises:
+            ValueError: it isn't.
+        """
+        return json.loads(self.value or b"")
+
+    def with_document(self, document: Any) -> "Record":
+        """The same record with another JSON value."""
+        return replace(self, value=json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record and the letters that tell of it."""
+
+    record: Record
+    letters: tuple[DeadLetter, ...]
+    """At least one."""
+
+    @property
+    def letter(self) -> DeadLetter:
+        """One that has the record's bytes."""
+        return self.letters[0]
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a record's headers say of earlier replays."""
+
+    times: int
+    letter_ids: tuple[str, ...]
+    at: str = ""
+    fix: str = ""
+
+
+def rejected_records(letters: Iterable[DeadLetter]) -> list[Rejected]:
+    """Each record once, however many jobs have rejected it, in the order in which its topic had it."""
+    found = [_rejected(of_one) for of_one in by_record(letters).values()]
+    return sorted(found, key=lambda each: (each.record.topic, each.record.partition, each.record.offset))
+
+
+def past(headers: Mapping[str, bytes | None]) -> Past:
+    """The replays that a record has behind it; whatever anybody may have written into its headers."""
+    texts = {name: (headers.get(name) or b"").decode("utf-8", "replace") for name in _OURS}
+    times = int(texts[REPLAYS]) if texts[REPLAYS].isascii() and texts[REPLAYS].isdecimal() else 0
+    return Past(times, tuple(filter(None, texts[REPLAY_OF].split(","))), texts[REPLAYED_AT], texts[FIX])
+
+
+def replay_headers(record: Record, letter_id: str, *, sent_before: int, now: int, fix: str) -> dict[str, bytes | None]:
+    """The record's headers, and what says that it was sent again.
+
+    Args:
+        sent_before: how often this very letter's record was sent again before.
+        now: UTC milliseconds.
+    """
+    earlier = past(record.headers)
+    ours = {
+        REPLAY_OF: ",".join((*earlier.letter_ids, letter_id)[-_MOST_IDS:]),
+        REPLAYS: str(earlier.times + sent_before + 1),
+        REPLAYED_AT: datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds"),
+        FIX: fix,
+    }
+    kept = {name: value for name, value in record.headers.items() if name not in _OURS}
+    return kept | {name: value.encode() for name, value in ours.items() if value}
+
+
+def _rejected(letters: list[DeadLetter]) -> Rejected:
+    first = letters[0]
+    record = Record(
+        topic=first.source_topic,
+        key=first.source_key,
+        value=first.payload,
+        timestamp=first.event_time,
+        headers=first.source_headers,
+        partition=first.source_partition,
+        offset=first.source_offset,
+        reason="; ".join(_different(each.reason for each in letters)),
+        rejected_by=tuple(_different(each.rejected_by for each in letters)),
+    )
+    return Rejected(record, tuple(letters))
+
+
+def _different(texts: Iterable[str]) -> Iterator[str]:
+    yield from dict.fromkeys(texts)
