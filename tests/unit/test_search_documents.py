@@ -1,0 +1,69 @@
+"""What a record does to the search index."""
+
+import json
+
+import msgspec
+import pytest
+
+from connectors.search_documents import DELETED_VERSION, SEARCH_INDICES, Action, NoDocumentError, SearchIndex, action
+from connectors.topics import ENRICHED_ORDERS, FRAUD_ALERTS
+from tests.builders import enriched_order, fraud_alert
+
+
+def test_an_order_is_a_document_by_its_number_and_of_its_revisions_the_greatest_counts() -> None:
+    value = msgspec.json.encode(enriched_order("o1", revision=2))
+
+    assert action("enriched-orders", b"o1", value) == Action("orders", "o1", 2, value)
+
+
+def test_each_step_of_a_case_is_a_document_of_its_own_that_never_changes() -> None:
+    value = msgspec.json.encode(fraud_alert("a1"))
+
+    assert action("fraud-alerts", b"c1", value) == Action("fraud-alerts", "a1", 1, value)
+
+
+def test_a_record_without_a_value_deletes_the_document_that_its_key_names_whatever_its_version() -> None:
+    assert action("enriched-orders", b"o1", None) == Action("orders", "o1", DELETED_VERSION, None)
+
+
+@pytest.mark.parametrize(
+    ("topic", "key", "reason"),
+    [
+        ("fraud-alerts", b"c1", r"its key \(card_id\) isn't the id of a document"),
+        ("enriched-orders", None, "neither a value nor a key"),
+        ("enriched-orders", b"", "neither a value nor a key"),
+        ("enriched-orders", b"\xff", "its key isn't UTF-8"),
+    ],
+)
+def test_a_record_without_a_value_that_names_no_document_says_so(topic: str, key: bytes | None, reason: str) -> None:
+    with pytest.raises(NoDocumentError, match=reason):
+        action(topic, key, None)
+
+
+def test_an_action_is_as_many_lines_as_a_bulk_request_wants_however_the_event_was_written() -> None:
+    pretty = json.dumps({"event_id": "a1", "said": "line\nbreak"}, indent=1).replace("\n", "\r\n").encode()
+
+    index, document, end = Action("fraud-alerts", "a1", 1, pretty).lines().split(b"\n")
+    delete, nothing = Action("orders", "o1", 5, None).lines().split(b"\n")
+
+    assert json.loads(index) == {
+        "index": {"_index": "fraud-alerts", "_id": "a1", "version": 1, "version_type": "external"}
+    }
+    assert json.loads(document) == {"event_id": "a1", "said": "line\nbreak"}
+    assert b"\r" not in document
+    assert json.loads(delete) == {"delete": {"_index": "orders", "_id": "o1", "version": 5, "version_type": "external"}}
+    assert (end, nothing) == (b"", b"")
+
+
+@pytest.mark.parametrize("index", SEARCH_INDICES, ids=lambda index: index.alias)
+def test_ids_and_versions_are_fields_of_the_event(index: SearchIndex) -> None:
+    fields = {field.name for field in msgspec.structs.fields(index.topic.event)}
+
+    assert index.id_field in fields
+    assert index.version_field is None or index.version_field in fields
+
+
+def test_only_where_the_key_is_the_document_s_id_a_record_can_delete() -> None:
+    can_delete = {index.topic: index.can_delete for index in SEARCH_INDICES}
+
+    assert can_delete == {ENRICHED_ORDERS: True, FRAUD_ALERTS: False}
