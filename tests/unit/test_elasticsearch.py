@@ -1,0 +1,160 @@
+"""The client as the settings say, over real connections; and what it says to people when something is wrong."""
+
+import base64
+import socket
+from pathlib import Path
+
+import pytest
+
+from connectors.elasticsearch import ElasticsearchError, client, explained
+from connectors.settings import Settings, SettingsError
+from tests.unit.guarded_elasticsearch import AUTHORITY, GuardedElasticsearch, serve
+
+BASIC = f"Basic {base64.b64encode(b'ann:secret').decode()}"
+
+
+def health(settings: Settings) -> str:
+    """What a request answers, as a command would make it."""
+    with explained(settings), client(settings, request_seconds=5) as elasticsearch:
+        return str(elasticsearch.cluster.health()["status"])
+
+
+def complaint(settings: Settings) -> str:
+    with pytest.raises(ElasticsearchError) as raised:
+        health(settings)
+    return str(raised.value)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+def test_user_and_password_open_the_door() -> None:
+    with serve(GuardedElasticsearch(authorization=BASIC)) as guarded:
+        settings = Settings(elasticsearch_url=guarded.url, elasticsearch_user="ann", elasticsearch_password="secret")
+
+        assert health(settings) == "green"
+
+
+def test_an_api_key_opens_the_door() -> None:
+    with serve(GuardedElasticsearch(authorization="ApiKey a2V5")) as guarded:
+        assert health(Settings(elasticsearch_url=guarded.url, elasticsearch_api_key="a2V5")) == "green"
+
+
+def test_when_one_node_is_away_another_one_answers_under_its_path() -> None:
+    with serve(GuardedElasticsearch()) as guarded:
+        urls = f"http://127.0.0.1:{closed_port()},{guarded.url}/search/"
+
+        assert health(Settings(elasticsearch_url=urls)) == "green"
+        assert guarded.asked == ["/search/_cluster/health"]
+
+
+def test_a_certificate_of_the_given_authority_is_trusted_and_the_node_answers_over_tls() -> None:
+    with serve(GuardedElasticsearch(authorization=BASIC), tls=True) as guarded:
+        settings = Settings(
+            elasticsearch_url=guarded.url,
+            elasticsearch_user="ann",
+            elasticsearch_password="secret",
+            elasticsearch_ca_file=str(AUTHORITY),
+        )
+
+        assert health(settings) == "green"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted_and_the_variable_is_named() -> None:
+    with serve(GuardedElasticsearch(), tls=True) as guarded:
+        said = complaint(Settings(elasticsearch_url=guarded.url))
+
+    assert f"{guarded.url} isn't trusted by the authorities that Python knows" in said
+    assert "set MILLRACE_ELASTICSEARCH_CA_FILE" in said
+    assert guarded.asked == []
+
+
+def test_a_certificate_of_another_name_is_not_trusted() -> None:
+    with serve(GuardedElasticsearch(), tls=True) as guarded:
+        url = guarded.url.replace("127.0.0.1", "localhost")
+        said = complaint(Settings(elasticsearch_url=url, elasticsearch_ca_file=str(AUTHORITY)))
+
+    assert "is of another name: set MILLRACE_ELASTICSEARCH_URL to a name that is in the certificate" in said
+
+
+def test_a_node_without_tls_behind_https_is_told() -> None:
+    with serve(GuardedElasticsearch()) as guarded:
+        url = guarded.url.replace("http:", "https:")
+        said = complaint(Settings(elasticsearch_url=url))
+
+    assert "doesn't speak TLS as it should" in said
+
+
+def test_nobody_at_the_address_is_told_with_what_to_do() -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+
+    said = complaint(Settings(elasticsearch_url=url))
+
+    assert said.startswith(
+        f"no Elasticsearch answers at {url}: start it (`make up`), or set MILLRACE_ELASTICSEARCH_URL"
+    )
+
+
+@pytest.mark.parametrize(
+    ("login", "said"),
+    [
+        ({}, "wants to know who we are: set MILLRACE_ELASTICSEARCH_USER and MILLRACE_ELASTICSEARCH_PASSWORD, or"),
+        (
+            {"elasticsearch_user": "ann", "elasticsearch_password": "wrong"},
+            "doesn't take user 'ann' with this password: set MILLRACE_ELASTICSEARCH_USER",
+        ),
+        ({"elasticsearch_api_key": "d3Jvbmc="}, "doesn't take the API key: set MILLRACE_ELASTICSEARCH_API_KEY"),
+    ],
+    ids=["nobody", "wrong password", "wrong key"],
+)
+def test_who_is_not_let_in_learns_which_variable_to_set_and_sees_no_secret(login: dict[str, str], said: str) -> None:
+    with serve(GuardedElasticsearch(authorization=BASIC)) as guarded:
+        complained = complaint(Settings(elasticsearch_url=guarded.url, **login))
+
+    assert said in complained
+    assert "wrong" not in complained
+    assert "d3Jvbmc=" not in complained
+
+
+def test_who_may_not_do_something_learns_what_it_was() -> None:
+    reason = "action [cluster:monitor/health] is unauthorized for user [ann]"
+    forbidden = {"error": {"root_cause": [{"type": "security_exception", "reason": reason}]}}
+    with serve(GuardedElasticsearch(status=403, body=forbidden)) as guarded:
+        said = complaint(
+            Settings(elasticsearch_url=guarded.url, elasticsearch_user="ann", elasticsearch_password="secret")
+        )
+
+    assert f"knows user 'ann', but doesn't allow this: security_exception: {reason}" in said
+
+
+def test_something_else_at_the_address_is_no_elasticsearch() -> None:
+    with serve(GuardedElasticsearch(product="")) as guarded:
+        said = complaint(Settings(elasticsearch_url=guarded.url))
+
+    assert said == (f"what answers at {guarded.url} is no Elasticsearch: set MILLRACE_ELASTICSEARCH_URL to where it is")
+
+
+@pytest.mark.parametrize(
+    ("login", "said"),
+    [
+        ({"elasticsearch_user": "ann"}, "MILLRACE_ELASTICSEARCH_PASSWORD is not set"),
+        ({"elasticsearch_password": "secret"}, "MILLRACE_ELASTICSEARCH_USER is not set"),
+        ({"elasticsearch_user": "ann", "elasticsearch_password": "secret", "elasticsearch_api_key": "k"}, "two ways"),
+    ],
+    ids=["no password", "no user", "both"],
+)
+def test_half_a_login_and_two_of_them_are_refused_before_anything_is_sent(login: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        client(Settings(**login))
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"], ids=["missing", "empty"])
+def test_an_authority_s_file_that_can_not_be_read_is_told_by_its_variable(text: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "authority.pem"
+    if text:
+        file.write_text(text)
+
+    with pytest.raises(SettingsError, match=f"MILLRACE_ELASTICSEARCH_CA_FILE={file} can't be used: "):
+        client(Settings(elasticsearch_url="https://127.0.0.1:9200", elasticsearch_ca_file=str(file)))
