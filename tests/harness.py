@@ -3,6 +3,7 @@
 `tests/cluster/test_harness.py` runs the same cases on a real cluster and compares.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
@@ -28,9 +29,28 @@ class _State:
         self.values.pop(self._harness.current_key, None)
 
 
+class _Counters:
+    def __init__(self, harness: "KeyedHarness") -> None:
+        self._harness = harness
+
+    def counter(self, name: str) -> "_Counter":
+        return _Counter(self._harness.counted, name)
+
+
+class _Counter:
+    def __init__(self, counted: Counter[str], name: str) -> None:
+        self._counted, self._name = counted, name
+
+    def inc(self, number: int = 1) -> None:
+        self._counted[self._name] += number
+
+
 class _RuntimeContext:
     def __init__(self, harness: "KeyedHarness") -> None:
         self._harness = harness
+
+    def get_metrics_group(self) -> _Counters:
+        return _Counters(self._harness)
 
     def get_state(self, descriptor: Any) -> _State:
         return self._harness.states.setdefault(descriptor.get_name(), _State(self._harness))
@@ -75,6 +95,8 @@ class KeyedHarness:
         self.watermark = LOWEST_WATERMARK
         self.states: dict[str, _State] = {}
         self.timers: set[tuple[int, Hashable]] = set()
+        self.counted: Counter[str] = Counter()
+        """Its metrics."""
         self.outputs: list[Any] = []
         function.open(_RuntimeContext(self))
 

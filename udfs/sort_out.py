@@ -8,6 +8,7 @@ import msgspec
 from events import DeadLetter, Payment, ShadowHit
 from udfs.alerts import Suspicion
 from udfs.rules import Verdict
+from udfs.source_records import SourceRecord
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,13 @@ def outcomes(noteworthy: Noteworthy, job: str) -> Iterator[Outcome]:
 
 
 def _dead_letter(noteworthy: Noteworthy, reason: str, job: str) -> DeadLetter:
-    return DeadLetter(
-        event_id=f"{noteworthy.topic}-{noteworthy.partition}-{noteworthy.offset}",
+    record = SourceRecord(
+        topic=noteworthy.topic,
+        partition=noteworthy.partition,
+        offset=noteworthy.offset,
         event_time=noteworthy.event_time,
-        source_topic=noteworthy.topic,
-        source_partition=noteworthy.partition,
-        source_offset=noteworthy.offset,
-        source_key=noteworthy.key,
-        source_headers=dict(noteworthy.headers),
+        key=noteworthy.key,
+        headers=noteworthy.headers,
         payload=noteworthy.payload,
-        reason=reason,
-        rejected_by=job,
     )
+    return record.dead_letter(reason, job)

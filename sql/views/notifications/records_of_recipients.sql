@@ -1,0 +1,74 @@
+-- One row per record that a decision may depend on, in the order of arrival: of `kind` alert, order or customer, with
+-- whom it is about; `error` says why a record can't be used. A customer's version says whom and how to address. The
+-- clock adds no row, only event time.
+CREATE TEMPORARY VIEW records_of_recipients AS
+WITH all_records AS (
+    SELECT
+        'alert' AS kind,
+        customer_id,
+        event_time,
+        source_topic,
+        source_partition,
+        source_offset,
+        record_key,
+        source_headers,
+        payload,
+        error
+    FROM fraud_alerts
+    UNION ALL
+    SELECT
+        'order' AS kind,
+        customer_id,
+        event_time,
+        source_topic,
+        source_partition,
+        source_offset,
+        record_key,
+        source_headers,
+        payload,
+        error
+    FROM enriched_orders
+    UNION ALL
+    SELECT
+        'customer' AS kind,
+        customer_id,
+        event_time,
+        source_topic,
+        source_partition,
+        source_offset,
+        record_key,
+        source_headers,
+        payload,
+        error
+    FROM db_changes_customers
+    UNION ALL
+    SELECT
+        'clock' AS kind,
+        CAST(NULL AS STRING),
+        event_time,
+        CAST(NULL AS STRING),
+        CAST(NULL AS INT),
+        CAST(NULL AS BIGINT),
+        CAST(NULL AS BYTES),
+        CAST(NULL AS MAP<STRING, BYTES>),
+        CAST(NULL AS BYTES),
+        CAST(NULL AS STRING)
+    FROM clock
+    WHERE tick < 0
+)
+SELECT
+    kind,
+    -- A record that can't be used is nobody's; so that they don't all meet at one key, each has its own.
+    COALESCE(
+        customer_id,
+        CONCAT_WS('-', source_topic, CAST(source_partition AS STRING), CAST(source_offset AS STRING))
+    ) AS recipient,
+    event_time,
+    source_topic,
+    source_partition,
+    source_offset,
+    record_key,
+    source_headers,
+    payload,
+    error
+FROM all_records

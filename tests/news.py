@@ -1,0 +1,102 @@
+"""Builders for what is decided about one recipient, and a loop that lets event time pass."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from events import Event, Notification
+from tests.builders import customer, enriched_line, enriched_order, event_time, fraud_alert
+from udfs import notification_policy
+from udfs.notification_input import alert_news, contact, order_news
+from udfs.notification_policy import Policy
+from udfs.notifications import NOBODY, Contact, Decision, News, Recipient, hear, learn, next_time, pass_time
+from udfs.source_records import SourceRecord
+
+DEFAULT = notification_policy.parse(notification_policy.default_text())
+POLICY = msgspec.structs.replace(DEFAULT, quiet_hours=None, messages_per_hour=100)
+"""The default policy without quiet hours and, for all that tests do, without a limit."""
+WHO = "customer-1"
+BEGINNING = -(2**63)
+"""Event time before anything has come."""
+
+
+def source_record(event: Event, topic: str = "enriched-orders", offset: int = 0) -> SourceRecord:
+    """The record that told of it."""
+    return SourceRecord(
+        topic=topic,
+        partition=0,
+        offset=offset,
+        event_time=event.event_time,
+        key=b"k",
+        headers={},
+        payload=msgspec.json.encode(event),
+    )
+
+
+def order(order_id: str = "o1", at: str = "12:00:00", revision: int = 1, **more: Any) -> News:
+    """Two books at 20 euros each."""
+    return order_news(source_record(enriched_order(order_id, at, revision, **more)))
+
+
+def incomplete_order(order_id: str = "o1", at: str = "12:00:00") -> News:
+    """Two books, and three pieces of `p2`, which isn't known yet."""
+    lines = (enriched_line(), enriched_line(2, "p2", 3, name=None))
+    return order(order_id, at, lines=lines, complete=False, missing=("product:p2",))
+
+
+def completed_order(order_id: str = "o1", at: str = "12:00:00") -> News:
+    """The same, when `p2` is known: a lamp."""
+    return order(order_id, at, revision=2, lines=(enriched_line(), enriched_line(2, "p2", 3, name="A lamp")))
+
+
+def alert(event_id: str = "case-1-1", at: str = "12:00:00", step: str = "opened", **more: Any) -> News:
+    """One rule was broken."""
+    event = fraud_alert(event_id, at, event_type=f"fraud_alert.{step}", **more)
+    return alert_news(source_record(event, "fraud-alerts"))
+
+
+def known(at: str = "00:00:00", lsn: int = 1, **more: Any) -> Contact:
+    """A version of the customer, in Berlin."""
+    return contact(source_record(customer(WHO, at, lsn, **more), "db-changes.customers"))
+
+
+@dataclass
+class Inbox:
+    """One recipient: feed it, let event time pass, and look at what came of it."""
+
+    policy: Policy = POLICY
+    recipient: Recipient = NOBODY
+    now: int = BEGINNING
+    messages: list[Notification] = field(default_factory=list)
+    rejected: list[tuple[SourceRecord, str]] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+    def take(self, *inputs: News | Contact) -> list[Notification]:
+        """Feed news and versions in this order; what went out at once."""
+        before = len(self.messages)
+        for each in inputs:
+            if isinstance(each, News):
+                self._keep(hear(self.policy, WHO, self.recipient, each, self.now))
+            else:
+                self._keep(learn(self.policy, WHO, self.recipient, each, self.now))
+        return self.messages[before:]
+
+    def until(self, at: str | int) -> list[Notification]:
+        """Let event time pass, timer by timer; what went out."""
+        self.now = event_time(at) if isinstance(at, str) else at
+        before = len(self.messages)
+        while (due := next_time(self.policy, self.recipient)) is not None and due <= self.now:
+            self._keep(pass_time(self.policy, WHO, self.recipient, due))
+        return self.messages[before:]
+
+    def _keep(self, decision: Decision) -> None:
+        self.recipient = decision.recipient
+        self.messages += decision.notifications
+        self.rejected += decision.rejected
+        self.dropped += decision.dropped
+
+
+def told(messages: list[Notification]) -> list[list[str]]:
+    """What each message tells, as `kind subject`."""
+    return [[f"{each.kind} {each.subject_id}" for each in message.payload] for message in messages]

@@ -1,0 +1,85 @@
+"""What do the records say that are told about? One record → what `udfs/notifications.py` decides by; knows no Flink."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from events import CustomerVersion, EnrichedOrder, FraudAlert
+from udfs.notifications import Contact, Line, News
+from udfs.source_records import SourceRecord
+
+LONGEST_ADDRESS = 254
+"""Characters; no longer one can be written to (RFC 5321)."""
+
+_STEPS: dict[str, Literal["fraud_suspected", "fraud_escalated", "fraud_closed"]] = {
+    "fraud_alert.opened": "fraud_suspected",
+    "fraud_alert.escalated": "fraud_escalated",
+    "fraud_alert.closed": "fraud_closed",
+}
+
+
+class _Customer(CustomerVersion, frozen=True, kw_only=True):
+    email: Annotated[str, msgspec.Meta(max_length=LONGEST_ADDRESS)]
+
+
+_alert = msgspec.json.Decoder(FraudAlert)
+_order = msgspec.json.Decoder(EnrichedOrder)
+_customer = msgspec.json.Decoder(_Customer)
+
+
+def alert_news(record: SourceRecord) -> News:
+    """Of a record of `fraud-alerts`. Times are the record's, which is what watermarks follow.
+
+    Raises:
+        msgspec.ValidationError: it is no alert.
+    """
+    alert = _alert.decode(record.payload or b"")
+    return News(
+        kind=_STEPS[alert.event_type],
+        event_id=alert.event_id,
+        happened_at=record.event_time,
+        subject_id=alert.card_id,
+        amount_minor=alert.amount_minor,
+        currency=alert.currency,
+        revision=1,
+        lines=tuple(Line(text=rule.reason) for rule in alert.rules),
+        record=record,
+    )
+
+
+def order_news(record: SourceRecord) -> News:
+    """Of a record of `enriched-orders`; otherwise like `alert_news`."""
+    order = _order.decode(record.payload or b"")
+    return News(
+        kind="order",
+        event_id=order.event_id,
+        happened_at=record.event_time,
+        subject_id=order.order_id,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        revision=order.revision,
+        lines=tuple(
+            Line(
+                text=f"{line.quantity} {line.name or line.product_id}",
+                number=line.line_number,
+                known=line.name is not None,
+            )
+            for line in order.lines
+        ),
+        record=record,
+    )
+
+
+def contact(record: SourceRecord) -> Contact:
+    """Of a record of `db-changes.customers`; otherwise like `alert_news`."""
+    customer = _customer.decode(record.payload or b"")
+    return Contact(
+        lsn=customer.lsn,
+        valid_from=record.event_time,
+        deleted=customer.deleted,
+        opted_out=customer.notifications_opt_out,
+        name=customer.name,
+        address=customer.email,
+        language=customer.language,
+        time_zone=customer.time_zone,
+    )

@@ -1,0 +1,96 @@
+"""Notifications as a Flink function: keyed by recipient, one state value, one event-time timer at a time."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+import msgspec
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import ValueState, ValueStateDescriptor
+
+from events import DeadLetter, Notification
+from udfs.notification_input import alert_news, contact, order_news
+from udfs.notification_policy import Policy
+from udfs.notifications import (
+    NOBODY,
+    Decision,
+    Dropped,
+    Recipient,
+    decode_recipient,
+    encode_recipient,
+    hear,
+    learn,
+    next_time,
+    pass_time,
+)
+from udfs.source_records import SourceRecord
+
+RECIPIENT = 1
+"""Column of a row by which the rows are keyed."""
+
+
+class Notify(KeyedProcessFunction):  # type: ignore[misc]
+    """Rows of `records_of_recipients` → notifications and dead letters, each as whatever `address` makes of it."""
+
+    _state: ValueState
+
+    def __init__(self, policy: Policy, job: str, address: Callable[[Notification | DeadLetter], Any]) -> None:
+        self._policy = policy
+        self._job = job
+        self._address = address
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self._state = runtime_context.get_state(ValueStateDescriptor("recipient", Types.PICKLED_BYTE_ARRAY()))
+        metrics = runtime_context.get_metrics_group()
+        self._dropped = {reason: metrics.counter(f"dropped_{reason}") for reason in get_args(Dropped)}
+
+    def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:
+        kind, recipient_id, _, topic, partition, offset, key, headers, payload, error = value
+        record = SourceRecord(
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            event_time=ctx.timestamp(),
+            key=key,
+            headers=headers or {},
+            payload=payload,
+        )
+        if error is not None:
+            yield self._address(record.dead_letter(error, self._job))
+            return
+        before = decode_recipient(self._state.value())
+        now = ctx.timer_service().current_watermark()
+        try:
+            if kind == "customer":
+                decision = learn(self._policy, recipient_id, before, contact(record), now)
+            else:
+                news = alert_news(record) if kind == "alert" else order_news(record)
+                decision = hear(self._policy, recipient_id, before, news, now)
+        except msgspec.ValidationError as mistake:
+            # The tables take no such record; where one comes another way, it must not fail the job time and again.
+            yield self._address(record.dead_letter(str(mistake), self._job))
+            return
+        yield from self._carry_out(before, decision, ctx)
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
+        before = decode_recipient(self._state.value())
+        decision = pass_time(self._policy, ctx.get_current_key(), before, timestamp)
+        yield from self._carry_out(before, decision, ctx, fired=timestamp)
+
+    def _carry_out(self, before: Recipient, decision: Decision, ctx: Any, fired: int | None = None) -> Iterator[Any]:
+        after = decision.recipient
+        if after == NOBODY:
+            self._state.clear()
+        elif after != before:
+            self._state.update(encode_recipient(after))
+        old, new = next_time(self._policy, before), next_time(self._policy, after)
+        if old != new or fired is not None:
+            if old is not None and old != fired:
+                ctx.timer_service().delete_event_time_timer(old)
+            if new is not None:
+                ctx.timer_service().register_event_time_timer(new)
+        for reason in decision.dropped:
+            self._dropped[reason].inc()
+        yield from map(self._address, decision.notifications)
+        for record, why in decision.rejected:
+            yield self._address(record.dead_letter(why, self._job))
