@@ -4,6 +4,7 @@ import click
 
 from ops import change_capture, dead_letters, jobs, pipelines, submit, warehouse, warehouse_checks
 from ops.command_group import CommandGroup
+from ops.notification_policies import policy
 from ops.rulesets import rulesets
 from ops.schemas import schemas
 from ops.topics import topics
@@ -20,6 +21,7 @@ COMMANDS = (
     topics,
     schemas,
     rulesets,
+    policy,
     submit.command,
     jobs.group,
     pipelines.group,

@@ -10,7 +10,7 @@ from tests.builders import customer, enriched_line, enriched_order, event_time, 
 from udfs import notification_policy
 from udfs.notification_input import alert_news, contact, order_news
 from udfs.notification_policy import Policy
-from udfs.notifications import NOBODY, Contact, Decision, News, Recipient, hear, learn, next_time, pass_time
+from udfs.notifications import NOBODY, Contact, Decision, News, Recipient, hear, learn, pass_time
 from udfs.source_records import SourceRecord
 
 DEFAULT = notification_policy.parse(notification_policy.default_text())
@@ -86,7 +86,7 @@ class Inbox:
         """Let event time pass, timer by timer; what went out."""
         self.now = event_time(at) if isinstance(at, str) else at
         before = len(self.messages)
-        while (due := next_time(self.policy, self.recipient)) is not None and due <= self.now:
+        while (due := self.recipient.next_at) is not None and due <= self.now:
             self._keep(pass_time(self.policy, WHO, self.recipient, due))
         return self.messages[before:]
 

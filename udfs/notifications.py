@@ -138,6 +138,8 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     sent: tuple[int, ...] = ()
     """Event times of the last messages that weren't critical, as many as the limit allows within an hour."""
     told: tuple[Told, ...] = ()
+    next_at: int | None = None
+    """Event time of the next `pass_time` that would change anything; None if there is nothing to wait for."""
 
 
 class StateVersionError(ValueError):
@@ -204,15 +206,20 @@ def pass_time(policy: Policy, recipient_id: str, before: Recipient, now: int) ->
     return _after(policy, recipient_id, before, now, lambda _: None)
 
 
-def next_time(policy: Policy, recipient: Recipient) -> int | None:
-    """Event time of the next `pass_time` that would change anything; None if there is nothing to wait for."""
-    moments = [each.since for each in recipient.queue[:1]]
-    moments += [_settles_at(policy, recipient, each) for each in recipient.unsettled]
+def _next_at(policy: Policy, recipient: Recipient) -> int | None:
+    moments = []
+    if recipient.queue:
+        moments.append(recipient.queue[0].since)
+    if recipient.unsettled:
+        moments.append(min(_settles_at(policy, recipient, each) for each in recipient.unsettled))
     if recipient.held:
         moments.append(recipient.release_at)
-    if forgotten := [told.until for told in recipient.told] + [sent + HOUR_MS for sent in recipient.sent]:
-        # The last of them: one timer for all, and none of them matters when it is over.
-        moments.append(max(forgotten))
+    # Of all that is to be forgotten the last one: one timer for all, and none of them matters when it is over.
+    forgotten_at = max([each.until for each in recipient.told], default=None)
+    if recipient.sent:
+        forgotten_at = max(recipient.sent[-1] + HOUR_MS, forgotten_at or 0)
+    if forgotten_at is not None:
+        moments.append(forgotten_at)
     if _is_gone(recipient):
         moments.append(recipient.contacts[-1].valid_from + _remembered_ms(policy))
     return min(moments, default=None)
@@ -238,10 +245,13 @@ def _after(
 ) -> Decision:
     desk = _Desk(policy, recipient_id, before)
     change(desk)
-    while (moment := next_time(policy, desk.recipient)) is not None and moment <= now:
+    while (moment := _next_at(policy, desk.recipient)) is not None and moment <= now:
         desk.settle(moment)
     desk.forget_versions(now)
-    return Decision(desk.recipient, tuple(desk.notifications), tuple(desk.rejected), tuple(desk.dropped))
+    recipient = desk.recipient
+    if recipient.next_at != moment:
+        recipient = msgspec.structs.replace(recipient, next_at=moment)
+    return Decision(recipient, tuple(desk.notifications), tuple(desk.rejected), tuple(desk.dropped))
 
 
 class _Desk:

@@ -20,7 +20,6 @@ from udfs.notifications import (
     encode_recipient,
     hear,
     learn,
-    next_time,
     pass_time,
 )
 from udfs.source_records import SourceRecord
@@ -83,7 +82,7 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
             self._state.clear()
         elif after != before:
             self._state.update(encode_recipient(after))
-        old, new = next_time(self._policy, before), next_time(self._policy, after)
+        old, new = before.next_at, after.next_at
         if old != new or fired is not None:
             if old is not None and old != fired:
                 ctx.timer_service().delete_event_time_timer(old)

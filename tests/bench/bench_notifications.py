@@ -1,0 +1,176 @@
+"""How many events a second does the notifications job decide? On a mini-cluster, one slot, against a plain loop.
+
+`python -m tests.bench.bench_notifications` prints ratios; both in one run, since the machine is never the same twice.
+The loop decides by the same functions, but keeps the recipients as objects in a dict and the timers in a heap, reads
+its records in the order of their times from memory, and keeps nothing over a crash. The job runs with few events
+first, so that classes are loaded; then with the customers and few events, which is what starting it and reading the
+customers takes, and with all. What both send is compared before anything is printed.
+"""
+
+import argparse
+import heapq
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from events import Event, Notification
+from tests.builders import customer, enriched_line, enriched_order, event_time, fraud_alert
+from tests.cluster.mini_cluster import MiniCluster, mini_cluster
+from tests.cluster.notifier_world import TOPICS, as_records, define, sent, write
+from tests.cluster.records import Record
+from udfs.notification_input import alert_news, contact, order_news
+from udfs.notification_policy import default_text, parse
+from udfs.notifications import NOBODY, Decision, Recipient, hear, learn, pass_time
+from udfs.source_records import SourceRecord
+
+POLICY = parse(default_text())
+START = event_time("06:00:00")
+HOURS = 24
+FEW = 100
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Sydney")
+
+
+def customers(number: int) -> list[Event]:
+    """All known before the first order; one in ten wants no messages."""
+    return [
+        customer(f"c{each}", event_time=START - 1, time_zone=ZONES[each % 4], notifications_opt_out=each % 10 == 0)
+        for each in range(number)
+    ]
+
+
+def happenings(number: int, known: int) -> list[Event]:
+    """Orders of two lines and a half at the mean, and an alert for every ten, over a day."""
+    generator = random.Random(1)
+    made: list[Event] = []
+    for each in range(number):
+        moment = START + each * HOURS * 3_600_000 // number
+        who = f"c{generator.randrange(known)}"
+        if each % 11 == 10:
+            made.append(fraud_alert(f"a{each}", event_time=moment, card_id=f"card-{who}", customer_id=who))
+        else:
+            lines = tuple(enriched_line(n + 1, name=f"A book {n}") for n in range(generator.randint(1, 4)))
+            made.append(enriched_order(f"o{each}", event_time=moment, customer_id=who, lines=lines))
+    return made
+
+
+class Loop:
+    """What the job does, for records in the order of their times."""
+
+    def __init__(self) -> None:
+        self._recipients: dict[str, Recipient] = {}
+        self._timers: list[tuple[int, str]] = []
+        self.sent: list[bytes] = []
+
+    def run(self, records: Sequence[tuple[str, str, SourceRecord]]) -> None:
+        """Decide all of it: (table, recipient, record) each."""
+        for table, who, record in records:
+            self._pass(record.event_time - 1)
+            before = self._recipients.get(who, NOBODY)
+            now = record.event_time - 1
+            if table == "db_changes_customers":
+                decision = learn(POLICY, who, before, contact(record), now)
+            else:
+                news = alert_news(record) if table == "fraud_alerts" else order_news(record)
+                decision = hear(POLICY, who, before, news, now)
+            self._keep(who, before, decision)
+        self._pass(2**63)
+
+    def _pass(self, now: int) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            due, who = heapq.heappop(self._timers)
+            before = self._recipients[who]
+            if before.next_at == due:
+                self._keep(who, before, pass_time(POLICY, who, before, due))
+
+    def _keep(self, who: str, before: Recipient, decision: Decision) -> None:
+        self._recipients[who] = decision.recipient
+        due = decision.recipient.next_at
+        if due is not None and due != before.next_at:
+            heapq.heappush(self._timers, (due, who))
+        self.sent += map(msgspec.json.encode, decision.notifications)
+
+
+def in_order(records: dict[str, list[Record]], events: Sequence[Event]) -> list[tuple[str, str, SourceRecord]]:
+    """As the loop reads them."""
+    tables = {topic.event: table for table, topic in TOPICS.items()}
+    rows = {table: iter(of_table) for table, of_table in records.items()}
+    return [
+        (table, event.customer_id, source_record(table, next(rows[table])))  # type: ignore[attr-defined]
+        for event in events
+        for table in (tables[type(event)],)
+    ]
+
+
+def source_record(table: str, record: Record) -> SourceRecord:
+    return SourceRecord(
+        topic=TOPICS[table].name,
+        partition=record.partition,
+        offset=0,
+        event_time=record.timestamp,
+        key=record.key,
+        headers={},
+        payload=record.value,
+    )
+
+
+def run_job(cluster: MiniCluster, folder: Path) -> float:
+    """How many seconds the job took over the records of a folder."""
+    options = {"parallelism.default": "1", "execution.checkpointing.interval": "10 s"}
+    environment = cluster.environment(options)
+    define(environment, folder, POLICY, every_record=False)
+    began = time.perf_counter()
+    environment.execute("notifications")
+    return time.perf_counter() - began
+
+
+def by_id(notifications: Sequence[Notification]) -> dict[str, Notification]:
+    return {each.event_id: each for each in notifications}
+
+
+def main() -> None:
+    """Generate, run both, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--customers", type=int, default=90_000)
+    arguments = parser.parse_args()
+    known = customers(arguments.customers)
+    events = happenings(arguments.events, arguments.customers)
+    everything = [*known, *events]
+    records = in_order(as_records(everything), everything)
+
+    loop = Loop()
+    loop.run(records[: len(known)])
+    began = time.perf_counter()
+    loop.run(records[len(known) :])
+    loop_seconds = time.perf_counter() - began
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for name, some in (("few", everything[:FEW]), ("known", [*known, *events[:FEW]]), ("all", everything)):
+            write(folder / name, as_records(some))
+        with mini_cluster(folder / "cluster") as cluster:
+            few_seconds = min(run_job(cluster, folder / "few") for _ in range(2))
+            known_seconds = run_job(cluster, folder / "known")
+            seconds = run_job(cluster, folder / "all")
+        found = sent(folder / "all")
+
+    expected = [msgspec.json.decode(each, type=Notification) for each in loop.sent]
+    if by_id(found) != by_id(expected) or len(found) != len(expected):
+        raise SystemExit(f"the job and the loop don't agree: {len(found):,} and {len(expected):,} notifications")
+    templates = ", ".join(f"{count:,} {name}" for name, count in Counter(each.template for each in expected).items())
+    print(f"{len(events):,} events about {len(known):,} customers: {templates}; both sent the same")
+    rate, loop_rate = len(events) / (seconds - known_seconds), len(events) / loop_seconds
+    print(f"loop      {loop_rate:10,.0f} events a second on one core")
+    print(f"job       {rate:10,.0f} events a second and slot, without its start and the customers")
+    print(f"customers {len(known) / (known_seconds - few_seconds):10,.0f} a second and slot")
+    print(f"          {seconds:10.1f} seconds in all, {known_seconds:.1f} of them for the start and the customers")
+    print(f"ratio     {rate / loop_rate:10.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Quiet hours held against a search, minute by minute, for when a clock on the wall first shows a time."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.builders import event_time
+from udfs.notification_policy import QuietHours
+from udfs.quiet_hours import quiet_until, time_zone
+
+NIGHT = QuietHours(begin="22:00", end="08:00")
+BERLIN = ZoneInfo("Europe/Berlin")
+MINUTE_MS = 60_000
+ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo", "UTC")
+
+
+def first_shown(zone: ZoneInfo, day: date, time_of_day: str) -> int:
+    """By looking at the clock every minute, from before it is that time in the easternmost zone."""
+    wall = datetime.combine(day, time.fromisoformat(time_of_day))
+    moment = wall.replace(tzinfo=UTC) - timedelta(hours=15)
+    while moment.astimezone(zone).replace(tzinfo=None) < wall:
+        moment += timedelta(minutes=1)
+    return round(moment.timestamp() * 1000)
+
+
+def searched(hours: QuietHours, zone: ZoneInfo, moment: int) -> int | None:
+    today = datetime.fromtimestamp(moment / 1000, zone).date()
+    found = []
+    for day in (today + timedelta(days=number) for number in range(-2, 2)):
+        end_day = day + timedelta(days=1) if hours.end <= hours.begin else day
+        begin, end = first_shown(zone, day, hours.begin), first_shown(zone, end_day, hours.end)
+        if begin <= moment < end:
+            found.append(end)
+    return max(found, default=None)
+
+
+def utc(text: str) -> int:
+    return event_time(f"{text}:00Z")
+
+
+@pytest.mark.parametrize(
+    ("moment", "until"),
+    [
+        ("2026-03-01T20:59", None),
+        ("2026-03-01T21:00", "2026-03-02T07:00"),
+        ("2026-03-02T06:59", "2026-03-02T07:00"),
+        ("2026-03-02T07:00", None),
+    ],
+)
+def test_a_night_goes_from_the_evening_to_the_morning(moment: str, until: str | None) -> None:
+    assert quiet_until(NIGHT, BERLIN, utc(moment)) == (utc(until) if until else None)
+
+
+def test_hours_within_a_day_end_on_that_day() -> None:
+    siesta = QuietHours(begin="13:00", end="15:00")
+
+    assert quiet_until(siesta, BERLIN, utc("2026-03-01T12:30")) == utc("2026-03-01T14:00")
+    assert quiet_until(siesta, BERLIN, utc("2026-03-01T22:30")) is None
+
+
+def test_the_night_in_which_clocks_go_forward_is_an_hour_shorter_and_the_other_one_longer() -> None:
+    assert quiet_until(NIGHT, BERLIN, utc("2026-03-28T21:00")) == utc("2026-03-29T06:00")
+    assert quiet_until(NIGHT, BERLIN, utc("2026-10-24T20:00")) == utc("2026-10-25T07:00")
+
+
+def test_a_time_that_clocks_leave_out_is_the_moment_at_which_they_change() -> None:
+    until_half_past_two = QuietHours(begin="22:00", end="02:30")
+
+    assert quiet_until(until_half_past_two, BERLIN, utc("2026-03-29T00:59")) == utc("2026-03-29T01:00")
+    assert quiet_until(until_half_past_two, BERLIN, utc("2026-03-29T01:00")) is None
+
+
+def test_a_time_that_clocks_show_twice_is_the_first_of_the_two() -> None:
+    until_half_past_two = QuietHours(begin="22:00", end="02:30")
+
+    assert quiet_until(until_half_past_two, BERLIN, utc("2026-10-25T00:29")) == utc("2026-10-25T00:30")
+    assert quiet_until(until_half_past_two, BERLIN, utc("2026-10-25T01:15")) is None
+
+
+def test_clocks_that_are_set_back_over_midnight_do_not_end_a_night() -> None:
+    from_midnight = QuietHours(begin="00:00", end="08:00")
+    havana = ZoneInfo("America/Havana")
+
+    # At 01:00 on November 1st clocks there go back to 00:00.
+    assert quiet_until(from_midnight, havana, utc("2026-11-01T05:30")) == utc("2026-11-01T13:00")
+
+
+def test_a_day_that_a_zone_leaves_out_has_no_night_of_its_own() -> None:
+    apia = ZoneInfo("Pacific/Apia")
+
+    # There was no December 30th, 2011: the night of the 29th ends with it.
+    assert quiet_until(NIGHT, apia, utc("2011-12-30T09:59")) == utc("2011-12-30T10:00")
+    assert quiet_until(NIGHT, apia, utc("2011-12-30T10:00")) == searched(NIGHT, apia, utc("2011-12-30T10:00"))
+
+
+TIMES = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.sampled_from([0, 15, 30, 59]))
+AROUND_CHANGES = st.sampled_from(
+    [utc(each) for each in ("2026-03-08T07:00", "2026-03-29T01:00", "2026-04-04T15:00", "2026-10-25T01:00")]
+    + [utc(each) for each in ("2026-11-01T06:00", "2018-11-04T03:00", "2018-02-18T02:00", "2026-06-01T00:00")]
+)
+
+
+@settings(deadline=None)
+@given(
+    hours=st.builds(QuietHours, begin=TIMES, end=TIMES).filter(lambda hours: hours.begin != hours.end),
+    zone=st.sampled_from(ZONES),
+    change=AROUND_CHANGES,
+    minutes=st.integers(-1_500, 1_500),
+)
+def test_it_is_quiet_when_a_search_by_the_minute_says_so(
+    hours: QuietHours, zone: str, change: int, minutes: int
+) -> None:
+    moment = change + minutes * MINUTE_MS
+
+    assert quiet_until(hours, ZoneInfo(zone), moment) == searched(hours, ZoneInfo(zone), moment)
+
+
+@pytest.mark.parametrize("name", ["", "Europe/Atlantis", "Europe", "../etc/passwd", "a\0b", "x" * 128, "/UTC"])
+def test_what_is_no_zone_is_none(name: str) -> None:
+    assert time_zone(name) is None
+
+
+def test_a_zone_is_found_by_its_name() -> None:
+    zone = time_zone("Europe/Paris")
+
+    assert zone is not None
+    assert zone.key == "Europe/Paris"
