@@ -34,6 +34,25 @@ class LocalSettings(Variables):
         pattern=r"smtp://[^\s/:@]+(:\d+)?",
         form="smtp://host:port",
     )
+    mail_sender: str = setting(
+        "notifications@millrace.example",
+        "From whom the notifier's messages are",
+        pattern=r"[^\s@<>\"]+@[A-Za-z0-9.-]+",
+        form="an e-mail address",
+    )
+    mail_attempts: str = setting(
+        "10",
+        "How often a message is offered to a mail server that doesn't take it for now, over about 8 minutes, before it "
+        "becomes a dead letter",
+        pattern=r"[1-9]\d?",
+        form="a whole number, 1 to 99",
+    )
+    mail_outage_hours: str = setting(
+        "24",
+        "For so long messages wait for a mail server that is away before they become dead letters",
+        pattern=r"\d{1,4}(\.\d+)?",
+        form="a number of hours, 0 to 9999",
+    )
     kafka_controller_port: str = _port("19093", "Port of Kafka's controller")
     registry_management_port: str = _port("18090", "Port of the schema registry's health page")
     flink_jobmanager_port: str = _port("16123", "Port where TaskManagers find the JobManager")

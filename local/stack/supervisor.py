@@ -13,6 +13,7 @@ from typing import Self
 
 from connectors.cache import exclusive
 from local import preflight
+from local.services import notifier
 from local.stack import flink_cluster, flink_taskmanager, processes, services
 from local.stack.service import Place, Service, UnhealthyError
 from local.stack.setup import Setup
@@ -159,7 +160,8 @@ class Stack:
 
     def _places(self) -> list[Place]:
         """The folders in the state folder that are ours."""
-        names = {service.name for service in services.declare(self.setup, 1)} | {flink_cluster.SHARED}
+        names = {service.name for service in services.declare(self.setup, 1)}
+        names |= {flink_cluster.SHARED, notifier.NAME}
         found = sorted(self.setup.state.iterdir()) if self.setup.state.is_dir() else []
         return [self.setup.place(f.name) for f in found if f.name in names or flink_taskmanager.number(f.name)]
 

@@ -1,0 +1,131 @@
+"""Who is told what? `python -m local.services.notifier --help` says how notifications are delivered."""
+
+import logging
+import time
+from threading import Event
+from urllib.parse import urlsplit
+
+import click
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError
+
+from connectors.settings import Settings
+from connectors.topics import NOTIFICATIONS
+from local.services.notifier import NAME
+from local.services.notifier.delivery import Delivery
+from local.services.notifier.mail_server import MailServer
+from local.services.notifier.memory import Memory
+from local.services.notifier.patience import Patience
+from local.services.notifier.rejects import DeadLetters
+from local.services.notifier.senders import Senders
+from local.services.progress import StatusLine
+from local.services.service import errors_in_words, until_a_signal
+from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
+from ops.command_group import connecting_to_kafka
+
+SECONDS_BETWEEN_LINES = 1.0
+HOUR_SECONDS = 3600
+
+
+@click.command()
+@click.option(
+    "--until-idle",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="End when nothing has come and nothing has waited for so long. Without it: at SIGTERM or Ctrl-C.",
+)
+@click.option("--quiet", is_flag=True, help="Don't show progress.")
+def main(until_idle: float | None, quiet: bool) -> None:
+    """Deliver the notifications in the topic `notifications` as e-mail to MILLRACE_SMTP_URL.
+
+    Each is delivered once, however often it is in the topic; what can't be delivered becomes a dead letter. A mail
+    server that is away is waited for.
+    """
+    with errors_in_words(), until_a_signal() as stop:
+        try:
+            deliver(Settings.from_environment(), LocalSettings.from_environment(), stop, until_idle, quiet=quiet)
+        except ConnectionError as error:
+            raise click.ClickException(str(error)) from error
+        except KafkaError as error:
+            raise click.ClickException(f"Kafka: {error}") from error
+
+
+def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: float | None, *, quiet: bool) -> None:
+    """Deliver until told to stop, or until there has been nothing to do for `until_idle` seconds.
+
+    Raises:
+        ConnectionError: no broker answers, or there is no such topic.
+    """
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    group = f"{settings.consumer_group_prefix}.{NAME}"
+    address = urlsplit(local.smtp_url)
+    host, port = address.hostname or "", address.port or DEFAULT_PORTS["smtp"]
+    patience = Patience(int(local.mail_attempts), float(local.mail_outage_hours) * HOUR_SECONDS)
+    dead_letters = DeadLetters(settings.kafka_bootstrap_servers)
+    consumer = _consumer(settings, group)
+    try:
+        with (
+            Memory(state_directory() / NAME / f"{group}.sqlite") as memory,
+            Senders(lambda: MailServer(host, port, local.mail_sender)) as senders,
+        ):
+            delivery = Delivery(
+                consumer=consumer,
+                memory=memory,
+                dead_letters=dead_letters,
+                senders=senders,
+                patience=patience,
+                sender=local.mail_sender,
+            )
+            _work(delivery, stop, until_idle, StatusLine(quiet))
+    finally:
+        dead_letters.close()
+        consumer.close(autocommit=False)
+
+
+def _consumer(settings: Settings, group: str) -> KafkaConsumer:
+    with connecting_to_kafka(settings) as options:
+        consumer = KafkaConsumer(
+            **options,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+        )
+    if not consumer.partitions_for_topic(NOTIFICATIONS.name):
+        consumer.close()
+        raise ConnectionError(
+            f"there is no topic {NOTIFICATIONS.name} at {settings.kafka_bootstrap_servers}:"
+            " `python -m ops topics apply` makes it"
+        )
+    return consumer
+
+
+def _work(delivery: Delivery, stop: Event, until_idle: float | None, line: StatusLine) -> None:
+    started = shown = time.monotonic()
+    delivered_before = 0
+    while not stop.is_set() and not (until_idle is not None and delivery.is_idle(until_idle)):
+        delivery.work()
+        now = time.monotonic()
+        if now - shown >= SECONDS_BETWEEN_LINES:
+            delivered = delivery.counts["delivered"]
+            line.show(f"{NAME}: {_state(delivery, (delivered - delivered_before) / (now - shown), now)}")
+            shown, delivered_before = now, delivered
+    delivery.finish()
+    line.end(f"{'stopped' if stop.is_set() else 'done'} after {time.monotonic() - started:.1f} s: {_counts(delivery)}")
+
+
+def _state(delivery: Delivery, rate: float, now: float) -> str:
+    waiting = f", {delivery.waiting:,} waiting" if delivery.waiting else ""
+    away = delivery.server.away_since
+    fault = f", mail server away for {now - away:.0f} s" if away is not None else ""
+    return f"{_counts(delivery)} ({rate:,.0f}/s){waiting}{fault}" + (f": {delivery.fault}" if delivery.fault else "")
+
+
+def _counts(delivery: Delivery) -> str:
+    delivered = delivery.counts["delivered"]
+    others = [f", {number:,} {what}" for what, number in delivery.counts.items() if number and what != "delivered"]
+    return f"{delivered:,} delivered{''.join(others)}"
+
+
+if __name__ == "__main__":
+    main()

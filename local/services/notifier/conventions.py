@@ -1,0 +1,158 @@
+"""How are money, moments and card numbers written for people? As their language does, in their time zone."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+_WITHOUT_DECIMALS = frozenset(
+    (
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "ISK",
+        "JPY",
+        "KMF",
+        "KRW",
+        "PYG",
+        "RWF",
+        "UGX",
+        "UYI",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    )
+)
+_WITH_THREE = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
+"""Currencies whose minor unit isn't a hundredth, by ISO 4217."""
+
+SHOWN_CHARACTERS = 4
+LONG_ENOUGH = 8
+"""A shorter card id is hidden wholly: four of its characters would be most of it."""
+_CARD_NUMBER = re.compile(r"(?<!\w)(?:\d[ -]?){11,18}\d(?!\w)")
+
+
+@dataclass(frozen=True)
+class Language:
+    """What isn't a word of a message."""
+
+    decimal_mark: str
+    group_mark: str
+    months: tuple[str, ...]
+    moment: str
+    """How a date and time are put together."""
+    first_of_month: str = "1"
+
+
+LANGUAGES = {
+    "en": Language(
+        ".",
+        ",",
+        (
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ),
+        "{day} {month} {year} at {time} ({zone})",
+    ),
+    "de": Language(
+        ",",
+        ".",
+        (
+            "Januar",
+            "Februar",
+            "März",
+            "April",
+            "Mai",
+            "Juni",
+            "Juli",
+            "August",
+            "September",
+            "Oktober",
+            "November",
+            "Dezember",
+        ),
+        "{day}. {month} {year} um {time} Uhr ({zone})",
+    ),
+    "fr": Language(
+        ",",
+        "\u202f",
+        (
+            "janvier",
+            "février",
+            "mars",
+            "avril",
+            "mai",
+            "juin",
+            "juillet",
+            "août",
+            "septembre",
+            "octobre",
+            "novembre",
+            "décembre",
+        ),
+        "{day} {month} {year} à {time} ({zone})",
+        first_of_month="1er",
+    ),
+}
+"""By ISO 639-1 code. Each has a folder of templates."""
+FALLBACK = "en"
+
+
+def money(amount_minor: int, currency: str, language: Language) -> str:
+    """An amount in minor units, e.g. `1,234.50 EUR`."""
+    decimals = 0 if currency in _WITHOUT_DECIMALS else 3 if currency in _WITH_THREE else 2
+    whole, fraction = divmod(abs(amount_minor), 10**decimals)
+    sign = "-" if amount_minor < 0 else ""
+    grouped = f"{whole:,}".replace(",", language.group_mark)
+    after = f"{language.decimal_mark}{fraction:0{decimals}d}" if decimals else ""
+    return f"{sign}{grouped}{after} {currency}"
+
+
+def moment(at_ms: int, time_zone: str, language: Language) -> str:
+    """A moment in UTC milliseconds as a clock there shows it, with the zone's name; in UTC if there is no such zone.
+
+    Raises:
+        ValueError: it is beyond the year 9999.
+    """
+    try:
+        at = datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(_zone(time_zone))
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"{at_ms} is no moment that can be told") from error
+    name = at.tzname() or "UTC"
+    return language.moment.format(
+        day=language.first_of_month if at.day == 1 else at.day,
+        month=language.months[at.month - 1],
+        year=at.year,
+        time=f"{at:%H:%M}",
+        zone=f"UTC{name}" if name[0] in "+-" else name,
+    )
+
+
+def masked(card_id: str) -> str:
+    """What may be said of a card's id: its end, by which its owner knows it."""
+    return "••••" + (f" {card_id[-SHOWN_CHARACTERS:]}" if len(card_id) >= LONG_ENOUGH else "")
+
+
+def without_cards(text: str, card_id: str) -> str:
+    """A text in which the card's id, and whatever looks like a card's number, is masked."""
+    return _CARD_NUMBER.sub(lambda found: masked(found[0]), text).replace(card_id, masked(card_id))
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return UTC

@@ -1,0 +1,222 @@
+"""What becomes of each notification? It is delivered, or a dead letter, or was delivered before; then, and only then,
+is its offset committed."""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable
+from itertools import chain
+from queue import SimpleQueue
+from random import Random
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from connectors.topics import NOTIFICATIONS
+from local.services.notifier.mail_server import Answer
+from local.services.notifier.memory import Memory
+from local.services.notifier.message import UndeliverableError, email_of
+from local.services.notifier.offsets import Offsets
+from local.services.notifier.patience import Availability, Patience
+from local.services.notifier.rejects import DeadLetters, NoNotificationError, Reject, decoded
+from local.services.notifier.senders import Senders
+from local.services.notifier.waiting import Message, Waiting
+
+MOST_WAITING = 1_000
+"""Messages that are read ahead; when so many wait, no more are read."""
+WIDEST_SPREAD = 10_000
+"""Records of a partition that are read beyond one that is put off again and again."""
+COMMIT_SECONDS = 1.0
+COMMIT_TIMEOUT_MS = 10_000
+FORGET_SECONDS = 3600.0
+POLL_MS = 100
+ANSWER_SECONDS = 0.02
+
+
+class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
+    """One member of the consumer group at work."""
+
+    def __init__(
+        self,
+        *,
+        consumer: KafkaConsumer,
+        memory: Memory,
+        dead_letters: DeadLetters,
+        senders: Senders,
+        patience: Patience,
+        sender: str,
+    ) -> None:
+        """Nothing is read yet."""
+        self._consumer, self._memory, self._dead_letters, self._senders = consumer, memory, dead_letters, senders
+        self._patience, self._sender, self._random = patience, sender, Random()
+        self._waiting, self._offsets = Waiting(), Offsets()
+        self.server = Availability(patience, self._random)
+        self.counts: Counter[str] = Counter()
+        """By what became of them: `delivered`, `delivered before`, `dead letters`."""
+        self._has_joined, self._commit_fault = False, ""
+        self._active_at = self._committed_at = time.monotonic()
+        self._forgot_at = -FORGET_SECONDS
+        self._revoked: SimpleQueue[Collection[TopicPartition]] = SimpleQueue()
+        consumer.subscribe([NOTIFICATIONS.name], listener=self)
+
+    @property
+    def waiting(self) -> int:
+        """How many are read, and neither delivered nor dead letters."""
+        return len(self._waiting) + len(self._dead_letters)
+
+    @property
+    def fault(self) -> str:
+        """Why there is no progress; empty if there can be."""
+        return self.server.reason or self._dead_letters.fault or self._commit_fault
+
+    def work(self) -> None:
+        """Read what has come, hand over what is due, and note what came of it; takes a fraction of a second."""
+        self._read()
+        self._hand_over()
+        self._note(self._senders.answers(ANSWER_SECONDS) if self._senders else [])
+        now = time.monotonic()
+        if now - self._committed_at >= COMMIT_SECONDS:
+            self._committed_at = now
+            self._commit()
+        if now - self._forgot_at >= FORGET_SECONDS:
+            self._forgot_at = now
+            self._memory.forget_old(_now_ms())
+
+    def is_idle(self, seconds: float) -> bool:
+        """Whether for so long nothing has come, nothing waits, and the topic is read to its end."""
+        if not self._has_joined or self.waiting or time.monotonic() - self._active_at < seconds:
+            return False
+        assigned = list(self._consumer.assignment())
+        try:
+            ends = self._consumer.end_offsets(assigned)
+            return all(self._consumer.position(each) >= ends[each] for each in assigned)
+        except KafkaError:
+            return False  # the brokers are away: who knows what they have
+
+    def finish(self) -> None:
+        """Wait for what is under way, and commit how far everything is dealt with."""
+        self._await_answers()
+        self._note([])
+        self._commit()
+
+    def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
+        """Kafka's client calls it from a thread of its own."""
+        self._has_joined, self._active_at = True, time.monotonic()
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Kafka's client calls it from a thread of its own, which may not wait, so it is only noted."""
+        self._revoked.put(revoked)
+
+    def _read(self) -> None:
+        self._hold_back()
+        is_there_more_to_do = self._senders or (self.server.is_there and self._waiting.is_due(time.monotonic()))
+        records = self._consumer.poll(timeout_ms=0 if is_there_more_to_do else POLL_MS)
+        self._let_go()
+        for record in chain(*records.values()):
+            self._take(record)
+
+    def _let_go(self) -> None:
+        """Forget what is another member's now, or is read again from where it was committed."""
+        while not self._revoked.empty():
+            revoked = self._revoked.get()
+            self._await_answers()
+            self._waiting.forget(revoked)
+            self._offsets.forget(revoked)
+
+    def _await_answers(self) -> None:
+        while self._senders:
+            self._note(self._senders.answers(ANSWER_SECONDS))
+
+    def _hold_back(self) -> None:
+        """Let no more come than can be held."""
+        for partition in self._consumer.assignment():
+            is_full = len(self._waiting) >= MOST_WAITING or self._offsets.spread(partition) >= WIDEST_SPREAD
+            if is_full:
+                self._consumer.pause(partition)
+            elif partition in self._consumer.paused():
+                self._consumer.resume(partition)
+
+    def _take(self, record: ConsumerRecord) -> None:
+        self._active_at = time.monotonic()
+        self._offsets.took(TopicPartition(record.topic, record.partition), record.offset)
+        try:
+            notification = decoded(record, _now_ms())
+            message = Message(record, notification, email_of(notification, self._sender), self._active_at)
+        except (NoNotificationError, UndeliverableError) as error:
+            self._dead_letters.add(Reject(record, str(error)))
+            return
+        self._waiting.add(message)
+
+    def _hand_over(self) -> None:
+        now = time.monotonic()
+        while self._senders.has_room and (message := self._waiting.take(now)):
+            if self._memory.has(message.notification.event_id):
+                self._settle("delivered before", [message.record])
+                self._waiting.done(message)
+            elif self.server.is_over(message.since, now):
+                self._give_up(message, f"the mail server was away for too long: {self.server.reason}")
+            elif self.server.claim(now):
+                self._senders.send(message)
+            else:
+                self._waiting.put_off(message, now + ANSWER_SECONDS)
+                return
+
+    def _note(self, answers: Iterable[tuple[Message, Answer]]) -> None:
+        taken = [message for message, answer in answers if self._is_taken(message, answer)]
+        if taken:
+            self._memory.remember((message.notification.event_id for message in taken), _now_ms())
+            self._settle("delivered", [message.record for message in taken])
+            for message in taken:
+                self._waiting.done(message)
+        self._settle("dead letters", [reject.record for reject in self._dead_letters.write()])
+
+    def _is_taken(self, message: Message, answer: Answer) -> bool:
+        """Whether it is delivered; what isn't is put off or given up."""
+        now = time.monotonic()
+        if answer.verdict == "away":
+            self.server.failed(answer.words, now)
+            self._waiting.put_off(message, now)
+            return False
+        self.server.answered()
+        if answer.verdict == "taken":
+            return True
+        message.failures += 1
+        if answer.verdict == "never":
+            self._give_up(message, f"the mail server refused it: {answer.words}")
+        elif message.failures >= self._patience.attempts:
+            self._give_up(message, f"given up after {message.failures} attempts, at last: {answer.words}")
+        else:
+            self._waiting.put_off(message, now + self._patience.retry_delay(message.failures, self._random))
+        return False
+
+    def _give_up(self, message: Message, reason: str) -> None:
+        self._dead_letters.add(Reject(message.record, reason))
+        self._waiting.done(message)
+
+    def _settle(self, what: str, records: Collection[ConsumerRecord]) -> None:
+        self.counts[what] += len(records)
+        for record in records:
+            self._active_at = time.monotonic()
+            self._offsets.settled(TopicPartition(record.topic, record.partition), record.offset)
+
+    def _commit(self) -> None:
+        offsets = self._offsets.to_commit()
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(
+                {each: OffsetAndMetadata(offset, "", -1) for each, offset in offsets.items()},
+                timeout_ms=COMMIT_TIMEOUT_MS,
+            )
+        except KafkaError as error:
+            # The brokers are away, or the partitions are another member's by now: it will find in the memory, or in
+            # the mailbox, what was delivered.
+            self._commit_fault = f"offsets can't be committed now: {error}"
+            return
+        self._offsets.committed(offsets)
+        self._commit_fault = ""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

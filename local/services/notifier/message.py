@@ -1,0 +1,58 @@
+"""What is handed to the mail server? The notification as an e-mail, always with the same id."""
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from urllib.parse import quote
+
+from events import Notification
+from local.services.notifier.wording import one_line, worded
+
+ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+SENDER_NAME = "Your shop"
+HEADER = "X-Notification-Id"
+
+
+class UndeliverableError(ValueError):
+    """No e-mail can be made of a notification; the text says why."""
+
+
+def email_of(notification: Notification, sender: str) -> EmailMessage:
+    """The e-mail. Its ids follow from the notification's alone: a server that sees them again knows it has it already.
+
+    Raises:
+        UndeliverableError: its address is none, or something in it can't be told.
+    """
+    if not ADDRESS.fullmatch(notification.address):
+        raise UndeliverableError(f"{notification.address!r} is no e-mail address")
+    try:
+        return _email(notification, sender)
+    except ValueError as error:
+        raise UndeliverableError(f"no e-mail can be made of it: {error}") from error
+
+
+def message_id(notification_id: str, sender: str) -> str:
+    """A hash, since an id of ours may have characters that none of theirs may have."""
+    return f"<{hashlib.sha256(notification_id.encode()).hexdigest()[:40]}@{sender.rpartition('@')[2]}>"
+
+
+def _email(notification: Notification, sender: str) -> EmailMessage:
+    wording = worded(notification)
+    made = EmailMessage(policy=SMTP)
+    made["From"] = Address(SENDER_NAME, addr_spec=sender)
+    local_part, _, domain = notification.address.rpartition("@")
+    made["To"] = Address(one_line(notification.recipient_name), local_part, domain)
+    made["Subject"] = wording.subject
+    made["Date"] = format_datetime(datetime.fromtimestamp(notification.event_time // 1000, UTC))
+    made["Message-ID"] = message_id(notification.event_id, sender)
+    made[HEADER] = quote(notification.event_id, safe="/:@+,=")
+    made["Auto-Submitted"] = "auto-generated"
+    made.set_content(wording.text, cte="quoted-printable")
+    made.add_alternative(wording.html, subtype="html", cte="quoted-printable")
+    made["Content-Language"] = wording.language
+    made.as_bytes()  # what can't be sent is found here, and not in the midst of sending it
+    return made

@@ -1,0 +1,111 @@
+"""Where do notifications go that can't be delivered? To the dead letters, with the reason."""
+
+from dataclasses import dataclass
+
+import jsonschema_rs
+import msgspec
+from kafka.consumer.fetcher import ConsumerRecord
+
+from connectors.topics import DEAD_LETTERS
+from events import DeadLetter, Notification
+from local.services.notifier import NAME
+from local.services.notifier.memory import OLDEST_MS
+from local.services.outgoing import Outgoing
+from local.services.publisher import Publisher, PublishError, Receipt, check
+
+
+class NoNotificationError(ValueError):
+    """A record isn't what it should be; the text says why."""
+
+
+def decoded(record: ConsumerRecord, now_ms: int) -> Notification:
+    """The notification in a record.
+
+    Raises:
+        NoNotificationError: there is none, or it is too old.
+    """
+    if record.value is None:
+        raise NoNotificationError("the record has no value")
+    try:
+        check(record.value, Notification)
+        notification = msgspec.json.decode(record.value, type=Notification)
+    except (msgspec.MsgspecError, jsonschema_rs.ValidationError, ValueError, RecursionError) as error:
+        raise NoNotificationError(str(error).partition("\n")[0]) from error
+    if now_ms - notification.event_time > OLDEST_MS:
+        raise NoNotificationError(f"too old: it was decided more than {OLDEST_MS // 86_400_000} days ago")
+    return notification
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record and why it ends here."""
+
+    record: ConsumerRecord
+    reason: str
+
+    def letter(self) -> DeadLetter:
+        """As it is written down."""
+        record = self.record
+        return DeadLetter(
+            event_id=f"{record.topic}-{record.partition}-{record.offset}",
+            event_time=max(0, record.timestamp),
+            source_topic=record.topic,
+            source_partition=record.partition,
+            source_offset=record.offset,
+            source_key=record.key,
+            source_headers=dict(record.headers),
+            payload=record.value,
+            reason=self.reason,
+            rejected_by=NAME,
+        )
+
+
+class DeadLetters:
+    """Writes rejects down. While that can't be done, they stay."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        """Nothing is connected before there is a reject."""
+        self._bootstrap_servers = bootstrap_servers
+        self._publisher: Publisher | None = None
+        self._waiting: list[Reject] = []
+        self.fault = ""
+        """Why the last try failed."""
+
+    def __len__(self) -> int:
+        """How many are not written yet."""
+        return len(self._waiting)
+
+    def add(self, reject: Reject) -> None:
+        """One more."""
+        self._waiting.append(reject)
+
+    def write(self) -> list[Reject]:
+        """Write all that wait; those that are in the topic then. None of them is if any failed: all are tried again."""
+        if not self._waiting:
+            return []
+        try:
+            self._publisher = self._publisher or Publisher(self._bootstrap_servers, _ignore)
+            for reject in self._waiting:
+                letter, key = reject.letter(), reject.record.key or b""
+                self._publisher.publish_event(
+                    Outgoing(DEAD_LETTERS, key, letter.event_time, letter.event_time, "good", letter)
+                )
+            self._publisher.flush()
+            if self._publisher.refused:
+                raise PublishError("the Kafka broker refuses dead letters for their timestamps: is its clock wrong?")
+        except PublishError as error:
+            self.fault = str(error)
+            self.close()
+            return []
+        written, self._waiting, self.fault = self._waiting, [], ""
+        return written
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._publisher is not None:
+            self._publisher.close()
+            self._publisher = None
+
+
+def _ignore(_outgoing: Outgoing, _receipt: Receipt) -> None:
+    """The publisher itself says what failed."""

@@ -1,0 +1,58 @@
+"""How are several messages handed over at the same time? By a few threads, each with a connection of its own."""
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from local.services.notifier.mail_server import Answer, MailServer
+from local.services.notifier.waiting import Message
+
+SENDERS = 4
+
+
+class Senders:
+    """Messages that are under way. A context manager: leaving it takes leave of the server."""
+
+    def __init__(self, connect: Callable[[], MailServer]) -> None:
+        """Nothing is connected yet."""
+        self._servers = [connect() for _ in range(SENDERS)]
+        self._free: SimpleQueue[MailServer] = SimpleQueue()
+        for server in self._servers:
+            self._free.put(server)
+        self._pool = ThreadPoolExecutor(SENDERS)
+        self._under_way: dict[Future[Answer], Message] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        self._pool.shutdown()
+        for server in self._servers:
+            server.quit()
+
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self._under_way)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more would be handed over at once."""
+        return len(self._under_way) < SENDERS
+
+    def send(self, message: Message) -> None:
+        """Hand it over; `answers` will say what came of it."""
+        self._under_way[self._pool.submit(self._offer, message)] = message
+
+    def answers(self, within_seconds: float) -> list[tuple[Message, Answer]]:
+        """What has come of those that are finished; waits for one if none is."""
+        finished, _ = wait(self._under_way, within_seconds, FIRST_COMPLETED)
+        return [(self._under_way.pop(future), future.result()) for future in finished]
+
+    def _offer(self, message: Message) -> Answer:
+        server = self._free.get()
+        try:
+            return server.offer(message.email, message.notification.address)
+        finally:
+            self._free.put(server)

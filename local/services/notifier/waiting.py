@@ -1,0 +1,92 @@
+"""Which message is next? Each recipient's in their order, one at a time; no recipient waits for another."""
+
+import heapq
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+from kafka import TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from events import Notification
+
+
+@dataclass(eq=False)
+class Message:
+    """A notification on its way."""
+
+    record: ConsumerRecord
+    """What it was read from."""
+    notification: Notification
+    email: EmailMessage
+    since: float
+    """When it was read, in seconds of the monotonic clock."""
+    failures: int = 0
+    """How often the server didn't take it."""
+
+    @property
+    def partition(self) -> TopicPartition:
+        """Where it was read."""
+        return TopicPartition(self.record.topic, self.record.partition)
+
+
+class Waiting:
+    """Messages that are neither delivered nor given up.
+
+    Only the oldest of each recipient's can be taken, and while it is under way or put off, none of theirs.
+    """
+
+    def __init__(self) -> None:
+        """Nobody waits."""
+        self._by_recipient: dict[str, deque[Message]] = {}
+        self._ready: list[tuple[float, int, Message]] = []
+        self._number = 0
+        self._count = 0
+
+    def __len__(self) -> int:
+        """How many, those that are under way included."""
+        return self._count
+
+    def add(self, message: Message) -> None:
+        """One more, behind the others of its recipient."""
+        queue = self._by_recipient.setdefault(message.notification.recipient, deque())
+        queue.append(message)
+        self._count += 1
+        if len(queue) == 1:
+            self._make_ready(message, message.since)
+
+    def take(self, now: float) -> Message | None:
+        """The one whose turn it is, which is under way then; None if there is none now."""
+        return heapq.heappop(self._ready)[2] if self.is_due(now) else None
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is somebody's turn."""
+        return bool(self._ready) and self._ready[0][0] <= now
+
+    def put_off(self, message: Message, until: float) -> None:
+        """One that was under way is to be taken again then."""
+        self._make_ready(message, until)
+
+    def done(self, message: Message) -> None:
+        """One that was under way needn't be taken again; it is its recipient's next one's turn."""
+        recipient = message.notification.recipient
+        queue = self._by_recipient[recipient]
+        queue.popleft()
+        self._count -= 1
+        if queue:
+            self._make_ready(queue[0], queue[0].since)
+        else:
+            del self._by_recipient[recipient]
+
+    def forget(self, partitions: Collection[TopicPartition]) -> None:
+        """Drop what was read from there; nothing may be under way."""
+        kept = [message for queue in self._by_recipient.values() for message in queue]
+        self._by_recipient, self._ready, self._count = {}, [], 0
+        for message in kept:
+            if message.partition not in partitions:
+                self.add(message)
+
+    def _make_ready(self, message: Message, at: float) -> None:
+        self._number += 1
+        heapq.heappush(self._ready, (at, self._number, message))

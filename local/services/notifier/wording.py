@@ -1,0 +1,90 @@
+"""What does a message say? A subject, a text and the same as HTML, from the templates of its language."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from events import Notification, Occasion
+from local.services.notifier.conventions import FALLBACK, LANGUAGES, Language, masked, moment, money, without_cards
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A message in words."""
+
+    language: str
+    """ISO 639-1 code of what it is written in."""
+    subject: str
+    """One line."""
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """An occasion as the templates see it: all of it text for people."""
+
+    kind: str
+    subject: str
+    """An order's id, or a card's masked one."""
+    when: str
+    amount: str
+    details: tuple[str, ...]
+
+
+def worded(notification: Notification) -> Wording:
+    """The message in its recipient's language, or in English if there are no templates in that.
+
+    Raises:
+        ValueError: something in it can't be told.
+    """
+    code = notification.language if notification.language in LANGUAGES else FALLBACK
+    told = [_told(occasion, LANGUAGES[code], notification.time_zone) for occasion in notification.payload]
+    values = {"language": code, "name": one_line(notification.recipient_name), "occasions": told}
+    name = f"{code}/{notification.template}.jinja"
+    subject = one_line(_block(_TEXT, name, "subject", values | {"layout": "message.txt"}))
+    text = _TEXT.get_template(name).render(values | {"layout": "message.txt"})
+    html = _HTML.get_template(name).render(values | {"layout": "message.html", "subject": subject})
+    return Wording(code, subject, text, html)
+
+
+def one_line(text: str) -> str:
+    """The text without what is no visible character, so that it can't end a header and begin another."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
+def _told(occasion: Occasion, language: Language, time_zone: str) -> Told:
+    is_about_a_card = occasion.kind.startswith("fraud")
+    details = occasion.details
+    if is_about_a_card:
+        details = tuple(without_cards(each, occasion.subject_id) for each in details)
+    return Told(
+        kind=occasion.kind,
+        subject=masked(occasion.subject_id) if is_about_a_card else one_line(occasion.subject_id),
+        when=moment(occasion.happened_at, time_zone, language),
+        amount=money(occasion.amount_minor, occasion.currency, language),
+        details=tuple(map(one_line, details)),
+    )
+
+
+def _environment(*, is_html: bool) -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=is_html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _block(environment: Environment, template: str, block: str, values: dict[str, Any]) -> str:
+    loaded = environment.get_template(template)
+    return "".join(loaded.blocks[block](loaded.new_context(values)))
+
+
+_TEXT, _HTML = _environment(is_html=False), _environment(is_html=True)
+"""The same templates twice: what is put into HTML is escaped."""
