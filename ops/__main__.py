@@ -2,7 +2,7 @@
 
 import click
 
-from ops import change_capture, dead_letters, jobs, pipelines, submit, warehouse, warehouse_checks
+from ops import change_capture, dead_letters, jobs, pipelines, search, submit, warehouse, warehouse_checks
 from ops.command_group import CommandGroup
 from ops.notification_policies import policy
 from ops.rulesets import rulesets
@@ -28,6 +28,7 @@ COMMANDS = (
     change_capture.group,
     warehouse.group,
     dead_letters.group,
+    search.group,
 )
 for command in COMMANDS:
     main.add_command(command)

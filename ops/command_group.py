@@ -7,6 +7,7 @@ from typing import Any
 import click
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from connectors.elasticsearch import ElasticsearchError
 from connectors.schema_registry import RegistryError
 from connectors.settings import Settings, SettingsError
 from ops.flink_rest import FlinkError
@@ -22,7 +23,7 @@ class CommandGroup(click.Group):
         """Run the command; exit status 1 and `Error: …` for what can be mended outside the program."""
         try:
             return super().invoke(ctx)
-        except (ConnectionError, FlinkError, RegistryError, SettingsError, SqlFileError) as error:
+        except (ConnectionError, ElasticsearchError, FlinkError, RegistryError, SettingsError, SqlFileError) as error:
             raise click.ClickException(str(error)) from error
         except KafkaError as error:
             raise click.ClickException(f"Kafka: {error}") from error

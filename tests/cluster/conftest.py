@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from elasticsearch import Elasticsearch
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+import connectors.elasticsearch
 from connectors.settings import Settings
 from local.stack.supervisor import Stack
 from ops import warehouse
@@ -54,6 +56,16 @@ def warehouse_connection(postgres: Settings) -> Iterator[Connection]:
 
 @pytest.fixture(scope="session")
 def elasticsearch() -> Iterator[Stack]:
-    """A stack of which Elasticsearch runs, without an index; tests that share it use names of their own."""
+    """A stack of which Elasticsearch runs."""
     with lone_elasticsearch() as stack:
         yield stack
+
+
+@pytest.fixture
+def search_client(elasticsearch: Stack) -> Iterator[Elasticsearch]:
+    """A client of it; there is no index and no template."""
+    with connectors.elasticsearch.client(elasticsearch.setup.settings) as client:
+        for index in client.indices.get(index="*"):
+            client.indices.delete(index=index)
+        client.options(ignore_status=404).indices.delete_index_template(name="millrace-*")
+        yield client

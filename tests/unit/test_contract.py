@@ -9,13 +9,22 @@ from msgspec import inspect
 
 import sql
 from connectors.topics import TOPICS, Topic
+from ops import search_indices
 from ops.schemas import check, released
+from ops.search_indices import Declared
 from tests.unit.sql_columns import columns, option
 
 TABLES = Path(str(sql.__file__)).parent / "tables"
 NOT_FIELDS = {"error", "payload", "record_key", "source_topic", "source_partition", "source_offset", "source_headers"}
 """Columns that say how a record came, not what it says."""
 
+MAPPED: dict[type, set[str]] = {
+    inspect.IntType: {"long"},
+    inspect.BoolType: {"boolean"},
+    inspect.StrType: {"keyword", "text"},
+    inspect.LiteralType: {"keyword"},
+    inspect.DictType: {"flattened"},
+}
 SCALARS: dict[type, str] = {
     inspect.IntType: "BIGINT",
     inspect.FloatType: "DOUBLE",
@@ -43,6 +52,9 @@ of_every_table = pytest.mark.parametrize(
 of_every_sink_table = pytest.mark.parametrize(
     "topic", [topic for topic in TOPICS if sink_table(topic).exists()], ids=lambda topic: topic.name
 )
+
+
+of_every_search_index = pytest.mark.parametrize("declared", search_indices.declared(), ids=lambda each: each.alias)
 
 
 def test_topic_names_are_unique() -> None:
@@ -116,6 +128,54 @@ def test_what_is_written_goes_to_its_topic_by_its_key_and_time(topic: Topic) -> 
     assert option(file, "key.fields") in {topic.key, "record_key"}
     assert option(file, "key.format") == "raw"
     assert (time.name, time.type, time.metadata) == ("record_time", "TIMESTAMP_LTZ(3)", "timestamp")
+
+
+@of_every_search_index
+def test_a_search_index_has_the_fields_of_its_event_and_no_others_with_types_that_hold_them(declared: Declared) -> None:
+    event = inspect.type_info(declared.index.topic.event)
+
+    assert declared.mappings["dynamic"] == "strict"
+    assert_mapped(event, declared.mappings["properties"])
+
+
+@of_every_search_index
+def test_an_event_s_time_is_a_date_in_the_index_and_its_id_is_found_as_it_is(declared: Declared) -> None:
+    properties = declared.mappings["properties"]
+
+    assert properties["event_time"] == {"type": "date", "format": "epoch_millis"}
+    assert properties[declared.index.id_field] == {"type": "keyword"}
+
+
+def test_every_file_of_the_search_index_is_of_an_alias() -> None:
+    files = {file.stem for file in search_indices.FOLDER.iterdir()}
+
+    assert files == {declared.alias for declared in search_indices.declared()}
+
+
+def assert_mapped(event: Any, properties: Any) -> None:
+    """Field by field, also inside of lines."""
+    fields = {field.encode_name: field.type for field in event.fields}
+    assert properties.keys() == fields.keys()
+    for name, declared in fields.items():
+        inner = without_wrapping(declared)
+        if isinstance(inner, inspect.StructType):
+            assert properties[name]["type"] == "nested", name
+            assert_mapped(inner, properties[name]["properties"])
+        elif name != "event_time":
+            assert properties[name]["type"] in MAPPED[type(inner)], name
+            assert properties[name]["type"] != "long" or properties[name]["coerce"] is False, name
+
+
+def without_wrapping(field: Any) -> Any:
+    """What a field holds, whether one of it, none or many: Elasticsearch doesn't ask."""
+    match field:
+        case inspect.Metadata(type=inner) | inspect.VarTupleType(item_type=inner):
+            return without_wrapping(inner)
+        case (
+            inspect.UnionType(types=(inner, inspect.NoneType())) | inspect.UnionType(types=(inspect.NoneType(), inner))
+        ):
+            return without_wrapping(inner)
+    return field
 
 
 def sql_type(field: Any) -> str:

@@ -1,0 +1,218 @@
+"""How do the declared indices become real, and how do they do? A plan first, then its steps; no document is deleted."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import click
+from elasticsearch import Elasticsearch
+
+from connectors.elasticsearch import client, explained
+from connectors.settings import Settings
+from ops.command_group import CommandGroup
+from ops.search_indices import (
+    Declared,
+    Real,
+    RealIndex,
+    declared,
+    difference,
+    look,
+    next_name,
+    same_template,
+    settings_difference,
+)
+from ops.tables import table
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do so that an index is as declared."""
+
+    index: Declared
+    what: Literal["put template", "create index", "add fields", "set settings", "nothing", "can't"]
+    detail: str
+
+
+class SearchBlockedError(RuntimeError):
+    """The plan has a step that is impossible; nothing was changed. The text says what to do."""
+
+
+def plan(wanted: Declared, real: Real) -> list[Step]:
+    """What would make what there is of an alias match its file."""
+    if blocked := list(_blocked(wanted, real)):
+        return [Step(wanted, "can't", each) for each in blocked]
+    steps = []
+    if not same_template(wanted, real.template):
+        steps.append(Step(wanted, "put template", f"{wanted.template_name}, mapping version {wanted.version}"))
+    if not real.behind:
+        name = next_name(wanted, real)
+        steps.append(Step(wanted, "create index", f"{name}, behind the alias {wanted.alias}"))
+    for index in real.behind:
+        steps += _changes(wanted, index)
+    return steps or [Step(wanted, "nothing", f"{real.behind[0].name} is as declared")]
+
+
+def apply(elasticsearch: Elasticsearch, indices: Iterable[Declared]) -> list[Step]:
+    """Make the indices match their files, and answer what was done.
+
+    Raises:
+        SearchBlockedError: a step is impossible; nothing was changed.
+    """
+    indices = tuple(indices)
+    steps = [step for wanted in indices for step in plan(wanted, look(elasticsearch, wanted))]
+    if blocked := blocked_steps(steps):
+        raise SearchBlockedError("\n".join(blocked))
+    done = [step for step in steps if step.what != "nothing"]
+    for step in done:
+        _carry_out(elasticsearch, step)
+    return done
+
+
+def blocked_steps(steps: Iterable[Step]) -> list[str]:
+    """Why the steps can't be carried out; empty if they can."""
+    return [f"{step.index.alias}: {step.detail}" for step in steps if step.what == "can't"]
+
+
+def put_template(elasticsearch: Elasticsearch, wanted: Declared) -> None:
+    """From now on new indices of these names are as declared."""
+    elasticsearch.indices.put_index_template(
+        name=wanted.template_name,
+        index_patterns=wanted.template["index_patterns"],
+        priority=wanted.template["priority"],
+        template=wanted.template["template"],
+        meta=wanted.template["_meta"],
+    )
+
+
+def faults(wanted: Declared, real: Real) -> list[str]:
+    """What is wrong with an alias's index, in words with what to do; empty if all is well."""
+    found = [f"{step.index.alias}: {step.detail}" for step in plan(wanted, real) if step.what == "can't"]
+    if not found:
+        steps = [step for step in plan(wanted, real) if step.what != "nothing"]
+        found = [f"{wanted.alias}: to do: {s.what}: {s.detail}; run `python -m ops search apply`" for s in steps]
+    found += [
+        f"{wanted.alias}: the rebuild into {index.name} was interrupted after the switch, and what was written "
+        f"meanwhile may be missing; run `python -m ops search rebuild {wanted.alias}`, which goes on"
+        for index in real.behind
+        if index.filled_to is not None
+    ]
+    return found
+
+
+def _blocked(wanted: Declared, real: Real) -> Iterator[str]:
+    alias = wanted.alias
+    if real.is_index:
+        yield "there is an index of this name where the alias should be; delete it, its documents are in the topic"
+    if real.strangers:
+        yield f"the alias also stands for {', '.join(real.strangers)}, which isn't ours; take it away from there"
+    if len(real.behind) > 1:
+        names = ", ".join(index.name for index in real.behind)
+        yield f"the alias stands for several indices, {names}; take it away from all but one"
+    for index in real.behind:
+        yield from _unchangeable(wanted, index, f"run `python -m ops search rebuild {alias}`")
+
+
+def _unchangeable(wanted: Declared, index: RealIndex, remedy: str) -> Iterator[str]:
+    change = difference(wanted, index)
+    _, fixed = settings_difference(wanted, index)
+    if index.version > wanted.version:
+        yield (
+            f"{index.name} has mapping version {index.version}, the file has {wanted.version}: these files are older "
+            "than what is there"
+        )
+    elif change and index.version == wanted.version:
+        said = "; ".join((*change.changed, *(f"{each} is new" for each in change.added)))
+        yield f"the mapping differs from that of {index.name}, and both say version {index.version}: raise it ({said})"
+    elif change.changed:
+        yield f"{index.name} can't become what the file says ({'; '.join(change.changed)}): {remedy}"
+    if fixed:
+        yield f"{index.name} keeps these settings for its life ({'; '.join(fixed)}): {remedy}"
+
+
+def _changes(wanted: Declared, index: RealIndex) -> Iterator[Step]:
+    change = difference(wanted, index)
+    settings, _ = settings_difference(wanted, index)
+    if change or index.version != wanted.version:
+        added = ", ".join(change.added) or "none"
+        yield Step(wanted, "add fields", f"{index.name}, version {index.version} → {wanted.version}: {added}")
+    if settings:
+        said = ", ".join(f"{name} {index.settings.get(name, 'unset')} → {value}" for name, value in settings.items())
+        yield Step(wanted, "set settings", f"{index.name}: {said}")
+
+
+def _carry_out(elasticsearch: Elasticsearch, step: Step) -> None:
+    wanted = step.index
+    real = look(elasticsearch, wanted)
+    match step.what:
+        case "put template":
+            put_template(elasticsearch, wanted)
+        case "create index":
+            name = next_name(wanted, real)
+            elasticsearch.indices.create(index=name, aliases={wanted.alias: {"is_write_index": True}})
+        case "add fields":
+            properties = wanted.mappings["properties"]
+            meta = real.behind[0].mappings.get("_meta", {}) | wanted.mappings["_meta"]
+            elasticsearch.indices.put_mapping(index=real.behind[0].name, properties=properties, meta=meta)
+        case "set settings":
+            settings, _ = settings_difference(wanted, real.behind[0])
+            elasticsearch.indices.put_settings(index=real.behind[0].name, settings=settings)
+
+
+@click.group("search", cls=CommandGroup)
+def group() -> None:
+    """The search index: apply its files, see how it does, rebuild it, find something."""
+
+
+@group.command("apply")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def apply_command(yes: bool) -> None:
+    """Create index templates, first indices and aliases, and add new fields.
+
+    Shows a plan and asks before anything is changed. What would need documents to be indexed anew is refused.
+    """
+    settings = Settings.from_environment()
+    with explained(settings), client(settings) as elasticsearch:
+        steps = [step for wanted in declared() for step in plan(wanted, look(elasticsearch, wanted))]
+        click.echo(table(("alias", "step", "what"), [(step.index.alias, step.what, step.detail) for step in steps]))
+        if blocked := blocked_steps(steps):
+            raise click.ClickException("nothing was changed\n" + "\n".join(blocked))
+        if all(step.what == "nothing" for step in steps):
+            return
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
+            click.confirm("Carry out the plan?", abort=True)
+        done = apply(elasticsearch, declared())
+    click.echo(f"done: {len(done)} {'step' if len(done) == 1 else 'steps'}")
+
+
+@group.command("status")
+def status_command() -> None:
+    """Show each alias, its index and its documents, and what differs from the files.
+
+    Exit status 1 if something is wrong or missing.
+    """
+    settings = Settings.from_environment()
+    wrong: list[str] = []
+    rows: list[tuple[object, ...]] = []
+    with explained(settings), client(settings) as elasticsearch:
+        for wanted in declared():
+            real = look(elasticsearch, wanted)
+            wrong += faults(wanted, real)
+            rows += [_row(elasticsearch, wanted, index, wanted.alias) for index in real.behind]
+            rows += [_row(elasticsearch, wanted, index, "none") for index in real.others]
+    click.echo(settings.elasticsearch_url)
+    if rows:
+        click.echo(table(("alias", "index", "mapping", "documents", "size", "topic"), rows))
+    if wrong:
+        raise click.ClickException("\n".join(wrong))
+    click.echo("every index is as declared")
+
+
+def _row(elasticsearch: Elasticsearch, wanted: Declared, index: RealIndex, alias: str) -> tuple[object, ...]:
+    documents = elasticsearch.count(index=index.name)["count"]
+    stats = elasticsearch.indices.stats(index=index.name, metric="store")
+    size = stats["_all"]["primaries"]["store"]["size_in_bytes"]
+    mapping = f"{index.version} of {wanted.version}"
+    return alias, index.name, mapping, f"{documents:,}", f"{size / 1_000_000:.1f} MB", wanted.index.topic.name

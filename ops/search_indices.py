@@ -1,0 +1,214 @@
+"""How do the declared indices differ from the real ones? The files of connectors/search, and what Elasticsearch has."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from elasticsearch import Elasticsearch, NotFoundError
+
+import connectors
+from connectors.search_documents import SEARCH_INDICES, SearchIndex
+
+FOLDER = Path(str(connectors.__file__)).parent / "search"
+"""One index template a file, named after its alias."""
+
+FILLED_TO = "filled_to"
+"""In a mapping's `_meta`: by partition, how far an index has the topic for sure, until its rebuild has ended."""
+
+_FIXED_SETTINGS = ("index.number_of_shards", "index.analysis.", "index.sort.", "index.codec", "index.routing")
+"""Those that an index keeps for its life."""
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """An index as its file has it."""
+
+    index: SearchIndex
+    template: Json
+    """As Elasticsearch takes an index template."""
+
+    @property
+    def alias(self) -> str:
+        """What everybody calls it."""
+        return self.index.alias
+
+    @property
+    def template_name(self) -> str:
+        """What Elasticsearch calls the template."""
+        return f"millrace-{self.alias}"
+
+    @property
+    def mappings(self) -> Json:
+        """Every field, and what can be asked of it."""
+        found: Json = self.template["template"]["mappings"]
+        return found
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """By their full names."""
+        found: Mapping[str, str] = self.template["template"]["settings"]
+        return found
+
+    @property
+    def version(self) -> int:
+        """Of the mapping."""
+        return int(self.mappings["_meta"]["version"])
+
+    @cached_property
+    def fields(self) -> Mapping[str, Json]:
+        """What each field is, by its path; the empty path is the document itself."""
+        return dict(_fields("", self.mappings))
+
+
+@dataclass(frozen=True)
+class RealIndex:
+    """An index as Elasticsearch has it."""
+
+    name: str
+    mappings: Json
+    settings: Mapping[str, str]
+
+    @property
+    def version(self) -> int:
+        """Of its mapping; 0 if it says none."""
+        return int(self.mappings.get("_meta", {}).get("version", 0))
+
+    @property
+    def filled_to(self) -> Mapping[str, int] | None:
+        """Where to go on reading the topic if its rebuild was interrupted; else None."""
+        found: Mapping[str, int] | None = self.mappings.get("_meta", {}).get(FILLED_TO)
+        return found
+
+    @cached_property
+    def fields(self) -> Mapping[str, Json]:
+        """As `Declared.fields`."""
+        return dict(_fields("", self.mappings))
+
+
+@dataclass(frozen=True)
+class Real:
+    """What there is of an alias."""
+
+    template: Json | None
+    """None if there is none."""
+    behind: tuple[RealIndex, ...]
+    """The indices that the alias stands for: one, or something is wrong."""
+    others: tuple[RealIndex, ...]
+    """Of the alias's names, but not behind it: what a rebuild left, or fills."""
+    strangers: tuple[str, ...] = ()
+    """Behind the alias, but not of its names: somebody else's."""
+    is_index: bool = False
+    """Whether there is an index where the alias should be."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What would have to change in an index's mapping to make it the declared one; each in words."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    """What Elasticsearch can't do to documents that are there."""
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed)
+
+
+def declared(folder: Path = FOLDER) -> tuple[Declared, ...]:
+    """Every index, in the order of `SEARCH_INDICES`."""
+    return tuple(
+        Declared(index, json.loads((folder / f"{index.alias}.json").read_text(encoding="utf-8")))
+        for index in SEARCH_INDICES
+    )
+
+
+def look(elasticsearch: Elasticsearch, wanted: Declared) -> Real:
+    """What Elasticsearch has of an alias."""
+    found = elasticsearch.indices.get(index=f"{wanted.alias}-v*", flat_settings=True).body
+    ours = re.compile(rf"{re.escape(wanted.alias)}-v\d+(-\d+)?")
+    here = {
+        name: RealIndex(name, each["mappings"], each["settings"])
+        for name, each in sorted(found.items())
+        if ours.fullmatch(name)
+    }
+    behind = _behind(elasticsearch, wanted.alias)
+    return Real(
+        template=_template(elasticsearch, wanted.template_name),
+        behind=tuple(index for name, index in here.items() if name in behind),
+        strangers=tuple(sorted(behind - here.keys())),
+        others=tuple(index for name, index in here.items() if name not in behind),
+        is_index=bool(elasticsearch.indices.exists(index=wanted.alias)) and not behind,
+    )
+
+
+def difference(wanted: Declared, real: RealIndex) -> Difference:
+    """Of the mappings' fields, by path."""
+    changed = [
+        f"{path or 'the document'}: {_in_words(is_now)} → {_in_words(wanted.fields[path])}"
+        for path, is_now in real.fields.items()
+        if path in wanted.fields and wanted.fields[path] != is_now
+    ]
+    gone = [f"{path} is no longer declared" for path in real.fields if path not in wanted.fields]
+    added = [f"{path} ({_in_words(field)})" for path, field in wanted.fields.items() if path not in real.fields]
+    return Difference(tuple(added), (*changed, *gone))
+
+
+def settings_difference(wanted: Declared, real: RealIndex) -> tuple[dict[str, str], list[str]]:
+    """Settings that are to be set, and those that an index keeps for its life, in words."""
+    differing = {name: value for name, value in wanted.settings.items() if real.settings.get(name) != value}
+    fixed = [
+        f"{name}: {real.settings.get(name, 'unset')} → {value}"
+        for name, value in differing.items()
+        if name.startswith(_FIXED_SETTINGS)
+    ]
+    return {name: value for name, value in differing.items() if not name.startswith(_FIXED_SETTINGS)}, fixed
+
+
+def same_template(wanted: Declared, real: Json | None) -> bool:
+    """Whether the template is the declared one; Elasticsearch adds what wasn't said."""
+    return real is not None and {name: real.get(name) for name in wanted.template} == wanted.template
+
+
+def next_name(wanted: Declared, real: Real) -> str:
+    """For a new index: its alias and the mapping's version, and a number if there was one already."""
+    taken = {index.name for index in (*real.behind, *real.others)}
+    name, number = f"{wanted.alias}-v{wanted.version}", 1
+    while name in taken:
+        number += 1
+        name = f"{wanted.alias}-v{wanted.version}-{number}"
+    return name
+
+
+def _behind(elasticsearch: Elasticsearch, alias: str) -> set[str]:
+    try:
+        return set(elasticsearch.indices.get_alias(name=alias).body)
+    except NotFoundError:
+        return set()
+
+
+def _template(elasticsearch: Elasticsearch, name: str) -> Json | None:
+    try:
+        found = elasticsearch.indices.get_index_template(name=name, flat_settings=True).body["index_templates"]
+    except NotFoundError:
+        return None
+    template: Json = found[0]["index_template"]
+    return template
+
+
+def _fields(path: str, node: Json) -> Iterator[tuple[str, Json]]:
+    """A field, or the document, and what is inside it."""
+    own = {key: value for key, value in node.items() if key not in ("properties", "_meta")}
+    yield path, own or {"type": "object"}
+    for name, inner in node.get("properties", {}).items():
+        yield from _fields(f"{path}.{name}" if path else name, inner)
+
+
+def _in_words(field: Json) -> str:
+    """A field's type, and what else is said of it."""
+    rest = [f"{name} {json.dumps(value)}" for name, value in field.items() if name != "type"]
+    return ", ".join([*([str(field["type"])] if "type" in field else []), *rest])

@@ -1,0 +1,196 @@
+"""`ops search apply` and `status` against a real Elasticsearch."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from elasticsearch import BadRequestError, Elasticsearch
+
+from connectors.search_documents import action
+from local.stack.supervisor import Stack
+from ops.__main__ import main
+from ops.search import SearchBlockedError, apply, faults, plan
+from ops.search_indices import Declared, declared, look
+from tests.builders import enriched_order, fraud_alert
+
+ORDERS, ALERTS = declared()
+Change = Callable[[dict[str, Any]], None]
+
+
+def with_change(change: Change, version: int = 2) -> Declared:
+    """The declaration of `orders` after somebody edited its file."""
+    template = copy.deepcopy(dict(ORDERS.template))
+    template["template"]["mappings"]["_meta"]["version"] = version
+    change(template["template"])
+    return replace(ORDERS, template=template)
+
+
+def add_channel(template: dict[str, Any]) -> None:
+    template["mappings"]["properties"]["channel"] = {"type": "keyword"}
+    template["mappings"]["properties"]["lines"]["properties"]["colour"] = {"type": "keyword"}
+
+
+def index_order(client: Elasticsearch, **more: Any) -> None:
+    value = msgspec.json.encode(enriched_order("o1"))
+    document = msgspec.json.decode(value) | more
+    client.index(index="orders", id="o1", document=document, version=1, version_type="external", refresh=True)
+
+
+@pytest.fixture
+def run(elasticsearch: Stack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    monkeypatch.setenv("MILLRACE_ELASTICSEARCH_URL", elasticsearch.setup.settings.elasticsearch_url)
+    return lambda *arguments: CliRunner().invoke(main, ["search", *arguments])
+
+
+def test_templates_indices_and_aliases_are_made_and_a_second_time_nothing_is(
+    search_client: Elasticsearch, run: Callable[..., Any]
+) -> None:
+    first = run("apply", "--yes")
+    second = run("apply", "--yes")
+
+    assert (first.exit_code, first.output.splitlines()[-1]) == (0, "done: 4 steps")
+    assert (second.exit_code, second.output.count("is as declared")) == (0, 2)
+    aliases = {name: set(each["aliases"]) for name, each in search_client.indices.get_alias().items()}
+    assert aliases == {"orders-v1": {"orders"}, "fraud-alerts-v1": {"fraud-alerts"}}
+
+
+def test_without_yes_and_without_a_terminal_nothing_is_changed(
+    search_client: Elasticsearch, run: Callable[..., Any]
+) -> None:
+    result = run("apply")
+
+    assert result.exit_code == 1
+    assert "run it again with --yes" in result.output
+    assert search_client.indices.get(index="*").body == {}
+
+
+def test_every_field_of_an_event_is_taken_and_one_that_it_does_not_have_is_refused(
+    search_client: Elasticsearch,
+) -> None:
+    apply(search_client, declared())
+    events = [("enriched-orders", enriched_order("o1")), ("fraud-alerts", fraud_alert("a1"))]
+
+    lines = [action(topic, None, msgspec.json.encode(event)).lines() for topic, event in events]
+    answer = search_client.bulk(operations=lines, refresh=True)
+
+    assert [item["index"]["status"] for item in answer["items"]] == [201, 201]
+    assert search_client.count(index="fraud-alerts", query={"term": {"features.country": "DE"}})["count"] == 1
+    with pytest.raises(BadRequestError, match="strict_dynamic_mapping_exception"):
+        index_order(search_client, nickname="Ada")
+
+
+def test_a_line_is_found_by_what_is_true_of_that_line(search_client: Elasticsearch) -> None:
+    apply(search_client, declared())
+    index_order(search_client)
+    both = [{"term": {"lines.product_id": "p1"}}, {"term": {"lines.quantity": 2}}]
+
+    found = search_client.count(index="orders", query={"nested": {"path": "lines", "query": {"bool": {"must": both}}}})
+
+    assert found["count"] == 1
+
+
+def test_new_fields_are_put_in_place_and_documents_stay(search_client: Elasticsearch) -> None:
+    apply(search_client, [ORDERS])
+    index_order(search_client)
+    edited = with_change(add_channel)
+
+    done = apply(search_client, [edited])
+
+    assert [step.what for step in done] == ["put template", "add fields"]
+    assert "lines.colour (keyword)" in done[1].detail
+    [index] = look(search_client, edited).behind
+    assert (index.name, index.version) == ("orders-v1", 2)
+    assert [step.what for step in plan(edited, look(search_client, edited))] == ["nothing"]
+    assert search_client.count(index="orders")["count"] == 1
+
+
+def another_type(template: dict[str, Any]) -> None:
+    template["mappings"]["properties"]["customer_tier"] = {"type": "text"}
+
+
+def without_a_field(template: dict[str, Any]) -> None:
+    del template["mappings"]["properties"]["customer_tier"]
+
+
+def with_a_subfield(template: dict[str, Any]) -> None:
+    template["mappings"]["properties"]["customer_tier"]["fields"] = {"words": {"type": "text"}}
+
+
+def more_shards(template: dict[str, Any]) -> None:
+    template["settings"]["index.number_of_shards"] = "3"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (another_type, "customer_tier: keyword → text"),
+        (without_a_field, "customer_tier is no longer declared"),
+        (with_a_subfield, 'customer_tier: keyword → keyword, fields {"words": {"type": "text"}}'),
+        (more_shards, "index.number_of_shards: 1 → 3"),
+    ],
+)
+def test_what_needs_documents_to_be_indexed_anew_is_refused_and_nothing_is_changed(
+    change: Change, said: str, search_client: Elasticsearch
+) -> None:
+    apply(search_client, [ORDERS])
+    edited = with_change(change)
+
+    with pytest.raises(SearchBlockedError) as raised:
+        apply(search_client, [ALERTS, edited])
+
+    assert said in str(raised.value)
+    assert "run `python -m ops search rebuild orders`" in str(raised.value)
+    assert look(search_client, ALERTS).template is None
+    assert faults(ORDERS, look(search_client, ORDERS)) == []
+
+
+def test_a_setting_that_can_change_is_set(search_client: Elasticsearch) -> None:
+    apply(search_client, [ORDERS])
+    edited = with_change(lambda template: template["settings"].update({"index.refresh_interval": "5s"}))
+
+    apply(search_client, [edited])
+
+    [index] = look(search_client, edited).behind
+    assert index.settings["index.refresh_interval"] == "5s"
+
+
+def test_a_changed_mapping_needs_another_version_and_an_older_file_is_refused(search_client: Elasticsearch) -> None:
+    apply(search_client, [with_change(add_channel)])
+
+    [same] = plan(with_change(another_type), look(search_client, ORDERS))
+    [older] = plan(ORDERS, look(search_client, ORDERS))
+
+    assert same.what == older.what == "can't"
+    assert "both say version 2: raise it" in same.detail
+    assert "these files are older than what is there" in older.detail
+
+
+def test_an_index_in_the_place_of_the_alias_and_an_alias_of_two_indices_are_told(search_client: Elasticsearch) -> None:
+    search_client.indices.create(index="orders")
+    [taken] = plan(ORDERS, look(search_client, ORDERS))
+    search_client.indices.delete(index="orders")
+    apply(search_client, [ORDERS])
+    search_client.indices.create(index="orders-v7", aliases={"orders": {}})
+    [several] = plan(ORDERS, look(search_client, ORDERS))
+
+    assert "there is an index of this name where the alias should be" in taken.detail
+    assert "the alias stands for several indices, orders-v1, orders-v7" in several.detail
+
+
+def test_status_says_what_is_there_and_fails_when_something_is_missing(
+    search_client: Elasticsearch, run: Callable[..., Any]
+) -> None:
+    missing = run("status")
+    apply(search_client, declared())
+    index_order(search_client)
+    there = run("status")
+
+    assert missing.exit_code == 1
+    assert "orders: to do: create index: orders-v1" in missing.output
+    assert there.exit_code == 0
+    [line] = [line for line in there.output.splitlines() if line.startswith("orders ")]
+    assert line.split()[:6] == ["orders", "orders-v1", "1", "of", "1", "1"]
