@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
-from pyflink.table import StreamTableEnvironment
+from pyflink.table import StatementSet, StreamTableEnvironment
 
 from connectors import topics
 from connectors.settings import Settings
@@ -13,9 +11,9 @@ from connectors.topics import Topic
 from events import DeadLetter, Event
 from jobs import warehouse
 from jobs.environment import variables
+from tests.cluster.bounded_job import BoundedJob
 from tests.cluster.mini_cluster import MiniCluster
-from tests.cluster.records import Record, read_records, write_records
-from tests.cluster.topic_tables import create_table, record
+from tests.cluster.records import Record
 
 SOURCES = {
     "db_changes_customers": topics.CUSTOMER_CHANGES,
@@ -27,29 +25,18 @@ SOURCES = {
 }
 
 
-class Loader:
+class Loader(BoundedJob):
     """Runs the job on bounded input, into the warehouse of some settings."""
 
     def __init__(self, cluster: MiniCluster, settings: Settings, folder: Path) -> None:
         """Each job has a folder in `folder`."""
-        self._cluster = cluster
-        self._settings = settings
-        self._folder = folder
-        self._jobs = 0
+
+        def define(tables: StreamTableEnvironment) -> StatementSet:
+            warehouse.create_sinks(tables, variables("test", settings))
+            return warehouse.define(tables)
+
+        super().__init__(cluster, folder, SOURCES, define)
 
     def load(self, *events: Event, records: Mapping[Topic, Sequence[Record]] | None = None) -> list[DeadLetter]:
         """Load events and other records, and return what couldn't be."""
-        self._jobs += 1
-        folder = self._folder / str(self._jobs)
-        self.defined(folder, events, records or {}).execute().wait()
-        return [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in read_records(folder / "out")]
-
-    def defined(self, folder: Path, events: Sequence[Event], records: Mapping[Topic, Sequence[Record]]) -> Any:
-        """The job's statement set."""
-        tables = StreamTableEnvironment.create(self._cluster.environment({"parallelism.default": "1"}))
-        for name, topic in SOURCES.items():
-            of_topic = [record(topic, event) for event in events if isinstance(event, topic.event)]
-            create_table(tables, name, write_records(folder / name, [*of_topic, *records.get(topic, ())]))
-        create_table(tables, warehouse.DEAD_LETTERS, folder / "out")
-        warehouse.create_sinks(tables, variables("test", self._settings))
-        return warehouse.define(tables)
+        return self.run(*events, records=records)
