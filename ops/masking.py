@@ -12,15 +12,21 @@ LONGEST_SHOWN = 20_000
 """Characters of a payload."""
 
 _LAST = 4
+_MOST_DIGITS = 19
 _GLUE = r"(?:[ .\-]|[^\w\s!-~])"
 """What may stand between the digits of a card number: also what can't be seen."""
 _DIGITS = re.compile(rf"(?<!\d)\d(?:{_GLUE}{{0,2}}\d){{11,}}")
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
+_GROUPS = re.compile(r"\d+")
+# Each begins where a run of its characters begins and doesn't give back any, so that a long text takes no longer.
+_EMAIL = re.compile(r"(?<![\w.!#$%&*+/?^`{|}~-])[\w.!#$%&*+/?^`{|}~-]++@[\w-]++(?:\.[\w-]+)+")
 _PHONE = re.compile(r"(?<![\w+])(?:\+|00)[1-9][\d ()/.\-]{6,18}\d(?!\d)")
 _SCHEME = re.compile(r"\b(Bearer|Basic|Digest|Token|ApiKey)\s+[\w.~+/=:-]{4,}", re.IGNORECASE)
-_WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
+_WEB_TOKEN = re.compile(r"(?<![\w-])eyJ[\w-]++\.[\w-]+(?:\.[\w-]*)?")
 _USER_IN_URL = re.compile(r"(://[^\s/:@]+:)[^\s/@]+@")
-_FIELD = re.compile(r"""(["'\\]*)\b([A-Za-z][\w.-]*)\1(\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&}\])"']+)""")
+_FIELD = re.compile(
+    r"""(["'\\]{0,4})(?<![\w.-])([A-Za-z][\w.-]*+)\1(\s*[:=]\s*)"""
+    r"""("(?:[^"\\]|\\.)*"?|'[^']*'?|\\{1,8}["'][^"'\\]*(?:\\{1,8}["'])?|[^\s,;&}\])"']+)"""
+)
 _NULL_OR_FLAG = re.compile(r"null|true|false|None|True|False")
 
 _SECRETS = {"password", "passwd", "pwd", "passphrase", "secret", "token", "authorization", "authorisation", "cookie"}
@@ -80,7 +86,10 @@ def masked(text: str) -> str:
 
 def is_card_number(digits: str) -> bool:
     """Whether a card could have this number: its length, its first digits, and Luhn's check digit."""
-    if not 12 <= len(digits) <= 19 or (digits[0] not in "3456" and not (digits[0] == "2" and len(digits) == 16)):
+    if not 12 <= len(digits) <= _MOST_DIGITS:
+        return False
+    first = int(digits[0])
+    if first not in {3, 4, 5, 6} and not (first == 2 and len(digits) == 16):
         return False
     doubled = [int(digit) * 2 for digit in digits[-2::-2]]
     single = [int(digit) for digit in digits[-1::-2]]
@@ -129,7 +138,7 @@ def _masked_document(document: Any) -> Any:
         case bool() | None:
             return document
         case int() | float():
-            text = str(document)
+            text = str(int(document)) if isinstance(document, float) and document.is_integer() else str(document)
             return document if masked(text) == text else masked(text)
     return document
 
@@ -174,8 +183,31 @@ def _last_digits(card: str) -> str:
 
 
 def _masked_digits(match: re.Match[str]) -> str:
-    digits = "".join(character for character in match[0] if character.isdecimal())
-    return _last_digits(digits) if is_card_number(digits) else match[0]
+    """Other digits may stand beside a card number; it begins and ends with a group of digits."""
+    text, groups = match[0], list(_GROUPS.finditer(match[0]))
+    shown, position, first = [], 0, 0
+    while first < len(groups):
+        last = _card_from(groups, first)
+        if last is not None:
+            shown += [
+                text[position : groups[first].start()],
+                _last_digits("".join(each[0] for each in groups[first : last + 1])),
+            ]
+            position, first = groups[last].end(), last
+        first += 1
+    return "".join(shown) + text[position:]
+
+
+def _card_from(groups: list[re.Match[str]], first: int) -> int | None:
+    """The last group of the longest card number that begins with a group; None if none does."""
+    digits, found = "", None
+    for number in range(first, len(groups)):
+        digits += groups[number][0]
+        if len(digits) > _MOST_DIGITS:
+            break
+        if is_card_number(digits):
+            found = number
+    return found
 
 
 def kind_of_reason(reason: str) -> str:
@@ -183,5 +215,5 @@ def kind_of_reason(reason: str) -> str:
     text = re.sub(r'"(?:[^"\\]|\\.)*"(?:…|\.\.\.)?', '"…"', reason)
     text = re.sub(r"'(?:[^'\\]|\\.)*'", "'…'", text)
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "…", text)
-    text = re.sub(r"(?<![\w^$\\{\[])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{6,}", "…", text)
+    text = re.sub(r"(?<![\w^$\\{\[-])(?=(?:[\w-]*\d){3})(?=[\w-]*[A-Za-z])[\w-]{6,}", "…", text)
     return re.sub(r"(?<![\w{,^])(?<![A-Za-z]-)-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w}])", "N", text)

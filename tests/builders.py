@@ -7,6 +7,8 @@ from events import (
     BrokenRule,
     CategoryRevenue,
     CustomerVersion,
+    DeadLetter,
+    DeadLetterReplay,
     EnrichedLine,
     EnrichedOrder,
     FraudAlert,
@@ -220,3 +222,39 @@ def category_revenue(category: str = "books", minute: str = "12:00", orders: int
         "revenue_minor": 4000 * orders,
     }
     return CategoryRevenue(**(defaults | more))
+
+
+def dead_letter(event_id: str = "payments-0-17", payload: bytes | None = b"{}", **more: Any) -> DeadLetter:
+    """The fraud job could not use the record at these coordinates, which is keyed by the card c1."""
+    topic, partition, offset = event_id.rsplit("-", 2)
+    defaults: dict[str, Any] = {
+        "event_time": event_time("12:00:00"),
+        "source_topic": topic,
+        "source_partition": int(partition),
+        "source_offset": int(offset),
+        "source_key": b"c1",
+        "source_headers": {},
+        "reason": "the document ends too early (byte 2)",
+        "rejected_by": "fraud_detection",
+    }
+    return DeadLetter(**({"event_id": event_id, "payload": payload} | defaults | more))
+
+
+def replay(letter_id: str = "payments-2-17", **more: Any) -> DeadLetterReplay:
+    """The record of `dead_letter(letter_id)` was sent again at 13:00, once."""
+    letter = dead_letter(letter_id)
+    defaults: dict[str, Any] = {
+        "event_id": f"{letter_id}#1",
+        "event_time": event_time("13:00:00"),
+        "letter_id": letter_id,
+        "source_topic": letter.source_topic,
+        "source_partition": letter.source_partition,
+        "source_offset": letter.source_offset,
+        "source_time": letter.event_time,
+        "times": 1,
+        "sent_partition": letter.source_partition,
+        "sent_offset": 99,
+        "fix": "",
+        "replayed_by": "an operator",
+    }
+    return DeadLetterReplay(**(defaults | more))

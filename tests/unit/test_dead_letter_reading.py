@@ -1,0 +1,57 @@
+"""Which letters a selection means, and which of them were sent again."""
+
+import pytest
+
+from ops.dead_letter_reading import Replays, Selection
+from tests.builders import dead_letter, replay
+
+LETTER = dead_letter("payments-2-17", reason='currency "euro" doesn\'t match ^[A-Z]{3}$')
+
+
+@pytest.mark.parametrize(
+    ("selection", "is_meant"),
+    [
+        (Selection(), True),
+        (Selection(ids=frozenset({"payments-2-17", "other"})), True),
+        (Selection(ids=frozenset({"payments-2-1"})), False),
+        (Selection(topics=frozenset({"payments"})), True),
+        (Selection(topics=frozenset({"orders"})), False),
+        (Selection(rejected_by=frozenset({"warehouse", "fraud_detection"})), True),
+        (Selection(rejected_by=frozenset({"warehouse"})), False),
+        (Selection(reason="MATCH currency"), True),
+        (Selection(reason="currency late"), False),
+        (Selection(since=LETTER.event_time), True),
+        (Selection(since=LETTER.event_time + 1), False),
+        (Selection(until=LETTER.event_time + 1), True),
+        (Selection(until=LETTER.event_time), False),
+        (Selection(partition=2), True),
+        (Selection(partition=0), False),
+        (Selection(offsets=(10, 17)), True),
+        (Selection(offsets=(18, 20)), False),
+        (Selection(topics=frozenset({"payments"}), partition=0), False),
+    ],
+)
+def test_a_selection_means_what_fits_all_that_it_says(selection: Selection, is_meant: bool) -> None:
+    assert selection.takes(LETTER, Replays(())) == is_meant
+
+
+@pytest.mark.parametrize("replayed", [True, False])
+def test_a_selection_asks_whether_a_letter_was_replayed(replayed: bool) -> None:
+    assert Selection(replayed=replayed).takes(LETTER, Replays([replay()])) is replayed
+    assert Selection(replayed=replayed).takes(LETTER, Replays([])) is not replayed
+
+
+def test_the_last_replay_of_a_letter_holds() -> None:
+    replays = Replays([replay(times=1), replay(times=2)])
+
+    assert replays.of(LETTER) == replay(times=2)
+
+
+def test_a_letter_of_another_job_about_the_same_record_was_replayed_with_it() -> None:
+    assert Replays([replay()]).of(dead_letter("payments-2-17", rejected_by="warehouse")) is not None
+
+
+def test_a_record_at_the_same_offset_of_a_topic_that_was_made_anew_was_not_replayed() -> None:
+    anew = dead_letter("payments-2-17", event_time=LETTER.event_time + 1)
+
+    assert Replays([replay()]).of(anew) is None

@@ -1,0 +1,187 @@
+"""Which rejected records are sent again, why the others aren't, and how that is told."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.topics import DAY_MS, PAYMENTS
+from events import DeadLetter
+from ops.dead_letter_fixes import FixError
+from ops.dead_letter_reading import Replays
+from ops.dead_letter_replay import Change, Decision, decide, unchanged
+from ops.record_words import difference, letter_in_full
+from ops.rejected_record import Record, Rejected, rejected_records
+from ops.topics import RealTopic
+from tests.builders import dead_letter, event_time, payment, replay
+
+NOW = event_time("13:00:00")
+REAL = {"payments": RealTopic(4, PAYMENTS.config()), "their-topic": RealTopic(1, {})}
+GOOD = msgspec.json.encode(payment())
+BAD = msgspec.json.encode(payment(currency="euro"))
+
+
+def decision(letter: DeadLetter, change: Change = unchanged, replays: Replays | None = None, **more: Any) -> Decision:
+    """What becomes of the letter's record."""
+    options: dict[str, Any] = {"real_topics": REAL, "again": False, "now": NOW} | more
+    [decided] = decide(rejected_records([letter]), change, replays or Replays(()), **options)
+    return decided
+
+
+def mend(rejected: Rejected) -> Record | None:
+    document = rejected.record.document()
+    return rejected.record.with_document({**document, "currency": "EUR"})
+
+
+def test_a_mended_record_is_sent() -> None:
+    decided = decision(dead_letter(payload=BAD), mend)
+
+    assert decided.record is not None
+    assert msgspec.json.decode(decided.record.value or b"", type=type(payment())) == payment()
+    assert (decided.is_changed, decided.notes) == (True, ())
+
+
+def test_a_record_that_would_be_rejected_again_is_refused() -> None:
+    decided = decision(dead_letter(payload=BAD))
+
+    assert (decided.record, decided.is_refused) == (None, True)
+    assert decided.why_not.startswith("it would be rejected again: ")
+    assert "currency" in decided.why_not
+
+
+def test_a_fix_that_mends_too_little_is_refused_too() -> None:
+    two_wrong = msgspec.json.encode(payment(currency="euro", country="Germany"))
+
+    assert "country" in decision(dead_letter(payload=two_wrong), mend).why_not
+
+
+def test_a_record_that_was_rejected_for_something_else_is_sent_as_it_was() -> None:
+    letter = dead_letter(payload=GOOD, reason="the character U+0000, which PostgreSQL can't hold")
+
+    decided = decision(letter)
+
+    assert decided.record == decided.rejected.record
+    assert not decided.is_changed
+    assert decided.notes == ("unchanged: it gets through only if what rejected it has changed since",)
+
+
+def test_an_integer_that_no_reader_can_hold_would_be_rejected_again() -> None:
+    large = GOOD.replace(b'"amount_minor":4000', b'"amount_minor":9223372036854775808')
+
+    assert "64 bits" in decision(dead_letter(payload=large)).why_not
+
+
+@pytest.mark.parametrize(
+    ("letter", "reason"),
+    [
+        (dead_letter("gone-0-1", GOOD), "there is no topic gone (any more)"),
+        (dead_letter(payload=None), "it has no value"),
+        (dead_letter(payload=GOOD, source_headers={"none": None}), "its header 'none' is null"),
+    ],
+)
+def test_what_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> None:
+    assert reason in decision(letter).why_not
+
+
+def test_a_topic_that_is_not_declared_has_no_schema_to_hold_against() -> None:
+    decided = decision(dead_letter("their-topic-0-1", b"\xff"))
+
+    assert decided.record is not None
+    assert decided.notes[0] == "its topic isn't declared, so it was held against no schema"
+
+
+def test_what_was_sent_is_not_sent_again_unless_that_is_meant() -> None:
+    letter, sent = dead_letter("payments-2-17", GOOD), Replays([replay()])
+
+    assert decision(letter, replays=sent).why_not == (
+        "sent again on 2026-03-01 13:00:00 UTC as payments-2-99; --again sends it once more"
+    )
+    assert not decision(letter, replays=sent).is_refused
+    assert decision(letter, replays=sent, again=True).record is not None
+
+
+def test_a_fix_that_fails_on_one_record_says_so_and_leaves_the_others() -> None:
+    def fix(rejected: Rejected) -> Record | None:
+        if rejected.record.offset == 1:
+            raise FixError("the fix failed in line 3")
+        return mend(rejected)
+
+    letters = [dead_letter("payments-0-1", BAD), dead_letter("payments-0-2", BAD)]
+    failed, sent = decide(rejected_records(letters), fix, Replays(()), REAL, again=False, now=NOW)
+
+    assert (failed.record, failed.is_refused, failed.why_not) == (None, True, "the fix failed in line 3")
+    assert sent.record is not None
+
+
+def test_a_record_that_the_fix_leaves_is_not_refused() -> None:
+    decided = decision(dead_letter(payload=BAD), lambda _: None)
+
+    assert (decided.record, decided.is_refused) == (None, False)
+
+
+@pytest.mark.parametrize(("days", "is_warned"), [(30, False), (31, True)])
+def test_a_record_that_its_topic_may_delete_at_once_is_warned_of(days: int, is_warned: bool) -> None:
+    letter = dead_letter(payload=GOOD, event_time=NOW - days * DAY_MS)
+
+    assert any("older than its topic keeps (30 days)" in note for note in decision(letter).notes) == is_warned
+
+
+def test_a_late_record_is_late_again() -> None:
+    letter = dead_letter(payload=GOOD, reason="late: more than an hour")
+
+    assert any("late again" in note for note in decision(letter).notes)
+
+
+def difference_of(changes: Mapping[str, Any]) -> list[str]:
+    [rejected] = rejected_records([dead_letter(payload=b'{"currency":"euro","email":"a@example.org"}')])
+    return list(difference(rejected.record, replace(rejected.record, **changes)))
+
+
+def test_what_a_fix_changes_is_told_line_by_line() -> None:
+    assert difference_of({"value": b'{"currency":"EUR","email":"a@example.org"}', "key": b"card-12345678"}) == [
+        " time: 1772366400000",
+        "-key          •••",
+        "+key          •••5678",
+        " {",
+        '-  "currency": "euro",',
+        '+  "currency": "EUR",',
+        '   "email": "•••"',
+    ]
+
+
+def test_a_change_in_what_is_masked_is_told_without_showing_it() -> None:
+    assert difference_of({"value": b'{"currency":"euro","email":"b@example.org"}'}) == [
+        "(what is changed is masked, or is only another way to write the same)"
+    ]
+
+
+def test_a_letter_in_full_says_where_it_comes_from_and_what_became_of_it() -> None:
+    headers = {"millrace-replays": b"1", "millrace-replay-of": b"payments-2-3", "millrace-replayed-at": b"yesterday"}
+    letters = [
+        dead_letter(
+            "payments-2-17", b'{"card_id":"card-12345678"}', source_headers=headers, source_key=b"card-12345678"
+        ),
+        dead_letter("payments-2-17", b'{"card_id":"card-12345678"}', rejected_by="warehouse", reason="\x1b[31m"),
+    ]
+    [rejected] = rejected_records(letters)
+
+    assert letter_in_full(rejected, Replays([replay(fix="fix.py:fix sha256:1")])).splitlines() == [
+        "payments-2-17",
+        "  topic        payments, partition 2, offset 17",
+        "  time         2026-03-01 12:00:00 UTC (1772366400000)",
+        "  key          •••5678",
+        "  header       millrace-replay-of = payments-2-3",
+        "  header       millrace-replayed-at = yesterday",
+        "  header       millrace-replays = 1",
+        "  rejected by  fraud_detection: the document ends too early (byte 2)",
+        r"  rejected by  warehouse: \x1b[31m",
+        "  before       sent again once, as payments-2-3; the last time on yesterday, unchanged",
+        "  replayed     once; the last time on 2026-03-01 13:00:00 UTC by an operator as payments-2-99, "
+        "fix fix.py:fix sha256:1",
+        "  payload      27 bytes",
+        "{",
+        '  "card_id": "•••5678"',
+        "}",
+    ]

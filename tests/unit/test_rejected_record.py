@@ -1,0 +1,88 @@
+"""A rejected record is one, whoever rejected it and how often that was written; its headers say what was done to it."""
+
+from dataclasses import replace
+
+import pytest
+
+from ops.rejected_record import past, rejected_records, replay_headers
+from tests.builders import dead_letter, event_time
+
+NOW = event_time("13:00:00.250")
+
+
+def test_letters_of_two_jobs_about_one_record_are_one_record() -> None:
+    letters = [dead_letter(rejected_by="fraud_detection", reason="a"), dead_letter(rejected_by="warehouse", reason="b")]
+
+    [rejected] = rejected_records(letters)
+
+    assert rejected.letters == tuple(letters)
+    assert (rejected.record.rejected_by, rejected.record.reason) == (("fraud_detection", "warehouse"), "a; b")
+
+
+def test_a_record_is_as_it_was_byte_for_byte() -> None:
+    letter = dead_letter(
+        "db-changes.customers-3-9", b"\xff\x00", source_key=b"\xfe", source_headers={"h": b"\xfd", "none": None}
+    )
+
+    [rejected] = rejected_records([letter])
+    record = rejected.record
+
+    assert (record.topic, record.partition, record.offset) == ("db-changes.customers", 3, 9)
+    assert (record.key, record.value, record.timestamp) == (b"\xfe", b"\xff\x00", letter.event_time)
+    assert record.headers == {"h": b"\xfd", "none": None}
+
+
+def test_records_are_in_the_order_of_their_topic() -> None:
+    ids = ["payments-1-10", "payments-1-9", "payments-0-11", "orders-1-1"]
+
+    found = [each.letter.event_id for each in rejected_records(map(dead_letter, ids))]
+
+    assert found == ["orders-1-1", "payments-0-11", "payments-1-9", "payments-1-10"]
+
+
+def test_headers_stay_and_say_that_it_was_sent_again() -> None:
+    [rejected] = rejected_records([dead_letter(source_headers={"trace": b"t1"})])
+
+    headers = replay_headers(rejected.record, "payments-0-17", sent_before=0, now=NOW, fix="fix.py:fix sha256:1")
+
+    assert headers == {
+        "trace": b"t1",
+        "millrace-replay-of": b"payments-0-17",
+        "millrace-replays": b"1",
+        "millrace-replayed-at": b"2026-03-01T13:00:00.250+00:00",
+        "millrace-replay-fix": b"fix.py:fix sha256:1",
+    }
+
+
+def test_a_record_that_is_rejected_again_says_its_whole_history() -> None:
+    [first] = rejected_records([dead_letter()])
+    once = replay_headers(first.record, "payments-0-17", sent_before=1, now=NOW, fix="a fix")
+    [second] = rejected_records([dead_letter("payments-0-99", source_headers=once)])
+
+    twice = past(replay_headers(second.record, "payments-0-99", sent_before=0, now=NOW, fix=""))
+
+    assert (twice.times, twice.letter_ids, twice.fix) == (3, ("payments-0-17", "payments-0-99"), "")
+
+
+def test_a_long_history_does_not_grow_for_ever() -> None:
+    record = rejected_records([dead_letter()])[0].record
+
+    for number in range(100):
+        headers = replay_headers(record, f"payments-0-{number}", sent_before=0, now=NOW, fix="")
+        record = replace(record, headers=headers)
+
+    assert past(record.headers).times == 100
+    assert past(record.headers).letter_ids == tuple(f"payments-0-{number}" for number in range(80, 100))
+
+
+@pytest.mark.parametrize("value", [b"", b"many", b"-1", b"\xff", "²".encode(), None])
+def test_headers_that_somebody_made_up_are_no_history(value: bytes | None) -> None:
+    assert past({"millrace-replays": value}).times == 0
+
+
+def test_a_document_is_changed_and_nothing_else() -> None:
+    [rejected] = rejected_records([dead_letter(payload='{"a": "é"}'.encode())])
+
+    changed = rejected.record.with_document({**rejected.record.document(), "b": 1})
+
+    assert changed == replace(rejected.record, value='{"a":"é","b":1}'.encode())
