@@ -39,10 +39,10 @@ def order(order_id: str = "o1", at: str = "12:00:00", revision: int = 1, **more:
     return order_news(source_record(enriched_order(order_id, at, revision, **more)))
 
 
-def incomplete_order(order_id: str = "o1", at: str = "12:00:00") -> News:
+def incomplete_order(order_id: str = "o1", at: str = "12:00:00", **more: Any) -> News:
     """Two books, and three pieces of `p2`, which isn't known yet."""
     lines = (enriched_line(), enriched_line(2, "p2", 3, name=None))
-    return order(order_id, at, lines=lines, complete=False, missing=("product:p2",))
+    return order(order_id, at, lines=lines, complete=False, missing=("product:p2",), **more)
 
 
 def completed_order(order_id: str = "o1", at: str = "12:00:00") -> News:
@@ -66,6 +66,7 @@ class Inbox:
     """One recipient: feed it, let event time pass, and look at what came of it."""
 
     policy: Policy = POLICY
+    recipient_id: str = WHO
     recipient: Recipient = NOBODY
     now: int = BEGINNING
     messages: list[Notification] = field(default_factory=list)
@@ -77,9 +78,9 @@ class Inbox:
         before = len(self.messages)
         for each in inputs:
             if isinstance(each, News):
-                self._keep(hear(self.policy, WHO, self.recipient, each, self.now))
+                self._keep(hear(self.policy, self.recipient_id, self.recipient, each, self.now))
             else:
-                self._keep(learn(self.policy, WHO, self.recipient, each, self.now))
+                self._keep(learn(self.policy, self.recipient_id, self.recipient, each, self.now))
         return self.messages[before:]
 
     def until(self, at: str | int) -> list[Notification]:
@@ -87,8 +88,12 @@ class Inbox:
         self.now = event_time(at) if isinstance(at, str) else at
         before = len(self.messages)
         while (due := self.recipient.next_at) is not None and due <= self.now:
-            self._keep(pass_time(self.policy, WHO, self.recipient, due))
+            self._keep(pass_time(self.policy, self.recipient_id, self.recipient, due))
         return self.messages[before:]
+
+    def pass_time(self, at: int) -> None:
+        """Let event time pass as if there were no timers."""
+        self._keep(pass_time(self.policy, self.recipient_id, self.recipient, at))
 
     def _keep(self, decision: Decision) -> None:
         self.recipient = decision.recipient

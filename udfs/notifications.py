@@ -30,7 +30,7 @@ MOST_HELD = 50
 """Occasions that wait for morning or for the limit; they go out at once, as a digest."""
 MOST_TOLD = 200
 """What was told; what would be forgotten first is forgotten, and its repetition is sent again, with the same id."""
-MOST_VERSIONS = 8
+MOST_VERSIONS = 16
 """Versions of the customer ahead of event time; of the two oldest the later one holds already."""
 MOST_UNNAMED = 100
 """Lines of an order that weren't known; more are not told later."""

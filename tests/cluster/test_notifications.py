@@ -1,90 +1,241 @@
-"""The notifications job's topology on bounded input, held against the same decisions in a plain loop."""
+"""The notifications job's topology: a bounded run, held against a plain loop, and some that go on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
-from pyflink.common import Types
-from pyflink.table import StreamTableEnvironment
 
-import sql
-from connectors import topics
-from connectors.settings import Settings
-from events import DeadLetter, Event
-from jobs import notifications
-from jobs.environment import variables
-from tests.builders import customer, enriched_order, event_time, fraud_alert
+from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, FraudAlert, Notification
+from events.schemas import schema
+from jobs.environment import SQL_OPTIONS
+from tests.builders import customer, enriched_line, enriched_order, event_time, fraud_alert
 from tests.cluster.mini_cluster import MiniCluster
-from tests.cluster.records import Record, write_records
-from tests.cluster.topic_tables import create_table, record
-from udfs import notification_policy
+from tests.cluster.notifier_world import TOPICS, as_records, define, sent, write
+from tests.cluster.records import Record
+from tests.cluster.running_query import get_json, recovery_from
+from tests.news import DEFAULT, Inbox, source_record
+from udfs.notification_input import alert_news, contact, order_news
 
-POLICY = notification_policy.parse(notification_policy.default_text())
-TOPICS = {
-    "fraud_alerts": topics.FRAUD_ALERTS,
-    "enriched_orders": topics.ENRICHED_ORDERS,
-    "db_changes_customers": topics.CUSTOMER_CHANGES,
-}
-CLOCK_THAT_ENDS = """
-    CREATE TEMPORARY TABLE clock
-    WITH ('connector' = 'datagen', 'number-of-rows' = '1', 'scan.parallelism' = '1', 'fields.tick.min' = '0')
-    LIKE clock (EXCLUDING OPTIONS)
-"""
+POLICY = msgspec.structs.replace(DEFAULT, messages_per_hour=2)
+POISON = Record(b'{"event_id": "torn', key=b"torn", timestamp=event_time("12:00:00"), headers={"trace": b"t1"})
+TOO_LONG = customer("too-long", email="x" * 300)
+CUSTOMERS = 12
+HOUR_MS = 3_600_000
+NOW = time.time()
 
 
-def as_records(events: Iterable[Event]) -> dict[str, list[Record]]:
-    """The records of each table, in the order given."""
-    tables = {topic.event: table for table, topic in TOPICS.items()}
-    records: dict[str, list[Record]] = {table: [] for table in TOPICS}
+def happened(generator: random.Random) -> Iterator[Event]:
+    """Two days of twelve customers in the order of time: two unknown, one who opts out and comes back, repetitions."""
+    start = event_time("06:00:00")
+    for number in range(CUSTOMERS - 2):
+        yield customer(f"c{number}", event_time=start, time_zone=generator.choice(["Europe/Berlin", "Asia/Tokyo"]))
+    moments = sorted(generator.randrange(start + 1, start + 48 * HOUR_MS) for _ in range(400))
+    for number, moment in enumerate(moments):
+        who = f"c{generator.randrange(CUSTOMERS)}"
+        match 0 if number % 40 == 39 else generator.randrange(1, 10):
+            case 0:
+                gone, out = generator.random() < 0.3, generator.random() < 0.5
+                yield customer("c0", event_time=moment, lsn=number + 2, deleted=gone, notifications_opt_out=out)
+            case 1:
+                # Of somebody whose versions don't change: a warning goes to the newest address, whichever came first.
+                yield fraud_alert(f"a{number}", event_time=moment, customer_id=f"c{generator.randrange(1, CUSTOMERS)}")
+            case 2:
+                lines = (enriched_line(), enriched_line(2, "p2", name=None))
+                yield enriched_order(f"o{number}", event_time=moment, customer_id=who, complete=False, lines=lines)
+                lines = (enriched_line(), enriched_line(2, "p2", name="A lamp"))
+                yield enriched_order(f"o{number}", event_time=moment, customer_id=who, revision=2, lines=lines)
+            case _:
+                for _ in range(generator.choice([1, 1, 2])):
+                    yield enriched_order(f"o{number}", event_time=moment, customer_id=who)
+
+
+def loop_over(events: Iterable[Event]) -> tuple[list[Notification], list[str], list[str]]:
+    """What each recipient's `Inbox` makes of it: messages, ids of what became dead letters, why what was dropped."""
+    inboxes: dict[str, Inbox] = {}
     for event in events:
-        table = tables[type(event)]
-        records[table].append(record(TOPICS[table], event))
-    return records
+        record = source_record(event)
+        match event:
+            case CustomerVersion(customer_id=who):
+                thing: Any = contact(record)
+            case FraudAlert(customer_id=who):
+                thing = alert_news(record)
+            case EnrichedOrder(customer_id=who):
+                thing = order_news(record)
+            case _:
+                raise AssertionError(event)
+        inbox = inboxes.setdefault(who, Inbox(POLICY, who))
+        inbox.until(event.event_time - 1)
+        inbox.take(thing)
+    for inbox in inboxes.values():
+        inbox.until(2**62)
+    messages = [message for inbox in inboxes.values() for message in inbox.messages]
+    rejected = [msgspec.json.decode(r.payload or b"")["event_id"] for i in inboxes.values() for r, _ in i.rejected]
+    return messages, rejected, [reason for inbox in inboxes.values() for reason in inbox.dropped]
 
 
-def declare(tables: StreamTableEnvironment, folder: Path) -> None:
-    """The job's sources, over the files of a folder."""
-    for table in TOPICS:
-        create_table(tables, table, write_records(folder / table, []))
-    tables.execute_sql(sql.read("tables/clock.sql", variables("test", Settings())))
-    tables.execute_sql(CLOCK_THAT_ENDS)
+def of_type(event_type: type[Any], events: Iterable[Any]) -> list[Any]:
+    return [event for event in events if isinstance(event, event_type)]
 
 
-def run(tables: StreamTableEnvironment, folder: Path, records: Mapping[str, Sequence[Record]]) -> list[Any]:
-    """Run the topology to the end of the records; the events it sent."""
-    for table, of_table in records.items():
-        write_records(folder / table, of_table)
-    declare(tables, folder)
-    types = {topic.name: topic.event for topic in topics.TOPICS}
-    stream = notifications.define(tables, POLICY)
-    # As text, since PyFlink can't collect a row with a missing array.
-    with stream.map(lambda row: msgspec.json.encode(list(row)).decode(), Types.STRING()).execute_and_collect() as rows:
-        sent = [msgspec.json.decode(row, type=tuple[str, bytes | None, bytes, int]) for row in rows]
-    return [msgspec.json.decode(value, type=types[topic]) for topic, _, value, _ in sent]
-
-
-POISON = Record(b'{"event_id": "torn', key=b"k", timestamp=event_time("12:00:00"), headers={"trace": b"t1"})
-EVENTS = [
-    customer("customer-1"),
-    fraud_alert(),
-    fraud_alert(),
-    enriched_order(),
-]
+EVENTS = list(happened(random.Random(3)))
 
 
 @pytest.fixture(scope="module")
-def sent(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    tables = StreamTableEnvironment.create(cluster.environment())
-    records = as_records(EVENTS)
-    return run(tables, tmp_path_factory.mktemp("in"), {table: [*records[table], POISON] for table in records})
+def outcome(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """What the job sends of `EVENTS`, a poison record of each source, and an address that nobody can write to."""
+    folder = write(tmp_path_factory.mktemp("world"), as_records([TOO_LONG, *EVENTS]))
+    write(folder, {table: [POISON] for table in TOPICS})
+    environment = cluster.environment()
+    define(environment, folder, POLICY)
+    environment.execute("notifications")
+    return sent(folder)
 
 
-def test_a_record_of_any_source_that_does_not_decode_is_a_dead_letter_with_its_coordinates(sent: list[Any]) -> None:
-    letters = {each.source_topic: each for each in sent if isinstance(each, DeadLetter)}
+def test_messages_are_those_of_a_plain_loop_byte_by_byte(outcome: list[Any]) -> None:
+    expected, _, _ = loop_over(EVENTS)
+
+    found = of_type(Notification, outcome)
+
+    assert len(expected) > 100
+    assert {each.template for each in expected} == {"fraud_warning", "order_confirmation", "digest"}
+    assert {each.event_id: each for each in found} == {each.event_id: each for each in expected}
+    assert len(found) == len(expected)
+
+
+def test_what_waits_for_a_customer_in_vain_is_a_dead_letter(outcome: list[Any]) -> None:
+    _, expected, _ = loop_over(EVENTS)
+
+    letters = [each for each in of_type(DeadLetter, outcome) if "isn't known" in each.reason]
+
+    assert len(expected) > 10
+    assert Counter(msgspec.json.decode(each.payload)["event_id"] for each in letters) == Counter(expected)
+    assert {each.rejected_by for each in letters} == {"notifications"}
+
+
+def test_a_record_of_any_source_that_does_not_decode_is_a_dead_letter_with_its_coordinates(outcome: list[Any]) -> None:
+    letters = {each.source_topic: each for each in of_type(DeadLetter, outcome) if each.source_key == b"torn"}
 
     assert set(letters) == {topic.name for topic in TOPICS.values()}
     for letter in letters.values():
-        assert (letter.payload, letter.source_key, letter.source_headers) == (POISON.value, b"k", {"trace": b"t1"})
+        assert (letter.payload, letter.source_headers) == (POISON.value, POISON.headers)
         assert (letter.rejected_by, letter.event_time) == ("notifications", POISON.timestamp)
+        assert letter.event_id == f"{letter.source_topic}-{letter.source_partition}-{letter.source_offset}"
+
+
+def test_a_customer_whom_nobody_can_write_to_is_a_dead_letter(outcome: list[Any]) -> None:
+    (letter,) = [each for each in of_type(DeadLetter, outcome) if each.source_key == b"too-long"]
+
+    assert "$.email" in letter.reason
+
+
+def test_messages_are_as_their_schema_says(outcome: list[Any]) -> None:
+    validator = jsonschema.validators.validator_for(schema(Notification))(schema(Notification))
+
+    for message in of_type(Notification, outcome):
+        validator.validate(msgspec.json.decode(msgspec.json.encode(message)))
+
+
+def test_every_operator_has_a_uid_and_every_topic_is_read_once(cluster: MiniCluster, tmp_path: Path) -> None:
+    environment = cluster.environment(SQL_OPTIONS)
+    define(environment, write(tmp_path, {}), POLICY)
+
+    graph = environment._j_stream_execution_environment.getStreamGraph(False)
+    uids = {node.getOperatorName(): node.getTransformationUID() for node in graph.getStreamNodes().toArray()}
+
+    # PyFlink puts in a stateless one before each keyed operator, which can't be given any.
+    assert [name for name, uid in uids.items() if not uid] == ["_stream_key_by_map_operator"]
+    assert "notify" in uids.values()
+    assert len(graph.getSourceIDs().toArray()) == len(TOPICS) + 1
+
+
+def ago(minutes: int) -> str:
+    """A moment before the tests began; a clock runs only in the present."""
+    return datetime.fromtimestamp(NOW - 60 * minutes, UTC).isoformat(timespec="milliseconds")
+
+
+class Running:
+    """The job over records that wait for more to be appended; it ends with a savepoint."""
+
+    def __init__(self, cluster: MiniCluster, folder: Path) -> None:
+        self._cluster, self._folder = cluster, folder
+        environment = cluster.environment({"execution.checkpointing.interval": "200 ms"})
+        define(environment, folder, ONE_AN_HOUR, stay_open=True)
+        self._job = environment.execute_async("notifications")
+
+    def wait_for_messages(self, number: int) -> None:
+        """Until so many were sent."""
+        deadline = time.monotonic() + 60
+        while len(found := sent(self._folder)) < number:
+            assert time.monotonic() < deadline, f"it sent {found}"
+            time.sleep(0.1)
+
+    def wait_for_dropped(self, reason: str, number: int) -> None:
+        """Until the metric says so; it comes a few seconds later."""
+        deadline = time.monotonic() + 60
+        while (found := self._metric(f"dropped_{reason}")) != number:
+            assert time.monotonic() < deadline, f"the counter stays at {found}"
+            time.sleep(0.2)
+
+    def _metric(self, name: str) -> int:
+        root = f"http://127.0.0.1:{self._cluster.rest_port}/jobs/{self._job.get_job_id()}"
+        [vertex] = [each["id"] for each in get_json(root)["vertices"] if "notify" in each["name"]]
+        metrics = f"{root}/vertices/{vertex}/subtasks/metrics"
+        ids = [metric["id"] for metric in get_json(metrics) if metric["id"].endswith(f".{name}")]
+        return sum(int(metric["sum"]) for metric in get_json(f"{metrics}?get={','.join(ids)}&agg=sum")) if ids else 0
+
+    def stop(self) -> str:
+        """End it, and return where its savepoint is."""
+        return self._cluster.stop_with_savepoint(self._job)
+
+
+ONE_AN_HOUR = msgspec.structs.replace(DEFAULT, messages_per_hour=1, quiet_hours=None)
+
+
+def test_a_job_that_was_stopped_goes_on_with_all_that_it_held(cluster: MiniCluster, tmp_path: Path) -> None:
+    unnamed, named = (enriched_line(name=None),), (enriched_line(name="A lamp"),)
+    before = [
+        customer("c1", ago(90)),
+        enriched_order("first", ago(50), customer_id="c1", complete=False, lines=unnamed),
+        enriched_order("second", ago(49), customer_id="c1"),
+        fraud_alert("a1", ago(40), customer_id="stranger"),
+    ]
+    after = [
+        *before,
+        enriched_order("first", ago(50), customer_id="c1", revision=2, lines=named),
+        customer("stranger", ago(5)),
+    ]
+    job = Running(cluster, write(tmp_path, as_records(before)))
+    job.wait_for_messages(1)
+
+    savepoint = job.stop()
+    write(tmp_path, as_records(after))
+    environment = cluster.environment(recovery_from(savepoint))
+    define(environment, tmp_path, ONE_AN_HOUR)
+    environment.execute("notifications")
+
+    messages = [
+        (each.recipient, each.template, sorted(f"{told.kind} {told.subject_id}" for told in each.payload))
+        for each in of_type(Notification, sent(tmp_path))
+    ]
+    assert sorted(messages) == [
+        ("c1", "digest", ["order_completed first", "order_confirmed second"]),
+        ("c1", "order_confirmation", ["order_confirmed first"]),
+        ("stranger", "fraud_warning", ["fraud_suspected c1"]),
+    ]
+
+
+def test_what_is_not_told_shows_as_a_metric(cluster: MiniCluster, tmp_path: Path) -> None:
+    events = [customer("c1", ago(90)), *[fraud_alert("a1", ago(40), customer_id="c1")] * 3]
+    job = Running(cluster, write(tmp_path, as_records(events)))
+
+    job.wait_for_dropped("repeated", 2)
+    job.stop()
+
+    assert [each.event_type for each in sent(tmp_path)] == ["notification"]

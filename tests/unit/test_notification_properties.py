@@ -1,0 +1,174 @@
+"""Decisions held against `tests/notification_oracle.py`, and what must hold whatever comes, in whatever order."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import notification_oracle
+from tests.builders import event_time
+from tests.news import DEFAULT, Inbox, alert, incomplete_order, known, order
+from tests.notification_oracle import MINUTE_MS, Expected
+from udfs.notification_policy import Policy, QuietHours
+from udfs.notifications import HOUR_MS, NOBODY, Contact, News, decode_recipient, encode_recipient
+
+START = event_time("12:00:00")
+MINUTES = 3 * 24 * 60
+"""From START on; when it is over nothing waits any more."""
+MOMENTS = st.one_of(st.integers(0, 90), st.integers(0, 30 * 60)).map(lambda minute: START + minute * MINUTE_MS)
+POLICIES = st.builds(
+    lambda limit, quiet, wait: msgspec.structs.replace(
+        DEFAULT, messages_per_hour=limit, quiet_hours=quiet, wait_for_customer_hours=wait
+    ),
+    st.integers(1, 3),
+    st.sampled_from([None, QuietHours(begin="22:00", end="08:00"), QuietHours(begin="12:30", end="13:15")]),
+    st.sampled_from([1, 24]),
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """All that happens to one recipient."""
+
+    policy: Policy
+    contacts: list[Contact]
+    orders: list[News]
+
+    def things(self) -> list[News | Contact]:
+        """In the order of their times."""
+        return sorted([*self.contacts, *self.orders], key=time_of)
+
+
+def time_of(each: News | Contact) -> int:
+    return each.valid_from if isinstance(each, Contact) else each.happened_at
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    zone = draw(st.sampled_from(["Europe/Berlin", "Asia/Kolkata", "America/New_York"]))
+    moments = sorted(draw(st.lists(MOMENTS, max_size=4)) + ([START] if draw(st.booleans()) else []))
+    contacts = [
+        known(
+            event_time=moment,
+            lsn=lsn,
+            email=f"{lsn}@example.org",
+            time_zone=zone,
+            notifications_opt_out=draw(st.integers(0, 3)) == 0,
+            deleted=draw(st.integers(0, 5)) == 0,
+        )
+        for lsn, moment in enumerate(moments, start=1)
+    ]
+    times = draw(st.lists(MOMENTS, max_size=14))
+    return World(draw(POLICIES), contacts, [order(f"o{n:02}", event_time=moment) for n, moment in enumerate(times)])
+
+
+def outcome_of(inbox: Inbox) -> Expected:
+    return Expected(
+        sorted(
+            (each.event_time, each.address, frozenset(told.occasion_id for told in each.payload))
+            for each in inbox.messages
+        ),
+        inbox.dropped,
+        sorted(record.payload.decode() for record, _ in inbox.rejected if record.payload),
+    )
+
+
+def run(world: World, arrivals: Sequence[News | Contact], restarts: bool = False) -> Inbox:
+    """Let them come in this order; event time goes as far as it can so that none is late."""
+    inbox = Inbox(world.policy)
+    for number, each in enumerate(arrivals):
+        inbox.until(max(inbox.now, min(map(time_of, arrivals[number:])) - 1))
+        if restarts:
+            inbox.recipient = decode_recipient(encode_recipient(inbox.recipient))
+        inbox.take(each)
+    inbox.until(START + MINUTES * MINUTE_MS)
+    return inbox
+
+
+@settings(deadline=None, max_examples=200)
+@given(worlds(), st.randoms(use_true_random=False))
+def test_what_is_told_is_what_a_look_at_every_minute_gives_whatever_the_order_of_arrival(
+    world: World, shuffling: object
+) -> None:
+    expected = notification_oracle.expected(
+        world.policy, world.contacts, world.orders, START, START + MINUTES * MINUTE_MS
+    )
+    arrivals = world.things()
+    shuffling.shuffle(arrivals)  # type: ignore[attr-defined]
+
+    inbox = run(world, arrivals)
+
+    found = outcome_of(inbox)
+    assert found.messages == sorted(expected.messages)
+    assert len(found.dropped) == len(expected.dropped)
+    assert len(found.rejected) == len(expected.rejected)
+
+
+@settings(deadline=None)
+@given(worlds(), st.randoms(use_true_random=False))
+def test_neither_the_order_of_arrival_nor_a_restart_changes_a_byte(world: World, shuffling: object) -> None:
+    arrivals = world.things()
+    in_order = run(world, arrivals).messages
+    shuffling.shuffle(arrivals)  # type: ignore[attr-defined]
+
+    assert run(world, arrivals, restarts=True).messages == in_order
+
+
+ANYTHING = st.one_of(
+    st.builds(lambda n, at: order(f"o{n}", event_time=at), st.integers(0, 9), MOMENTS),
+    st.builds(lambda n, at: order(f"i{n}", event_time=at, revision=2), st.integers(0, 4), MOMENTS),
+    st.builds(lambda n: incomplete_order(f"i{n}"), st.integers(0, 4)),
+    st.builds(lambda n, at: alert(f"case-{n}", event_time=at), st.integers(0, 4), MOMENTS),
+    st.builds(
+        lambda lsn, at, out, gone: known(event_time=at, lsn=lsn, notifications_opt_out=out, deleted=gone),
+        st.integers(1, 9),
+        MOMENTS,
+        st.booleans(),
+        st.integers(0, 9).map(lambda number: number == 0),
+    ),
+)
+STEPS = st.lists(st.tuples(ANYTHING, st.integers(0, 200)), max_size=40)
+
+
+@settings(deadline=None, max_examples=200)
+@given(POLICIES, STEPS)
+def test_whatever_comes_late_or_twice_the_limit_and_the_night_hold_and_nothing_is_lost(
+    policy: Policy, steps: list[tuple[News | Contact, int]]
+) -> None:
+    inbox = Inbox(policy)
+    now = START
+    for each, minutes in steps:
+        now += minutes * MINUTE_MS
+        inbox.until(now)
+        inbox.take(each)
+    inbox.until(now + (policy.remembered_hours + 200) * HOUR_MS)
+
+    in_turn = [each for each in inbox.messages if each.template != "fraud_warning"]
+    times = [each.event_time for each in in_turn]
+    for moment in times:
+        assert sum(moment - HOUR_MS < other <= moment for other in times) <= policy.messages_per_hour
+    assert not any(notification_oracle.is_quiet(policy.quiet_hours, known(), each.event_time) for each in in_turn)
+    occasions = Counter((told.kind, told.subject_id) for each in in_turn for told in each.payload)
+    assert max(occasions.values(), default=0) <= 1
+    news = sum(isinstance(each, News) for each, _ in steps)
+    told = sum(len(each.payload) for each in inbox.messages)
+    completed = news - told - len(inbox.dropped) - len(inbox.rejected)
+    assert 0 <= completed <= sum(isinstance(each, News) and each.revision == 2 for each, _ in steps)
+    assert msgspec.structs.replace(inbox.recipient, contacts=()) == NOBODY
+
+
+@settings(deadline=None)
+@given(worlds())
+def test_time_that_passes_at_once_or_step_by_step_gives_the_same(world: World) -> None:
+    at_once, stepwise = Inbox(world.policy), Inbox(world.policy)
+    for inbox in (at_once, stepwise):
+        inbox.take(*world.things())
+
+    stepwise.until(START + MINUTES * MINUTE_MS)
+    for inbox in (at_once, stepwise):
+        inbox.pass_time(START + MINUTES * MINUTE_MS)
+
+    assert (at_once.messages, at_once.recipient) == (stepwise.messages, stepwise.recipient)

@@ -1,0 +1,145 @@
+from collections.abc import Sequence
+
+import msgspec
+from pyflink.common import Row
+
+from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, FraudAlert, Notification
+from tests.builders import customer, enriched_order, event_time, fraud_alert
+from tests.harness import KeyedHarness
+from tests.news import POLICY
+from udfs.notifications import HOUR_MS, NOBODY, decode_recipient
+from udfs.notify import RECIPIENT, Notify
+
+KINDS = {
+    FraudAlert: ("alert", "fraud-alerts"),
+    EnrichedOrder: ("order", "enriched-orders"),
+    CustomerVersion: ("customer", "db-changes.customers"),
+}
+FORGOTTEN_MS = POLICY.remembered_hours * HOUR_MS
+
+
+def stage() -> KeyedHarness:
+    return KeyedHarness(Notify(POLICY, "notifications", lambda event: event), key=lambda row: row[RECIPIENT])
+
+
+def element(event: FraudAlert | EnrichedOrder | CustomerVersion, offset: int = 7) -> tuple[Row, int]:
+    """The row of `records_of_recipients` that an event makes, and its timestamp."""
+    kind, topic = KINDS[type(event)]
+    payload = msgspec.json.encode(event)
+    row = Row(kind, event.customer_id, None, topic, 0, offset, b"k", {"trace": b"t"}, payload, None)
+    return row, event.event_time
+
+
+def addressed(events: Sequence[Event]) -> list[tuple[str, str]]:
+    return [(each.recipient, each.template) for each in events if isinstance(each, Notification)]
+
+
+def test_recipients_have_matters_of_their_own() -> None:
+    running = stage()
+    for who in ("c1", "c2"):
+        running.process(*element(customer(who)))
+        running.process(*element(fraud_alert(customer_id=who)))
+    running.process(*element(enriched_order(customer_id="c2")))
+
+    fired = running.advance_watermark(event_time("12:00:00"))
+
+    assert addressed(running.outputs[:2]) == [("c1", "fraud_warning"), ("c2", "fraud_warning")]
+    assert addressed(fired) == [("c2", "order_confirmation")]
+
+
+def test_a_record_that_can_not_be_used_is_a_dead_letter_and_leaves_no_state() -> None:
+    running = stage()
+    row = Row("order", "enriched-orders-0-7", None, "enriched-orders", 0, 7, b"k", {"trace": b"t"}, b"{", "torn")
+
+    (letter,) = running.process(row, event_time("12:00:00"))
+
+    assert isinstance(letter, DeadLetter)
+    assert (letter.event_id, letter.reason, letter.rejected_by) == ("enriched-orders-0-7", "torn", "notifications")
+    assert (letter.payload, letter.source_key, letter.source_headers) == (b"{", b"k", {"trace": b"t"})
+    assert running.is_empty()
+
+
+def test_a_record_that_only_python_finds_wrong_is_a_dead_letter_too() -> None:
+    running = stage()
+    row, timestamp = element(customer("c1", email="x" * 300))
+
+    (letter,) = running.process(row, timestamp)
+
+    assert isinstance(letter, DeadLetter)
+    assert "$.email" in letter.reason
+    assert running.is_empty()
+
+
+def test_what_waits_for_its_customer_too_long_leaves_as_the_record_that_came() -> None:
+    running = stage()
+    row, timestamp = element(enriched_order(customer_id="nobody"), offset=42)
+    running.process(row, timestamp)
+
+    (letter,) = running.advance_watermark(timestamp + POLICY.wait_for_customer_hours * HOUR_MS)
+
+    assert isinstance(letter, DeadLetter)
+    assert (letter.source_topic, letter.source_offset, letter.payload) == ("enriched-orders", 42, row[8])
+    assert (letter.source_headers, letter.event_time) == ({"trace": b"t"}, timestamp)
+    assert running.is_empty()
+
+
+def test_one_timer_is_enough_for_a_recipient() -> None:
+    running = stage()
+    running.process(*element(customer("c1")))
+    assert running.timers == set()
+
+    for minute in (5, 3, 4):
+        running.process(*element(enriched_order(f"o{minute}", f"12:0{minute}:00", customer_id="c1")))
+    assert running.timers == {(event_time("12:03:00"), "c1")}
+    running.advance_watermark(event_time("12:05:00"))
+
+    assert running.timers == {(event_time("12:05:00") + FORGOTTEN_MS, "c1")}
+
+
+def test_a_restart_in_the_middle_gives_the_same() -> None:
+    events = [
+        customer("c1"),
+        enriched_order("o1", customer_id="c1"),
+        enriched_order("o2", "12:10:00", customer_id="c1"),
+    ]
+    undisturbed, stopped, restarted = stage(), stage(), stage()
+    for event in events:
+        undisturbed.process(*element(event))
+    undisturbed.advance_watermark(event_time("13:00:00"))
+
+    for event in events[:2]:
+        stopped.process(*element(event))
+    stopped.advance_watermark(event_time("11:59:59"))
+    restarted.restore(stopped)
+    restarted.process(*element(events[2]))
+    restarted.advance_watermark(event_time("13:00:00"))
+
+    assert restarted.outputs == undisturbed.outputs
+
+
+def test_what_is_not_told_is_counted_with_its_reason() -> None:
+    running = stage()
+    running.process(*element(customer("c1", notifications_opt_out=True)))
+
+    running.process(*element(enriched_order(customer_id="c1")))
+    running.process(*element(enriched_order(customer_id="c1")))
+    running.advance_watermark(event_time("12:00:00"))
+
+    assert running.counted == {"dropped_repeated": 1, "dropped_opted_out": 1}
+
+
+def test_of_everybody_the_customer_alone_is_left_and_of_the_deleted_nothing() -> None:
+    running = stage()
+    for who in ("stays", "goes", "unknown"):
+        running.process(*element(fraud_alert(customer_id=who)))
+        running.process(*element(enriched_order(customer_id=who)))
+    running.process(*element(customer("stays")))
+    running.process(*element(customer("goes")))
+    running.process(*element(customer("goes", "13:00:00", lsn=2, deleted=True)))
+
+    running.advance_watermark(event_time("13:00:00") + FORGOTTEN_MS)
+
+    (left,) = running.states["recipient"].values.items()
+    assert left[0] == "stays"
+    assert msgspec.structs.replace(decode_recipient(left[1]), contacts=()) == NOBODY
+    assert running.timers == set()
