@@ -116,13 +116,19 @@ def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) ->
     _wait_until_ended(settings, job_id, deadline_seconds)
 
 
-def stop_with_savepoint(settings: Settings, job_id: JobId, deadline_seconds: float = SAVEPOINT_WITHIN_SECONDS) -> str:
+def stop_with_savepoint(
+    settings: Settings, job_id: JobId, deadline_seconds: float = SAVEPOINT_WITHIN_SECONDS, *, drain: bool = False
+) -> str:
     """Let a job finish what it has read, save its state and end; returns the savepoint's path.
+
+    Args:
+        drain: say also what windows that are still open hold, and let all timers fire, as if nothing could come any
+            more: for good, since a job that goes on from there takes what does come for late.
 
     Raises:
         JobError: the savepoint could not be made, in which case the job goes on, or not in time.
     """
-    request = ask(settings, "POST", f"jobs/{job_id}/stop", {"drain": False})["request-id"]
+    request = ask(settings, "POST", f"jobs/{job_id}/stop", {"drain": drain})["request-id"]
     deadline = time.monotonic() + deadline_seconds
     while True:
         answer = ask(settings, "GET", f"jobs/{job_id}/savepoints/{request}")

@@ -22,6 +22,17 @@ JOIN warehouse.fact_order AS placed USING (order_id)
 WHERE placed.complete
 GROUP BY line.category, line.currency
 """
+MINUTES = """
+SELECT extract(epoch FROM window_start)::bigint * 1000, category, currency, orders, pieces, revenue_minor
+FROM warehouse.revenue_per_minute
+"""
+ROWS = """
+SELECT
+    (SELECT count(*) FROM warehouse.dim_customer) + (SELECT count(*) FROM warehouse.dim_product)
+    + (SELECT count(*) FROM warehouse.fact_order) + (SELECT count(*) FROM warehouse.fact_order_line)
+    + (SELECT count(*) FROM warehouse.fact_payment) + (SELECT count(*) FROM warehouse.fact_alert)
+    + (SELECT count(*) FROM warehouse.revenue_per_minute)
+"""
 PAYMENTS = "SELECT payment_id FROM warehouse.fact_payment"
 ALERTS = "SELECT event_id FROM warehouse.fact_alert"
 
@@ -46,12 +57,14 @@ def read_warehouse(settings: Settings) -> Warehouse:
         return Warehouse(
             orders=dict(connection.execute(ORDERS).fetchall()),
             revenue={(category, currency): total for category, currency, total in connection.execute(REVENUE)},
+            minutes={(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in connection.execute(MINUTES)},
             shop=ShopTables(
                 customers=_current(connection, CUSTOMERS, "dim_customer", "is_current AND NOT deleted"),
                 products=_current(connection, PRODUCTS, "dim_product", "NOT deleted"),
             ),
             payments=frozenset(payment_id for (payment_id,) in connection.execute(PAYMENTS)),
             alerts=frozenset(event_id for (event_id,) in connection.execute(ALERTS)),
+            rows=connection.execute(ROWS).fetchall()[0][0],
         )
 
 

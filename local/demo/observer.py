@@ -10,7 +10,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors import topics
 from connectors.settings import Settings
-from events import DeadLetter, EnrichedOrder, FraudAlert, Payment
+from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Payment
 
 _REMEMBERED = 100_000
 """Payments whose arrival is remembered, to measure how long their alerts take."""
@@ -25,12 +25,12 @@ _WATCHED = (
     topics.CUSTOMER_CHANGES,
     topics.PRODUCT_CHANGES,
     topics.ENRICHED_ORDERS,
+    topics.REVENUE,
     topics.FRAUD_ALERTS,
     topics.SHADOW_HITS,
     topics.LATE_PAYMENTS,
     topics.DEAD_LETTERS,
 )
-_CHANGES = {topics.CUSTOMER_CHANGES.name, topics.PRODUCT_CHANGES.name}
 
 
 @dataclass
@@ -39,9 +39,12 @@ class Observed:
 
     records: dict[str, int] = field(default_factory=lambda: {topic.name: 0 for topic in _WATCHED})
     """Number of records by topic."""
+    offsets: dict[TopicPartition, list[int]] = field(default_factory=dict)
+    """Of the records, ascending; between them there may be others, such as that of a transaction's end."""
     alerts: list[FraudAlert] = field(default_factory=list)
     enriched: list[EnrichedOrder] = field(default_factory=list)
     """All revisions of all orders."""
+    revenue: list[CategoryRevenue] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     """From seeing a payment to seeing the alert that it caused, both by the same consumer."""
@@ -57,10 +60,7 @@ class Observed:
 
 
 class Observer:
-    """Reads the topics from their beginning, in no consumer group: nobody notices.
-
-    Of the shop's changes it reads those that come after its own start, not what was there before.
-    """
+    """Reads the topics from their beginning, in no consumer group: nobody notices."""
 
     def __init__(self, settings: Settings) -> None:
         self.observed = Observed()
@@ -77,8 +77,7 @@ class Observer:
             TopicPartition(topic.name, number) for topic in _WATCHED for number in range(topic.partitions)
         ]
         self._consumer.assign(self._partitions)
-        self._consumer.seek_to_beginning(*(each for each in self._partitions if each.topic not in _CHANGES))
-        self._consumer.seek_to_end(*(each for each in self._partitions if each.topic in _CHANGES))
+        self._consumer.seek_to_beginning()
 
     def look(self, seconds: float) -> list[Noteworthy]:
         """Take in what comes within so many seconds at the most; the alerts and enriched orders among it."""
@@ -108,6 +107,8 @@ class Observer:
 
     def _take(self, record: ConsumerRecord, now: float) -> Noteworthy | None:
         self.observed.records[record.topic] += 1
+        partition = TopicPartition(record.topic, record.partition)
+        self.observed.offsets.setdefault(partition, []).append(record.offset)
         match record.topic:
             case topics.PAYMENTS.name:
                 self._payment(record, now)
@@ -116,6 +117,8 @@ class Observer:
             case topics.ENRICHED_ORDERS.name:
                 self.observed.enriched.append(msgspec.json.decode(record.value, type=EnrichedOrder))
                 return self.observed.enriched[-1]
+            case topics.REVENUE.name:
+                self.observed.revenue.append(msgspec.json.decode(record.value, type=CategoryRevenue))
             case topics.DEAD_LETTERS.name:
                 self.observed.dead_letters.append(msgspec.json.decode(record.value, type=DeadLetter))
         return None

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from connectors.topics import ORDERS, PAYMENTS, Topic
 from events import FraudAlert
 from local.demo.observer import Observed
+from local.demo.picture import FRAUD_DETECTION, ORDER_ENRICHMENT, WAREHOUSE, Box
 from local.services.ledger import Incident, LedgerContent
 
-FRAUD_DETECTION, ORDER_ENRICHMENT, WAREHOUSE = "fraud_detection", "order_enrichment", "warehouse"
-"""The jobs, in the order in which one needs what the others write."""
-READERS: dict[str, Topic] = {FRAUD_DETECTION: PAYMENTS, ORDER_ENRICHMENT: ORDERS, WAREHOUSE: PAYMENTS}
+READERS: dict[Box, Topic] = {FRAUD_DETECTION: PAYMENTS, ORDER_ENRICHMENT: ORDERS, WAREHOUSE: PAYMENTS}
 """By job, the topic that it reads of those into which the services put poison."""
 
 
@@ -44,7 +43,7 @@ def findings(ledger: LedgerContent, observed: Observed, accepted: int, restarts:
         restarts: how often the job restarted, which sets its own counts back.
     """
     sent = ledger.of_topic(PAYMENTS.name)
-    rejected = observed.dead_letters_of(FRAUD_DETECTION)
+    rejected = observed.dead_letters_of(FRAUD_DETECTION.name)
     in_kafka = len(sent.arrived)
     yield Finding(
         "payments sent = payments in Kafka",
@@ -64,12 +63,12 @@ def findings(ledger: LedgerContent, observed: Observed, accepted: int, restarts:
 
 def poison_findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
     """What must be so of the dead letters of each job."""
-    for job, topic in READERS.items():
+    for box, topic in READERS.items():
         planted = set(ledger.of_topic(topic.name).poison)
-        letters = observed.dead_letters_of(job)
+        letters = observed.dead_letters_of(box.name)
         coordinates = {(each.source_topic, each.source_partition, each.source_offset) for each in letters}
         yield Finding(
-            f"{job}: every poison record of {topic.name} is a dead letter, nothing else is",
+            f"{box.name}: every poison record of {topic.name} is a dead letter, nothing else is",
             f"{len(planted & coordinates):,} of {len(planted):,}, {len(coordinates - planted):,} others",
             planted == coordinates,
         )

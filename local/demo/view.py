@@ -15,7 +15,7 @@ from rich.text import Text
 from connectors import topics
 from events import EnrichedLine, EnrichedOrder, FraudAlert
 from local.demo.observer import Noteworthy, Observed
-from local.demo.proof import FRAUD_DETECTION
+from local.demo.picture import FRAUD_DETECTION
 from local.services.places import in_words
 
 _SHOWN_ALERTS = 10
@@ -94,7 +94,7 @@ def figures(
         dead_letters=len(observed.dead_letters),
         late=seen[topics.LATE_PAYMENTS.name],
         shadow_hits=seen[topics.SHADOW_HITS.name],
-        lag=max(0, payments_before - accepted - len(observed.dead_letters_of(FRAUD_DETECTION))),
+        lag=max(0, payments_before - accepted - len(observed.dead_letters_of(FRAUD_DETECTION.name))),
         p50_ms=observed.latency_ms(0.5),
         p99_ms=observed.latency_ms(0.99),
     )

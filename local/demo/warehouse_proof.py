@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from local.demo.order_proof import Expectation, Revenue, revenue, some
 from local.demo.proof import Finding
+from local.demo.revenue_proof import Minutes
 from local.services.ledger import LedgerContent
 from local.services.places import in_words
 from local.services.shop.rows import CustomerRow, ProductRow, checksum
@@ -27,12 +28,16 @@ class Warehouse:
     """Whether it is complete, by order id."""
     revenue: Revenue
     """What the lines of the complete orders sum up to."""
+    minutes: Minutes
+    """What was loaded of the revenue pipeline."""
     shop: ShopTables
     """The dimensions' current rows, without those that the shop has deleted."""
     payments: frozenset[str]
     """Ids."""
     alerts: frozenset[str]
     """Ids of the events."""
+    rows: int
+    """In all tables together."""
 
 
 def findings(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from connectors.settings import Settings
-from local.demo.__main__ import clear
+from local.demo.course import clear
 from local.settings import LocalSettings
 from local.stack.setup import Setup
 from local.stack.supervisor import Stack

@@ -4,6 +4,7 @@ from events import BrokenRule, DeadLetter, FraudAlert
 from local.demo.observer import Observed
 from local.demo.proof import cards_wrongly_suspected, caught, findings, poison_findings
 from local.services.ledger import LedgerContent, LedgerRecord
+from tests.builders import dead_letter
 
 
 def sent(offset: int, kind: str = "good", *, card: str = "c1", incident: str | None = None) -> LedgerRecord:
@@ -24,19 +25,8 @@ def sent(offset: int, kind: str = "good", *, card: str = "c1", incident: str | N
     )
 
 
-def dead_letter(offset: int, job: str = "fraud_detection") -> DeadLetter:
-    return DeadLetter(
-        event_id=f"payments-0-{offset}",
-        event_time=0,
-        source_topic="payments",
-        source_partition=0,
-        source_offset=offset,
-        source_key=None,
-        source_headers={},
-        payload=b"{",
-        reason="torn",
-        rejected_by=job,
-    )
+def letter(offset: int, job: str = "fraud_detection") -> DeadLetter:
+    return dead_letter(f"payments-0-{offset}", rejected_by=job)
 
 
 def alert(event_id: str, *payments: str, card: str = "c1") -> FraudAlert:
@@ -65,7 +55,7 @@ LEDGER = LedgerContent((sent(0), sent(1, "poison:truncated"), sent(2, incident="
 def observed(*, dead_letters: list[DeadLetter] | None = None, alerts: list[FraudAlert] | None = None) -> Observed:
     seen = Observed(
         alerts=[alert("a1", "p2")] if alerts is None else alerts,
-        dead_letters=[dead_letter(1), dead_letter(1, "warehouse")] if dead_letters is None else dead_letters,
+        dead_letters=[letter(1), letter(1, "warehouse")] if dead_letters is None else dead_letters,
     )
     seen.records["payments"] = 4
     return seen
@@ -85,13 +75,13 @@ def test_a_payment_that_nobody_saw_breaks_the_sum() -> None:
 
 
 def test_a_dead_letter_with_wrong_coordinates_is_found() -> None:
-    assert broken(observed(dead_letters=[dead_letter(2), dead_letter(1, "warehouse")])) == [
+    assert broken(observed(dead_letters=[letter(2), letter(1, "warehouse")])) == [
         "fraud_detection: every poison record of payments is a dead letter, nothing else is"
     ]
 
 
 def test_each_job_that_reads_a_topic_owes_the_dead_letters() -> None:
-    assert broken(observed(dead_letters=[dead_letter(1), dead_letter(1, "order_enrichment")])) == [
+    assert broken(observed(dead_letters=[letter(1), letter(1, "order_enrichment")])) == [
         "order_enrichment: every poison record of orders is a dead letter, nothing else is",
         "warehouse: every poison record of payments is a dead letter, nothing else is",
     ]

@@ -25,6 +25,8 @@ RIGHT = Warehouse(
     shop=TABLES,
     payments=frozenset({"p1"}),
     alerts=frozenset({"a1"}),
+    minutes={},
+    rows=0,
 )
 
 

@@ -88,7 +88,7 @@ def run(world: World, arrivals: Sequence[News | Contact], restarts: bool = False
     return inbox
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_what_is_told_is_what_a_look_at_every_minute_gives_whatever_the_order_of_arrival(
     world: World, shuffling: object
@@ -107,7 +107,6 @@ def test_what_is_told_is_what_a_look_at_every_minute_gives_whatever_the_order_of
     assert len(found.rejected) == len(expected.rejected)
 
 
-@settings(deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_neither_the_order_of_arrival_nor_a_restart_changes_a_byte(world: World, shuffling: object) -> None:
     arrivals = world.things()
@@ -133,7 +132,7 @@ ANYTHING = st.one_of(
 STEPS = st.lists(st.tuples(ANYTHING, st.integers(0, 200)), max_size=40)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(POLICIES, STEPS)
 def test_whatever_comes_late_or_twice_the_limit_and_the_night_hold_and_nothing_is_lost(
     policy: Policy, steps: list[tuple[News | Contact, int]]
@@ -160,7 +159,6 @@ def test_whatever_comes_late_or_twice_the_limit_and_the_night_hold_and_nothing_i
     assert msgspec.structs.replace(inbox.recipient, contacts=()) == NOBODY
 
 
-@settings(deadline=None)
 @given(worlds())
 def test_time_that_passes_at_once_or_step_by_step_gives_the_same(world: World) -> None:
     at_once, stepwise = Inbox(world.policy), Inbox(world.policy)

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import event_time
@@ -103,7 +103,6 @@ AROUND_CHANGES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(
     hours=st.builds(QuietHours, begin=TIMES, end=TIMES).filter(lambda hours: hours.begin != hours.end),
     zone=st.sampled_from(ZONES),

@@ -1,0 +1,64 @@
+"""Does what goes into a box along an arrow come out of it, or is it a dead letter? Sums of records, arrow by arrow."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from connectors.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE, Topic
+from local.demo import picture
+from local.demo.flow import Progress
+from local.demo.observer import Observed
+from local.demo.picture import Box
+from local.demo.proof import Finding
+from local.services.ledger import LedgerContent
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A topic into a consumer."""
+
+    topic: Topic
+    box: Box
+    read: int
+    """Records that the consumer's group has taken in."""
+    became: Mapping[str, int]
+    """What became of them, in words, and of how many."""
+
+    def finding(self) -> Finding:
+        """The sum must be right."""
+        parts = " + ".join(f"{count:,} {what}" for what, count in self.became.items())
+        claim = f"{self.topic.name} ─▶ {self.box.name}"
+        return Finding(claim, f"{self.read:,} = {parts}", self.read == sum(self.became.values()))
+
+
+def arrows(
+    sent: LedgerContent, observed: Observed, progress: Mapping[Box, Progress], *, accepted: int, rows: Mapping[str, int]
+) -> Iterator[Arrow]:
+    """Those of which can be said what becomes of each record.
+
+    Args:
+        sent: to Kafka, by the services.
+        accepted: payments that the fraud job took in as such, by its own count.
+        rows: in the warehouse, by topic.
+    """
+
+    def letters(box: Box, topic: Topic) -> int:
+        return sum(letter.source_topic == topic.name for letter in observed.dead_letters_of(box.name))
+
+    def arrow(topic: Topic, box: Box, **became: int) -> Arrow:
+        words = {what.replace("_", " "): count for what, count in became.items()}
+        return Arrow(topic, box, progress[box].taken_in[topic.name], words | {"dead letters": letters(box, topic)})
+
+    repeated_orders = len(sent.orders) - len({order.order_id for order in sent.orders})
+    payments = [record for record in sent.arrived if record.payment_id is not None]
+    repeated_payments = len(payments) - len(sent.payment_ids)
+    first = sum(order.revision == 1 for order in observed.enriched)
+    late = letters(picture.REVENUE, ENRICHED_ORDERS)
+    complete = sum(order.complete for order in observed.enriched)
+    yield arrow(PAYMENTS, picture.FRAUD_DETECTION, judged=accepted)
+    yield arrow(ORDERS, picture.ORDER_ENRICHMENT, enriched=first, repeated=repeated_orders)
+    yield arrow(ENRICHED_ORDERS, picture.REVENUE, counted=complete - late, incomplete=len(observed.enriched) - complete)
+    yield arrow(PAYMENTS, picture.WAREHOUSE, rows=rows[PAYMENTS.name], repeated=repeated_payments)
+    later = len(observed.enriched) - first
+    yield arrow(ENRICHED_ORDERS, picture.WAREHOUSE, rows=rows[ENRICHED_ORDERS.name], replaced_by_revision_2=later)
+    yield arrow(FRAUD_ALERTS, picture.WAREHOUSE, rows=rows[FRAUD_ALERTS.name])
+    yield arrow(REVENUE, picture.WAREHOUSE, rows=rows[REVENUE.name])

@@ -1,0 +1,59 @@
+"""How does a demo go? From boot to proof; whatever happens, everything is stopped and deleted at the end."""
+
+import os
+import shutil
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from connectors.settings import Settings
+from local.demo import picture
+from local.demo.job_figures import job_figures
+from local.demo.jobs_under_way import JobsUnderWay
+from local.demo.observer import Observer
+from local.demo.preparing import prepare_for_jobs, prepare_shop
+from local.demo.proving import prove, read_ledgers
+from local.demo.saying import say
+from local.demo.services import Services
+from local.demo.watching import Run, watch
+from local.settings import state_directory
+from local.stack.supervisor import Stack
+
+
+def demonstrate(seconds: float, rate: float, seed: int) -> None:
+    """Boot, submit, let orders and payments flow, watch, prove, shut down."""
+    state = state_directory()
+    os.environ["MILLRACE_STATE"] = str(state.with_name(f"{state.name}-demo"))
+    stack = Stack.from_environment(say=say)
+    with ExitStack() as at_the_end:
+        at_the_end.callback(_shut_down, stack)
+        clear(stack)  # what a demo that was killed may have left
+        stack.up()
+        settings = Settings.from_environment()
+        services = Services(_folder(stack), seconds, rate, seed)
+        services.folder.mkdir()
+        prepare_for_jobs(settings)
+        jobs = at_the_end.enter_context(JobsUnderWay(settings))
+        prepare_shop(settings, services)
+        jobs.wait_until_running()
+        run = Run(settings, services, Observer(settings), jobs)
+        at_the_end.callback(run.observer.close)
+        watch(run)
+        fraud_job = job_figures(settings, jobs[picture.FRAUD_DETECTION])
+        prove(settings, run.observer.observed, read_ledgers(settings, services), fraud_job)
+
+
+def _shut_down(stack: Stack) -> None:
+    with suppress(OSError):
+        say("shutting down")
+    clear(stack)
+
+
+def clear(stack: Stack) -> None:
+    """Stop everything, and delete what it and the demo wrote."""
+    stack.down(delete_data=True)
+    if _folder(stack).exists():
+        shutil.rmtree(_folder(stack))
+
+
+def _folder(stack: Stack) -> Path:
+    return stack.setup.state / "demo"

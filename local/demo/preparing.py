@@ -1,0 +1,24 @@
+"""What must be there before orders and payments flow?"""
+
+from connectors.settings import Settings
+from local.demo.saying import say
+from local.demo.services import Services
+from local.services.shop.database import make_tables
+from ops import change_capture, rulesets, schemas, topics, warehouse
+from udfs import ruleset_files
+
+
+def prepare_for_jobs(settings: Settings) -> None:
+    """What the jobs read and write."""
+    say(f"topics: {len(topics.apply(settings))} created")
+    say(f"schemas: {len(schemas.register(settings))} registered")
+    ruleset = rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "demo")
+    say(f"rules: version {ruleset.version} published, {len(ruleset.rules)} rules")
+    say(f"warehouse: {len(warehouse.migrate(settings))} migrations applied")
+
+
+def prepare_shop(settings: Settings, services: Services) -> None:
+    """The shop's customers and products, and the capturing of their changes."""
+    rows = make_tables(settings, services.customers)
+    say(f"shop: {', '.join(f'{count:,} rows in {name}' for name, count in rows.items())}")
+    change_capture.apply(settings, lambda text: say(f"capture: {text}"))

@@ -1,0 +1,117 @@
+"""Does what came out of it all agree with what went in? Gathers every proof, and shows them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from connectors.settings import Settings
+from connectors.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
+from local.demo import arrows, flow, order_proof, picture, proof, revenue_proof, warehouse_proof
+from local.demo.database_reading import read_shop, read_warehouse
+from local.demo.job_figures import JobFigures
+from local.demo.observer import Observed
+from local.demo.order_proof import Expectation
+from local.demo.proof import Finding
+from local.demo.saying import say
+from local.demo.services import Services
+from local.demo.warehouse_proof import Warehouse
+from local.services.ledger import LedgerContent
+from local.services.shop.shop_ledger import ShopLedgerContent
+from ops.tables import table
+
+
+class ProofError(RuntimeError):
+    """A proof doesn't hold; the text says which, and what was found."""
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """What the services wrote down, when they have ended."""
+
+    sent: LedgerContent
+    shop: ShopLedgerContent
+    within_hours: int
+    """For so long what an order names may be entered after it."""
+
+    @cached_property
+    def expected(self) -> Mapping[str, Expectation]:
+        """What must come of each order."""
+        return order_proof.expectations(self.sent, self.shop, self.within_hours)
+
+
+def read_ledgers(settings: Settings, services: Services) -> Ledgers:
+    """Of services that have ended.
+
+    Raises:
+        LedgerError: one can't be read.
+    """
+    return Ledgers(services.sent(), services.shop(), int(settings.missing_data_hours))
+
+
+def prove(settings: Settings, observed: Observed, ledgers: Ledgers, fraud_job: JobFigures) -> None:
+    """Show what went through each box, and hold it against the ledgers.
+
+    Raises:
+        ProofError: something is missing, too much or wrong.
+    """
+    _say_what_was_sent(ledgers.sent)
+    _say_what_was_caught(ledgers.sent, observed)
+    filled = read_warehouse(settings)
+    read = flow.committed(settings)
+    made = {
+        picture.ORDER_SERVICE: len(ledgers.sent.of_topic(ORDERS.name).arrived),
+        picture.PAYMENT_SERVICE: len(ledgers.sent.of_topic(PAYMENTS.name).arrived),
+        picture.CAPTURE: sum(len(versions) for versions in ledgers.shop.versions.values()),
+    }
+    boxes = flow.flows(settings, observed, read, made, {picture.WAREHOUSE: filled.rows})
+    say(f"\n{table(flow.HEADINGS, [flow.row(settings, each) for each in boxes])}\n")
+    progress = {box: flow.progress(observed, box.reads, read[box.group(settings)]) for box in picture.consumers()}
+    rows = {
+        PAYMENTS.name: len(filled.payments),
+        ENRICHED_ORDERS.name: len(filled.orders),
+        FRAUD_ALERTS.name: len(filled.alerts),
+        REVENUE.name: len(filled.minutes),
+    }
+    sums = arrows.arrows(ledgers.sent, observed, progress, accepted=fraud_job.accepted, rows=rows)
+    found = [
+        *flow.findings(boxes),
+        *(arrow.finding() for arrow in sums),
+        *proof.findings(ledgers.sent, observed, fraud_job.accepted, fraud_job.restarts),
+        *proof.poison_findings(ledgers.sent, observed),
+        *order_proof.findings(ledgers.expected, observed.enriched),
+        *_of_warehouse(settings, observed, ledgers, filled),
+    ]
+    say(table(("", "claim", "found"), [("ok" if each.holds else "NO", each.claim, each.found) for each in found]))
+    broken = [each for each in found if not each.holds]
+    if broken:
+        raise ProofError("; ".join(f"{each.claim}: {each.found}" for each in broken))
+
+
+def warehouse_findings(settings: Settings, observed: Observed, ledgers: Ledgers) -> Sequence[Finding]:
+    """What must be so of the warehouse, by what is in it now."""
+    return _of_warehouse(settings, observed, ledgers, read_warehouse(settings))
+
+
+def _of_warehouse(settings: Settings, observed: Observed, ledgers: Ledgers, filled: Warehouse) -> Sequence[Finding]:
+    alerts = [alert.event_id for alert in observed.alerts]
+    letters = observed.dead_letters_of(picture.REVENUE.name)
+    return [
+        *warehouse_proof.findings(filled, ledgers.expected, ledgers.sent, alerts),
+        *warehouse_proof.shop_findings(ledgers.shop, read_shop(settings), filled.shop),
+        *revenue_proof.findings(observed.enriched, letters, observed.revenue, filled.minutes),
+    ]
+
+
+def _say_what_was_sent(sent: LedgerContent) -> None:
+    for topic in (PAYMENTS, ORDERS):
+        counts = sorted(sent.of_topic(topic.name).kinds.items())
+        say(f"\nsent to {topic.name}: {', '.join(f'{count:,} {kind}' for kind, count in counts)}")
+
+
+def _say_what_was_caught(sent: LedgerContent, observed: Observed) -> None:
+    caught = proof.caught(sent, observed.alerts)
+    rows = [(each.pattern, each.planted, each.caught, ", ".join(each.rules)) for each in caught]
+    say(f"\n{table(('planted fraud', 'incidents', 'caught', 'by the rules'), rows)}")
+    wrong = proof.cards_wrongly_suspected(sent, observed.alerts)
+    cards = {record.key for record in sent.of_topic(PAYMENTS.name).records}
+    say(f"\nalerts for cards with no planted fraud: {len(wrong):,} cards of {len(cards):,}")
