@@ -1,11 +1,12 @@
 """Builders for what is decided about one recipient, and a loop that lets event time pass."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from events import Event, Notification
+from events import CustomerVersion, EnrichedOrder, Event, FraudAlert, Notification
 from tests.builders import customer, enriched_line, enriched_order, event_time, fraud_alert
 from udfs import notification_policy
 from udfs.notification_input import alert_news, contact, order_news
@@ -19,6 +20,8 @@ POLICY = msgspec.structs.replace(DEFAULT, quiet_hours=None, messages_per_hour=10
 WHO = "customer-1"
 BEGINNING = -(2**63)
 """Event time before anything has come."""
+THE_END = 2**62
+"""Event time when nothing will come any more."""
 
 
 def source_record(event: Event, topic: str = "enriched-orders", offset: int = 0) -> SourceRecord:
@@ -105,3 +108,30 @@ class Inbox:
 def told(messages: list[Notification]) -> list[list[str]]:
     """What each message tells, as `kind subject`."""
     return [[f"{each.kind} {each.subject_id}" for each in message.payload] for message in messages]
+
+
+def inboxes(policy: Policy, events: Iterable[Event], until: int = THE_END) -> list[Inbox]:
+    """One for each recipient of events in the order of their times, none of them late."""
+    found: dict[str, Inbox] = {}
+    for event in events:
+        record = source_record(event)
+        match event:
+            case CustomerVersion(customer_id=who):
+                thing: News | Contact = contact(record)
+            case FraudAlert(customer_id=who):
+                thing = alert_news(record)
+            case EnrichedOrder(customer_id=who):
+                thing = order_news(record)
+            case _:
+                raise AssertionError(f"nobody is told of {event}")
+        inbox = found.setdefault(who, Inbox(policy, who))
+        inbox.until(event.event_time - 1)
+        inbox.take(thing)
+    for inbox in found.values():
+        inbox.until(until)
+    return list(found.values())
+
+
+def loop_over(policy: Policy, events: Iterable[Event], until: int = THE_END) -> list[Notification]:
+    """All messages of `inboxes`."""
+    return [message for inbox in inboxes(policy, events, until) for message in inbox.messages]

@@ -12,7 +12,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, FraudAlert, Notification
+from events import DeadLetter, Event, Notification
 from events.schemas import schema
 from jobs.environment import SQL_OPTIONS
 from tests.builders import customer, enriched_line, enriched_order, event_time, fraud_alert
@@ -20,8 +20,7 @@ from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.notifier_world import TOPICS, as_records, define, sent, write
 from tests.cluster.records import Record
 from tests.cluster.running_query import get_json, recovery_from
-from tests.news import DEFAULT, Inbox, source_record
-from udfs.notification_input import alert_news, contact, order_news
+from tests.news import DEFAULT, inboxes, loop_over
 
 POLICY = msgspec.structs.replace(DEFAULT, messages_per_hour=2)
 POISON = Record(b'{"event_id": "torn', key=b"torn", timestamp=event_time("12:00:00"), headers={"trace": b"t1"})
@@ -56,30 +55,6 @@ def happened(generator: random.Random) -> Iterator[Event]:
                     yield enriched_order(f"o{number}", event_time=moment, customer_id=who)
 
 
-def loop_over(events: Iterable[Event]) -> tuple[list[Notification], list[str], list[str]]:
-    """What each recipient's `Inbox` makes of it: messages, ids of what became dead letters, why what was dropped."""
-    inboxes: dict[str, Inbox] = {}
-    for event in events:
-        record = source_record(event)
-        match event:
-            case CustomerVersion(customer_id=who):
-                thing: Any = contact(record)
-            case FraudAlert(customer_id=who):
-                thing = alert_news(record)
-            case EnrichedOrder(customer_id=who):
-                thing = order_news(record)
-            case _:
-                raise AssertionError(event)
-        inbox = inboxes.setdefault(who, Inbox(POLICY, who))
-        inbox.until(event.event_time - 1)
-        inbox.take(thing)
-    for inbox in inboxes.values():
-        inbox.until(2**62)
-    messages = [message for inbox in inboxes.values() for message in inbox.messages]
-    rejected = [msgspec.json.decode(r.payload or b"")["event_id"] for i in inboxes.values() for r, _ in i.rejected]
-    return messages, rejected, [reason for inbox in inboxes.values() for reason in inbox.dropped]
-
-
 def of_type(event_type: type[Any], events: Iterable[Any]) -> list[Any]:
     return [event for event in events if isinstance(event, event_type)]
 
@@ -99,7 +74,7 @@ def outcome(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> l
 
 
 def test_messages_are_those_of_a_plain_loop_byte_by_byte(outcome: list[Any]) -> None:
-    expected, _, _ = loop_over(EVENTS)
+    expected = loop_over(POLICY, EVENTS)
 
     found = of_type(Notification, outcome)
 
@@ -110,7 +85,8 @@ def test_messages_are_those_of_a_plain_loop_byte_by_byte(outcome: list[Any]) -> 
 
 
 def test_what_waits_for_a_customer_in_vain_is_a_dead_letter(outcome: list[Any]) -> None:
-    _, expected, _ = loop_over(EVENTS)
+    rejected = [record.payload or b"" for inbox in inboxes(POLICY, EVENTS) for record, _ in inbox.rejected]
+    expected = [msgspec.json.decode(each)["event_id"] for each in rejected]
 
     letters = [each for each in of_type(DeadLetter, outcome) if "isn't known" in each.reason]
 

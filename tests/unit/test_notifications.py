@@ -241,6 +241,15 @@ def test_a_version_with_a_later_time_but_an_older_lsn_never_holds() -> None:
     assert [each.address for each in inbox.messages] == ["new@example.org"]
 
 
+def test_a_version_that_never_holds_is_not_kept_whichever_comes_first() -> None:
+    never, holds = known("11:00:00", lsn=3), known("10:00:00", lsn=7)
+
+    for versions in ((never, holds), (holds, never), (holds, holds)):
+        inbox = Inbox()
+        inbox.take(*versions)
+        assert inbox.recipient.contacts == (holds,)
+
+
 def test_what_is_not_critical_goes_to_the_address_of_its_time_and_a_warning_to_the_newest() -> None:
     inbox = Inbox()
     inbox.take(known(), known("12:30:00", lsn=2, email="new@example.org"))

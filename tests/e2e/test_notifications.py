@@ -1,0 +1,219 @@
+"""Notifications on the real stack: the same ids as a plain loop gives, also when a worker dies and in a replay."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from connectors import topics
+from connectors.settings import Settings
+from events import CustomerVersion, DeadLetter, Event, Notification
+from local.services.outgoing import GOOD, Outgoing
+from local.stack.supervisor import Stack
+from ops import topics as topic_operations
+from tests.builders import customer, enriched_line, enriched_order, fraud_alert
+from tests.e2e.deployment import Deployment, wait_for
+from tests.news import DEFAULT, loop_over
+from udfs.notifications import HOUR_MS
+
+JOB = "notifications"
+INPUTS = (topics.FRAUD_ALERTS, topics.ENRICHED_ORDERS, topics.CUSTOMER_CHANGES)
+OUTPUTS = (topics.NOTIFICATIONS, topics.DEAD_LETTERS)
+TOPICS: dict[type[Event], topics.Topic] = {topic.event: topic for topic in INPUTS}
+
+
+def now_ms() -> int:
+    return round(time.time() * 1000)
+
+
+def zone_in_which_it_is(hour: int) -> str:
+    """Now."""
+    offset = (hour - datetime.now(UTC).hour + 12) % 24 - 12
+    return f"Etc/GMT{-offset:+d}"
+
+
+def sent(event: Event) -> Outgoing:
+    topic = TOPICS[type(event)]
+    key = str(getattr(event, topic.key)).encode()
+    return Outgoing(topic, key, event.event_time, event.event_time, GOOD, event)
+
+
+def poison(at_ms: int) -> list[Outgoing]:
+    """A record of each source that is no event."""
+    return [Outgoing(each, b"k", at_ms, at_ms, "poison", None, b"no event of " + each.name.encode()) for each in INPUTS]
+
+
+def customers(name: str, number: int, at_ms: int, hour: int) -> list[CustomerVersion]:
+    """Where it is that hour by now."""
+    zone = zone_in_which_it_is(hour)
+    return [customer(f"{name}-{each}", event_time=at_ms, time_zone=zone) for each in range(number)]
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:
+    """The shared stack with its topics."""
+    settings = stack.setup.settings
+    topic_operations.apply(settings)
+    return settings
+
+
+def deployed(settings: Settings, name: str, like: Deployment | None = None) -> Deployment:
+    """A group that has read nothing yet, or nothing that the other one hadn't either."""
+    return Deployment(settings, name, like.begins_at if like else None, job=JOB, inputs=INPUTS, outputs=OUTPUTS)
+
+
+@pytest.fixture
+def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """A job of the test's own, ended with it."""
+    deployment = deployed(settings, request.node.name)
+    try:
+        yield deployment
+    finally:
+        deployment.cancel()
+
+
+def messages_of(deployment: Deployment) -> dict[str, Notification]:
+    """By id; what a restart has sent again must be the same."""
+    found: dict[str, Notification] = {}
+    for each in deployment.outputs().events[topics.NOTIFICATIONS.name]:
+        assert isinstance(each, Notification)
+        assert found.setdefault(each.event_id, each).payload == each.payload
+    return found
+
+
+def wait_for_messages(deployment: Deployment, expected: Iterable[Notification]) -> dict[str, Notification]:
+    """Until just these were sent."""
+    ids = {each.event_id for each in expected}
+    try:
+        wait_for("every message", lambda: messages_of(deployment).keys() >= ids)
+    except TimeoutError as timeout:
+        raise AssertionError(
+            f"missing: {[each for each in expected if each.event_id not in messages_of(deployment)]}"
+        ) from timeout
+    found = messages_of(deployment)
+    assert set(found) == ids
+    return found
+
+
+def reasons(deployment: Deployment) -> dict[bytes | None, str]:
+    """Why there are dead letters, by what they were."""
+    letters = deployment.outputs().events[topics.DEAD_LETTERS.name]
+    return {each.payload: each.reason for each in letters if isinstance(each, DeadLetter)}
+
+
+def day(name: str, generator: random.Random) -> list[Event]:
+    """What happened from five hours ago until two and a half hours ago, to people for whom it is another time of day.
+
+    For some it was afternoon. For others it was before eight in the morning until an hour ago. For others it is night.
+    """
+    now = now_ms()
+    begin = now - 5 * HOUR_MS
+    known = [
+        each
+        for place, hour in (("afternoon", 17), ("morning", 9), ("night", 5))
+        for each in customers(f"{name}-{place}", 20, begin, hour)
+    ]
+    happened: list[Event] = []
+    for number in range(600):
+        who = generator.choice(known).customer_id
+        moment = begin + 1 + number * 150 * 60_000 // 600
+        if number % 10 == 0:
+            happened.append(fraud_alert(f"{name}-a{number}", event_time=moment, card_id=who, customer_id=who))
+        else:
+            order = enriched_order(f"{name}-o{number}", event_time=moment, customer_id=who)
+            happened += [order] * (2 if number % 20 == 1 else 1)
+    return [*known, *happened]
+
+
+def test_what_is_told_is_what_a_plain_loop_tells_and_a_replay_by_another_group_gives_the_same_ids(
+    deployment: Deployment, settings: Settings
+) -> None:
+    events = day("day", random.Random(5))
+    expected = loop_over(DEFAULT, events, until=now_ms() - HOUR_MS // 2)
+    deployment.publish([*map(sent, events), *poison(now_ms())])
+    deployment.start()
+    first = wait_for_messages(deployment, expected)
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    replay = deployed(settings, "day-replay", like=deployment)
+    try:
+        replay.start()
+        again = wait_for_messages(replay, expected)
+    finally:
+        replay.cancel()
+
+    assert first == {each.event_id: each for each in expected} == again
+    assert {each.template for each in expected} == {"fraud_warning", "order_confirmation", "digest"}
+    in_turn = [each for each in expected if each.template != "fraud_warning"]
+    assert not [each for each in in_turn if "-night-" in each.recipient]
+    mornings = [each for each in in_turn if "-morning-" in each.recipient]
+    assert mornings
+    assert all("quiet hours, 22:00 to 08:00" in each.reason for each in mornings)
+    bad = {b"no event of " + each.name.encode() for each in INPUTS}
+    assert set(reasons(deployment)) == bad == set(reasons(replay))
+
+
+def wave(name: str, known: Sequence[CustomerVersion], number: int) -> list[Event]:
+    """What happens to each of some people in the last moments: an order, and a warning to every third."""
+    now = now_ms()
+    orders: list[Event] = [
+        enriched_order(f"{name}-o{number}-{each.customer_id}", event_time=now + i, customer_id=each.customer_id)
+        for i, each in enumerate(known)
+    ]
+    alerts: list[Event] = [
+        fraud_alert(f"{name}-a{number}-{each.customer_id}", event_time=now + i, customer_id=each.customer_id)
+        for i, each in enumerate(known[number % 3 :: 3])
+    ]
+    return [*orders, *alerts]
+
+
+def test_a_killed_taskmanager_costs_no_message_and_adds_none(deployment: Deployment, stack: Stack) -> None:
+    known = customers("killed", 300, now_ms(), hour=15)
+    deployment.start(options={"parallelism.default": "2"})
+    events: list[Event] = [*known, *wave("killed", known, 0)]
+    deployment.publish([*map(sent, events), *poison(now_ms())])
+    deployment.wait_for_checkpoints()
+
+    events += (second := wave("killed", known, 1))
+    deployment.publish([*map(sent, second)])
+    taskmanager = deployment.taskmanager()
+    stack.kill(taskmanager)
+    events += (third := wave("killed", known, 2))
+    deployment.publish([*map(sent, third)])
+    stack.start(taskmanager)
+    expected = loop_over(DEFAULT, events)
+    found = wait_for_messages(deployment, expected)
+
+    assert deployment.restarts() >= 1
+    assert {each.event_id: each.payload for each in found.values()} == {
+        each.event_id: each.payload for each in expected
+    }
+    assert set(reasons(deployment)) == {b"no event of " + each.name.encode() for each in INPUTS}
+
+
+def test_what_comes_in_a_quiet_hour_is_told_without_anything_following_it(deployment: Deployment) -> None:
+    deployment.start()
+    [known] = customers("quiet", 1, now_ms(), hour=15)
+    unnamed, named = (enriched_line(name=None),), (enriched_line(name="A lamp"),)
+    incomplete = enriched_order("quiet", event_time=now_ms(), customer_id="quiet-0", complete=False, lines=unnamed)
+
+    deployment.publish([sent(known), sent(incomplete)])
+    wait_for("the confirmation", lambda: len(messages_of(deployment)) == 1)
+    deployment.publish(
+        [
+            sent(
+                enriched_order(
+                    "quiet", event_time=incomplete.event_time, customer_id="quiet-0", revision=2, lines=named
+                )
+            )
+        ]
+    )
+    wait_for("what was missing", lambda: len(messages_of(deployment)) == 2)
+
+    assert [(each.payload[0].kind, each.payload[0].details) for each in messages_of(deployment).values()] == [
+        ("order_confirmed", ("2 p1",)),
+        ("order_completed", ("2 A lamp",)),
+    ]
