@@ -143,6 +143,18 @@ def test_what_alone_was_held_is_told_in_its_own_words() -> None:
     assert (message.template, len(message.payload)) == ("order_confirmation", 1)
 
 
+def test_a_policy_that_is_stricter_than_the_one_before_holds_for_what_was_sent_under_that() -> None:
+    inbox = Inbox(HOUR_LIMIT_2)
+    inbox.take(known(), order("o1", "12:00:00"), order("o2", "12:10:00"))
+    inbox.until("12:20:00")
+
+    inbox.policy = msgspec.structs.replace(POLICY, messages_per_hour=1)
+    inbox.take(order("o3", "12:20:00"))
+    inbox.until("14:00:00")
+
+    assert inbox.messages[-1].event_time == event_time("13:10:00")
+
+
 def test_a_digest_counts_as_one_message() -> None:
     inbox = Inbox(HOUR_LIMIT_2)
     inbox.take(known(), *(order(f"o{minute:02}", f"12:{minute:02}:00") for minute in range(10)))
