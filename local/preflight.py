@@ -109,11 +109,19 @@ def _port(subject: str, port: Port, state: Path) -> Finding:
 
 
 def is_of_stack(process: int, state: Path) -> bool:
-    """Whether a process belongs to the stack with this state folder: each of them works in a folder there."""
+    """Whether a process belongs to the stack with this state folder.
+
+    Each of them works in a folder there, or is of the session of a service, whose process id lies there: what
+    Elasticsearch's service starts works where its programs are.
+    """
     try:
-        return Path(psutil.Process(process).cwd()).is_relative_to(state.resolve())
-    except psutil.Error:
+        if Path(psutil.Process(process).cwd()).is_relative_to(state.resolve()):
+            return True
+        session = os.getsid(process)
+    except (ProcessLookupError, psutil.Error):
         return False
+    services = (processes.running(pid_file) for pid_file in state.glob("*/pid"))
+    return any(service.pid == session for service in services if service)
 
 
 def memory(services: Sequence[Service]) -> Finding:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from local.settings import Port
-from local.stack.java_process import quiet_log4j
+from local.stack.java_process import QUICK_TO_START, quiet_log4j
 from local.stack.probes import get_json
 from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
 from local.stack.setup import Setup
@@ -95,5 +95,6 @@ def _environment(setup: Setup, place: Place) -> Mapping[str, str]:
         "ES_PATH_CONF": str(place.temporary / "conf"),
         "ES_JAVA_HOME": str(setup.java_home),
         "ES_TMPDIR": str(place.temporary),
-        "CLI_JAVA_OPTS": f"-XX:-UsePerfData -Djava.io.tmpdir={place.temporary}",
+        # Of the program that starts the node and then waits for its end.
+        "CLI_JAVA_OPTS": " ".join(("-XX:-UsePerfData", f"-Djava.io.tmpdir={place.temporary}", *QUICK_TO_START)),
     }

@@ -24,3 +24,12 @@ def test_what_was_acknowledged_is_there_after_the_node_was_killed(
 def test_an_index_that_nobody_declared_is_not_made_by_writing_to_it(search_client: Elasticsearch) -> None:
     with pytest.raises(NotFoundError, match="no such index"):
         search_client.index(index="mispelt", id="1", document={"said": "hello"})
+
+
+def test_up_finds_the_node_running_and_leaves_it_alone(elasticsearch: Stack) -> None:
+    (before,) = elasticsearch.status()
+
+    elasticsearch.up(["elasticsearch"])
+
+    (after,) = elasticsearch.status()
+    assert after.pid == before.pid
