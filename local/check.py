@@ -40,20 +40,7 @@ CHECKS = (
     Check("format", ("ruff", "format", "--check", ".")),
     Check("lint", ("ruff", "check", ".")),
     Check("imports", ("lint-imports", "--no-logo")),
-    Check(
-        "duplicates",
-        (
-            "pylint",
-            "--disable=all",
-            "--enable=duplicate-code,syntax-error",
-            "--min-similarity-lines=6",
-            "--ignore-imports=y",
-            "--ignore-docstrings=y",
-            "--ignore-signatures=y",
-            "--score=n",
-            *FOLDERS,
-        ),
-    ),
+    Check("duplicates", ("python", "-m", "local.duplicates", *FOLDERS)),
     Check("dead code", ("vulture",)),
     Check("schemas", ("python", "-m", "ops", "schemas", "check")),
 )
