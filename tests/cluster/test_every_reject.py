@@ -1,0 +1,217 @@
+"""Whatever job or pipeline reads whatever topic: a record that is no event is a dead letter, with all that it had.
+
+Jobs, pipelines, what each of them reads, targets and consumers are found by looking. What is new is either covered
+here as it is, or a test says what is missing.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from pyflink.common import Types
+from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.table import StatementSet, StreamTableEnvironment
+
+import sql
+from connectors import topics
+from connectors.settings import Settings
+from events import DeadLetter
+from events.schemas import schema
+from jobs.environment import SQL_OPTIONS, variables
+from jobs.sql_pipeline import define, filling
+from local.settings import CHECKOUT
+from ops.submit import names
+from sql.pipeline import find, load
+from tests.builders import event_time, ruleset
+from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.records import Record, read_records, write_records
+from tests.cluster.topic_tables import create_table, kafka_tables, over_files_in
+from udfs.ruleset_reader import FixedRulesets
+
+JOBS = [name for name in names() if name != "sql_pipeline"]
+TABLES = {name: sql.template(f"tables/{name}.sql") for name in sql.names("tables")}
+GUARDED = {
+    name: str(re.search(r"'topic' = '(.*)'", text)[1]) for name, text in TABLES.items() if "guarded-json" in text
+}  # type: ignore[index]
+"""Tables that are read, and their topics."""
+
+GIVEN: Mapping[str, Callable[[], Any]] = {
+    "settings": Settings,
+    "rulesets": lambda: FixedRulesets(ruleset()),
+    "base_currency": lambda: "EUR",
+}
+"""What a job's `define` asks for by the names of its parameters, besides its tables."""
+
+TARGETS = {
+    "guarded-jdbc": ("cluster/test_warehouse.py", "test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded"),
+}
+"""What a target refuses, by the connector of its tables: where that is tried."""
+
+CONSUMERS = {
+    "udfs/ruleset_reader.py": ("unit/test_rules.py", "test_an_invalid_version_leaves_the_history_as_it_was"),
+}
+"""What a consumer in Python can't use, by its file: where that is tried. Simulated services are none of ours.
+
+An invalid ruleset is no dead letter: there is nothing to send again, the version before stays in force, and
+`ops rulesets list` shows it with what is wrong.
+"""
+
+
+def poison(topic: str) -> Record:
+    """A record that is no event of any topic."""
+    return Record(
+        value=b"no event of \xff" + topic.encode(),
+        key=b"key \xfe of " + topic.encode(),
+        timestamp=event_time("12:00:01.234"),
+        headers={"trace": b"\xfd", "none": None},
+    )
+
+
+def expected(topic: str, rejected_by: str) -> DeadLetter:
+    """What it must become; the reason is told by whoever reads it."""
+    record = poison(topic)
+    return DeadLetter(
+        event_id=f"{topic}-0-0",
+        event_time=record.timestamp,
+        source_topic=topic,
+        source_partition=0,
+        source_offset=0,
+        source_key=record.key,
+        source_headers=dict(record.headers),
+        payload=record.value,
+        reason="not UTF-8 (byte 12)",
+        rejected_by=rejected_by,
+    )
+
+
+def decoded(values: list[bytes]) -> dict[str, DeadLetter]:
+    """Letters by their topic, each of them held against its schema."""
+    validator = jsonschema.Draft7Validator(schema(DeadLetter))
+    for value in values:
+        validator.validate(msgspec.json.decode(value))
+    letters = [msgspec.json.decode(value, type=DeadLetter, strict=True) for value in values]
+    assert len({letter.event_id for letter in letters}) == len(letters)
+    return {letter.source_topic: letter for letter in letters}
+
+
+def declare_everything(tables: StreamTableEnvironment, folder: Path) -> None:
+    """Every table that there is: with one poison record if it is read, into files or nowhere if it is written to."""
+    for name, text in TABLES.items():
+        if name in GUARDED:
+            create_table(tables, name, write_records(folder / name, [poison(GUARDED[name])]))
+        elif "'connector' = 'datagen'" in text:
+            tables.execute_sql(sql.read(f"tables/{name}.sql", variables("test", Settings())))
+            kept = ", ".join(re.findall(r"'(?:connector|scan|fields)[\w.]*' = '\w+'", text))
+            bounded = f"{kept}, 'number-of-rows' = '1'"
+            tables.execute_sql(f"CREATE TEMPORARY TABLE {name} WITH ({bounded}) LIKE {name} (EXCLUDING OPTIONS)")
+        elif "'connector' = 'kafka'" in text and "${OUTGOING_TOPICS}" not in text:
+            create_table(tables, name, folder / name)
+        else:
+            tables.execute_sql(
+                sql.read(f"tables/{name}.sql", variables("test", Settings()) | {"OUTGOING_TOPICS": "a;b"})
+            )
+            if "LIKE" in text:
+                nowhere = "'connector' = 'blackhole'"
+                tables.execute_sql(f"CREATE TEMPORARY TABLE {name} WITH ({nowhere}) LIKE {name} (EXCLUDING OPTIONS)")
+
+
+def defined(job: str, tables: StreamTableEnvironment) -> DataStream | None:
+    """Adds the job's topology to its tables' environment; the stream that it ends in, unless it ends in tables."""
+    function = import_module(f"jobs.{job}").define
+    asked = [name for name in inspect.signature(function).parameters if name != "tables"]
+    unknown = sorted(set(asked) - GIVEN.keys())
+    assert not unknown, f"say in GIVEN what {job}'s define is given for {', '.join(unknown)}"
+    topology = function(tables, **{name: GIVEN[name]() for name in asked})
+    if isinstance(topology, StatementSet):
+        topology.attach_as_datastream()
+        return None
+    assert isinstance(topology, DataStream)
+    return topology
+
+
+def topics_read(environment: StreamExecutionEnvironment) -> set[str]:
+    """Those that the job has as sources."""
+    graph = environment._j_stream_execution_environment.getStreamGraph(False)
+    operators = [node.getOperatorName() for node in graph.getStreamNodes().toArray()]
+    return {found[1] for name in operators if (found := re.match(r"Source: records of (\S+)", name))}
+
+
+def letters_of_job(environment: StreamExecutionEnvironment, stream: DataStream | None, folder: Path) -> list[bytes]:
+    """Runs the job to the end; the values that it sends to the topic of dead letters.
+
+    Args:
+        stream: of `OUTGOING` rows, if the job has one.
+    """
+    if stream is None:
+        environment.execute()
+        return [each.value or b"" for each in read_records(folder / "dead_letters_out")]
+    # As text, since PyFlink can't collect a row with a missing array.
+    encoded = stream.map(lambda row: msgspec.json.encode(list(row)).decode(), Types.STRING())
+    with encoded.execute_and_collect() as rows:
+        outgoing = [msgspec.json.decode(row, type=tuple[str, bytes | None, bytes, int]) for row in rows]
+    return [value for topic, _, value, _ in outgoing if topic == topics.DEAD_LETTERS.name]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_what_a_job_can_not_read_is_a_dead_letter_with_all_that_it_had(
+    job: str, cluster: MiniCluster, tmp_path: Path
+) -> None:
+    environment = cluster.environment()
+    tables = StreamTableEnvironment.create(environment)
+    declare_everything(tables, tmp_path)
+    stream = defined(job, tables)
+    read = topics_read(environment)
+    assert read
+    assert read <= set(GUARDED.values()), f"{job} reads a topic through a table that can't say that a record is bad"
+
+    letters = decoded(letters_of_job(environment, stream, tmp_path))
+
+    assert letters == {topic: expected(topic, job) for topic in read}
+
+
+@pytest.mark.parametrize("name", sql.names("pipelines"))
+def test_what_a_pipeline_can_not_read_is_a_dead_letter_with_all_that_it_had(
+    name: str, cluster: MiniCluster, tmp_path: Path
+) -> None:
+    pipeline = load(find(name), filling(name, Settings()))
+    sources = kafka_tables(pipeline, written=False).keys()
+    for topic in sources:
+        write_records(tmp_path / topic, [poison(topic)])
+    assert sources
+
+    tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, "parallelism.default": "1"}))
+    define(tables, over_files_in(pipeline, tmp_path)).execute().wait()
+    letters = decoded([each.value or b"" for each in read_records(tmp_path / topics.DEAD_LETTERS.name)])
+
+    assert letters == {topic: expected(topic, name) for topic in sources}
+
+
+def test_every_table_that_is_read_has_a_declared_topic() -> None:
+    declared = {topic.name for topic in topics.TOPICS}
+
+    assert set(GUARDED.values()) <= declared
+
+
+def test_of_every_target_it_is_tried_what_becomes_of_what_it_refuses() -> None:
+    connectors = {found for text in TABLES.values() for found in re.findall(r"'connector' = '([\w-]+)'", text)}
+
+    assert connectors - {"kafka", "datagen"} == TARGETS.keys()
+
+
+def test_of_every_consumer_in_python_it_is_tried_what_becomes_of_what_it_can_not_use() -> None:
+    ours = [file for room in ("udfs", "connectors", "jobs") for file in (CHECKOUT / room).rglob("*.py")]
+    ours += (CHECKOUT / "local" / "services" / "notifier").rglob("*.py")
+    consuming = {str(file.relative_to(CHECKOUT)) for file in ours if "KafkaConsumer(" in file.read_text("utf-8")}
+
+    assert consuming == CONSUMERS.keys()
+
+
+@pytest.mark.parametrize(("file", "test"), [*TARGETS.values(), *CONSUMERS.values()])
+def test_what_is_said_to_be_tried_elsewhere_is_tried_there(file: str, test: str) -> None:
+    assert f"def {test}(" in (CHECKOUT / "tests" / file).read_text("utf-8")
