@@ -31,7 +31,7 @@ TRANSACTIONAL_ID = "millrace.dead-letter-replays"
 RECORDS_A_TRANSACTION = 500
 """An open transaction holds back those who read committed, so it must be short."""
 TRANSACTION_TIMEOUT_MS = 30_000
-"""For so long a crash in the middle holds them back at most, unless a next replay ends it before."""
+"""So long, and until brokers look every 10 s, a crash in the middle holds them back, unless a next replay ends it."""
 ACKNOWLEDGED_WITHIN_SECONDS = 20
 
 Change = Callable[[Rejected], Record | None]
@@ -204,9 +204,11 @@ def _sent_in_a_transaction(
         for mark in marks:
             mark.get(timeout=0)
         producer.commit_transaction()
-    except (InvalidProducerEpochError, ProducerFencedError) as error:
-        raise ReplayError("another replay has begun meanwhile; this one sends nothing more: run it again") from error
     except KafkaError as error:
+        if _is_locked_out(error):
+            raise ReplayError(
+                "another replay has begun meanwhile; this one sends nothing more: run it again"
+            ) from error
         with suppress(KafkaError):
             producer.abort_transaction()
         raise ReplayError(
@@ -214,6 +216,11 @@ def _sent_in_a_transaction(
             "run it again, it looks at what is marked as sent"
         ) from error
     return sent
+
+
+def _is_locked_out(error: KafkaError) -> bool:
+    """The client may tell it as the cause of another error."""
+    return any(isinstance(each, (InvalidProducerEpochError, ProducerFencedError)) for each in (error, *error.args))
 
 
 def _replay(decision: Decision, replays: Replays, fix: str, replayed_by: str, now: int) -> DeadLetterReplay:

@@ -2,6 +2,7 @@
 
 import getpass
 import heapq
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ _SHOWN_DECISIONS = 10
 
 class _Group(CommandGroup):
     def invoke(self, ctx: click.Context) -> object:
+        # What its client says of a broker, or of being locked out, is said here in one line.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
         try:
             return super().invoke(ctx)
         except (ExportError, FixError, LookupError, ReplayError) as error:

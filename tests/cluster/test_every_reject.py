@@ -32,6 +32,7 @@ from tests.builders import event_time, ruleset
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import create_table, kafka_tables, over_files_in
+from udfs import notification_policy
 from udfs.ruleset_reader import FixedRulesets
 
 JOBS = [name for name in names() if name != "sql_pipeline"]
@@ -45,6 +46,7 @@ GIVEN: Mapping[str, Callable[[], Any]] = {
     "settings": Settings,
     "rulesets": lambda: FixedRulesets(ruleset()),
     "base_currency": lambda: "EUR",
+    "policy": lambda: notification_policy.parse(notification_policy.default_text()),
 }
 """What a job's `define` asks for by the names of its parameters, besides its tables."""
 

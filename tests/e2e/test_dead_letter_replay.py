@@ -1,0 +1,463 @@
+"""Rejected records on a real broker: each goes back once, whatever is killed, and the jobs make of it what they should.
+
+Most of these tests need nothing but Kafka; they write the dead letters themselves, to topics of their own.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+from click.testing import CliRunner
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from connectors import topics
+from connectors.settings import Settings
+from events import DeadLetter, DeadLetterReplay, Payment
+from local.services.outgoing import GOOD, POISON, Outgoing
+from local.services.payment_service import PaymentOptions, generate
+from local.settings import CHECKOUT
+from local.stack.supervisor import Stack
+from ops import rulesets
+from ops import topics as topic_operations
+from ops import warehouse as warehouse_operations
+from ops.__main__ import main
+from ops.dead_letter_reading import LETTER_TOPICS, Letters, Selection, replays_so_far
+from ops.dead_letter_replay import RECORDS_A_TRANSACTION, Decision, ReplayError, decide, send, unchanged
+from ops.postgres import connecting
+from ops.rejected_record import rejected_records
+from ops.topic_records import committed_records
+from tests import oracle
+from tests.builders import payment
+from tests.e2e.deployment import Deployment, wait_for
+from udfs import ruleset_files
+
+PARTITIONS = 3
+EVENT_TIME = round(time.time()) * 1000
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:
+    """The shared stack with its topics."""
+    settings = stack.setup.settings
+    topic_operations.apply(settings)
+    return settings
+
+
+@pytest.fixture
+def topic(settings: Settings, request: pytest.FixtureRequest) -> str:
+    """A topic of the test's own, which isn't declared."""
+    name = request.node.name.removeprefix("test_")[:60]
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin.create_topics({name: {"num_partitions": PARTITIONS, "replication_factor": 1}}, wait_for_metadata=True)
+    admin.close()
+    return name
+
+
+def letters(topic: str, number: int = 3, **more: object) -> list[DeadLetter]:
+    """Letters of so many records of a topic; their values are their numbers."""
+    return [
+        DeadLetter(
+            event_id=f"{topic}-{n % PARTITIONS}-{n // PARTITIONS}",
+            event_time=EVENT_TIME + n,
+            source_topic=topic,
+            source_partition=n % PARTITIONS,
+            source_offset=n // PARTITIONS,
+            **(
+                {
+                    "source_key": f"key-{n}".encode(),
+                    "source_headers": {"trace": b"\xff"},
+                    "payload": str(n).encode(),
+                    "reason": f"number {n} is wrong",
+                    "rejected_by": "a job",
+                }
+                | more  # type: ignore[arg-type]
+            ),
+        )
+        for n in range(number)
+    ]
+
+
+def write(settings: Settings, written: Sequence[DeadLetter]) -> None:
+    """As a job would."""
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, linger_ms=5)
+    for letter in written:
+        producer.send(
+            topics.DEAD_LETTERS.name,
+            key=letter.source_key,
+            value=msgspec.json.encode(letter),
+            timestamp_ms=letter.event_time,
+        )
+    producer.flush()
+    producer.close()
+
+
+def iso(milliseconds: int) -> str:
+    """As it is said on the command line."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+
+
+def run(*arguments: str, fails: bool = False) -> str:
+    """`python -m ops dead-letters …`: what it says."""
+    result = CliRunner().invoke(main, ["dead-letters", *arguments], catch_exceptions=False)
+    assert (result.exit_code != 0) == fails, result.output
+    return result.output
+
+
+def sent(settings: Settings, topic: str) -> list[str]:
+    """Values that are committed."""
+    return sorted((record.value.decode() for record in committed_records(settings, topic)), key=int)
+
+
+def replays(settings: Settings, topic: str) -> list[DeadLetterReplay]:
+    """The marks of a topic's records."""
+    found = [
+        msgspec.json.decode(record.value, type=DeadLetterReplay)
+        for record in committed_records(settings, topics.DEAD_LETTER_REPLAYS.name)
+    ]
+    return [each for each in found if each.source_topic == topic]
+
+
+def decisions(settings: Settings, topic: str, *, again: bool = False) -> list[Decision]:
+    """To send all that was rejected of a topic."""
+    so_far = replays_so_far(settings)
+    found = Letters(settings, LETTER_TOPICS[0], Selection(topics=frozenset({topic})), so_far, print)
+    real = topic_operations.describe(settings)
+    return list(decide(rejected_records(found), unchanged, so_far, real, again=again, now=EVENT_TIME))
+
+
+def test_a_replayed_record_is_what_it_was_and_says_that_it_was_replayed(settings: Settings, topic: str) -> None:
+    write(settings, letters(topic, 1, source_key=None))
+
+    run("replay", f"{topic}-0-0", "--yes")
+
+    [record] = committed_records(settings, topic)
+    [mark] = replays(settings, topic)
+    headers = dict(record.headers)
+    assert (record.partition, record.key, record.value, record.timestamp) == (0, None, b"0", EVENT_TIME)
+    assert (headers["trace"], headers["millrace-replay-of"]) == (b"\xff", f"{topic}-0-0".encode())
+    assert headers["millrace-replays"] == b"1"
+    assert (mark.letter_id, mark.times, mark.fix) == (f"{topic}-0-0", 1, "")
+    assert (mark.sent_partition, mark.sent_offset) == (record.partition, record.offset)
+
+
+def test_a_record_goes_where_its_key_belongs(settings: Settings, topic: str) -> None:
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    places = {
+        key: producer.send(topic, key=key, value=b"-1").get(10).partition for key in (b"a", b"b", b"c", b"d", b"")
+    }
+    producer.close()
+    [draft] = letters(topic, 1)
+    write(
+        settings,
+        [
+            msgspec.structs.replace(draft, event_id=f"{topic}-0-{n}", source_offset=n, source_key=key)
+            for n, key in enumerate(places)
+        ],
+    )
+
+    run("replay", "--topic", topic, "--yes")
+
+    found = {record.key: record.partition for record in committed_records(settings, topic) if record.value == b"0"}
+    assert found == places
+
+
+def test_without_yes_nothing_is_sent(settings: Settings, topic: str) -> None:
+    write(settings, letters(topic))
+
+    said = run("replay", "--topic", topic)
+
+    assert "3 to be sent" in said
+    assert "nothing was sent: add --yes to send" in said
+    assert (sent(settings, topic), replays(settings, topic)) == ([], [])
+
+
+def test_nothing_is_sent_twice_unless_that_is_meant(settings: Settings, topic: str) -> None:
+    write(settings, letters(topic))
+    assert "3 sent" in run("replay", "--topic", topic, "--yes")
+
+    assert "0 sent" in run("replay", "--topic", topic, "--yes")
+    assert sent(settings, topic) == ["0", "1", "2"]
+
+    assert "1 sent" in run("replay", "--topic", topic, "--partition", "1", "--again", "--yes")
+    assert sent(settings, topic) == ["0", "1", "1", "2"]
+    last = max(replays(settings, topic), key=lambda each: each.times)
+    assert (last.source_partition, last.times) == (1, 2)
+    assert any(dict(record.headers)["millrace-replays"] == b"2" for record in committed_records(settings, topic))
+
+
+def test_a_record_that_several_letters_tell_of_is_sent_once(settings: Settings, topic: str) -> None:
+    of_a_job = letters(topic)
+    of_another = letters(topic, rejected_by="another job", reason="other words")
+    write(settings, of_a_job + of_another + of_a_job)
+
+    run("replay", "--topic", topic, "--rejected-by", "a job", "--yes")
+    assert "0 sent" in run("replay", "--topic", topic, "--rejected-by", "another job", "--yes")
+
+    assert sent(settings, topic) == ["0", "1", "2"]
+
+
+def test_of_two_replays_at_once_the_later_one_locks_out_the_other(settings: Settings, topic: str) -> None:
+    number = 2 * RECORDS_A_TRANSACTION
+    write(settings, letters(topic, number))
+    first, second = decisions(settings, topic), decisions(settings, topic)
+
+    sending = send(settings, first, fix="", again=False, replayed_by="the first")
+    next(sending)
+    rest = list(send(settings, second, fix="", again=False, replayed_by="the second"))
+    with pytest.raises(ReplayError, match="another replay has begun meanwhile"):
+        list(sending)
+
+    assert len(rest) == number - RECORDS_A_TRANSACTION
+    assert sent(settings, topic) == [str(n) for n in range(number)]
+    assert len(replays(settings, topic)) == number
+
+
+def test_what_was_decided_before_another_replay_is_not_sent_after_it(settings: Settings, topic: str) -> None:
+    write(settings, letters(topic))
+    too_early = decisions(settings, topic)
+
+    list(send(settings, decisions(settings, topic), fix="", again=False, replayed_by="another"))
+
+    assert list(send(settings, too_early, fix="", again=False, replayed_by="us")) == []
+    assert sent(settings, topic) == ["0", "1", "2"]
+
+
+def test_a_replay_that_is_killed_in_the_middle_is_finished_by_the_next(settings: Settings, topic: str) -> None:
+    number = 6 * RECORDS_A_TRANSACTION
+    write(settings, letters(topic, number))
+
+    kill_in_a_transaction(settings, topic)
+    committed = sent(settings, topic)
+    assert len(committed) % RECORDS_A_TRANSACTION == 0
+    assert len(committed) < number
+    assert len(replays(settings, topic)) == len(committed)
+
+    assert f"{number - len(committed)} sent" in run("replay", "--topic", topic, "--yes")
+    assert sent(settings, topic) == [str(n) for n in range(number)]
+    assert len(replays(settings, topic)) == number
+
+
+def kill_in_a_transaction(settings: Settings, topic: str) -> None:
+    """Start a replay of all of a topic's records, and kill it when it has written some that it hasn't committed."""
+    command = [sys.executable, "-m", "ops", "dead-letters", "replay", "--topic", topic, "--yes"]
+    running = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, env=dict(os.environ))
+    process = psutil.Process(running.pid)
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    seen, stable = (
+        KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, isolation_level=level)
+        for level in ("read_uncommitted", "read_committed")
+    )
+
+    def is_open() -> bool:
+        return bool(seen.end_offsets(partitions) != stable.end_offsets(partitions))
+
+    def is_stopped_in_a_transaction() -> bool:
+        assert running.poll() is None, "it has sent everything before it could be killed"
+        if not is_open():
+            return False
+        process.send_signal(signal.SIGSTOP)
+        if all(is_open() for _ in range(50)):  # what it had asked for before it was stopped may still be done
+            return True
+        process.send_signal(signal.SIGCONT)
+        return False
+
+    try:
+        wait_for("an open transaction", is_stopped_in_a_transaction)
+    finally:
+        running.kill()
+        running.wait()
+        seen.close()
+        stable.close()
+
+
+def test_an_edited_export_is_sent(settings: Settings, topic: str, tmp_path: Path) -> None:
+    write(settings, letters(topic))
+    file = tmp_path / "letters.jsonl"
+    run("export", str(file), "--topic", topic)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    [edited] = [line for line in lines if line["payload"]["text"] == "1"]
+    edited["payload"]["text"] = "17"
+    kept = [line for line in lines if line["payload"]["text"] != "2"]
+    file.write_text("\n".join(map(json.dumps, kept)))
+
+    assert "-1" in run("replay", "--export", str(file))
+    run("replay", "--export", str(file), "--yes")
+
+    assert sent(settings, topic) == ["0", "17"]
+    assert sorted(each.fix for each in replays(settings, topic)) == ["", "edited export letters.jsonl"]
+
+
+def test_a_fix_mends_what_it_can_and_tells_of_the_rest(settings: Settings, topic: str, tmp_path: Path) -> None:
+    write(settings, letters(topic))
+    fix = tmp_path / "mend.py"
+    fix.write_text(
+        "def double(record):\n"
+        "    number = record.document()\n"
+        "    return None if number == 0 else record.with_document(100 // (number - 1))\n"
+    )
+
+    said = run("replay", "--topic", topic, "--fix", f"{fix}:double", "--yes", fails=True)
+
+    assert "1 not to be sent" in said
+    assert "the fix failed in line 3: ZeroDivisionError" in said
+    assert sent(settings, topic) == ["100"]
+    [mark] = replays(settings, topic)
+    assert mark.fix.startswith("mend.py:double sha256:")
+
+
+def test_a_topic_that_is_gone_is_told(settings: Settings) -> None:
+    write(settings, letters("gone-for-good", 1))
+
+    assert "there is no topic gone-for-good (any more)" in run("replay", "--topic", "gone-for-good", fails=True)
+
+
+def test_what_is_rejected_of_payments_is_held_against_their_schema(settings: Settings) -> None:
+    value = msgspec.json.encode(payment(currency="euro"))
+    [letter] = letters("payments", 1, payload=value, rejected_by="held against")
+    write(settings, [msgspec.structs.replace(letter, event_id="payments-0-999999", source_offset=999_999)])
+
+    said = run("replay", "payments-0-999999", "--yes", fails=True)
+
+    assert "REFUSED" in said
+    assert "it would be rejected again" in said
+    assert "0 sent" in said
+
+
+def test_values_in_reasons_make_no_kinds_and_nothing_secret_is_listed(settings: Settings, topic: str) -> None:
+    secret = {"source_key": b"4111111111111111", "payload": b'{"card_id": "card-12345678", "password": "hunter2"}'}
+    write(settings, letters(topic, 200, source_headers={"Authorization": b"Bearer hunter2"}, **secret))
+
+    counted = run("count", "--topic", topic)
+    said = "".join(
+        [counted, run("list", "--topic", topic), run("show", f"{topic}-0-0"), run("replay", "--topic", topic)]
+    )
+
+    rows = [line.split() for line in counted.splitlines() if topic in line]
+    assert rows == [["200", "0", topic, "a", "job", "number", "N", "is", "wrong"]]
+    assert "hunter2" not in said
+    assert "4111111111111111" not in said
+    assert "card-12345678" not in said
+
+
+def test_what_is_no_dead_letter_is_told_and_hides_no_other(settings: Settings, topic: str) -> None:
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    place = producer.send(topics.DEAD_LETTERS.name, value=b"\x1b[31m", timestamp_ms=EVENT_TIME).get(10)
+    producer.close()
+    write(settings, letters(topic, 1))
+
+    said = run("list", "--topic", topic)
+
+    assert f"warning: dead-letters-{place.partition}-{place.offset} is no dead letter" in said
+    assert f"{topic}-0-0" in said
+
+
+def test_filters_choose_letters(settings: Settings, topic: str) -> None:
+    write(settings, letters(topic, 9))
+
+    def chosen(*filters: str) -> int:
+        rows = [line for line in run("count", "--topic", topic, *filters).splitlines() if line[:1].isdigit()]
+        return sum(int(row.split()[0]) for row in rows)
+
+    assert chosen("--reason", "WRONG 4") == 1
+    assert chosen("--partition", "1", "--offset", "0-1") == 2
+    assert chosen("--since", iso(EVENT_TIME + 2), "--until", iso(EVENT_TIME + 5)) == 3
+    assert chosen("--since", "1d") == 9
+    assert chosen("--until", "1d") == 0
+    assert chosen("--not-replayed") == 9
+    assert chosen("--from", "late-payments") == 0
+
+
+@pytest.fixture
+def jobs(settings: Settings) -> Iterator[tuple[Deployment, Deployment]]:
+    """Two jobs that read payments: one finds fraud, one fills the warehouse."""
+    if not rulesets.read(settings):
+        rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "test")
+    warehouse_operations.migrate(settings)
+    fraud = Deployment(settings, "mended")
+    warehouse = Deployment(settings, "mended", job="warehouse", outputs=(topics.DEAD_LETTERS,))
+    try:
+        fraud.start()
+        warehouse.start()
+        yield fraud, warehouse
+    finally:
+        fraud.cancel()
+        warehouse.cancel()
+
+
+def payments() -> list[Outgoing]:
+    """A minute of payments with much fraud that ended just now."""
+    options = PaymentOptions(start_ms=round((time.time() - 70) * 1000), rate=20, seconds=60, seed=7, fraud_share=0.1)
+    return list(generate(options))
+
+
+def is_of(outgoing: Outgoing, cards: set[str]) -> bool:
+    """Whether it is a payment in euros with one of the cards."""
+    event = outgoing.event
+    return isinstance(event, Payment) and event.card_id in cards and event.currency == "EUR"
+
+
+def poisoned(outgoing: Outgoing) -> Outgoing:
+    """The same payment with its currency in small letters."""
+    value = outgoing.value().replace(b'"currency":"EUR"', b'"currency":"eur"')
+    return Outgoing(outgoing.topic, outgoing.key, outgoing.timestamp_ms, outgoing.send_at_ms, POISON, None, value)
+
+
+def loaded(settings: Settings, sent: Sequence[Payment]) -> set[str]:
+    """Those of the payments that are in the warehouse."""
+    ids = [each.payment_id for each in sent]
+    with connecting(warehouse_operations.address(settings), statement_seconds=30) as connection:
+        rows = connection.execute(
+            "SELECT payment_id FROM warehouse.fact_payment WHERE payment_id = ANY(%s) AND currency = 'EUR'", [ids]
+        )
+        return {payment_id for (payment_id,) in rows}
+
+
+def test_what_is_mended_and_replayed_is_as_if_it_had_been_right_from_the_start(
+    settings: Settings, jobs: tuple[Deployment, Deployment], tmp_path: Path
+) -> None:
+    fraud, warehouse = jobs
+    right = payments()
+    expected = {alert.event_id: alert for alert in oracle.alerts(oracle.judged(right, oracle.default_ruleset()))}
+    cards = set(sorted({alert.card_id for alert in expected.values()})[::2])
+    wrong = [poisoned(each) if is_of(each, cards) else each for each in right]
+    unloadable = payment("with-nul", iso(EVENT_TIME), merchant_id="m\u0000")
+    fraud.publish([*wrong, Outgoing(topics.PAYMENTS, b"with-nul", EVENT_TIME, EVENT_TIME, GOOD, unloadable)])
+    for job in jobs:
+        job.wait_until_all_is_read()
+    rejected = {each.payload: each.event_id for each in fraud.outputs().dead_letters().values()}
+    ids = [rejected[each.value()] for each in wrong if each.event is None]
+    assert len(ids) > 20
+    (tmp_path / "currency.py").write_text(
+        "def fix(record):\n"
+        "    document = record.document()\n"
+        "    return record.with_document(document | {'currency': document['currency'].upper()})\n"
+    )
+
+    said = run("replay", *ids, "--fix", str(tmp_path / "currency.py"), "--yes")
+    unchanged = rejected[msgspec.json.encode(unloadable)]
+    run("replay", unchanged, "--yes")
+    # A transaction ends with a mark that no reader's offset passes until something follows it.
+    others = [payment(f"other-{n}", iso(EVENT_TIME), currency="USD") for n in range(40)]
+    fraud.publish([Outgoing(topics.PAYMENTS, o.card_id.encode(), EVENT_TIME, EVENT_TIME, GOOD, o) for o in others])
+    for job in jobs:
+        job.wait_until_all_is_read()
+    for job in jobs:
+        job.stop()
+
+    assert f"{len(ids)} sent" in said
+    assert fraud.outputs().alerts().keys() == expected.keys()
+    sent = [each.event for each in right if isinstance(each.event, Payment)]
+    assert loaded(settings, sent) == {each.payment_id for each in sent if each.currency == "EUR"}
+    letters_of_the_warehouse = warehouse.outputs().dead_letters().values()
+    [again] = [each for each in letters_of_the_warehouse if "millrace-replays" in each.source_headers]
+    assert f"sent again once, as {unchanged}" in run("show", again.event_id)
