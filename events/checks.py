@@ -25,7 +25,10 @@ def check(value: bytes, event_type: type[Event]) -> None:
         decoder.decode(value)
         document = msgspec.json.decode(value)
         validator.validate(document)
-    except (msgspec.MsgspecError, UnicodeDecodeError, jsonschema_rs.ValidationError) as error:
+    except jsonschema_rs.ValidationError as error:
+        place = ".".join(str(step) for step in error.instance_path)
+        raise NotTheEventError(": ".join(filter(None, (place, error.message)))) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotTheEventError(str(error).partition("\n")[0]) from error
     if not _fits(document):
         raise NotTheEventError("an integer doesn't fit into 64 bits, as every reader needs")

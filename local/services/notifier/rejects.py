@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-import jsonschema_rs
 import msgspec
 from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors.topics import DEAD_LETTERS
 from events import DeadLetter, Notification
+from events.checks import NotTheEventError, check
 from local.services.notifier import NAME
 from local.services.notifier.memory import OLDEST_MS
 from local.services.outgoing import Outgoing
-from local.services.publisher import Publisher, PublishError, Receipt, check
+from local.services.publisher import Publisher, PublishError, Receipt
 
 
 class NoNotificationError(ValueError):
@@ -28,9 +28,9 @@ def decoded(record: ConsumerRecord, now_ms: int) -> Notification:
         raise NoNotificationError("the record has no value")
     try:
         check(record.value, Notification)
-        notification = msgspec.json.decode(record.value, type=Notification)
-    except (msgspec.MsgspecError, jsonschema_rs.ValidationError, ValueError, RecursionError) as error:
-        raise NoNotificationError(str(error).partition("\n")[0]) from error
+    except (NotTheEventError, RecursionError) as error:
+        raise NoNotificationError(str(error)) from error
+    notification = msgspec.json.decode(record.value, type=Notification)
     if now_ms - notification.event_time > OLDEST_MS:
         raise NoNotificationError(f"too old: it was decided more than {OLDEST_MS // 86_400_000} days ago")
     return notification

@@ -1,0 +1,33 @@
+"""What is held against its event: by type, by schema, and by what every reader can hold."""
+
+import msgspec
+import pytest
+
+from events import Payment
+from events.checks import NotTheEventError, check
+from tests.builders import payment
+
+GOOD = msgspec.json.encode(payment())
+
+
+def test_an_event_as_it_is_sent_is_good() -> None:
+    check(GOOD, Payment)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "truncated"),
+        (b"\xff", "malformed"),
+        (GOOD.replace(b'"EUR"', b'"euro"', 1), "currency"),
+        (GOOD.replace(b'"EUR"', b'"EUR\\n"', 1), "currency"),
+        (GOOD.replace(b'"channel"', b'"surprise":1,"channel"'), "surprise"),
+        (GOOD.replace(b'"channel"', b'"surprise":' + b"[" * 10_000 + b"]" * 10_000 + b',"channel"'), "recursion"),
+        (GOOD.replace(b'"amount_minor":4000', b'"amount_minor":9223372036854775808'), "64 bits"),
+    ],
+)
+def test_what_is_no_event_is_told_in_a_line(value: bytes, reason: str) -> None:
+    with pytest.raises(NotTheEventError, match=reason) as raised:
+        check(value, Payment)
+
+    assert "\n" not in str(raised.value)
