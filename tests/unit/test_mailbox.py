@@ -136,7 +136,7 @@ def test_mail_is_listed_oldest_first_and_shown_without_what_a_terminal_would_obe
     assert listed[0].split() == ["name", "arrived", "(UTC)", "to", "subject"]
     assert [line.split()[3] for line in listed[1:]] == ["ada@mail.example", "bob@mail.example"]
     assert "To: bob@mail.example\n" in shown
-    assert shown.endswith("�[2Jsecond\n\n")
+    assert shown.endswith(r"\x1b[2Jsecond" + "\n")
 
 
 def test_an_empty_mailbox_and_an_unknown_message_are_told_in_words(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import unicodedata
 from logging.handlers import RotatingFileHandler
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from local.services.mailbox.server import NotLocalError, serve
 from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
 from local.stack import mailbox
 from local.stack.service import Place
+from ops.masking import harmless
 from ops.tables import table
 
 LOG_BYTES, OLDER_LOGS = 10_000_000, 2
@@ -94,8 +94,7 @@ def _chosen(name: str | None) -> Letter:
 
 def _shown(text: object) -> str:
     """Without what a terminal would obey."""
-    lines = str(text).replace("\r\n", "\n")
-    return "".join("�" if unicodedata.category(each) == "Cc" and each != "\n" else each for each in lines)
+    return "\n".join(harmless(line) for line in str(text).splitlines())
 
 
 if __name__ == "__main__":

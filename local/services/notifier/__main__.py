@@ -25,6 +25,8 @@ from ops.command_group import connecting_to_kafka
 
 SECONDS_BETWEEN_LINES = 1.0
 HOUR_SECONDS = 3600
+SESSION_TIMEOUT_MS = 10_000
+"""So long after a crash a successor waits for the partitions."""
 
 
 @click.command()
@@ -90,6 +92,8 @@ def _consumer(settings: Settings, group: str) -> KafkaConsumer:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
         )
     if not consumer.partitions_for_topic(NOTIFICATIONS.name):
         consumer.close()

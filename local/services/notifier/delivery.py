@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import chain
-from queue import SimpleQueue
 from random import Random
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
@@ -57,7 +56,6 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         self._has_joined, self._commit_fault = False, ""
         self._active_at = self._committed_at = time.monotonic()
         self._forgot_at = -FORGET_SECONDS
-        self._revoked: SimpleQueue[Collection[TopicPartition]] = SimpleQueue()
         consumer.subscribe([NOTIFICATIONS.name], listener=self)
 
     @property
@@ -104,9 +102,9 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         """Kafka's client calls it from a thread of its own."""
         self._has_joined, self._active_at = True, time.monotonic()
 
-    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Kafka's client calls it from a thread of its own, which may not wait, so it is only noted."""
-        self._revoked.put(revoked)
+    def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
+        """Kafka's client calls it from a thread of its own, before it says what is assigned instead."""
+        self._has_joined = False
 
     def _read(self) -> None:
         self._hold_back()
@@ -117,12 +115,12 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
             self._take(record)
 
     def _let_go(self) -> None:
-        """Forget what is another member's now, or is read again from where it was committed."""
-        while not self._revoked.empty():
-            revoked = self._revoked.get()
+        """Forget what is another member's now. Of what stays here, the client knows how far it was read."""
+        lost = self._offsets.partitions - self._consumer.assignment()
+        if lost:
             self._await_answers()
-            self._waiting.forget(revoked)
-            self._offsets.forget(revoked)
+            self._waiting.forget(lost)
+            self._offsets.forget(lost)
 
     def _await_answers(self) -> None:
         while self._senders:
@@ -139,7 +137,8 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _take(self, record: ConsumerRecord) -> None:
         self._active_at = time.monotonic()
-        self._offsets.took(TopicPartition(record.topic, record.partition), record.offset)
+        if not self._offsets.took(TopicPartition(record.topic, record.partition), record.offset):
+            return
         try:
             notification = decoded(record, _now_ms())
             message = Message(record, notification, email_of(notification, self._sender), self._active_at)

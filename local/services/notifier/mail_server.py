@@ -92,13 +92,9 @@ def _verdict(code: int) -> Literal["not now", "never"]:
 
 
 def _in_words(error: OSError) -> str:
-    match error:
-        case smtplib.SMTPResponseException():
-            return _said(error.smtp_code, error.smtp_error)
-        case TimeoutError():
-            return "no answer in time"
-        case _:
-            return str(error) or type(error).__name__
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _said(error.smtp_code, error.smtp_error)
+    return str(error) or type(error).__name__
 
 
 def _said(code: int, text: bytes | str) -> str:

@@ -3,9 +3,9 @@
 import hashlib
 import re
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from urllib.parse import quote
 
@@ -15,6 +15,21 @@ from local.services.notifier.wording import one_line, worded
 ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 SENDER_NAME = "Your shop"
 HEADER = "X-Notification-Id"
+
+
+class _OneLine(UnstructuredHeader):
+    """A header that is neither folded nor encoded in pieces, however long it is, so that it can be searched for."""
+
+    name: str
+
+    def fold(self, *, policy: Policy) -> str:
+        """As it goes into the message."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type(HEADER, _OneLine)  # type: ignore[arg-type]
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class UndeliverableError(ValueError):
@@ -42,7 +57,7 @@ def message_id(notification_id: str, sender: str) -> str:
 
 def _email(notification: Notification, sender: str) -> EmailMessage:
     wording = worded(notification)
-    made = EmailMessage(policy=SMTP)
+    made = EmailMessage(policy=_POLICY)
     made["From"] = Address(SENDER_NAME, addr_spec=sender)
     local_part, _, domain = notification.address.rpartition("@")
     made["To"] = Address(one_line(notification.recipient_name), local_part, domain)

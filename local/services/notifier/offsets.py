@@ -9,12 +9,14 @@ from kafka import TopicPartition
 
 @dataclass
 class _Partition:
+    next_offset: int
+    """Behind all that is settled without a gap."""
+    committed: int
+    last_taken: int
     open: deque[int] = field(default_factory=deque)
     """Offsets in their order, from the oldest that isn't settled on."""
     settled: set[int] = field(default_factory=set)
     """Those of them that are settled."""
-    next_offset: int = 0
-    committed: int = 0
 
 
 class Offsets:
@@ -24,11 +26,16 @@ class Offsets:
         """Nothing has been read."""
         self._partitions: dict[TopicPartition, _Partition] = {}
 
-    def took(self, partition: TopicPartition, offset: int) -> None:
-        """A record was read, behind those before it."""
+    def took(self, partition: TopicPartition, offset: int) -> bool:
+        """A record was read, behind those before it; False if it was read before, as after a rebalance."""
         if partition not in self._partitions:
-            self._partitions[partition] = _Partition(next_offset=offset, committed=offset)
-        self._partitions[partition].open.append(offset)
+            self._partitions[partition] = _Partition(next_offset=offset, committed=offset, last_taken=offset - 1)
+        found = self._partitions[partition]
+        if offset <= found.last_taken:
+            return False
+        found.last_taken = offset
+        found.open.append(offset)
+        return True
 
     def settled(self, partition: TopicPartition, offset: int) -> None:
         """A record that was read need not be read again."""
@@ -39,6 +46,11 @@ class Offsets:
         while found.open and found.open[0] in found.settled:
             found.settled.remove(found.open[0])
             found.next_offset = found.open.popleft() + 1
+
+    @property
+    def partitions(self) -> frozenset[TopicPartition]:
+        """Those of which something was read."""
+        return frozenset(self._partitions)
 
     def spread(self, partition: TopicPartition) -> int:
         """How many records have been read from the oldest that isn't settled on."""

@@ -1,0 +1,389 @@
+"""Each notification reaches its recipient once, or is a dead letter, whatever dies in between; over Kafka and SMTP."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from kafka import TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from connectors.settings import Settings, variable
+from connectors.topics import DEAD_LETTERS, NOTIFICATIONS
+from events import DeadLetter, Notification
+from local.services.mailbox.letters import Letters
+from local.services.notifier import NAME
+from local.services.notifier.message import HEADER
+from local.services.outgoing import GOOD, POISON, Outgoing
+from local.services.publisher import Publisher
+from local.settings import CHECKOUT
+from local.stack.supervisor import Stack
+from ops import topics
+from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for
+from tests.mail_servers import mail_server, running_mailbox
+from tests.notifications import notification
+
+END_SECONDS = 60
+UNTIL_IDLE = ("--until-idle", "1")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The notifiers of one consumer group, which sees only what is published after it was made."""
+
+    settings: Settings
+    name: str
+    folder: Path
+    """Of what they say."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of their environment."""
+    begins_at: dict[TopicPartition, int] = field(default_factory=dict)
+    letters_begin_at: dict[TopicPartition, int] = field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """All that they have said so far."""
+        file = self.folder / self.name
+        return file.read_text() if file.exists() else ""
+
+    def begin(self, at: Mapping[TopicPartition, int] | None = None) -> None:
+        """Let the group read from there, or from what is the end now."""
+        with consumer_of(self.settings, f"{self.name}.{NAME}") as consumer:
+            self.begins_at.update(at or consumer.end_offsets(partitions([NOTIFICATIONS])))
+            self.letters_begin_at.update(consumer.end_offsets(partitions([DEAD_LETTERS])))
+            consumer.assign(list(self.begins_at))
+            consumer.commit({each: OffsetAndMetadata(offset, "", -1) for each, offset in self.begins_at.items()})
+
+    @contextmanager
+    def running(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A notifier, killed at the end if it still runs."""
+        self.folder.mkdir(exist_ok=True)
+        prefix = {variable("consumer_group_prefix"): self.name}
+        with (self.folder / self.name).open("ab") as output:
+            service = subprocess.Popen(
+                [sys.executable, "-m", "local.services.notifier", *options],
+                cwd=CHECKOUT,
+                env=os.environ | prefix | self.variables,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield service
+        finally:
+            service.kill()
+            service.wait()
+
+    def run(self) -> str:
+        """A notifier, until it has nothing to do; what it says last."""
+        with self.running(*UNTIL_IDLE) as service:
+            assert service.wait(END_SECONDS) == 0, self.said
+        return self.said.splitlines()[-1]
+
+    def is_all_committed(self) -> bool:
+        """Whether it would read nothing again."""
+        with consumer_of(self.settings, f"{self.name}.{NAME}") as consumer:
+            ends = consumer.end_offsets(list(self.begins_at))
+            return all((consumer.committed(each) or 0) >= ends[each] for each in self.begins_at)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Those that were written since the group was made, by whichever group."""
+        records = records_from(self.settings, self.letters_begin_at)
+        return [msgspec.json.decode(record.value, type=DeadLetter) for record in records]
+
+
+@dataclass
+class Choosy:
+    """A mail server that refuses some, as often as it is told."""
+
+    refusals: dict[str, list[str]]
+    """What it says to each address, one after the other; after that the address is good."""
+    offered: list[str] = field(default_factory=list)
+    got: list[str] = field(default_factory=list)
+    """Notification ids in the order in which they were taken."""
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """An address is named; the answer."""
+        self.offered.append(address)
+        if refusals := self.refusals.get(address):
+            return refusals.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """A message has come."""
+        assert isinstance(envelope.content, bytes)
+        (notification_id,) = re.findall(rb"^X-Notification-Id: (\S+)", envelope.content, re.MULTILINE)
+        self.got.append(notification_id.decode())
+        return "250 ok"
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its settings are in the environment
+    settings = Settings.from_environment()
+    topics.apply(settings, [NOTIFICATIONS, DEAD_LETTERS])
+    return settings
+
+
+@pytest.fixture
+def group(settings: Settings, request: pytest.FixtureRequest, tmp_path: Path) -> Group:
+    made = Group(settings, request.node.name, tmp_path / "said")
+    made.begin()
+    return made
+
+
+def with_variables(group: Group, **variables: str) -> Group:
+    """The same group with other settings."""
+    return Group(
+        group.settings,
+        group.name,
+        group.folder,
+        variables,
+        begins_at=group.begins_at,
+        letters_begin_at=group.letters_begin_at,
+    )
+
+
+def at_port(port: int) -> str:
+    return f"smtp://127.0.0.1:{port}"
+
+
+def made_for(group: Group, number: int, recipients: int = 20) -> list[Notification]:
+    """So many notifications, to one recipient after the other; their ids are the test's own."""
+    return [notification(f"{group.name}-{each}", recipient=f"customer-{each % recipients}") for each in range(number)]
+
+
+def publish(group: Group, events: Sequence[Notification | bytes]) -> None:
+    """Send notifications, and bytes that are none, in this order."""
+    now = notification().event_time
+    with Publisher(group.settings.kafka_bootstrap_servers, lambda _outgoing, _receipt: None) as publisher:
+        for event in events:
+            if isinstance(event, bytes):
+                publisher.publish_poison(Outgoing(NOTIFICATIONS, b"customer-1", now, now, POISON, None, event))
+            else:
+                at, key = event.event_time, event.recipient.encode()
+                publisher.publish_event(Outgoing(NOTIFICATIONS, key, at, at, GOOD, event))
+
+
+def delivered(group: Group, folder: Path) -> Counter[str]:
+    """How many files there are of each of the group's notifications."""
+    ids = [str(letter.read()[HEADER]) for letter in Letters(folder).newest()]
+    return Counter(each for each in ids if each.startswith(group.name))
+
+
+def wait_for_files(folder: Path, number: int) -> None:
+    """Until so many messages are in a mailbox."""
+    wait_for(f"{number} messages in {folder}", lambda: len(Letters(folder).newest()) >= number)
+
+
+@pytest.fixture
+def mailbox(stack: Stack) -> Path:
+    """The stack's mailbox, running and empty; its folder."""
+    stack.up(["mailbox"])
+    folder = stack.service("mailbox").place.data
+    for letter in Letters(folder).newest():
+        letter.file.unlink()
+    return folder
+
+
+def once(events: Sequence[Notification]) -> Counter[str]:
+    return Counter({event.event_id: 1 for event in events})
+
+
+def test_each_notification_is_delivered_once_though_the_notifier_is_killed_and_reads_some_twice(
+    group: Group, mailbox: Path
+) -> None:
+    events = made_for(group, 300)
+    publish(group, [*events, *events[:50]])
+
+    with group.running() as service:
+        wait_for_files(mailbox, 60)
+        service.kill()
+        service.wait()
+    killed_at = len(delivered(group, mailbox))
+    group.run()
+
+    assert killed_at < 300
+    assert delivered(group, mailbox) == once(events)
+    assert group.is_all_committed()
+    assert group.dead_letters() == []
+
+
+def test_a_member_that_joins_and_one_that_leaves_lose_nothing_and_deliver_nothing_twice(group: Group) -> None:
+    events = made_for(group, 200)
+    server = Choosy({})
+    publish(group, events)
+
+    with mail_server(server) as port:
+        group = with_variables(group, MILLRACE_SMTP_URL=at_port(port))
+        with group.running() as first, group.running() as second:
+            wait_for("some messages", lambda: len(server.got) >= 100)
+            first.send_signal(signal.SIGTERM)
+            assert first.wait(END_SECONDS) == 0
+            wait_for("all messages", lambda: len(server.got) >= 200)
+            wait_for("both to have had a part", group.is_all_committed)
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(END_SECONDS) == 0
+
+    assert Counter(server.got) == once(events)
+
+
+def test_a_group_that_reads_everything_again_delivers_nothing_again(group: Group) -> None:
+    events = made_for(group, 30)
+    publish(group, events)
+    server = Choosy({})
+    with mail_server(server) as port:
+        group = with_variables(group, MILLRACE_SMTP_URL=at_port(port))
+        group.run()
+        group.begin(at=dict(group.begins_at))
+
+        last_words = group.run()
+
+    assert Counter(server.got) == once(events)
+    assert last_words.endswith(": 0 delivered, 30 delivered before")
+
+
+def test_a_second_group_delivers_all_of_it_to_a_fresh_mailbox(group: Group, mailbox: Path, tmp_path: Path) -> None:
+    events = made_for(group, 40)
+    publish(group, events)
+    group.run()
+
+    with running_mailbox(tmp_path / "fresh") as port:
+        second = Group(group.settings, f"{group.name}-second", group.folder, {"MILLRACE_SMTP_URL": at_port(port)})
+        second.begin(at=group.begins_at)
+        second.run()
+
+    assert delivered(group, tmp_path / "fresh") == delivered(group, mailbox) == once(events)
+
+
+def test_a_mail_server_that_is_away_is_waited_for_and_nothing_is_given_up(
+    group: Group, mailbox: Path, stack: Stack
+) -> None:
+    events = made_for(group, 120)
+    publish(group, events[:60])
+
+    with group.running() as service:
+        wait_for_files(mailbox, 10)
+        stack.kill("mailbox")
+        publish(group, events[60:])
+        wait_for("the notifier to notice", lambda: "mail server away for 2 s" in group.said)
+        stack.start("mailbox")
+        wait_for_files(mailbox, 120)
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(END_SECONDS) == 0
+
+    assert delivered(group, mailbox) == once(events)
+    assert group.dead_letters() == []
+    assert group.is_all_committed()
+
+
+def test_messages_that_have_waited_too_long_for_the_mail_server_are_dead_letters(group: Group) -> None:
+    events = made_for(group, 5)
+    publish(group, events)
+
+    with mail_server(Choosy({})) as port:
+        pass  # nobody answers there any more
+    with_variables(group, MILLRACE_SMTP_URL=at_port(port), MILLRACE_MAIL_OUTAGE_HOURS="0.0003").run()
+
+    letters = group.dead_letters()
+    assert {msgspec.json.decode(letter.payload or b"", type=Notification) for letter in letters} == set(events)
+    assert all("away for too long: [Errno 111] Connection refused" in letter.reason for letter in letters)
+    assert group.is_all_committed()
+
+
+def test_an_address_that_is_refused_is_a_dead_letter_and_the_others_get_theirs(group: Group) -> None:
+    events = made_for(group, 20, recipients=4)
+    publish(group, events)
+    server = Choosy({"customer-1@mail.example": ["550 5.1.1 no such user"] * 5})
+
+    with mail_server(server) as port:
+        with_variables(group, MILLRACE_SMTP_URL=at_port(port)).run()
+
+    refused = [event for event in events if event.recipient == "customer-1"]
+    assert Counter(server.got) == once([event for event in events if event not in refused])
+    letters = group.dead_letters()
+    assert [msgspec.json.decode(letter.payload or b"", type=Notification) for letter in letters] == refused
+    assert {(letter.rejected_by, letter.reason) for letter in letters} == {
+        ("notifier", "the mail server refused it: 550 5.1.1 no such user")
+    }
+    assert all(letter.source_key == b"customer-1" and letter.source_topic == "notifications" for letter in letters)
+    assert group.is_all_committed()
+
+
+def test_an_address_that_is_refused_for_now_is_tried_again_and_its_messages_keep_their_order(group: Group) -> None:
+    events = made_for(group, 20, recipients=4)
+    publish(group, events)
+    busy = "450 4.2.1 mailbox busy"
+    server = Choosy({"customer-1@mail.example": [busy, busy], "customer-2@mail.example": [busy] * 3})
+
+    with mail_server(server) as port:
+        with_variables(group, MILLRACE_SMTP_URL=at_port(port), MILLRACE_MAIL_ATTEMPTS="3").run()
+
+    given_up = next(event for event in events if event.recipient == "customer-2")
+    assert Counter(server.got) == once([event for event in events if event is not given_up])
+    for recipient in {event.recipient for event in events}:
+        in_order = [event.event_id for event in events if event.recipient == recipient and event is not given_up]
+        assert [each for each in server.got if each in in_order] == in_order
+    others = {event.event_id for event in events if event.recipient in {"customer-0", "customer-3"}}
+    assert set(server.got[: len(others)]) == others
+    assert [letter.reason for letter in group.dead_letters()] == [f"given up after 3 attempts, at last: {busy}"]
+
+
+def test_what_is_no_notification_is_a_dead_letter_and_stops_nothing(group: Group, mailbox: Path) -> None:
+    good = made_for(group, 3)
+    lost = notification(f"{group.name}-lost", recipient="customer-1", address="no address")
+    poison = [b"{", b"", msgspec.json.encode(good[0]).replace(b'"email"', b'"pigeon"')]
+    publish(group, [poison[0], good[0], poison[1], good[1], lost, poison[2], good[2]])
+
+    group.run()
+
+    assert delivered(group, mailbox) == once(good)
+    letters = group.dead_letters()
+    assert [letter.payload for letter in letters] == [poison[0], poison[1], msgspec.json.encode(lost), poison[2]]
+    reasons = "\n".join(letter.reason for letter in letters)
+    assert re.fullmatch(".*truncated.*\n.*truncated.*\n'no address' is no e-mail address\n.*pigeon.*", reasons)
+    assert [letter.event_id for letter in letters] == [
+        f"notifications-{letter.source_partition}-{letter.source_offset}" for letter in letters
+    ]
+    assert group.is_all_committed()
+
+
+def test_a_notifier_that_is_told_to_stop_commits_what_it_has_delivered(group: Group, mailbox: Path) -> None:
+    events = made_for(group, 10)
+    publish(group, events)
+
+    with group.running("--quiet") as service:
+        wait_for_files(mailbox, 10)
+        service.send_signal(signal.SIGTERM)
+
+        assert service.wait(END_SECONDS) == 0
+
+    assert group.said == ""
+    assert group.is_all_committed()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9", "no Kafka broker answers at 127.0.0.1:9"),
+        ("MILLRACE_SMTP_URL", "127.0.0.1:25", "MILLRACE_SMTP_URL='127.0.0.1:25' can't be used"),
+    ],
+)
+def test_what_is_set_wrongly_is_told_without_a_traceback(group: Group, name: str, value: str, words: str) -> None:
+    wrong = with_variables(group, **{name: value})
+
+    with wrong.running() as service:
+        assert service.wait(END_SECONDS) == 1
+
+    assert words in wrong.said
+    assert "Traceback" not in wrong.said
