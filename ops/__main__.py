@@ -2,7 +2,17 @@
 
 import click
 
-from ops import change_capture, dead_letters, jobs, pipelines, search, submit, warehouse, warehouse_checks
+from ops import (
+    change_capture,
+    dead_letters,
+    jobs,
+    pipelines,
+    search,
+    search_rebuild,
+    submit,
+    warehouse,
+    warehouse_checks,
+)
 from ops.command_group import CommandGroup
 from ops.notification_policies import policy
 from ops.rulesets import rulesets
@@ -10,6 +20,7 @@ from ops.schemas import schemas
 from ops.topics import topics
 
 warehouse.group.add_command(warehouse_checks.command)
+search.group.add_command(search_rebuild.command)
 
 
 @click.group(cls=CommandGroup)

@@ -100,8 +100,29 @@ def faults(wanted: Declared, real: Real) -> list[str]:
     return found
 
 
+def version_fault(wanted: Declared, index: RealIndex) -> str:
+    """Why the mapping's version can't be right; empty if it can."""
+    change = difference(wanted, index)
+    if index.version > wanted.version:
+        return (
+            f"{index.name} has mapping version {index.version}, the file has {wanted.version}: these files are older "
+            "than what is there"
+        )
+    if change and index.version == wanted.version:
+        said = "; ".join((*change.changed, *(f"{each} is new" for each in change.added)))
+        return f"the mapping differs from that of {index.name}, and both say version {index.version}: raise it ({said})"
+    return ""
+
+
+def confirm(yes: bool) -> None:
+    """Ask whether to go on, unless that was said already."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
+        click.confirm("Carry out the plan?", abort=True)
+
+
 def _blocked(wanted: Declared, real: Real) -> Iterator[str]:
-    alias = wanted.alias
     if real.is_index:
         yield "there is an index of this name where the alias should be; delete it, its documents are in the topic"
     if real.strangers:
@@ -110,20 +131,16 @@ def _blocked(wanted: Declared, real: Real) -> Iterator[str]:
         names = ", ".join(index.name for index in real.behind)
         yield f"the alias stands for several indices, {names}; take it away from all but one"
     for index in real.behind:
-        yield from _unchangeable(wanted, index, f"run `python -m ops search rebuild {alias}`")
+        yield from _unchangeable(wanted, index)
 
 
-def _unchangeable(wanted: Declared, index: RealIndex, remedy: str) -> Iterator[str]:
+def _unchangeable(wanted: Declared, index: RealIndex) -> Iterator[str]:
+    """Why the index can't be made what the file says; nothing if it can."""
+    remedy = f"run `python -m ops search rebuild {wanted.alias}`"
     change = difference(wanted, index)
     _, fixed = settings_difference(wanted, index)
-    if index.version > wanted.version:
-        yield (
-            f"{index.name} has mapping version {index.version}, the file has {wanted.version}: these files are older "
-            "than what is there"
-        )
-    elif change and index.version == wanted.version:
-        said = "; ".join((*change.changed, *(f"{each} is new" for each in change.added)))
-        yield f"the mapping differs from that of {index.name}, and both say version {index.version}: raise it ({said})"
+    if fault := version_fault(wanted, index):
+        yield fault
     elif change.changed:
         yield f"{index.name} can't become what the file says ({'; '.join(change.changed)}): {remedy}"
     if fixed:
@@ -179,10 +196,7 @@ def apply_command(yes: bool) -> None:
             raise click.ClickException("nothing was changed\n" + "\n".join(blocked))
         if all(step.what == "nothing" for step in steps):
             return
-        if not yes:
-            if not sys.stdin.isatty():
-                raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
-            click.confirm("Carry out the plan?", abort=True)
+        confirm(yes)
         done = apply(elasticsearch, declared())
     click.echo(f"done: {len(done)} {'step' if len(done) == 1 else 'steps'}")
 
@@ -200,8 +214,7 @@ def status_command() -> None:
         for wanted in declared():
             real = look(elasticsearch, wanted)
             wrong += faults(wanted, real)
-            rows += [_row(elasticsearch, wanted, index, wanted.alias) for index in real.behind]
-            rows += [_row(elasticsearch, wanted, index, "none") for index in real.others]
+            rows += [_row(elasticsearch, wanted, index) for index in (*real.behind, *real.others)]
     click.echo(settings.elasticsearch_url)
     if rows:
         click.echo(table(("alias", "index", "mapping", "documents", "size", "topic"), rows))
@@ -210,9 +223,10 @@ def status_command() -> None:
     click.echo("every index is as declared")
 
 
-def _row(elasticsearch: Elasticsearch, wanted: Declared, index: RealIndex, alias: str) -> tuple[object, ...]:
+def _row(elasticsearch: Elasticsearch, wanted: Declared, index: RealIndex) -> tuple[object, ...]:
     documents = elasticsearch.count(index=index.name)["count"]
     stats = elasticsearch.indices.stats(index=index.name, metric="store")
     size = stats["_all"]["primaries"]["store"]["size_in_bytes"]
     mapping = f"{index.version} of {wanted.version}"
+    alias = ", ".join(sorted(index.aliases)) or "none"
     return alias, index.name, mapping, f"{documents:,}", f"{size / 1_000_000:.1f} MB", wanted.index.topic.name

@@ -73,6 +73,7 @@ class RealIndex:
     name: str
     mappings: Json
     settings: Mapping[str, str]
+    aliases: frozenset[str]
 
     @property
     def version(self) -> int:
@@ -132,7 +133,7 @@ def look(elasticsearch: Elasticsearch, wanted: Declared) -> Real:
     found = elasticsearch.indices.get(index=f"{wanted.alias}-v*", flat_settings=True).body
     ours = re.compile(rf"{re.escape(wanted.alias)}-v\d+(-\d+)?")
     here = {
-        name: RealIndex(name, each["mappings"], each["settings"])
+        name: RealIndex(name, each["mappings"], each["settings"], frozenset(each["aliases"]))
         for name, each in sorted(found.items())
         if ours.fullmatch(name)
     }

@@ -1,0 +1,389 @@
+"""How does an index get another mapping? A new one is filled from its topic, and then the alias is switched.
+
+Until the switch the new index is behind the alias `<alias>-rebuild`, from then on the old one behind
+`<alias>-replaced`: so it is known what an interrupted rebuild left.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import click
+import jsonschema_rs
+import msgspec
+from elasticsearch import Elasticsearch, NotFoundError, helpers
+
+from connectors.bulk_index import BulkIndex, IndexingError
+from connectors.elasticsearch import client, explained
+from connectors.search_documents import Action, NoDocumentError, action
+from connectors.settings import Settings
+from events.schemas import schema
+from ops.search import confirm, put_template, version_fault
+from ops.search_indices import FILLED_TO, Declared, RealIndex, declared, look, next_name
+from ops.topic_replay import Replay, missing
+
+SECONDS_BETWEEN_WORDS = 2.0
+CLOSE_SECONDS = 1.0
+"""When catching up takes no longer than this, the alias is switched."""
+WATCHED_SECONDS = 3.0
+"""So long an index that a rebuild left is watched: if it grows, the rebuild is still at work."""
+PAGE = 2_000
+REASON_LENGTH = 300
+NAMED = 10
+"""Bad records and missing documents that are named; all are counted."""
+
+Say = Callable[[str], None]
+
+
+class RebuildError(RuntimeError):
+    """The index wasn't rebuilt, and the alias is as it was; the text says why, and what to do."""
+
+
+@dataclass
+class Outcome:
+    """What a rebuild did."""
+
+    index: str
+    records: int = 0
+    bad: int = 0
+    """Records of which there can be no document."""
+    named: list[str] = field(default_factory=list)
+    """The first of them: where, and why."""
+    lost: list[str] = field(default_factory=list)
+    """Ids of documents that only the old index had."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is rebuilt, where, and who is told."""
+
+    settings: Settings
+    elasticsearch: Elasticsearch
+    wanted: Declared
+    say: Say
+
+
+def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: bool = False) -> Outcome:
+    """Fill a new index and switch the alias to it; finish what an interrupted rebuild left after its switch.
+
+    Args:
+        allow_data_loss: whether documents may go that the topic hasn't any more.
+
+    Raises:
+        RebuildError: it can't be done, or not as things are.
+        ElasticsearchError, IndexingError, KafkaError: a server can't be used.
+    """
+    with explained(settings), client(settings) as elasticsearch, ExitStack() as undo:
+        work = Work(settings, elasticsearch, wanted, say)
+        old = replaceable(elasticsearch, wanted)
+        if old.filled_to is not None:
+            say(f"{wanted.alias}: going on with the rebuild into {old.name}, which was interrupted after the switch")
+            return _finish(work, old, Outcome(old.name))
+        _clear_up(work)
+        rebuilding = Rebuilding(work, old)
+        undo.callback(rebuilding.give_up)
+        rebuilding.fill()
+        rebuilding.compare(allow_data_loss)
+        rebuilding.switch()
+        undo.pop_all()
+        rebuilding.close()
+        return _finish(work, replaceable(elasticsearch, wanted), rebuilding.outcome)
+
+
+def replaceable(elasticsearch: Elasticsearch, wanted: Declared) -> RealIndex:
+    """The index behind the alias.
+
+    Raises:
+        RebuildError: there is none, or something else must be mended first.
+    """
+    real = look(elasticsearch, wanted)
+    if not real.behind:
+        raise RebuildError(f"there is no index behind {wanted.alias}: run `python -m ops search apply`, which makes it")
+    if len(real.behind) > 1 or real.strangers:
+        raise RebuildError(f"{wanted.alias} stands for several indices: see `python -m ops search status`")
+    [index] = real.behind
+    if fault := version_fault(wanted, index):
+        raise RebuildError(fault)
+    return index
+
+
+class Rebuilding:
+    """One rebuild up to the switch."""
+
+    def __init__(self, work: Work, old: RealIndex) -> None:
+        """Makes the new index, with nothing in it."""
+        self._elasticsearch, self._wanted, self._say = work.elasticsearch, work.wanted, work.say
+        self._old = old.name
+        self._new = next_name(work.wanted, look(work.elasticsearch, work.wanted))
+        self.outcome = Outcome(self._new)
+        self._replay = Replay(work.settings, work.wanted.index.topic.name)
+        self._filling = _Filling(work, filling_alias(work.wanted), self._replay, self.outcome)
+        put_template(self._elasticsearch, work.wanted)
+        self._elasticsearch.indices.create(
+            index=self._new,
+            aliases={filling_alias(work.wanted): {"is_write_index": True}},
+            settings={"index.refresh_interval": "-1"},  # nobody searches it yet
+        )
+
+    def fill(self) -> None:
+        """Everything that was committed when this began, and what was written meanwhile, until that is little.
+
+        Also until it gets no less: what is left then is caught up with after the switch.
+        """
+        took, before = self._filling.run("filling"), float("inf")
+        while CLOSE_SECONDS < took < 0.8 * before:
+            took, before = self._filling.run("catching up"), took
+
+    def compare(self, allow_data_loss: bool) -> None:
+        """See whether the new index has every document of the old one, in the same version or a newer one.
+
+        Raises:
+            RebuildError: it hasn't, which isn't allowed.
+        """
+        suspects = [each for page in self._pages() for each in self._lacking(page)]
+        # What the job wrote into the old index in the meantime is in the topic, too.
+        self._filling.run("catching up")
+        lost = [
+            document
+            for page in _chunks(iter(suspects))
+            for document, _ in self._lacking(
+                list(self._versions(self._old, [document for document, _ in page]).items())
+            )
+        ]
+        if not lost:
+            self._say(f"{self._wanted.alias}: {self._new} has all that {self._old} has")
+            return
+        some = ", ".join(lost[:NAMED]) + (", …" if len(lost) > NAMED else "")
+        if not allow_data_loss:
+            raise RebuildError(
+                f"{self._old} has {len(lost):,} documents that {self._new} would not have: their records are no "
+                f"longer in {self._wanted.index.topic.name}, or can't be indexed with the new mapping ({some}"
+                f"{self._bad_in_words()}). {self._wanted.alias} is as it was. If they may go, add --allow-data-loss"
+            )
+        self.outcome.lost = lost
+        self._say(f"{self._wanted.alias}: {len(lost):,} documents of {self._old} go: {some}")
+
+    def switch(self) -> None:
+        """From now on everybody reads and writes the new index, from one moment to the next."""
+        alias, indices = self._wanted.alias, self._elasticsearch.indices
+        meta = {**self._wanted.mappings["_meta"], FILLED_TO: _by_text(self._replay.reached())}
+        indices.put_mapping(index=self._new, meta=meta)
+        interval = self._wanted.settings.get("index.refresh_interval")
+        indices.put_settings(index=self._new, settings={"index.refresh_interval": interval})
+        indices.refresh(index=self._new)
+        indices.update_aliases(
+            actions=[
+                {"remove": {"index": self._old, "alias": alias, "must_exist": True}},
+                {"remove": {"index": self._new, "alias": filling_alias(self._wanted), "must_exist": True}},
+                {"add": {"index": self._new, "alias": alias, "is_write_index": True}},
+                {"add": {"index": self._old, "alias": replaced_alias(self._wanted)}},
+            ]
+        )
+        self._say(f"{alias}: switched from {self._old} to {self._new}")
+
+    def give_up(self) -> None:
+        """The alias is as it was, and what was filled goes."""
+        self.close()
+        self._elasticsearch.indices.delete(index=self._new, ignore_unavailable=True)
+        self._say(f"{self._wanted.alias}: given up; the alias stands for {self._old} as before")
+
+    def close(self) -> None:
+        """Give up connections."""
+        self._filling.close()
+        self._replay.__exit__(None, None, None)
+
+    def _pages(self) -> Iterator[Sequence[tuple[str, int]]]:
+        self._elasticsearch.indices.refresh(index=self._old)
+        query = {"query": {"match_all": {}}, "_source": False, "version": True}
+        found = helpers.scan(self._elasticsearch, index=self._old, query=query, size=PAGE)
+        return _chunks((hit["_id"], hit["_version"]) for hit in found)
+
+    def _lacking(self, page: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Those of these documents and versions that the new index has in none as new, and that weren't deleted."""
+        here = self._versions(self._new, [document for document, _ in page])
+        return [
+            (document, version)
+            for document, version in page
+            if here.get(document, -1) < version and document not in self._filling.deleted
+        ]
+
+    def _versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
+        """By id, of those that the index has, searchable or not yet."""
+        if not ids:
+            return {}
+        answer = self._elasticsearch.mget(index=index, ids=ids, source=False)
+        return {each["_id"]: each["_version"] for each in answer["docs"] if each.get("found")}
+
+    def _bad_in_words(self) -> str:
+        return f"; bad records: {'; '.join(self.outcome.named)}" if self.outcome.named else ""
+
+
+class _Filling:
+    """Writes what a topic says to an alias."""
+
+    def __init__(self, work: Work, alias: str, replay: Replay, outcome: Outcome) -> None:
+        self.deleted: set[str] = set()
+        self._alias = alias
+        self._topic = work.wanted.index.topic.name
+        self._good = jsonschema_rs.validator_for(schema(work.wanted.index.topic.event))
+        self._bulk = BulkIndex(work.settings)
+        self._replay = replay
+        self._outcome = outcome
+        self._say = work.say
+
+    def run(self, what: str) -> float:
+        """Up to what is the end of the topic now; how many seconds that took."""
+        ends = self._replay.ends()
+        total, began = missing(self._replay.reached(), ends), time.monotonic()
+        spoken, before = began, self._outcome.records
+        for records in self._replay.read_to(ends):
+            self._write(records)
+            if time.monotonic() - spoken > SECONDS_BETWEEN_WORDS:
+                spoken = time.monotonic()
+                rate = (self._outcome.records - before) / (spoken - began)
+                left = missing(self._replay.reached(), ends)
+                share = f"{100 * (total - left) // total}%"
+                self._say(
+                    f"{what}: {self._outcome.records:,} records ({share}), {rate:,.0f} a second, "
+                    f"about {left / rate:.0f} s to go"
+                )
+        seconds = time.monotonic() - began
+        self._say(f"{what}: {self._outcome.records - before:,} records of {self._topic} in {seconds:.1f} s")
+        return seconds
+
+    def close(self) -> None:
+        self._bulk.close()
+
+    def _write(self, records: Sequence[Any]) -> None:
+        actions, of = [], []
+        for record in records:
+            self._outcome.records += 1
+            try:
+                asked = self._action(record)
+            except (NoDocumentError, msgspec.DecodeError, jsonschema_rs.ValidationError) as error:
+                self._count_bad(record, str(error).partition("\n")[0])
+                continue
+            actions.append(replace(asked, alias=self._alias))
+            of.append(record)
+            (self.deleted.discard if asked.document else self.deleted.add)(asked.id)
+        for record, reason in zip(of, self._bulk.write(actions), strict=True):
+            if reason is not None:
+                self._count_bad(record, reason)
+
+    def _action(self, record: Any) -> Action:
+        """What the job would do, too; raises what is wrong with the record."""
+        if record.value is not None:
+            self._good.validate(msgspec.json.decode(record.value))
+        return action(self._topic, record.key, record.value)
+
+    def _count_bad(self, record: Any, reason: str) -> None:
+        self._outcome.bad += 1
+        if len(self._outcome.named) < NAMED:
+            place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
+            short = reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
+            self._outcome.named.append(f"{place}: {short}")
+
+
+def filling_alias(wanted: Declared) -> str:
+    """Of an index that is being filled."""
+    return f"{wanted.alias}-rebuild"
+
+
+def replaced_alias(wanted: Declared) -> str:
+    """Of an index that is to be deleted."""
+    return f"{wanted.alias}-replaced"
+
+
+def _finish(work: Work, new: RealIndex, outcome: Outcome) -> Outcome:
+    """Catch up with what was written to the old index until the switch, then delete it."""
+    indices, wanted = work.elasticsearch.indices, work.wanted
+    replaced = _names(work.elasticsearch, replaced_alias(wanted))
+    for name in replaced:
+        # Who was writing to it has done so when this returns, and whoever is late is told to try again.
+        indices.add_block(index=name, block="write")
+    begin = {int(number): offset for number, offset in (new.filled_to or {}).items()}
+    with Replay(work.settings, wanted.index.topic.name, begin) as replay:
+        filling = _Filling(work, wanted.alias, replay, outcome)
+        filling.run("catching up after the switch")
+        filling.close()
+    indices.refresh(index=new.name)
+    for name in replaced:
+        indices.delete(index=name)
+        work.say(f"{wanted.alias}: {name} is deleted")
+    # The index's own version stays, also when the file has a newer one by now.
+    meta = {name: value for name, value in new.mappings["_meta"].items() if name != FILLED_TO}
+    indices.put_mapping(index=new.name, meta=meta)
+    return outcome
+
+
+def _clear_up(work: Work) -> None:
+    """Delete what interrupted rebuilds left.
+
+    Raises:
+        RebuildError: one of them isn't interrupted.
+    """
+    elasticsearch, wanted = work.elasticsearch, work.wanted
+    for name in _names(elasticsearch, filling_alias(wanted)):
+        before = _writes(elasticsearch, name)
+        time.sleep(WATCHED_SECONDS)
+        if _writes(elasticsearch, name) != before:
+            raise RebuildError(f"another rebuild is filling {name} at the moment; wait until it has ended")
+        elasticsearch.indices.delete(index=name)
+        work.say(f"{wanted.alias}: {name}, which an interrupted rebuild left, is deleted")
+
+
+def _names(elasticsearch: Elasticsearch, alias: str) -> list[str]:
+    try:
+        return sorted(elasticsearch.indices.get_alias(name=alias).body)
+    except NotFoundError:
+        return []
+
+
+def _writes(elasticsearch: Elasticsearch, index: str) -> int:
+    stats = elasticsearch.indices.stats(index=index, metric="indexing")["_all"]["primaries"]["indexing"]
+    return int(stats["index_total"] + stats["index_failed"] + stats["delete_total"])
+
+
+def _chunks(each: Iterator[Any]) -> Iterator[Sequence[Any]]:
+    while page := list(islice(each, PAGE)):
+        yield page
+
+
+def _by_text(offsets: Mapping[int, int]) -> dict[str, int]:
+    return {str(number): offset for number, offset in offsets.items()}
+
+
+@click.command("rebuild")
+@click.argument("alias", type=click.Choice([each.alias for each in declared()]))
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--allow-data-loss", is_flag=True, help="Documents may go that the topic hasn't any more.")
+def command(alias: str, yes: bool, allow_data_loss: bool) -> None:
+    """Fill a new index from the topic and switch the alias to it.
+
+    Jobs and readers go on meanwhile. Interrupted, it leaves the alias as it was, or goes on the next time.
+    """
+    settings = Settings.from_environment()
+    [wanted] = [each for each in declared() if each.alias == alias]
+    try:
+        with explained(settings), client(settings) as elasticsearch:
+            old = replaceable(elasticsearch, wanted)
+            documents = elasticsearch.count(index=old.name)["count"]
+            click.echo(
+                f"{alias}: {old.name} (mapping version {old.version}, {documents:,} documents) is replaced by a new "
+                f"index with mapping version {wanted.version}, filled from {wanted.index.topic.name}"
+            )
+        confirm(yes)
+        began = time.monotonic()
+        outcome = rebuild(settings, wanted, click.echo, allow_data_loss=allow_data_loss)
+    except (RebuildError, IndexingError, LookupError) as error:
+        raise click.ClickException(str(error)) from error
+    for each in outcome.named:
+        click.echo(f"bad record: {each}")
+    if outcome.bad:
+        click.echo(f"{outcome.bad:,} bad records have no document; the first are named above")
+    click.echo(
+        f"done: {alias} is {outcome.index}, from {outcome.records:,} records in {time.monotonic() - began:.0f} s"
+    )

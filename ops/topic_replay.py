@@ -1,0 +1,83 @@
+"""How is a topic read from the beginning, to an end that moves on? In stretches, of what is committed."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
+
+from connectors.settings import Settings
+from ops.command_group import connecting_to_kafka
+
+BATCH_RECORDS = 5_000
+SILENT_SECONDS = 30
+"""Longest wait for the next records."""
+
+
+class Replay:
+    """Remembers how far it has read; commits nothing."""
+
+    def __init__(self, settings: Settings, topic: str, begin: Mapping[int, int] | None = None) -> None:
+        """At the first records that there are, or at these offsets by partition.
+
+        Raises:
+            LookupError: there is no such topic.
+            ConnectionError: no broker answers.
+        """
+        with connecting_to_kafka(settings) as options:
+            self._consumer = KafkaConsumer(
+                **options,
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                auto_offset_reset="earliest",  # where retention has taken what was to come next
+                max_poll_records=BATCH_RECORDS,
+            )
+        self._topic = topic
+        self._partitions = sorted(
+            TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic) or ()
+        )
+        if not self._partitions:
+            self._consumer.close()
+            raise LookupError(f"there is no topic {topic!r} at {settings.kafka_bootstrap_servers}")
+        self._consumer.assign(self._partitions)
+        first = self._consumer.beginning_offsets(self._partitions)
+        for each in self._partitions:
+            self._consumer.seek(each, max(first[each], (begin or {}).get(each.partition, 0)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def reached(self) -> dict[int, int]:
+        """The next offset of each partition."""
+        return {each.partition: self._consumer.position(each) for each in self._partitions}
+
+    def ends(self) -> dict[int, int]:
+        """What is committed now ends before these offsets."""
+        return {each.partition: end for each, end in self._consumer.end_offsets(self._partitions).items()}
+
+    def read_to(self, ends: Mapping[int, int]) -> Iterator[Sequence[Any]]:
+        """Batches of records, in the order of each partition, until all before these offsets were handed out.
+
+        Raises:
+            KafkaTimeoutError: nothing comes any more, though it should.
+        """
+        deadline = time.monotonic() + SILENT_SECONDS
+        while missing(self.reached(), ends):
+            records = [each for batch in self._consumer.poll(timeout_ms=500).values() for each in batch]
+            if records:
+                yield records
+                deadline = time.monotonic() + SILENT_SECONDS
+            elif time.monotonic() > deadline:
+                raise KafkaTimeoutError(f"{self._topic} can't be read to its end: nothing came for {SILENT_SECONDS} s")
+
+
+def missing(reached: Mapping[int, int], ends: Mapping[int, int]) -> int:
+    """How many offsets are still to be read; each transaction takes up one or two."""
+    return sum(max(0, end - reached[number]) for number, end in ends.items())

@@ -1,0 +1,394 @@
+"""`ops search rebuild` with a real Kafka and a real Elasticsearch, and with somebody who writes all along."""
+
+import copy
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from elasticsearch import Elasticsearch, helpers
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from connectors.bulk_index import BulkIndex
+from connectors.elasticsearch import client as make_client
+from connectors.search_documents import action
+from connectors.settings import Settings
+from connectors.topics import ENRICHED_ORDERS
+from events import EnrichedOrder
+from local.stack.supervisor import Stack
+from ops import topics as topic_operations
+from ops.__main__ import main
+from ops.search import apply, faults
+from ops.search_indices import Declared, declared, look
+from ops.search_rebuild import Outcome, RebuildError, Rebuilding, Work, rebuild, replaceable
+from tests.builders import enriched_line, enriched_order
+from tests.e2e.conftest import environment_on_free_ports
+from tests.e2e.deployment import wait_for
+
+ORDERS = declared()[0]
+PARTITIONS = [TopicPartition(ENRICHED_ORDERS.name, number) for number in range(ENRICHED_ORDERS.partitions)]
+DEADLINE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def settings() -> Iterator[Settings]:
+    """A stack of Kafka and Elasticsearch alone, since a rebuild reads all of a topic."""
+    folder = Path(tempfile.mkdtemp(prefix="millrace-rebuild-"))
+    folder.chmod(0o755)
+    running = Stack.from_environment(environment_on_free_ports(folder / "stack"))
+    try:
+        running.up(["kafka", "elasticsearch"])
+        topic_operations.apply(running.setup.settings, [ENRICHED_ORDERS])
+        yield running.setup.settings
+    finally:
+        running.down()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Elasticsearch]:
+    """Of an Elasticsearch with `orders` as declared, and nothing in it or in the topic."""
+    with make_client(settings) as elasticsearch:
+        for index in elasticsearch.indices.get(index="*"):
+            elasticsearch.indices.delete(index=index)
+        admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+        admin.delete_records(dict.fromkeys(PARTITIONS, -1))
+        admin.close()
+        apply(elasticsearch, [ORDERS])
+        yield elasticsearch
+
+
+@contextmanager
+def producing(settings: Settings, **options: Any) -> Iterator[KafkaProducer]:
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, linger_ms=5, **options)
+    try:
+        yield producer
+    finally:
+        producer.close()
+
+
+def send(producer: KafkaProducer, order: EnrichedOrder) -> None:
+    producer.send(ENRICHED_ORDERS.name, key=order.order_id.encode(), value=msgspec.json.encode(order))
+
+
+def publish(settings: Settings, orders: Sequence[EnrichedOrder]) -> None:
+    with producing(settings) as producer:
+        for order in orders:
+            send(producer, order)
+
+
+class Job:
+    """What `search_index` does, without a cluster: everything that is committed, through the alias."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._bulk = BulkIndex(settings)
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap_servers, isolation_level="read_committed"
+        )
+        self._consumer.assign(PARTITIONS)
+        self._consumer.seek_to_beginning()
+
+    def catch_up(self) -> None:
+        """To the end as it is now."""
+        ends = self._consumer.end_offsets(PARTITIONS)
+        while any(self._consumer.position(each) < end for each, end in ends.items()):
+            self.step()
+
+    def step(self) -> None:
+        """Some more records, if there are any."""
+        records = [each for batch in self._consumer.poll(timeout_ms=50).values() for each in batch]
+        assert not any(self._bulk.write([action(each.topic, each.key, each.value) for each in records]))
+
+    def close(self) -> None:
+        self._bulk.close()
+        self._consumer.close()
+
+
+def run_job(settings: Settings) -> None:
+    job = Job(settings)
+    job.catch_up()
+    job.close()
+
+
+def with_words(declaration: Declared = ORDERS) -> Declared:
+    """Version 2 of the mapping, for which documents must be indexed anew."""
+    template = copy.deepcopy(dict(declaration.template))
+    template["template"]["mappings"]["_meta"]["version"] = 2
+    template["template"]["mappings"]["properties"]["customer_tier"] = {"type": "text"}
+    return replace(declaration, template=template)
+
+
+def documents(client: Elasticsearch, index: str = "orders") -> dict[str, tuple[int, Any]]:
+    """Version and content by id."""
+    client.indices.refresh(index=index)
+    hits = helpers.scan(client, index=index, query={"query": {"match_all": {}}, "version": True})
+    return {hit["_id"]: (hit["_version"], hit["_source"]) for hit in hits}
+
+
+def indices(client: Elasticsearch) -> dict[str, set[str]]:
+    return {name: set(each["aliases"]) for name, each in client.indices.get_alias(index="*").items()}
+
+
+def on_the_wire(order: EnrichedOrder) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(order))
+
+
+def expected(orders: Sequence[EnrichedOrder]) -> dict[str, tuple[int, Any]]:
+    newest = {order.order_id: order for order in sorted(orders, key=lambda order: order.revision)}
+    return {name: (order.revision, on_the_wire(order)) for name, order in newest.items()}
+
+
+def silent(_: str) -> None:
+    """Nobody listens."""
+
+
+def test_the_new_index_has_the_same_documents_and_what_was_never_committed_is_in_none(
+    settings: Settings, client: Elasticsearch
+) -> None:
+    orders = [enriched_order(f"o{number}", revision=1) for number in range(3000)]
+    orders += [enriched_order(f"o{number}", revision=2, customer_name="Grace") for number in range(0, 3000, 3)]
+    publish(settings, [*orders, *orders[:500]])
+    with producing(settings, transactional_id="never") as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        send(producer, enriched_order("never"))
+        producer.flush()
+        producer.abort_transaction()
+    run_job(settings)
+    before = documents(client)
+    said: list[str] = []
+
+    outcome = rebuild(settings, with_words(), said.append)
+
+    assert documents(client) == before == expected(orders)
+    assert indices(client) == {"orders-v2": {"orders"}}
+    assert outcome == Outcome("orders-v2", records=4500)
+    assert any(each.startswith("filling: 4,500 records of enriched-orders in ") for each in said)
+    [index] = look(client, with_words()).behind
+    assert (index.version, index.filled_to, faults(with_words(), look(client, with_words()))) == (2, None, [])
+    assert client.count(index="orders", query={"match": {"customer_tier": "STANDARD"}})["count"] == 3000
+
+
+def test_deletions_are_done_and_bad_records_are_counted_and_named(settings: Settings, client: Elasticsearch) -> None:
+    publish(settings, [enriched_order("o1"), enriched_order("o2")])
+    with producing(settings) as producer:
+        producer.send(ENRICHED_ORDERS.name, key=b"o1", value=None)
+        producer.send(ENRICHED_ORDERS.name, key=b"o3", value=b"no JSON", partition=0).get()
+        wrong = on_the_wire(enriched_order("o4")) | {"currency": "euro"}
+        producer.send(ENRICHED_ORDERS.name, key=b"o4", value=msgspec.json.encode(wrong), partition=1).get()
+        # No schema says how long such a word may be; Elasticsearch does.
+        send(producer, enriched_order("o5", missing=("x" * 40_000,)))
+
+    outcome = rebuild(settings, with_words(), silent)
+
+    assert documents(client).keys() == {"o2"}
+    assert (outcome.records, outcome.bad) == (6, 3)
+    places = sorted(each.partition(":")[0] for each in outcome.named)
+    assert places[0].startswith("enriched-orders, partition 0, offset ")
+    assert any("JSON is malformed" in each for each in outcome.named)
+    assert any('"euro" does not match' in each for each in outcome.named)
+    assert any("failed to parse field [missing]" in each for each in outcome.named)
+
+
+def test_nothing_that_is_written_all_along_is_lost_and_readers_never_see_less_than_there_was(
+    settings: Settings, client: Elasticsearch
+) -> None:
+    begun_with = [enriched_order(f"o{number}") for number in range(1000)]
+    publish(settings, begun_with)
+    run_job(settings)
+    client.indices.refresh(index="orders")
+    sent: list[EnrichedOrder] = []
+    fewest: list[int] = []
+    ended = threading.Event()
+
+    def produce() -> None:
+        with producing(settings) as producer:
+            number = 0
+            while not ended.wait(0.002):
+                number += 1
+                # New orders, and newer revisions of those that were there.
+                sent.append(enriched_order(f"o{number % 1500}", revision=2 + number // 1500))
+                send(producer, sent[-1])
+
+    def index() -> None:
+        job = Job(settings)
+        while not ended.is_set():
+            job.step()
+        job.catch_up()
+        job.close()
+
+    def read() -> None:
+        with make_client(settings) as reader:
+            while not ended.wait(0.02):
+                fewest.append(reader.count(index="orders")["count"])
+
+    # WHEN the index is rebuilt twice in the midst of it
+    with running(produce, read), running(index):
+        wait_for("some orders", lambda: len(sent) > 300)
+        rebuild(settings, with_words(), silent)
+        count = len(sent)
+        wait_for("more orders", lambda: len(sent) > count + 300)
+        rebuild(settings, with_words(), silent)
+        ended.set()
+
+    assert documents(client) == expected([*begun_with, *sent])
+    assert indices(client) == {"orders-v2-2": {"orders"}}
+    assert min(fewest) >= len(begun_with)
+
+
+@contextmanager
+def running(*targets: Callable[[], None]) -> Iterator[None]:
+    """Threads that end with the block, once they are told to; what goes wrong in one is raised."""
+    wrong: list[BaseException] = []
+
+    def guarded(target: Callable[[], None]) -> None:
+        try:
+            target()
+        except BaseException as error:  # noqa: BLE001
+            wrong.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(target,)) for target in targets]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join(DEADLINE_SECONDS)
+    assert not wrong, wrong
+
+
+def test_who_is_interrupted_while_filling_leaves_everything_as_it_was(
+    settings: Settings, client: Elasticsearch
+) -> None:
+    orders = [enriched_order(f"o{number}") for number in range(100)]
+    publish(settings, orders)
+    run_job(settings)
+
+    def interrupt(text: str) -> None:
+        if text.startswith("filling"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(settings, with_words(), interrupt)
+
+    assert indices(client) == {"orders-v1": {"orders"}}
+    assert documents(client) == expected(orders)
+
+
+def filled(settings: Settings, client: Elasticsearch) -> Rebuilding:
+    """A rebuild just before its switch."""
+    work = Work(settings, client, with_words(), silent)
+    rebuilding = Rebuilding(work, replaceable(client, with_words()))
+    rebuilding.fill()
+    rebuilding.compare(allow_data_loss=False)
+    return rebuilding
+
+
+def test_what_a_rebuild_left_that_was_killed_before_its_switch_is_cleared_up_by_the_next(
+    settings: Settings, client: Elasticsearch
+) -> None:
+    publish(settings, [enriched_order("o1")])
+    run_job(settings)
+    filled(settings, client).close()
+    assert indices(client) == {"orders-v1": {"orders"}, "orders-v2": {"orders-rebuild"}}
+
+    rebuild(settings, with_words(), silent)
+
+    assert indices(client) == {"orders-v2": {"orders"}}
+    assert documents(client).keys() == {"o1"}
+
+
+def test_a_rebuild_that_was_killed_after_its_switch_is_told_and_goes_on_from_there(
+    settings: Settings, client: Elasticsearch
+) -> None:
+    publish(settings, [enriched_order("o1")])
+    run_job(settings)
+    rebuilding = filled(settings, client)
+    publish(settings, [enriched_order("o2")])
+    run_job(settings)  # into the old index, which is the alias's for a last moment
+    rebuilding.switch()
+    rebuilding.close()
+    told = faults(with_words(), look(client, with_words()))
+
+    outcome = rebuild(settings, with_words(), silent)
+
+    assert "was interrupted after the switch" in told[0]
+    assert documents(client).keys() == {"o1", "o2"}
+    assert (outcome.index, outcome.records) == ("orders-v2", 1)
+    assert indices(client) == {"orders-v2": {"orders"}}
+    assert faults(with_words(), look(client, with_words())) == []
+
+
+def test_documents_that_the_topic_has_no_longer_go_only_when_that_is_allowed(
+    settings: Settings, client: Elasticsearch
+) -> None:
+    publish(settings, [enriched_order("old"), enriched_order("kept")])
+    run_job(settings)
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin.delete_records(dict.fromkeys(PARTITIONS, -1))
+    admin.close()
+    publish(settings, [enriched_order("kept")])
+
+    with pytest.raises(RebuildError, match=r"orders-v1 has 1 documents .* \(old\).* add --allow-data-loss"):
+        rebuild(settings, with_words(), silent)
+    before = documents(client).keys()
+    outcome = rebuild(settings, with_words(), silent, allow_data_loss=True)
+
+    assert before == {"old", "kept"}
+    assert documents(client).keys() == {"kept"}
+    assert outcome.lost == ["old"]
+
+
+def test_two_rebuilds_do_not_fill_at_the_same_time(settings: Settings, client: Elasticsearch) -> None:
+    publish(settings, [enriched_order("o1")])
+    other = filled(settings, client)
+    ended = threading.Event()
+
+    def keep_filling() -> None:
+        version = 1
+        while not ended.wait(0.05):
+            version += 1
+            client.index(
+                index="orders-rebuild",
+                id="o1",
+                document=on_the_wire(enriched_order("o1")),
+                version=version,
+                version_type="external",
+            )
+
+    with running(keep_filling):
+        with pytest.raises(RebuildError, match="another rebuild is filling orders-v2"):
+            rebuild(settings, with_words(), silent)
+        ended.set()
+    other.give_up()
+
+    assert indices(client) == {"orders-v1": {"orders"}}
+
+
+def test_the_command_shows_what_it_will_do_and_names_bad_records(
+    settings: Settings, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(settings, [enriched_order("o1", lines=(enriched_line(), enriched_line(2, "p2")))])
+    with producing(settings) as producer:
+        producer.send(ENRICHED_ORDERS.name, key=b"o2", value=b"{", partition=2)
+    for name, value in settings.as_variables().items():
+        monkeypatch.setenv(name, value)
+
+    asked = CliRunner().invoke(main, ["search", "rebuild", "orders"])
+    done = CliRunner().invoke(main, ["search", "rebuild", "orders", "--yes"])
+    client.indices.delete(index="orders-v1-2")
+    without = CliRunner().invoke(main, ["search", "rebuild", "orders", "--yes"])
+
+    assert (asked.exit_code, "run it again with --yes" in asked.output) == (1, True)
+    assert "orders: orders-v1 (mapping version 1, 0 documents) is replaced by a new index" in done.output
+    assert "bad record: enriched-orders, partition 2, offset " in done.output
+    assert "done: orders is orders-v1-2, from 2 records" in done.output
+    assert without.exit_code == 1
+    assert "run `python -m ops search apply`" in without.output
