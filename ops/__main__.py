@@ -8,6 +8,7 @@ from ops import (
     jobs,
     pipelines,
     search,
+    search_find,
     search_rebuild,
     submit,
     warehouse,
@@ -21,6 +22,7 @@ from ops.topics import topics
 
 warehouse.group.add_command(warehouse_checks.command)
 search.group.add_command(search_rebuild.command)
+search.group.add_command(search_find.command)
 
 
 @click.group(cls=CommandGroup)

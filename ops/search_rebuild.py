@@ -21,6 +21,7 @@ from connectors.elasticsearch import client, explained
 from connectors.search_documents import Action, NoDocumentError, action
 from connectors.settings import Settings
 from events.schemas import schema
+from ops.masking import shown
 from ops.search import confirm, put_template, version_fault
 from ops.search_indices import FILLED_TO, Declared, RealIndex, declared, look, next_name
 from ops.topic_replay import Replay, missing
@@ -284,7 +285,7 @@ class _Filling:
         if len(self._outcome.named) < NAMED:
             place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
             short = reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
-            self._outcome.named.append(f"{place}: {short}")
+            self._outcome.named.append(f"{place}: {shown(short)}")
 
 
 def filling_alias(wanted: Declared) -> str:

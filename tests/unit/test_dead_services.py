@@ -31,7 +31,11 @@ SERVICES = {
         ["submit fraud_detection", "jobs list", "jobs cancel a", "jobs savepoint a"],
     ),
     "PostgreSQL": ("MILLRACE_WAREHOUSE_URL", "postgresql://{}/warehouse", ["warehouse status", "warehouse migrate"]),
-    "Elasticsearch": ("MILLRACE_ELASTICSEARCH_URL", "http://{}", ["search apply --yes", "search status", "search rebuild orders --yes"]),
+    "Elasticsearch": (
+        "MILLRACE_ELASTICSEARCH_URL",
+        "http://{}",
+        ["search apply --yes", "search status", "search rebuild orders --yes", "search find"],
+    ),
 }
 """Variable and its form by what a message calls the service, and the commands that need it first."""
 CASES = [(service, command) for service, (_, _, commands) in SERVICES.items() for command in commands]

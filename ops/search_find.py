@@ -1,0 +1,222 @@
+"""What is in the search index? The few questions that one asks first, answered at the terminal."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+from elasticsearch import Elasticsearch, NotFoundError
+
+from connectors.elasticsearch import client, explained
+from connectors.settings import Settings
+from ops.masking import shown
+from ops.moments import in_words
+from ops.tables import table
+
+Query = dict[str, Any]
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How an alias is asked, and how its documents are told."""
+
+    alias: str
+    ids: tuple[str, ...]
+    """Fields in which a word is looked for as it is."""
+    texts: tuple[str, ...]
+    """Fields in whose text words are looked for."""
+    nested: tuple[str, tuple[str, ...], tuple[str, ...]]
+    """A list inside of each document, with its ids and texts."""
+    columns: Mapping[str, Callable[[Document], str]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is looked for; everything that is given must hold."""
+
+    words: str = ""
+    card: str = ""
+    customer: str = ""
+    order: str = ""
+    rule: str = ""
+    today: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """Documents of one alias, the newest first."""
+
+    kind: Kind
+    total: int
+    """How many there are, also beyond those that were asked for."""
+    documents: tuple[Document, ...]
+
+
+class NoIndexError(LookupError):
+    """There is nothing to search; the text says what to do."""
+
+
+ORDERS = Kind(
+    alias="orders",
+    ids=("order_id", "customer_id", "event_id"),
+    texts=("customer_name",),
+    nested=("lines", ("product_id", "category"), ("name",)),
+    columns={
+        "order": lambda it: it["order_id"],
+        "placed": lambda it: in_words(it["event_time"]),
+        "customer": lambda it: it["customer_id"],
+        "name": lambda it: it["customer_name"] or "–",
+        "total": lambda it: _money(it["total_minor"], it["currency"]),
+        "lines": lambda it: ", ".join(map(_line, it["lines"])),
+    },
+)
+ALERTS = Kind(
+    alias="fraud-alerts",
+    ids=("card_id", "customer_id", "payment_id", "payments", "case_id", "event_id"),
+    texts=(),
+    nested=("rules", ("rule",), ("reason",)),
+    columns={
+        "card": lambda it: it["card_id"],
+        "time": lambda it: in_words(it["event_time"]),
+        "case": lambda it: it["event_type"].removeprefix("fraud_alert."),
+        "score": lambda it: str(it["score"]),
+        "rules": lambda it: ", ".join(each["rule"] for each in it["rules"]),
+        "payments": lambda it: str(it["payment_count"]),
+        "amount": lambda it: _money(it["amount_minor"], it["currency"]),
+    },
+)
+KINDS = (ORDERS, ALERTS)
+
+
+def find(elasticsearch: Elasticsearch, asked: Asked, limit: int) -> list[Found]:
+    """Documents of every alias that can have what is asked for.
+
+    Raises:
+        NoIndexError: an alias isn't there.
+    """
+    found = []
+    for kind in _kinds(asked):
+        query = {"bool": {"filter": list(_conditions(kind, asked))}}
+        order: list[Any] = [{"event_time": "desc"}, {kind.ids[0]: "asc"}]
+        answer = _search(elasticsearch, kind, query=query, sort=order, size=limit, track_total_hits=True)
+        documents = tuple(hit["_source"] for hit in answer["hits"]["hits"])
+        found.append(Found(kind, answer["hits"]["total"]["value"], documents))
+    return found
+
+
+def alerts_by_rule(elasticsearch: Elasticsearch, asked: Asked, limit: int) -> list[tuple[str, int, int]]:
+    """Each rule with how many alerts name it and of how many cards, the most frequent first.
+
+    Raises:
+        NoIndexError: the alias isn't there.
+    """
+    cards = {"cards": {"cardinality": {"field": "card_id"}}}
+    rules = {"terms": {"field": "rules.rule", "size": limit}, "aggs": {"alerts": {"reverse_nested": {}, "aggs": cards}}}
+    nested = {"rules": {"nested": {"path": "rules"}, "aggs": {"rules": rules}}}
+    query = {"bool": {"filter": list(_conditions(ALERTS, asked))}}
+    answer = _search(elasticsearch, ALERTS, query=query, size=0, aggs=nested)
+    buckets = answer["aggregations"]["rules"]["rules"]["buckets"]
+    return [(each["key"], each["alerts"]["doc_count"], each["alerts"]["cards"]["value"]) for each in buckets]
+
+
+def _kinds(asked: Asked) -> tuple[Kind, ...]:
+    if asked.order:
+        return (ORDERS,)
+    return (ALERTS,) if asked.card or asked.rule else KINDS
+
+
+def _conditions(kind: Kind, asked: Asked) -> Iterator[Query]:
+    for name, value in (("card_id", asked.card), ("customer_id", asked.customer), ("order_id", asked.order)):
+        if value:
+            yield {"term": {name: value}}
+    if asked.rule:
+        yield {"nested": {"path": "rules", "query": {"term": {"rules.rule": asked.rule}}}}
+    if asked.today:
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        yield {"range": {"event_time": {"gte": round(midnight.timestamp() * 1000)}}}
+    if asked.words:
+        path, ids, texts = kind.nested
+        inside = _anywhere([f"{path}.{each}" for each in ids], [f"{path}.{each}" for each in texts], asked.words)
+        own = _anywhere(kind.ids, kind.texts, asked.words)
+        yield {"bool": {"should": [*own, {"nested": {"path": path, "query": {"bool": {"should": inside}}}}]}}
+
+
+def _anywhere(ids: Sequence[str], texts: Sequence[str], words: str) -> list[Query]:
+    """One of the ids as a whole, or all words in one of the texts."""
+    return [
+        *({"term": {each: words}} for each in ids),
+        *({"match": {each: {"query": words, "operator": "and"}}} for each in texts),
+    ]
+
+
+def _search(elasticsearch: Elasticsearch, kind: Kind, **request: Any) -> Any:
+    try:
+        return elasticsearch.search(index=kind.alias, **request)
+    except NotFoundError as error:
+        raise NoIndexError(f"there is no index {kind.alias}: run `python -m ops search apply` first") from error
+
+
+def _line(line: Document) -> str:
+    return f"{line['quantity']} × {line['name'] or line['product_id']}"
+
+
+def _money(minor: int, currency: str) -> str:
+    """Of a currency with two digits after the point, as those of the base currency and the shop have."""
+    return f"{minor / 100:,.2f} {currency}"
+
+
+@click.command("find")
+@click.argument("words", nargs=-1)
+@click.option("--card", default="", metavar="ID", help="Alerts of this card.")
+@click.option("--customer", default="", metavar="ID", help="Orders and alerts of this customer.")
+@click.option("--order", default="", metavar="ID", help="This order.")
+@click.option("--rule", default="", metavar="NAME", help="Alerts that name this rule.")
+@click.option("--today", is_flag=True, help="Of today alone, in UTC.")
+@click.option("--by-rule", is_flag=True, help="Count alerts by rule instead.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Documents of each kind.")
+@click.option("--json", "as_json", is_flag=True, help="A document a line, as it is.")
+def command(words: tuple[str, ...], by_rule: bool, limit: int, as_json: bool, **asked: Any) -> None:
+    """Find orders and fraud alerts, the newest first.
+
+    WORDS are a name, the words of a product or of a rule's reason, or any id. Everything that is given must hold.
+    """
+    settings = Settings.from_environment()
+    looked_for = Asked(words=" ".join(words), **asked)
+    try:
+        with explained(settings), client(settings) as elasticsearch:
+            if by_rule:
+                _tell_rules(alerts_by_rule(elasticsearch, looked_for, limit), as_json)
+            else:
+                _tell(find(elasticsearch, looked_for, limit), as_json)
+    except NoIndexError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _tell(found: Sequence[Found], as_json: bool) -> None:
+    if as_json:
+        for each in found:
+            for document in each.documents:
+                click.echo(msgspec.json.encode({"index": each.kind.alias, **document}))
+        return
+    for each in found:
+        if each.documents:
+            more = f", the newest {len(each.documents):,} are shown" if each.total > len(each.documents) else ""
+            click.echo(f"{each.kind.alias}: {each.total:,} found{more}")
+            rows = [[shown(cell(document)) for cell in each.kind.columns.values()] for document in each.documents]
+            click.echo(table(list(each.kind.columns), rows))
+    if not any(each.documents for each in found):
+        click.echo(f"nothing found in {' and '.join(each.kind.alias for each in found)}")
+
+
+def _tell_rules(rules: Sequence[tuple[str, int, int]], as_json: bool) -> None:
+    if as_json:
+        for rule, alerts, cards in rules:
+            click.echo(msgspec.json.encode({"rule": rule, "alerts": alerts, "cards": cards}))
+    elif rules:
+        rows = [(shown(rule), f"{alerts:,}", f"{cards:,}") for rule, alerts, cards in rules]
+        click.echo(table(("rule", "alerts", "cards"), rows))
+    else:
+        click.echo("nothing found in fraud-alerts")

@@ -1,0 +1,138 @@
+"""`ops search find` against a real Elasticsearch with a few orders and alerts."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+from elasticsearch import Elasticsearch
+
+from connectors.search_documents import action
+from events import BrokenRule
+from local.stack.supervisor import Stack
+from ops.__main__ import main
+from ops.search import apply
+from ops.search_indices import declared
+from tests.builders import enriched_line, enriched_order, fraud_alert
+
+Find = Callable[..., Result]
+
+
+def rules(*names: str) -> tuple[BrokenRule, ...]:
+    return tuple(BrokenRule(rule=name, score=50, reason=f"because of {name.replace('_', ' ')}") for name in names)
+
+
+@pytest.fixture
+def run(elasticsearch: Stack, monkeypatch: pytest.MonkeyPatch) -> Find:
+    monkeypatch.setenv("MILLRACE_ELASTICSEARCH_URL", elasticsearch.setup.settings.elasticsearch_url)
+    return lambda *arguments: CliRunner().invoke(main, ["search", "find", *arguments])
+
+
+@pytest.fixture
+def found(search_client: Elasticsearch, run: Find) -> Find:
+    """What the command prints with four orders and four alerts in the index."""
+    apply(search_client, declared())
+    now = datetime.now(UTC).isoformat()
+    lamp = (enriched_line(1, "p7", name="A green desk lamp", category="lamps"),)
+    events = [
+        enriched_order("o1", at="12:00:00", customer_id="u1", customer_name="Ada Lovelace"),
+        enriched_order("o2", at="12:00:01", customer_id="u1", customer_name="Ada Lovelace", lines=lamp),
+        enriched_order("o3", at="12:00:02", customer_id="u2", customer_name=None),
+        enriched_order("o4", at=now, customer_id="u3", customer_name="Ada\x1b[2J Byron"),
+        fraud_alert("a1", at="12:00:00", card_id="c1", rules=rules("many_payments"), customer_id="u1"),
+        fraud_alert("a2", at="12:00:01", card_id="c1", rules=rules("new_device", "far_away"), customer_id="u1"),
+        fraud_alert("a3", at=now, card_id="c2", rules=rules("many_payments")),
+        fraud_alert("a4", at=now, card_id="c2", rules=rules("many_payments")),
+    ]
+    topics = {"enriched_order": "enriched-orders"}
+    lines = [action(topics.get(e.event_type, "fraud-alerts"), None, msgspec.json.encode(e)).lines() for e in events]
+    assert not search_client.bulk(operations=lines, refresh=True)["errors"]
+    return run
+
+
+def ids(result: Result) -> list[str]:
+    """Of the documents that `--json` tells, in their order."""
+    assert result.exit_code == 0, result.output
+    documents = map(json.loads, result.output.splitlines())
+    return [each["order_id"] if each["index"] == "orders" else each["event_id"] for each in documents]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (["--card", "c1"], ["a2", "a1"]),
+        (["--customer", "u1"], ["o2", "o1", "a2", "a1"]),
+        (["--order", "o3"], ["o3"]),
+        (["--rule", "far_away"], ["a2"]),
+        (["--rule", "many_payments", "--today"], ["a3", "a4"]),
+        (["ada", "lovelace"], ["o2", "o1"]),
+        (["desk", "lamp"], ["o2"]),
+        (["p7"], ["o2"]),
+        (["device"], ["a2"]),
+        (["c2", "--today"], ["a3", "a4"]),
+        (["--customer", "u1", "lamp"], ["o2"]),
+        (["--card", "c1", "--limit", "1"], ["a2"]),
+    ],
+    ids=" ".join,
+)
+def test_what_is_asked_for_is_found_the_newest_first(found: Find, asked: list[str], expected: list[str]) -> None:
+    result = ids(found(*asked, "--json"))
+
+    assert sorted(result) == sorted(expected) if "--today" in asked else result == expected
+
+
+def test_what_is_found_stands_in_aligned_tables(found: Find) -> None:
+    result = found("--customer", "u1")
+
+    assert result.output.splitlines() == [
+        "orders: 2 found",
+        "order  placed                   customer  name          total      lines",
+        "o2     2026-03-01 12:00:01 UTC  u1        Ada Lovelace  40.00 EUR  2 × A green desk lamp",
+        "o1     2026-03-01 12:00:00 UTC  u1        Ada Lovelace  40.00 EUR  2 × A book",
+        "fraud-alerts: 2 found",
+        "card  time                     case    score  rules                 payments  amount",
+        "c1    2026-03-01 12:00:01 UTC  opened  50     new_device, far_away  1         40.00 EUR",
+        "c1    2026-03-01 12:00:00 UTC  opened  50     many_payments         1         40.00 EUR",
+    ]
+
+
+def test_what_is_left_out_is_told_and_an_unknown_name_is_a_dash(found: Find) -> None:
+    limited, nameless = found("--limit", "2"), found("--order", "o3")
+
+    assert "orders: 4 found, the newest 2 are shown" in limited.output
+    assert nameless.output.splitlines()[2].split()[5:7] == ["–", "40.00"]
+
+
+def test_alerts_are_counted_by_rule_and_by_card(found: Find) -> None:
+    counted, today = found("--by-rule"), found("--by-rule", "--today", "--json")
+
+    assert [line.split() for line in counted.output.splitlines()] == [
+        ["rule", "alerts", "cards"],
+        ["many_payments", "3", "2"],
+        ["far_away", "1", "1"],
+        ["new_device", "1", "1"],
+    ]
+    assert json.loads(today.output) == {"rule": "many_payments", "alerts": 2, "cards": 1}
+
+
+def test_what_a_customer_calls_himself_does_not_move_the_cursor(found: Find) -> None:
+    assert "\x1b" not in found("--customer", "u3").output
+
+
+def test_nothing_found_says_so(found: Find) -> None:
+    nothing, no_rule = found("--card", "c9"), found("--card", "c9", "--by-rule")
+
+    assert (nothing.exit_code, nothing.output) == (0, "nothing found in fraud-alerts\n")
+    assert (no_rule.exit_code, no_rule.output) == (0, "nothing found in fraud-alerts\n")
+
+
+@pytest.mark.usefixtures("search_client")
+def test_without_an_index_it_says_what_to_run_first(run: Find) -> None:
+    result = run("--card", "c1")
+
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: there is no index fraud-alerts: run `python -m ops search apply` first\n",
+    )
