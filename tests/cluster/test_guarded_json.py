@@ -243,7 +243,7 @@ def read(
 ) -> list[Row]:
     """Every row of a table in the order of the records, its data columns as text."""
     as_text = ", ".join(f"CAST({name} AS STRING) AS {name}" for name in columns)
-    guards = ", error, payload" if table == "events" else ""
+    guards = ", error, payload" if table.startswith("events") else ""
     rows = collect(environment.execute_sql(f"SELECT {as_text}{guards}, source_offset FROM {table}"))
     return sorted(rows, key=lambda row: row["source_offset"])
 
@@ -290,6 +290,19 @@ def test_a_tombstone_is_neither_a_row_nor_an_error(table_environment: StreamTabl
     rows = read(table_environment)
 
     assert [(row["source_offset"], row["id"], row["error"]) for row in rows] == [(1, "a", None)]
+
+
+def test_a_tombstone_that_is_asked_for_is_a_row_of_nulls(
+    table_environment: StreamTableEnvironment, tmp_path: Path
+) -> None:
+    declare(table_environment, write_records(tmp_path / "events", [Record(None), Record(b'{"id": "a"}')]))
+
+    rows = read(table_environment, table="events /*+ OPTIONS('guarded-json.keep-tombstones' = 'true') */")
+
+    assert [(row["source_offset"], row["id"], row["error"], row["payload"]) for row in rows] == [
+        (0, None, None, None),
+        (1, "a", None, b'{"id": "a"}'),
+    ]
 
 
 def test_a_good_record_is_read_as_flink_reads_it(table_environment: StreamTableEnvironment, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.util.Collector;
 
-/** One row for each value, whatever is in it; none for a tombstone. */
+/** One row for each value, whatever is in it; none for a tombstone, or one of NULLs. */
 final class GuardedJsonDeserializationSchema implements DeserializationSchema<RowData> {
 
     private static final long serialVersionUID = 1L;
@@ -24,6 +24,7 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
     private final List<String> required;
     private final SchemaNode schema;
     private final TimestampFormat timestampFormat;
+    private final boolean keepTombstones;
     private final int errorField;
     private final int payloadField;
 
@@ -37,13 +38,15 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
             GuardColumns columns,
             List<String> required,
             SchemaNode schema,
-            TimestampFormat timestampFormat) {
+            TimestampFormat timestampFormat,
+            boolean keepTombstones) {
         this.type = type;
         this.producedType = producedType;
         this.columns = columns;
         this.required = List.copyOf(required);
         this.schema = schema;
         this.timestampFormat = timestampFormat;
+        this.keepTombstones = keepTombstones;
         errorField = type.getFieldIndex(columns.error());
         payloadField = type.getFieldIndex(columns.payload());
         reader = newReader();
@@ -59,11 +62,11 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
         return new RecordReader(type, columns, required, schema, timestampFormat);
     }
 
-    /** Null for a tombstone. An error that doesn't lie in the record is let out, so that the task fails. */
+    /** Null for a tombstone that isn't kept. An error that doesn't lie in the record is let out, so that the task fails. */
     @Override
     public RowData deserialize(byte[] value) throws IOException {
         if (value == null) {
-            return null;
+            return keepTombstones ? new GenericRowData(type.getFieldCount()) : null;
         }
         try {
             GenericRowData row = reader.read(value);

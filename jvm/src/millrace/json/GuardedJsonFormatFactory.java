@@ -74,6 +74,13 @@ public final class GuardedJsonFormatFactory implements DeserializationFormatFact
                     .defaultValue("payload")
                     .withDescription("The BYTES column that holds the value of a record, byte for byte.");
 
+    static final ConfigOption<Boolean> KEEP_TOMBSTONES =
+            ConfigOptions.key("keep-tombstones")
+                    .booleanType()
+                    .defaultValue(false)
+                    .withDescription(
+                            "Whether a record without a value is a row, of which all of this format's columns are NULL.");
+
     @Override
     public String factoryIdentifier() {
         return IDENTIFIER;
@@ -92,6 +99,7 @@ public final class GuardedJsonFormatFactory implements DeserializationFormatFact
                 SCHEMA,
                 ERROR_COLUMN,
                 PAYLOAD_COLUMN,
+                KEEP_TOMBSTONES,
                 JsonFormatOptions.TIMESTAMP_FORMAT,
                 JsonFormatOptions.MAP_NULL_KEY_MODE,
                 JsonFormatOptions.MAP_NULL_KEY_LITERAL,
@@ -108,6 +116,7 @@ public final class GuardedJsonFormatFactory implements DeserializationFormatFact
         List<String> required = options.get(REQUIRED);
         SchemaNode schema = columns.schema(options.getOptional(SCHEMA));
         TimestampFormat timestampFormat = JsonFormatOptionsUtil.getTimestampFormat(options);
+        boolean keepTombstones = options.get(KEEP_TOMBSTONES);
         return new DecodingFormat<>() {
             @Override
             public DeserializationSchema<RowData> createRuntimeDecoder(
@@ -117,7 +126,13 @@ public final class GuardedJsonFormatFactory implements DeserializationFormatFact
                 return columns.fitting(
                         () ->
                                 new GuardedJsonDeserializationSchema(
-                                        type, producedType, columns, required, schema, timestampFormat));
+                                        type,
+                                        producedType,
+                                        columns,
+                                        required,
+                                        schema,
+                                        timestampFormat,
+                                        keepTombstones));
             }
 
             @Override
