@@ -4,6 +4,7 @@ It is here and not in udfs/ because it decides nothing: it is a sink in the shap
 other for Elasticsearch.
 """
 
+import logging
 from typing import Any
 
 import msgspec
@@ -30,6 +31,8 @@ class IndexDocuments(ScalarFunction):  # type: ignore[misc]
         self._where = {name: value for name, value in vars(settings).items() if name.startswith("elasticsearch_")}
 
     def open(self, function_context: FunctionContext) -> None:
+        # It tells of every request; what matters of them BulkIndex says itself.
+        logging.getLogger("elastic_transport").setLevel(logging.ERROR)
         self._index = BulkIndex(Settings(**self._where))
         metrics = function_context.get_metric_group()
         for name in METRICS:

@@ -8,8 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 from elasticsearch import Elasticsearch
+from py4j.protocol import Py4JJavaError
+from pyflink import java_gateway
 
 from connectors import topics
+from connectors.elasticsearch import client as connect
+from connectors.settings import Settings
 from events import Event
 from jobs import search_index
 from local.stack.supervisor import Stack
@@ -25,7 +29,7 @@ SOURCES = {"enriched_orders": topics.ENRICHED_ORDERS, "fraud_alerts": topics.FRA
 @pytest.fixture
 def client(elasticsearch: Stack) -> Iterator[Elasticsearch]:
     """To Elasticsearch with the two aliases and nothing behind them."""
-    with Elasticsearch(elasticsearch.setup.settings.elasticsearch_url) as client:
+    with connect(elasticsearch.setup.settings, request_seconds=60) as client:
         for alias in ALIASES:
             client.indices.create(
                 index=f"{alias}-of-a-test",
@@ -105,3 +109,48 @@ def test_what_can_not_be_indexed_is_a_dead_letter_byte_for_byte_and_the_rest_is_
     assert "total_minor" in refused.reason
     assert (refused.source_key, refused.source_headers) == (b"k", headers)
     assert (refused.event_time, refused.rejected_by) == (event_time("12:00:00"), "search_index")
+
+
+def test_what_is_taken_back_is_deleted_and_does_not_come_back(indexer: BoundedJob, client: Elasticsearch) -> None:
+    indexer.run(enriched_order("o1"), enriched_order("o2"))
+    gone = at_noon(None, key=b"o1")
+
+    letters = indexer.run(
+        enriched_order("o1", revision=2), records={topics.ENRICHED_ORDERS: [gone], topics.FRAUD_ALERTS: [at_noon(None)]}
+    )
+    letters += indexer.run(enriched_order("o1", revision=3))
+
+    assert documents(client, "orders").keys() == {"o2"}
+    assert [(letter.source_topic, letter.payload) for letter in letters] == [("fraud-alerts", None)]
+    assert "no value" in letters[0].reason
+
+
+def test_each_topic_is_read_once_each_record_is_indexed_once_and_no_secret_is_in_the_plan(
+    cluster: MiniCluster, tmp_path: Path
+) -> None:
+    settings = Settings(elasticsearch_user="indexer", elasticsearch_password="a-password", elasticsearch_api_key="")
+    job = BoundedJob(cluster, tmp_path, SOURCES, lambda tables: search_index.define(tables, settings))
+
+    plan = job.defined(tmp_path / "plan", [], {}).explain()
+
+    execution = plan[plan.index("== Optimized Execution Plan ==") :]
+    assert [
+        execution.count(f"TableSourceScan(table=[[default_catalog, default_database, {name}") for name in SOURCES
+    ] == [1, 1]
+    assert execution.count("TableSourceScan") == execution.count("index_documents(") == len(SOURCES)
+    assert "a-password" not in plan
+
+
+def test_an_alias_that_is_missing_fails_the_job_in_words_and_is_not_made(
+    cluster: MiniCluster, elasticsearch: Stack, tmp_path: Path
+) -> None:
+    settings = elasticsearch.setup.settings
+    job = BoundedJob(cluster, tmp_path, SOURCES, lambda tables: search_index.define(tables, settings))
+
+    with pytest.raises(Py4JJavaError) as failure:
+        job.run(enriched_order())
+
+    stack_trace = java_gateway.get_gateway().jvm.org.apache.flink.util.ExceptionUtils
+    assert "run `python -m ops search apply`" in stack_trace.stringifyException(failure.value.java_exception)
+    with connect(settings) as client:
+        assert not client.indices.exists(index="orders")
