@@ -1,7 +1,8 @@
 """A job of its own on the shared stack: it sees only what is published after it was made."""
 
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -143,6 +144,24 @@ class Deployment:
         """Send records to their topics at once, and wait until Kafka has them."""
         clock = Clock(outgoings[0].send_at_ms, speed=0)
         publish_all(outgoings, self.settings.kafka_bootstrap_servers, clock=clock, progress=Progress("records", True))
+
+    @contextmanager
+    def load(self, outgoings: Iterable[Outgoing], *, endless: bool = False) -> Iterator[None]:
+        """Records flow, beginning now, while the block runs, and on until all are sent unless they are endless."""
+        stop = threading.Event()
+        clock = Clock(round(time.time() * 1000), speed=1)
+        publisher = threading.Thread(
+            target=publish_all,
+            args=(outgoings, self.settings.kafka_bootstrap_servers),
+            kwargs={"clock": clock, "progress": Progress("load", True), "stop": stop},
+        )
+        publisher.start()
+        try:
+            yield
+        finally:
+            if endless:
+                stop.set()
+            publisher.join()
 
     def wait_for_checkpoints(self, more: int = 1) -> None:
         """Until so many more checkpoints are complete; the last of them began after this call."""

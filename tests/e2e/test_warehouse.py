@@ -1,9 +1,7 @@
 """The warehouse on the real stack: after crashes too its tables are what the reference makes of the events."""
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 
 import psycopg
@@ -14,10 +12,7 @@ from connectors import topics
 from connectors.settings import Settings
 from events import Event
 from jobs import warehouse
-from local.services.clock import Clock
 from local.services.outgoing import Outgoing
-from local.services.progress import Progress
-from local.services.publishing import publish_all
 from local.stack.supervisor import Stack
 from ops import topics as topic_operations
 from ops import warehouse as warehouse_operations
@@ -76,20 +71,6 @@ def outgoings(events: Sequence[Event]) -> list[Outgoing]:
     return [replace(each, send_at_ms=now + round(1000 * number / RATE)) for number, each in enumerate(sent)]
 
 
-@contextmanager
-def load(settings: Settings, sent: Sequence[Outgoing]) -> Iterator[None]:
-    """Records flow at `RATE` from beginning to end of the block, or until there are no more."""
-    clock = Clock(sent[0].send_at_ms, speed=1)
-    publisher = threading.Thread(
-        target=publish_all,
-        args=(sent, settings.kafka_bootstrap_servers),
-        kwargs={"clock": clock, "progress": Progress("load", True)},
-    )
-    publisher.start()
-    yield
-    publisher.join()
-
-
 def payments_loaded(settings: Settings) -> int:
     with connecting(warehouse_operations.address(settings), statement_seconds=30) as connection:
         [[count]] = connection.execute("SELECT count(*) FROM warehouse.fact_payment")
@@ -120,7 +101,7 @@ def test_postgresql_is_killed_and_away_for_half_a_minute_under_load(
     events = world("postgres", 15_000, seed=1)
     deployment.start()
 
-    with load(settings, outgoings(events)):
+    with deployment.load(outgoings(events)):
         wait_for("rows in the warehouse", lambda: payments_loaded(settings) > 1000)
         stack.kill("postgres")
         killed = time.monotonic()
@@ -139,7 +120,7 @@ def test_a_taskmanager_is_killed_under_load(deployment: Deployment, settings: Se
     events = world("taskmanager", 6_000, seed=2)
     deployment.start(options={"parallelism.default": "2"})
 
-    with load(settings, outgoings(events)):
+    with deployment.load(outgoings(events)):
         wait_for("rows in the warehouse", lambda: payments_loaded(settings) > 1000)
         taskmanager = deployment.taskmanager()
         stack.kill(taskmanager)
