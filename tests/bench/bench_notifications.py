@@ -21,7 +21,7 @@ import msgspec
 from events import Event, Notification
 from tests.builders import customer, enriched_line, enriched_order, event_time, fraud_alert
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
-from tests.cluster.notifier_world import TOPICS, as_records, define, sent, write
+from tests.cluster.notifications_over_files import TOPICS, as_records, define, sent, write
 from tests.cluster.records import Record
 from udfs.notification_input import alert_news, contact, order_news
 from udfs.notification_policy import default_text, parse

@@ -17,7 +17,7 @@ from events.schemas import schema
 from jobs.environment import SQL_OPTIONS
 from tests.builders import customer, enriched_line, enriched_order, event_time, fraud_alert
 from tests.cluster.mini_cluster import MiniCluster
-from tests.cluster.notifier_world import TOPICS, as_records, define, sent, write
+from tests.cluster.notifications_over_files import TOPICS, as_records, define, sent, write
 from tests.cluster.records import Record
 from tests.cluster.running_query import get_json, recovery_from
 from tests.news import DEFAULT, inboxes, loop_over

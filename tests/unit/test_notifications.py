@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from events import Notification
 from tests.builders import customer, enriched_line, event_time
 from tests.news import (
     DEFAULT,
@@ -132,6 +133,31 @@ def test_beyond_the_limit_one_digest_follows_when_the_hour_of_the_first_message_
     assert [each.subject_id for each in digest.payload] == ["o3", "o4", "o5"]
     assert "limit of 2 messages an hour" in digest.reason
     assert told(inbox.until("15:00:00")) == []
+
+
+def test_a_digest_tells_the_oldest_first_and_has_the_id_of_what_it_tells() -> None:
+    def digest(*held: str) -> Notification:
+        inbox = Inbox(HOUR_LIMIT_2)
+        inbox.take(known(), order("first", "11:00:00"), order("next", "11:00:01"))
+        inbox.until("11:30:00")
+        for number, each in enumerate(held):
+            inbox.take(order(each, f"11:0{9 - number}:00"))
+        return inbox.until("13:00:00")[-1]
+
+    message = digest("a", "b", "c")
+
+    assert [each.subject_id for each in message.payload] == ["c", "b", "a"]
+    # These are told in the same order, and are others.
+    assert digest("d", "e", "f").event_id != message.event_id
+    assert digest("c", "b", "a").event_id == message.event_id
+
+
+def test_two_recipients_of_the_same_news_get_messages_of_their_own() -> None:
+    def message_to(who: str) -> Notification:
+        inbox = Inbox(recipient_id=who)
+        return inbox.take(known(), alert())[0]
+
+    assert message_to("c1").event_id != message_to("c2").event_id
 
 
 def test_what_alone_was_held_is_told_in_its_own_words() -> None:
