@@ -41,7 +41,7 @@ down: .venv ## Stop the stack
 status: .venv ## Say of each service that it is healthy, or why not
 	$(RUN) local.stack status
 
-logs: .venv ## Show the end of a service's log: SERVICE=kafka
+logs: .venv ## Show the end of a service's log: SERVICE=kafka; without, the services
 	$(RUN) local.stack logs $(SERVICE)
 
 submit: .venv ## Submit a job to the cluster: JOB=fraud_detection

@@ -81,13 +81,17 @@ def status() -> None:
     sys.exit(1 if any(each.fault for each in found) else 0)
 
 
-@main.command(help="Show the end of a service's log.")
-@click.argument("service")
+@main.command(help="Show the end of a service's log; without SERVICE, which there are.")
+@click.argument("service", required=False)
 @click.option("-n", "--lines", default=40, show_default=True, help="How many.")
 @click.option("-f", "--follow", is_flag=True, help="Go on showing what comes.")
-def logs(service: str, lines: int, follow: bool) -> None:
+def logs(service: str | None, lines: int, follow: bool) -> None:
     """Read."""
-    place = Stack.from_environment().service(service).place
+    stack = Stack.from_environment()
+    if service is None:
+        _say(f"say which service: {', '.join(stack.names())}")
+        sys.exit(2)
+    place = stack.service(service).place
     files = [str(path) for path in (place.output, place.log) if path.exists()]
     if not files:
         raise click.ClickException(f"{service} has never run: there is no {place.log}")

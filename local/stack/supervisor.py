@@ -132,6 +132,10 @@ class Stack:
         with ThreadPoolExecutor(len(shown)) as pool:
             return list(pool.map(_status, shown))
 
+    def names(self) -> list[str]:
+        """All services, in start order."""
+        return [service.name for service in self._declared_and_found()]
+
     def service(self, name: str) -> Service:
         """The declaration of a service.
 

@@ -1,0 +1,18 @@
+"""What the stack says on the command line."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from local.stack.__main__ import main
+
+
+def test_logs_of_no_service_say_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_STATE", str(tmp_path))
+
+    said = CliRunner().invoke(main, ["logs"])
+
+    assert said.exit_code == 2
+    assert said.output.startswith("say which service: kafka, ")
+    assert "taskmanager-1" in said.output
