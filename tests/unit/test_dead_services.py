@@ -21,6 +21,11 @@ WITHOUT_KAFKA = [
     "rulesets promote new_device",
     "rulesets rollback 1",
     "cdc apply",
+    "dead-letters list",
+    "dead-letters count",
+    "dead-letters show payments-0-1",
+    "dead-letters export letters.jsonl",
+    "dead-letters replay --yes",
 ]
 SERVICES = {
     "Kafka broker": ("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "{}", WITHOUT_KAFKA),
