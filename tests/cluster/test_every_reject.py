@@ -52,11 +52,21 @@ GIVEN: Mapping[str, Callable[[], Any]] = {
 
 TARGETS = {
     "guarded-jdbc": ("cluster/test_warehouse.py", "test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded"),
+    "elasticsearch": (
+        "cluster/test_search_index.py",
+        "test_what_can_not_be_indexed_is_a_dead_letter_byte_for_byte_and_the_rest_is_indexed",
+    ),
 }
-"""What a target refuses, by the connector of its tables: where that is tried."""
+"""What a target refuses, by the connector of its tables or the client that writes to it, and where it is tried."""
+CLIENTS = re.compile(r"^(?:from|import) (elasticsearch|psycopg|pymongo|redis|boto3|grpc|smtplib)\b", re.MULTILINE)
+"""Of what jobs may write to without a table."""
 
 CONSUMERS = {
     "udfs/ruleset_reader.py": ("unit/test_rules.py", "test_an_invalid_version_leaves_the_history_as_it_was"),
+    "local/services/notifier/__main__.py": (
+        "e2e/test_notifier.py",
+        "test_what_is_no_notification_is_a_dead_letter_and_stops_nothing",
+    ),
 }
 """What a consumer in Python can't use, by its file: where that is tried. Simulated services are none of ours.
 
@@ -200,16 +210,21 @@ def test_every_table_that_is_read_has_a_declared_topic() -> None:
     assert set(GUARDED.values()) <= declared
 
 
+def sources() -> list[Path]:
+    """What is sent to a cluster, in Python."""
+    return [file for room in ("udfs", "connectors", "jobs") for file in (CHECKOUT / room).rglob("*.py")]
+
+
 def test_of_every_target_it_is_tried_what_becomes_of_what_it_refuses() -> None:
     connectors = {found for text in TABLES.values() for found in re.findall(r"'connector' = '([\w-]+)'", text)}
+    clients = {found for file in sources() for found in CLIENTS.findall(file.read_text("utf-8"))}
 
-    assert connectors - {"kafka", "datagen"} == TARGETS.keys()
+    assert (connectors | clients) - {"kafka", "datagen"} == TARGETS.keys()
 
 
 def test_of_every_consumer_in_python_it_is_tried_what_becomes_of_what_it_can_not_use() -> None:
-    ours = [file for room in ("udfs", "connectors", "jobs") for file in (CHECKOUT / room).rglob("*.py")]
-    ours += (CHECKOUT / "local" / "services" / "notifier").rglob("*.py")
-    consuming = {str(file.relative_to(CHECKOUT)) for file in ours if "KafkaConsumer(" in file.read_text("utf-8")}
+    files = [*sources(), *(CHECKOUT / "local" / "services" / "notifier").rglob("*.py")]
+    consuming = {str(file.relative_to(CHECKOUT)) for file in files if "KafkaConsumer(" in file.read_text("utf-8")}
 
     assert consuming == CONSUMERS.keys()
 
