@@ -19,7 +19,7 @@ from pyflink.table import CompiledPlan, PlanReference, StreamTableEnvironment
 import sql
 from connectors.settings import Settings
 from jobs.environment import stream_environment, submitted, variables
-from sql import SqlFileError, plans
+from sql import SqlFileError, lint, plans
 from sql.pipeline import Pipeline, PipelineFile, find, load
 from sql.statements import Statement
 
@@ -90,14 +90,21 @@ def run(file: PipelineFile, settings: Settings, options: Mapping[str, str]) -> N
     environment = stream_environment(file.name)
     tables = StreamTableEnvironment.create(environment)
     if submitted():
-        define(tables, pipeline).execute()
+        _defined_with_warnings(tables, pipeline).execute()
         return
     with tempfile.TemporaryDirectory(prefix="millrace-sql-") as checkpoints:
         for key, value in {"execution.checkpointing.dir": Path(checkpoints).as_uri(), **options}.items():
             tables.get_config().set(key, value)
-        result = define(tables, pipeline).execute()
+        result = _defined_with_warnings(tables, pipeline).execute()
         print(f"{file.name} runs here, in a cluster of its own; end it with Ctrl-C", flush=True)
         result.wait()
+
+
+def _defined_with_warnings(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:
+    plan = define(tables, pipeline)
+    for finding in lint.findings(pipeline, plans.read(json.loads(plan.as_json_string()))):
+        print(f"warning: {finding}", flush=True)
+    return plan
 
 
 @contextmanager

@@ -16,21 +16,25 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+from kafka import KafkaConsumer
 
 from connectors import flink_conf
 from connectors.cache import CacheError
 from connectors.flink_home import FlinkHome, assemble
 from connectors.jars import JarsError
 from connectors.java import JavaError
-from connectors.settings import Settings
+from connectors.settings import Settings, variable
 from ops import run_job
+from ops.command_group import connecting_to_kafka
 from ops.flink_rest import FlinkError, ask
-from ops.jobs import JobId, root_cause
+from ops.jobs import Job, JobId, all_jobs, root_cause
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = ("events", "udfs", "sql", "connectors", "jobs", "jvm")
 """What a job may import, and so must be sent along."""
 LINES_OF_TRACEBACK = 25
+WARNING = "warning: "
+"""What a job's `main()` prints in such a line is for whoever submits it."""
 
 
 class SubmitError(FlinkError):
@@ -48,6 +52,8 @@ class Submission:
     arguments: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     """Texts that go with the code, by their path in the checkout, over what is there."""
+    needs_kafka: bool = False
+    """Whether it can do nothing without."""
 
 
 def submit(
@@ -65,13 +71,14 @@ def submit(
         job: the module's name.
 
     Raises:
-        SubmitError: there is no such job, its `main()` failed, or Flink's client did.
+        SubmitError: there is no such job, it runs already, its `main()` failed, or Flink's client did.
         FlinkError: the cluster can't be reached.
+        ConnectionError: Kafka can't be reached, so the job could do nothing.
     """
     known = names(checkout)
     if job not in known:
         raise SubmitError(f"there is no job {job!r}; there are: {', '.join(known) or 'none'}")
-    submission = Submission(job, f"jobs.{job}")
+    submission = Submission(job, f"jobs.{job}", needs_kafka=True)
     return send(submission, settings, savepoint=savepoint, parallelism=parallelism, options=options, checkout=checkout)
 
 
@@ -95,10 +102,14 @@ def send(
         checkout: where the code is.
 
     Raises:
-        SubmitError: `main()` failed, or Flink's client did.
+        SubmitError: it runs already, `main()` failed, or Flink's client did.
         FlinkError: the cluster can't be reached.
+        ConnectionError: Kafka can't be reached, and it needs it.
     """
-    ask(settings, "GET", "overview")
+    _require_alone(submission.name, settings)
+    if submission.needs_kafka:
+        with connecting_to_kafka(settings) as kafka:
+            KafkaConsumer(**kafka).close()
     home = _flink_home()
     with tempfile.TemporaryDirectory(prefix="millrace-submit-") as scratch:
         code = _gather(checkout, Path(scratch, "millrace"))
@@ -124,7 +135,28 @@ def send(
     submitted = re.search(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
     if done.returncode or not submitted:
         raise SubmitError(f"{submission.name} was not submitted:\n{reason(done.stdout, checkout)}")
+    for line in done.stdout.splitlines():
+        if line.startswith(WARNING):
+            click.echo(line, err=True)
     return JobId(submitted[1])
+
+
+def _require_alone(name: str, settings: Settings) -> None:
+    """Two jobs with one consumer group both read everything, and write it twice."""
+    for job in all_jobs(settings):
+        if job.name == name and not job.has_ended and _prefix(job, settings) == settings.consumer_group_prefix:
+            raise SubmitError(
+                f"{name} runs already ({job.id}), for {settings.consumer_group_prefix}.{name}: everything would be "
+                f"done twice; end it (`python -m ops jobs savepoint {name}`, or cancel), or set "
+                "MILLRACE_CONSUMER_GROUP_PREFIX for another deployment beside it"
+            )
+
+
+def _prefix(job: Job, settings: Settings) -> str:
+    """Of a running job's consumer group; nothing if it wasn't submitted by us."""
+    configuration = ask(settings, "GET", f"jobs/{job.id}/config")
+    parameters = configuration.get("execution-config", {}).get("user-config", {})
+    return str(parameters.get(variable("consumer_group_prefix"), ""))
 
 
 def names(checkout: Path = CHECKOUT) -> list[str]:

@@ -127,7 +127,10 @@ LARGE = {"card_id": "large", "payment_id": "large@12:00:00", "amount_minor": 100
 
 
 def test_a_user_s_own_file_outside_the_checkout_runs_on_the_cluster(
-    settings: Settings, tmp_path: Path, large_payments: Callable[[], list[dict[str, object]]]
+    settings: Settings,
+    tmp_path: Path,
+    large_payments: Callable[[], list[dict[str, object]]],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "large_payments.sql"
     file.write_text(MINE)
@@ -138,6 +141,7 @@ def test_a_user_s_own_file_outside_the_checkout_runs_on_the_cluster(
         deployment.wait_until_all_is_read()
 
     assert large_payments() == [LARGE]
+    assert f"warning: {file}: no dead letters of payments" in capsys.readouterr().err
 
 
 def test_a_user_s_own_file_runs_in_a_cluster_of_its_own(
@@ -149,12 +153,17 @@ def test_a_user_s_own_file_runs_in_a_cluster_of_its_own(
     deployment.publish(large_and_small())
 
     command = [sys.executable, "-m", "ops", "sql", "run", str(file)]
-    local = subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | deployment.settings.as_variables())
+    with (tmp_path / "said").open("w") as said:
+        local = subprocess.Popen(
+            command, cwd=CHECKOUT, env=os.environ | deployment.settings.as_variables(), stdout=said
+        )
     try:
         wait_for("the large payment", lambda: large_payments() == [LARGE])
     finally:
         local.send_signal(signal.SIGINT)
         local.wait(timeout=30)
+
+    assert f"warning: {file}: no dead letters of payments" in (tmp_path / "said").read_text()
 
 
 def test_what_is_wrong_with_a_user_s_file_is_told_by_file_line_and_statement(

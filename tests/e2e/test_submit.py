@@ -1,0 +1,42 @@
+"""What is not submitted: a job that runs already, and one that could do nothing."""
+
+import socket
+from dataclasses import replace
+
+import pytest
+
+from connectors.settings import Settings
+from local.stack.supervisor import Stack
+from ops import topics as topic_operations
+from ops.jobs import all_jobs
+from ops.submit import SubmitError, submit
+from tests.e2e.deployment import Deployment
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:
+    """The shared stack with its topics."""
+    settings = stack.setup.settings
+    topic_operations.apply(settings)
+    return settings
+
+
+def test_a_job_that_runs_already_is_not_submitted_twice(settings: Settings) -> None:
+    deployment = Deployment(settings, "twice", job="order_enrichment")
+    try:
+        deployment.start()
+        with pytest.raises(SubmitError, match=rf"order_enrichment runs already \({deployment.job_id}\), for twice\."):
+            deployment.start()
+    finally:
+        deployment.cancel()
+
+
+def test_without_kafka_nothing_is_submitted(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        nobody = f"127.0.0.1:{held.getsockname()[1]}"
+    before = len(all_jobs(settings))
+
+    with pytest.raises(ConnectionError, match=f"no Kafka broker answers at {nobody}"):
+        submit("order_enrichment", replace(settings, kafka_bootstrap_servers=nobody))
+
+    assert len(all_jobs(settings)) == before
