@@ -54,11 +54,20 @@ def submit(
         SqlFileError: there is no such file.
         FlinkError: the cluster can't be reached.
     """
+    [job_id] = send([of_pipeline(name)], settings, savepoint=savepoint, parallelism=parallelism, options=options)
+    return job_id
+
+
+def of_pipeline(name: str) -> Submission:
+    """A pipeline with its text, to be sent.
+
+    Raises:
+        SqlFileError: there is no such file.
+    """
     file = _found(name)
-    submission = Submission(
+    return Submission(
         file.name, "jobs.sql_pipeline", (file.name, file.label), {f"sql/pipelines/{file.name}.sql": file.text}
     )
-    return send(submission, settings, savepoint=savepoint, parallelism=parallelism, options=options)
 
 
 def _found(name: str) -> PipelineFile:

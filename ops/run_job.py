@@ -1,4 +1,4 @@
-"""What Flink's client runs: a job, whose functions then bring the version of our code that they need.
+"""What Flink's client runs: jobs, whose functions then bring the version of our code that they need.
 
 In thread mode all jobs that a TaskManager ever runs share one Python interpreter, and Python loads a module once. So
 without this a job that is submitted again with changed code would go on with the old one, without a word. Every
@@ -7,6 +7,8 @@ function itself, which names them, is unpickled. (Modules that a running functio
 """
 
 import importlib
+import json
+import os
 import pickle
 import runpy
 import sys
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+from pyflink.table import StreamTableEnvironment
 
 
 class _Versioned:
@@ -53,8 +58,26 @@ def _wrap_functions(version: str, packages: tuple[str, ...]) -> None:
     cloudpickle.dumps = dumps
 
 
+def _number_anew() -> None:
+    """Make the planner number the next job's operators as it would in a client of its own.
+
+    Its numbers are parts of their uids, by which a savepoint's state is found again, and it goes on counting where the
+    last job of this JVM ended.
+    """
+    tables = StreamTableEnvironment.create(StreamExecutionEnvironment.get_execution_environment())
+    planner = tables._j_tenv.getPlanner().getClass().getClassLoader()
+    gateway = get_gateway()
+    no_types, nothing = gateway.new_array(gateway.jvm.Class, 0), gateway.new_array(gateway.jvm.Object, 0)
+    counter = planner.loadClass("org.apache.flink.table.planner.plan.nodes.exec.ExecNodeContext")
+    counter.getMethod("resetIdCounter", no_types).invoke(None, nothing)
+
+
 if __name__ == "__main__":
-    module, code_version, code_packages, *arguments = sys.argv[1:]
+    code_version, code_packages, described = sys.argv[1:]
     _wrap_functions(code_version, tuple(code_packages.split(",")))
-    sys.argv[1:] = arguments
-    runpy.run_module(module, run_name="__main__")
+    for number, job in enumerate(json.loads(described)):
+        if number:
+            _number_anew()
+        sys.argv[1:] = job["arguments"]
+        os.environ |= job["variables"]
+        runpy.run_module(job["module"], run_name="__main__")

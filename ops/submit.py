@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -54,6 +54,8 @@ class Submission:
     """Texts that go with the code, by their path in the checkout, over what is there."""
     needs_kafka: bool = False
     """Whether it can do nothing without."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of the environment in which it is defined, over those of the settings."""
 
 
 def submit(
@@ -75,50 +77,64 @@ def submit(
         FlinkError: the cluster can't be reached.
         ConnectionError: Kafka can't be reached, so the job could do nothing.
     """
+    submission = of_job(job, checkout)
+    [job_id] = send(
+        [submission], settings, savepoint=savepoint, parallelism=parallelism, options=options, checkout=checkout
+    )
+    return job_id
+
+
+def of_job(job: str, checkout: Path = CHECKOUT) -> Submission:
+    """`jobs/<job>.py`, to be sent.
+
+    Raises:
+        SubmitError: there is no such job.
+    """
     known = names(checkout)
     if job not in known:
         raise SubmitError(f"there is no job {job!r}; there are: {', '.join(known) or 'none'}")
-    submission = Submission(job, f"jobs.{job}", needs_kafka=True)
-    return send(submission, settings, savepoint=savepoint, parallelism=parallelism, options=options, checkout=checkout)
+    return Submission(job, f"jobs.{job}", needs_kafka=True)
 
 
 def send(
-    submission: Submission,
+    submissions: Sequence[Submission],
     settings: Settings,
     *,
     savepoint: str | None = None,
     parallelism: int | None = None,
     options: Mapping[str, str] | None = None,
     checkout: Path = CHECKOUT,
-) -> JobId:
-    """Submit to the cluster at `MILLRACE_FLINK_REST_URL`; returns when the cluster has taken it.
+) -> list[JobId]:
+    """Submit to the cluster at `MILLRACE_FLINK_REST_URL`, in this order; returns when the cluster has taken them.
+
+    One client does it for all, since starting it, and warming up Flink's planner, is most of the work.
 
     On the cluster the job's functions find the settings, but no passwords, as job parameters:
     `context.get_job_parameter("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "")`.
 
     Args:
-        savepoint: the path of a savepoint or retained checkpoint to start from.
+        savepoint: the path of a savepoint or retained checkpoint to start from, of the only one.
         options: of Flink, over those in flink-conf/.
         checkout: where the code is.
 
     Raises:
-        SubmitError: it runs already, `main()` failed, or Flink's client did.
+        SubmitError: one runs already, its `main()` failed, or Flink's client did. Those before it are submitted.
         FlinkError: the cluster can't be reached.
         ConnectionError: Kafka can't be reached, and it needs it.
     """
-    _require_alone(submission.name, settings)
-    if submission.needs_kafka:
+    for submission in submissions:
+        _require_alone(submission.name, settings)
+    if any(submission.needs_kafka for submission in submissions):
         with connecting_to_kafka(settings) as kafka:
             KafkaConsumer(**kafka).close()
     home = _flink_home()
     with tempfile.TemporaryDirectory(prefix="millrace-submit-") as scratch:
         code = _gather(checkout, Path(scratch, "millrace"))
-        for path, content in submission.files.items():
+        for path, content in (file for each in submissions for file in each.files.items()):
             (code / path).write_text(content, encoding="utf-8")
         chosen = {
             **_target(settings),
             **home.options(),
-            "pipeline.name": submission.name,
             "pipeline.global-job-parameters": json.dumps(settings.as_public_variables()),
             **(options or {}),
         }
@@ -130,15 +146,17 @@ def send(
         # Python looks for modules first where a script lies, and here ops/jobs.py would be taken for jobs/.
         script = shutil.copy(run_job.__file__, Path(scratch, "run_job.py"))
         arguments += ["--pyFiles", str(code), "--python", str(script)]
-        arguments += [submission.module, _version(code), ",".join(PACKAGES), *submission.arguments]
+        jobs = [{"module": s.module, "arguments": s.arguments, "variables": dict(s.variables)} for s in submissions]
+        arguments += [_version(code), ",".join(PACKAGES), json.dumps(jobs)]
         done = _run_client(home, settings, arguments, Path(scratch))
-    submitted = re.search(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
-    if done.returncode or not submitted:
-        raise SubmitError(f"{submission.name} was not submitted:\n{reason(done.stdout, checkout)}")
+    submitted = re.findall(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
+    if done.returncode or len(submitted) < len(submissions):
+        failed = submissions[min(len(submitted), len(submissions) - 1)]
+        raise SubmitError(f"{failed.name} was not submitted:\n{reason(done.stdout, checkout)}")
     for line in done.stdout.splitlines():
         if line.startswith(WARNING):
             click.echo(line, err=True)
-    return JobId(submitted[1])
+    return [JobId(each) for each in submitted]
 
 
 def _require_alone(name: str, settings: Settings) -> None:
@@ -249,13 +267,19 @@ def say_submitted(name: str, job_id: JobId, settings: Settings) -> None:
 
 
 @click.command("submit")
-@click.argument("job")
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
 @submission_options
-def command(job: str, savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]) -> None:
-    """Submit JOB, a module of jobs/, to the cluster."""
+def command(
+    jobs: tuple[str, ...], savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]
+) -> None:
+    """Submit each JOB, a module of jobs/, to the cluster; several take little longer than one."""
+    if savepoint is not None and len(jobs) > 1:
+        raise click.UsageError("a savepoint is of one job: submit the others without it")
     settings = Settings.from_environment()
-    job_id = submit(job, settings, savepoint=savepoint, parallelism=parallelism, options=parsed(definitions))
-    say_submitted(job, job_id, settings)
+    submissions = [of_job(job) for job in jobs]
+    ids = send(submissions, settings, savepoint=savepoint, parallelism=parallelism, options=parsed(definitions))
+    for job, job_id in zip(jobs, ids, strict=True):
+        say_submitted(job, job_id, settings)
 
 
 def parsed(definitions: Iterable[str]) -> dict[str, str]:
