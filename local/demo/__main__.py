@@ -9,6 +9,7 @@ from types import FrameType
 import click
 from kafka.errors import KafkaError
 
+from connectors.elasticsearch import ElasticsearchError
 from connectors.schema_registry import RegistryError
 from local.demo.course import demonstrate
 from local.demo.proving import ProofError
@@ -27,6 +28,7 @@ from ops.topics import TopicsBlockedError
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OPERATING_FAULTS = (
     CaptureError,
+    ElasticsearchError,
     FlinkError,
     KafkaError,
     MigrationError,

@@ -31,7 +31,13 @@ class Arrow:
 
 
 def arrows(
-    sent: LedgerContent, observed: Observed, progress: Mapping[Box, Progress], *, accepted: int, rows: Mapping[str, int]
+    sent: LedgerContent,
+    observed: Observed,
+    progress: Mapping[Box, Progress],
+    *,
+    accepted: int,
+    rows: Mapping[str, int],
+    documents: Mapping[str, int],
 ) -> Iterator[Arrow]:
     """Those of which can be said what becomes of each record.
 
@@ -39,6 +45,7 @@ def arrows(
         sent: to Kafka, by the services.
         accepted: payments that the fraud job took in as such, by its own count.
         rows: in the warehouse, by topic.
+        documents: in the search index, by topic.
     """
 
     def letters(box: Box, topic: Topic) -> int:
@@ -60,5 +67,12 @@ def arrows(
     yield arrow(PAYMENTS, picture.WAREHOUSE, rows=rows[PAYMENTS.name], repeated=repeated_payments)
     later = len(observed.enriched) - first
     yield arrow(ENRICHED_ORDERS, picture.WAREHOUSE, rows=rows[ENRICHED_ORDERS.name], replaced_by_revision_2=later)
+    yield arrow(
+        ENRICHED_ORDERS,
+        picture.SEARCH_INDEX,
+        documents=documents[ENRICHED_ORDERS.name],
+        replaced_by_revision_2=later,
+    )
+    yield arrow(FRAUD_ALERTS, picture.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name])
     yield arrow(FRAUD_ALERTS, picture.WAREHOUSE, rows=rows[FRAUD_ALERTS.name])
     yield arrow(REVENUE, picture.WAREHOUSE, rows=rows[REVENUE.name])

@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from connectors.settings import Settings
-from local.demo import picture
+from local.demo import picture, samples
 from local.demo.job_figures import job_figures
 from local.demo.jobs_under_way import JobsUnderWay
 from local.demo.observer import Observer
@@ -34,12 +34,13 @@ def demonstrate(seconds: float, rate: float, seed: int) -> None:
         prepare_for_jobs(settings)
         jobs = at_the_end.enter_context(JobsUnderWay(settings))
         prepare_shop(settings, services)
-        jobs.wait_until_running()
-        run = Run(settings, services, Observer(settings), jobs)
+        run = Run(stack.setup, settings, services, Observer(settings), jobs)
         at_the_end.callback(run.observer.close)
+        jobs.wait_until_running()
         watch(run)
         fraud_job = job_figures(settings, jobs[picture.FRAUD_DETECTION])
-        prove(settings, run.observer.observed, read_ledgers(settings, services), fraud_job)
+        samples.show(stack.setup)
+        prove(stack.setup, run.observer.observed, read_ledgers(settings, services), fraud_job)
 
 
 def _shut_down(stack: Stack) -> None:

@@ -10,12 +10,15 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors import topics
 from connectors.settings import Settings
-from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Payment
+from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Notification, Payment
+from local.demo.picture import CHANGES
 
 _REMEMBERED = 100_000
 """Payments whose arrival is remembered, to measure how long their alerts take."""
 _LIVE_MS = 30_000
 """A payment counts for latency if it happened at most so long before it was seen: a backlog says nothing of speed."""
+
+FIRST_ROWS_WITHIN_SECONDS = 60.0
 
 Noteworthy = FraudAlert | EnrichedOrder
 
@@ -26,6 +29,7 @@ _WATCHED = (
     topics.PRODUCT_CHANGES,
     topics.ENRICHED_ORDERS,
     topics.REVENUE,
+    topics.NOTIFICATIONS,
     topics.FRAUD_ALERTS,
     topics.SHADOW_HITS,
     topics.LATE_PAYMENTS,
@@ -41,10 +45,13 @@ class Observed:
     """Number of records by topic."""
     offsets: dict[TopicPartition, list[int]] = field(default_factory=dict)
     """Of the records, ascending; between them there may be others, such as that of a transaction's end."""
+    shop_rows_at_first: int = 0
+    """Records of the shop's rows that were captured before anything was watched."""
     alerts: list[FraudAlert] = field(default_factory=list)
     enriched: list[EnrichedOrder] = field(default_factory=list)
     """All revisions of all orders."""
     revenue: list[CategoryRevenue] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     """From seeing a payment to seeing the alert that it caused, both by the same consumer."""
@@ -53,6 +60,11 @@ class Observed:
         """Those that one job wrote: each job that reads a topic has its own."""
         return [letter for letter in self.dead_letters if letter.rejected_by == job]
 
+    @property
+    def shop_changes(self) -> int:
+        """Records of what has happened to the shop's rows since then."""
+        return sum(self.records[topic.name] for topic in CHANGES) - self.shop_rows_at_first
+
     def latency_ms(self, share: float) -> float | None:
         """A percentile of the latencies (0.99: p99), in milliseconds; None without any."""
         ordered = sorted(self.latencies_ms)
@@ -60,7 +72,10 @@ class Observed:
 
 
 class Observer:
-    """Reads the topics from their beginning, in no consumer group: nobody notices."""
+    """Reads the topics from their beginning, in no consumer group: nobody notices.
+
+    What is in the topics of the shop's changes when it is made are the rows that were there at first.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.observed = Observed()
@@ -78,6 +93,8 @@ class Observer:
         ]
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning()
+        self.look_to_the_end(FIRST_ROWS_WITHIN_SECONDS)
+        self.observed.shop_rows_at_first = self.observed.shop_changes
 
     def look(self, seconds: float) -> list[Noteworthy]:
         """Take in what comes within so many seconds at the most; the alerts and enriched orders among it."""
@@ -119,6 +136,8 @@ class Observer:
                 return self.observed.enriched[-1]
             case topics.REVENUE.name:
                 self.observed.revenue.append(msgspec.json.decode(record.value, type=CategoryRevenue))
+            case topics.NOTIFICATIONS.name:
+                self.observed.notifications.append(msgspec.json.decode(record.value, type=Notification))
             case topics.DEAD_LETTERS.name:
                 self.observed.dead_letters.append(msgspec.json.decode(record.value, type=DeadLetter))
         return None

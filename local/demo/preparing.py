@@ -1,10 +1,12 @@
 """What must be there before orders and payments flow?"""
 
+from connectors.elasticsearch import client, explained
 from connectors.settings import Settings
 from local.demo.saying import say
 from local.demo.services import Services
 from local.services.shop.database import make_tables
-from ops import change_capture, rulesets, schemas, topics, warehouse
+from ops import change_capture, rulesets, schemas, search, topics, warehouse
+from ops.search_indices import declared
 from udfs import ruleset_files
 
 
@@ -15,6 +17,9 @@ def prepare_for_jobs(settings: Settings) -> None:
     ruleset = rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "demo")
     say(f"rules: version {ruleset.version} published, {len(ruleset.rules)} rules")
     say(f"warehouse: {len(warehouse.migrate(settings))} migrations applied")
+    with explained(settings), client(settings) as elasticsearch:
+        made = [step.detail for step in search.apply(elasticsearch, declared()) if step.what == "create index"]
+    say(f"search index: {'; '.join(made)}")
 
 
 def prepare_shop(settings: Settings, services: Services) -> None:

@@ -1,14 +1,29 @@
 """Does what came out of it all agree with what went in? Gathers every proof, and shows them."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from connectors.search_documents import SEARCH_INDICES
 from connectors.settings import Settings
 from connectors.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
-from local.demo import arrows, flow, order_proof, picture, proof, revenue_proof, warehouse_proof
+from local.demo import (
+    arrows,
+    flow,
+    index_reading,
+    mailbox_reading,
+    notification_proof,
+    order_proof,
+    picture,
+    proof,
+    revenue_proof,
+    search_proof,
+    warehouse_proof,
+)
 from local.demo.database_reading import read_shop, read_warehouse
 from local.demo.job_figures import JobFigures
+from local.demo.notification_proof import Told
 from local.demo.observer import Observed
 from local.demo.order_proof import Expectation
 from local.demo.proof import Finding
@@ -17,7 +32,9 @@ from local.demo.services import Services
 from local.demo.warehouse_proof import Warehouse
 from local.services.ledger import LedgerContent
 from local.services.shop.shop_ledger import ShopLedgerContent
+from local.stack.setup import Setup
 from ops.tables import table
+from udfs import notification_policy
 
 
 class ProofError(RuntimeError):
@@ -48,7 +65,7 @@ def read_ledgers(settings: Settings, services: Services) -> Ledgers:
     return Ledgers(services.sent(), services.shop(), int(settings.missing_data_hours))
 
 
-def prove(settings: Settings, observed: Observed, ledgers: Ledgers, fraud_job: JobFigures) -> None:
+def prove(setup: Setup, observed: Observed, ledgers: Ledgers, fraud_job: JobFigures) -> None:
     """Show what went through each box, and hold it against the ledgers.
 
     Raises:
@@ -56,6 +73,7 @@ def prove(settings: Settings, observed: Observed, ledgers: Ledgers, fraud_job: J
     """
     _say_what_was_sent(ledgers.sent)
     _say_what_was_caught(ledgers.sent, observed)
+    settings = setup.settings
     filled = read_warehouse(settings)
     read = flow.committed(settings)
     made = {
@@ -63,7 +81,12 @@ def prove(settings: Settings, observed: Observed, ledgers: Ledgers, fraud_job: J
         picture.PAYMENT_SERVICE: len(ledgers.sent.of_topic(PAYMENTS.name).arrived),
         picture.CAPTURE: sum(len(versions) for versions in ledgers.shop.versions.values()),
     }
-    boxes = flow.flows(settings, observed, read, made, {picture.WAREHOUSE: filled.rows})
+    other = {
+        picture.SEARCH_INDEX: index_reading.count(settings),
+        picture.NOTIFIER: mailbox_reading.count(setup),
+        picture.WAREHOUSE: filled.rows,
+    }
+    boxes = flow.flows(settings, observed, read, made, other)
     say(f"\n{table(flow.HEADINGS, [flow.row(settings, each) for each in boxes])}\n")
     progress = {box: flow.progress(observed, box.reads, read[box.group(settings)]) for box in picture.consumers()}
     rows = {
@@ -72,7 +95,8 @@ def prove(settings: Settings, observed: Observed, ledgers: Ledgers, fraud_job: J
         FRAUD_ALERTS.name: len(filled.alerts),
         REVENUE.name: len(filled.minutes),
     }
-    sums = arrows.arrows(ledgers.sent, observed, progress, accepted=fraud_job.accepted, rows=rows)
+    documents = {each.topic.name: len(index_reading.documents(settings, each.alias)) for each in SEARCH_INDICES}
+    sums = arrows.arrows(ledgers.sent, observed, progress, accepted=fraud_job.accepted, rows=rows, documents=documents)
     found = [
         *flow.findings(boxes),
         *(arrow.finding() for arrow in sums),
@@ -80,6 +104,8 @@ def prove(settings: Settings, observed: Observed, ledgers: Ledgers, fraud_job: J
         *proof.poison_findings(ledgers.sent, observed),
         *order_proof.findings(ledgers.expected, observed.enriched),
         *_of_warehouse(settings, observed, ledgers, filled),
+        *search_findings(settings, observed),
+        *notification_findings(setup, observed, ledgers),
     ]
     say(table(("", "claim", "found"), [("ok" if each.holds else "NO", each.claim, each.found) for each in found]))
     broken = [each for each in found if not each.holds]
@@ -90,6 +116,20 @@ def prove(settings: Settings, observed: Observed, ledgers: Ledgers, fraud_job: J
 def warehouse_findings(settings: Settings, observed: Observed, ledgers: Ledgers) -> Sequence[Finding]:
     """What must be so of the warehouse, by what is in it now."""
     return _of_warehouse(settings, observed, ledgers, read_warehouse(settings))
+
+
+def search_findings(settings: Settings, observed: Observed) -> Sequence[Finding]:
+    """What must be so of the search index, by what can be found in it now."""
+    orders, alerts = (index_reading.documents(settings, each.alias) for each in SEARCH_INDICES)
+    return list(search_proof.findings(observed.enriched, observed.alerts, orders, alerts))
+
+
+def notification_findings(setup: Setup, observed: Observed, ledgers: Ledgers) -> Sequence[Finding]:
+    """What must be so of what was told, by what is in the topic and in the mailbox now."""
+    news = notification_proof.news_of(observed.alerts, observed.enriched, seen_by=time.time_ns() // 1_000_000)
+    policy = notification_policy.parse(notification_policy.default_text())
+    told = Told(policy, news, observed.notifications, ledgers.shop.versions)
+    return list(notification_proof.findings(told, mailbox_reading.notification_ids(mailbox_reading.mails(setup))))
 
 
 def _of_warehouse(settings: Settings, observed: Observed, ledgers: Ledgers, filled: Warehouse) -> Sequence[Finding]:

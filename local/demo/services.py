@@ -24,7 +24,7 @@ class ServiceError(RuntimeError):
 
 @dataclass(frozen=True)
 class Services:
-    """The order service, the payment service and the shop of one demo."""
+    """The order service, the payment service and the shop of one demo, and the notifier behind them."""
 
     folder: Path
     """Of their ledgers, and of what they say."""
@@ -43,7 +43,7 @@ class Services:
         """A service, ended with the block."""
         with self._output(name).open("wb") as output:
             service = subprocess.Popen(
-                [sys.executable, "-m", f"local.services.{name}", *self.arguments[name]],
+                [sys.executable, "-m", f"local.services.{name}", *self.arguments.get(name, ["--quiet"])],
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -60,7 +60,10 @@ class Services:
 
     @property
     def arguments(self) -> dict[str, list[str]]:
-        """By module of `local.services`. The shop and the order service go by one timetable: they start together."""
+        """By module of `local.services`, of those that end by themselves.
+
+        The shop and the order service go by one timetable: they start together.
+        """
         faults = ["--duplicates", "0.005", "--out-of-order-seconds", "3", "--late", "0.001", "--poison", "0.01"]
         arguments = {
             "shop": ["--rate", str(SHOP_CHANGES_A_SECOND), "--customers", str(self.customers)],

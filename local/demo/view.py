@@ -18,7 +18,7 @@ from local.demo.observer import Noteworthy, Observed
 from local.demo.picture import FRAUD_DETECTION
 from local.services.places import in_words
 
-_SHOWN_ALERTS = 10
+_SHOWN_ALERTS = 9
 _SHOWN_ORDERS = 6
 _SHOWN_LINES = 2
 _PLAIN_ORDERS_A_TICK = 1
@@ -45,6 +45,10 @@ class Figures:
     """Payments that were in Kafka a tick ago and that the job has not taken in yet: its own count is as old."""
     p50_ms: float | None
     p99_ms: float | None
+    revenue_rows: int
+    documents: int
+    notifications: int
+    mails: int
 
     def cells(self) -> list[tuple[str, str]]:
         """Name and value of each, in words."""
@@ -69,15 +73,33 @@ class Figures:
             ("shop changes", f"{self.shop_changes:,}"),
         ]
 
+    def consumer_cells(self) -> list[tuple[str, str]]:
+        """The same of what is made of orders and alerts."""
+        return [
+            ("revenue rows", f"{self.revenue_rows:,}"),
+            ("documents", f"{self.documents:,}"),
+            ("notifications", f"{self.notifications:,}"),
+            ("mails", f"{self.mails:,}"),
+        ]
+
 
 def figures(
-    observed: Observed, *, accepted: int, payments_before: int, payments_a_second: float, seconds_left: float
+    observed: Observed,
+    *,
+    accepted: int,
+    payments_before: int,
+    payments_a_second: float,
+    seconds_left: float,
+    documents: int,
+    mails: int,
 ) -> Figures:
     """The numbers as they are now.
 
     Args:
         accepted: payments that the job has taken in.
         payments_before: payments that were in Kafka a tick ago.
+        documents: that can be found in the search index.
+        mails: that are in the mailbox.
     """
     seen = observed.records
     payments = seen[topics.PAYMENTS.name]
@@ -86,7 +108,7 @@ def figures(
         payments=payments,
         payments_a_second=payments_a_second,
         orders=seen[topics.ORDERS.name],
-        shop_changes=seen[topics.CUSTOMER_CHANGES.name] + seen[topics.PRODUCT_CHANGES.name],
+        shop_changes=observed.shop_changes,
         enriched=len({order.order_id for order in observed.enriched}),
         incomplete=len({order.order_id for order in observed.enriched})
         - sum(1 for order in observed.enriched if order.complete),
@@ -97,6 +119,10 @@ def figures(
         lag=max(0, payments_before - accepted - len(observed.dead_letters_of(FRAUD_DETECTION.name))),
         p50_ms=observed.latency_ms(0.5),
         p99_ms=observed.latency_ms(0.99),
+        revenue_rows=seen[topics.REVENUE.name],
+        notifications=seen[topics.NOTIFICATIONS.name],
+        documents=documents,
+        mails=mails,
     )
 
 
@@ -171,7 +197,14 @@ def screen(figures: Figures, alerts: Iterable[FraudAlert], orders: Iterable[Enri
     ]
     styled_orders = [_line(order_line(order), "" if order.complete else "yellow") for order in orders]
     to_go = Text(f"{figures.seconds_left:.0f} s to go", style="dim")
-    return Group(to_go, _in_rows(figures.cells()), *styled_alerts, _in_rows(figures.order_cells()), *styled_orders)
+    return Group(
+        to_go,
+        _in_rows(figures.cells()),
+        *styled_alerts,
+        _in_rows(figures.order_cells()),
+        *styled_orders,
+        _in_rows(figures.consumer_cells()),
+    )
 
 
 def _line(text: str, style: str) -> Text:
@@ -203,7 +236,7 @@ class PlainView:
             print(line, flush=True)
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _PLAIN_EVERY_SECONDS
-            cells = (*figures.cells(), *figures.order_cells())
+            cells = (*figures.cells(), *figures.order_cells(), *figures.consumer_cells())
             print(", ".join(f"{name} {value}" for name, value in cells), flush=True)
 
 

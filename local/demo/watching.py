@@ -9,15 +9,16 @@ from rich.console import Console
 
 from connectors.settings import Settings
 from connectors.topics import PAYMENTS
-from local.demo import flow, order_proof, picture
+from local.demo import flow, index_reading, mailbox_reading, order_proof, picture
 from local.demo.job_figures import job_figures
 from local.demo.jobs_under_way import JobsUnderWay
 from local.demo.observer import Noteworthy, Observer
 from local.demo.picture import Box
-from local.demo.proving import Ledgers, read_ledgers, warehouse_findings
+from local.demo.proving import Ledgers, notification_findings, read_ledgers, search_findings, warehouse_findings
 from local.demo.saying import say
 from local.demo.services import Services
 from local.demo.view import LiveView, PlainView, View, figures
+from local.stack.setup import Setup
 from ops import capture_stream
 
 TICK_SECONDS = 1.0
@@ -28,6 +29,7 @@ DRAIN_SECONDS = 90.0
 class Run:
     """A demo under way."""
 
+    setup: Setup
     settings: Settings
     services: Services
     observer: Observer
@@ -38,6 +40,7 @@ def watch(run: Run) -> None:
     """Let the services run, show what happens, and stop the jobs when they have taken in everything."""
     with ExitStack() as at_the_end:
         screen = Screen(run, at_the_end.enter_context(_view()))
+        at_the_end.enter_context(run.services.running(picture.NOTIFIER.name))
         running = {name: at_the_end.enter_context(run.services.running(name)) for name in run.services.arguments}
         say(f"{', '.join(running)}: started")
         while any(service.poll() is None for service in running.values()):
@@ -52,7 +55,7 @@ def watch(run: Run) -> None:
         _stop(run, picture.FRAUD_DETECTION, picture.ORDER_ENRICHMENT)
         _wait("all that reads alerts and orders to have them", lambda: _is_read(run))
         _stop(run, picture.REVENUE, drain=True)
-    _wait("the warehouse to load everything", lambda: _is_read(run) and _is_loaded(run, ledgers))
+        _wait("everything to be loaded, told and mailed", lambda: _is_read(run) and _has_all(run, ledgers))
 
 
 def _stop(run: Run, *boxes: Box, drain: bool = False) -> None:
@@ -91,9 +94,15 @@ def _is_read(run: Run) -> bool:
     )
 
 
-def _is_loaded(run: Run, ledgers: Ledgers) -> bool:
-    """Whether the warehouse has everything."""
-    return all(finding.holds for finding in warehouse_findings(run.settings, run.observer.observed, ledgers))
+def _has_all(run: Run, ledgers: Ledgers) -> bool:
+    """Whether the consumers have made everything of what they have read."""
+    observed = run.observer.observed
+    found = [
+        *warehouse_findings(run.settings, observed, ledgers),
+        *search_findings(run.settings, observed),
+        *notification_findings(run.setup, observed, ledgers),
+    ]
+    return all(finding.holds for finding in found)
 
 
 class Screen:
@@ -121,6 +130,8 @@ class Screen:
             payments_before=payments_before,
             payments_a_second=(payments - payments_before) / (now - then),
             seconds_left=self._ends_at - now,
+            documents=index_reading.count(self._run.settings),
+            mails=mailbox_reading.count(self._run.setup),
         )
         self._view.show(shown, events)
         return accepted + len(observed.dead_letters_of(picture.FRAUD_DETECTION.name))

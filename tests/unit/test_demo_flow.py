@@ -85,18 +85,21 @@ READ = {
     picture.FRAUD_DETECTION: Progress({PAYMENTS.name: 3}, 0),
     picture.ORDER_ENRICHMENT: Progress({ORDERS.name: 4}, 0),
     picture.REVENUE: Progress({ENRICHED_ORDERS.name: 3}, 0),
+    picture.SEARCH_INDEX: Progress({ENRICHED_ORDERS.name: 3, FRAUD_ALERTS.name: 1}, 0),
     picture.WAREHOUSE: Progress({PAYMENTS.name: 3, ENRICHED_ORDERS.name: 3, FRAUD_ALERTS.name: 1, REVENUE.name: 5}, 0),
 }
 ROWS = {PAYMENTS.name: 1, ENRICHED_ORDERS.name: 2, FRAUD_ALERTS.name: 1, REVENUE.name: 5}
+DOCUMENTS = {ENRICHED_ORDERS.name: 2, FRAUD_ALERTS.name: 1}
 
 
 def broken(
     seen: Observed = SEEN,
     read: Mapping[Box, Progress] = READ,
     rows: Mapping[str, int] = ROWS,
+    documents: Mapping[str, int] = DOCUMENTS,
     accepted: int = 2,
 ) -> list[str]:
-    found = [arrow.finding() for arrow in arrows(SENT, seen, read, accepted=accepted, rows=rows)]
+    found = [arrow.finding() for arrow in arrows(SENT, seen, read, accepted=accepted, rows=rows, documents=documents)]
     return [finding.claim for finding in found if not finding.holds]
 
 
@@ -125,6 +128,11 @@ def test_a_lost_dead_letter_breaks_its_arrow(number: int) -> None:
 @pytest.mark.parametrize("topic", ROWS)
 def test_a_row_that_the_warehouse_lacks_breaks_its_arrow(topic: str) -> None:
     assert broken(rows=ROWS | {topic: ROWS[topic] - 1}) == [f"{topic} ─▶ warehouse"]
+
+
+@pytest.mark.parametrize("topic", DOCUMENTS)
+def test_a_document_that_the_search_index_lacks_breaks_its_arrow(topic: str) -> None:
+    assert broken(documents=DOCUMENTS | {topic: DOCUMENTS[topic] - 1}) == [f"{topic} ─▶ search_index"]
 
 
 def test_an_order_that_is_not_enriched_breaks_the_arrow_from_orders() -> None:

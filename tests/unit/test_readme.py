@@ -6,7 +6,10 @@ from dataclasses import fields
 import pytest
 
 from connectors.settings import Settings, variable
+from connectors.topics import TOPICS
+from local.demo import picture as picture_boxes
 from local.settings import CHECKOUT, LocalSettings
+from ops import submit
 from tests.builders import ruleset
 from udfs import ruleset_files
 from udfs.features import parse_declaration, payment_columns, payment_features
@@ -44,3 +47,26 @@ def test_the_example_feature_is_valid() -> None:
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z0-9-]+)", README))))
 def test_every_target_that_is_named_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_picture_has_every_topic_and_every_job_and_nothing_else() -> None:
+    picture = block("payment service ─▶ payments")
+    # Names of the picture: of several words, or known. A star stands for those that begin so.
+    words = set(re.findall(r"[a-z]+(?:[-_.][a-z]+)+(?:\.\*)?|[a-z]+\.\*|[a-z]+", picture))
+    names = {topic.name for topic in TOPICS} | {box.name for box in picture_boxes.JOBS} | {picture_boxes.NOTIFIER.name}
+    found = {name for name in names if name in words or f"{name.partition('.')[0]}.*" in words}
+
+    assert found == names
+    assert {word for word in words if re.search("[-_.]", word)} - {"db-changes.*", "e-mail"} <= names
+
+
+def test_the_jobs_of_the_picture_are_those_that_can_be_submitted() -> None:
+    assert {box.name for box in picture_boxes.JOBS} | {"sql_pipeline"} == set(submit.names())
+
+
+def test_every_box_of_the_picture_reads_what_others_write_and_every_topic_is_written_by_one() -> None:
+    written = [topic.name for box in picture_boxes.BOXES for topic in box.writes]
+    read = {topic.name for box in picture_boxes.BOXES for topic in box.reads}
+
+    assert read <= set(written)
+    assert len(written) == len(set(written))

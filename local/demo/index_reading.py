@@ -1,0 +1,29 @@
+"""What is in the search index now?"""
+
+from elasticsearch.helpers import scan
+
+from connectors.elasticsearch import client, explained
+from connectors.search_documents import SEARCH_INDICES
+from connectors.settings import Settings
+from local.demo.search_proof import Documents
+
+
+def documents(settings: Settings, alias: str) -> Documents:
+    """All that can be found through an alias, by id.
+
+    Raises:
+        ElasticsearchError: it can't be asked.
+    """
+    with explained(settings), client(settings) as elasticsearch:
+        elasticsearch.indices.refresh(index=alias)
+        return {hit["_id"]: hit["_source"] for hit in scan(elasticsearch, index=alias)}
+
+
+def count(settings: Settings) -> int:
+    """How many documents can be found, in all aliases.
+
+    Raises:
+        ElasticsearchError: it can't be asked.
+    """
+    with explained(settings), client(settings) as elasticsearch:
+        return sum(int(elasticsearch.count(index=index.alias)["count"]) for index in SEARCH_INDICES)

@@ -1,0 +1,40 @@
+"""Is the search index what the topics say? Holds its documents against orders and alerts, by id and checksum."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+
+import msgspec
+
+from events import EnrichedOrder, FraudAlert
+from local.demo.order_proof import last_revisions, some
+from local.demo.proof import Finding
+
+Documents = Mapping[str, object]
+"""What is found under each id."""
+
+
+def findings(
+    enriched: Iterable[EnrichedOrder], alerts: Iterable[FraudAlert], orders: Documents, fraud_alerts: Documents
+) -> Iterator[Finding]:
+    """What must be so.
+
+    Args:
+        enriched: all that was read from `enriched-orders`; of an order the last revision counts.
+        alerts: all that was read from `fraud-alerts`.
+        orders: documents of the alias `orders`.
+        fraud_alerts: of `fraud-alerts`.
+    """
+    wanted_orders = {order_id: msgspec.to_builtins(order) for order_id, order in last_revisions(enriched).items()}
+    wanted_alerts = {alert.event_id: msgspec.to_builtins(alert) for alert in alerts}
+    for claim, wanted, found in (
+        ("orders, each in its last revision = documents in the index", wanted_orders, orders),
+        ("alerts = documents in the index", wanted_alerts, fraud_alerts),
+    ):
+        wrong = [each for each in wanted.keys() | found.keys() if wanted.get(each) != found.get(each)]
+        sums = f"checksum {checksum(wanted)} = {checksum(found)}"
+        yield Finding(claim, f"{len(wanted):,} = {len(found):,}, {sums}{some(wrong)}", not wrong)
+
+
+def checksum(documents: Documents) -> str:
+    """The same for the same documents under the same ids, in whatever order."""
+    return blake2b(msgspec.json.encode(dict(documents), order="deterministic"), digest_size=8).hexdigest()
