@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from elastic_transport import ConnectionError as NoConnectionError
 from elastic_transport import TlsError, TransportError
-from elasticsearch import ApiError, UnsupportedProductError
+from elasticsearch import ApiError
 
 from connectors.elasticsearch import client, in_words
 from connectors.search_documents import Action
@@ -143,7 +143,7 @@ class BulkIndex:
         status = error.status_code
         if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
             raise _UnusableRequestError(_reason(cause))
-        if isinstance(error, UnsupportedProductError) or not _is_for_now(status, cause):
+        if not _is_for_now(status, cause):
             raise IndexingError(in_words(error, self._settings)) from error
         return _Verdict("later", _reason(cause))
 

@@ -33,6 +33,7 @@ class Pauses:
 
     def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
+        assert len(self.seconds) < 100, "it would go on for ever"
         self.meanwhile()
 
 
@@ -185,11 +186,12 @@ def test_pauses_are_short_again_once_something_was_taken(
     index: BulkIndex, elasticsearch: MoodyElasticsearch, pauses: Pauses
 ) -> None:
     elasticsearch.moods = [BUSY] * 9
-    index.write(orders(2))
-    elasticsearch.moods = [BUSY]
+    once_more = iter([BUSY])
+    elasticsearch.refuses = lambda actions, _: next(once_more, None) if actions[0].id == "o1" else None
 
     index.write(orders(2))
 
+    assert len(pauses.seconds) == 10
     assert pauses.seconds[-1] <= bulk_index.FIRST_PAUSE_SECONDS
 
 
@@ -349,6 +351,15 @@ def test_another_server_is_not_taken_for_elasticsearch(index: BulkIndex, elastic
 
     with pytest.raises(IndexingError, match="MILLRACE_ELASTICSEARCH_URL"):
         index.write(orders(1))
+
+
+def test_a_server_that_can_not_be_trusted_is_not_waited_for(elasticsearch: MoodyElasticsearch, pauses: Pauses) -> None:
+    settings = Settings(elasticsearch_url=elasticsearch.url.replace("http:", "https:"))
+
+    with closing(BulkIndex(settings, pauses)) as index, pytest.raises(IndexingError, match="TLS"):
+        index.write(orders(1))
+
+    assert pauses.seconds == []
 
 
 def test_a_server_that_is_away_is_waited_for(pauses: Pauses) -> None:
