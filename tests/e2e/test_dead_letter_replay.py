@@ -5,6 +5,7 @@ Most of these tests need nothing but Kafka; they write the dead letters themselv
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def settings(stack: Stack) -> Settings:
 @pytest.fixture
 def topic(settings: Settings, request: pytest.FixtureRequest) -> str:
     """A topic of the test's own, which isn't declared."""
-    name = request.node.name.removeprefix("test_")[:60]
+    name = re.sub(r"\W", "-", request.node.name.removeprefix("test_"))[-60:]
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     admin.create_topics({name: {"num_partitions": PARTITIONS, "replication_factor": 1}}, wait_for_metadata=True)
     admin.close()
@@ -232,11 +233,14 @@ def test_what_was_decided_before_another_replay_is_not_sent_after_it(settings: S
     assert sent(settings, topic) == ["0", "1", "2"]
 
 
-def test_a_replay_that_is_killed_in_the_middle_is_finished_by_the_next(settings: Settings, topic: str) -> None:
-    number = 6 * RECORDS_A_TRANSACTION
+@pytest.mark.parametrize(("when", "transactions"), [("sending", 4), ("marking", 8)])
+def test_a_replay_that_is_killed_in_the_middle_is_finished_by_the_next(
+    settings: Settings, topic: str, when: str, transactions: int
+) -> None:
+    number = transactions * RECORDS_A_TRANSACTION
     write(settings, letters(topic, number))
 
-    kill_in_a_transaction(settings, topic)
+    kill_in_a_transaction(settings, topic, topic if when == "sending" else topics.DEAD_LETTER_REPLAYS.name)
     committed = sent(settings, topic)
     assert len(committed) % RECORDS_A_TRANSACTION == 0
     assert len(committed) < number
@@ -247,16 +251,20 @@ def test_a_replay_that_is_killed_in_the_middle_is_finished_by_the_next(settings:
     assert len(replays(settings, topic)) == number
 
 
-def kill_in_a_transaction(settings: Settings, topic: str) -> None:
-    """Start a replay of all of a topic's records, and kill it when it has written some that it hasn't committed."""
+def kill_in_a_transaction(settings: Settings, topic: str, written: str) -> None:
+    """Start a replay of all of a topic's records, and kill it when it has written what it hasn't committed.
+
+    Args:
+        written: the topic where that is to be: where the records go, or the marks.
+    """
     command = [sys.executable, "-m", "ops", "dead-letters", "replay", "--topic", topic, "--yes"]
     running = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, env=dict(os.environ))
     process = psutil.Process(running.pid)
-    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     seen, stable = (
         KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, isolation_level=level)
         for level in ("read_uncommitted", "read_committed")
     )
+    partitions = [TopicPartition(written, number) for number in seen.partitions_for_topic(written)]
 
     def is_open() -> bool:
         return bool(seen.end_offsets(partitions) != stable.end_offsets(partitions))
