@@ -150,8 +150,14 @@ def defined(job: str, tables: StreamTableEnvironment) -> DataStream | None:
 def topics_read(environment: StreamExecutionEnvironment) -> set[str]:
     """Those that the job has as sources."""
     graph = environment._j_stream_execution_environment.getStreamGraph(False)
-    operators = [node.getOperatorName() for node in graph.getStreamNodes().toArray()]
-    return {found[1] for name in operators if (found := re.match(r"Source: records of (\S+)", name))}
+    sources = [
+        name for node in graph.getStreamNodes().toArray() if (name := node.getOperatorName()).startswith("Source: ")
+    ]
+    topics_of_tables = {found[1] for name in sources if (found := re.match(r"Source: records of (\S+)", name))}
+    others = {name: re.match(r"Source: (\w+)", name) for name in sources if "records of" not in name}
+    for name, table in others.items():
+        assert table and "'connector' = 'datagen'" in TABLES.get(table[1], ""), f"{name} isn't a table of a topic"
+    return topics_of_tables
 
 
 def letters_of_job(environment: StreamExecutionEnvironment, stream: DataStream | None, folder: Path) -> list[bytes]:
