@@ -416,6 +416,25 @@ def test_details_are_cut_to_what_a_message_takes() -> None:
     assert details[-1] == "… +3"
 
 
+def test_a_name_is_cut_to_what_a_message_takes() -> None:
+    inbox = Inbox()
+
+    (message,) = [*inbox.take(known(name="x" * 500)), *inbox.take(alert())]
+
+    assert message.recipient_name == "x" * notifications.LONGEST_NAME
+
+
+def test_of_more_lines_than_are_remembered_as_unnamed_the_rest_is_not_told_later() -> None:
+    numbers = range(1, notifications.MOST_UNNAMED + 2)
+    inbox = Inbox()
+    inbox.take(known(), order(lines=tuple(enriched_line(number, name=None) for number in numbers)))
+    inbox.until("12:00:00")
+
+    (told_state,) = inbox.recipient.told
+
+    assert told_state.unnamed == tuple(numbers)[: notifications.MOST_UNNAMED]
+
+
 def test_as_many_as_may_be_held_go_out_at_once() -> None:
     inbox = Inbox(NIGHT)
     inbox.take(known())
