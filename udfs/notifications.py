@@ -198,7 +198,7 @@ def hear(policy: Policy, recipient_id: str, before: Recipient, news: News, now: 
 
 def learn(policy: Policy, recipient_id: str, before: Recipient, contact: Contact, now: int) -> Decision:
     """What follows from a version of the customer; `now` as in `hear`."""
-    return _after(policy, recipient_id, before, now, lambda desk: desk.learn(contact, now))
+    return _after(policy, recipient_id, before, now, lambda desk: desk.learn(contact))
 
 
 def pass_time(policy: Policy, recipient_id: str, before: Recipient, now: int) -> Decision:
@@ -285,7 +285,7 @@ class _Desk:
         else:
             self._put(queue=tuple(queue))
 
-    def learn(self, contact: Contact, now: int) -> None:
+    def learn(self, contact: Contact) -> None:
         """Take in a version of the customer: what waited for one is sent if it is a warning."""
         known = self.recipient.contacts
         if any(each.lsn >= contact.lsn and each.valid_from <= contact.valid_from for each in known):
@@ -297,7 +297,6 @@ class _Desk:
             oldest, next_one, *others = contacts
             contacts = [msgspec.structs.replace(next_one, valid_from=oldest.valid_from), *others]
         self._put(contacts=tuple(contacts))
-        self.forget_versions(now)
         unsettled = self.recipient.unsettled
         warnings = [each for each in unsettled if self._is_warning(each.news)]
         if warnings:

@@ -288,6 +288,16 @@ def test_a_version_that_never_holds_is_not_kept_whichever_comes_first() -> None:
         assert inbox.recipient.contacts == (holds,)
 
 
+def test_a_version_that_another_has_taken_the_place_of_is_forgotten() -> None:
+    inbox = Inbox()
+    inbox.take(known("10:00:00"))
+    inbox.until("11:00:00")
+
+    inbox.take(newer := known("10:30:00", lsn=2))
+
+    assert inbox.recipient.contacts == (newer,)
+
+
 def test_what_is_not_critical_goes_to_the_address_of_its_time_and_a_warning_to_the_newest() -> None:
     inbox = Inbox()
     inbox.take(known(), known("12:30:00", lsn=2, email="new@example.org"))
@@ -333,7 +343,7 @@ def test_what_happens_before_the_customer_is_known_waits_for_that() -> None:
     (warning,) = inbox.take(known("12:40:00"))
     (confirmation,) = inbox.until("12:40:00")
 
-    assert warning.template == "fraud_warning"
+    assert (warning.template, warning.event_time) == ("fraud_warning", event_time("12:40:00"))
     assert confirmation.event_time == event_time("12:40:00")
 
 
@@ -366,6 +376,15 @@ def test_what_waits_too_long_for_its_customer_becomes_a_dead_letter() -> None:
     assert [record.topic for record, _ in inbox.rejected] == ["fraud-alerts", "enriched-orders"]
     assert all("customer-1 isn't known, within 24 hours" in reason for _, reason in inbox.rejected)
     assert inbox.recipient == NOBODY
+
+
+def test_a_customer_who_is_known_only_after_that_comes_too_late() -> None:
+    inbox = Inbox()
+    inbox.take(order(), known("2026-03-02T12:00:00.001Z"))
+
+    inbox.until("2026-03-02T13:00:00Z")
+
+    assert (len(inbox.rejected), inbox.messages) == (1, [])
 
 
 def test_a_dead_letter_that_is_sent_again_counts_as_new() -> None:

@@ -82,10 +82,11 @@ def test_a_time_that_clocks_show_twice_is_the_first_of_the_two() -> None:
 
 def test_clocks_that_are_set_back_over_midnight_do_not_end_a_night() -> None:
     from_midnight = QuietHours(begin="00:00", end="08:00")
-    havana = ZoneInfo("America/Havana")
+    st_johns = ZoneInfo("America/St_Johns")
 
-    # At 01:00 on November 1st clocks there go back to 00:00.
-    assert quiet_until(from_midnight, havana, utc("2026-11-01T05:30")) == utc("2026-11-01T13:00")
+    # A minute after the midnight before November 7th, 2010, clocks there went back to 23:01.
+    assert quiet_until(from_midnight, st_johns, utc("2010-11-07T02:29")) is None
+    assert quiet_until(from_midnight, st_johns, utc("2010-11-07T02:45")) == utc("2010-11-07T11:30")
 
 
 def test_a_day_that_a_zone_leaves_out_has_no_night_of_its_own() -> None:
