@@ -1,6 +1,5 @@
 """Each notification reaches its recipient once, or is a dead letter, whatever dies in between; over Kafka and SMTP."""
 
-import os
 import re
 import signal
 import subprocess
@@ -25,10 +24,10 @@ from local.services.notifier import NAME
 from local.services.notifier.message import HEADER
 from local.services.outgoing import GOOD, POISON, Outgoing
 from local.services.publisher import Publisher
-from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops import topics
 from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for
+from tests.e2e.service_process import running
 from tests.mail_servers import mail_server, running_mailbox
 from tests.notifications import notification
 
@@ -67,20 +66,10 @@ class Group:
     def running(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         """A notifier, killed at the end if it still runs."""
         self.folder.mkdir(exist_ok=True)
-        prefix = {variable("consumer_group_prefix"): self.name}
-        with (self.folder / self.name).open("ab") as output:
-            service = subprocess.Popen(
-                [sys.executable, "-m", "local.services.notifier", *options],
-                cwd=CHECKOUT,
-                env=os.environ | prefix | self.variables,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        try:
+        command = [sys.executable, "-m", "local.services.notifier", *options]
+        variables = {variable("consumer_group_prefix"): self.name, **self.variables}
+        with running(command, variables, self.folder / self.name) as service:
             yield service
-        finally:
-            service.kill()
-            service.wait()
 
     def run(self) -> str:
         """A notifier, until it has nothing to do; what it says last."""

@@ -23,6 +23,7 @@ from local.stack.supervisor import Stack
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.cutting_proxy import cutting_proxy
 from tests.e2e.deployment import wait_for
+from tests.e2e.service_process import running
 
 CUSTOMERS = 500
 END_SECONDS = 60
@@ -58,19 +59,9 @@ class Shop:
     @contextmanager
     def running(self, ledger: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
         """The service while it changes rows; what it says is in a file beside the ledger."""
-        with ledger.with_suffix(".out").open("wb") as output:
-            service = subprocess.Popen(
-                _command("--seconds", "0", "--ledger", str(ledger), *arguments),
-                cwd=CHECKOUT,
-                env=os.environ | self.environment | variables,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        try:
+        command = _command("--seconds", "0", "--ledger", str(ledger), *arguments)
+        with running(command, {**self.environment, **variables}, ledger.with_suffix(".out")) as service:
             yield service
-        finally:
-            service.kill()
-            service.wait()
 
     def tables(self) -> Tables:
         """What is in the database."""
