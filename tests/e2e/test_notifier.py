@@ -337,7 +337,7 @@ def test_what_is_no_notification_is_a_dead_letter_and_stops_nothing(group: Group
     group.run()
 
     assert delivered(group, mailbox) == once(good)
-    letters = group.dead_letters()
+    letters = sorted(group.dead_letters(), key=lambda letter: letter.source_offset)
     assert [letter.payload for letter in letters] == [poison[0], poison[1], msgspec.json.encode(lost), poison[2]]
     reasons = "\n".join(letter.reason for letter in letters)
     assert re.fullmatch(".*truncated.*\n.*truncated.*\n'no address' is no e-mail address\n.*pigeon.*", reasons)

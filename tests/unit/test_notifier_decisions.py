@@ -1,6 +1,5 @@
 """When is a message tried again, whose turn is it, what may be committed, what is remembered? No network, no clock."""
 
-from email.message import EmailMessage
 from pathlib import Path
 from random import Random
 
@@ -31,7 +30,7 @@ def record(value: bytes | None = b"", partition: int = 0, offset: int = 7, key: 
 
 def message(recipient: str, offset: int, partition: int = 0, since: float = 0) -> Message:
     made = notification(f"{recipient}-{offset}", recipient=recipient)
-    return Message(record(b"", partition, offset), made, EmailMessage(), since)
+    return Message(record(b"", partition, offset), made, since)
 
 
 def taken(waiting: Waiting, now: float = 0) -> list[str]:
@@ -56,20 +55,23 @@ def test_each_failure_doubles_the_delay_up_to_the_longest(failures: int, longest
 
 def test_while_the_server_is_away_one_message_at_a_time_is_offered() -> None:
     server = available()
-    assert server.claim(0)
+    server.claim()
+    assert server.is_open(0)
 
     server.failed("refused", 0)
 
-    assert not server.claim(0.4)
-    assert server.claim(1)
-    assert not server.claim(1)
+    assert not server.is_open(0.4)
+    assert server.is_open(1)
+    server.claim()
+    assert not server.is_open(1)
     server.failed("refused", 1)
-    assert not server.claim(1.9)
-    assert server.claim(3)
+    assert not server.is_open(1.9)
+    assert server.is_open(3)
+    server.claim()
     server.answered()
     assert (server.is_there, server.reason) == (True, "")
-    assert server.claim(3)
-    assert server.claim(3)
+    server.claim()
+    assert server.is_open(3)
 
 
 def test_messages_that_fail_together_count_as_one_failure() -> None:
@@ -78,7 +80,7 @@ def test_messages_that_fail_together_count_as_one_failure() -> None:
     for _ in range(20):
         server.failed("refused", 0)
 
-    assert server.claim(1)
+    assert server.is_open(1)
 
 
 def test_the_server_is_asked_at_least_every_quarter_of_a_minute() -> None:
@@ -86,7 +88,8 @@ def test_the_server_is_asked_at_least_every_quarter_of_a_minute() -> None:
     server.failed("refused", 0)
 
     for number in range(1, 50):
-        assert server.claim(number * 15)
+        assert server.is_open(number * 15)
+        server.claim()
         server.failed("refused", number * 15)
 
 

@@ -10,7 +10,6 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from connectors.settings import Settings
-from connectors.topics import NOTIFICATIONS
 from local.services.notifier import NAME
 from local.services.notifier.delivery import Delivery
 from local.services.notifier.mail_server import MailServer
@@ -86,7 +85,7 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
 
 def _consumer(settings: Settings, group: str) -> KafkaConsumer:
     with connecting_to_kafka(settings) as options:
-        consumer = KafkaConsumer(
+        return KafkaConsumer(
             **options,
             group_id=group,
             enable_auto_commit=False,
@@ -95,13 +94,6 @@ def _consumer(settings: Settings, group: str) -> KafkaConsumer:
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
         )
-    if not consumer.partitions_for_topic(NOTIFICATIONS.name):
-        consumer.close()
-        raise ConnectionError(
-            f"there is no topic {NOTIFICATIONS.name} at {settings.kafka_bootstrap_servers}:"
-            " `python -m ops topics apply` makes it"
-        )
-    return consumer
 
 
 def _work(delivery: Delivery, stop: Event, until_idle: float | None, line: StatusLine) -> None:

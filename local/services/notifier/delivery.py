@@ -30,6 +30,9 @@ COMMIT_SECONDS = 1.0
 COMMIT_TIMEOUT_MS = 10_000
 FORGET_SECONDS = 3600.0
 POLL_MS = 100
+JOIN_POLL_MS = 1_000
+JOIN_SECONDS = 20.0
+"""After so long without partitions, joining the group begins anew."""
 ANSWER_SECONDS = 0.02
 
 
@@ -56,7 +59,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         self._has_joined, self._commit_fault = False, ""
         self._active_at = self._committed_at = time.monotonic()
         self._forgot_at = -FORGET_SECONDS
-        consumer.subscribe([NOTIFICATIONS.name], listener=self)
+        self._join()
 
     @property
     def waiting(self) -> int:
@@ -104,15 +107,37 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
         """Kafka's client calls it from a thread of its own, before it says what is assigned instead."""
-        self._has_joined = False
+        self._has_joined, self._joins_since = False, time.monotonic()
+
+    def _join(self) -> None:
+        """Become a member of the group, again if need be.
+
+        Raises:
+            ConnectionError: there is no topic to read.
+        """
+        self._joins_since = time.monotonic()
+        self._consumer.subscribe([NOTIFICATIONS.name], listener=self)
+        # Asked for now, or else the client joins before it knows the partitions, and again when it does.
+        if NOTIFICATIONS.name not in self._consumer.topics():
+            raise ConnectionError(f"there is no topic {NOTIFICATIONS.name}: `python -m ops topics apply` makes it")
 
     def _read(self) -> None:
         self._hold_back()
-        is_there_more_to_do = self._senders or (self.server.is_there and self._waiting.is_due(time.monotonic()))
-        records = self._consumer.poll(timeout_ms=0 if is_there_more_to_do else POLL_MS)
+        records = self._consumer.poll(timeout_ms=self._poll_ms())
+        # kafka-python 3.0.12 forgets that it is joining if that ends between two calls of poll, and never joins.
+        if not self._has_joined and time.monotonic() - self._joins_since > JOIN_SECONDS:
+            self._consumer.unsubscribe()
+            self._join()
         self._let_go()
         for record in chain(*records.values()):
             self._take(record)
+
+    def _poll_ms(self) -> int:
+        """How long to wait for records. As long as the client needs for joining, as it does so only meanwhile."""
+        if not self._has_joined:
+            return JOIN_POLL_MS
+        has_more_to_do = self._senders or (self.server.is_there and self._waiting.is_due(time.monotonic()))
+        return 0 if has_more_to_do else POLL_MS
 
     def _let_go(self) -> None:
         """Forget what is another member's now. Of what stays here, the client knows how far it was read."""
@@ -141,11 +166,10 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         try:
             notification = decoded(record, _now_ms())
-            message = Message(record, notification, email_of(notification, self._sender), self._active_at)
-        except (NoNotificationError, UndeliverableError) as error:
+        except NoNotificationError as error:
             self._dead_letters.add(Reject(record, str(error)))
             return
-        self._waiting.add(message)
+        self._waiting.add(Message(record, notification, self._active_at))
 
     def _hand_over(self) -> None:
         now = time.monotonic()
@@ -155,11 +179,20 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._waiting.done(message)
             elif self.server.is_over(message.since, now):
                 self._give_up(message, f"the mail server was away for too long: {self.server.reason}")
-            elif self.server.claim(now):
-                self._senders.send(message)
+            elif self.server.is_open(now):
+                self._offer(message)
             else:
                 self._waiting.put_off(message, now + ANSWER_SECONDS)
                 return
+
+    def _offer(self, message: Message) -> None:
+        try:
+            email = email_of(message.notification, self._sender)
+        except UndeliverableError as error:
+            self._give_up(message, str(error))
+            return
+        self.server.claim()
+        self._senders.send(message, email)
 
     def _note(self, answers: Iterable[tuple[Message, Answer]]) -> None:
         taken = [message for message, answer in answers if self._is_taken(message, answer)]

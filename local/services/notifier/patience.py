@@ -51,14 +51,13 @@ class Availability:
         """As far as is known."""
         return self.away_since is None
 
-    def claim(self, now: float) -> bool:
-        """Whether a message may be offered now; if the server is away, the next one only after this one's outcome."""
-        if self.is_there:
-            return True
-        if self._is_probing or now < self._next_probe:
-            return False
-        self._is_probing = True
-        return True
+    def is_open(self, now: float) -> bool:
+        """Whether a message may be offered now; while the server is away, one at a time and not too often."""
+        return self.is_there or (not self._is_probing and now >= self._next_probe)
+
+    def claim(self) -> None:
+        """A message is offered, which was allowed."""
+        self._is_probing = not self.is_there
 
     def answered(self) -> None:
         """It was there for a message."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from email.message import EmailMessage
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
@@ -41,18 +42,18 @@ class Senders:
         """Whether one more would be handed over at once."""
         return len(self._under_way) < SENDERS
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, email: EmailMessage) -> None:
         """Hand it over; `answers` will say what came of it."""
-        self._under_way[self._pool.submit(self._offer, message)] = message
+        self._under_way[self._pool.submit(self._offer, email, message.notification.address)] = message
 
     def answers(self, within_seconds: float) -> list[tuple[Message, Answer]]:
         """What has come of those that are finished; waits for one if none is."""
         finished, _ = wait(self._under_way, within_seconds, FIRST_COMPLETED)
         return [(self._under_way.pop(future), future.result()) for future in finished]
 
-    def _offer(self, message: Message) -> Answer:
+    def _offer(self, email: EmailMessage, address: str) -> Answer:
         server = self._free.get()
         try:
-            return server.offer(message.email, message.notification.address)
+            return server.offer(email, address)
         finally:
             self._free.put(server)

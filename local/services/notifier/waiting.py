@@ -4,7 +4,6 @@ import heapq
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
-from email.message import EmailMessage
 
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -19,7 +18,6 @@ class Message:
     record: ConsumerRecord
     """What it was read from."""
     notification: Notification
-    email: EmailMessage
     since: float
     """When it was read, in seconds of the monotonic clock."""
     failures: int = 0
