@@ -52,6 +52,8 @@ def watch(run: Run) -> None:
         sent = len(ledgers.sent.of_topic(PAYMENTS.name).arrived)
         _wait(f"fraud_detection to take in all of {sent:,} payments", lambda: screen.show() >= sent)
         _wait("order_enrichment to tell of all orders", lambda: _is_enriched(run, ledgers, screen))
+        # What is committed is that of the last checkpoint before a job is stopped.
+        _wait("every consumer to have read all there is", lambda: _is_read(run))
         _stop(run, picture.FRAUD_DETECTION, picture.ORDER_ENRICHMENT)
         _wait("all that reads alerts and orders to have them", lambda: _is_read(run))
         _stop(run, picture.REVENUE, drain=True)
