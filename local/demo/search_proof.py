@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from events import EnrichedOrder, FraudAlert
+from events import EnrichedOrder, Event, FraudAlert
 from local.demo.order_proof import last_revisions, some
 from local.demo.proof import Finding
 
@@ -24,8 +24,8 @@ def findings(
         orders: documents of the alias `orders`.
         fraud_alerts: of `fraud-alerts`.
     """
-    wanted_orders = {order_id: msgspec.to_builtins(order) for order_id, order in last_revisions(enriched).items()}
-    wanted_alerts = {alert.event_id: msgspec.to_builtins(alert) for alert in alerts}
+    wanted_orders = {order_id: _as_found(order) for order_id, order in last_revisions(enriched).items()}
+    wanted_alerts = {alert.event_id: _as_found(alert) for alert in alerts}
     for claim, wanted, found in (
         ("orders, each in its last revision = documents in the index", wanted_orders, orders),
         ("alerts = documents in the index", wanted_alerts, fraud_alerts),
@@ -33,6 +33,11 @@ def findings(
         wrong = [each for each in wanted.keys() | found.keys() if wanted.get(each) != found.get(each)]
         sums = f"checksum {checksum(wanted)} = {checksum(found)}"
         yield Finding(claim, f"{len(wanted):,} = {len(found):,}, {sums}{some(wrong)}", not wrong)
+
+
+def _as_found(event: Event) -> object:
+    """As JSON is read."""
+    return msgspec.json.decode(msgspec.json.encode(event))
 
 
 def checksum(documents: Documents) -> str:
