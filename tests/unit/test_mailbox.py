@@ -1,5 +1,6 @@
 """The mailbox keeps each message once, whole, and nowhere else; over real SMTP."""
 
+import asyncio
 import smtplib
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from local.services.mailbox.__main__ import main
 from local.services.mailbox.letters import Letters
-from local.services.mailbox.server import MOST_BYTES
+from local.services.mailbox.server import MOST_BYTES, NotLocalError, serve
 from local.stack.mailbox import check_health
 from local.stack.service import UnhealthyError
 from tests.mail_servers import free_port, running_mailbox
@@ -147,11 +148,8 @@ def test_an_empty_mailbox_and_an_unknown_message_are_told_in_words(folder: Path)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])
-def test_an_address_that_others_can_reach_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    monkeypatch.setenv("MILLRACE_SMTP_URL", f"smtp://{host}:{free_port()}")
+def test_an_address_that_others_can_reach_is_refused(folder: Path, host: str) -> None:
+    serving = serve(Letters(folder).prepare(), host, free_port())
 
-    refused = CliRunner().invoke(main, ["serve"])
-
-    assert refused.exit_code == 1
-    assert "on this machine alone" in refused.output
-    assert Letters(folder).newest() == []
+    with pytest.raises(NotLocalError, match="on this machine alone"):
+        asyncio.run(asyncio.wait_for(serving, TIMEOUT_SECONDS))
