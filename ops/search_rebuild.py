@@ -384,7 +384,9 @@ def command(alias: str, yes: bool, allow_data_loss: bool) -> None:
     for each in outcome.named:
         click.echo(f"bad record: {each}")
     if outcome.bad:
-        click.echo(f"{outcome.bad:,} bad records have no document; the first are named above")
+        click.echo(
+            f"bad records, which have no document: {outcome.bad:,}, of which {len(outcome.named)} are named above"
+        )
     click.echo(
         f"done: {alias} is {outcome.index}, from {outcome.records:,} records in {time.monotonic() - began:.0f} s"
     )

@@ -1,7 +1,10 @@
 """`ops search rebuild` with a real Kafka and a real Elasticsearch, and with somebody who writes all along."""
 
 import copy
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -294,15 +297,22 @@ def filled(settings: Settings, client: Elasticsearch) -> Rebuilding:
 def test_what_a_rebuild_left_that_was_killed_before_its_switch_is_cleared_up_by_the_next(
     settings: Settings, client: Elasticsearch
 ) -> None:
-    publish(settings, [enriched_order("o1")])
+    orders = [enriched_order(f"o{number}") for number in range(20_000)]
+    publish(settings, orders)
     run_job(settings)
-    filled(settings, client).close()
-    assert indices(client) == {"orders-v1": {"orders"}, "orders-v2": {"orders-rebuild"}}
+    command = [sys.executable, "-m", "ops", "search", "rebuild", "orders", "--yes"]
+    killed = subprocess.Popen(command, env=os.environ | settings.as_variables(), stdout=subprocess.DEVNULL)
 
-    rebuild(settings, with_words(), silent)
+    # WHEN it is killed as soon as it has begun to fill
+    wait_for("a new index", lambda: len(indices(client)) == 2)
+    killed.kill()
+    killed.wait(DEADLINE_SECONDS)
+    left = indices(client)
+    rebuild(settings, ORDERS, silent)
 
-    assert indices(client) == {"orders-v2": {"orders"}}
-    assert documents(client).keys() == {"o1"}
+    assert left == {"orders-v1": {"orders"}, "orders-v1-2": {"orders-rebuild"}}
+    assert indices(client) == {"orders-v1-2": {"orders"}}
+    assert documents(client) == expected(orders)
 
 
 def test_a_rebuild_that_was_killed_after_its_switch_is_told_and_goes_on_from_there(
