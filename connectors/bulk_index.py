@@ -22,7 +22,7 @@ from connectors.search_documents import Action
 from connectors.settings import Settings
 
 REQUEST_BYTES = 8_000_000
-"""A request is about as large as this at most, unless one document is larger; more was no faster."""
+"""A request is no larger than this, unless one document is: far below what Elasticsearch takes (100 MB)."""
 REQUEST_SECONDS = 60.0
 """After so long without an answer a request is sent again."""
 SHARD_SECONDS = 30

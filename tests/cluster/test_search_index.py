@@ -34,7 +34,8 @@ def client(elasticsearch: Stack) -> Iterator[Elasticsearch]:
             client.indices.create(
                 index=f"{alias}-of-a-test",
                 aliases={alias: {}},
-                settings={"number_of_replicas": 0},
+                # A deleted document's version is remembered for a minute otherwise.
+                settings={"number_of_replicas": 0, "gc_deletes": "1h"},
                 mappings={"dynamic": False, "properties": {"total_minor": {"type": "integer"}}},
             )
         yield client
