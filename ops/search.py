@@ -17,6 +17,7 @@ from ops.search_indices import (
     RealIndex,
     declared,
     difference,
+    figures,
     look,
     next_name,
     same_template,
@@ -225,8 +226,7 @@ def status_command() -> None:
 
 def _row(elasticsearch: Elasticsearch, wanted: Declared, index: RealIndex) -> tuple[object, ...]:
     documents = elasticsearch.count(index=index.name)["count"]
-    stats = elasticsearch.indices.stats(index=index.name, metric="store")
-    size = stats["_all"]["primaries"]["store"]["size_in_bytes"]
+    size = figures(elasticsearch, index.name, "store").get("size_in_bytes", 0)
     mapping = f"{index.version} of {wanted.version}"
     alias = ", ".join(sorted(index.aliases)) or "none"
     return alias, index.name, mapping, f"{documents:,}", f"{size / 1_000_000:.1f} MB", wanted.index.topic.name

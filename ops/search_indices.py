@@ -147,6 +147,12 @@ def look(elasticsearch: Elasticsearch, wanted: Declared) -> Real:
     )
 
 
+def figures(elasticsearch: Elasticsearch, index: str, metric: str) -> dict[str, int]:
+    """Of an index without its copies; none as long as it is being made."""
+    found: dict[str, int] = elasticsearch.indices.stats(index=index, metric=metric)["_all"]["primaries"].get(metric, {})
+    return found
+
+
 def difference(wanted: Declared, real: RealIndex) -> Difference:
     """Of the mappings' fields, by path."""
     changed = [

@@ -23,7 +23,7 @@ from connectors.settings import Settings
 from events.schemas import schema
 from ops.masking import shown
 from ops.search import confirm, put_template, version_fault
-from ops.search_indices import FILLED_TO, Declared, RealIndex, declared, look, next_name
+from ops.search_indices import FILLED_TO, Declared, RealIndex, declared, figures, look, next_name
 from ops.topic_replay import Replay, missing
 
 SECONDS_BETWEEN_WORDS = 2.0
@@ -344,8 +344,8 @@ def _names(elasticsearch: Elasticsearch, alias: str) -> list[str]:
 
 
 def _writes(elasticsearch: Elasticsearch, index: str) -> int:
-    stats = elasticsearch.indices.stats(index=index, metric="indexing")["_all"]["primaries"]["indexing"]
-    return int(stats["index_total"] + stats["index_failed"] + stats["delete_total"])
+    stats = figures(elasticsearch, index, "indexing")
+    return sum(stats.get(name, 0) for name in ("index_total", "index_failed", "delete_total"))
 
 
 def _chunks(each: Iterator[Any]) -> Iterator[Sequence[Any]]:
