@@ -12,7 +12,7 @@ help: ## List the targets
 .venv: # What is missing is installed; with nothing missing this takes a moment and no network
 	@$(PYTHON) -m local.bootstrap
 
-demo: .venv ## Boot the stack, let payments flow, show the fraud alerts, prove the counts, shut down
+demo: .venv ## Boot the stack, run the whole picture, prove what came of it, shut down
 	$(RUN) local.demo
 
 test: check unit cluster e2e ## Everything that CI runs
@@ -44,7 +44,7 @@ status: .venv ## Say of each service that it is healthy, or why not
 logs: .venv ## Show the end of a service's log: SERVICE=kafka; without, the services
 	$(RUN) local.stack logs $(SERVICE)
 
-submit: .venv ## Submit a job to the cluster: JOB=fraud_detection
+submit: .venv ## Submit a job to the cluster, or several: JOB=fraud_detection
 	$(RUN) ops submit $(JOB)
 
 sql: .venv ## Run a pipeline: PIPELINE=name or path/to/any.sql, TARGET=local (default) or cluster

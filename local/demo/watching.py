@@ -69,6 +69,9 @@ def _stop(run: Run, *boxes: Box, drain: bool = False) -> None:
 
 def _wait(what: str, condition: Callable[[], bool]) -> None:
     """Until the condition holds. If it doesn't in time, say so and go on: the proofs tell what is missing."""
+    if condition():
+        return
+    say(f"waiting for {what}")
     deadline = time.monotonic() + DRAIN_SECONDS
     while not condition():
         if time.monotonic() > deadline:
