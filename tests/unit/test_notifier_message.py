@@ -41,6 +41,7 @@ def test_its_ids_follow_from_the_notification_s() -> None:
     first, again, other = (arrived(notification(event_id)) for event_id in ("n1", "n1", "n2"))
 
     assert first["Message-ID"] == again["Message-ID"] != other["Message-ID"]
+    assert first["Message-ID"] == "<676b8bb84ce7267dd520deca4811c8f10a53e636@shop.example>"
     assert first[HEADER] == "n1"
 
 

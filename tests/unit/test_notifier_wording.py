@@ -3,7 +3,7 @@
 import pytest
 
 from local.services.notifier.conventions import LANGUAGES, masked, moment, money
-from local.services.notifier.wording import TEMPLATES, Wording, worded
+from local.services.notifier.wording import TEMPLATES, Wording, one_line, worded
 from tests.builders import event_time
 from tests.notifications import notification, occasion
 
@@ -136,3 +136,7 @@ def test_a_card_in_a_digest_is_masked_too_and_a_short_id_is_hidden_wholly() -> N
 def test_someone_without_a_name_is_greeted_without_one() -> None:
     assert worded(notification(recipient_name=" ")).text.strip().startswith("Hello,\n")
     assert worded(notification(recipient_name="", language="de")).text.strip().startswith("Guten Tag,\n")
+
+
+def test_nothing_that_can_not_be_seen_gets_into_a_line() -> None:
+    assert one_line(" a\0b\u202ec\r\nd\x1b\u200be ") == "a b c d e"
