@@ -23,6 +23,7 @@ from ops.flink_rest import FlinkError
 from ops.migrations import MigrationError
 from ops.rulesets import PublicationError
 from ops.schemas import SchemasRefusedError
+from ops.search_find import NoIndexError
 from ops.topics import TopicsBlockedError
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,6 +33,7 @@ OPERATING_FAULTS = (
     FlinkError,
     KafkaError,
     MigrationError,
+    NoIndexError,
     PublicationError,
     RegistryError,
     SchemasRefusedError,

@@ -39,7 +39,7 @@ def demonstrate(seconds: float, rate: float, seed: int) -> None:
         jobs.wait_until_running()
         watch(run)
         fraud_job = job_figures(settings, jobs[picture.FRAUD_DETECTION])
-        samples.show(stack.setup)
+        samples.show(stack.setup, run.observer.observed.alerts)
         prove(stack.setup, run.observer.observed, read_ledgers(settings, services), fraud_job)
 
 
