@@ -23,8 +23,8 @@ DEAD_LETTERS = "dead_letters_out"
 BATCHES = {
     # A bulk request has as many documents at most; with 1,000 less than half as many a second were written.
     "python.fn-execution.arrow.batch.size": "5000",
-    # What is sent to Python at once, and then waited for.
-    "python.fn-execution.bundle.size": "5000",
+    # So many are sent to Python before it is waited for: while Elasticsearch takes a batch, the next ones are decoded.
+    "python.fn-execution.bundle.size": "20000",
     # Milliseconds after which fewer are sent: a document can be found a second later, as Elasticsearch's own refresh.
     "python.fn-execution.bundle.time": "500",
 }
