@@ -1,0 +1,32 @@
+"""One service of the stack alone, for tests that need no more."""
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.stack.supervisor import Stack
+
+
+@contextmanager
+def lone_service(name: str, addresses: Mapping[str, str]) -> Iterator[Stack]:
+    """A service on a free port and in a folder of its own; it ends with the block.
+
+    Args:
+        addresses: variables that say where it listens, with `{port}` in them.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    # Not pytest's own folder, which a server that runs as another user can't enter.
+    folder = Path(tempfile.mkdtemp(prefix=f"millrace-{name}-"))
+    folder.chmod(0o755)
+    variables = {variable: address.format(port=port) for variable, address in addresses.items()}
+    stack = Stack.from_environment({"MILLRACE_STATE": str(folder / "stack"), **variables})
+    try:
+        stack.up([name])
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(folder)
