@@ -8,7 +8,7 @@ from events.base import Event, EventTime, Identifier
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition over a payment's features, or the name of a Python function in `udfs/rule_functions.py`."""
+    """A condition over a payment's features, the name of a Python function in `udfs/rule_functions.py`, or both."""
 
     name: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]*$", max_length=64)]
     """Unique within the ruleset; alerts carry it."""
@@ -19,9 +19,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     score: Annotated[int, msgspec.Meta(ge=1, le=100)]
     """What a payment that breaks the rule gets, in points of 100; see `alert_score`."""
     when: str | None = None
-    """A condition, e.g. `count_1m >= 4 and sum_1m > 100.00 EUR`. Exactly one of `when` and `function` is set."""
+    """A condition, e.g. `count_1m >= 4 and sum_1m > 100.00 EUR`. At least one of `when` and `function` is set."""
     function: str | None = None
-    """Name of a function in `udfs/rule_functions.py`."""
+    """Name of a function in `udfs/rule_functions.py`; with `when`, it is only asked where the condition holds."""
 
 
 class Ruleset(Event, frozen=True, kw_only=True):

@@ -282,7 +282,8 @@ def show_command(number: int | None) -> None:
 
 def _rule_row(rule: Rule, hits: int) -> tuple[object, ...]:
     shadow_hits = hits if rule.status == "shadow" else ""
-    return (rule.name, rule.status, rule.score, shadow_hits, rule.when or f"function {rule.function}")
+    asks = f"function {rule.function}" if rule.function else ""
+    return (rule.name, rule.status, rule.score, shadow_hits, ", ".join(filter(None, (rule.when, asks))))
 
 
 @rulesets.command("facts")

@@ -2,7 +2,8 @@
 
 A function gets a payment's facts by name (its columns and features; money in minor units of the base currency) and
 says whether the payment breaks the rule. It must be pure: the same facts always give the same answer, or a replay
-would decide otherwise than it did the first time.
+would decide otherwise than it did the first time. Give the rule a condition besides (`when = "count_10m >= 3"`): a rule
+without one makes every payment cross from the JVM to Python, which is what a payment costs most.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,11 +17,9 @@ _LIMITS_MINOR = (50_00, 100_00, 250_00, 500_00, 1000_00)
 
 
 def just_below_a_limit(facts: Mapping[str, Value]) -> bool:
-    """The third payment within ten minutes, and at most 2 % below a sum that would have asked for a second factor."""
-    amount, count = facts["base_amount_minor"], facts["count_10m"]
-    if not isinstance(amount, int) or not isinstance(count, int) or count < 3:
-        return False
-    return any(limit * 0.98 <= amount < limit for limit in _LIMITS_MINOR)
+    """A payment at most 2 % below a sum that would have asked for a second factor."""
+    amount = facts["base_amount_minor"]
+    return isinstance(amount, int) and any(limit * 0.98 <= amount < limit for limit in _LIMITS_MINOR)
 
 
 RULE_FUNCTIONS: dict[str, RuleFunction] = {function.__name__: function for function in (just_below_a_limit,)}

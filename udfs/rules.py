@@ -7,7 +7,18 @@ from dataclasses import dataclass
 import msgspec
 
 from events import BrokenRule, Rule, Ruleset
-from udfs.conditions import KM, MONEY, PLAIN, SECONDS, ConditionError, Fact, Value, parse_condition, python_expression
+from udfs.conditions import (
+    KM,
+    MONEY,
+    PLAIN,
+    SECONDS,
+    Condition,
+    ConditionError,
+    Fact,
+    Value,
+    parse_condition,
+    python_expression,
+)
 from udfs.conditions import ratio as _ratio
 from udfs.features import Feature, Unit
 from udfs.rule_functions import RULE_FUNCTIONS
@@ -101,11 +112,11 @@ def validate(ruleset: Ruleset, features: Sequence[Feature], base_currency: str) 
 
 
 def _mistakes(rule: Rule, known: Mapping[str, Fact], base_currency: str) -> Iterable[str]:
-    if (rule.when is None) == (rule.function is None):
-        yield "give it either `when` or `function`"
-    elif rule.function is not None and rule.function not in RULE_FUNCTIONS:
+    if rule.when is None and rule.function is None:
+        yield "give it `when`, `function`, or both"
+    if rule.function is not None and rule.function not in RULE_FUNCTIONS:
         yield f"there is no function {rule.function!r} in udfs/rule_functions.py; there are {', '.join(RULE_FUNCTIONS)}"
-    elif rule.when is not None:
+    if rule.when is not None:
         try:
             parse_condition(rule.when, known, base_currency)
         except ConditionError as error:
@@ -126,24 +137,32 @@ class Rules:
         self._rules = [rule for rule in ruleset.rules if rule.status != "off"]
         self._names = fact_names(features)
         self._evidence = {name: self._names.index(name) for name in (feature.name for feature in features)}
-        self._conditions = _compiled(self._rules, facts(features), self._names, base_currency)
-        self._functions = [(i, RULE_FUNCTIONS[rule.function]) for i, rule in enumerate(self._rules) if rule.function]
+        known = facts(features)
+        self.conditions = tuple(
+            None if rule.when is None else parse_condition(rule.when, known, base_currency) for rule in self._rules
+        )
+        """Of each rule that isn't off; None where only a function knows."""
+        self._candidates = _compiled(self.conditions, self._names)
+        self._functions = {i: RULE_FUNCTIONS[rule.function] for i, rule in enumerate(self._rules) if rule.function}
 
     def judge(self, *values: Value) -> Verdict | None:
         """Judge one payment by its facts, in the order of `fact_names`; None if there is nothing to say."""
-        broken: list[int] = self._conditions(*values)
+        candidates = self._candidates(*values)
+        if not candidates:
+            return None
         failures: list[str] = []
-        if self._functions:
-            named = dict(zip(self._names, values, strict=True))
-            for i, function in self._functions:
-                try:
-                    if function(named):
-                        broken.append(i)
-                except Exception as error:  # noqa: BLE001 - somebody's function: whatever it raises is reported
-                    failures.append(f"rule {self._rules[i].name}: {type(error).__name__}: {error}")
+        broken = [i for i in candidates if i not in self._functions or self._agrees(i, values, failures)]
         if not broken and not failures:
             return None
-        return self._verdict(sorted(broken), failures, values)
+        return self._verdict(broken, failures, values)
+
+    def _agrees(self, i: int, values: Sequence[Value], failures: list[str]) -> bool:
+        """Does the function of a rule say that it is broken? What it raises is added to the failures."""
+        try:
+            return self._functions[i](dict(zip(self._names, values, strict=True)))
+        except Exception as error:  # noqa: BLE001 - somebody's function: whatever it raises is reported
+            failures.append(f"rule {self._rules[i].name}: {type(error).__name__}: {error}")
+            return False
 
     def _verdict(self, broken: Sequence[int], failures: Sequence[str], values: Sequence[Value]) -> Verdict | None:
         rules = [self._rules[i] for i in broken]
@@ -169,19 +188,19 @@ def _plain(value: Value) -> int | float | str | tuple[str, ...] | None:
     return tuple(value) if isinstance(value, list | tuple) else value
 
 
-def _compiled(
-    rules: Sequence[Rule], known: Mapping[str, Fact], names: Sequence[str], base_currency: str
-) -> Callable[..., list[int]]:
-    """All conditions as one Python function, so that a payment costs one call: facts → indices of broken rules."""
-    lines = [f"def broken({', '.join(names)}):", "    found = []"]
-    for i, rule in enumerate(rules):
-        if rule.when is not None:
-            expression = python_expression(parse_condition(rule.when, known, base_currency))
-            lines.append(f"    if {expression}: found.append({i})")
+def _compiled(conditions: Sequence[Condition | None], names: Sequence[str]) -> Callable[..., list[int]]:
+    """All conditions as one Python function, so that a payment costs one call: facts → indices of those that hold.
+
+    A rule without a condition is always among them.
+    """
+    lines = [f"def candidates({', '.join(names)}):", "    found = []"]
+    for i, condition in enumerate(conditions):
+        expression = "True" if condition is None else python_expression(condition)
+        lines.append(f"    if {expression}: found.append({i})")
     lines.append("    return found")
     scope: dict[str, Callable[..., list[int]]] = {"_ratio": _ratio}  # type: ignore[dict-item]
     exec("\n".join(lines), scope)  # built from a parsed and checked condition, never from its text
-    return scope["broken"]
+    return scope["candidates"]
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,22 @@ def test_a_rule_that_is_off_says_nothing() -> None:
 def test_a_function_is_a_rule() -> None:
     rules = ruleset(rule("limit", when=None, function="just_below_a_limit"))
 
+    assert judge(rules, base_amount_minor=99_50) is not None
+    assert judge(rules, base_amount_minor=60_00) is None
+
+
+def test_a_function_is_only_asked_where_the_condition_of_its_rule_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setitem(rule_functions.RULE_FUNCTIONS, "noting", lambda facts: asked.append(facts["count_10m"]))
+    rules = ruleset(rule("noted", "count_10m >= 3", function="noting"))
+
+    assert [judge(rules, count_10m=count) for count in (2, 3, None)] == [None, None, None]
+    assert asked == [3]
+
+
+def test_a_rule_with_a_condition_and_a_function_is_broken_where_both_say_so() -> None:
+    rules = ruleset(rule("limit", "count_10m >= 3", function="just_below_a_limit"))
+
     assert judge(rules, base_amount_minor=99_50, count_10m=3) is not None
     assert judge(rules, base_amount_minor=99_50, count_10m=2) is None
     assert judge(rules, base_amount_minor=60_00, count_10m=3) is None
@@ -80,7 +96,7 @@ def test_every_mistake_of_a_ruleset_is_named() -> None:
             rule("a", "count_1min >= 4"),
             rule("a", "sum_1h > 5"),
             rule("b", when=None),
-            rule("c", when=None, function="nothing"),
+            rule("c", "count_1m > ", function="nothing"),
             rule("d", "count_1m > 5 and count_1m < 3"),
         )
     )
@@ -88,8 +104,9 @@ def test_every_mistake_of_a_ruleset_is_named() -> None:
     assert "rule a: when = 'count_1min >= 4', at character 1: unknown feature" in said
     assert "rule a: when = 'sum_1h > 5', at character 10: money is compared" in said
     assert "rule a: the name is used twice" in said
-    assert "rule b: give it either `when` or `function`" in said
+    assert "rule b: give it `when`, `function`, or both" in said
     assert "rule c: there is no function 'nothing'" in said
+    assert "rule c: when = 'count_1m > ', at character 12: found 'the end'" in said
     assert "rule d: when = 'count_1m > 5 and count_1m < 3', at character 1: this can never be true" in said
 
 
