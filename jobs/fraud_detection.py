@@ -1,13 +1,14 @@
 """Payments → features → rules → alerts.
 
-payments ─▶ sliding_features ─▶ judge_payment ─▶ sort_out ─┬─▶ raise_alerts ─▶ fraud-alerts
-    (SQL, JVM)        (JVM)      (Python, thread)          ├─▶ fraud-shadow-hits
-    └── records that don't decode ────────────────────────▶┼─▶ dead-letters
-                                                           └─▶ late-payments
+payments ─▶ sliding_features ─▶ may_break_rules ─▶ judge_payment ─▶ sort_out ─┬─▶ raise_alerts ─▶ fraud-alerts
+    (SQL, JVM)        (JVM)            (JVM)      (Python, thread)            ├─▶ fraud-shadow-hits
+    └── records that don't decode ───────────────────────────────────────────▶┼─▶ dead-letters
+                                                                              └─▶ late-payments
 """
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 from pyflink.common import Row, Types
@@ -25,6 +26,7 @@ from udfs.alerts import Suspicion
 from udfs.features import payment_declaration, payment_features
 from udfs.judge_payment import JudgePayment
 from udfs.raise_alerts import RaiseAlerts
+from udfs.rule_filter import filter_facts
 from udfs.rules import fact_names
 from udfs.ruleset_reader import KafkaRulesets, Rulesets
 from udfs.sort_out import Noteworthy, Outcome, outcomes
@@ -32,6 +34,10 @@ from udfs.sort_out import Noteworthy, Outcome, outcomes
 JOB = "fraud_detection"
 
 _OUTGOING_TOPICS = (topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS, topics.DEAD_LETTERS)
+_JAVA_FUNCTIONS = {
+    "sliding_features": "millrace.features.SlidingFeatures",
+    "may_break_rules": "millrace.rules.MayBreakRules",
+}
 _SUSPICIONS = OutputTag("suspicions", Types.TUPLE([Types.STRING(), Types.STRING()]))
 
 
@@ -41,12 +47,17 @@ def define(tables: StreamTableEnvironment, rulesets: Rulesets, base_currency: st
     All that is to be kept, alerts and rejects alike, comes out of one query, since two would read Kafka twice.
     """
     features = payment_features()
-    judge = udf(JudgePayment(rulesets, features, base_currency), result_type=DataTypes.STRING())
+    filter_id = uuid4().hex
+    judge = udf(JudgePayment(rulesets, features, base_currency, filter_id), result_type=DataTypes.STRING())
     tables.create_temporary_system_function("judge_payment", judge)
-    tables.execute_sql(
-        "CREATE TEMPORARY SYSTEM FUNCTION sliding_features AS 'millrace.features.SlidingFeatures' LANGUAGE JAVA"
-    )
-    filled = {"PAYMENT_FEATURES": payment_declaration(), "FACTS": ",\n            ".join(fact_names(features))}
+    for function, java_class in _JAVA_FUNCTIONS.items():
+        tables.execute_sql(f"CREATE TEMPORARY SYSTEM FUNCTION {function} AS '{java_class}' LANGUAGE JAVA")
+    filled = {
+        "PAYMENT_FEATURES": payment_declaration(),
+        "FACTS": ", ".join(fact_names(features)),
+        "FILTER": filter_id,
+        "FILTER_FACTS": ", ".join(filter_facts(features)),
+    }
     for view in ("payment_features", "noteworthy_payments"):
         tables.execute_sql(sql.read(f"views/{view}.sql", filled))
 

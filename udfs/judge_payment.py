@@ -7,27 +7,39 @@ from pyflink.table.udf import FunctionContext, ScalarFunction
 
 from udfs.conditions import Value
 from udfs.features import Feature
+from udfs.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.rules import RulesetHistory
 from udfs.ruleset_reader import Rulesets
 
-_CHECK_EVERY = 1024
-
 
 class JudgePayment(ScalarFunction):  # type: ignore[misc]
-    """Judges one payment by the ruleset that was in force at its event time."""
+    """Judges one payment by the ruleset that was in force at its event time.
 
-    def __init__(self, rulesets: Rulesets, features: Sequence[Feature], base_currency: str) -> None:
+    Few payments come here: it tells the filter in the JVM what the rules ask, and what can't break any stays there.
+    """
+
+    def __init__(self, rulesets: Rulesets, features: Sequence[Feature], base_currency: str, filter_id: str) -> None:
         self._rulesets = rulesets
         self._features = features
         self._base_currency = base_currency
+        self._filter_id = filter_id
+        self._feed: FilterFeed | None = None
         self._history: RulesetHistory | None = None
-        self._until_check = _CHECK_EVERY
 
     def open(self, _function_context: FunctionContext) -> None:
-        self._history = self._rulesets.open(self._features, self._base_currency)
+        self._feed = FilterFeed(filters_of_this_jvm(), self._filter_id, self._features)
+        self._history = RulesetHistory(self._features, self._base_currency, self._feed.hand_over)
+        try:
+            self._rulesets.open(self._history, self._feed.failed)
+        except BaseException:
+            self._feed.close()
+            raise
+        self._feed.ready()
 
     def close(self) -> None:
         self._rulesets.close()
+        if self._feed is not None:
+            self._feed.close()
 
     def is_deterministic(self) -> bool:
         """False: it depends on the rulesets, so the planner must neither fold nor repeat a call."""
@@ -39,10 +51,7 @@ class JudgePayment(ScalarFunction):  # type: ignore[misc]
             event_time: UTC milliseconds.
             facts: in the order of `udfs.rules.fact_names`.
         """
-        self._until_check -= 1
-        if not self._until_check:
-            self._until_check = _CHECK_EVERY
-            self._rulesets.check()
+        self._rulesets.check()
         rules = self._history.at(event_time)  # type: ignore[union-attr]
         verdict = rules.judge(*facts) if rules else None
         return msgspec.json.encode(verdict).decode() if verdict else None

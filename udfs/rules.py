@@ -215,7 +215,14 @@ class RulesetHistory:
     Adding swaps in a new list, so that one thread may add while another judges.
     """
 
-    def __init__(self, features: Sequence[Feature], base_currency: str) -> None:
+    def __init__(
+        self, features: Sequence[Feature], base_currency: str, announce: Callable[[Rules], None] = lambda _rules: None
+    ) -> None:
+        """
+        Args:
+            announce: is told of each version before anything is judged by it.
+        """
+        self._announce = announce
         self._features = features
         self._base_currency = base_currency
         self._versions: list[_Version] = []
@@ -234,6 +241,7 @@ class RulesetHistory:
         if any(version.rules.ruleset.version == ruleset.version for version in self._versions):
             return
         rules = Rules(ruleset, self._features, self._base_currency)
+        self._announce(rules)
         versions = [*self._versions, _Version(ruleset.effective_from, rules)]
         versions.sort(key=lambda version: (version.effective_from, version.rules.ruleset.version))
         self._versions = versions

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -12,7 +12,6 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from events import Ruleset
-from udfs.features import Feature
 from udfs.rules import RulesetError, RulesetHistory
 
 log = logging.getLogger(__name__)
@@ -28,8 +27,8 @@ class RulesetsUnavailableError(RuntimeError):
 class Rulesets(Protocol):
     """A source of rulesets that can be shipped to where payments are judged."""
 
-    def open(self, features: Sequence[Feature], base_currency: str) -> RulesetHistory:
-        """Load all versions there are, and keep the history growing until `close`."""
+    def open(self, history: RulesetHistory, failed: Callable[[], None]) -> None:
+        """Load all versions there are, and keep the history growing until `close`; `failed` says that it can't."""
 
     def close(self) -> None:
         """Stop following."""
@@ -44,11 +43,9 @@ class FixedRulesets:
     def __init__(self, *rulesets: Ruleset) -> None:
         self._rulesets = rulesets
 
-    def open(self, features: Sequence[Feature], base_currency: str) -> RulesetHistory:
-        history = RulesetHistory(features, base_currency)
+    def open(self, history: RulesetHistory, _failed: Callable[[], None]) -> None:
         for ruleset in self._rulesets:
             history.add(ruleset)
-        return history
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -67,13 +64,12 @@ class KafkaRulesets:
         self._follower: threading.Thread | None = None
         self._failure: Exception | None = None
 
-    def open(self, features: Sequence[Feature], base_currency: str) -> RulesetHistory:
+    def open(self, history: RulesetHistory, failed: Callable[[], None]) -> None:
         """Load every version that is in the topic now, then follow it in a thread.
 
         Raises:
             RulesetsUnavailableError: Kafka doesn't answer, or no valid ruleset was ever published.
         """
-        history = RulesetHistory(features, base_currency)
         consumer = self._connect()
         try:
             self._load(consumer, history)
@@ -82,10 +78,9 @@ class KafkaRulesets:
             raise
         self._stop = threading.Event()
         self._follower = threading.Thread(
-            target=self._follow, args=(consumer, history, self._stop), name=f"follow-{self._topic}", daemon=True
+            target=self._follow, args=(consumer, history, self._stop, failed), name=f"follow-{self._topic}", daemon=True
         )
         self._follower.start()
-        return history
 
     def close(self) -> None:
         if self._stop is not None and self._follower is not None:
@@ -118,13 +113,16 @@ class KafkaRulesets:
                 f"topic {self._topic} holds no valid ruleset: publish one with `python -m ops rulesets publish`"
             )
 
-    def _follow(self, consumer: KafkaConsumer, history: RulesetHistory, stop: threading.Event) -> None:
+    def _follow(
+        self, consumer: KafkaConsumer, history: RulesetHistory, stop: threading.Event, failed: Callable[[], None]
+    ) -> None:
         try:
             while not stop.is_set():
                 for record in _poll(consumer):
                     _take(record, history)
         except Exception as error:  # noqa: BLE001 - handed to the thread that judges, which fails the task
             self._failure = error
+            failed()
         finally:
             consumer.close()
 

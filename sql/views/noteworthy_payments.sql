@@ -10,7 +10,8 @@ WITH judged_payments AS (
             ${FACTS}
         ) AS verdict
     FROM payment_features
-    WHERE NOT is_duplicate
+    -- In the JVM, since handing a payment to Python costs more than all else.
+    WHERE NOT is_duplicate AND (is_late OR may_break_rules('${FILTER}', rowtime, ${FILTER_FACTS}))
 )
 SELECT
     'rejected' AS kind,

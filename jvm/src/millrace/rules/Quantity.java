@@ -1,0 +1,94 @@
+package millrace.rules;
+
+/**
+ * A number that a condition computes of facts, none of which is missing; NaN where a double can't say what Python's
+ * numbers would: there whole numbers have no limit, and are compared with others exactly.
+ */
+abstract class Quantity {
+
+    /** Below it every whole number is a double, and whole numbers that are computed as doubles are right. */
+    private static final double EXACT = 1L << 53;
+
+    private Quantity() {}
+
+    abstract double of(Object[] facts);
+
+    /** A fact's value. */
+    static double number(Object value) {
+        if (value instanceof Long whole) {
+            return exact((double) whole);
+        }
+        if (value instanceof Double number) {
+            return number;
+        }
+        return value instanceof Integer whole ? whole : Double.NaN;
+    }
+
+    /** A value that was whole, or may have been. */
+    static double exact(double value) {
+        return Math.abs(value) < EXACT ? value : Double.NaN;
+    }
+
+    static final class Constant extends Quantity {
+
+        final double value;
+
+        Constant(double value) {
+            this.value = value;
+        }
+
+        @Override
+        double of(Object[] facts) {
+            return value;
+        }
+    }
+
+    static final class Fact extends Quantity {
+
+        final int fact;
+
+        Fact(int fact) {
+            this.fact = fact;
+        }
+
+        @Override
+        double of(Object[] facts) {
+            return number(facts[fact]);
+        }
+    }
+
+    static final class Times extends Quantity {
+
+        private final Quantity left;
+        private final Quantity right;
+
+        Times(Quantity left, Quantity right) {
+            this.left = left;
+            this.right = right;
+        }
+
+        @Override
+        double of(Object[] facts) {
+            return exact(left.of(facts) * right.of(facts));
+        }
+    }
+
+    /** A quotient as {@code ratio} in {@code udfs/conditions.py}: by 0 it is infinite, with the numerator's sign. */
+    static final class Ratio extends Quantity {
+
+        private final Quantity numerator;
+        private final Quantity denominator;
+
+        Ratio(Quantity numerator, Quantity denominator) {
+            this.numerator = numerator;
+            this.denominator = denominator;
+        }
+
+        @Override
+        double of(Object[] facts) {
+            double above = numerator.of(facts);
+            double below = denominator.of(facts);
+            return below == 0 ? above / 0.0 : above / below;
+        }
+    }
+}

@@ -1,0 +1,140 @@
+"""In which order a filter is told of rules; what it makes of them is tried in `tests/cluster/test_rule_filter.py`."""
+
+from typing import Any
+
+import pytest
+
+from events import Ruleset
+from tests.builders import event_time, rule, ruleset
+from udfs.features import payment_features
+from udfs.filter_feed import FilterFeed, filters_of_this_jvm
+from udfs.judge_payment import JudgePayment
+from udfs.rule_filter import program
+from udfs.rules import Rules, RulesetError, RulesetHistory
+from udfs.ruleset_reader import FixedRulesets, RulesetsUnavailableError
+
+FEATURES = payment_features()
+
+
+class NotedFilters:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def open(self, filter_id: str) -> int:
+        self.told.append(("open", filter_id))
+        return 7
+
+    def put(self, filter_id: str, follower: int, effective_from: int, version: int, program: str) -> None:
+        self.told.append(("put", filter_id, follower, effective_from, version, program))
+
+    def ready(self, filter_id: str, follower: int) -> None:
+        self.told.append(("ready", filter_id, follower))
+
+    def failed(self, filter_id: str, follower: int) -> None:
+        self.told.append(("failed", filter_id, follower))
+
+    def close(self, filter_id: str, follower: int) -> None:
+        self.told.append(("close", filter_id, follower))
+
+
+def test_a_version_is_handed_over_before_anything_is_judged_by_it() -> None:
+    filters = NotedFilters()
+    feed = FilterFeed(filters, "f1", FEATURES)
+    known: list[int] = []
+    history = RulesetHistory(FEATURES, "EUR", lambda rules: (feed.hand_over(rules), known.append(len(history)))[0])
+
+    history.add(ruleset(version=3, at="10:00:00"))
+
+    conditions = Rules(ruleset(), FEATURES, "EUR").conditions
+    assert filters.told == [
+        ("open", "f1"),
+        ("put", "f1", 7, event_time("10:00:00"), 3, program(conditions, FEATURES)),
+    ]
+    assert known == [0]
+
+
+def test_a_version_that_is_not_valid_or_known_already_is_not_handed_over() -> None:
+    announced: list[Rules] = []
+    history = RulesetHistory(FEATURES, "EUR", announced.append)
+
+    history.add(ruleset(version=1))
+    history.add(ruleset(version=1))
+    with pytest.raises(RulesetError):
+        history.add(ruleset(rule("a", "nonsense > 1"), version=2))
+
+    assert len(announced) == 1
+
+
+class FailingRulesets(FixedRulesets):
+    def __init__(self, *rulesets: Ruleset) -> None:
+        super().__init__(*rulesets)
+        self.failed: Any = None
+
+    def open(self, history: RulesetHistory, failed: Any) -> None:
+        self.failed = failed
+        super().open(history, failed)
+
+
+@pytest.fixture
+def filters(monkeypatch: pytest.MonkeyPatch) -> NotedFilters:
+    noted = NotedFilters()
+    monkeypatch.setattr("udfs.judge_payment.filters_of_this_jvm", lambda: noted)
+    return noted
+
+
+def steps(filters: NotedFilters) -> list[str]:
+    return [each[0] for each in filters.told]
+
+
+def test_nothing_is_held_back_before_all_versions_were_handed_over_and_after_it_ended(filters: NotedFilters) -> None:
+    judge = JudgePayment(FixedRulesets(ruleset(), ruleset(version=2)), FEATURES, "EUR", "f1")
+
+    judge.open(None)
+    judge.close()
+    judge.close()
+
+    assert steps(filters) == ["open", "put", "put", "ready", "close"]
+
+
+def test_when_new_versions_can_not_be_seen_any_more_the_filter_is_told(filters: NotedFilters) -> None:
+    rulesets = FailingRulesets(ruleset())
+    JudgePayment(rulesets, FEATURES, "EUR", "f1").open(None)
+
+    rulesets.failed()
+
+    assert steps(filters) == ["open", "put", "ready", "failed"]
+
+
+def test_rules_that_can_not_be_read_leave_no_filter_behind(filters: NotedFilters) -> None:
+    class Unavailable(FixedRulesets):
+        def open(self, *_: object) -> None:
+            raise RulesetsUnavailableError
+
+    with pytest.raises(RulesetsUnavailableError):
+        JudgePayment(Unavailable(), FEATURES, "EUR", "f1").open(None)
+
+    assert steps(filters) == ["open", "close"]
+
+
+def test_every_payment_asks_whether_new_versions_can_still_be_seen() -> None:
+    class Broken(FixedRulesets):
+        def check(self) -> None:
+            raise RulesetsUnavailableError
+
+    judge = JudgePayment(Broken(ruleset()), FEATURES, "EUR", "f1")
+    judge.open(None)
+
+    with pytest.raises(RulesetsUnavailableError):
+        judge.eval(event_time("12:00:00"))
+
+
+def test_outside_a_jvm_there_is_no_filter_and_payments_are_judged_all_the_same() -> None:
+    assert filters_of_this_jvm() is None
+    judge = JudgePayment(FixedRulesets(ruleset(rule("large", "base_amount_minor > 5.00 EUR"))), FEATURES, "EUR", "f1")
+
+    judge.open(None)
+
+    assert judge.eval(event_time("12:00:00"), 500_01, *[None] * (6 + len(FEATURES))) is not None
+    judge.close()

@@ -1,0 +1,57 @@
+"""Which payments can't break any rule? The conditions of a ruleset as a program that the JVM runs before Python.
+
+A program is JSON: how many facts there are, and a tree of conditions with facts by their place in `filter_facts`.
+`jvm/src/millrace/rules` runs it. It only has to be a necessary condition: what it lets pass is judged by `udfs.rules`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from udfs.conditions import Combination, Comparison, Condition, IsNull, IsTrue, Name, Number, OneOf, Product, Term
+from udfs.features import Feature
+from udfs.rules import fact_names, facts
+
+
+def filter_facts(features: Sequence[Feature]) -> tuple[str, ...]:
+    """The facts that conditions can use, in the order in which the JVM gets them."""
+    known = facts(features)
+    return tuple(name for name in fact_names(features) if known[name].unusable is None)
+
+
+def program(conditions: Sequence[Condition | None], features: Sequence[Feature]) -> str:
+    """The program that is true where any of these conditions may hold.
+
+    Args:
+        conditions: as of `Rules`: None is a rule that has only a function, so everything may break it.
+    """
+    places = {name: place for place, name in enumerate(filter_facts(features))}
+    trees = [_tree(condition, places) for condition in conditions if condition is not None]
+    tree = {"or": trees} if len(trees) == len(conditions) else {"all": True}
+    return json.dumps({"facts": len(places), "when": tree})
+
+
+def _tree(condition: Condition, places: Mapping[str, int]) -> dict[str, Any]:
+    match condition:
+        case Combination(operator, parts):
+            return {operator: [_tree(part, places) for part in parts]}
+        case Comparison(left, operator, right):
+            return {operator: [_term(left, places), _term(right, places)]}
+        case OneOf(name, _, str(other), negated):
+            return {"differ" if negated else "same": [places[name], places[other]]}
+        case OneOf(name, values, _, negated):
+            return {"not in" if negated else "in": [places[name], *values]}
+        case IsNull(name, negated):
+            return {"present" if negated else "missing": places[name]}
+        case IsTrue(name, negated):
+            return {"unset" if negated else "set": places[name]}
+
+
+def _term(term: Term, places: Mapping[str, int]) -> dict[str, Any]:
+    match term:
+        case Number(value):
+            return {"number": int(value) if value == int(value) else value}
+        case Name(name):
+            return {"fact": places[name]}
+        case Product(left, operator, right):
+            return {operator: [_term(left, places), _term(right, places)]}
