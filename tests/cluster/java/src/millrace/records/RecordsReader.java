@@ -2,8 +2,9 @@ package millrace.records;
 
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
+import java.io.FileInputStream;
 import java.io.IOException;
-import java.nio.file.Files;
+import java.io.InputStream;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -121,7 +122,9 @@ final class RecordsReader implements SourceReader<RowData, Partition> {
         OpenPartition(Partition partition) throws IOException {
             number = partition.number();
             position = partition.position();
-            in = new DataInputStream(new BufferedInputStream(Files.newInputStream(RecordsSource.file(folder, number))));
+            // The file may be a pipe, which Files.newInputStream can't read.
+            InputStream file = new FileInputStream(RecordsSource.file(folder, number).toFile());
+            in = new DataInputStream(new BufferedInputStream(file));
             in.skipNBytes(position);
         }
 

@@ -1,0 +1,75 @@
+"""Rulesets as files in a folder that a job follows while it runs; counts the payments that were judged by them."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from events import Ruleset
+from udfs.rules import RulesetHistory
+from udfs.ruleset_reader import RulesetsUnavailableError
+
+_POLL_SECONDS = 0.02
+
+
+class FollowedRulesets:
+    """Reads the folder as `KafkaRulesets` reads its topic: all there is, then what comes, in a thread."""
+
+    def __init__(self, folder: Path, *rulesets: Ruleset) -> None:
+        """With versions that are there from the beginning."""
+        self._folder = folder
+        folder.mkdir(parents=True)
+        for ruleset in rulesets:
+            self.publish(ruleset)
+
+    def publish(self, ruleset: Ruleset) -> None:
+        """Add a version."""
+        finished = self._folder / f"{ruleset.version}.ruleset"
+        unfinished = finished.with_suffix(".unfinished")
+        unfinished.write_bytes(msgspec.json.encode(ruleset))
+        unfinished.rename(finished)
+
+    def end(self) -> None:
+        """Let following fail from now on."""
+        (self._folder / "end").touch()
+
+    def judged(self) -> int:
+        """How many payments Python was asked about."""
+        asked = self._folder / "asked"
+        return asked.stat().st_size if asked.exists() else 0
+
+    def said(self, what: str) -> bool:
+        """Was a version taken in (`1 taken`), or has following ended (`ended`)?"""
+        return (self._folder / what).exists()
+
+    def open(self, history: RulesetHistory, failed: Callable[[], None]) -> None:
+        self._take(history)
+        self._stop = threading.Event()
+        self._failure: str | None = None
+        self._follower = threading.Thread(target=self._follow, args=(history, failed), daemon=True)
+        self._follower.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._follower.join(timeout=10)
+
+    def check(self) -> None:
+        with (self._folder / "asked").open("ab") as asked:
+            asked.write(b".")
+        if self._failure:
+            raise RulesetsUnavailableError(self._failure)
+
+    def _take(self, history: RulesetHistory) -> None:
+        for file in sorted(self._folder.glob("*.ruleset")):
+            history.add(msgspec.json.decode(file.read_bytes(), type=Ruleset))
+            (self._folder / f"{file.stem} taken").touch()
+
+    def _follow(self, history: RulesetHistory, failed: Callable[[], None]) -> None:
+        while not self._stop.wait(_POLL_SECONDS):
+            self._take(history)
+            if (self._folder / "end").exists():
+                self._failure = "the folder can't be followed any more"
+                failed()
+                (self._folder / "ended").touch()
+                return
