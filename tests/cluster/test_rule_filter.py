@@ -24,6 +24,7 @@ from tests.builders import payment, rule, ruleset
 from tests.cluster.followed_rulesets import FollowedRulesets
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import write_records
+from tests.cluster.running_query import get_json
 from tests.cluster.topic_tables import create_table, record
 from udfs.conditions import (
     PLAIN,
@@ -344,6 +345,7 @@ class Job:
     """The fraud job over payments that come through a pipe, until it is left."""
 
     def __init__(self, cluster: MiniCluster, folder: Path, rulesets: FollowedRulesets) -> None:
+        self._rest_port = cluster.rest_port
         self._payments = folder / "payments"
         self._payments.mkdir()
         os.mkfifo(self._payments / "0.records")
@@ -372,6 +374,17 @@ class Job:
         """Let payments come."""
         write_records(self._payments, [record(topics.PAYMENTS, each) for each in payments], first_offset=self._sent)
         self._sent += len(payments)
+
+    def filtered(self) -> int:
+        """The metric of the running job, of which there is one."""
+        root = f"http://127.0.0.1:{self._rest_port}/jobs"
+        [job] = [each["id"] for each in get_json(root)["jobs"] if each["status"] == "RUNNING"]
+        found = 0
+        for vertex in get_json(f"{root}/{job}")["vertices"]:
+            metrics = f"{root}/{job}/vertices/{vertex['id']}/subtasks/metrics"
+            for name in [each["id"] for each in get_json(metrics) if each["id"].endswith(".filtered")]:
+                found += sum(int(each["sum"]) for each in get_json(f"{metrics}?get={name}&agg=sum"))
+        return found
 
     def next_alert(self) -> Any:
         """Wait for one that opens a case."""
@@ -405,6 +418,7 @@ def test_python_is_only_asked_about_payments_that_may_break_a_rule_also_by_a_ver
         job.send(*small_payments(10), payment("c1", "10:01:00", 600))
         assert job.next_alert()["payment_id"] == "c1@10:01:00"
         assert rulesets.judged() == 1
+        wait_for(lambda: job.filtered() == 30, "the metric says how many payments were held back")
 
         rulesets.publish(ruleset(MEDIUM, version=2, at="12:00:00"))
         wait_for(lambda: rulesets.said("2 taken"), "version 2 is taken in")

@@ -1,8 +1,10 @@
 """In which order a filter is told of rules; what it makes of them is tried in `tests/cluster/test_rule_filter.py`."""
 
+import threading
 from typing import Any
 
 import pytest
+from kafka.errors import KafkaError
 
 from events import Ruleset
 from tests.builders import event_time, rule, ruleset
@@ -11,7 +13,7 @@ from udfs.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.judge_payment import JudgePayment
 from udfs.rule_filter import program
 from udfs.rules import Rules, RulesetError, RulesetHistory
-from udfs.ruleset_reader import FixedRulesets, RulesetsUnavailableError
+from udfs.ruleset_reader import FixedRulesets, KafkaRulesets, RulesetsUnavailableError
 
 FEATURES = payment_features()
 
@@ -138,3 +140,23 @@ def test_outside_a_jvm_there_is_no_filter_and_payments_are_judged_all_the_same()
 
     assert judge.eval(event_time("12:00:00"), 500_01, *[None] * (6 + len(FEATURES))) is not None
     judge.close()
+
+
+def test_when_kafka_can_not_be_followed_any_more_the_filter_is_told_and_the_next_payment_says_so() -> None:
+    class GoneConsumer:
+        closed = False
+
+        def poll(self, timeout_ms: int) -> dict[str, list[object]]:
+            raise KafkaError(f"no broker within {timeout_ms} ms")
+
+        def close(self) -> None:
+            self.closed = True
+
+    rulesets, consumer, told = KafkaRulesets("kafka:9092", "rules"), GoneConsumer(), threading.Event()
+
+    rulesets._follow(consumer, RulesetHistory(FEATURES, "EUR"), threading.Event(), told.set)
+
+    assert told.is_set()
+    assert consumer.closed
+    with pytest.raises(RulesetsUnavailableError, match=r"topic rules can't be followed any more: .*no broker"):
+        rulesets.check()
