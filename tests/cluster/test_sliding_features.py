@@ -101,16 +101,19 @@ def record(item: Arrival) -> Record:
     return Record(json.dumps(value).encode(), timestamp=item.event.time, partition=partition)
 
 
-def declare_payments(environment: StreamTableEnvironment, folder: Path, stay_open: bool = False) -> None:
+def declare_payments(
+    environment: StreamTableEnvironment, folder: Path, stay_open: bool = False, watermark: str = "event_time"
+) -> None:
     columns = ",\n".join(f"{name} {sql_type}" for name, (sql_type, _) in COLUMNS.items())
     environment.execute_sql(f"""
         CREATE TABLE payments (
             {columns},
             event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
-            WATERMARK FOR event_time AS event_time
+            WATERMARK FOR event_time AS {watermark}
         ) WITH (
             'connector' = 'records', 'path' = '{folder}', 'topic' = 'payments', 'value.format' = 'json',
             'scan.watermark.emit.strategy' = 'on-event', 'stay-open' = '{str(stay_open).lower()}'
+            {", 'scan.watermark.idle-timeout' = '1 s'" if stay_open else ""}
         )
     """)
     declare_function(environment)
@@ -141,10 +144,12 @@ def answers(
 ) -> dict[int, OutputRow]:
     """What the function answers to each event, by its sequence number.
 
-    Rows go through files: PyFlink's `collect` takes longer than the job. Checkpoints complete the files.
+    Rows go through files: PyFlink's `collect` takes longer than the job. Checkpoints complete the files. No watermark
+    gets so far that a key is forgotten.
     """
     environment = StreamTableEnvironment.create(cluster.environment({"execution.checkpointing.interval": "500 ms"}))
-    declare_payments(environment, write_records(folder / "payments", map(record, arrivals), partitions=2))
+    payments = write_records(folder / "payments", map(record, arrivals), partitions=2)
+    declare_payments(environment, payments, watermark="event_time - INTERVAL '10' YEAR")
     rows = environment.sql_query(query(declaration, max_events)).drop_columns(col("event_time"), col("rowtime"))
     sink = TableDescriptor.for_connector("filesystem").option("path", (folder / "answers").as_uri()).format("json")
     rows.execute_insert(sink.build()).wait()
@@ -500,6 +505,36 @@ def test_duplicates_late_and_dropped_events_are_counted(cluster: MiniCluster, tm
 
     job.wait_for_metrics(duplicates=1, late=1, truncated=2, oversized_texts=1, states_migrated=0)
     job.stop()
+
+
+def test_a_key_is_forgotten_in_event_time_a_day_after_its_last_window(cluster: MiniCluster, tmp_path: Path) -> None:
+    declaration = "n = count() over 1 hour"
+    before = [
+        arrival("c1", START, "a", 0),
+        arrival("c1", START + 2 * HOUR, "b", 1),
+        arrival("c3", START + 26 * HOUR, "c", 2),
+    ]
+    remembered = [
+        arrival("c1", START + 2 * HOUR + 1, "d", 3),
+        arrival("c3", START + 28 * HOUR, "e", 4),
+    ]
+    after = [arrival("c1", START + 2 * HOUR + 2, "f", 5)]
+    folder = write_records(tmp_path / "payments", map(record, before))
+
+    first = RunningFeatures(cluster, folder, declaration)
+    counts = [first.answer().features["n"] for _ in before]
+    savepoint = first.stop()
+    write_records(folder, map(record, remembered), first_offset=3)
+    second = RunningFeatures(cluster, folder, declaration, savepoint)
+    counts += [second.answer().features["n"] for _ in remembered]
+    second.wait_for_metrics(forgotten_keys=1)
+    savepoint = second.stop()
+    write_records(folder, map(record, after), first_offset=5)
+    third = RunningFeatures(cluster, folder, declaration, savepoint)
+    counts += [third.answer().features["n"]]
+    third.stop()
+
+    assert counts == [1, 1, 1, 2, 1, 1]
 
 
 def test_state_of_a_version_that_is_not_known_is_refused(cluster: MiniCluster, tmp_path: Path) -> None:

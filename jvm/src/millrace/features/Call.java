@@ -2,10 +2,14 @@ package millrace.features;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import millrace.planning.Suggestion;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.api.ValidationException;
@@ -16,7 +20,9 @@ import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.inference.CallContext;
 import org.apache.flink.table.types.inference.StaticArgument;
 import org.apache.flink.table.types.inference.StaticArgumentTrait;
+import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.RowType;
+import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
 
 /**
  * One call of {@code sliding_features} in a query: its checked arguments.
@@ -25,9 +31,11 @@ import org.apache.flink.table.types.logical.RowType;
  * @param id column that tells events apart
  * @param maxEvents bound of the events that are kept of a key
  * @param row type of the input
+ * @param keyColumns places of the columns by which it is partitioned
  * @param timeColumn place of the row time in it; -1 while types are inferred
  */
-record Call(String features, String id, int maxEvents, RowType row, int timeColumn) implements Serializable {
+record Call(String features, String id, int maxEvents, RowType row, Set<Integer> keyColumns, int timeColumn)
+        implements Serializable {
 
     static final int MOST_EVENTS = 10_000;
 
@@ -41,7 +49,6 @@ record Call(String features, String id, int maxEvents, RowType row, int timeColu
             EnumSet.of(
                     StaticArgumentTrait.TABLE,
                     StaticArgumentTrait.SET_SEMANTIC_TABLE,
-                    StaticArgumentTrait.PASS_COLUMNS_THROUGH,
                     StaticArgumentTrait.REQUIRE_ON_TIME);
 
     /** The signature: any table with a row time. */
@@ -80,6 +87,7 @@ record Call(String features, String id, int maxEvents, RowType row, int timeColu
                         literal(context, ID, "id"),
                         maxEvents(context),
                         (RowType) input.dataType().getLogicalType(),
+                        Arrays.stream(input.partitionByColumns()).boxed().collect(Collectors.toSet()),
                         input.timeColumn());
         call.declared();
         call.checkId();
@@ -131,9 +139,21 @@ record Call(String features, String id, int maxEvents, RowType row, int timeColu
         }
     }
 
-    /** What the function adds to the input's columns. */
+    /**
+     * Places of the columns that aren't the key's: Flink gives out the key itself, and would the others, but functions
+     * that let it have no timers.
+     */
+    int[] others() {
+        return IntStream.range(0, row.getFieldCount()).filter(column -> !keyColumns.contains(column)).toArray();
+    }
+
+    /** What the function gives out: the input's other columns, the features, the flags. */
     DataType outputType() {
         List<DataTypes.Field> fields = new ArrayList<>();
+        for (int column : others()) {
+            LogicalType type = LogicalTypeUtils.removeTimeAttributes(row.getTypeAt(column));
+            fields.add(DataTypes.FIELD(row.getFieldNames().get(column), DataTypes.of(type)));
+        }
         for (Feature feature : declared()) {
             fields.add(DataTypes.FIELD(feature.name(), type(feature)));
         }

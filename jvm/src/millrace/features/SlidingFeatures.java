@@ -10,6 +10,8 @@ import org.apache.flink.table.catalog.DataTypeFactory;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.utils.JoinedRowData;
+import org.apache.flink.table.data.utils.ProjectedRowData;
 import org.apache.flink.table.functions.FunctionContext;
 import org.apache.flink.table.functions.ProcessTableFunction;
 import org.apache.flink.table.functions.SpecializedFunction;
@@ -33,8 +35,8 @@ import org.apache.flink.table.types.inference.TypeInference;
  *     uid =&gt; 'payment-features')
  * </pre>
  *
- * <p>The output has all columns of the input, one a feature, {@code is_duplicate}, {@code is_late}, {@code
- * is_truncated}, and {@code rowtime}: the event time as the attribute that later steps and streams use.
+ * <p>The output has the key's columns, the other columns of the input, one a feature, {@code is_duplicate}, {@code
+ * is_late}, {@code is_truncated}, and {@code rowtime}: the event time as the attribute that later steps and streams use.
  *
  * <p>It keeps one {@link History} of each key: at most {@code max_events} events, none older than the newest one minus
  * the retention, which is the longest window, or 24 hours if a feature looks at the previous event. An event that is
@@ -46,13 +48,13 @@ import org.apache.flink.table.types.inference.TypeInference;
  * <p>A history is stored with the names of its columns. When the declaration changes under the same {@code uid}, each
  * key goes on with the columns that both have.
  *
- * <p>State expires in processing time, the retention plus {@link #RESERVE} after a key's last new event. Event time
- * runs as fast as processing time in operation, and faster in a replay, so that a history outlives its windows. The
- * reserve is for when event time is the slower one: a job that was stopped, or fell behind, and goes on where it was.
+ * <p>A key is forgotten in event time, when the watermark is the retention plus {@link #RESERVE} past its newest event:
+ * until then an event that is late is known to be. One timer a key sees to that, not Flink's time to live, which would
+ * look at several other keys whenever it is asked for one.
  */
 public final class SlidingFeatures extends ProcessTableFunction<RowData> implements SpecializedFunction {
 
-    /** How long a job may be stopped, or fall behind, before state expires that windows still need. */
+    /** How long a key is remembered of which no window needs anything, so that what is late is known to be. */
     static final Duration RESERVE = Duration.ofHours(24);
 
     private static final long serialVersionUID = 1L;
@@ -65,12 +67,16 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
     private transient EventReader reader;
     private transient Evaluator evaluator;
     private transient Event event;
+    private transient ProjectedRowData others;
+    private transient JoinedRowData output;
     private transient long retentionMs;
+    private transient long keptMs;
     private transient int flagsFrom;
     private transient Counter late;
     private transient Counter duplicates;
     private transient Counter truncated;
     private transient Counter statesMigrated;
+    private transient Counter forgotten;
 
     /** The function as it is registered; {@link #specialize} makes the one that runs. */
     public SlidingFeatures() {
@@ -103,7 +109,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
                 .build();
     }
 
-    /** Retention and reserve of a call's state. */
+    /** It has no time to live: a timer forgets a key. */
     private static final class MemoryType implements StateTypeStrategy {
 
         @Override
@@ -113,8 +119,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
 
         @Override
         public Optional<Duration> getTimeToLive(CallContext context) {
-            long retentionMs = Evaluator.retentionMs(Call.of(context).declared());
-            return Optional.of(RESERVE.plusMillis(retentionMs));
+            return Optional.of(Duration.ZERO);
         }
     }
 
@@ -126,6 +131,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         duplicates = context.getMetricGroup().counter("duplicates");
         truncated = context.getMetricGroup().counter("truncated");
         statesMigrated = context.getMetricGroup().counter("states_migrated");
+        forgotten = context.getMetricGroup().counter("forgotten_keys");
         Counter oversizedTexts = context.getMetricGroup().counter("oversized_texts");
         before = new History(layout);
         after = new History(layout);
@@ -133,13 +139,20 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         reader = new EventReader(layout, features, call.row(), call.timeColumn(), oversizedTexts);
         evaluator = new Evaluator(layout, features, call.row());
         event = new Event(layout);
+        others = ProjectedRowData.from(call.others());
+        output = new JoinedRowData();
         retentionMs = Evaluator.retentionMs(features);
+        keptMs = RESERVE.plusMillis(retentionMs).toMillis();
         flagsFrom = features.size();
     }
 
     /** Called for each row of the input; the other arguments are constants of the {@link Call}. */
-    public void eval(Memory memory, RowData input, StringData features, StringData id, Integer maxEvents) {
+    public void eval(
+            Context context, Memory memory, RowData input, StringData features, StringData id, Integer maxEvents) {
         reader.read(input, event);
+        if (memory.bytes == null) {
+            forgetLater(context.timeContext(Long.class), event.time);
+        }
         look(memory);
         GenericRowData row = new GenericRowData(flagsFrom + Declaration.OUTPUT_FLAGS.size());
         int original = (event.flags & before.layout.textFlag(0)) == 0 ? -1 : before.find(event.texts[0]);
@@ -161,7 +174,23 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         row.setField(flagsFrom, isDuplicate);
         row.setField(flagsFrom + 1, isLate);
         row.setField(flagsFrom + 2, isTruncated);
-        collect(row);
+        collect(output.replace(others.replaceRow(input), row));
+    }
+
+    /** Called when a key may be forgotten, unless it had events since the timer was set. */
+    public void onTimer(OnTimerContext context, Memory memory) {
+        TimeContext<Long> now = context.timeContext(Long.class);
+        look(memory);
+        if (before.newest() <= now.time() - keptMs) {
+            context.clearAllState();
+            forgotten.inc();
+        } else {
+            forgetLater(now, before.newest());
+        }
+    }
+
+    private void forgetLater(TimeContext<Long> time, long newest) {
+        time.registerOnTime(newest + keptMs);
     }
 
     private void look(Memory memory) {
