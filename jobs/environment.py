@@ -1,6 +1,7 @@
 """How does a job get its Flink environment? The same way on a cluster and in a plain `python -m jobs.NAME`."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 
 from pyflink.common import Configuration
@@ -19,11 +20,15 @@ SQL_OPTIONS = {
 }
 
 
-def stream_environment(job: str) -> StreamExecutionEnvironment:
-    """An environment for one job: under `flink run` the cluster's, otherwise a mini-cluster in this process."""
-    options = SQL_OPTIONS
+def stream_environment(job: str, own_options: Mapping[str, str] | None = None) -> StreamExecutionEnvironment:
+    """An environment for one job: under `flink run` the cluster's, otherwise a mini-cluster in this process.
+
+    Args:
+        own_options: of Flink, that only this job wants.
+    """
+    options = SQL_OPTIONS | dict(own_options or {})
     if not submitted():
-        options = _home().options() | SQL_OPTIONS
+        options = _home().options() | options
     configuration = Configuration()
     for name, value in options.items():
         configuration.set_string(name, value)

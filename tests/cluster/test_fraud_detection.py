@@ -83,7 +83,7 @@ STRICT = ruleset(rule("not_small", "base_amount_minor > 150.00 EUR"), version=2,
 
 @pytest.fixture(scope="module")
 def outcome(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    tables = StreamTableEnvironment.create(cluster.environment())
+    tables = StreamTableEnvironment.create(cluster.environment(fraud_detection.OPTIONS))
     return run(tables, tmp_path_factory.mktemp("payments"), RECORDS, LENIENT, STRICT)
 
 
@@ -156,7 +156,7 @@ def test_nothing_else_comes_out(outcome: Outcome) -> None:
 
 
 def test_every_operator_has_a_uid(cluster: MiniCluster, tmp_path: Path) -> None:
-    environment = cluster.environment(SQL_OPTIONS)
+    environment = cluster.environment(SQL_OPTIONS | fraud_detection.OPTIONS)
     tables = StreamTableEnvironment.create(environment)
     create_table(tables, "payments", write_records(tmp_path / "payments", []))
     tables.execute_sql(sql.read("tables/outgoing_events.sql", Settings().as_variables() | {"OUTGOING_TOPICS": "a;b"}))

@@ -351,7 +351,7 @@ class Job:
         os.mkfifo(self._payments / "0.records")
         self._pipe: int | None = os.open(self._payments / "0.records", os.O_RDWR)
         self._sent = 0
-        tables = StreamTableEnvironment.create(cluster.environment({"parallelism.default": "1"}))
+        tables = StreamTableEnvironment.create(cluster.environment(fraud_detection.OPTIONS | {"parallelism.default": "1"}))
         create_table(tables, "payments", self._payments, stay_open=True)
         stream = fraud_detection.define(tables, rulesets, "EUR")
         encoded = stream.map(lambda row: msgspec.json.encode(list(row)).decode(), Types.STRING())
@@ -459,7 +459,7 @@ def test_a_job_leaves_nothing_in_the_jvm(cluster: MiniCluster, tmp_path: Path) -
 
 
 def test_the_filter_is_below_python_in_the_plan_and_asked_once(cluster: MiniCluster, tmp_path: Path) -> None:
-    tables = StreamTableEnvironment.create(cluster.environment())
+    tables = StreamTableEnvironment.create(cluster.environment(fraud_detection.OPTIONS))
     create_table(tables, "payments", write_records(tmp_path / "payments", []))
     fraud_detection.define(tables, FixedRulesets(ruleset(LARGE)), "EUR")
 
