@@ -26,6 +26,8 @@ class Filters(Protocol):
 
     def failed(self, filter_id: str, follower: int) -> None: ...
 
+    def isFollowed(self, filter_id: str, follower: int) -> bool: ...  # noqa: N802 - as Java has it
+
     def close(self, filter_id: str, follower: int) -> None: ...
 
 
@@ -59,6 +61,10 @@ class FilterFeed:
         """New versions can't be seen any more: each payment has to come here from now on."""
         if self._filters:
             self._filters.failed(self._filter_id, self._follower)
+
+    def is_wanted(self) -> bool:
+        """Whether the task may still run: Flink says so to the JVM's functions alone when it is cancelled or fails."""
+        return self._filters is None or self._filters.isFollowed(self._filter_id, self._follower)
 
     def close(self) -> None:
         """End; may be called again."""

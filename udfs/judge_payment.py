@@ -30,7 +30,7 @@ class JudgePayment(ScalarFunction):  # type: ignore[misc]
         self._feed = FilterFeed(filters_of_this_jvm(), self._filter_id, self._features)
         self._history = RulesetHistory(self._features, self._base_currency, self._feed.hand_over)
         try:
-            self._rulesets.open(self._history, self._feed.failed)
+            self._rulesets.open(self._history, self._feed)
         except BaseException:
             self._feed.close()
             raise

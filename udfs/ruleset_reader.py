@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 import msgspec
@@ -24,11 +24,21 @@ class RulesetsUnavailableError(RuntimeError):
     """The rulesets can't be read, so nothing can be judged; Flink restarts the task, and it tries again."""
 
 
+class Feed(Protocol):
+    """Whom versions are read for."""
+
+    def failed(self) -> None:
+        """New versions can't be seen any more."""
+
+    def is_wanted(self) -> bool:
+        """Whether there is still anybody; `close` isn't called for a task that fails or is cancelled."""
+
+
 class Rulesets(Protocol):
     """A source of rulesets that can be shipped to where payments are judged."""
 
-    def open(self, history: RulesetHistory, failed: Callable[[], None]) -> None:
-        """Load all versions there are, and keep the history growing until `close`; `failed` says that it can't."""
+    def open(self, history: RulesetHistory, feed: Feed) -> None:
+        """Load all versions there are, and keep the history growing until `close`, or until nobody wants it."""
 
     def close(self) -> None:
         """Stop following."""
@@ -43,7 +53,7 @@ class FixedRulesets:
     def __init__(self, *rulesets: Ruleset) -> None:
         self._rulesets = rulesets
 
-    def open(self, history: RulesetHistory, _failed: Callable[[], None]) -> None:
+    def open(self, history: RulesetHistory, _feed: Feed) -> None:
         for ruleset in self._rulesets:
             history.add(ruleset)
 
@@ -64,7 +74,7 @@ class KafkaRulesets:
         self._follower: threading.Thread | None = None
         self._failure: Exception | None = None
 
-    def open(self, history: RulesetHistory, failed: Callable[[], None]) -> None:
+    def open(self, history: RulesetHistory, feed: Feed) -> None:
         """Load every version that is in the topic now, then follow it in a thread.
 
         Raises:
@@ -78,7 +88,7 @@ class KafkaRulesets:
             raise
         self._stop = threading.Event()
         self._follower = threading.Thread(
-            target=self._follow, args=(consumer, history, self._stop, failed), name=f"follow-{self._topic}", daemon=True
+            target=self._follow, args=(consumer, history, self._stop, feed), name=f"follow-{self._topic}", daemon=True
         )
         self._follower.start()
 
@@ -113,16 +123,14 @@ class KafkaRulesets:
                 f"topic {self._topic} holds no valid ruleset: publish one with `python -m ops rulesets publish`"
             )
 
-    def _follow(
-        self, consumer: KafkaConsumer, history: RulesetHistory, stop: threading.Event, failed: Callable[[], None]
-    ) -> None:
+    def _follow(self, consumer: KafkaConsumer, history: RulesetHistory, stop: threading.Event, feed: Feed) -> None:
         try:
-            while not stop.is_set():
+            while not stop.is_set() and feed.is_wanted():
                 for record in _poll(consumer):
                     _take(record, history)
         except Exception as error:  # noqa: BLE001 - handed to the thread that judges, which fails the task
             self._failure = error
-            failed()
+            feed.failed()
         finally:
             consumer.close()
 

@@ -1,14 +1,13 @@
 """Rulesets as files in a folder that a job follows while it runs; counts the payments that were judged by them."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from events import Ruleset
 from udfs.rules import RulesetHistory
-from udfs.ruleset_reader import RulesetsUnavailableError
+from udfs.ruleset_reader import Feed, RulesetsUnavailableError
 
 _POLL_SECONDS = 0.02
 
@@ -43,11 +42,11 @@ class FollowedRulesets:
         """Was a version taken in (`1 taken`), or has following ended (`ended`)?"""
         return (self._folder / what).exists()
 
-    def open(self, history: RulesetHistory, failed: Callable[[], None]) -> None:
+    def open(self, history: RulesetHistory, feed: Feed) -> None:
         self._take(history)
         self._stop = threading.Event()
         self._failure: str | None = None
-        self._follower = threading.Thread(target=self._follow, args=(history, failed), daemon=True)
+        self._follower = threading.Thread(target=self._follow, args=(history, feed), daemon=True)
         self._follower.start()
 
     def close(self) -> None:
@@ -65,11 +64,11 @@ class FollowedRulesets:
             history.add(msgspec.json.decode(file.read_bytes(), type=Ruleset))
             (self._folder / f"{file.stem} taken").touch()
 
-    def _follow(self, history: RulesetHistory, failed: Callable[[], None]) -> None:
-        while not self._stop.wait(_POLL_SECONDS):
+    def _follow(self, history: RulesetHistory, feed: Feed) -> None:
+        while not self._stop.wait(_POLL_SECONDS) and feed.is_wanted():
             self._take(history)
             if (self._folder / "end").exists():
                 self._failure = "the folder can't be followed any more"
-                failed()
-                (self._folder / "ended").touch()
-                return
+                feed.failed()
+                break
+        (self._folder / "ended").touch()

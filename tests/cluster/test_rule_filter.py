@@ -351,7 +351,9 @@ class Job:
         os.mkfifo(self._payments / "0.records")
         self._pipe: int | None = os.open(self._payments / "0.records", os.O_RDWR)
         self._sent = 0
-        tables = StreamTableEnvironment.create(cluster.environment(fraud_detection.OPTIONS | {"parallelism.default": "1"}))
+        tables = StreamTableEnvironment.create(
+            cluster.environment(fraud_detection.OPTIONS | {"parallelism.default": "1"})
+        )
         create_table(tables, "payments", self._payments, stay_open=True)
         stream = fraud_detection.define(tables, rulesets, "EUR")
         encoded = stream.map(lambda row: msgspec.json.encode(list(row)).decode(), Types.STRING())
@@ -450,12 +452,16 @@ def test_a_job_leaves_nothing_in_the_jvm(cluster: MiniCluster, tmp_path: Path) -
     filters = java_gateway.get_gateway().jvm.millrace.rules.Filters
     before = filters.size()
 
-    with Job(cluster, tmp_path, FollowedRulesets(tmp_path / "rulesets", ruleset(LARGE))) as job:
+    rulesets = FollowedRulesets(tmp_path / "rulesets", ruleset(LARGE))
+
+    with Job(cluster, tmp_path, rulesets) as job:
         job.send(payment("c1", "10:01:00", 600))
         job.next_alert()
         assert filters.size() == before + 1
+        assert not rulesets.said("ended")
 
     wait_for(lambda: filters.size() == before, "the job's filter is gone")
+    wait_for(lambda: rulesets.said("ended"), "nobody follows the rulesets any more")
 
 
 def test_the_filter_is_below_python_in_the_plan_and_asked_once(cluster: MiniCluster, tmp_path: Path) -> None:

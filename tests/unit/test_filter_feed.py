@@ -13,7 +13,7 @@ from udfs.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.judge_payment import JudgePayment
 from udfs.rule_filter import program
 from udfs.rules import Rules, RulesetError, RulesetHistory
-from udfs.ruleset_reader import FixedRulesets, KafkaRulesets, RulesetsUnavailableError
+from udfs.ruleset_reader import Feed, FixedRulesets, KafkaRulesets, RulesetsUnavailableError
 
 FEATURES = payment_features()
 
@@ -36,6 +36,9 @@ class NotedFilters:
 
     def failed(self, filter_id: str, follower: int) -> None:
         self.told.append(("failed", filter_id, follower))
+
+    def isFollowed(self, filter_id: str, follower: int) -> bool:  # noqa: N802 - as Java has it
+        return ("open", filter_id) in self.told and ("close", filter_id, follower) not in self.told
 
     def close(self, filter_id: str, follower: int) -> None:
         self.told.append(("close", filter_id, follower))
@@ -74,9 +77,9 @@ class FailingRulesets(FixedRulesets):
         super().__init__(*rulesets)
         self.failed: Any = None
 
-    def open(self, history: RulesetHistory, failed: Any) -> None:
-        self.failed = failed
-        super().open(history, failed)
+    def open(self, history: RulesetHistory, feed: Feed) -> None:
+        self.failed = feed.failed
+        super().open(history, feed)
 
 
 @pytest.fixture
@@ -142,21 +145,54 @@ def test_outside_a_jvm_there_is_no_filter_and_payments_are_judged_all_the_same()
     judge.close()
 
 
-def test_when_kafka_can_not_be_followed_any_more_the_filter_is_told_and_the_next_payment_says_so() -> None:
-    class GoneConsumer:
-        closed = False
+class QuietConsumer:
+    """Nothing comes."""
 
+    polls = 0
+    closed = False
+
+    def poll(self, timeout_ms: int) -> dict[str, list[object]]:  # noqa: ARG002
+        self.polls += 1
+        return {}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class GoneConsumer(QuietConsumer):
+    def poll(self, timeout_ms: int) -> dict[str, list[object]]:
+        raise KafkaError(f"no broker within {timeout_ms} ms")
+
+
+def test_rulesets_are_followed_until_nobody_wants_them_since_a_cancelled_task_does_not_close(
+    filters: NotedFilters,
+) -> None:
+    class CancelledMeanwhile(QuietConsumer):
         def poll(self, timeout_ms: int) -> dict[str, list[object]]:
-            raise KafkaError(f"no broker within {timeout_ms} ms")
+            if self.polls == 2:
+                filters.close("f1", 7)
+            return super().poll(timeout_ms)
 
-        def close(self) -> None:
-            self.closed = True
+    rulesets, consumer = KafkaRulesets("kafka:9092", "rules"), CancelledMeanwhile()
+    feed = FilterFeed(filters, "f1", FEATURES)
 
-    rulesets, consumer, told = KafkaRulesets("kafka:9092", "rules"), GoneConsumer(), threading.Event()
+    rulesets._follow(consumer, RulesetHistory(FEATURES, "EUR"), threading.Event(), feed)
 
-    rulesets._follow(consumer, RulesetHistory(FEATURES, "EUR"), threading.Event(), told.set)
+    assert consumer.polls == 3
+    assert consumer.closed
+    assert steps(filters) == ["open", "close"]
+    rulesets.check()
 
-    assert told.is_set()
+
+def test_when_kafka_can_not_be_followed_any_more_the_filter_is_told_and_the_next_payment_says_so(
+    filters: NotedFilters,
+) -> None:
+    rulesets, consumer = KafkaRulesets("kafka:9092", "rules"), GoneConsumer()
+    feed = FilterFeed(filters, "f1", FEATURES)
+
+    rulesets._follow(consumer, RulesetHistory(FEATURES, "EUR"), threading.Event(), feed)
+
+    assert steps(filters) == ["open", "failed"]
     assert consumer.closed
     with pytest.raises(RulesetsUnavailableError, match=r"topic rules can't be followed any more: .*no broker"):
         rulesets.check()

@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * in thread mode, which lives in this process.
  *
  * <p>A filter lives as long as a function of SQL uses it, since Flink closes functions in Python only at the end of their
- * input: those of a task that failed or was cancelled stay behind, and are followers of nothing from then on.
+ * input: those of a task that failed or was cancelled stay behind, and find by {@link #isFollowed} that they may end.
  */
 public final class Filters {
 
@@ -51,6 +51,12 @@ public final class Filters {
         if (filter != null) {
             filter.doubt(follower);
         }
+    }
+
+    /** Whether the function's task may still run: it was told of, and the functions of SQL beside it haven't ended. */
+    public static boolean isFollowed(String id, long follower) {
+        RuleFilter filter = FILTERS.get(id);
+        return filter != null && filter.isFollowedBy(follower);
     }
 
     /** The function ends; when the last one of a job has ended, its versions are forgotten. */

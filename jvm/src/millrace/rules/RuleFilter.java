@@ -59,6 +59,10 @@ public final class RuleFilter {
         return this;
     }
 
+    synchronized boolean isFollowedBy(long follower) {
+        return followers.contains(follower);
+    }
+
     synchronized void trust(long follower) {
         unsure.remove(follower);
         publish();
