@@ -54,6 +54,8 @@ class Submission:
     """Texts that go with the code, by their path in the checkout, over what is there."""
     needs_kafka: bool = False
     """Whether it can do nothing without."""
+    folders: tuple[str, ...] = ()
+    """Of the checkout, beside the packages that every job may import."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of the environment in which it is defined, over those of the settings."""
 
@@ -129,7 +131,8 @@ def send(
             KafkaConsumer(**kafka).close()
     home = _flink_home()
     with tempfile.TemporaryDirectory(prefix="millrace-submit-") as scratch:
-        code = _gather(checkout, Path(scratch, "millrace"))
+        folders = (*PACKAGES, *(folder for each in submissions for folder in each.folders))
+        code = _gather(checkout, folders, Path(scratch, "millrace"))
         for path, content in (file for each in submissions for file in each.files.items()):
             (code / path).write_text(content, encoding="utf-8")
         chosen = {
@@ -147,7 +150,11 @@ def send(
         script = shutil.copy(run_job.__file__, Path(scratch, "run_job.py"))
         arguments += ["--pyFiles", str(code), "--python", str(script)]
         jobs = [{"module": s.module, "arguments": s.arguments, "variables": dict(s.variables)} for s in submissions]
-        arguments += [_version(code), ",".join(PACKAGES), json.dumps(jobs)]
+        arguments += [
+            _version(code),
+            ",".join(dict.fromkeys(folder.partition("/")[0] for folder in folders)),
+            json.dumps(jobs),
+        ]
         done = _run_client(home, settings, arguments, Path(scratch))
     submitted = re.findall(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
     if done.returncode or len(submitted) < len(submissions):
@@ -183,11 +190,11 @@ def names(checkout: Path = CHECKOUT) -> list[str]:
     return [file.stem for file in files if re.search(r"^def main\(", file.read_text("utf-8"), re.MULTILINE)]
 
 
-def _gather(checkout: Path, folder: Path) -> Path:
+def _gather(checkout: Path, folders: Iterable[str], folder: Path) -> Path:
     """A copy of the packages alone: what is sent along is unpacked on every TaskManager."""
-    for package in PACKAGES:
-        if (checkout / package).is_dir():
-            shutil.copytree(checkout / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "src"))
+    for each in folders:
+        if (checkout / each).is_dir():
+            shutil.copytree(checkout / each, folder / each, ignore=shutil.ignore_patterns("__pycache__", "src"))
     return folder
 
 
