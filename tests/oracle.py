@@ -64,15 +64,7 @@ def alerts(judgements: Iterable[Judged]) -> list[FraudAlert]:
         if each.verdict is None or not each.verdict.rules:
             continue
         payment = each.payment
-        suspicion = Suspicion(
-            card_id=payment.card_id,
-            customer_id=payment.customer_id,
-            payment_id=payment.payment_id,
-            event_time=payment.event_time,
-            base_amount_minor=payment.base_amount_minor,
-            base_currency=payment.base_currency,
-            verdict=each.verdict,
-        )
+        suspicion = Suspicion.of(payment, each.verdict)
         cases[payment.card_id], alert = suspect(cases[payment.card_id], suspicion)
         raised += [alert] if alert else []
     return raised

@@ -6,10 +6,11 @@ belongs to depends on event times alone, never on when a timer fired, so a resta
 
 import hashlib
 from collections.abc import Sequence
+from typing import Self
 
 import msgspec
 
-from events import BrokenRule, FraudAlert
+from events import BrokenRule, FraudAlert, Payment
 from udfs.rules import Verdict
 
 GRACE_MS = 3_600_000
@@ -32,6 +33,19 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
     base_amount_minor: int
     base_currency: str
     verdict: Verdict
+
+    @classmethod
+    def of(cls, payment: Payment, verdict: Verdict) -> Self:
+        """The payment's."""
+        return cls(
+            card_id=payment.card_id,
+            customer_id=payment.customer_id,
+            payment_id=payment.payment_id,
+            event_time=payment.event_time,
+            base_amount_minor=payment.base_amount_minor,
+            base_currency=payment.base_currency,
+            verdict=verdict,
+        )
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

@@ -57,15 +57,7 @@ def outcomes(noteworthy: Noteworthy, job: str) -> Iterator[Outcome]:
             rules=verdict.shadow,
         )
     if verdict.rules:
-        yield Suspicion(
-            card_id=payment.card_id,
-            customer_id=payment.customer_id,
-            payment_id=payment.payment_id,
-            event_time=noteworthy.event_time,
-            base_amount_minor=payment.base_amount_minor,
-            base_currency=payment.base_currency,
-            verdict=verdict,
-        )
+        yield Suspicion.of(payment, verdict)
 
 
 def _dead_letter(noteworthy: Noteworthy, reason: str, job: str) -> DeadLetter:
