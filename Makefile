@@ -3,11 +3,11 @@
 PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11; do $$p -c '' 2>&- && echo $$p && break; done),python3)
 RUN := .venv/bin/python -m
 
-.PHONY: help .venv demo test check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor clean
+.PHONY: help .venv demo test check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor clean bench bench-quick
 .NOTPARALLEL:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 .venv: # What is missing is installed; with nothing missing this takes a moment and no network
 	@$(PYTHON) -m local.bootstrap
@@ -28,6 +28,12 @@ cluster: .venv ## Tests on Flink's mini-cluster
 
 e2e: .venv ## Tests on a stack of their own
 	$(RUN) pytest tests/e2e
+
+bench: .venv ## Measure the fraud job against its peers: half an hour on a quiet machine
+	$(RUN) tests.bench
+
+bench-quick: .venv ## The same with less, in some minutes
+	$(RUN) tests.bench --quick
 
 fix: .venv ## Format, and mend what the linter can mend
 	$(RUN) local.check --fix

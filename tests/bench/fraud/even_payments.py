@@ -1,0 +1,191 @@
+"""Payments of which each card has the same number in any 24 hours: made fast, for measuring how figures grow.
+
+Nearly none of them breaks a rule. Bursts are spread evenly among them, each on a card of its own, of which the last
+payment must alert: they show how far a job is, and whether it judges. Knows neither Flink nor Kafka.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from connectors.topics import PAYMENTS
+from events import Payment, Rule, Ruleset
+
+DAY_MS = 86_400_000
+BURST = 12
+"""So many payments of one card within ten minutes alert. The default rules say 6, which is what a card has that makes
+1,000 a day."""
+STRIDE = 7_919
+"""Cards take turns in steps of so many (a prime): neighbours by name aren't neighbours in time."""
+
+_TEMPLATE = (
+    b'{"event_id":"payment-%(number)08d-1","event_time":%(time)d,"event_type":"payment",'
+    b'"payment_id":"payment-%(number)08d","order_id":null,%(card)b,%(merchant)b,"amount_minor":%(amount)d,'
+    b'"currency":"EUR","base_amount_minor":%(amount)d,"base_currency":"EUR","status":"%(status)b"}'
+)
+_CARD = (
+    '"customer_id":"customer-{name}","card_id":"{name}","country":"{country}","latitude":{latitude},'
+    '"longitude":{longitude},"device_id":"{device}-{name}","channel":"{channel}"'
+)
+_PLACES = (("DE", 52.51783, 13.41149), ("FR", 48.85712, 2.35001), ("ES", 41.41085, 2.15577), ("IT", 45.4642, 9.19))
+_DEVICES = (("phone", "online"), ("browser", "online"), ("terminal", "card_present"))
+_CATEGORIES = ("grocery", "electronics", "digital", "marketplace", "subscription", "restaurant", "fuel")
+_MERCHANTS = tuple(
+    f'"merchant_id":"{category}-merchant-{number}","merchant_category":"{category}"'.encode()
+    for number in range(7)
+    for category in _CATEGORIES
+)
+_LEAST_MINOR, _AMOUNTS = 10_00, 38_03
+
+
+class Record(NamedTuple):
+    """What goes into Kafka."""
+
+    partition: int
+    key: bytes
+    value: bytes
+    time: int
+    """Event time, UTC milliseconds."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the payments are like."""
+
+    cards: int
+    day_events: int
+    """Payments of each card in any 24 hours."""
+    measured: int
+    """Payments after each card has so many."""
+    bursts: int
+
+    @property
+    def warming(self) -> int:
+        """So many payments come before what is measured: until all cards have their number, and a third more of what is
+        measured for the JVM, whichever is more."""
+        return max(self.cards * self.day_events, self.measured // 3)
+
+    @property
+    def ordinary(self) -> int:
+        """Payments that are in no burst."""
+        return self.warming + self.measured
+
+    @property
+    def payments(self) -> int:
+        """All of them."""
+        return self.ordinary + self.bursts * BURST
+
+    @property
+    def warm_share(self) -> float:
+        """Of the payments, and so of the bursts."""
+        return self.warming / self.ordinary
+
+    @property
+    def interval_ms(self) -> int:
+        """From one payment of a card to its next: just so many that one more would be out of the window."""
+        return DAY_MS // self.day_events + 1
+
+    @property
+    def span_ms(self) -> int:
+        """Event time from the first payment to the last."""
+        return self._after(self.ordinary) + BURST
+
+    def records(self, end_ms: int) -> Iterator[Record]:
+        """In the order of their times up to the end, each card's in one partition."""
+        start_ms = end_ms - self.span_ms
+        cards = [_card(f"card-{number:07d}", number) for number in range(self.cards)]
+        bursts = 0
+        for number in range(self.ordinary):
+            place = number % self.cards
+            card = place * STRIDE % self.cards
+            time = start_ms + self._after(number)
+            yield _record(cards[card], card, number, time, is_declined=number // self.cards % 20 == card % 20)
+            if (number + 1) * self.bursts // self.ordinary > bursts:
+                yield from self._burst(bursts, time)
+                bursts += 1
+
+    def bursting(self, end_ms: int) -> Iterator[Payment]:
+        """The payments of the bursts alone."""
+        start_ms = end_ms - self.span_ms
+        for burst in range(self.bursts):
+            # The burst comes after the first ordinary payment by which its share of them is there.
+            number = -(-(burst + 1) * self.ordinary // self.bursts) - 1
+            for record in self._burst(burst, start_ms + self._after(number)):
+                yield msgspec.json.decode(record.value, type=Payment)
+
+    def _after(self, number: int) -> int:
+        turn, place = divmod(number, self.cards)
+        return turn * self.interval_ms + place * self.interval_ms // self.cards
+
+    def _burst(self, burst: int, time: int) -> Iterator[Record]:
+        card = _card(f"burst-{burst:06d}", burst)
+        first = self.ordinary + burst * BURST
+        for each in range(BURST):
+            yield _record(card, burst, first + each, time + 1 + each, is_declined=False)
+
+
+class _Card(NamedTuple):
+    key: bytes
+    fields: bytes
+
+
+def _card(name: str, number: int) -> _Card:
+    country, latitude, longitude = _PLACES[number % len(_PLACES)]
+    device, channel = _DEVICES[number % len(_DEVICES)]
+    fields = _CARD.format(
+        name=name, country=country, latitude=latitude, longitude=longitude, device=device, channel=channel
+    )
+    return _Card(name.encode(), fields.encode())
+
+
+def _record(card: _Card, card_number: int, number: int, time: int, *, is_declined: bool) -> Record:
+    value = _TEMPLATE % {
+        b"number": number,
+        b"time": time,
+        b"card": card.fields,
+        b"merchant": _MERCHANTS[(number + card_number) % len(_MERCHANTS)],
+        b"amount": _LEAST_MINOR + number * 31 % _AMOUNTS,
+        b"status": b"declined" if is_declined else b"authorized",
+    }
+    return Record(card_number % PAYMENTS.partitions, card.key, value, time)
+
+
+_NEVER = (
+    # Each over other features; {n} makes ten of one.
+    ("crowded_minute", "count_1m >= 2{n}"),
+    ("busy_hour", "count_1h >= 20{n} and merchant_category = 'electronics'"),
+    ("costly_minute", "sum_1m > {n}500.00 EUR and channel = 'online'"),
+    ("costly_hour", "sum_1h > {n}9000.00 EUR or max_24h > {n}7000.00 EUR"),
+    ("costly_day", "count_24h >= 3 and sum_24h > {n}90000.00 EUR"),
+    ("refused", "declined_10m >= {n}5 and status = 'declined'"),
+    ("many_shops", "merchants_10m >= {n}9 and channel = 'online'"),
+    ("traveller", "countries_1h >= {n}2 and country not in ('DE', 'FR')"),
+    ("far_away", "km_from_previous > {n}00 km and km_from_previous / seconds_from_previous > {n}200 km/h"),
+    ("above_usual", "count_24h >= 4 and base_amount_minor > {n}5 * avg_24h and previous_country is not null"),
+)
+"""Conditions as an analyst would write them, which no payment above fulfils."""
+
+
+def rules(default: Ruleset, number: int, version: int) -> Ruleset:
+    """The default rules filled up to a number with others, or only the one that bursts break.
+
+    Args:
+        number: 1, or from that of the default rules to a hundred more.
+    """
+    bursting = [
+        msgspec.structs.replace(rule, when=f"count_10m >= {BURST}") if rule.name == "velocity_burst" else rule
+        for rule in default.rules
+    ]
+    more = [
+        Rule(name=f"{name}_{n}", description=f"Threshold {n} of: {name}", status="active", score=50, when=when)
+        for n in range(1, 11)
+        for name, when in ((name, condition.format(n=n)) for name, condition in _NEVER)
+    ]
+    chosen = (
+        [rule for rule in bursting if rule.name == "velocity_burst"] if number == 1 else [*bursting, *more][:number]
+    )
+    if len(chosen) != number:
+        raise ValueError(f"no {number} rules: there are 1, or {len(bursting)} to {len(bursting) + len(more)}")
+    return msgspec.structs.replace(default, event_id=f"ruleset-{version}", version=version, rules=tuple(chosen))

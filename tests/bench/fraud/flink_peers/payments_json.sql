@@ -1,0 +1,40 @@
+-- One row per record of the topic `payments`, as Flink's own JSON format reads it: nothing is checked, and a record that
+-- doesn't decode stops the job.
+CREATE TABLE payments (
+    event_id STRING,
+    event_type STRING,
+    payment_id STRING,
+    order_id STRING,
+    customer_id STRING,
+    card_id STRING,
+    merchant_id STRING,
+    merchant_category STRING,
+    amount_minor BIGINT,
+    currency STRING,
+    base_amount_minor BIGINT,
+    base_currency STRING,
+    country STRING,
+    latitude DOUBLE,
+    longitude DOUBLE,
+    device_id STRING,
+    channel STRING,
+    status STRING,
+    record_key BYTES,
+    event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
+    source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
+    WATERMARK FOR event_time AS event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+) WITH (
+    'connector' = 'kafka',
+    'topic' = 'payments',
+    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'properties.group.id' = '${CONSUMER_GROUP}',
+    'properties.auto.offset.reset' = 'earliest',
+    'properties.isolation.level' = 'read_committed',
+    'properties.partition.discovery.interval.ms' = '60000',
+    'scan.startup.mode' = '${MILLRACE_START_FROM}',
+    'scan.watermark.idle-timeout' = '${MILLRACE_SOURCE_IDLE_SECONDS} s',
+    'key.format' = 'raw',
+    'key.fields' = 'record_key',
+    'value.format' = 'json',
+    'value.fields-include' = 'EXCEPT_KEY'
+)

@@ -1,0 +1,61 @@
+"""What is measured on? The machine and the versions of what takes part."""
+
+import os
+import platform
+import re
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from connectors.pinned_jars import LOCK_FILE
+from local.stack.setup import Setup
+from tests.bench.fraud import environment
+from tests.bench.fraud.report import Machine
+
+PEERS = ("bytewax", "quixstreams", "confluent-kafka", "msgspec")
+
+
+def describe(setup: Setup) -> Machine:
+    """This machine, before anything is measured."""
+    return Machine(
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_bytes=psutil.virtual_memory().total,
+        kernel=platform.release(),
+        load_before=os.getloadavg()[0],
+        versions={
+            "Python": platform.python_version(),
+            "Flink": metadata.version("apache-flink"),
+            "Java": _java(setup.java_home),
+            "Kafka": _first(r":kafka-server:([\w.-]+)", LOCK_FILE.read_text()),
+            **{name: _first(rf"^{name}==([\w.]+)", environment.LOCK.read_text()) for name in PEERS},
+        },
+    )
+
+
+def _processor() -> str:
+    return _first(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text())
+
+
+def _java(home: Path) -> str:
+    return _first(r'^JAVA_VERSION="(.+)"$', (home / "release").read_text())
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text, re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
+HEAD = ("what", "is")
+
+
+def rows(machine: Machine) -> list[tuple[str, ...]]:
+    """Lines of the table."""
+    return [
+        ("processor", f"{machine.processor}, {machine.cores} cores"),
+        ("memory", f"{machine.memory_bytes / 2**30:.0f} GiB"),
+        ("Linux", machine.kernel),
+        ("load before", f"{machine.load_before:.2f}"),
+        *machine.versions.items(),
+    ]

@@ -1,0 +1,45 @@
+"""A loop in one process, with confluent-kafka and msgspec: the simplest thing that could work, no fault tolerance."""
+
+from collections import defaultdict
+
+import msgspec
+from confluent_kafka import Consumer, Producer
+
+from events import Payment
+from tests.bench.fraud.card import Card, alert, rules
+from tests.bench.fraud.run import Run
+from udfs.alerts import Case
+
+
+def main() -> None:
+    """From the beginning of the topic, until it is stopped."""
+    run = Run.from_environment()
+    consumer = Consumer(
+        {
+            "bootstrap.servers": run.bootstrap_servers,
+            "group.id": run.group,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.subscribe([run.payments])
+    producer = Producer({"bootstrap.servers": run.bootstrap_servers, "linger.ms": 5, "compression.type": "lz4"})
+    decode, encode = msgspec.json.Decoder(Payment).decode, msgspec.json.Encoder().encode
+    judge = rules()
+    cards: defaultdict[str, Card] = defaultdict(Card)
+    cases: defaultdict[str, tuple[Case, ...]] = defaultdict(tuple)
+    while True:
+        for message in consumer.consume(1000, timeout=0.05):
+            if error := message.error():
+                raise RuntimeError(str(error))
+            payment = decode(message.value())
+            card = payment.card_id
+            features = cards[card].features(payment)
+            cases[card], raised = alert(judge, payment, features, cases[card])
+            if raised:
+                producer.produce(run.alerts, encode(raised), card)
+        producer.poll(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The payments that all contenders read: written once, and the alerts that must come of them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import msgspec
+from kafka import KafkaProducer
+from msgspec.structs import replace
+
+from connectors.topics import PAYMENTS
+from events import FraudAlert, Payment
+from local.services.payment_service import PaymentOptions, generate
+from tests.bench.fraud.card import Card, alert, rules
+from udfs.alerts import Case
+from udfs.rules import Rules
+
+SECONDS_BETWEEN_PAYMENTS = 10_000
+"""Of one card, in the mean: nine payments a day. With many more, honest customers hop devices all day."""
+CLOSING_AFTER_MS = 60_000
+
+
+def payments(number: int, cards: int, end_ms: int) -> Iterator[Payment]:
+    """Simulated ones in the order of their times up to the end, with fraud among them, none twice."""
+    rate = cards / SECONDS_BETWEEN_PAYMENTS
+    seconds = number / rate
+    start_ms = end_ms - round(seconds * 1000)
+    options = PaymentOptions(start_ms=start_ms, rate=rate, seconds=seconds, cards=cards, history_hours=0)
+    for outgoing in islice(generate(options), number):
+        assert isinstance(outgoing.event, Payment)
+        yield outgoing.event
+
+
+def write(bootstrap_servers: str, payments: Iterable[Payment]) -> None:
+    """Send payments, keyed by card, with their event times; at the end one to each partition that closes it.
+
+    The closing one, of a card of its own, is so much later that the watermark passes all the others.
+    """
+    producer = KafkaProducer(
+        bootstrap_servers=bootstrap_servers, linger_ms=50, batch_size=1 << 18, compression_type="lz4"
+    )
+    encode = msgspec.json.Encoder().encode
+    for payment in payments:
+        producer.send(PAYMENTS.name, encode(payment), payment.card_id.encode(), timestamp_ms=payment.event_time)
+    for partition in range(PAYMENTS.partitions):
+        name = f"closing-{partition}"
+        last = replace(
+            payment, event_id=name, payment_id=name, card_id=name, event_time=payment.event_time + CLOSING_AFTER_MS
+        )
+        producer.send(PAYMENTS.name, encode(last), name.encode(), partition=partition, timestamp_ms=last.event_time)
+    producer.flush()
+    producer.close()
+
+
+def expected_alerts(payments: Iterable[Payment], judge: Rules | None = None) -> dict[str, FraudAlert]:
+    """By id; those that open or escalate a case, since when one closes depends on the watermark.
+
+    Args:
+        judge: unless the default rules do.
+    """
+    judge = judge or rules()
+    cards: defaultdict[str, Card] = defaultdict(Card)
+    cases: defaultdict[str, tuple[Case, ...]] = defaultdict(tuple)
+    found = {}
+    for payment in payments:
+        card = payment.card_id
+        cases[card], raised = alert(judge, payment, cards[card].features(payment), cases[card])
+        if raised:
+            found[raised.event_id] = raised
+    return found

@@ -1,0 +1,110 @@
+"""What growth is measured over: every card has its number of payments, and exactly the bursts alert."""
+
+from collections import Counter, deque
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from connectors.topics import PAYMENTS
+from events import Payment
+from tests.bench.fraud.card import default_ruleset
+from tests.bench.fraud.even_payments import BURST, DAY_MS, Record, Shape, rules
+from tests.bench.fraud.topic import expected_alerts
+from udfs.features import payment_features
+from udfs.rules import Rules
+
+END_MS = 1_760_000_000_000
+CROWDED = Shape(cards=5, day_events=1_000, measured=1_000, bursts=8)
+"""Of each card a payment every 86 seconds: six or seven within ten minutes."""
+SPARSE = Shape(cards=200, day_events=3, measured=900, bursts=7)
+
+
+def payment(record: Record) -> Payment:
+    """As it is read."""
+    return msgspec.json.decode(record.value, type=Payment)
+
+
+@pytest.mark.parametrize("shape", [CROWDED, SPARSE])
+def test_once_warm_each_card_has_its_number_of_payments_in_any_24_hours(shape: Shape) -> None:
+    days: dict[bytes, deque[int]] = {}
+
+    for number, record in enumerate(shape.records(END_MS)):
+        day = days.setdefault(record.key, deque())
+        day.append(record.time)
+        while day[0] <= record.time - DAY_MS:
+            day.popleft()
+        if number >= shape.payments * shape.warm_share and not record.key.startswith(b"burst"):
+            assert len(day) == shape.day_events
+
+    assert len(days) == shape.cards + shape.bursts
+
+
+@pytest.mark.parametrize("shape", [CROWDED, SPARSE])
+def test_there_are_as_many_as_were_asked_for_in_the_order_of_their_times_until_the_end(shape: Shape) -> None:
+    records = list(shape.records(END_MS))
+
+    times = [record.time for record in records]
+    assert len(records) == shape.payments
+    assert times == sorted(times)
+    assert END_MS - DAY_MS < times[-1] <= END_MS
+    assert len({payment(record).payment_id for record in records}) == shape.payments
+
+
+def test_the_records_are_what_the_payment_service_would_send() -> None:
+    for record in SPARSE.records(END_MS):
+        sent = payment(record)
+
+        assert (sent.card_id.encode(), sent.event_time) == (record.key, record.time)
+        assert sent.event_id == f"{sent.payment_id}-1"
+        assert 400 < len(record.value) < 550
+
+
+def test_a_card_keeps_to_one_partition_and_all_partitions_get_their_share() -> None:
+    partitions = {(record.key, record.partition) for record in SPARSE.records(END_MS)}
+
+    assert len(partitions) == SPARSE.cards + SPARSE.bursts
+    shares = Counter(partition for _, partition in partitions)
+    assert len(shares) == PAYMENTS.partitions
+    assert max(shares.values()) - min(shares.values()) <= 1
+
+
+def test_the_bursts_are_those_among_the_records() -> None:
+    among = [payment(record) for record in SPARSE.records(END_MS) if record.key.startswith(b"burst")]
+
+    assert list(SPARSE.bursting(END_MS)) == among
+    assert len(among) == SPARSE.bursts * BURST
+
+
+def test_bursts_are_spread_evenly_and_the_last_one_ends_the_topic() -> None:
+    numbered = enumerate(SPARSE.records(END_MS), start=1)
+    ends = [number for number, record in numbered if record.key.startswith(b"burst")][BURST - 1 :: BURST]
+
+    gaps = [after - before for before, after in pairwise([0, *ends])]
+    assert max(gaps) - min(gaps) <= 1
+    assert ends[-1] == SPARSE.payments
+
+
+@pytest.mark.parametrize("shape", [CROWDED, SPARSE])
+@pytest.mark.parametrize("number", [1, 10, 100])
+def test_each_burst_alerts_once_and_nothing_else_does_whatever_the_number_of_rules(shape: Shape, number: int) -> None:
+    judge = Rules(rules(default_ruleset(), number, version=3), payment_features(), "EUR")
+
+    alerts = expected_alerts((payment(record) for record in shape.records(END_MS)), judge)
+
+    assert alerts == expected_alerts(shape.bursting(END_MS), judge)
+    assert len({alert.card_id for alert in alerts.values()}) == len(alerts) == shape.bursts
+    assert {alert.ruleset_version for alert in alerts.values()} == {3}
+
+
+@pytest.mark.parametrize("number", [1, 10, 55, 100])
+def test_there_are_as_many_different_rules_as_were_asked_for(number: int) -> None:
+    found = rules(default_ruleset(), number, version=1)
+
+    assert len({(rule.when, rule.function) for rule in found.rules}) == number
+    assert "velocity_burst" in {rule.name for rule in found.rules}
+
+
+def test_a_number_of_rules_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="no 109 rules: there are 1, or 8 to 108"):
+        rules(default_ruleset(), 109, version=1)
