@@ -522,19 +522,20 @@ def test_a_key_is_forgotten_in_event_time_a_day_after_its_last_window(cluster: M
     folder = write_records(tmp_path / "payments", map(record, before))
 
     first = RunningFeatures(cluster, folder, declaration)
-    counts = [first.answer().features["n"] for _ in before]
+    counts = [[first.answer().features["n"] for _ in before]]
     savepoint = first.stop()
     write_records(folder, map(record, remembered), first_offset=3)
     second = RunningFeatures(cluster, folder, declaration, savepoint)
-    counts += [second.answer().features["n"] for _ in remembered]
+    # Two subtasks answer, in any order.
+    counts += [sorted(second.answer().features["n"] for _ in remembered)]
     second.wait_for_metrics(forgotten_keys=1)
     savepoint = second.stop()
     write_records(folder, map(record, after), first_offset=5)
     third = RunningFeatures(cluster, folder, declaration, savepoint)
-    counts += [third.answer().features["n"]]
+    counts += [[third.answer().features["n"]]]
     third.stop()
 
-    assert counts == [1, 1, 1, 2, 1, 1]
+    assert counts == [[1, 1, 1], [1, 2], [1]]
 
 
 def test_state_of_a_version_that_is_not_known_is_refused(cluster: MiniCluster, tmp_path: Path) -> None:
