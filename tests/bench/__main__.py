@@ -16,11 +16,11 @@ from connectors.topics import PAYMENTS
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops.tables import table
-from tests.bench.fraud import environment, growth, machine, report, safety, throughput
-from tests.bench.fraud.contenders import contenders
+from tests.bench.fraud import environment, growth, latency, machine, recovery, report, safety, throughput
+from tests.bench.fraud.contenders import OURS, Contender, ContenderError, Job, contenders
 from tests.bench.fraud.growth import Point
 from tests.bench.fraud.harness import bench_stack, empty, fill
-from tests.bench.fraud.report import Report
+from tests.bench.fraud.report import HALF, Report, Throughput
 
 BUSY_LOAD = 0.5
 RESULTS = "bench-results.json"
@@ -30,20 +30,44 @@ RESULTS = "bench-results.json"
 class Extent:
     """How much is measured."""
 
-    payments: int
-    """Of the topic that all contenders read."""
-    cards: int
-    parallelisms: tuple[int, ...]
+    payments: dict[int, int]
+    """Cores → how many are in the topic that all contenders read."""
+    payments_a_card: int
     points: tuple[Point, ...]
     safeties: tuple[str, ...]
     measured: int
     """Payments of each point of growth and each way of safety."""
     deadline_seconds: float
     """Of one contender."""
+    loads: latency.Extent
+    faults: recovery.Extent
 
 
-FULL = Extent(1_000_000, 20_000, (1, 2), growth.POINTS, safety.SAFETIES, 250_000, 400.0)
-QUICK = Extent(100_000, 2_000, (1,), growth.QUICK, (safety.CHECKPOINTS,), 60_000, 120.0)
+FULL = Extent(
+    # Fewer on two: all is warm by then, and the slow ones take minutes.
+    payments={1: 1_000_000, 2: 400_000},
+    payments_a_card=50,
+    points=growth.POINTS,
+    safeties=safety.SAFETIES,
+    measured=250_000,
+    deadline_seconds=400.0,
+    loads=latency.Extent(5_000, 1.5, 10.0, 60.0, (0.25, HALF, 0.8), 30.0),
+    faults=recovery.Extent(15.0, 30.0),
+)
+QUICK = Extent(
+    payments={1: 100_000},
+    payments_a_card=50,
+    points=growth.QUICK,
+    safeties=(safety.CHECKPOINTS,),
+    measured=60_000,
+    deadline_seconds=120.0,
+    loads=latency.Extent(4_000, 2.0, 5.0, 10.0, (HALF,), 10.0),
+    faults=recovery.Extent(10.0, 15.0),
+)
+SOME = 200_000
+"""Payments for a number of cores that nobody has thought of."""
+DEFAULT_RATE = 5_000.0
+"""Payments a second at a recovery, if nobody has measured how many the job keeps up with."""
 
 
 @dataclass(frozen=True)
@@ -57,25 +81,37 @@ class Bench:
     names: tuple[str, ...]
     """Of contenders; all without any."""
 
+    def contender(self, name: str) -> Contender:
+        """The one with a name."""
+        return next(each for each in contenders(self.python) if each.name == name)
+
     def throughput(self, so_far: Report) -> Report:
         """The job and its peers over one topic."""
         settings = self.stack.setup.settings
-        topic = fill(settings, self.extent.payments, self.extent.cards)
         chosen = [each for each in contenders(self.python) if not self.names or each.name in self.names]
-        results = [
-            result
-            for parallelism in self.extent.parallelisms
-            for result in throughput.throughput(
-                chosen,
-                self.stack,
-                topic,
-                parallelism=parallelism,
-                deadline_seconds=self.extent.deadline_seconds,
+        results: list[Throughput] = []
+        for parallelism, payments in self.extent.payments.items():
+            topic = fill(settings, self.python, payments, payments // self.extent.payments_a_card)
+            deadline_seconds = self.extent.deadline_seconds
+            results += throughput.throughput(
+                chosen, self.stack, topic, parallelism=parallelism, deadline_seconds=deadline_seconds
             )
-        ]
-        empty(settings, PAYMENTS.name)
+            empty(settings, PAYMENTS.name)
         show(throughput.HEAD, throughput.rows(results))
         return structs.replace(so_far, throughput=results)
+
+    def latency(self, so_far: Report) -> Report:
+        """How many payments a second it keeps up with, and how late alerts are."""
+        try:
+            sustainable, results = latency.measure(
+                self.contender(OURS), self.contender(latency.FLOOR), self.stack, self.python, self.extent.loads
+            )
+        except ContenderError as error:
+            print(f"latency has no figure: {error}", flush=True)
+            return so_far
+        show(latency.RATE_HEAD, latency.rate_rows([sustainable]))
+        show(latency.HEAD, latency.rows(results))
+        return structs.replace(so_far, sustainable=[sustainable], latency=results)
 
     def growth(self, so_far: Report) -> Report:
         """More cards, more payments a card, more rules."""
@@ -103,9 +139,19 @@ class Bench:
         show(safety.HEAD, safety.rows(results))
         return structs.replace(so_far, safety=results)
 
+    def recovery(self, so_far: Report) -> Report:
+        """How long it is away when something is killed."""
+        ours = self.contender(OURS)
+        assert isinstance(ours, Job)
+        rate = so_far.sustainable[0].records_a_second * HALF if so_far.sustainable else DEFAULT_RATE
+        results, late = recovery.measure(ours, self.stack, self.python, rate, self.extent.faults)
+        show(recovery.HEAD, recovery.rows(results))
+        show(latency.HEAD, latency.rows(late))
+        return structs.replace(so_far, recovery=results, latency=[*so_far.latency, *late])
+
 
 MEASUREMENTS: dict[str, Callable[[Bench, Report], Report]] = {
-    each.__name__: each for each in (Bench.throughput, Bench.growth, Bench.safety)
+    each.__name__: each for each in (Bench.throughput, Bench.latency, Bench.growth, Bench.safety, Bench.recovery)
 }
 
 
@@ -129,13 +175,11 @@ def main(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     began = time.monotonic()
     extent = QUICK if quick else FULL
-    if parallelism:
-        extent = replace(extent, parallelisms=parallelism)
-    if payments:
-        extent = replace(extent, payments=payments, cards=max(1, payments * extent.cards // extent.payments))
+    chosen = {cores: payments or extent.payments.get(cores, SOME) for cores in parallelism or extent.payments}
+    extent = replace(extent, payments=chosen)
     python = environment.python()
     warn_if_busy()
-    with bench_stack() as stack:
+    with bench_stack(task_managers=2) as stack:
         results = Report(measured_at=datetime.now(UTC).isoformat("T", "seconds"), machine=machine.describe(stack.setup))
         show(machine.HEAD, machine.rows(results.machine))
         bench = Bench(stack, python, extent, contender)

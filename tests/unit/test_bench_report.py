@@ -32,6 +32,7 @@ def throughput(contender: str, a_cpu_second: float, parallelism: int = 1) -> Thr
     return Throughput(
         contender=contender,
         parallelism=parallelism,
+        payments=10,
         wall_seconds=10,
         records_a_second=a_cpu_second,
         records_a_cpu_second=a_cpu_second,

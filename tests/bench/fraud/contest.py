@@ -104,6 +104,7 @@ def run(
     return Throughput(
         contender=contender.name,
         parallelism=parallelism,
+        payments=records,
         wall_seconds=last - began,
         records_a_second=done / (last - warm),
         records_a_cpu_second=done / cpu,
@@ -118,6 +119,10 @@ class Alerts:
     def __init__(self, stack: Stack) -> None:
         self.times: list[float] = []
         """Seconds since 1970, of the first copy of each alert that opens or escalates a case."""
+        self.appended: dict[str, float] = {}
+        """Those of alerts, by id."""
+        self.repeated = 0
+        """Copies beyond the first."""
         self._found: dict[str, FraudAlert] = {}
         self._consumer = KafkaConsumer(
             bootstrap_servers=stack.setup.settings.kafka_bootstrap_servers.split(","), enable_auto_commit=False
@@ -146,9 +151,14 @@ class Alerts:
             self.times.append(appended)
             return
         alert = msgspec.json.decode(value, type=FraudAlert)
-        if alert.event_type != "fraud_alert.closed" and alert.event_id not in self._found:
-            self._found[alert.event_id] = alert
-            self.times.append(appended)
+        if alert.event_type == "fraud_alert.closed":
+            return
+        if alert.event_id in self._found:
+            self.repeated += 1
+            return
+        self._found[alert.event_id] = alert
+        self.appended[alert.event_id] = appended
+        self.times.append(appended)
 
     def complete(self, expected: Mapping[str, FraudAlert] | int) -> bool:
         """Whether as many are there as are expected."""

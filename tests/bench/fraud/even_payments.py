@@ -1,10 +1,10 @@
-"""Payments of which each card has the same number in any 24 hours: made fast, for measuring how figures grow.
+"""Payments of which each card has the same number in any 24 hours: made fast, for loads and for how figures grow.
 
 Nearly none of them breaks a rule. Bursts are spread evenly among them, each on a card of its own, of which the last
 payment must alert: they show how far a job is, and whether it judges. Knows neither Flink nor Kafka.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ DAY_MS = 86_400_000
 BURST = 12
 """So many payments of one card within ten minutes alert. The default rules say 6, which is what a card has that makes
 1,000 a day."""
+CYCLE, QUICK_BURST = 240, 6
+"""In a stream one alert comes of so many payments, by the last so many of them: as many as the default rules say."""
 STRIDE = 7_919
 """Cards take turns in steps of so many (a prime): neighbours by name aren't neighbours in time."""
 
@@ -40,10 +42,14 @@ _MERCHANTS = tuple(
 _LEAST_MINOR, _AMOUNTS = 10_00, 38_03
 
 
+BY_KEY = -1
+
+
 class Record(NamedTuple):
     """What goes into Kafka."""
 
     partition: int
+    """Or BY_KEY."""
     key: bytes
     value: bytes
     time: int
@@ -51,21 +57,47 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What the payments are like."""
+class Turns:
+    """Who pays when: the cards take turns."""
 
     cards: int
     day_events: int
     """Payments of each card in any 24 hours."""
+
+    @property
+    def interval_ms(self) -> int:
+        """From one payment of a card to its next: just so many that one more would be out of the window."""
+        return DAY_MS // self.day_events + 1
+
+    def after(self, turn_taken: int) -> int:
+        """Event time of the so-manieth payment, since the first."""
+        turn, place = divmod(turn_taken, self.cards)
+        return turn * self.interval_ms + place * self.interval_ms // self.cards
+
+    def payers(self) -> list["_Card"]:
+        """All cards."""
+        return [_card(f"card-{number:07d}", number) for number in range(self.cards)]
+
+    def record(self, payers: Sequence["_Card"], turn_taken: int, number: int, time: int) -> Record:
+        """The so-manieth payment, which has a number among all payments."""
+        turn, place = divmod(turn_taken, self.cards)
+        card = place * STRIDE % self.cards
+        return _record(payers[card], card, number, time, is_declined=turn % 20 == card % 20)
+
+
+@dataclass(frozen=True)
+class Shape(Turns):
+    """What the payments of a catch-up are like."""
+
     measured: int
-    """Payments after each card has so many."""
+    """Payments after each card has its number."""
     bursts: int
 
     @property
     def warming(self) -> int:
-        """So many payments come before what is measured: until all cards have their number, and a third more of what is
-        measured for the JVM, whichever is more."""
-        return max(self.cards * self.day_events, self.measured // 3)
+        """So many payments come before what is measured: until all cards have their number, and for the JVM as many as
+        are measured, whichever is more."""
+        return max(self.cards * self.day_events, self.measured)
 
     @property
     def ordinary(self) -> int:
@@ -83,25 +115,18 @@ class Shape:
         return self.warming / self.ordinary
 
     @property
-    def interval_ms(self) -> int:
-        """From one payment of a card to its next: just so many that one more would be out of the window."""
-        return DAY_MS // self.day_events + 1
-
-    @property
     def span_ms(self) -> int:
         """Event time from the first payment to the last."""
-        return self._after(self.ordinary) + BURST
+        return self.after(self.ordinary) + BURST
 
     def records(self, end_ms: int) -> Iterator[Record]:
         """In the order of their times up to the end, each card's in one partition."""
         start_ms = end_ms - self.span_ms
-        cards = [_card(f"card-{number:07d}", number) for number in range(self.cards)]
+        payers = self.payers()
         bursts = 0
         for number in range(self.ordinary):
-            place = number % self.cards
-            card = place * STRIDE % self.cards
-            time = start_ms + self._after(number)
-            yield _record(cards[card], card, number, time, is_declined=number // self.cards % 20 == card % 20)
+            time = start_ms + self.after(number)
+            yield self.record(payers, number, number, time)
             if (number + 1) * self.bursts // self.ordinary > bursts:
                 yield from self._burst(bursts, time)
                 bursts += 1
@@ -112,18 +137,46 @@ class Shape:
         for burst in range(self.bursts):
             # The burst comes after the first ordinary payment by which its share of them is there.
             number = -(-(burst + 1) * self.ordinary // self.bursts) - 1
-            for record in self._burst(burst, start_ms + self._after(number)):
+            for record in self._burst(burst, start_ms + self.after(number)):
                 yield msgspec.json.decode(record.value, type=Payment)
-
-    def _after(self, number: int) -> int:
-        turn, place = divmod(number, self.cards)
-        return turn * self.interval_ms + place * self.interval_ms // self.cards
 
     def _burst(self, burst: int, time: int) -> Iterator[Record]:
         card = _card(f"burst-{burst:06d}", burst)
         first = self.ordinary + burst * BURST
         for each in range(BURST):
             yield _record(card, burst, first + each, time + 1 + each, is_declined=False)
+
+
+@dataclass(frozen=True)
+class Stream(Turns):
+    """Payments without end, numbered from 0, that can be sent at any load.
+
+    Their time runs as fast as their number grows, however fast they are sent: state is as large at any load.
+    """
+
+    start_ms: int
+    """Event time of the first one."""
+
+    def records(self, first: int, end: int) -> Iterator[Record]:
+        """Those from a number up to before another, in order, each card's in one partition."""
+        payers = self.payers()
+        return (self._record(payers, number) for number in range(first, end))
+
+    def bursting(self, first: int, end: int) -> Iterator[Payment]:
+        """The payments of the bursts alone."""
+        for number in range(first, end):
+            if number % CYCLE >= CYCLE - QUICK_BURST:
+                yield msgspec.json.decode(self._record((), number).value, type=Payment)
+
+    def _record(self, payers: Sequence["_Card"], number: int) -> Record:
+        cycle, place = divmod(number, CYCLE)
+        ordinary = CYCLE - QUICK_BURST
+        turn_taken = cycle * ordinary + min(place, ordinary - 1)
+        time = self.start_ms + self.after(turn_taken)
+        if place < ordinary:
+            return self.record(payers, turn_taken, number, time)
+        card = _card(f"burst-{cycle:06d}", cycle)
+        return _record(card, cycle, number, time + 1 + place - ordinary, is_declined=False)
 
 
 class _Card(NamedTuple):

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import tee
 from pathlib import Path
 from unittest import mock
 
@@ -16,11 +18,13 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from connectors.settings import Settings
 from connectors.topics import FOREVER_MS, FRAUD_ALERTS, FRAUD_RULESETS, PAYMENTS
-from events import FraudAlert, Ruleset
+from events import FraudAlert, Payment, Ruleset
+from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops import topics
 from tests.bench.fraud.card import default_ruleset
-from tests.bench.fraud.topic import CLOSING_AFTER_MS, expected_alerts, payments, write
+from tests.bench.fraud.even_payments import Record
+from tests.bench.fraud.topic import CLOSING_AFTER_MS, expected_alerts, payments, records
 from tests.e2e.conftest import environment_on_free_ports
 
 SERVICES = ("kafka", "jobmanager", "taskmanager-1")
@@ -77,15 +81,41 @@ def publish(settings: Settings, *rulesets: Ruleset) -> None:
     producer.close()
 
 
-def fill(settings: Settings, number: int, cards: int) -> Topic:
-    """Write simulated payments, up to now."""
-    end_ms = time.time_ns() // 1_000_000 - CLOSING_AFTER_MS
+def fill(settings: Settings, python: Path, number: int, cards: int) -> Topic:
+    """Write simulated payments, up to now, and find out what must come of them.
+
+    Args:
+        python: interpreter that has the packages of the peers.
+
+    Raises:
+        subprocess.CalledProcessError: they didn't get to Kafka; it has been said why.
+    """
     began = time.monotonic()
-    write(settings.kafka_bootstrap_servers, payments(number, cards, end_ms))
-    print(f"{number:,} payments of {cards:,} cards are in Kafka after {time.monotonic() - began:.0f} s", flush=True)
-    topic = Topic(number, expected_alerts(payments(number, cards, end_ms)))
-    print(f"{len(topic.alerts):,} alerts are expected", flush=True)
+    command = [str(python), "-m", "tests.bench.fraud.peers.fill", settings.kafka_bootstrap_servers]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE) as sender:
+        assert sender.stdin
+        closed, made = tee(payments(number, cards, time.time_ns() // 1_000_000 - CLOSING_AFTER_MS))
+        lines = map(_line, records(closed))
+
+        def sent() -> Iterator[Payment]:
+            for payment in made:
+                sender.stdin.write(next(lines))
+                yield payment
+            sender.stdin.writelines(lines)
+
+        topic = Topic(number, expected_alerts(sent()))
+    if sender.returncode:
+        raise subprocess.CalledProcessError(sender.returncode, command)
+    print(
+        f"{number:,} payments of {cards:,} cards are in Kafka after {time.monotonic() - began:.0f} s, "
+        f"and {len(topic.alerts):,} alerts are expected",
+        flush=True,
+    )
     return topic
+
+
+def _line(record: Record) -> bytes:
+    return b"%d\t%s\t%d\t%s\n" % (record.partition, record.key, record.time, record.value)
 
 
 def empty(settings: Settings, *names: str) -> None:

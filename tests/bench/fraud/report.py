@@ -45,6 +45,8 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
     contender: str
     parallelism: int
+    payments: int
+    """In the topic."""
     wall_seconds: float
     """From its start to its last alert."""
     records_a_second: float
@@ -58,11 +60,11 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """How long it took from a payment's arrival in Kafka to its alert's, under a steady load."""
+    """How long it took from the moment at which a payment was due to its alert's arrival in Kafka."""
 
     contender: str
     load: float
-    """Share of the sustainable rate."""
+    """Share of our job's sustainable rate."""
     records_a_second: float
     """That rate."""
     when: str
@@ -91,8 +93,8 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     records_a_second: float
     seconds_to_alert: float
     """Until the first alert of a payment that came after the kill."""
-    seconds_to_normal: float
-    """Until alerts are as quick as before."""
+    seconds_to_normal: float | None
+    """Until alerts are as quick as before; None if they weren't while it was measured."""
     alerts: int
     missing: int
     repeated: int

@@ -44,15 +44,15 @@ HEAD = ("who", "cores", "a second", "a CPU-second", "ratio", "busy cores", "peak
 
 
 def rows(results: Sequence[Throughput]) -> list[tuple[str, ...]]:
-    """Lines of the table; the ratio is ours to theirs, a CPU-second."""
-    ours = next((each for each in results if each.contender == OURS), None)
+    """Lines of the table; the ratio is ours to theirs, a CPU-second, on as many cores."""
+    ours = {each.parallelism: each.records_a_cpu_second for each in results if each.contender == OURS}
     return [
         (
             each.contender,
             str(each.parallelism),
             f"{each.records_a_second:,.0f}",
             f"{each.records_a_cpu_second:,.0f}",
-            f"{ours.records_a_cpu_second / each.records_a_cpu_second:.2f}" if ours else "-",
+            f"{ours[each.parallelism] / each.records_a_cpu_second:.2f}" if each.parallelism in ours else "-",
             f"{each.cores:.2f}",
             f"{each.peak_bytes / 1e6:,.0f}",
             f"{each.wall_seconds:.1f} s",

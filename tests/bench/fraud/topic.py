@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import msgspec
-from kafka import KafkaProducer
 from msgspec.structs import replace
 
 from connectors.topics import PAYMENTS
 from events import FraudAlert, Payment
 from local.services.payment_service import PaymentOptions, generate
 from tests.bench.fraud.card import Card, alert, rules
+from tests.bench.fraud.even_payments import BY_KEY, Record
 from udfs.alerts import Case
 from udfs.rules import Rules
 
@@ -31,25 +31,20 @@ def payments(number: int, cards: int, end_ms: int) -> Iterator[Payment]:
         yield outgoing.event
 
 
-def write(bootstrap_servers: str, payments: Iterable[Payment]) -> None:
-    """Send payments, keyed by card, with their event times; at the end one to each partition that closes it.
+def records(payments: Iterable[Payment]) -> Iterator[Record]:
+    """Keyed by card, with their event times; at the end one for each partition that closes it.
 
     The closing one, of a card of its own, is so much later that the watermark passes all the others.
     """
-    producer = KafkaProducer(
-        bootstrap_servers=bootstrap_servers, linger_ms=50, batch_size=1 << 18, compression_type="lz4"
-    )
     encode = msgspec.json.Encoder().encode
     for payment in payments:
-        producer.send(PAYMENTS.name, encode(payment), payment.card_id.encode(), timestamp_ms=payment.event_time)
+        yield Record(BY_KEY, payment.card_id.encode(), encode(payment), payment.event_time)
     for partition in range(PAYMENTS.partitions):
         name = f"closing-{partition}"
         last = replace(
             payment, event_id=name, payment_id=name, card_id=name, event_time=payment.event_time + CLOSING_AFTER_MS
         )
-        producer.send(PAYMENTS.name, encode(last), name.encode(), partition=partition, timestamp_ms=last.event_time)
-    producer.flush()
-    producer.close()
+        yield Record(partition, name.encode(), encode(last), last.event_time)
 
 
 def expected_alerts(payments: Iterable[Payment], judge: Rules | None = None) -> dict[str, FraudAlert]:

@@ -1,11 +1,16 @@
-"""Fill `payments` with even payments, as fast as it goes: `SERVERS CARDS DAY_EVENTS MEASURED BURSTS END_MS`."""
+"""Fill `payments` as fast as it goes: `SERVERS CARDS DAY_EVENTS MEASURED BURSTS END_MS`, or `SERVERS`.
+
+With numbers it makes even payments, without it takes records from its standard input, each a line of partition, key,
+time and value between tabs.
+"""
 
 import sys
+from collections.abc import Iterable, Iterator
 
 from confluent_kafka import Producer
 
 from connectors.topics import PAYMENTS
-from tests.bench.fraud.even_payments import Shape
+from tests.bench.fraud.even_payments import Record, Shape
 
 AT_A_TIME = 10_000
 
@@ -13,7 +18,26 @@ AT_A_TIME = 10_000
 def main() -> None:
     """Returns when the broker has all of them."""
     servers, *numbers = sys.argv[1:]
+    if not numbers:
+        send(servers, piped(sys.stdin.buffer))
+        return
     *shape, end_ms = map(int, numbers)
+    send(servers, Shape(*shape).records(end_ms))
+
+
+def piped(lines: Iterable[bytes]) -> Iterator[Record]:
+    """A record a line."""
+    for line in lines:
+        partition, key, time, value = line.rstrip(b"\n").split(b"\t", 3)
+        yield Record(int(partition), key, value, int(time))
+
+
+def send(servers: str, records: Iterable[Record]) -> None:
+    """All of them.
+
+    Raises:
+        SystemExit: some didn't get there.
+    """
     failures: list[str] = []
 
     def delivered(error: object, _message: object) -> None:
@@ -28,10 +52,11 @@ def main() -> None:
             "compression.type": "lz4",
             "queue.buffering.max.messages": 4 * AT_A_TIME,
             "enable.idempotence": True,
+            "partitioner": "murmur2_random",
         }
     )
     produce = producer.produce
-    for number, (partition, key, value, time) in enumerate(Shape(*shape).records(end_ms), start=1):
+    for number, (partition, key, value, time) in enumerate(records, start=1):
         produce(PAYMENTS.name, value, key, partition, on_delivery=delivered, timestamp=time)
         if number % AT_A_TIME == 0:
             while len(producer) > AT_A_TIME:

@@ -29,7 +29,7 @@ def main() -> None:
     cards: defaultdict[str, Card] = defaultdict(Card)
     cases: defaultdict[str, tuple[Case, ...]] = defaultdict(tuple)
     while True:
-        for message in consumer.consume(1000, timeout=0.05):
+        for message in consumer.consume(1000, timeout=0.005):
             if error := message.error():
                 raise RuntimeError(str(error))
             payment = decode(message.value())
