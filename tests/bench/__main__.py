@@ -4,7 +4,7 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,15 +12,15 @@ from pathlib import Path
 import click
 from msgspec import structs
 
-from connectors.topics import PAYMENTS
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops.tables import table
 from tests.bench.fraud import environment, growth, latency, machine, recovery, report, safety, throughput
-from tests.bench.fraud.contenders import OURS, Contender, ContenderError, Job, contenders
+from tests.bench.fraud.contenders import NAMES, OURS, Contender, ContenderError, Job, contenders
 from tests.bench.fraud.growth import Point
-from tests.bench.fraud.harness import bench_stack, empty, fill
-from tests.bench.fraud.report import HALF, Report, Throughput
+from tests.bench.fraud.harness import bench_stack
+from tests.bench.fraud.report import HALF, Report
+from tests.bench.fraud.throughput import Pass
 
 BUSY_LOAD = 0.5
 RESULTS = "bench-results.json"
@@ -30,9 +30,10 @@ RESULTS = "bench-results.json"
 class Extent:
     """How much is measured."""
 
-    payments: dict[int, int]
-    """Cores → how many are in the topic that all contenders read."""
-    payments_a_card: int
+    names: tuple[str, ...]
+    """Of measurements, unless others are asked for."""
+    passes: Sequence[Pass]
+    """Of the contest."""
     points: tuple[Point, ...]
     safeties: tuple[str, ...]
     measured: int
@@ -44,28 +45,25 @@ class Extent:
 
 
 FULL = Extent(
-    # Fewer on two: all is warm by then, and the slow ones take minutes.
-    payments={1: 1_000_000, 2: 400_000},
-    payments_a_card=50,
+    names=("throughput", "latency", "growth", "safety", "recovery"),
+    passes=throughput.FULL,
     points=growth.POINTS,
     safeties=safety.SAFETIES,
-    measured=250_000,
+    measured=150_000,
     deadline_seconds=400.0,
-    loads=latency.Extent(5_000, 1.5, 10.0, 60.0, (0.25, HALF, 0.8), 30.0),
-    faults=recovery.Extent(15.0, 30.0),
+    loads=latency.Extent(5_000, 1.5, 10.0, 60.0, (0.25, HALF, 0.8), 20.0),
+    faults=recovery.Extent(15.0, 40.0, recovery.KILLED),
 )
 QUICK = Extent(
-    payments={1: 100_000},
-    payments_a_card=50,
+    names=("throughput", "latency", "recovery"),
+    passes=throughput.QUICK,
     points=growth.QUICK,
     safeties=(safety.CHECKPOINTS,),
     measured=60_000,
     deadline_seconds=120.0,
     loads=latency.Extent(4_000, 2.0, 5.0, 10.0, (HALF,), 10.0),
-    faults=recovery.Extent(10.0, 15.0),
+    faults=recovery.Extent(10.0, 15.0, recovery.KILLED[:1]),
 )
-SOME = 200_000
-"""Payments for a number of cores that nobody has thought of."""
 DEFAULT_RATE = 5_000.0
 """Payments a second at a recovery, if nobody has measured how many the job keeps up with."""
 
@@ -78,8 +76,6 @@ class Bench:
     python: Path
     """Interpreter that has the packages of the peers."""
     extent: Extent
-    names: tuple[str, ...]
-    """Of contenders; all without any."""
 
     def contender(self, name: str) -> Contender:
         """The one with a name."""
@@ -87,16 +83,10 @@ class Bench:
 
     def throughput(self, so_far: Report) -> Report:
         """The job and its peers over one topic."""
-        settings = self.stack.setup.settings
-        chosen = [each for each in contenders(self.python) if not self.names or each.name in self.names]
-        results: list[Throughput] = []
-        for parallelism, payments in self.extent.payments.items():
-            topic = fill(settings, self.python, payments, payments // self.extent.payments_a_card)
-            deadline_seconds = self.extent.deadline_seconds
-            results += throughput.throughput(
-                chosen, self.stack, topic, parallelism=parallelism, deadline_seconds=deadline_seconds
-            )
-            empty(settings, PAYMENTS.name)
+        extent = self.extent
+        results = throughput.throughput(
+            extent.passes, self.stack, self.python, deadline_seconds=extent.deadline_seconds
+        )
         show(throughput.HEAD, throughput.rows(results))
         return structs.replace(so_far, throughput=results)
 
@@ -158,8 +148,10 @@ MEASUREMENTS: dict[str, Callable[[Bench, Report], Report]] = {
 @click.command(help=__doc__)
 @click.option("--quick", is_flag=True, help="A look in a few minutes: fewer payments, and only what needs no more.")
 @click.option("--only", multiple=True, type=click.Choice(list(MEASUREMENTS)), help="One measurement; can be repeated.")
-@click.option("--contender", multiple=True, help="Of throughput: only this one; can be repeated.")
-@click.option("--parallelism", multiple=True, type=int, help="Of throughput: on so many cores; can be repeated.")
+@click.option(
+    "--contender", multiple=True, type=click.Choice(NAMES), help="Of throughput: only this one; can be repeated."
+)
+@click.option("--parallelism", multiple=True, type=int, help="Of throughput: cores; can be repeated.")
 @click.option("--payments", type=int, help="Of throughput: how many are in the topic.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("bench-results"), show_default=True)
 def main(
@@ -175,15 +167,14 @@ def main(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     began = time.monotonic()
     extent = QUICK if quick else FULL
-    chosen = {cores: payments or extent.payments.get(cores, SOME) for cores in parallelism or extent.payments}
-    extent = replace(extent, payments=chosen)
+    extent = replace(extent, passes=throughput.chosen_passes(extent.passes, contender, parallelism, payments))
     python = environment.python()
     warn_if_busy()
     with bench_stack(task_managers=2) as stack:
         results = Report(measured_at=datetime.now(UTC).isoformat("T", "seconds"), machine=machine.describe(stack.setup))
         show(machine.HEAD, machine.rows(results.machine))
-        bench = Bench(stack, python, extent, contender)
-        for name in only or MEASUREMENTS:
+        bench = Bench(stack, python, extent)
+        for name in only or extent.names:
             print(f"\n{name}, after {time.monotonic() - began:.0f} s", flush=True)
             results = MEASUREMENTS[name](bench, results)
     results = structs.replace(results, targets=report.targets(results))

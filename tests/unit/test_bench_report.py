@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.bench.fraud.plot_data import Bar, Line, growth_lines, latency_lines, throughput_bars
 from tests.bench.fraud.report import (
@@ -172,9 +173,20 @@ def test_bars_are_the_longest_first_and_keep_their_places_on_more_cores() -> Non
     bars = throughput_bars([*results, throughput("millrace", 200, 2)])
 
     assert bars == {
-        1: [Bar("millrace", 300, True), Bar("bytewax", 100, False)],
-        2: [Bar("millrace", 200, True), Bar("bytewax", 250, False)],
+        (1, 10): [Bar("millrace", 300, True), Bar("bytewax", 100, False)],
+        (2, 10): [Bar("millrace", 200, True), Bar("bytewax", 250, False)],
     }
+
+
+def test_ratios_are_of_the_same_topic() -> None:
+    few = [replace(each, payments=5) for each in (throughput("millrace", 90), throughput("over windows", 30))]
+    results = [throughput("millrace", 300), throughput("bytewax", 100), *few]
+
+    measured = {target.what: target.measured for target in targets(report(throughput=results))}
+
+    assert measured["payments a CPU-second, to over windows"] == 3.0
+    assert measured["payments a CPU-second, to bytewax"] == 3.0
+    assert list(throughput_bars(results)) == [(1, 10), (1, 5)]
 
 
 def test_latency_has_a_line_for_each_load_and_what_happened_meanwhile_apart() -> None:

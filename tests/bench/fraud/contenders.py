@@ -23,6 +23,7 @@ from tests.bench.fraud.run import Run
 
 HERE = "tests/bench/fraud"
 OURS = "millrace"
+NAMES = (OURS, "decode", "plain loop", "bytewax", "quixstreams", "over windows", "keyed process")
 CHECKPOINT_SECONDS = 10.0
 END_SECONDS = 20.0
 

@@ -28,20 +28,21 @@ class Line:
     """Ascending in x."""
 
 
-def throughput_bars(results: Sequence[Throughput]) -> dict[int, list[Bar]]:
-    """Cores → payments a CPU-second, the most first; a contender has the same place on any number of cores."""
+def throughput_bars(results: Sequence[Throughput]) -> dict[tuple[int, int], list[Bar]]:
+    """(cores, payments) → payments a CPU-second, the most first; a contender has the same place in each."""
     most = {
         contender: max(each.records_a_cpu_second for each in results if each.contender == contender)
         for contender in {each.contender for each in results}
     }
     ordered = sorted(results, key=lambda each: -most[each.contender])
+    panels = sorted({(each.parallelism, -each.payments) for each in results})
     return {
-        cores: [
+        (cores, -payments): [
             Bar(each.contender, each.records_a_cpu_second, each.contender == OURS)
             for each in ordered
-            if each.parallelism == cores
+            if (each.parallelism, each.payments) == (cores, -payments)
         ]
-        for cores in sorted({each.parallelism for each in results})
+        for cores, payments in panels
     }
 
 

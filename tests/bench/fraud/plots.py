@@ -60,11 +60,11 @@ def main() -> None:
 
 
 def draw_throughput(report: Report) -> Any:
-    """A bar for each contender, a panel for each number of cores."""
+    """A bar for each contender, a panel for each topic and number of cores."""
     panels = throughput_bars(report.throughput)
     height = 0.9 + 0.36 * max(map(len, panels.values()))
     figure, axes = _panels(len(panels), height)
-    for axis, (cores, bars) in zip(axes, panels.items(), strict=True):
+    for axis, ((cores, payments), bars) in zip(axes, panels.items(), strict=True):
         drawn = axis.barh(
             [bar.label for bar in bars],
             [bar.length for bar in bars],
@@ -77,7 +77,7 @@ def draw_throughput(report: Report) -> Any:
         axis.spines[["left", "bottom"]].set_visible(False)
         axis.tick_params(length=0)
         axis.set_xticks([])
-        axis.set_title("one core" if cores == 1 else f"{cores} cores")
+        axis.set_title(f"{payments:,} payments, {'one core' if cores == 1 else f'{cores} cores'}")
         axis.set_xlabel("payments a CPU-second")
     return figure
 

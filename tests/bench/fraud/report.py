@@ -206,14 +206,17 @@ def targets(report: Report) -> list[Target]:
 
 
 def _against_others(results: Sequence[Throughput]) -> list[Target]:
-    found = {each.contender: each.records_a_cpu_second for each in results if each.parallelism == 1}
-    ours = found.get(OURS)
+    one_core = [each for each in results if each.parallelism == 1]
+    ours = {each.payments: each.records_a_cpu_second for each in one_core if each.contender == OURS}
+    ratios = {
+        each.contender: ours[each.payments] / each.records_a_cpu_second for each in one_core if each.payments in ours
+    }
     return [
         Target(
             what=f"payments a CPU-second, to {contender}",
             wanted=wanted,
             is_least=True,
-            measured=ours / found[contender] if ours and contender in found else None,
+            measured=ratios.get(contender),
         )
         for contender, wanted in LEAST_RATIOS.items()
     ]

@@ -1,0 +1,28 @@
+"""Which contenders catch up from which topic, on how many cores?"""
+
+from tests.bench.fraud.contenders import NAMES
+from tests.bench.fraud.throughput import FEWER, FULL, MANY, SLOW, Pass, chosen_passes
+
+
+def test_all_of_them_take_part_on_one_core_and_on_two() -> None:
+    passes = chosen_passes(FULL, (), (), None)
+
+    assert {name for each in passes if each.parallelism == 1 for name in each.names} == set(NAMES)
+    assert {name for each in passes if each.parallelism == 2 for name in each.names} == set(NAMES)
+    assert all("millrace" in each.names for each in passes), "or there is nothing to compare with"
+
+
+def test_those_that_take_minutes_have_a_smaller_topic() -> None:
+    assert not set(MANY.names) & set(SLOW)
+    assert chosen_passes(FULL, ("millrace", "over windows"), (1,), None) == [
+        Pass(MANY.payments, 1, ("millrace",)),
+        Pass(FEWER, 1, ("millrace", "over windows")),
+    ]
+
+
+def test_another_topic_and_other_cores_can_be_asked_for() -> None:
+    assert chosen_passes(FULL, ("bytewax",), (1, 4), 5_000) == [
+        Pass(5_000, 1, ("bytewax",)),
+        Pass(5_000, 4, ("bytewax",)),
+    ]
+    assert chosen_passes(FULL, (), (3,), None) == [Pass(FEWER, 3, NAMES)]
