@@ -47,7 +47,8 @@ def draw(frames: Sequence[Frame]) -> pyplot.Figure:
         room = int(frame.width * CHARACTERS) - 1
         if room >= 4:
             shown = frame.name if len(frame.name) <= room else frame.name[: room - 1] + "…"
-            axis.text(frame.left + 0.0015, frame.level - 0.55, shown, fontsize=7, color="#222222", va="center")
+            where = (frame.left + 0.0015, frame.level - 0.55)
+            axis.text(*where, shown, fontsize=7, color="#222222", va="center", parse_math=False)
     axis.set_xlim(0, 1)
     axis.set_ylim(0, levels)
     axis.set_axis_off()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 _PAGE_FRAME = re.compile(r"^f\((\d+),(\d+),(\d+),\d+,'(.*?)'(?:,[\d,]*)?\)$", re.MULTILINE)
-LEAST_SHARE = 0.002
+LEAST_SHARE = 0.003
 """Narrower frames are left out: nobody can read them."""
 
 
