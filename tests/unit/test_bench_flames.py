@@ -8,6 +8,7 @@ STACKS = """\
 main (app.py:1);judge (rules.py:9);decode (json.py:2) 3
 main (app.py:1);judge (rules.py:9) 1
 main (app.py:1);send (kafka.py:4) 4
+ 4201
 """
 PAGE = """\
 <!DOCTYPE html>

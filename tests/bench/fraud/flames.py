@@ -79,9 +79,11 @@ def _of_stacks(lines: Iterable[str]) -> Iterator[Frame]:
     stacks = []
     for line in lines:
         frames, _, samples = line.rpartition(" ")
-        if not frames or not samples.isdigit():
+        if not samples.isdigit():
             raise ValueError(f"no stack with its number of samples: {line[:80]!r}")
-        stacks.append((tuple(map(_short, frames.split(";"))), int(samples)))
+        # Threads that were in no function of the language have a line without frames.
+        if frames:
+            stacks.append((tuple(map(_short, frames.split(";"))), int(samples)))
     stacks.sort()
     total = sum(samples for _, samples in stacks)
     yield from _tree(stacks, 1, 0, total)

@@ -22,12 +22,18 @@ def main() -> None:
             "enable.auto.commit": False,
         }
     )
-    consumer.subscribe([run.payments])
     producer = Producer({"bootstrap.servers": run.bootstrap_servers, "linger.ms": 5, "compression.type": "lz4"})
     decode, encode = msgspec.json.Decoder(Payment).decode, msgspec.json.Encoder().encode
     judge = rules()
     cards: defaultdict[str, Card] = defaultdict(Card)
     cases: defaultdict[str, tuple[Case, ...]] = defaultdict(tuple)
+
+    def start_anew(_consumer: object, _partitions: object) -> None:
+        # Nothing was committed, so that after a rebalance all partitions are read from their beginning.
+        cards.clear()
+        cases.clear()
+
+    consumer.subscribe([run.payments], on_assign=start_anew)
     while True:
         for message in consumer.consume(1000, timeout=0.005):
             if error := message.error():
