@@ -51,8 +51,8 @@ FULL = Extent(
     safeties=safety.SAFETIES,
     measured=150_000,
     deadline_seconds=400.0,
-    loads=latency.Extent(5_000, 1.5, 10.0, 60.0, (0.25, HALF, 0.8), 20.0),
-    faults=recovery.Extent(15.0, 40.0, recovery.KILLED),
+    loads=latency.Extent(7_500, 1.5, 10.0, 60.0, (0.25, HALF, 0.8), 20.0),
+    faults=recovery.Extent(12.0, 40.0, recovery.KILLED),
 )
 QUICK = Extent(
     names=("throughput", "latency", "recovery"),

@@ -23,8 +23,9 @@ TASK_MANAGER, STANDBY = "taskmanager-1", "taskmanager-2"
 TASK_MANAGER_KILLED, WORKER_KILLED = KILLED = ("TaskManager", "Python worker")
 WORKER_RATE = 1_000.0
 DURING = "recovery"
-NORMAL_FACTOR = 3.0
-"""Alerts are as quick as before when half of those of a second are within so many times the median of before."""
+NORMAL_FACTOR, NORMAL_MS = 1.5, 50.0
+"""Alerts are as quick as before when half of those of a second are within so many times the median of before, and so
+many milliseconds more. A worker hands over what it has once a second: its median is seconds."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def measure(ours: Job, stack: Stack, python: Path, rate: float, extent: Extent) 
             with live(job, stack, python) as running:
                 # Only now, so that the job isn't there yet.
                 stack.start(STANDBY)
+                running.load(fault.rate, extent.before_seconds)  # until it has settled, and all is done
                 strike = Strike(stack, fault, time.time() + extent.before_seconds)
                 load = running.load(fault.rate, extent.before_seconds + extent.after_seconds, strike.when_due)
         except (ContenderError, FlinkError) as error:
@@ -141,7 +143,7 @@ def _normal_again(load: Load, later: Sequence[Sample], struck: float) -> float |
     # Only what was done when it was killed, and not the first half, in which the JVM is still compiling.
     settled = (load.begin + struck) / 2
     before = [each.ms for each in load.samples if settled <= each.due and each.appended < struck]
-    limit = NORMAL_FACTOR * median(before)
+    limit = NORMAL_FACTOR * median(before) + NORMAL_MS
     second = struck
     while second < load.begin + load.seconds:
         of_second = [each.ms for each in later if second <= each.due < second + 1]
