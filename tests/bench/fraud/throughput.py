@@ -35,7 +35,7 @@ SLOW = ("over windows", "keyed process")
 MANY = Pass(1_000_000, 1, (OURS, "decode", "plain loop", "bytewax", "quixstreams"))
 FEWER = 300_000
 FULL = (MANY, Pass(FEWER, 1, (OURS, *SLOW)), Pass(FEWER, 2))
-QUICK = (Pass(100_000, 1),)
+QUICK = (Pass(60_000, 1),)
 PAYMENTS_A_CARD = 50
 
 
