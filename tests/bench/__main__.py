@@ -14,6 +14,7 @@ from msgspec import structs
 
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
+from ops.flink_rest import FlinkError
 from ops.tables import table
 from tests.bench.fraud import environment, growth, latency, machine, recovery, report, safety, throughput
 from tests.bench.fraud.contenders import NAMES, OURS, Contender, ContenderError, Job, contenders
@@ -96,7 +97,7 @@ class Bench:
             sustainable, results = latency.measure(
                 self.contender(OURS), self.contender(latency.FLOOR), self.stack, self.python, self.extent.loads
             )
-        except ContenderError as error:
+        except (ContenderError, FlinkError) as error:
             print(f"latency has no figure: {error}", flush=True)
             return so_far
         show(latency.RATE_HEAD, latency.rate_rows([sustainable]))

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
-import psutil
 import pytest
 from kafka import TopicPartition
 
@@ -21,6 +20,7 @@ from ops import topics as topic_operations
 from tests import oracle
 from tests.builders import payment, rule
 from tests.e2e.deployment import Deployment, Outputs, records_from, wait_for
+from tests.e2e.python_workers import kill_python_workers
 from udfs import ruleset_files
 from udfs.ruleset_files import RulesetFile
 
@@ -180,15 +180,6 @@ def test_a_killed_python_worker_costs_no_alert_and_adds_none(deployment: Deploym
 
     assert deployment.restarts() >= 1
     assert set(deployment.outputs().alerts()) == expected_alert_ids(sent)
-
-
-def kill_python_workers(stack: Stack) -> None:
-    """SIGKILL the processes in which TaskManagers run Python."""
-    managers = [status.pid for status in stack.status() if status.service.name.startswith("taskmanager") and status.pid]
-    workers = [child for pid in managers for child in psutil.Process(pid).children(recursive=True)]
-    assert workers, "no Python worker runs"
-    for worker in workers:
-        worker.kill()
 
 
 def test_a_killed_broker_costs_no_alert_and_adds_none(deployment: Deployment, stack: Stack) -> None:

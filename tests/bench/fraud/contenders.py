@@ -23,7 +23,6 @@ from tests.bench.fraud.run import Run
 
 HERE = "tests/bench/fraud"
 OURS = "millrace"
-NAMES = (OURS, "decode", "plain loop", "bytewax", "quixstreams", "over windows", "keyed process")
 CHECKPOINT_SECONDS = 10.0
 END_SECONDS = 20.0
 
@@ -178,3 +177,6 @@ def _free_ports(number: int) -> list[int]:
     with ExitStack() as held:
         sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [each.getsockname()[1] for each in sockets]
+
+
+NAMES = tuple(each.name for each in contenders(Path()))

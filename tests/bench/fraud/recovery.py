@@ -11,13 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
-import psutil
-
 from local.stack.supervisor import Stack
 from ops.flink_rest import FlinkError
 from tests.bench.fraud.contenders import OURS, ContenderError, Job
 from tests.bench.fraud.live import Load, Sample, latency, live
 from tests.bench.fraud.report import HALF, Latency, Recovery
+from tests.e2e.python_workers import kill_python_workers
 
 TASK_MANAGER, STANDBY = "taskmanager-1", "taskmanager-2"
 TASK_MANAGER_KILLED, WORKER_KILLED = KILLED = ("TaskManager", "Python worker")
@@ -58,21 +57,12 @@ def faults(rate: float) -> list[Fault]:
     """
     return [
         Fault(TASK_MANAGER_KILLED, rate, {}, _kill_task_manager),
-        Fault(WORKER_KILLED, min(rate, WORKER_RATE), {"python.execution-mode": "process"}, _kill_workers),
+        Fault(WORKER_KILLED, min(rate, WORKER_RATE), {"python.execution-mode": "process"}, kill_python_workers),
     ]
 
 
 def _kill_task_manager(stack: Stack) -> None:
     stack.kill(TASK_MANAGER)
-
-
-def _kill_workers(stack: Stack) -> None:
-    managers = [each.pid for each in stack.status() if each.pid and each.service.name.startswith("taskmanager")]
-    workers = [child for pid in managers for child in psutil.Process(pid).children(recursive=True)]
-    if not workers:
-        raise ContenderError("no Python worker runs")
-    for worker in workers:
-        worker.kill()
 
 
 def measure(ours: Job, stack: Stack, python: Path, rate: float, extent: Extent) -> tuple[list[Recovery], list[Latency]]:

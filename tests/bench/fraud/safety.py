@@ -31,7 +31,6 @@ from tests.bench.fraud.report import Safety, Throughput
 CARDS, DAY_EVENTS = 20_000, 5
 FORMAT, CHECKPOINTS, DELIVERY = "format", "checkpoints", "delivery"
 SAFETIES = (FORMAT, CHECKPOINTS, DELIVERY)
-QUICK = (FORMAT,)
 
 
 @dataclass(frozen=True)

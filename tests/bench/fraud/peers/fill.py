@@ -7,10 +7,8 @@ time and value between tabs.
 import sys
 from collections.abc import Iterable, Iterator
 
-from confluent_kafka import Producer
-
-from connectors.topics import PAYMENTS
 from tests.bench.fraud.even_payments import Record, Shape
+from tests.bench.fraud.peers.sending import PaymentProducer
 
 AT_A_TIME = 10_000
 
@@ -38,32 +36,14 @@ def send(servers: str, records: Iterable[Record]) -> None:
     Raises:
         SystemExit: some didn't get there.
     """
-    failures: list[str] = []
-
-    def delivered(error: object, _message: object) -> None:
-        if error:
-            failures.append(str(error))
-
-    producer = Producer(
-        {
-            "bootstrap.servers": servers,
-            "linger.ms": 50,
-            "batch.size": 1 << 18,
-            "compression.type": "lz4",
-            "queue.buffering.max.messages": 4 * AT_A_TIME,
-            "enable.idempotence": True,
-            "partitioner": "murmur2_random",
-        }
-    )
-    produce = producer.produce
-    for number, (partition, key, value, time) in enumerate(records, start=1):
-        produce(PAYMENTS.name, value, key, partition, on_delivery=delivered, timestamp=time)
+    options = {"linger.ms": 50, "batch.size": 1 << 18, "queue.buffering.max.messages": 4 * AT_A_TIME}
+    payments = PaymentProducer(servers, options)
+    for number, record in enumerate(records, start=1):
+        payments.send(record)
         if number % AT_A_TIME == 0:
-            while len(producer) > AT_A_TIME:
-                producer.poll(0.01)
-    producer.flush()
-    if failures:
-        sys.exit(f"{len(failures)} payments didn't get to Kafka: {failures[0]}")
+            while len(payments.producer) > AT_A_TIME:
+                payments.producer.poll(0.01)
+    payments.finish()
 
 
 if __name__ == "__main__":

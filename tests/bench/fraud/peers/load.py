@@ -9,10 +9,9 @@ import sys
 import time
 from itertools import islice
 
-from confluent_kafka import Producer
-
 from connectors.topics import PAYMENTS
 from tests.bench.fraud.even_payments import Stream
+from tests.bench.fraud.peers.sending import PaymentProducer
 
 PAUSE_SECONDS = 0.001
 
@@ -22,25 +21,10 @@ def main() -> None:
     servers, *numbers, rate_text = sys.argv[1:]
     cards, day_events, start_ms, first, end = map(int, numbers)
     rate = float(rate_text)
-    failures: list[str] = []
-
-    def delivered(error: object, _message: object) -> None:
-        if error:
-            failures.append(str(error))
-
-    producer = Producer(
-        {
-            "bootstrap.servers": servers,
-            "linger.ms": 1,
-            "compression.type": "lz4",
-            "queue.buffering.max.messages": end - first,
-            "enable.idempotence": True,
-        }
-    )
+    payments = PaymentProducer(servers, {"linger.ms": 1, "queue.buffering.max.messages": end - first})
     # Before the first is due it is connected, and all that is made once is made.
-    producer.list_topics(PAYMENTS.name)
+    payments.producer.list_topics(PAYMENTS.name)
     records = Stream(cards, day_events, start_ms).records(first, end)
-    produce = producer.produce
     sent, most_behind = 0, 0.0
     begin = time.time()
     print(begin, flush=True)
@@ -48,17 +32,15 @@ def main() -> None:
         now = time.time()
         due = min(end - first, int((now - begin) * rate) + 1)
         if due <= sent:
-            producer.poll(0)
+            payments.producer.poll(0)
             time.sleep(PAUSE_SECONDS)
             continue
         most_behind = max(most_behind, now - begin - sent / rate)
-        for partition, key, value, moment in islice(records, due - sent):
-            produce(PAYMENTS.name, value, key, partition, on_delivery=delivered, timestamp=moment)
+        for record in islice(records, due - sent):
+            payments.send(record)
         sent = due
-        producer.poll(0)
-    producer.flush()
-    if failures:
-        sys.exit(f"{len(failures)} payments didn't get to Kafka: {failures[0]}")
+        payments.producer.poll(0)
+    payments.finish()
     print(round(most_behind * 1000))
 
 
