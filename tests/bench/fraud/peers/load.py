@@ -9,7 +9,6 @@ import sys
 import time
 from itertools import islice
 
-from connectors.topics import PAYMENTS
 from tests.bench.fraud.even_payments import Stream
 from tests.bench.fraud.peers.sending import PaymentProducer
 
@@ -22,8 +21,7 @@ def main() -> None:
     cards, day_events, start_ms, first, end = map(int, numbers)
     rate = float(rate_text)
     payments = PaymentProducer(servers, {"linger.ms": 1, "queue.buffering.max.messages": end - first})
-    # Before the first is due it is connected, and all that is made once is made.
-    payments.producer.list_topics(PAYMENTS.name)
+    payments.make_ready()
     records = Stream(cards, day_events, start_ms).records(first, end)
     sent, most_behind = 0, 0.0
     begin = time.time()

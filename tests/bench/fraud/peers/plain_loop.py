@@ -22,7 +22,7 @@ def main() -> None:
             "enable.auto.commit": False,
         }
     )
-    producer = Producer({"bootstrap.servers": run.bootstrap_servers, "linger.ms": 5, "compression.type": "lz4"})
+    producer = Producer({"bootstrap.servers": run.bootstrap_servers, "linger.ms": 0, "compression.type": "lz4"})
     decode, encode = msgspec.json.Decoder(Payment).decode, msgspec.json.Encoder().encode
     judge = rules()
     cards: defaultdict[str, Card] = defaultdict(Card)

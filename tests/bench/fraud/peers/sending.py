@@ -1,12 +1,18 @@
 """Where payments go: a producer that knows what didn't get to Kafka."""
 
 import sys
+import time
 from typing import Any
 
+import msgspec
 from confluent_kafka import Producer
 
 from connectors.topics import PAYMENTS
 from tests.bench.fraud.even_payments import Record
+
+READY_SECONDS = 30.0
+POLL_SECONDS = 0.01
+STATISTICS_MS = 100
 
 
 class PaymentProducer:
@@ -23,9 +29,28 @@ class PaymentProducer:
             "compression.type": "lz4",
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
+            "statistics.interval.ms": STATISTICS_MS,
+            "stats_cb": self._counted,
         }
-        self.producer = Producer(shared | options)
+        self._has_id = False
         self._failures: list[str] = []
+        self.producer = Producer(shared | options)
+
+    def make_ready(self) -> None:
+        """Wait until what is sent goes out at once.
+
+        An idempotent producer needs an id from the broker first, which librdkafka asks for again only after half a
+        second when it had no connection at its start; until then it keeps what it is given.
+
+        Raises:
+            SystemExit: no broker answers.
+        """
+        end = time.monotonic() + READY_SECONDS
+        self.producer.list_topics(PAYMENTS.name, timeout=READY_SECONDS)
+        while not self._has_id:
+            if time.monotonic() > end:
+                sys.exit(f"the broker gave the producer no id in {READY_SECONDS:.0f} s")
+            self.producer.poll(POLL_SECONDS)
 
     def send(self, record: Record) -> None:
         """One, at its event time."""
@@ -41,6 +66,9 @@ class PaymentProducer:
         self.producer.flush()
         if self._failures:
             sys.exit(f"{len(self._failures)} payments didn't get to Kafka: {self._failures[0]}")
+
+    def _counted(self, statistics: str) -> None:
+        self._has_id = msgspec.json.decode(statistics)["eos"]["idemp_state"] == "Assigned"
 
     def _delivered(self, error: object, _message: object) -> None:
         if error:
