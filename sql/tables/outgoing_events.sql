@@ -1,5 +1,6 @@
 -- One row per event that Python has encoded, keyed as its topic is; written at least once: every event's id is derived
--- from what caused it, so that a second copy is seen to be one. The row's topic must be among those listed.
+-- from what caused it, so that a second copy is seen to be one. The row's topic must be among those listed. There are few
+-- of them, and somebody waits for each: none waits for others to share its request, as it would for 5 ms by default.
 CREATE TABLE outgoing_events (
     topic STRING METADATA,
     record_key BYTES,
@@ -9,7 +10,7 @@ CREATE TABLE outgoing_events (
     'connector' = 'kafka',
     'topic' = '${OUTGOING_TOPICS}',
     'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
-    'properties.linger.ms' = '5',
+    'properties.linger.ms' = '0',
     'properties.compression.type' = 'lz4',
     'key.format' = 'raw',
     'key.fields' = 'record_key',
