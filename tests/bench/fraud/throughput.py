@@ -33,7 +33,7 @@ class Pass:
 SLOW = ("over windows", "keyed process")
 """These take minutes for a million payments."""
 MANY = Pass(1_000_000, 1, (OURS, "decode", "plain loop", "bytewax", "quixstreams"))
-FEWER = 300_000
+FEWER = 250_000
 FULL = (MANY, Pass(FEWER, 1, (OURS, *SLOW)), Pass(FEWER, 2))
 QUICK = (Pass(60_000, 1),)
 PAYMENTS_A_CARD = 50
