@@ -117,12 +117,13 @@ class Strike:
 def outcome(killed: str, load: Load, struck: float) -> Recovery:
     """How long it took. That nothing is missing is known: a load has all alerts, or there is no load."""
     later = [each for each in load.samples if each.due >= struck]
+    alert = min(each.appended for each in later)
     normal = _normal_again(load, later, struck)
     return Recovery(
         killed=killed,
         records_a_second=load.rate,
-        seconds_to_alert=min(each.appended for each in later) - struck,
-        seconds_to_normal=None if normal is None else normal - struck,
+        seconds_to_alert=alert - struck,
+        seconds_to_normal=None if normal is None else max(normal, alert) - struck,
         alerts=len(load.samples),
         missing=0,
         repeated=load.repeated,
