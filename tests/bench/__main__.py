@@ -1,7 +1,6 @@
 """Measure the fraud job on the real stack, against its peers: docs/benchmarks.md says how to read what comes out."""
 
 import logging
-import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +22,8 @@ from tests.bench.fraud.harness import bench_stack
 from tests.bench.fraud.report import HALF, Report
 from tests.bench.fraud.throughput import Pass
 
-BUSY_LOAD = 0.5
+BUSY = 0.1
+"""A machine of which more is taken is busy."""
 RESULTS = "bench-results.json"
 
 
@@ -177,9 +177,12 @@ def main(
     extent = QUICK if quick else FULL
     extent = replace(extent, passes=throughput.chosen_passes(extent.passes, contender, parallelism, payments))
     python = environment.python()
-    warn_if_busy()
+    busy_before = machine.busy()
+    warn_if_busy(busy_before)
     with bench_stack(task_managers=2) as stack:
-        results = Report(measured_at=datetime.now(UTC).isoformat("T", "seconds"), machine=machine.describe(stack.setup))
+        results = Report(
+            measured_at=datetime.now(UTC).isoformat("T", "seconds"), machine=machine.describe(stack.setup, busy_before)
+        )
         show(machine.HEAD, machine.rows(results.machine))
         bench = Bench(stack, python, extent)
         for name in only or extent.names:
@@ -192,14 +195,13 @@ def main(
     draw = [str(python), "-m", "tests.bench.fraud.plots", str((folder / RESULTS).resolve()), str(folder.resolve())]
     subprocess.run(draw, cwd=CHECKOUT, check=True)
     print(f"{folder / RESULTS}, after {time.monotonic() - began:.0f} s")
-    warn_if_busy(results.machine.load_before)
+    warn_if_busy(busy_before)
 
 
-def warn_if_busy(load: float | None = None) -> None:
-    """Say that the figures mean little, if something else ran before."""
-    load = os.getloadavg()[0] if load is None else load
-    if load > BUSY_LOAD:
-        print(f"the machine was busy (load {load:.1f}) before: its ratios say something, and not much", flush=True)
+def warn_if_busy(busy: float) -> None:
+    """Say that the figures mean little, if something else runs."""
+    if busy > BUSY:
+        print(f"busy: {busy:.0%} of the machine was taken before; ratios say something then, and not much", flush=True)
 
 
 def show(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

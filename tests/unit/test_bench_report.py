@@ -24,7 +24,7 @@ from tests.bench.fraud.report import (
 )
 
 MACHINE = Machine(
-    processor="abacus", cores=2, memory_bytes=2**34, kernel="6.1", load_before=0.1, versions={"Flink": "2.3.0"}
+    processor="abacus", cores=2, memory_bytes=2**34, kernel="6.1", busy_before=0.01, versions={"Flink": "2.3.0"}
 )
 
 

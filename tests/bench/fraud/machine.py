@@ -16,14 +16,26 @@ from tests.bench.fraud.report import Machine
 PEERS = ("bytewax", "quixstreams", "confluent-kafka", "msgspec")
 
 
-def describe(setup: Setup) -> Machine:
-    """This machine, before anything is measured."""
+LOOK_SECONDS = 3.0
+
+
+def busy() -> float:
+    """Share of all cores that is taken now, by whomever; not the load, of which what has just ended is a part."""
+    return psutil.cpu_percent(LOOK_SECONDS) / 100
+
+
+def describe(setup: Setup, busy_before: float) -> Machine:
+    """This machine.
+
+    Args:
+        busy_before: the share of it that was taken before anything was measured.
+    """
     return Machine(
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)),
         memory_bytes=psutil.virtual_memory().total,
         kernel=platform.release(),
-        load_before=os.getloadavg()[0],
+        busy_before=busy_before,
         versions={
             "Python": platform.python_version(),
             "Flink": metadata.version("apache-flink"),
@@ -56,6 +68,6 @@ def rows(machine: Machine) -> list[tuple[str, ...]]:
         ("processor", f"{machine.processor}, {machine.cores} cores"),
         ("memory", f"{machine.memory_bytes / 2**30:.0f} GiB"),
         ("Linux", machine.kernel),
-        ("load before", f"{machine.load_before:.2f}"),
+        ("busy before", f"{machine.busy_before:.0%}"),
         *machine.versions.items(),
     ]

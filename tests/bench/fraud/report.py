@@ -34,8 +34,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     cores: int
     memory_bytes: int
     kernel: str
-    load_before: float
-    """Of the last minute before the start; more than half a core says that the machine was busy."""
+    busy_before: float
+    """Share of all cores that was taken before the start, by whomever."""
     versions: dict[str, str]
     """Of Python, Flink, Java, Kafka, and the peers."""
 
