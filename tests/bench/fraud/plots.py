@@ -5,7 +5,7 @@ Backgrounds are transparent, and all colours dark enough for a light page and li
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +86,9 @@ def draw_latency(report: Report) -> Any:
     """Percentiles, a line for each load, a panel for what happened at that time."""
     panels = latency_lines(report.latency)
     figure, axes = _panels(len(panels), 3.2, sharey=True)
+    colours = _colours(panels.values())
     for axis, (when, lines) in zip(axes, panels.items(), strict=True):
-        _draw(axis, lines)
+        _draw(axis, lines, colours)
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter(FuncFormatter(_number))
         axis.set_xticks(range(len(PERCENTILES)), PERCENTILES)
@@ -104,8 +105,9 @@ def draw_scale(report: Report) -> Any:
     panels = [(grows, "payments a CPU-second", lines) for grows, lines in speed.items() if lines]
     panels += [(grows, "state, MB", size[grows]) for grows in ("cards", "events a card") if size[grows]]
     figure, axes = _panels(len(panels), 2.8, columns=3)
+    colours = _colours(lines for _, _, lines in panels)
     for axis, (grows, what, lines) in zip(axes, panels, strict=True):
-        _draw(axis, lines)
+        _draw(axis, lines, colours)
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_xticks([x for x, _ in lines[0].points])
@@ -137,13 +139,19 @@ def _panels(number: int, height: float, *, columns: int = 3, sharey: bool = Fals
     return figure, list(axes.flat[:number])
 
 
-def _draw(axis: Any, lines: Sequence[Line]) -> None:
-    for colour, line in zip(LINES, lines, strict=False):
+def _colours(panels: Iterable[Sequence[Line]]) -> dict[str, str]:
+    """Label → its colour in every panel."""
+    labels = dict.fromkeys(line.label for lines in panels for line in lines)
+    return dict(zip(labels, LINES, strict=False))
+
+
+def _draw(axis: Any, lines: Sequence[Line], colours: Mapping[str, str]) -> None:
+    for line in lines:
         xs, ys = zip(*line.points, strict=True)
-        axis.plot(xs, ys, color=colour, marker="o", markersize=4, linewidth=1.6, label=line.label)
+        axis.plot(xs, ys, color=colours[line.label], marker="o", markersize=4, linewidth=1.6, label=line.label)
     axis.grid(axis="y")
     axis.tick_params(which="both", length=0)
-    if len(lines) > 1:
+    if len(colours) > 1:
         axis.legend(labelcolor="linecolor", fontsize=9, handlelength=1.2)
 
 
