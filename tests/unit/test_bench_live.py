@@ -122,6 +122,13 @@ def test_a_recovery_is_timed_from_the_kill_to_the_first_later_alert_and_to_the_u
     assert (result.alerts, result.missing, result.repeated) == (150, 0, 3)
 
 
+def test_nothing_is_normal_before_the_first_alert() -> None:
+    # Usually 2 s late; killed after 5 s, what was due then comes 2.2 s late.
+    result = recovery.outcome("Python worker", load([2_000.0] * 50 + [2_200.0] * 50), 105.0)
+
+    assert result.seconds_to_normal == result.seconds_to_alert == pytest.approx(2.2)
+
+
 def test_a_job_that_stays_late_is_not_back_to_normal() -> None:
     result = recovery.outcome("TaskManager", load([20.0] * 50 + [3_000.0] * 50), 105.0)
 

@@ -1,6 +1,10 @@
-"""Which contenders catch up from which topic, on how many cores?"""
+"""Which contenders catch up from which topic, on how many cores, and how often are they asked how they are?"""
 
-from tests.bench.fraud.contenders import NAMES
+import time
+
+import pytest
+
+from tests.bench.fraud.contenders import ASK_SECONDS, NAMES, seldom
 from tests.bench.fraud.throughput import FEWER, FULL, MANY, SLOW, Pass, chosen_passes
 
 
@@ -26,3 +30,14 @@ def test_another_topic_and_other_cores_can_be_asked_for() -> None:
         Pass(5_000, 4, ("bytewax",)),
     ]
     assert chosen_passes(FULL, (), (3,), None) == [Pass(FEWER, 3, NAMES)]
+
+
+def test_a_cluster_is_asked_how_a_job_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    answers = iter(["", "it has failed"])
+    fault = seldom(lambda: next(answers))
+
+    assert [fault(), fault()] == ["", ""]
+    now += ASK_SECONDS + 0.1
+    assert [fault(), fault()] == ["it has failed", "it has failed"]
