@@ -79,7 +79,7 @@ def run(
         at_the_end: called when all alerts are there, while the contender still runs.
 
     Raises:
-        ContenderError: it failed, gave another alert, or wasn't ready in time.
+        ContenderError: it failed, gave another alert, wasn't ready in time, or too soon.
     """
     group = f"bench-{contender.name.replace(' ', '-')}-{time.time_ns()}"
     usage = Usage()
@@ -101,6 +101,8 @@ def run(
     warm, last = times[round(warm_share * len(times))], times[-1]
     done = records * (1 - warm_share)
     cpu = usage.cpu_seconds(warm, last)
+    if last <= warm or not cpu:
+        raise ContenderError(f"{contender.name} was done before its time could be taken: it needs more payments")
     return Throughput(
         contender=contender.name,
         parallelism=parallelism,
