@@ -16,7 +16,7 @@ from local.stack.supervisor import Stack
 from ops.flink_rest import FlinkError
 from ops.tables import table
 from tests.bench.fraud import environment, growth, latency, machine, recovery, report, safety, throughput
-from tests.bench.fraud.contenders import NAMES, OURS, Contender, ContenderError, Job, contenders
+from tests.bench.fraud.contenders import NAMES, OURS, ContenderError, Job, contender_named
 from tests.bench.fraud.growth import Point
 from tests.bench.fraud.harness import bench_stack
 from tests.bench.fraud.report import HALF, Report
@@ -84,10 +84,6 @@ class Bench:
     """Interpreter that has the packages of the peers."""
     extent: Extent
 
-    def contender(self, name: str) -> Contender:
-        """The one with a name."""
-        return next(each for each in contenders(self.python) if each.name == name)
-
     def measured(self, so_far: Report) -> int:
         """Payments of each point of growth and each way of safety: more on a machine that is faster."""
         rate = max((each.records_a_second for each in so_far.throughput if each.contender == OURS), default=0.0)
@@ -104,10 +100,9 @@ class Bench:
 
     def latency(self, so_far: Report) -> Report:
         """How many payments a second it keeps up with, and how late alerts are."""
+        ours, floor = (contender_named(name, self.python) for name in (OURS, latency.FLOOR))
         try:
-            sustainable, results = latency.measure(
-                self.contender(OURS), self.contender(latency.FLOOR), self.stack, self.python, self.extent.loads
-            )
+            sustainable, results = latency.measure(ours, floor, self.stack, self.python, self.extent.loads)
         except (ContenderError, FlinkError) as error:
             print(f"latency has no figure: {error}", flush=True)
             return so_far
@@ -143,7 +138,7 @@ class Bench:
 
     def recovery(self, so_far: Report) -> Report:
         """How long it is away when something is killed."""
-        ours = self.contender(OURS)
+        ours = contender_named(OURS, self.python)
         assert isinstance(ours, Job)
         rate = so_far.sustainable[0].records_a_second * HALF if so_far.sustainable else DEFAULT_RATE
         results, late = recovery.measure(ours, self.stack, self.python, rate, self.extent.faults)

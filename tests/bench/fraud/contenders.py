@@ -180,6 +180,11 @@ def contenders(python: Path) -> list[Contender]:
     ]
 
 
+def contender_named(name: str, python: Path) -> Contender:
+    """The one of them with a name."""
+    return next(each for each in contenders(python) if each.name == name)
+
+
 def _bytewax(folder: Path, parallelism: int) -> Sequence[Sequence[str]]:
     flow = ["bytewax.run", "tests.bench.fraud.peers.bytewax_flow:flow"]
     flow += ["-r", str(folder), "-s", f"{CHECKPOINT_SECONDS:.0f}", "-b", "0"]

@@ -68,7 +68,8 @@ class PaymentProducer:
             sys.exit(f"{len(self._failures)} payments didn't get to Kafka: {self._failures[0]}")
 
     def _counted(self, statistics: str) -> None:
-        self._has_id = msgspec.json.decode(statistics)["eos"]["idemp_state"] == "Assigned"
+        if not self._has_id:
+            self._has_id = msgspec.json.decode(statistics)["eos"]["idemp_state"] == "Assigned"
 
     def _delivered(self, error: object, _message: object) -> None:
         if error:
