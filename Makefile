@@ -3,7 +3,7 @@
 PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11; do $$p -c '' 2>&- && echo $$p && break; done),python3)
 RUN := .venv/bin/python -m
 
-.PHONY: help .venv demo test check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor clean bench bench-quick
+.PHONY: help .venv demo test test-full check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor clean bench bench-quick
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -16,6 +16,10 @@ demo: .venv ## Boot the stack, run the whole picture, prove what came of it, shu
 	$(RUN) local.demo
 
 test: check unit cluster e2e ## Everything that CI runs
+
+test-full: check ## Everything there is: long outages, every fault, the contest of the benchmark
+	$(RUN) pytest tests/unit tests/cluster --full
+	$(RUN) pytest tests/e2e --full
 
 check: .venv ## Format, lint, types, import contract, duplicates, dead code, schema compatibility
 	$(RUN) local.check

@@ -1,6 +1,25 @@
-"""For all tests: no example of hypothesis is judged by how long it takes, since the machine may be busy."""
+"""For all tests: which of them a run selects, and how hypothesis judges its examples."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+# No example is judged by how long it takes, since the machine may be busy.
 settings.register_profile("millrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("millrace")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--full`."""
+    parser.addoption(
+        "--full", action="store_true", help="Run the tests marked `full`, too, and let outages last for minutes."
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests marked `full` unless `--full` is given."""
+    if config.getoption("full"):
+        return
+    deselected = [item for item in items if item.get_closest_marker("full")]
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]

@@ -51,3 +51,9 @@ def stack() -> Iterator[Stack]:
         finally:
             running.down()
             shutil.rmtree(folder)
+
+
+@pytest.fixture
+def outage_seconds(request: pytest.FixtureRequest) -> float:
+    """How long a service that a test kills stays away; with `--full` longer than every time-out on the way."""
+    return 120.0 if request.config.getoption("full") else 15.0

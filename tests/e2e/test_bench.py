@@ -14,6 +14,8 @@ from tests.bench.fraud.growth import Point
 from tests.bench.fraud.harness import Topic, bench_stack
 from tests.bench.fraud.live import live
 
+pytestmark = pytest.mark.full
+
 PAYMENTS, CARDS = 60_000, 1_200
 MEASURED = 150_000
 """Of a point of growth. Far fewer are done between two looks at the CPU time, and then there is no figure."""

@@ -1,4 +1,4 @@
-"""However the demo is ended, it shuts everything down and says how it went."""
+"""The demo runs to its last line, and shuts everything down however it ends."""
 
 import os
 import signal
@@ -15,6 +15,7 @@ from local.stack.supervisor import Stack
 from tests.e2e.conftest import environment_on_free_ports
 
 END_SECONDS = 60
+RUN_SECONDS = 400
 
 
 @pytest.fixture
@@ -46,7 +47,23 @@ def stack(environment: Mapping[str, str]) -> Iterator[Stack]:
     found.down(delete_data=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_demo_proves_every_claim_and_shuts_everything_down(stack: Stack, demo: subprocess.Popen[str]) -> None:
+    output, _ = demo.communicate(timeout=RUN_SECONDS)
+
+    assert output.splitlines()[-1] == "demo: ok", output
+    assert demo.returncode == 0
+    assert stack.status() == []
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.full),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.full),
+    ],
+    ids=lambda number: number.name,
+)
 def test_a_demo_that_is_interrupted_shuts_everything_down_also_when_it_is_told_twice(
     stack: Stack, demo: subprocess.Popen[str], number: signal.Signals
 ) -> None:
@@ -62,6 +79,7 @@ def test_a_demo_that_is_interrupted_shuts_everything_down_also_when_it_is_told_t
     assert stack.status() == []
 
 
+@pytest.mark.full
 def test_a_demo_whose_output_nobody_reads_any_more_shuts_everything_down(
     stack: Stack, demo: subprocess.Popen[str]
 ) -> None:
