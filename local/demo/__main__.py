@@ -3,8 +3,10 @@
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 import click
 from kafka.errors import KafkaError
@@ -49,16 +51,21 @@ OPERATING_FAULTS = (
 @click.option("--seed", default=7, show_default=True, help="Another seed is another world.")
 def main(seconds: float, rate: float, seed: int) -> None:
     """Run it; one line and the exit status say how it went."""
+    end_in_words("demo", lambda: demonstrate(seconds, rate, seed))
+
+
+def end_in_words(name: str, action: Callable[[], None]) -> NoReturn:
+    """Act and end this program; its last line, which begins with the name, and its exit status say how it went."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     for number in INTERRUPTS:
         signal.signal(number, _interrupt)
     try:
-        demonstrate(seconds, rate, seed)
+        action()
     except KeyboardInterrupt:
-        _end("demo: FAILED: interrupted", 130)
+        _end(f"{name}: FAILED: interrupted", 130)
     except (*FAULTS, *OPERATING_FAULTS, ProofError, LedgerError, OSError) as error:
-        _end(f"demo: FAILED: {error}", 1)
-    _end("demo: ok", 0)
+        _end(f"{name}: FAILED: {error}", 1)
+    _end(f"{name}: ok", 0)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -67,7 +74,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _end(line: str, status: int) -> None:
+def _end(line: str, status: int) -> NoReturn:
     with suppress(OSError):
         say(line)
     sys.exit(status)

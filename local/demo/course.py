@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 
 from connectors.settings import Settings
@@ -19,8 +20,17 @@ from local.settings import state_directory
 from local.stack.supervisor import Stack
 
 
-def demonstrate(seconds: float, rate: float, seed: int) -> None:
-    """Boot, submit, let orders and payments flow, watch, prove, shut down."""
+def demonstrate(
+    seconds: float,
+    rate: float,
+    seed: int,
+    beside: Callable[[Stack], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> None:
+    """Boot, submit, let orders and payments flow, watch, prove, shut down.
+
+    Args:
+        beside: entered with the running stack before orders and payments flow, left when all is taken in.
+    """
     state = state_directory()
     os.environ["MILLRACE_STATE"] = str(state.with_name(f"{state.name}-demo"))
     stack = Stack.from_environment(say=say)
@@ -37,7 +47,8 @@ def demonstrate(seconds: float, rate: float, seed: int) -> None:
         run = Run(stack.setup, settings, services, Observer(settings), jobs)
         at_the_end.callback(run.observer.close)
         jobs.wait_until_running()
-        watch(run)
+        with beside(stack):
+            watch(run)
         fraud_job = job_figures(settings, jobs[picture.FRAUD_DETECTION])
         samples.show(stack.setup, run.observer.observed.alerts)
         prove(stack.setup, run.observer.observed, read_ledgers(settings, services), fraud_job)

@@ -1,0 +1,119 @@
+"""`python -m tests.chaos`: the demo, with SIGKILLs at random while orders and payments flow, and its proofs at the end.
+
+The same seed draws the same kills, and the same world of orders and payments.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from connectors.settings import Settings
+from local.demo.__main__ import end_in_words
+from local.demo.course import demonstrate
+from local.demo.proving import ProofError
+from local.demo.saying import say
+from local.settings import LocalSettings
+from local.stack import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
+from local.stack.supervisor import Stack
+from ops.flink_rest import ask
+from ops.jobs import all_jobs
+from ops.tables import table
+from tests.chaos.killer import Killer
+from tests.chaos.schedule import Kill, schedule
+
+TASK_MANAGER = "taskmanager"
+ROLES = (TASK_MANAGER, kafka_connect.NAME, kafka_broker.NAME, postgres.NAME, elasticsearch.NAME, mailbox.NAME)
+
+
+@click.command(help=__doc__)
+@click.option("--seed", default=7, show_default=True, help="Another seed is another world, with other kills.")
+@click.option("--seconds", default=120.0, show_default=True, help="How long payments flow and services are killed.")
+@click.option("--rate", default=200.0, show_default=True, help="Payments a second.")
+@click.option("--every", nargs=2, default=(6.0, 14.0), show_default=True, help="Seconds between kills, MIN MAX.")
+@click.option("--away", nargs=2, default=(0.0, 5.0), show_default=True, help="Seconds to a service's start, MIN MAX.")
+@click.option(
+    "--services", multiple=True, type=click.Choice(ROLES), default=ROLES, help="What is killed; may be repeated."
+)
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for a copy of the logs and ledgers.")
+def main(
+    *,
+    seed: int,
+    seconds: float,
+    rate: float,
+    every: tuple[float, float],
+    away: tuple[float, float],
+    services: tuple[str, ...],
+    keep: Path | None,
+) -> None:
+    """Run it; one line and the exit status say how it went."""
+    kills = schedule(seed, seconds, every, away, {role: names(role) for role in services})
+    end_in_words("chaos", lambda: endure(kills, seconds, rate, seed, keep))
+
+
+def names(role: str) -> list[str]:
+    """The services that fill a role."""
+    if role != TASK_MANAGER:
+        return [role]
+    count = int(LocalSettings.from_environment().flink_task_managers)
+    return [flink_taskmanager.name(number) for number in range(1, count + 1)]
+
+
+def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path | None) -> None:
+    """Run the demo with these kills.
+
+    Raises:
+        ProofError: a proof of the demo doesn't hold, or a service didn't come back.
+    """
+    faults: list[str] = []
+
+    @contextmanager
+    def killing(stack: Stack) -> Iterator[None]:
+        killer = Killer(stack, kills, say)
+        try:
+            with killer.at_work():
+                yield
+        finally:
+            faults.extend(killer.faults)
+            _report(stack, killer)
+            if keep:
+                copy_of_evidence(stack, keep)
+
+    demonstrate(seconds, rate, seed, killing)
+    if faults:
+        raise ProofError("; ".join(faults))
+
+
+def _report(stack: Stack, killer: Killer) -> None:
+    """Print how often each service was killed, how often each job restarted, and why."""
+    killed = sorted({kill.service for kill in killer.done})
+    rows = [(service, sum(kill.service == service for kill in killer.done)) for service in killed]
+    say(f"\n{table(('service', 'killed'), rows)}")
+    settings = stack.setup.settings
+    restarts = [
+        (job.name, len(causes), " | ".join(dict.fromkeys(causes)))
+        for job in all_jobs(settings)
+        for causes in [_causes(settings, job.id)]
+    ]
+    say(f"\n{table(('job', 'restarts', 'causes'), restarts)}")
+    for fault in killer.faults:
+        say(f"chaos: {fault}")
+
+
+def _causes(settings: Settings, job_id: str) -> list[str]:
+    """The exception of each restart of a job, the latest first."""
+    entries = ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
+    return [str(entry["exceptionName"]).rpartition(".")[2] for entry in entries]
+
+
+def copy_of_evidence(stack: Stack, folder: Path) -> None:
+    """Copy the logs of all services, and the ledgers of the simulated ones: the demo deletes them when it ends."""
+    state = stack.setup.state
+    for source in (*state.glob("*/log"), state / "demo"):
+        shutil.copytree(source, folder / source.relative_to(state), dirs_exist_ok=True)
+
+
+if __name__ == "__main__":
+    main()

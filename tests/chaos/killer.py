@@ -1,0 +1,95 @@
+"""Kills services of a running stack by a schedule, and starts each again as the stack's `start` does."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from local.stack import elasticsearch
+from local.stack.starting import Say, StackError
+from local.stack.supervisor import Stack
+from tests.chaos.schedule import Kill
+from tests.lone_elasticsearch import kill_node
+
+POLL_SECONDS = 1.0
+
+
+@dataclass
+class Killer:
+    """The kills of one run, and what came of them."""
+
+    stack: Stack
+    kills: Sequence[Kill]
+    say: Say
+    healthy_within_seconds: float = 120.0
+    """After the last restart, for services that only have to notice that another one is back."""
+    done: list[Kill] = field(default_factory=list)
+    """The kills that hit a running service."""
+    faults: list[str] = field(default_factory=list)
+    """What didn't come back, in words."""
+    _over: threading.Event = field(default_factory=threading.Event)
+    _returning: dict[str, Future[None]] = field(default_factory=dict)
+    _started: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Kill while the block runs; after it no service is killed any more, and all are back or named in `faults`."""
+        self._started = time.monotonic()
+        with ThreadPoolExecutor() as pool:
+            killing = pool.submit(self._kill_all, pool)
+            try:
+                yield
+            finally:
+                self._over.set()
+                killing.result()
+                for returning in self._returning.values():
+                    returning.result()
+        self._wait_until_healthy()
+
+    def _kill_all(self, pool: ThreadPoolExecutor) -> None:
+        for kill in self.kills:
+            if self._over.wait(self._started + kill.at - time.monotonic()):
+                return
+            returning = self._returning.get(kill.service)
+            if returning and not returning.done():
+                self._say(f"{kill.service} is still away, so it is spared")
+                continue
+            strike(self.stack, kill.service)
+            self._say(f"killed {kill.service}, for {kill.away:.1f} s and its start")
+            self.done.append(kill)
+            self._returning[kill.service] = pool.submit(self._bring_back, kill)
+
+    def _bring_back(self, kill: Kill) -> None:
+        killed = time.monotonic()
+        self._over.wait(kill.away)
+        try:
+            self.stack.start(kill.service)
+        except StackError as error:
+            self.faults.append(f"{kill.service} was killed and could not be started again: {error}")
+            return
+        self._say(f"{kill.service} is back after {time.monotonic() - killed:.1f} s")
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + self.healthy_within_seconds
+        while faults := [f"{each.service.name} {each.fault}" for each in self.stack.status() if each.fault]:
+            if time.monotonic() > deadline:
+                self.faults += faults
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _say(self, text: str) -> None:
+        self.say(f"chaos: {time.monotonic() - self._started:5.1f} s: {text}")
+
+
+def strike(stack: Stack, service: str) -> None:
+    """End a service at once, as a crash would.
+
+    Raises:
+        StackError: it doesn't run.
+    """
+    if service == elasticsearch.NAME:
+        kill_node(stack)
+    else:
+        stack.kill(service)

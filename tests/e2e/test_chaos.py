@@ -1,0 +1,79 @@
+"""The chaos runner: what it kills comes back, and the demo's proofs hold nevertheless."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from local.settings import CHECKOUT
+from local.stack import processes
+from tests.chaos.killer import Killer
+from tests.chaos.schedule import Kill
+from tests.e2e.conftest import environment_on_free_ports
+from tests.lone_service import lone_service
+
+SMTP = {"MILLRACE_SMTP_URL": "smtp://127.0.0.1:{port}"}
+DEADLINE_SECONDS = 20
+RUN_SECONDS = 400
+
+
+def test_killed_service_is_spared_while_away_and_started_again() -> None:
+    with lone_service("mailbox", SMTP) as stack:
+        pid_file = stack.service("mailbox").place.pid_file
+        before = processes.running(pid_file)
+        said: SimpleQueue[str] = SimpleQueue()
+        killer = Killer(stack, [Kill(0.0, "mailbox", 60.0), Kill(0.1, "mailbox", 0.0)], said.put)
+
+        with killer.at_work():
+            assert "killed mailbox, for 60.0 s" in said.get(timeout=DEADLINE_SECONDS)
+            assert "mailbox is still away" in said.get(timeout=DEADLINE_SECONDS)
+
+        after = processes.running(pid_file)
+        assert before and after and before.pid != after.pid
+        assert killer.done == [Kill(0.0, "mailbox", 60.0)]
+        assert killer.faults == []
+
+
+def test_service_that_cannot_be_started_again_is_a_fault() -> None:
+    with lone_service("mailbox", SMTP) as stack, ExitStack() as held:
+        port = stack.setup.port("mailbox")
+        is_held = threading.Event()
+
+        def take_its_port(said: str) -> None:
+            if "killed mailbox" in said:
+                held.enter_context(socket.create_server((port.host, port.number)))
+                is_held.set()
+
+        killer = Killer(stack, [Kill(0.0, "mailbox", 0.0)], take_its_port, healthy_within_seconds=0.0)
+
+        with killer.at_work():
+            assert is_held.wait(DEADLINE_SECONDS)
+
+        assert "mailbox was killed and could not be started again: mailbox has ended by itself" in killer.faults[0]
+        assert "mailbox has gone" in killer.faults[1]
+
+
+# FULL
+def test_short_run_with_kills_of_every_kind_loses_nothing() -> None:
+    with tempfile.TemporaryDirectory(prefix="millrace-e2e-chaos-") as folder:
+        Path(folder).chmod(0o755)
+        command = [sys.executable, "-m", "tests.chaos", "--seconds", "40", "--every", "4", "6"]
+
+        done = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env=os.environ | environment_on_free_ports(Path(folder, "stack")),
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+
+    assert done.stdout.splitlines()[-1] == "chaos: ok"
