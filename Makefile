@@ -1,7 +1,8 @@
 # Each target calls one program, with the Python of .venv; `make` alone lists them.
 
-PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11; do $$p -c '' 2>&- && echo $$p && break; done),python3)
-RUN := .venv/bin/python -m
+PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11; do $$p -E -c '' 2>&- && echo $$p && break; done),python3)
+# -E: not with another Python's packages or home, which PYTHONPATH and PYTHONHOME may name.
+RUN := .venv/bin/python -E -m
 
 .PHONY: help .venv demo test test-full check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor clean bench bench-quick
 .NOTPARALLEL:
@@ -10,7 +11,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 .venv: # What is missing is installed; with nothing missing this takes a moment and no network
-	@$(PYTHON) -m local.bootstrap
+	@$(PYTHON) -E -m local.bootstrap
 
 demo: .venv ## Boot the stack, run the whole picture, prove what came of it, shut down
 	$(RUN) local.demo

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import requests
 
+from connectors import rest
 from connectors.cache import make_folder, make_readable
 
 ATTEMPTS = 4
@@ -81,7 +82,10 @@ class Download:
 
     def _receive(self, start: int, arrived: Callable[[int], None]) -> None:
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-        with requests.get(self.url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+        with (
+            rest.session(self.url) as session,
+            session.get(self.url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response,
+        ):
             if response.status_code in {408, 429} or response.status_code >= 500:
                 raise _CutError(f"HTTP status {response.status_code}")
             if response.status_code not in {200, 206}:

@@ -15,6 +15,7 @@ import jvm.build
 from connectors import jars
 from connectors.cache import cache_directory, exclusive, whole_folder
 from connectors.java import java_home
+from connectors.process_environment import UTF_8, forget_ignored
 
 WHEEL = Path(pyflink.__file__).parent
 
@@ -68,7 +69,8 @@ class FlinkHome:
             raise JvmRunsError(
                 "PyFlink's JVM is running already, without our jars: call use() before the first PyFlink object is made"
             )
-        os.environ.update(self.environment())
+        forget_ignored()
+        os.environ.update(UTF_8 | self.environment())
 
 
 def assemble() -> FlinkHome:

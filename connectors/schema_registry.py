@@ -7,6 +7,8 @@ from typing import Any
 
 import requests
 
+from connectors import rest
+
 TIMEOUT_SECONDS = 10
 RULE = "BACKWARD_TRANSITIVE"
 """A reader with the newest schema can read the records of every earlier one."""
@@ -34,7 +36,7 @@ class SchemaRegistry:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._session = requests.Session()
+        self._session = rest.session(url)
 
     def set_rule(self, subject: str) -> None:
         """Judge the subject's next schemas by `RULE`; the subject needn't exist yet."""

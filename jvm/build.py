@@ -25,6 +25,10 @@ COMPILER_OPTIONS = (
 what the compiler warns of is an error."""
 
 
+ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
+"""Nothing of the caller's; in another locale the compiler can't open a file with an umlaut in its path."""
+
+
 class CompileError(Exception):
     """The Java compiler refused the sources; the text is the compiler's own."""
 
@@ -47,7 +51,7 @@ class Compiler:
         """
         classpath = os.pathsep.join(map(str, self.classpath))
         command = [self.java, "-jar", self.ecj, *COMPILER_OPTIONS, "-cp", classpath, "-d", classes, *sources]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, env=ENVIRONMENT)
         if done.returncode != 0:
             raise CompileError((done.stdout + done.stderr).strip())
 

@@ -21,7 +21,7 @@ def main() -> int:
     """Replace this process by the installation, run by a supported Python."""
     python, rejected = find_python(_candidates(os.environ.get("PATH", os.defpath)))
     if python is not None:
-        os.execv(python, [python, "-m", "local.install"])
+        os.execv(python, [python, "-E", "-m", "local.install"])
     print(_complaint(rejected), file=sys.stderr)
     return 1
 
@@ -52,7 +52,7 @@ def _candidates(path: str) -> list[str]:
 def _fault_of(python: str) -> str | None:
     """Why it won't do; pyenv's shims, for one, are there also for versions that don't run."""
     try:
-        probe = subprocess.run([python, "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=False)
+        probe = subprocess.run([python, "-E", "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"does not run ({error})"
     version = probe.stdout.decode(errors="replace").strip()

@@ -1,6 +1,5 @@
 """Is the code in order? Runs every checker and shows what each of them found; `--fix` mends what can be mended."""
 
-import os
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from connectors.process_environment import child_environment
 from local.settings import CHECKOUT
 
 FOLDERS = ("events", "udfs", "sql", "connectors", "jvm", "jobs", "ops", "local", "tests")
@@ -76,7 +76,7 @@ def run(check: Check) -> Outcome:
     done = subprocess.run(
         [Path(sys.executable).parent / program, *arguments],
         cwd=CHECKOUT,
-        env=os.environ | {"NO_COLOR": "1"},
+        env=child_environment({"NO_COLOR": "1"}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,7 +1,8 @@
 """Is everything as it should be on this machine? A table; exit status 1 on a fault, with what to do about each."""
 
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -12,6 +13,7 @@ from connectors.cache import CacheError
 from connectors.flink_home import assemble
 from connectors.java import JavaError, java_home, java_version
 from connectors.pinned_jars import locked
+from connectors.process_environment import ignored
 from connectors.settings import SettingsError
 from jvm.build import CompileError
 from local import preflight
@@ -46,6 +48,7 @@ def _java() -> str:
     return str(java_version(java_home()))
 
 
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 COMBINATION = (
     Part("Python", SUPPORTED_PYTHON, _python, "Run `make PYTHON=/path/to/python3.11 doctor`"),
     Part("Flink", ("2.3.0",), lambda: version("apache-flink"), "Pin it in requirements.in"),
@@ -72,6 +75,7 @@ def main(deep: bool) -> None:
 def examine(setup: Setup, deep: bool) -> Iterator[Finding]:
     """Everything, from what is installed to what the stack needs to start."""
     yield environment()
+    yield variables(os.environ)
     yield from preflight.before_start(setup, services.declare(setup, int(setup.local.flink_task_managers)))
     yield from combination()
     yield extensions(setup)
@@ -85,6 +89,14 @@ def environment() -> Finding:
     if current.is_current() and sys.prefix == str(current.folder):
         return Finding(".venv", f"as {current.lock.name} says")
     return Finding(".venv", f"{sys.prefix} is not what {current.lock} says", "Run `make doctor`, which installs it")
+
+
+def variables(given: Mapping[str, str]) -> Finding:
+    """Which of the caller's variables our processes ignore, or follow only on the way to other machines."""
+    words = [f"{', '.join(names)} ignored" for names in [ignored(given)] if names]
+    if proxies := sorted(name for name in given if name.upper() in PROXIES):
+        words.append(f"{', '.join(proxies)} followed, but not to this machine")
+    return Finding("variables", "; ".join(words) or "none set that is ignored")
 
 
 def combination() -> Iterator[Finding]:

@@ -15,12 +15,21 @@ from pathlib import Path
 
 from connectors.cache import CacheError, cache_directory, exclusive, require_free, whole_folder
 from connectors.pinned_jars import missing
+from connectors.process_environment import PYTHON, child_environment
 from connectors.settings import SettingsError
 from local.settings import CHECKOUT, state_directory
 
 WHEELS_BYTES = 600_000_000
 ENVIRONMENT_BYTES = 1_300_000_000
 """Disk that each takes, and a little more."""
+
+
+PATH_ORDER = (
+    "import os, sys; sys.path.sort("
+    "key=[*map(os.path.abspath, os.environ.get('PYTHONPATH', '').split(os.pathsep))].__contains__)\n"
+)
+"""Python runs it before anything else. Packages in `PYTHONPATH`, such as another Spark's py4j, would otherwise be taken
+instead of those of `.venv`; PyFlink and we use it for folders whose names are in no package."""
 
 
 class InstallError(RuntimeError):
@@ -63,6 +72,16 @@ class Environment:
         """Stamp it, when it is made to its end."""
         (self.folder / "millrace.stamp").write_text(self._stamp())
 
+    def order_path(self) -> None:
+        """Have its Python look for modules in `PYTHONPATH` last, as soon as it starts, unless it does so already."""
+        if self._path_file.parent.is_dir() and not self._path_file.exists():
+            self._path_file.write_text(PATH_ORDER)
+
+    @property
+    def _path_file(self) -> Path:
+        version = self.python_tag.removeprefix("cp")
+        return self.folder / "lib" / f"python{version[0]}.{version[1:]}" / "site-packages" / "_millrace.pth"
+
     def _stamp(self) -> str:
         return f"{self._lock_hash()}\n{self.python_tag}\n{self.folder}\n"
 
@@ -91,13 +110,16 @@ def install(environment: Environment) -> None:
         CacheError: a folder can't be written, or its disk is full.
     """
     if environment.is_current() and not missing():
+        environment.order_path()
         return
     with exclusive(state_directory(), print):
         started = time.monotonic()
         if not environment.is_current():
             _make(environment)
         _run(
-            [str(environment.python), "-m", "local.prepare"], os.environ, "The jars could not be made ready (see above)"
+            [str(environment.python), "-m", "local.prepare"],
+            child_environment(),
+            "The jars could not be made ready (see above)",
         )
         print(f"millrace: installed in {time.monotonic() - started:.0f} s", flush=True)
 
@@ -107,7 +129,7 @@ def _make(environment: Environment) -> None:
     require_free(environment.checkout, ENVIRONMENT_BYTES)
     shutil.rmtree(environment.folder, ignore_errors=True)
     venv = [sys.executable, "-m", "venv", str(environment.folder)]
-    _run(venv, _without_python_variables(os.environ), f"{sys.executable} could not make a virtual environment")
+    _run(venv, child_environment(patterns=PYTHON), f"{sys.executable} could not make a virtual environment")
     if not environment.wheelhouse.is_dir():
         _build_wheelhouse(environment)
     print(f"millrace: installing from {environment.wheelhouse} (up to a minute)", flush=True)
@@ -115,9 +137,10 @@ def _make(environment: Environment) -> None:
     pip = [str(environment.python), "-m", "pip", "--isolated", "install", "--quiet", "--no-index", "--no-deps"]
     _run(
         [*pip, *wheels],
-        without_pip_configuration(os.environ),
+        without_pip_configuration(),
         f"Remove {environment.wheelhouse} and run the same command again",
     )
+    environment.order_path()
     environment.mark_current()
 
 
@@ -137,21 +160,17 @@ def _build_wheelhouse(environment: Environment) -> None:
             pip += [] if sys.stdout.isatty() else ["--progress-bar", "off"]
             _run(
                 [*pip, "--wheel-dir", str(partial), "--requirement", str(environment.lock)],
-                _without_python_variables(os.environ),
+                child_environment(patterns=PYTHON),
                 "The Python packages could not be had (pip says why above). They come from the index that pip is "
                 "configured with. With a network, run the same command again; without one, set MILLRACE_CACHE to a "
                 "cache that was filled elsewhere",
             )
 
 
-def without_pip_configuration(variables: Mapping[str, str]) -> dict[str, str]:
+def without_pip_configuration() -> dict[str, str]:
     """An environment in which pip does as it is told here, whatever the user has configured."""
-    kept = {name: value for name, value in _without_python_variables(variables).items() if not name.startswith("PIP_")}
-    return kept | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-
-
-def _without_python_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in variables.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
+    own = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return child_environment(own, (*PYTHON, "PIP_*"))
 
 
 def _run(command: Sequence[str], variables: Mapping[str, str], advice: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import requests
 
+from connectors import rest
 from connectors.settings import Settings
 
 _TIMEOUTS_SECONDS = (3, 20)
@@ -36,7 +37,7 @@ def ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
 def _send(settings: Settings, method: str, path: str, body: Any = None) -> requests.Response:
     address = settings.connect_url.rstrip("/")
     try:
-        return requests.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUTS_SECONDS)
+        return rest.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUTS_SECONDS)
     except requests.ReadTimeout as error:
         raise ConnectError(
             f"Kafka Connect at {address} accepts connections, but doesn't answer {method} {path}: look at its log"

@@ -4,6 +4,7 @@ from typing import Any
 
 import requests
 
+from connectors import rest
 from connectors.settings import Settings
 
 _TIMEOUT_SECONDS = 15
@@ -24,7 +25,7 @@ def ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None 
     """
     address = settings.flink_rest_url.rstrip("/")
     try:
-        answer = requests.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUT_SECONDS)
+        answer = rest.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUT_SECONDS)
     except requests.RequestException as error:
         raise FlinkError(
             f"no Flink cluster answers at {address}: start it (`make up`), "

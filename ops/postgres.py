@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from connectors.process_environment import POSTGRES, forget_ignored
+from connectors.rest import is_on_this_machine
 from connectors.settings import Settings
 
 CONNECT_SECONDS = 5
@@ -42,6 +45,21 @@ def shop_address(settings: Settings) -> Address:
     )
 
 
+def connect(url: str, **options: Any) -> Connection:
+    """Open a connection as `psycopg.connect` does; the variables `PG*` don't say where, as whom and how.
+
+    Args:
+        url: without user and password, which are among the options.
+
+    Raises:
+        psycopg.OperationalError: there is no connection.
+    """
+    forget_ignored(POSTGRES)
+    if is_on_this_machine(urlsplit(url).hostname or ""):
+        options = {"sslmode": "prefer"} | options  # PGSSLMODE is for servers elsewhere
+    return psycopg.connect(url, **options)
+
+
 @contextmanager
 def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]:
     """A connection in autocommit mode, closed at the end.
@@ -53,7 +71,7 @@ def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]
         DatabaseError: there is no connection, or it broke, or a statement took too long.
     """
     try:
-        connection = psycopg.connect(
+        connection = connect(
             address.url,
             user=address.user,
             password=address.password,

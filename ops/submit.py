@@ -23,6 +23,7 @@ from connectors.cache import CacheError
 from connectors.flink_home import FlinkHome, assemble
 from connectors.jars import JarsError
 from connectors.java import JavaError
+from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings, variable
 from ops import run_job
 from ops.command_group import connecting_to_kafka
@@ -236,7 +237,9 @@ def _run_client(
             "org.apache.flink.client.cli.CliFrontend",
             *arguments,
         ],
-        env={**os.environ, **home.environment(), **settings.as_variables(), "FLINK_CONF_DIR": str(flink_conf.FOLDER)},
+        env=child_environment(
+            {**UTF_8, **home.environment(), **settings.as_variables(), "FLINK_CONF_DIR": str(flink_conf.FOLDER)}
+        ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

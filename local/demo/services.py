@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.process_environment import child_environment
 from local.services.ledger import Ledger, LedgerContent
 from local.services.orders import customers_for
 from local.services.shop.shop_ledger import ShopLedger, ShopLedgerContent
@@ -44,6 +45,7 @@ class Services:
         with self._output(name).open("wb") as output:
             service = subprocess.Popen(
                 [sys.executable, "-m", f"local.services.{name}", *self.arguments.get(name, ["--quiet"])],
+                env=child_environment(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

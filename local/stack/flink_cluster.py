@@ -14,6 +14,7 @@ from typing import Literal
 
 from connectors import flink_conf
 from connectors.flink_home import WHEEL
+from connectors.process_environment import UTF_8, child_environment
 from local.stack.java_process import arguments_file, classpath, java_arguments, java_command
 from local.stack.service import DEFAULT_PATH, Launch, Place
 from local.stack.setup import Setup
@@ -125,6 +126,7 @@ def _memory(role: Role, text: str, java_home: Path) -> Memory:
                 "--configDir",
                 folder,
             ],
+            env=child_environment(UTF_8),
             capture_output=True,
             text=True,
             check=False,

@@ -15,6 +15,7 @@ from local.settings import Port
 from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
 from local.stack.setup import Setup
 from local.stack.unpacked import unpacked
+from ops.postgres import connect
 
 NAME = "postgres"
 SUPERUSER = "postgres"
@@ -115,10 +116,8 @@ def check_health(wanted: Sequence[Database]) -> None:
     """
     for database in wanted:
         try:
-            with psycopg.connect(
-                host=database.host,
-                port=database.port,
-                dbname=database.name,
+            with connect(
+                f"postgresql://{database.host}:{database.port}/{database.name}",
                 user=database.user,
                 password=database.password,
                 connect_timeout=CONNECTS_WITHIN_SECONDS,

@@ -5,6 +5,7 @@ from typing import Any
 
 import requests
 
+from connectors import rest
 from local.stack.service import UnhealthyError
 
 CONNECTS_WITHIN_SECONDS = 1.0
@@ -31,7 +32,7 @@ def get_json(url: str) -> Any:
         UnhealthyError: it doesn't answer, or not with what was asked for.
     """
     try:
-        response = requests.get(url, timeout=(CONNECTS_WITHIN_SECONDS, ANSWERS_WITHIN_SECONDS))
+        response = rest.request("GET", url, timeout=(CONNECTS_WITHIN_SECONDS, ANSWERS_WITHIN_SECONDS))
         response.raise_for_status()
         return response.json()
     except requests.ConnectionError:

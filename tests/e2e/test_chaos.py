@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
-import pytest
-
 from local.settings import CHECKOUT
 from local.stack import processes
 from tests.chaos.killer import Killer

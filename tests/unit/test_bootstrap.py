@@ -1,8 +1,12 @@
 """The way from a bare clone: which Python, and is what is installed still right?"""
 
 import ast
+import os
+import subprocess
 import sys
+import venv
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -104,8 +108,26 @@ def test_an_environment_whose_python_has_gone_is_made_again(environment: Environ
 def test_installing_ignores_how_pip_and_python_are_configured() -> None:
     configured = {"PATH": "/bin", "PIP_FIND_LINKS": "/wheels", "PIP_TARGET": "/there", "PYTHONPATH": "/lib"}
 
-    assert without_pip_configuration(configured) == {
-        "PATH": "/bin",
-        "PIP_CONFIG_FILE": "/dev/null",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
+    with mock.patch.dict(os.environ, configured, clear=True):
+        assert without_pip_configuration() == {
+            "PATH": "/bin",
+            "PIP_CONFIG_FILE": "/dev/null",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+
+
+def test_other_packages_in_pythonpath_are_not_taken_instead_of_those_of_the_environment(tmp_path: Path) -> None:
+    made = Environment(tmp_path / "checkout", f"cp{sys.version_info.major}{sys.version_info.minor}")
+    venv.create(made.folder)
+    (own,) = made.folder.glob("lib/python*/site-packages")
+    (own / "py4j.py").write_text("origin = 'own'")
+    other = tmp_path / "Spark für alle"
+    other.mkdir()
+    (other / "py4j.py").write_text("origin = 'another'")
+    (other / "theirs.py").touch()
+
+    made.order_path()
+
+    command = [made.python, "-c", "import py4j, theirs; print(py4j.origin)"]
+    found = subprocess.run(command, env={"PYTHONPATH": str(other)}, capture_output=True, text=True, check=True)
+    assert found.stdout == "own\n"

@@ -154,3 +154,13 @@ def test_the_doctor_knows_the_supported_combination(monkeypatch: pytest.MonkeyPa
     assert [subject for subject, finding in findings.items() if finding.is_fault] == ["Java version"]
     assert findings["Java version"].advice.endswith("supported: 21")
     assert findings["Flink version"].found == "2.3.0"
+
+
+def test_the_doctor_names_the_variables_that_are_ignored() -> None:
+    given = {"PATH": "/bin", "PYTHONPATH": "/spark", "JAVA_HOME": "/java-8", "https_proxy": "http://proxy:3128"}
+
+    found = doctor.variables(given)
+
+    assert found.found == "JAVA_HOME, PYTHONPATH ignored; https_proxy followed, but not to this machine"
+    assert not found.is_fault
+    assert doctor.variables({"PATH": "/bin"}).found == "none set that is ignored"

@@ -21,6 +21,7 @@ from local.services.shop.rows import (
     customers_at_first,
     products_at_first,
 )
+from ops import postgres
 from ops.postgres import CONNECT_SECONDS, Connection, connecting, shop_address
 
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
@@ -36,7 +37,7 @@ class ShopError(RuntimeError):
 
 def connect(settings: Settings) -> Connection:
     """A connection to the shop's database, on which each statement is a transaction unless one is begun."""
-    return psycopg.connect(
+    return postgres.connect(
         settings.shop_database_url,
         user=settings.shop_database_user,
         password=settings.shop_database_password,
