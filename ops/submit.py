@@ -231,7 +231,7 @@ def _run_client(
             "-XX:-UsePerfData",
             f"-Djava.io.tmpdir={scratch}",
             *flink_conf.java_options(text),
-            f"-Dlog4j.configurationFile=file:{flink_conf.FOLDER / 'log4j-cli.properties'}",
+            f"-Dlog4j.configurationFile={(flink_conf.FOLDER / 'log4j-cli.properties').as_uri()}",
             "-cp",
             os.pathsep.join(map(str, home.lib.glob("*.jar"))),
             "org.apache.flink.client.cli.CliFrontend",

@@ -1,5 +1,6 @@
 """Elasticsearch: one node, for the search index."""
 
+import json
 from collections.abc import Mapping
 
 from local.settings import Port
@@ -71,7 +72,8 @@ def check_health(url: str) -> None:
 
 def node_settings(place: Place, port: Port) -> str:
     """The node's configuration."""
-    return SETTINGS.format(data=place.data, logs=place.log.parent, host=port.host, port=port.number)
+    data, logs = json.dumps(str(place.data)), json.dumps(str(place.log.parent))  # quoted as YAML's strings are, too
+    return SETTINGS.format(data=data, logs=logs, host=port.host, port=port.number)
 
 
 def _launch(setup: Setup, place: Place, port: Port) -> Launch:
@@ -95,6 +97,7 @@ def _environment(setup: Setup, place: Place) -> Mapping[str, str]:
         "ES_PATH_CONF": str(place.temporary / "conf"),
         "ES_JAVA_HOME": str(setup.java_home),
         "ES_TMPDIR": str(place.temporary),
-        # Of the program that starts the node and then waits for its end.
-        "CLI_JAVA_OPTS": " ".join(("-XX:-UsePerfData", f"-Djava.io.tmpdir={place.temporary}", *QUICK_TO_START)),
+        # Of the program that starts the node and then waits for its end. The script splits them at spaces, which the
+        # place may have in its path; it is the working directory.
+        "CLI_JAVA_OPTS": " ".join(("-XX:-UsePerfData", f"-Djava.io.tmpdir={place.temporary.name}", *QUICK_TO_START)),
     }

@@ -75,7 +75,7 @@ def launch(
         *java_options,
         *flink_conf.java_options(text),
         f"-Dlog.file={place.log}",
-        f"-Dlog4j.configurationFile=file:{logging}",
+        f"-Dlog4j.configurationFile={logging.as_uri()}",
         "-cp",
         classpath(_jars(setup.flink.lib)),
     ]

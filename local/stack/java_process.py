@@ -60,7 +60,18 @@ def classpath(files: Iterable[Path]) -> str:
 
 def quiet_log4j(place: Place) -> str:
     """A log4j2 configuration, for what is given as `-Dlog4j2.configurationFile`."""
-    return LOG4J.format(log=place.log)
+    return LOG4J.format(log=property_value(place.log))
+
+
+def property_value(value: object) -> str:
+    """A value as it must stand in a `.properties` file, which Java reads as Latin-1."""
+    escaped = str(value).replace("\\", "\\\\")
+    return "".join(letter if letter.isascii() else _utf_16(letter) for letter in escaped)
+
+
+def _utf_16(letter: str) -> str:
+    units = letter.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def _quoted(argument: str) -> str:

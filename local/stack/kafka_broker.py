@@ -7,7 +7,14 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from connectors import jars
-from local.stack.java_process import arguments_file, classpath, java_arguments, java_command, quiet_log4j
+from local.stack.java_process import (
+    arguments_file,
+    classpath,
+    java_arguments,
+    java_command,
+    property_value,
+    quiet_log4j,
+)
 from local.stack.probes import connect
 from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
 from local.stack.setup import Setup
@@ -65,7 +72,7 @@ listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers={controller}
-log.dirs={place.data}
+log.dirs={property_value(place.data)}
 # One node has no one to copy to.
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1

@@ -15,6 +15,7 @@ from local.stack.java_process import (
     classpath,
     java_arguments,
     java_command,
+    property_value,
     quiet_log4j,
 )
 from local.stack.probes import get_json
@@ -115,7 +116,7 @@ def worker_properties(broker: str, port: Port, plugins: Path) -> str:
         listener=f"http://{port.host}:{port.number}",
         host=port.host,
         port=port.number,
-        plugins=plugins,
+        plugins=property_value(plugins),
         secrets="|".join(map(variable, SECRETS)),
     )
 

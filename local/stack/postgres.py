@@ -146,7 +146,11 @@ def _launch(setup: Setup, place: Place, port: Port) -> Launch:
         command=(str(program), *started_with),
         files={
             settings: SETTINGS.format(
-                host=port.host, port=port.number, access=access, log_folder=place.log.parent, log_name=place.log.name
+                host=port.host,
+                port=port.number,
+                access=_quoted(access),
+                log_folder=_quoted(place.log.parent),
+                log_name=place.log.name,
             ),
             access: ACCESS,
         },
@@ -157,6 +161,11 @@ def _launch(setup: Setup, place: Place, port: Port) -> Launch:
             _alone(program, started_with, ("log_min_messages=fatal",), _ownership(wanted)),
         ),
     )
+
+
+def _quoted(path: Path) -> str:
+    """A path between the quotes of a setting."""
+    return str(path).replace("'", "''")
 
 
 def _make(program: Path, cluster: Path) -> tuple[Step, ...]:
