@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
+import pytest
+
 from local.settings import CHECKOUT
 from local.stack import processes
 from tests.chaos.killer import Killer
@@ -19,7 +21,7 @@ from tests.lone_service import lone_service
 
 SMTP = {"MILLRACE_SMTP_URL": "smtp://127.0.0.1:{port}"}
 DEADLINE_SECONDS = 20
-RUN_SECONDS = 400
+RUN_SECONDS = 600
 
 
 def test_killed_service_is_spared_while_away_and_started_again() -> None:
@@ -58,7 +60,7 @@ def test_service_that_cannot_be_started_again_is_a_fault() -> None:
         assert "mailbox has gone" in killer.faults[1]
 
 
-# FULL
+@pytest.mark.full
 def test_short_run_with_kills_of_every_kind_loses_nothing() -> None:
     with tempfile.TemporaryDirectory(prefix="millrace-e2e-chaos-") as folder:
         Path(folder).chmod(0o755)

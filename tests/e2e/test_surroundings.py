@@ -72,5 +72,8 @@ def test_stack_and_ops_work_in_a_hostile_environment(environment: Mapping[str, s
         assert "payments" in run("ops", "schemas", "register", environment=environment)
         run("ops", "warehouse", "migrate", "--yes", environment=environment)
         assert "healthy" in run("local.stack", "status", environment=environment)
+        state = Path(environment["MILLRACE_STATE"])
+        assert (state / "kafka" / "data" / "meta.properties").is_file()
+        assert (state / "postgres" / "log" / "postgres.log").is_file()
     finally:
         run("local.stack", "down", "--delete-data", environment=environment)

@@ -11,6 +11,7 @@ from connectors.settings import Settings
 from local.settings import LocalSettings
 from local.stack import flink_cluster, services
 from local.stack.flink_cluster import FlinkConfigurationError
+from local.stack.java_process import property_value
 from local.stack.service import Service
 from local.stack.setup import Setup
 from local.stack.side_by_side import GivenUpError, side_by_side
@@ -114,3 +115,7 @@ def test_every_setting_of_the_cluster_says_why() -> None:
     ]
 
     assert undocumented == []
+
+
+def test_path_in_a_properties_file_is_written_as_java_reads_it() -> None:
+    assert property_value(Path("/home/Jörg \\ 𝄞/state")) == "/home/J\\u00f6rg \\\\ \\ud834\\udd1e/state"
