@@ -1,5 +1,6 @@
 """How does `ops` talk to Kafka Connect? Its REST API, with errors for the reader."""
 
+import time
 from typing import Any
 
 import requests
@@ -9,6 +10,10 @@ from connectors.settings import Settings
 
 _TIMEOUTS_SECONDS = (3, 20)
 """To connect, and to answer: a worker that has just joined answers some requests only after its group has settled."""
+
+WAIT_SECONDS = 60.0
+"""A worker may take so long to start, or its group to rebalance, before a request fails."""
+POLL_SECONDS = 0.5
 
 
 class ConnectError(ConnectionError):
@@ -35,6 +40,26 @@ def ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
 
 
 def _send(settings: Settings, method: str, path: str, body: Any = None) -> requests.Response:
+    """The answer to a request; a worker that starts or rebalances is asked again until it can answer."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while _is_busy(response := _send_once(settings, method, path, body)):
+        if time.monotonic() > deadline:
+            raise ConnectError(
+                f"Kafka Connect has not been able to answer {method} {path} for {WAIT_SECONDS:.0f} s: "
+                f"{_reason(response)}; look at its log"
+            )
+        time.sleep(POLL_SECONDS)
+    return response
+
+
+def _is_busy(response: requests.Response) -> bool:
+    """Whether the same request can succeed in a moment: nothing was done."""
+    if response.status_code == requests.codes.unavailable:
+        return True
+    return response.status_code == requests.codes.conflict and "already exists" not in _reason(response)
+
+
+def _send_once(settings: Settings, method: str, path: str, body: Any = None) -> requests.Response:
     address = settings.connect_url.rstrip("/")
     try:
         return rest.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUTS_SECONDS)
