@@ -3,6 +3,8 @@
 import time
 from datetime import UTC, datetime
 
+from kafka.errors import KafkaError
+
 from connectors.change_capture import BEAT, HEARTBEATS, CapturedTable
 from connectors.settings import Settings
 from ops import capture_database
@@ -29,7 +31,7 @@ def last_change(settings: Settings, table: CapturedTable) -> datetime | None:
 
 
 def wait_until_captured(settings: Settings) -> None:
-    """Until all that is committed in the database now is in the topics.
+    """Until all that is committed in the database now is in the topics. A broker that is away meanwhile is waited for.
 
     Raises:
         DatabaseError: the database can't be reached.
@@ -39,9 +41,15 @@ def wait_until_captured(settings: Settings) -> None:
         since = capture_database.look(connection).now
         connection.execute(BEAT.encode())  # so that nobody has to wait for the connector's own
     deadline = time.monotonic() + THROUGH_WITHIN_SECONDS
-    while (last_change(settings, HEARTBEATS) or since) <= since:
+    while True:
+        fault = ""
+        try:
+            if (last_change(settings, HEARTBEATS) or since) > since:
+                return
+        except (ConnectionError, KafkaError) as error:
+            fault = f" (Kafka: {error})"
         if time.monotonic() > deadline:
             raise CaptureError(
-                f"changes haven't come through for {THROUGH_WITHIN_SECONDS} s: see `python -m ops cdc status`"
+                f"changes haven't come through for {THROUGH_WITHIN_SECONDS} s{fault}: see `python -m ops cdc status`"
             )
         time.sleep(POLL_SECONDS)

@@ -8,6 +8,7 @@ import click
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from connectors.elasticsearch import ElasticsearchError
+from connectors.kafka_client import client_options
 from connectors.schema_registry import RegistryError
 from connectors.settings import Settings, SettingsError
 from ops.flink_rest import FlinkError
@@ -37,10 +38,7 @@ def connecting_to_kafka(settings: Settings) -> Iterator[dict[str, Any]]:
         ConnectionError: no broker answers; the text says what to do.
     """
     try:
-        yield {
-            "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
-            "bootstrap_timeout_ms": CONNECT_TIMEOUT_MS,
-        }
+        yield client_options(settings.kafka_bootstrap_servers) | {"bootstrap_timeout_ms": CONNECT_TIMEOUT_MS}
     except KafkaTimeoutError as error:
         raise ConnectionError(
             f"no Kafka broker answers at {settings.kafka_bootstrap_servers}: start it (`make up`), "

@@ -10,8 +10,8 @@ from kafka.errors import KafkaTimeoutError
 from connectors.settings import Settings
 from ops.command_group import connecting_to_kafka
 
-SILENT_SECONDS = 30
-"""Longest wait for the next records."""
+SILENT_SECONDS = 180
+"""Longest wait for the next records; a broker may be away meanwhile."""
 
 
 def committed_records(settings: Settings, topic: str, latest: int | None = None) -> Iterator[Any]:

@@ -12,8 +12,8 @@ from connectors.settings import Settings
 from ops.command_group import connecting_to_kafka
 
 BATCH_RECORDS = 5_000
-SILENT_SECONDS = 30
-"""Longest wait for the next records."""
+SILENT_SECONDS = 180
+"""Longest wait for the next records; a broker may be away meanwhile."""
 
 
 class Replay:

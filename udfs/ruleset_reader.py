@@ -17,6 +17,9 @@ from udfs.rules import RulesetError, RulesetHistory
 log = logging.getLogger(__name__)
 
 _POLL_MS = 500
+_RECONNECT_MS = 1_000
+"""Longest wait between two attempts to reach a broker that is away; a ruleset that is published meanwhile is in force
+ten seconds later."""
 _LOADING_DEADLINE_SECONDS = 60
 
 
@@ -105,6 +108,7 @@ class KafkaRulesets:
         try:
             return KafkaConsumer(
                 bootstrap_servers=self._bootstrap_servers.split(","),
+                reconnect_backoff_max_ms=_RECONNECT_MS,
                 client_id=f"rulesets-{self._topic}",
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",

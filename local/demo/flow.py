@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, TopicPartition
 
+from connectors.kafka_client import client_options
 from connectors.settings import Settings
 from connectors.topics import Topic
 from local.demo.observer import Observed
@@ -47,7 +48,7 @@ def committed(settings: Settings, boxes: Iterable[Box] = BOXES) -> Committed:
         KafkaError: it doesn't answer.
     """
     groups = [box.group(settings) for box in consumers(boxes)]
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    admin = KafkaAdminClient(**client_options(settings.kafka_bootstrap_servers))
     try:
         found = admin.list_group_offsets(groups)
     finally:

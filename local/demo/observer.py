@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors import topics
+from connectors.kafka_client import client_options
 from connectors.settings import Settings
 from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Notification, Payment
 from local.demo.picture import CHANGES
@@ -82,7 +83,7 @@ class Observer:
         self._arrivals: dict[str, float] = {}
         self._order_of_arrival: deque[str] = deque()
         self._consumer = KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers.split(","),
+            **client_options(settings.kafka_bootstrap_servers),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

@@ -8,18 +8,21 @@ from itertools import count
 import msgspec
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import CommitFailedError, KafkaTimeoutError
+from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
+from connectors.kafka_client import client_options
 from connectors.topics import ORDERS, PAYMENTS
 from events import Order, Payment
 from local.services.faults import key_of
 from local.services.orders import payments_of
+from local.services.outage import START_SECONDS
 from local.services.outgoing import GOOD, Outgoing
 from local.services.population import Population
-from local.services.publisher import BROKER_TIMEOUT_MS, PublishError
+from local.services.publisher import PublishError
 
 SECONDS_BETWEEN_POLLS = 0.05
 SECONDS_BETWEEN_COMMITS = 5.0
+COMMIT_TIMEOUT_MS = 2_000
 MOST_WAITING = 50_000
 """No further orders are read while so many payments wait for their time."""
 
@@ -40,15 +43,15 @@ class OrderDesk:
         self.unusable = 0
         """Records of the orders topic that are no order of this population."""
 
-    def due(self) -> Iterator[Outgoing]:
-        """The payments whose time has come."""
+    def due(self, by_ms: int) -> Iterator[Outgoing]:
+        """The payments whose time has come by then."""
         now_ms = time.time_ns() // 1_000_000
         if time.monotonic() >= self._next_poll and len(self._waiting) < MOST_WAITING:
             self._next_poll = time.monotonic() + SECONDS_BETWEEN_POLLS
             for records in self._consumer.poll(timeout_ms=0).values():
                 for record in records:
                     self._take(record, now_ms)
-        while self._waiting and self._waiting[0][0] <= now_ms:
+        while self._waiting and self._waiting[0][0] <= by_ms:
             _, _, payment, record = heappop(self._waiting)
             self._finished(record)
             yield Outgoing(PAYMENTS, key_of(payment, PAYMENTS), payment.event_time, payment.event_time, GOOD, payment)
@@ -58,17 +61,17 @@ class OrderDesk:
         return time.monotonic() >= self._next_commit
 
     def commit(self) -> None:
-        """Note in Kafka up to where all payments were made."""
+        """Note in Kafka up to where all payments were made; if Kafka is away, the next time."""
         self._next_commit = time.monotonic() + SECONDS_BETWEEN_COMMITS
-        offsets = {
-            partition: OffsetAndMetadata(self._settled(partition), "", -1) for partition in self._consumer.assignment()
-        }
-        if not offsets:
-            return
         try:
-            self._consumer.commit(offsets)
+            settled = {each: self._settled(each) for each in self._consumer.assignment()}
+            offsets = {each: OffsetAndMetadata(at, "", -1) for each, at in settled.items() if at is not None}
+            if offsets:
+                self._consumer.commit(offsets, timeout_ms=COMMIT_TIMEOUT_MS)
         except CommitFailedError:
             self._next_commit = 0.0  # the group is being rebalanced: with the next poll it is over
+        except KafkaError:
+            return
 
     def close(self) -> None:
         """Leave the group."""
@@ -98,8 +101,10 @@ class OrderDesk:
         if not unfinished[record.offset]:
             del unfinished[record.offset]
 
-    def _settled(self, partition: TopicPartition) -> int:
-        return min(self._unfinished.get(partition) or [self._consumer.position(partition)])
+    def _settled(self, partition: TopicPartition) -> int | None:
+        """The first offset that isn't dealt with; None while that isn't known."""
+        unfinished = self._unfinished.get(partition)
+        return min(unfinished) if unfinished else self._consumer.position(partition, timeout_ms=COMMIT_TIMEOUT_MS)
 
 
 _ORDERS = msgspec.json.Decoder(Order)
@@ -109,12 +114,12 @@ def _consumer(bootstrap_servers: str, group: str) -> KafkaConsumer:
     try:
         return KafkaConsumer(
             ORDERS.name,
-            bootstrap_servers=bootstrap_servers.split(","),
+            **client_options(bootstrap_servers),
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            bootstrap_timeout_ms=BROKER_TIMEOUT_MS,
+            bootstrap_timeout_ms=round(START_SECONDS * 1000),
         )
     except KafkaTimeoutError as error:
         raise PublishError(

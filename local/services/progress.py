@@ -42,8 +42,15 @@ class Progress:
         self._sent[POISON if outgoing.event is None else outgoing.kind] += 1
         self._fraud += outgoing.incident_id is not None
 
-    def show(self, acknowledged: int, refused: int, behind_seconds: float) -> None:
-        """The line; call it once a second."""
+    def show(
+        self, acknowledged: int, refused: int, behind_seconds: float, silent_seconds: float = 0.0, waiting: int = 0
+    ) -> None:
+        """The line; call it once a second.
+
+        Args:
+            silent_seconds: for how long Kafka has not answered.
+            waiting: records that wait for its answer.
+        """
         sent, now = self._sent.total(), time.monotonic()
         rate = (sent - self._last_sent) / max(now - self._last_shown, 0.001)
         self._last_sent, self._last_shown = sent, now
@@ -54,6 +61,7 @@ class Progress:
             + (f", {unusual}" if unusual else "")
             + (f", {refused:,} refused" if refused else "")
             + (f", {behind_seconds:.1f} s behind" if behind_seconds > 1 else "")
+            + (f"; no answer from Kafka for {silent_seconds:.0f} s, {waiting:,} wait" if silent_seconds > 2 else "")
         )
 
     def end(self, text: str) -> None:

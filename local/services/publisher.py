@@ -1,5 +1,9 @@
-"""How does a record get to Kafka? Checked, acknowledged by all replicas, written once, and reported."""
+"""How does a record get to Kafka? Checked, acknowledged by all replicas, written once, and reported.
 
+A broker that is away is waited for: records wait in memory up to a limit, then whoever sends waits too.
+"""
+
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,20 +14,25 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
-from kafka.producer.future import RecordMetadata
+from kafka.producer.future import FutureRecordMetadata, RecordMetadata
 
+from connectors.kafka_client import client_options
 from connectors.topics import FUTURE_LIMIT
 from events import Event
 from events.checks import NotTheEventError, check
+from local.services.outage import OUTAGE_SECONDS, START_SECONDS
 from local.services.outgoing import Outgoing
 
-DELIVERY_TIMEOUT_MS = 30_000
-"""A broker may be away for so long before a record counts as failed: it can be restarted meanwhile."""
 CLOSE_TIMEOUT_SECONDS = 1
 BROKER_TIMEOUT_MS = 10_000
+CONNECT_MS = 2_000
+STOP_SECONDS = 30.0
+"""After a stop, records that are under way may take so long to be acknowledged."""
+SLICE_SECONDS = 0.1
 MOST_IN_FLIGHT = 20_000
+"""Records that wait for their acknowledgement; when there are so many, sending waits, too."""
 DOUBTFUL_MARGIN_MS = 2_000
 
 
@@ -67,16 +76,34 @@ class Publisher:
     """Sends records and tells `receive` what became of each, from the client's own thread.
 
     A context manager: leaving it waits until everything is acknowledged.
+
+    Args:
+        outage_seconds: after so long without an acknowledgement a record counts as failed.
+        stop: when it is set, records that are under way have `STOP_SECONDS` left.
     """
 
-    def __init__(self, bootstrap_servers: str, receive: Callable[[Outgoing, Receipt], None]) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        receive: Callable[[Outgoing, Receipt], None],
+        *,
+        outage_seconds: float = OUTAGE_SECONDS,
+        stop: threading.Event | None = None,
+    ) -> None:
         self._bootstrap_servers, self._receive = bootstrap_servers, receive
-        self._producer = self._connect(enable_idempotence=True, linger_ms=5, batch_size=128 * 1024)
-        self._doubtful_producer: KafkaProducer | None = None
+        self._outage_seconds, self._stop = outage_seconds, stop or threading.Event()
+        self._stopped_at: float | None = None
         self._in_flight: dict[int, tuple[Outgoing, int]] = {}
+        self._waits_since = time.monotonic()
         self._done = Condition()
         self._failure: PublishError | None = None
+        self.on_wait: Callable[[], None] = lambda: None
+        """Called several times a second while something waits for Kafka."""
         self.sent = self.acknowledged = self.refused = self.failed = 0
+        self._doubtful_producer: KafkaProducer | None = None
+        self._producer = self._connect(
+            min(START_SECONDS, outage_seconds), enable_idempotence=True, linger_ms=5, batch_size=128 * 1024
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -105,21 +132,23 @@ class Publisher:
             raise InvalidEventError("an event is no poison: it needs publish_event")
         self._send(outgoing, outgoing.poison)
 
-    def flush(self, timeout_seconds: float = DELIVERY_TIMEOUT_MS / 1000) -> None:
+    @property
+    def waiting(self) -> int:
+        """How many records were sent and are neither acknowledged nor refused."""
+        return len(self._in_flight)
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long Kafka has not answered, though records wait for it."""
+        return time.monotonic() - self._waits_since if self._in_flight else 0.0
+
+    def flush(self) -> None:
         """Wait until everything that was sent is acknowledged or refused.
 
         Raises:
             PublishError: something failed, or the time is over.
         """
-        deadline = time.monotonic() + timeout_seconds
-        for producer in filter(None, (self._producer, self._doubtful_producer)):
-            try:
-                producer.flush(timeout=max(0.0, deadline - time.monotonic()))
-            except KafkaTimeoutError as error:
-                raise PublishError(
-                    f"{len(self._in_flight)} of {self.sent} records were not acknowledged by the Kafka broker at"
-                    f" {self._bootstrap_servers} within {timeout_seconds:.0f} s"
-                ) from error
+        self._wait_until(lambda: not self._in_flight)
         self._raise_failure()
 
     def close(self) -> None:
@@ -132,42 +161,67 @@ class Publisher:
 
     def _send(self, outgoing: Outgoing, value: bytes) -> None:
         self._raise_failure()
-        self._wait_for_room()
+        self._wait_until(lambda: len(self._in_flight) < MOST_IN_FLIGHT)
         sent_at_ms = time.time_ns() // 1_000_000
         producer = self._producer_for(outgoing.timestamp_ms, sent_at_ms)
-        try:
-            future = producer.send(
-                outgoing.topic.name, value=value, key=outgoing.key, timestamp_ms=outgoing.timestamp_ms
-            )
-        except KafkaTimeoutError as error:
-            raise PublishError(
-                f"the Kafka broker at {self._bootstrap_servers} knows no topic {outgoing.topic.name}, or is gone:"
-                " `python -m ops topics apply` creates the topics"
-            ) from error
+        future = self._hand_over(producer, outgoing, value)
+        if not self._in_flight:
+            self._waits_since = time.monotonic()
         self.sent += 1
         self._in_flight[self.sent] = outgoing, sent_at_ms
         future.add_callback(partial(self._acknowledged, self.sent))
         future.add_errback(partial(self._not_acknowledged, self.sent, producer))
 
-    def _connect(self, **options: Any) -> KafkaProducer:
+    def _hand_over(self, producer: KafkaProducer, outgoing: Outgoing, value: bytes) -> FutureRecordMetadata:
+        """Give a record to the client, which first asks Kafka for the topic's partitions if it doesn't know them."""
+        began = time.monotonic()
+        while True:
+            try:
+                return producer.send(
+                    outgoing.topic.name, value=value, key=outgoing.key, timestamp_ms=outgoing.timestamp_ms
+                )
+            except KafkaTimeoutError as error:
+                self._require_topic(outgoing.topic.name)
+                self._give_up_if_over(began, self._outage_seconds, error)
+                self.on_wait()
+
+    def _require_topic(self, name: str) -> None:
+        """If Kafka answers, the topic must be there."""
         try:
-            return KafkaProducer(
-                bootstrap_servers=self._bootstrap_servers.split(","),
-                acks="all",
-                compression_type="lz4",
-                delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
-                request_timeout_ms=BROKER_TIMEOUT_MS,
-                bootstrap_timeout_ms=BROKER_TIMEOUT_MS,
-                max_block_ms=BROKER_TIMEOUT_MS,
-                allow_auto_create_topics=False,
-                metrics_enabled=False,
-                **options,
+            consumer = KafkaConsumer(
+                **client_options(self._bootstrap_servers), bootstrap_timeout_ms=CONNECT_MS, metrics_enabled=False
             )
-        except KafkaTimeoutError as error:
+            try:
+                is_there = name in consumer.topics()
+            finally:
+                consumer.close()
+        except KafkaError:
+            return
+        if not is_there:
             raise PublishError(
-                f"no Kafka broker answers at {self._bootstrap_servers} (MILLRACE_KAFKA_BOOTSTRAP_SERVERS):"
-                " `make up` starts the local stack"
-            ) from error
+                f"the Kafka broker at {self._bootstrap_servers} knows no topic {name}:"
+                " `python -m ops topics apply` creates the topics"
+            )
+
+    def _connect(self, within_seconds: float, **options: Any) -> KafkaProducer:
+        began = time.monotonic()
+        while True:
+            try:
+                return KafkaProducer(
+                    **client_options(self._bootstrap_servers),
+                    acks="all",
+                    compression_type="lz4",
+                    delivery_timeout_ms=round(self._outage_seconds * 1000),
+                    request_timeout_ms=BROKER_TIMEOUT_MS,
+                    bootstrap_timeout_ms=CONNECT_MS,
+                    max_block_ms=BROKER_TIMEOUT_MS,
+                    allow_auto_create_topics=False,
+                    metrics_enabled=False,
+                    **options,
+                )
+            except KafkaTimeoutError as error:
+                self._give_up_if_over(began, within_seconds, error)
+                self.on_wait()
 
     def _producer_for(self, timestamp_ms: int, now_ms: int) -> KafkaProducer:
         """Records that the broker is going to refuse go by themselves.
@@ -179,7 +233,12 @@ class Publisher:
         if timestamp_ms < limit_ms:
             return self._producer
         if self._doubtful_producer is None:
-            self._doubtful_producer = self._connect(enable_idempotence=False, batch_size=0)
+            self._doubtful_producer = self._connect(
+                self._outage_seconds,
+                enable_idempotence=False,
+                max_in_flight_requests_per_connection=1,  # or else a retry would change their order
+                batch_size=0,
+            )
         return self._doubtful_producer
 
     def _acknowledged(self, number: int, metadata: RecordMetadata) -> None:
@@ -207,18 +266,35 @@ class Publisher:
             self.refused += receipt.refusal is not None
             self.failed += receipt.failure is not None
             self.acknowledged += receipt.offset is not None
+            if not receipt.failure:
+                self._waits_since = time.monotonic()
             self._done.notify()
 
-    def _wait_for_room(self) -> None:
-        if len(self._in_flight) < MOST_IN_FLIGHT:
+    def _wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Wait while Kafka is away.
+
+        Raises:
+            PublishError: a record failed, or it takes too long.
+        """
+        began = time.monotonic()
+        while not is_so():
+            self._raise_failure()
+            self._give_up_if_over(began, self._outage_seconds)
+            self.on_wait()
+            with self._done:
+                self._done.wait_for(lambda: is_so() or self._failure is not None, timeout=SLICE_SECONDS)
+
+    def _give_up_if_over(self, began: float, within_seconds: float, error: KafkaError | None = None) -> None:
+        now = time.monotonic()
+        if self._stop.is_set() and self._stopped_at is None:
+            self._stopped_at = now
+        if now - began < within_seconds and (self._stopped_at is None or now - self._stopped_at < STOP_SECONDS):
             return
-        with self._done:
-            room = self._done.wait_for(
-                lambda: len(self._in_flight) < MOST_IN_FLIGHT or self._failure, timeout=DELIVERY_TIMEOUT_MS / 1000
-            )
-        if not room:
-            raise PublishError(f"the Kafka broker at {self._bootstrap_servers} has stopped answering")
-        self._raise_failure()
+        unknown = f"; {len(self._in_flight):,} of {self.sent:,} records are not acknowledged" if self._in_flight else ""
+        raise PublishError(
+            f"no Kafka broker answers at {self._bootstrap_servers} (MILLRACE_KAFKA_BOOTSTRAP_SERVERS)"
+            f" within {now - began:.0f} s{unknown}: `make up` starts the local stack"
+        ) from error
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -38,8 +38,9 @@ def publish_all(
     book = Ledger(ledger)
     started_at, complete = _now_ms(), False
     try:
-        with Publisher(bootstrap_servers, book.write) as publisher:
-            run = _Run(publisher, book, clock, progress, desk=desk, stop=stop or Event())
+        stop = stop or Event()
+        with Publisher(bootstrap_servers, book.write, stop=stop) as publisher:
+            run = _Run(publisher, book, clock, progress, desk=desk, stop=stop)
             complete = run.send(outgoings)
             run.settle()
     except BaseException:
@@ -75,6 +76,8 @@ class _Run:
         self._publisher, self._ledger, self._clock, self._progress = publisher, ledger, clock, progress
         self._stop, self._desk = stop, desk
         self._next_second = time.monotonic() + 1
+        self._turn: Outgoing | None = None
+        publisher.on_wait = self._while_waiting
 
     def send(self, outgoings: Iterable[Outgoing]) -> bool:
         """Whether everything was sent before `stop`."""
@@ -90,7 +93,8 @@ class _Run:
         self._publisher.flush()
         if self._desk is not None:
             self._desk.commit()
-        self._show(behind_seconds=0)
+        self._turn = None
+        self._show()
 
     def _await_turn(self, outgoing: Outgoing) -> None:
         while True:
@@ -102,12 +106,12 @@ class _Run:
 
     def _do_the_rest(self, outgoing: Outgoing) -> None:
         if self._desk is not None:
-            for payment in self._desk.due():
+            # A run that is behind has its own present: what falls due after it must wait, or it would overtake.
+            for payment in self._desk.due(min(_now_ms(), outgoing.send_at_ms)):
                 self._send(payment)
+        self._turn = outgoing
         if time.monotonic() >= self._next_second:
-            self._next_second = time.monotonic() + 1
-            self._ledger.flush()
-            self._show(behind_seconds=-self._clock.seconds_until(outgoing.send_at_ms))
+            self._each_second()
             if self._desk is not None and self._desk.wants_to_commit():
                 self._publisher.flush()
                 self._desk.commit()
@@ -119,8 +123,19 @@ class _Run:
             self._publisher.publish_event(outgoing)
         self._progress.count(outgoing)
 
-    def _show(self, behind_seconds: float) -> None:
-        self._progress.show(self._publisher.acknowledged, self._publisher.refused, behind_seconds)
+    def _while_waiting(self) -> None:
+        if time.monotonic() >= self._next_second:
+            self._each_second()
+
+    def _each_second(self) -> None:
+        self._next_second = time.monotonic() + 1
+        self._ledger.flush()
+        self._show()
+
+    def _show(self) -> None:
+        behind_seconds = -self._clock.seconds_until(self._turn.send_at_ms) if self._turn else 0.0
+        sent = self._publisher
+        self._progress.show(sent.acknowledged, sent.refused, behind_seconds, sent.silent_seconds, sent.waiting)
 
 
 def _now_ms() -> int:

@@ -7,6 +7,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from connectors import jars
+from connectors.kafka_client import client_options
 from local.stack.java_process import (
     arguments_file,
     classpath,
@@ -49,7 +50,7 @@ def check_health(broker: str) -> None:
     connect(broker)
     try:
         admin = KafkaAdminClient(
-            bootstrap_servers=broker, bootstrap_timeout_ms=ANSWERS_WITHIN_MS, request_timeout_ms=ANSWERS_WITHIN_MS
+            **client_options(broker), bootstrap_timeout_ms=ANSWERS_WITHIN_MS, request_timeout_ms=ANSWERS_WITHIN_MS
         )
         try:
             brokers = admin.describe_cluster()["brokers"]

@@ -117,8 +117,12 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         """
         self._joins_since = time.monotonic()
         self._consumer.subscribe([NOTIFICATIONS.name], listener=self)
-        # Asked for now, or else the client joins before it knows the partitions, and again when it does.
-        if NOTIFICATIONS.name not in self._consumer.topics():
+        try:
+            # Asked for now, or else the client joins before it knows the partitions, and again when it does.
+            topics = self._consumer.topics()
+        except KafkaError:
+            return  # the brokers are away; if that keeps it from joining, it begins anew
+        if NOTIFICATIONS.name not in topics:
             raise ConnectionError(f"there is no topic {NOTIFICATIONS.name}: `python -m ops topics apply` makes it")
 
     def _read(self) -> None:

@@ -13,6 +13,9 @@ from local.services.notifier.memory import OLDEST_MS
 from local.services.outgoing import Outgoing
 from local.services.publisher import Publisher, PublishError, Receipt
 
+WRITE_SECONDS = 30.0
+"""Dead letters that aren't written by then are tried again later; meanwhile nothing else is done."""
+
 
 class NoNotificationError(ValueError):
     """A record isn't what it should be; the text says why."""
@@ -84,7 +87,9 @@ class DeadLetters:
         if not self._waiting:
             return []
         try:
-            self._publisher = self._publisher or Publisher(self._bootstrap_servers, _ignore)
+            self._publisher = self._publisher or Publisher(
+                self._bootstrap_servers, _ignore, outage_seconds=WRITE_SECONDS
+            )
             for reject in self._waiting:
                 letter, key = reject.letter(), reject.record.key or b""
                 self._publisher.publish_event(

@@ -1,7 +1,6 @@
 """How does a transaction get into the database? Once, also when the database goes away in the middle of it."""
 
 import time
-from collections.abc import Callable
 from threading import Event
 from types import TracebackType
 from typing import Self, get_type_hints
@@ -12,16 +11,14 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from connectors.settings import Settings
+from local.services.outage import OUTAGE_SECONDS, Outage, Report
 from local.services.shop.database import ShopError, columns, connect, name
 from local.services.shop.rows import CUSTOMERS, PRODUCTS, AnyTable, CustomerRow
 from local.services.shop.shop_ledger import Outcome, TransactionRecord
 from local.services.shop.state import Statement
 from ops.postgres import Connection
 
-PATIENCE_SECONDS = 120.0
-"""A database may be away for so long."""
 RETRY_SECONDS = 0.25
-SECONDS_BETWEEN_WORDS = 1.0
 PARAMETERS = {
     str: sql.SQL("%s::text[]"),
     str | None: sql.SQL("%s::text[]"),
@@ -40,25 +37,6 @@ FROM shop.runs WHERE run = %s
 """
 
 
-class _Outage:
-    """A database that is away since now."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._began = self._next = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """For how long it has been."""
-        return time.monotonic() - self._began
-
-    def tell(self) -> None:
-        """Say so, once a second."""
-        if time.monotonic() >= self._next:
-            self._next += SECONDS_BETWEEN_WORDS
-            self._say(f"the database has been away for {self.seconds:.0f} s; trying again")
-
-
 class Writer:
     """Does one transaction after the other, numbered upwards; a context manager.
 
@@ -67,7 +45,7 @@ class Writer:
         say: is told in words when the database goes away, every second until it is back, and then.
     """
 
-    def __init__(self, settings: Settings, stop: Event, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, stop: Event, say: Report) -> None:
         self._settings, self._stop, self._say = settings, stop, say
         self._run = uuid4().hex
         self._connection: Connection | None = None
@@ -85,7 +63,7 @@ class Writer:
         Raises:
             ShopError: the database has been away for too long, or holds something else than was planned for.
         """
-        outage: _Outage | None = None
+        outage: Outage | None = None
         self._is_in_doubt = False
         while True:
             try:
@@ -93,14 +71,14 @@ class Writer:
                 break
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self._disconnect()
-                outage = outage or _Outage(self._say)
+                outage = outage or Outage("the database", self._say)
                 if self._gives_up(outage, error):
                     outcome, committed_at = "unknown" if self._is_in_doubt else "rolled_back", None
                     break
             except psycopg.Error as error:
                 raise ShopError(f"transaction {begun.number} ({begun.kind}) of the shop failed: {error}") from error
         if outage and not self._stop.is_set():
-            self._say(f"the database is back after {outage.seconds:.1f} s")
+            outage.over()
         return replace(begun, outcome=outcome, ended_at=_now_ms(), committed_at=committed_at)
 
     def _try(self, begun: TransactionRecord, is_rolled_back: bool) -> tuple[Outcome, int | None]:
@@ -141,13 +119,13 @@ class Writer:
             self._connection.close()
             self._connection = None
 
-    def _gives_up(self, outage: _Outage, error: psycopg.Error) -> bool:
-        if outage.seconds > PATIENCE_SECONDS:
+    def _gives_up(self, outage: Outage, error: psycopg.Error) -> bool:
+        if outage.seconds > OUTAGE_SECONDS:
             raise ShopError(
                 f"the shop's database at {self._settings.shop_database_url} has been away for {outage.seconds:.0f} s:"
                 f" {error}"
             ) from error
-        outage.tell()
+        outage.report()
         return self._stop.wait(RETRY_SECONDS)
 
 
