@@ -26,8 +26,7 @@ from udfs.alerts import Suspicion
 from udfs.features import payment_declaration, payment_features
 from udfs.judge_payment import JudgePayment
 from udfs.raise_alerts import RaiseAlerts
-from udfs.rule_filter import filter_facts
-from udfs.rules import fact_names
+from udfs.rules import fact_names, filter_facts
 from udfs.ruleset_reader import KafkaRulesets, Rulesets
 from udfs.sort_out import Noteworthy, Outcome, outcomes
 

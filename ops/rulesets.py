@@ -16,11 +16,12 @@ from connectors.settings import Settings
 from connectors.topics import FRAUD_RULESETS, SHADOW_HITS
 from events import Rule, Ruleset, ShadowHit
 from ops.command_group import CommandGroup, connecting_to_kafka
+from ops.masking import harmless
 from ops.moments import Moment, in_words
 from ops.tables import table
 from udfs import ruleset_files
 from udfs.features import payment_features
-from udfs.rules import RulesetError, facts_in_words, validate
+from udfs.rules import RulesetError, facts_in_words, published_rules
 from udfs.ruleset_files import RulesetFile
 from udfs.ruleset_reader import records_to_end
 
@@ -34,8 +35,11 @@ class Published:
 
     offset: int
     ruleset: Ruleset | None
-    """None if the record is no ruleset, or an invalid one; the job ignores it."""
+    """None if the record was rejected: it is no ruleset, or an invalid one, and jobs ignore it."""
     problem: str = ""
+    """Why it was rejected, one line a mistake."""
+    version: int = 0
+    """Number that it gives itself, also if it was rejected; 0 if that can't be read."""
 
 
 class PublicationError(RuntimeError):
@@ -57,11 +61,10 @@ def read(settings: Settings) -> list[Published]:
 
 def _published(offset: int, value: bytes | None, settings: Settings) -> Published:
     try:
-        ruleset = msgspec.json.decode(value or b"", type=Ruleset)
-        validate(ruleset, payment_features(), settings.base_currency)
-    except (msgspec.MsgspecError, RulesetError) as error:
-        return Published(offset, None, str(error))
-    return Published(offset, ruleset)
+        ruleset = published_rules(value, payment_features(), settings.base_currency).ruleset
+    except RulesetError as error:
+        return Published(offset, None, str(error), error.version or 0)
+    return Published(offset, ruleset, version=ruleset.version)
 
 
 def publish(settings: Settings, file: RulesetFile, published_by: str, effective_from: int | None = None) -> Ruleset:
@@ -76,22 +79,36 @@ def publish(settings: Settings, file: RulesetFile, published_by: str, effective_
         PublicationError: `effective_from` is too early, or somebody else published at the same moment.
     """
     now = time.time_ns() // 1_000_000
-    known = [each.ruleset for each in read(settings) if each.ruleset]
+    records = read(settings)
+    known = [each.ruleset for each in records if each.ruleset]
     ruleset = ruleset_files.ruleset(
         file,
-        version=max((each.version for each in known), default=0) + 1,
+        version=_next_version(records),
         effective_from=_effective_from(effective_from, known, now),
         published_at=now,
         published_by=published_by,
     )
-    validate(ruleset, payment_features(), settings.base_currency)
-    offset = _send(settings, ruleset)
+    value = msgspec.json.encode(ruleset)
+    published_rules(value, payment_features(), settings.base_currency)
+    offset = _send(settings, ruleset, value)
     first = next(each for each in read(settings) if each.ruleset and each.ruleset.version == ruleset.version)
     if first.offset != offset:
         raise PublicationError(
             f"somebody else published version {ruleset.version} just before; look at it, then repeat"
         )
     return ruleset
+
+
+def _next_version(records: Sequence[Published]) -> int:
+    """One more than the highest number so far; what was rejected counts too, unless its number is out of line.
+
+    An earlier release may have accepted it, so that payments were judged by that number.
+    """
+    highest = 0
+    for each in records:
+        if each.ruleset or each.version == highest + 1:
+            highest = max(highest, each.version)
+    return highest + 1
 
 
 def _effective_from(wanted: int | None, known: Sequence[Ruleset], now: int) -> int:
@@ -108,14 +125,14 @@ def _effective_from(wanted: int | None, known: Sequence[Ruleset], now: int) -> i
     return wanted
 
 
-def _send(settings: Settings, ruleset: Ruleset) -> int:
+def _send(settings: Settings, ruleset: Ruleset, value: bytes) -> int:
     with connecting_to_kafka(settings) as options:
         producer = KafkaProducer(**options, acks="all")
     try:
         sent = producer.send(
             FRAUD_RULESETS.name,
             key=str(ruleset.version).encode(),
-            value=msgspec.json.encode(ruleset),
+            value=value,
             timestamp_ms=ruleset.event_time,
         )
         return int(sent.get(timeout=30).offset)
@@ -204,13 +221,20 @@ def rulesets() -> None:
 def publish_command(file: Path, effective_from: int | None, dry_run: bool) -> None:
     """Check FILE (TOML) and publish its rules as the next version."""
     settings = Settings.from_environment()
-    parsed = ruleset_files.parse(file.read_text(encoding="utf-8"))
+    parsed = ruleset_files.parse(_text(file))
     if dry_run:
         draft = ruleset_files.ruleset(parsed, version=1, effective_from=0, published_at=0, published_by="nobody")
-        validate(draft, payment_features(), settings.base_currency)
+        published_rules(msgspec.json.encode(draft), payment_features(), settings.base_currency)
         click.echo(f"{file}: {len(parsed.rule)} rules, no mistake found; nothing was published")
         return
     _say_published(publish(settings, parsed, getpass.getuser(), effective_from))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RulesetError([f"{file} is not UTF-8 at byte {error.start}: save it as UTF-8"]) from error
 
 
 @rulesets.command("rollback")
@@ -239,29 +263,37 @@ def _say_published(ruleset: Ruleset) -> None:
 
 @rulesets.command("list")
 def list_command() -> None:
-    """All versions, and records of the topic that are no valid ruleset."""
-    rows = [_row(each) for each in read(Settings.from_environment())]
-    if not rows:
+    """All versions, and records that were rejected, with the reasons; exit status 1 if the last record is one."""
+    records = read(Settings.from_environment())
+    if not records:
         click.echo("no ruleset was published yet")
         return
     headings = ("version", "holds from", "published", "by", "active", "shadow", "off", "note")
-    click.echo(table(headings, rows))
+    click.echo(table(headings, [_row(each) for each in records]))
+    for each in records:
+        if each.ruleset is None:
+            click.echo(f"\nrejected at offset {each.offset}, so that every job ignores it:")
+            click.echo("\n".join(f"  {harmless(line)}" for line in each.problem.splitlines()))
+    if records[-1].ruleset is None:
+        click.echo("\nwhat was published last is not in force: correct it and publish it again")
+        click.get_current_context().exit(1)
 
 
 def _row(published: Published) -> tuple[object, ...]:
     ruleset = published.ruleset
     if ruleset is None:
-        return ("invalid", "never", f"offset {published.offset}", "", "", "", "", published.problem.splitlines()[0])
+        number = published.version or "?"
+        return (number, "never", "", "", "", "", "", f"rejected: see below, offset {published.offset}")
     status = Counter(rule.status for rule in ruleset.rules)
     return (
         ruleset.version,
         in_words(ruleset.effective_from),
         in_words(ruleset.event_time),
-        ruleset.published_by,
+        harmless(ruleset.published_by),
         status["active"],
         status["shadow"],
         status["off"],
-        ruleset.note,
+        harmless(ruleset.note),
     )
 
 

@@ -7,11 +7,12 @@
 A comparison with a missing value is not true, and neither is its opposite (SQL's three-valued logic).
 """
 
-import itertools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
@@ -59,6 +60,26 @@ class ConditionError(ValueError):
     def __init__(self, position: int, what: str, what_next: str) -> None:
         super().__init__(f"at character {position + 1}: {what}; {what_next}")
         self.position = position
+
+
+LONGEST = 4000
+"""Characters of a condition, at most."""
+DEEPEST = 20
+"""Parentheses and `not` around each other, at most."""
+MOST_DIGITS = 15
+"""Digits of a number, at most: so many are exact in a double."""
+MOST_FACTORS = 10
+"""Numbers and features that are multiplied and divided with each other, at most: their product is a double."""
+MOST_STEPS = 1000
+"""Steps that the search for contradictions takes, at most."""
+_LARGEST = 2.0**53
+"""Constants are below it, in base units: whole numbers are exact."""
+_LONGEST_QUOTE = 40
+
+
+def quoted(text: str, longest: int = _LONGEST_QUOTE) -> str:
+    """A text in quotes, cut where it is long."""
+    return repr(text if len(text) <= longest else f"{text[:longest]}…")
 
 
 @dataclass(frozen=True)
@@ -144,13 +165,15 @@ def parse_condition(text: str, facts: Mapping[str, Fact], base_currency: str) ->
     """The condition that `text` says about `facts`; money in it must be in `base_currency`.
 
     Raises:
-        ConditionError: syntax, an unknown fact, a unit that doesn't fit, or a condition that can never be true or
-            is always true.
+        ConditionError: syntax, an unknown fact, a unit that doesn't fit, a condition that can never be true or is
+            always true, or one beyond the bounds above, which keep parsing and judging within milliseconds.
     """
+    if len(text) > LONGEST:
+        raise ConditionError(LONGEST, f"this is longer than {LONGEST:,} characters", "split it into several rules")
     condition = _Parser(text, facts, base_currency).parse()
-    if _impossible(condition, facts):
+    if not _possible(condition, facts):
         raise ConditionError(0, "this can never be true", "look for two bounds that exclude each other")
-    if _impossible(_negated(condition), facts):
+    if not _possible(_negated(condition), facts):
         raise ConditionError(0, "this is always true", "every payment would break the rule: look for a bound below all")
     return condition
 
@@ -221,89 +244,129 @@ def _negated(condition: Condition) -> Condition:
             return IsTrue(name, not negated)
 
 
-_MOST_ALTERNATIVES = 256
-"""Beyond so many alternatives contradictions are not searched for."""
+_Pending = tuple[Condition, "_Pending"] | None
+"""Conditions that must hold too, as a linked list."""
 
 
-def _impossible(condition: Condition, facts: Mapping[str, Fact]) -> bool:
-    alternatives = list(itertools.islice(_alternatives(condition), _MOST_ALTERNATIVES + 1))
-    if len(alternatives) > _MOST_ALTERNATIVES:
-        return False
-    return all(_contradictory(atoms, facts) for atoms in alternatives)
+def _possible(condition: Condition, facts: Mapping[str, Fact]) -> bool:
+    """Whether the atoms of some alternative don't contradict each other; looks for one, and backs up where it fails.
+
+    Raises:
+        ConditionError: neither was found within `MOST_STEPS`.
+    """
+    untried: list[tuple[_Pending, _Claims]] = [((condition, None), _Claims())]
+    steps = 0
+    while untried:
+        pending, claims = untried.pop()
+        while pending is not None:
+            current, pending = pending
+            steps += 1
+            if steps > MOST_STEPS:
+                raise ConditionError(
+                    0, "this has too many alternatives to find contradictions in", "split it into several rules"
+                )
+            match current:
+                case Combination("and", parts):
+                    # Atoms come first: a contradiction among them ends all alternatives of the other parts.
+                    for part in sorted(parts, key=lambda part: not isinstance(part, Combination)):
+                        pending = (part, pending)
+                case Combination(_, (first, *others)):
+                    untried.extend(((other, pending), claims) for other in reversed(others))
+                    steps += len(others)
+                    pending = (first, pending)
+                case Comparison() | OneOf() | IsNull() | IsTrue():
+                    claims = claims.including(current, facts)
+                    if claims.contradictory:
+                        break
+        else:
+            return True
+    return False
 
 
-def _alternatives(condition: Condition) -> Iterator[tuple[Atom, ...]]:
-    """The condition as alternatives of atoms that must all hold (disjunctive normal form)."""
-    match condition:
-        case Combination("or", parts):
-            for part in parts:
-                yield from _alternatives(part)
-        case Combination(_, parts):
-            for combination in itertools.product(*(list(_alternatives(part)) for part in parts)):
-                yield tuple(itertools.chain.from_iterable(combination))
-        case _:
-            yield (condition,)
+@dataclass(frozen=True)
+class _Range:
+    """Values that a term can still have."""
 
+    low: float
+    low_open: bool = False
+    high: float = math.inf
+    high_open: bool = False
+    excluded: frozenset[float] = frozenset()
 
-def _contradictory(atoms: Sequence[Atom], facts: Mapping[str, Fact]) -> bool:
-    return any(
-        _ranges_exclude(bounds, lowest) for bounds, lowest in _bounds_by_term(atoms, facts).values()
-    ) or _texts_exclude(atoms)
-
-
-def _bounds_by_term(
-    atoms: Sequence[Atom], facts: Mapping[str, Fact]
-) -> dict[Term, tuple[list[tuple[Operator, float]], float]]:
-    bounds: dict[Term, tuple[list[tuple[Operator, float]], float]] = {}
-    for atom in atoms:
-        if not isinstance(atom, Comparison):
-            continue
-        term, operator, right = atom.left, atom.operator, atom.right
-        if isinstance(term, Number):
-            term, operator, right = right, _MIRRORED[operator], term
-        if isinstance(right, Number):
-            lowest = facts[term.name].lowest if isinstance(term, Name) else -math.inf
-            bounds.setdefault(term, ([], lowest))[0].append((operator, right.value))
-    return bounds
-
-
-def _ranges_exclude(bounds: Sequence[tuple[Operator, float]], lowest: float) -> bool:
-    low, low_open, high, high_open = lowest, False, math.inf, False
-    for operator, value in bounds:
+    def narrowed(self, operator: Operator, value: float) -> "_Range":
+        """The range without the values for which the comparison isn't true."""
+        if operator == "!=":
+            return replace(self, excluded=self.excluded | {value})
+        low, low_open, high, high_open = self.low, self.low_open, self.high, self.high_open
         if operator in (">", ">=", "=") and (value, operator == ">") > (low, low_open):
             low, low_open = value, operator == ">"
         if operator in ("<", "<=", "=") and (value, operator != "<") < (high, not high_open):
             high, high_open = value, operator == "<"
-    excluded = {value for operator, value in bounds if operator == "!="}
-    return low > high or (low == high and (low_open or high_open or low in excluded))
+        return _Range(low, low_open, high, high_open, self.excluded)
+
+    def is_empty(self) -> bool:
+        """Whether no value is left."""
+        edge = self.low_open or self.high_open or self.low in self.excluded
+        return self.low > self.high or (self.low == self.high and edge)
 
 
-def _texts_exclude(atoms: Sequence[Atom]) -> bool:
-    allowed: dict[str, set[str]] = {}
-    forbidden: dict[str, set[str]] = {}
-    null: dict[str, set[bool]] = {}
-    for atom in atoms:
+@dataclass(frozen=True)
+class _Claims:
+    """What some atoms that must all hold say of each term and fact."""
+
+    ranges: Mapping[Term, _Range] = field(default_factory=dict)
+    allowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    forbidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    missing: Mapping[str, bool] = field(default_factory=dict)
+    flags: Mapping[str, bool] = field(default_factory=dict)
+    contradictory: bool = False
+
+    def including(self, atom: Atom, facts: Mapping[str, Fact]) -> "_Claims":
+        """The claims with one more atom."""
         match atom:
-            case OneOf(name, values, None, False):
-                allowed[name] = allowed.get(name, set(values)) & set(values)
-                null.setdefault(name, set()).add(False)
-            case OneOf(name, values, None, True):
-                forbidden.setdefault(name, set()).update(values)
-                null.setdefault(name, set()).add(False)
-            case IsNull(name, negated):
-                null.setdefault(name, set()).add(not negated)
-            case IsTrue(name, negated):
-                null.setdefault(f"{name} is true", set()).add(not negated)
             case Comparison(left, _, right):
-                for name in _names(left) | _names(right):
-                    null.setdefault(name, set()).add(False)
-    nothing_left = any(not values - forbidden.get(name, set()) for name, values in allowed.items())
-    return nothing_left or any(len(claims) == 2 for claims in null.values())
+                return self._within(atom, facts)._present(*_names(left), *_names(right))
+            case OneOf(name, values, None, negated):
+                return (self._without(name, values) if negated else self._among(name, values))._present(name)
+            case IsNull(name, negated):
+                known = self.missing.get(name, not negated)
+                wrong = self.contradictory or known is negated
+                return replace(self, missing={**self.missing, name: not negated}, contradictory=wrong)
+            case IsTrue(name, negated):
+                known = self.flags.get(name, not negated)
+                wrong = self.contradictory or known is negated
+                return replace(self, flags={**self.flags, name: not negated}, contradictory=wrong)
+        return self
+
+    def _within(self, comparison: Comparison, facts: Mapping[str, Fact]) -> "_Claims":
+        term, operator, bound = comparison.left, comparison.operator, comparison.right
+        if isinstance(term, Number):
+            term, operator, bound = bound, _MIRRORED[operator], term
+        if not isinstance(bound, Number):
+            return self
+        lowest = facts[term.name].lowest if isinstance(term, Name) else -math.inf
+        narrowed = self.ranges.get(term, _Range(lowest)).narrowed(operator, bound.value)
+        wrong = self.contradictory or narrowed.is_empty()
+        return replace(self, ranges={**self.ranges, term: narrowed}, contradictory=wrong)
+
+    def _among(self, name: str, values: tuple[str, ...]) -> "_Claims":
+        allowed = self.allowed.get(name, frozenset(values)).intersection(values)
+        wrong = self.contradictory or not allowed - self.forbidden.get(name, frozenset())
+        return replace(self, allowed={**self.allowed, name: allowed}, contradictory=wrong)
+
+    def _without(self, name: str, values: tuple[str, ...]) -> "_Claims":
+        forbidden = self.forbidden.get(name, frozenset()).union(values)
+        wrong = self.contradictory or (name in self.allowed and not self.allowed[name] - forbidden)
+        return replace(self, forbidden={**self.forbidden, name: forbidden}, contradictory=wrong)
+
+    def _present(self, *names: str) -> "_Claims":
+        wrong = self.contradictory or any(self.missing.get(name, False) for name in names)
+        return replace(self, missing={**self.missing, **dict.fromkeys(names, False)}, contradictory=wrong)
 
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
-      | (?P<number>\d+(?:\.\d+)?)
+      | (?P<number>[0-9]+(?:\.[0-9]+)?)
       | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
       | (?P<text>'(?:[^']|'')*')
       | (?P<sign><=|>=|!=|<>|[<>=(),*/])""",
@@ -346,6 +409,7 @@ class _Parser:
     def __init__(self, text: str, facts: Mapping[str, Fact], base_currency: str) -> None:
         self._tokens = list(_tokens(text))
         self._next = 0
+        self._depth = 0
         self._facts = facts
         self._base_currency = base_currency
 
@@ -368,13 +432,28 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Combination(operator, tuple(parts))
 
     def _not(self) -> Condition:
+        start = self._peek()
         if self._take_word("not"):
-            return _negated(self._not())
+            with self._deeper(start):
+                return _negated(self._not())
         if self._take_sign("("):
-            inner = self._any_of()
+            with self._deeper(start):
+                inner = self._any_of()
             self._expect_sign(")")
             return inner
         return self._atom()
+
+    @contextmanager
+    def _deeper(self, start: _Token) -> Iterator[None]:
+        if self._depth == DEEPEST:
+            raise ConditionError(
+                start.position,
+                f"more than {DEEPEST} parentheses and `not` are around each other here",
+                "leave out those that change nothing, or split it into several rules",
+            )
+        self._depth += 1
+        yield
+        self._depth -= 1
 
     def _atom(self) -> Condition:
         start = self._peek()
@@ -414,7 +493,7 @@ class _Parser:
         token = self._peek()
         if token.kind != "text":
             raise ConditionError(
-                token.position, f"{start.text} is text, but {token.text!r} is not", "write it in quotes: 'DE'"
+                token.position, f"{start.text} is text, but {quoted(token.text)} is not", "write it in quotes: 'DE'"
             )
         self._next += 1
         return token.text[1:-1].replace("''", "'")
@@ -449,8 +528,14 @@ class _Parser:
 
     def _term(self) -> tuple[Term, Dimension]:
         term, dimension = self._factor()
+        factors = 1
         while self._peek().text in ("*", "/"):
             operator = self._peek().text
+            factors += 1
+            if factors > MOST_FACTORS:
+                raise ConditionError(
+                    self._peek().position, f"more than {MOST_FACTORS} factors are in one product", "use fewer"
+                )
             self._next += 1
             right, right_dimension = self._factor()
             dimension = dimension.times(right_dimension, 1 if operator == "*" else -1)
@@ -473,46 +558,55 @@ class _Parser:
         return Name(token.text), fact.dimension
 
     def _number(self, number: _Token) -> tuple[Number, Dimension]:
+        if len(number.text.replace(".", "")) > MOST_DIGITS:
+            raise ConditionError(
+                number.position, f"{quoted(number.text)} has more than {MOST_DIGITS} digits", "use fewer"
+            )
         value = float(number.text)
         unit = self._peek()
         word = unit.text.lower()
         if unit.kind == "name" and word in _TIME_UNITS:
             self._next += 1
-            return self._constant(value * _TIME_UNITS[word], SECONDS, f"{number.text} {word}")
+            return self._constant(value * _TIME_UNITS[word], SECONDS, number, word)
         if unit.kind == "name" and word == "km":
             self._next += 1
             return self._kilometres(value, number)
-        if unit.kind == "name" and re.fullmatch("[A-Z]{3}", unit.text):
+        if unit.kind != "name" or word in _KEYWORDS:
+            return self._constant(value, PLAIN, number)
+        if re.fullmatch("[A-Z]{3}", unit.text):
             self._next += 1
-            return self._money(value, number, unit)
-        if unit.kind == "name" and word not in _KEYWORDS and unit.text not in self._facts:
+            return self._money(number, unit)
+        if unit.text not in self._facts:
             raise ConditionError(
                 unit.position,
-                f"unknown unit {unit.text!r}",
+                f"unknown unit {quoted(unit.text)}",
                 f"the units are {self._base_currency}, seconds, minutes, hours, km, km/h",
             )
-        return self._constant(value, PLAIN, number.text)
+        return self._constant(value, PLAIN, number)
 
     def _kilometres(self, value: float, number: _Token) -> tuple[Number, Dimension]:
         if self._peek().text == "/" and self._tokens[self._next + 1].text == "h":
             self._next += 2
-            return self._constant(value / 3600, SPEED, f"{number.text} km/h")
-        return self._constant(value, KM, f"{number.text} km")
+            return self._constant(value / 3600, SPEED, number, "km/h")
+        return self._constant(value, KM, number, "km")
 
-    def _money(self, value: float, number: _Token, unit: _Token) -> tuple[Number, Dimension]:
+    def _money(self, number: _Token, unit: _Token) -> tuple[Number, Dimension]:
         if unit.text != self._base_currency:
             raise ConditionError(
                 unit.position,
                 f"features hold money in {self._base_currency}, not in {unit.text}",
                 f"say the threshold in {self._base_currency}",
             )
-        minor = value * 10 ** _MINOR_DIGITS.get(unit.text, 2)
-        if abs(minor - round(minor)) > 1e-6:
+        minor = Decimal(number.text).scaleb(_MINOR_DIGITS.get(unit.text, 2))
+        if minor != int(minor):
             raise ConditionError(number.position, f"{number.text} {unit.text} has too many decimals", "round it")
-        return self._constant(round(minor), MONEY, f"{number.text} {unit.text}")
+        return self._constant(int(minor), MONEY, number, unit.text)
 
     @staticmethod
-    def _constant(value: float, dimension: Dimension, text: str) -> tuple[Number, Dimension]:
+    def _constant(value: float, dimension: Dimension, number: _Token, unit: str = "") -> tuple[Number, Dimension]:
+        text = f"{number.text} {unit}".strip()
+        if value >= _LARGEST:
+            raise ConditionError(number.position, f"{text} is too large", "no feature comes near it: use less")
         return Number(value, dimension, text), dimension
 
     def _fact(self, token: _Token) -> Fact:
@@ -520,7 +614,7 @@ class _Parser:
         if fact is None:
             near = get_close_matches(token.text, self._facts, n=1)
             what_next = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(self._facts))}"
-            raise ConditionError(token.position, f"unknown feature {token.text!r}", what_next)
+            raise ConditionError(token.position, f"unknown feature {quoted(token.text)}", what_next)
         if fact.unusable is not None:
             raise ConditionError(token.position, f"{token.text} can't be used in a condition", fact.unusable)
         return fact
@@ -550,4 +644,4 @@ class _Parser:
 
     def _unexpected(self, expected: str) -> ConditionError:
         token = self._peek()
-        return ConditionError(token.position, f"found {token.text!r}", f"expected {expected}")
+        return ConditionError(token.position, f"found {quoted(token.text)}", f"expected {expected}")

@@ -1,15 +1,13 @@
 """How do rules get into the JVM's filter? Each version's program is handed over before anything is judged by it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any, Protocol
 
 import pemja
 
-from udfs.features import Feature
-from udfs.rule_filter import program
 from udfs.rules import Rules
 
 log = logging.getLogger(__name__)
@@ -34,11 +32,10 @@ class Filters(Protocol):
 class FilterFeed:
     """Tells a job's filter what one function that judges payments knows. Without a JVM there is nobody to tell."""
 
-    def __init__(self, filters: Filters | None, filter_id: str, features: Sequence[Feature]) -> None:
+    def __init__(self, filters: Filters | None, filter_id: str) -> None:
         """Begin; the filter holds nothing back until `ready`."""
         self._filters = filters
         self._filter_id = filter_id
-        self._features = features
         self._follower = filters.open(filter_id) if filters else 0
 
     def hand_over(self, rules: Rules) -> None:
@@ -49,7 +46,7 @@ class FilterFeed:
                 self._follower,
                 rules.ruleset.effective_from,
                 rules.ruleset.version,
-                program(rules.conditions, self._features),
+                rules.filter_program,
             )
 
     def ready(self) -> None:

@@ -27,7 +27,7 @@ class JudgePayment(ScalarFunction):  # type: ignore[misc]
         self._history: RulesetHistory | None = None
 
     def open(self, _function_context: FunctionContext) -> None:
-        self._feed = FilterFeed(filters_of_this_jvm(), self._filter_id, self._features)
+        self._feed = FilterFeed(filters_of_this_jvm(), self._filter_id)
         self._history = RulesetHistory(self._features, self._base_currency, self._feed.hand_over)
         try:
             self._rulesets.open(self._history, self._feed)

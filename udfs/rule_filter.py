@@ -1,6 +1,7 @@
 """Which payments can't break any rule? The conditions of a ruleset as a program that the JVM runs before Python.
 
-A program is JSON: how many facts there are, and a tree of conditions with facts by their place in `filter_facts`.
+A program is JSON: how many facts there are, and a tree of conditions with facts by their place in
+`udfs.rules.filter_facts`.
 `jvm/src/millrace/rules` runs it. It only has to be a necessary condition: what it lets pass is judged by `udfs.rules`.
 """
 
@@ -9,23 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from udfs.conditions import Combination, Comparison, Condition, IsNull, IsTrue, Name, Number, OneOf, Product, Term
-from udfs.features import Feature
-from udfs.rules import fact_names, facts
 
 
-def filter_facts(features: Sequence[Feature]) -> tuple[str, ...]:
-    """The facts that conditions can use, in the order in which the JVM gets them."""
-    known = facts(features)
-    return tuple(name for name in fact_names(features) if known[name].unusable is None)
-
-
-def program(conditions: Sequence[Condition | None], features: Sequence[Feature]) -> str:
+def program(conditions: Sequence[Condition | None], facts: Sequence[str]) -> str:
     """The program that is true where any of these conditions may hold.
 
     Args:
         conditions: as of `Rules`: None is a rule that has only a function, so everything may break it.
+        facts: as of `udfs.rules.filter_facts`.
     """
-    places = {name: place for place, name in enumerate(filter_facts(features))}
+    places = {name: place for place, name in enumerate(facts)}
     trees = [_tree(condition, places) for condition in conditions if condition is not None]
     tree = {"or": trees} if len(trees) == len(conditions) else {"all": True}
     return json.dumps({"facts": len(places), "when": tree})

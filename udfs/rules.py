@@ -18,9 +18,11 @@ from udfs.conditions import (
     Value,
     parse_condition,
     python_expression,
+    quoted,
 )
 from udfs.conditions import ratio as _ratio
 from udfs.features import Feature, Unit
+from udfs.rule_filter import program
 from udfs.rule_functions import RULE_FUNCTIONS
 
 PAYMENT_FACTS = (
@@ -35,12 +37,29 @@ PAYMENT_FACTS = (
 """Columns of the payment itself that rules may ask about, besides its features."""
 
 
+MOST_BYTES = 500_000
+"""Size of a ruleset as a record of its topic, at most."""
+MOST_RULES = 200
+"""Rules of a ruleset, at most: each of them is parsed whenever a job starts, and an alert may carry all of them."""
+LONGEST_TEXT = 1000
+"""Characters of a description, at most: it is in every alert."""
+_LATEST = 253_402_300_799_999
+"""Last millisecond of the year 9999."""
+_HIGHEST_VERSION = 2**63 - 1
+"""The JVM and the warehouse hold versions as 64 bits."""
+
+
 class RulesetError(ValueError):
     """A ruleset can't be used; one line a mistake, each saying which rule, what is wrong and what would be right."""
 
-    def __init__(self, mistakes: Sequence[str]) -> None:
+    def __init__(self, mistakes: Sequence[str], version: int | None = None) -> None:
+        """
+        Args:
+            version: that the ruleset gives itself, if it is known.
+        """
         super().__init__("\n".join(mistakes))
         self.mistakes = tuple(mistakes)
+        self.version = version
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +76,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Rule functions that raised, with their error: the payment becomes a dead letter besides."""
 
 
+_LONGEST_CONDITION_QUOTE = 200
 _UNITS = {"money": MONEY, "seconds": SECONDS, "km": KM}
 _PAYMENT_FACTS = {
     name: Fact("number", MONEY, lowest=1) if name == "base_amount_minor" else Fact("text") for name in PAYMENT_FACTS
@@ -69,6 +89,12 @@ _NOT_FACTS = {
 def fact_names(features: Sequence[Feature]) -> tuple[str, ...]:
     """What `Rules.judge` takes, in its order."""
     return (*PAYMENT_FACTS, *(feature.name for feature in features))
+
+
+def filter_facts(features: Sequence[Feature]) -> tuple[str, ...]:
+    """The facts that conditions can use, in the order in which the JVM gets them."""
+    known = facts(features)
+    return tuple(name for name in fact_names(features) if known[name].unusable is None)
 
 
 def _feature_fact(feature: Feature) -> Fact:
@@ -87,14 +113,12 @@ def facts(features: Sequence[Feature]) -> dict[str, Fact]:
     return _PAYMENT_FACTS | _NOT_FACTS | {feature.name: _feature_fact(feature) for feature in features}
 
 
-def validate(ruleset: Ruleset, features: Sequence[Feature], base_currency: str) -> None:
-    """Check what the schema can't.
-
-    Raises:
-        RulesetError: with every mistake in it, not only the first.
-    """
+def _validate(ruleset: Ruleset, features: Sequence[Feature], base_currency: str) -> None:
+    if len(ruleset.rules) > MOST_RULES:
+        raise RulesetError([f"there are {len(ruleset.rules):,} rules; at most {MOST_RULES} are judged: leave some out"])
     known = facts(features)
-    mistakes = [
+    mistakes = list(_mistakes_of_publication(ruleset))
+    mistakes += [
         f"rule {rule.name}: {mistake}" for rule in ruleset.rules for mistake in _mistakes(rule, known, base_currency)
     ]
     names = [rule.name for rule in ruleset.rules]
@@ -111,28 +135,41 @@ def validate(ruleset: Ruleset, features: Sequence[Feature], base_currency: str) 
         raise RulesetError(mistakes)
 
 
+def _mistakes_of_publication(ruleset: Ruleset) -> Iterable[str]:
+    if ruleset.version > _HIGHEST_VERSION:
+        yield f"version is {quoted(str(ruleset.version))}; it must be at most {_HIGHEST_VERSION}"
+    for name, moment in (("effective_from", ruleset.effective_from), ("event_time", ruleset.event_time)):
+        if moment > _LATEST:
+            yield f"{name} is {quoted(str(moment))}, after the year 9999; times are in milliseconds since 1970"
+    if len(ruleset.note) > LONGEST_TEXT:
+        yield f"the note has {len(ruleset.note):,} characters; write at most {LONGEST_TEXT:,}"
+
+
 def _mistakes(rule: Rule, known: Mapping[str, Fact], base_currency: str) -> Iterable[str]:
+    if len(rule.description) > LONGEST_TEXT:
+        yield f"the description has {len(rule.description):,} characters; write at most {LONGEST_TEXT:,}"
     if rule.when is None and rule.function is None:
         yield "give it `when`, `function`, or both"
     if rule.function is not None and rule.function not in RULE_FUNCTIONS:
-        yield f"there is no function {rule.function!r} in udfs/rule_functions.py; there are {', '.join(RULE_FUNCTIONS)}"
+        known_functions = ", ".join(RULE_FUNCTIONS)
+        yield f"there is no function {quoted(rule.function)} in udfs/rule_functions.py; there are {known_functions}"
     if rule.when is not None:
         try:
             parse_condition(rule.when, known, base_currency)
         except ConditionError as error:
-            yield f"when = {rule.when!r}, {error}"
+            yield f"when = {quoted(rule.when, _LONGEST_CONDITION_QUOTE)}, {error}"
 
 
 class Rules:
-    """One ruleset, ready to judge payments."""
+    """One ruleset, ready to judge payments: whoever holds one knows that every job can take it in."""
 
     def __init__(self, ruleset: Ruleset, features: Sequence[Feature], base_currency: str) -> None:
-        """Compile the ruleset.
+        """Validate and compile the ruleset.
 
         Raises:
-            RulesetError: it is not valid.
+            RulesetError: it is not valid, with every mistake in it, not only the first.
         """
-        validate(ruleset, features, base_currency)
+        _validate(ruleset, features, base_currency)
         self.ruleset = ruleset
         self._rules = [rule for rule in ruleset.rules if rule.status != "off"]
         self._names = fact_names(features)
@@ -142,6 +179,8 @@ class Rules:
             None if rule.when is None else parse_condition(rule.when, known, base_currency) for rule in self._rules
         )
         """Of each rule that isn't off; None where only a function knows."""
+        self.filter_program = program(self.conditions, filter_facts(features))
+        """What the JVM's filter runs; see `udfs.rule_filter`."""
         self._candidates = _compiled(self.conditions, self._names)
         self._functions = {i: RULE_FUNCTIONS[rule.function] for i, rule in enumerate(self._rules) if rule.function}
 
@@ -203,6 +242,30 @@ def _compiled(conditions: Sequence[Condition | None], names: Sequence[str]) -> C
     return scope["candidates"]
 
 
+def published_rules(value: bytes | None, features: Sequence[Feature], base_currency: str) -> Rules:
+    """The rules that a record of the topic publishes: the one decision on what is accepted, for jobs and commands.
+
+    Args:
+        value: the record's; a ruleset as JSON if it is right.
+
+    Raises:
+        RulesetError: a job can't judge by it, whatever the reason.
+    """
+    if value is not None and len(value) > MOST_BYTES:
+        raise RulesetError([f"it has {len(value):,} bytes as a record; at most {MOST_BYTES:,} are read: shorten it"])
+    version = None
+    try:
+        ruleset = msgspec.json.decode(value or b"", type=Ruleset)
+        version = ruleset.version
+        return Rules(ruleset, features, base_currency)
+    except RulesetError as error:
+        raise RulesetError(error.mistakes, version) from error
+    except msgspec.MsgspecError as error:
+        raise RulesetError([str(error)]) from error
+    except Exception as error:  # whatever else it is: a job that failed of it would fail at each of its starts
+        raise RulesetError([f"{type(error).__name__}: {error}"], version) from error
+
+
 @dataclass(frozen=True)
 class _Version:
     effective_from: int
@@ -238,11 +301,25 @@ class RulesetHistory:
         Raises:
             RulesetError: it is not valid; the history stays as it was.
         """
-        if any(version.rules.ruleset.version == ruleset.version for version in self._versions):
-            return
-        rules = Rules(ruleset, self._features, self._base_currency)
+        if not self._knows(ruleset):
+            self._include(Rules(ruleset, self._features, self._base_currency))
+
+    def add_published(self, value: bytes | None) -> None:
+        """Take in a version from its record, as `add` does.
+
+        Raises:
+            RulesetError: it is not a valid version; the history stays as it was.
+        """
+        rules = published_rules(value, self._features, self._base_currency)
+        if not self._knows(rules.ruleset):
+            self._include(rules)
+
+    def _knows(self, ruleset: Ruleset) -> bool:
+        return any(version.rules.ruleset.version == ruleset.version for version in self._versions)
+
+    def _include(self, rules: Rules) -> None:
         self._announce(rules)
-        versions = [*self._versions, _Version(ruleset.effective_from, rules)]
+        versions = [*self._versions, _Version(rules.ruleset.effective_from, rules)]
         versions.sort(key=lambda version: (version.effective_from, version.rules.ruleset.version))
         self._versions = versions
 

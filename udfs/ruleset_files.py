@@ -27,7 +27,7 @@ def parse(text: str) -> RulesetFile:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOML's own error, a number of 5,000 digits, 1,000 brackets
         raise RulesetError([f"not TOML: {error}"]) from error
     unknown = [
         f"rule {rule.get('name', i)}: unknown field {name!r}; there are {', '.join(Rule.__struct_fields__)}"

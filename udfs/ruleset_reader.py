@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
@@ -21,6 +20,7 @@ _RECONNECT_MS = 1_000
 """Longest wait between two attempts to reach a broker that is away; a ruleset that is published meanwhile is in force
 ten seconds later."""
 _LOADING_DEADLINE_SECONDS = 60
+_LONGEST_LOGGED = 2000
 
 
 class RulesetsUnavailableError(RuntimeError):
@@ -164,7 +164,8 @@ def _poll(consumer: KafkaConsumer) -> Iterator[ConsumerRecord]:
 
 def _take(record: ConsumerRecord, history: RulesetHistory) -> None:
     try:
-        history.add(msgspec.json.decode(record.value or b"", type=Ruleset))
-    except (msgspec.MsgspecError, RulesetError) as error:
+        history.add_published(record.value)
+    except RulesetError as error:
         # The versions before it stay in force: an invalid one must not stop the job.
-        log.error("ignoring the ruleset at %s-%s@%s: %s", record.topic, record.partition, record.offset, error)
+        place = f"{record.topic}-{record.partition}@{record.offset}"
+        log.error("ignoring the ruleset at %s: %s", place, str(error)[:_LONGEST_LOGGED])

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
-from kafka import TopicPartition
+from click.testing import CliRunner
+from kafka import KafkaProducer, TopicPartition
 
 from connectors import topics
 from connectors.settings import Settings
@@ -18,7 +19,7 @@ from local.stack.supervisor import Stack
 from ops import rulesets
 from ops import topics as topic_operations
 from tests import oracle
-from tests.builders import payment, rule
+from tests.builders import payment, rule, ruleset
 from tests.e2e.deployment import Deployment, Outputs, records_from, wait_for
 from tests.e2e.python_workers import kill_python_workers
 from udfs import ruleset_files
@@ -238,6 +239,51 @@ def test_a_new_ruleset_takes_effect_at_its_time_without_a_restart(deployment: De
         ("after", published.version)
     ]
     assert deployment.restarts() == 0
+
+
+UNUSABLE_RULESETS = (
+    None,
+    b"\xff",
+    b'{"more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    msgspec.json.encode(ruleset(rule("digits", f"count_1m < {'9' * 310}"), version=1_000_001)),
+    msgspec.json.encode(ruleset(rule("deep", "(" * 250 + "count_1m > 1" + ")" * 250), version=1_000_002)),
+    msgspec.json.encode(ruleset(version=2**63)),
+)
+
+
+def test_rulesets_that_cant_be_used_stop_no_job_at_its_start_or_while_it_runs(
+    deployment: Deployment, settings: Settings
+) -> None:
+    publish_unchecked(settings, UNUSABLE_RULESETS)
+    deployment.start()
+    first = publish_unchecked(settings, UNUSABLE_RULESETS)
+    rejected = CliRunner().invoke(rulesets.rulesets, ["list"])
+    file = RulesetFile(alert_score=50, quiet_minutes=30, rule=(rule("a_shop", "merchant_id = 'another-shop'"),))
+    published = rulesets.publish(settings, file, "test")
+    accepted = CliRunner().invoke(rulesets.rulesets, ["list"])
+
+    wait_for("the new rules to hold", lambda: time.time() * 1000 >= published.effective_from)
+    deployment.publish([outgoing(payment("c1", merchant_id="another-shop", event_time=published.effective_from))])
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert deployment.restarts() == 0
+    assert [each.ruleset_version for each in deployment.outputs().alerts().values()] == [published.version]
+    assert (rejected.exit_code, accepted.exit_code) == (1, 0)
+    assert "what was published last is not in force" in rejected.output
+    for offset in range(first, first + len(UNUSABLE_RULESETS)):
+        assert f"rejected at offset {offset}, so that every job ignores it:" in accepted.output
+    assert "has more than 15 digits" in accepted.output
+
+
+def publish_unchecked(settings: Settings, values: Sequence[bytes | None]) -> int:
+    """Send records to the topic of rulesets as no command of ours would; the offset of the first."""
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    try:
+        sent = [producer.send(topics.FRAUD_RULESETS.name, key=b"0", value=value) for value in values]
+        return int(sent[0].get(timeout=30).offset)
+    finally:
+        producer.close()
 
 
 def outgoing(event: Payment) -> Outgoing:

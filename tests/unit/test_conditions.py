@@ -36,6 +36,10 @@ def is_broken(condition: str, **values: object) -> bool:
         ("not (count_1m >= 2 or channel = 'online')", {"count_1m": 1, "channel": "card_present"}, True),
         ("count_1m = 1 or count_1m = 2 and channel = 'online'", {"count_1m": 1, "channel": "card_present"}, True),
         ("country = 'it''s'", {"country": "it's"}, True),
+        ("count_1m >= 4 AND declined_10m >= 3", {"count_1m": 4, "declined_10m": 2}, False),
+        ("count_1m >= 4 OR declined_10m >= 3", {"count_1m": 4, "declined_10m": 2}, True),
+        ("NOT count_1m >= 4", {"count_1m": 3}, True),
+        ("sum_1h > 9999999999999.99 EUR", {"sum_1h": 10**15}, True),
     ],
 )  # fmt: skip
 def test_a_condition_means_what_it_says(condition: str, values: dict[str, object], broken: bool) -> None:
@@ -83,8 +87,20 @@ def test_no_time_between_two_distant_payments_is_infinitely_fast() -> None:
         ("(count_1m >= 4", "expected )"),
         ("4 > 3", "two constants are compared"),
         ("count_1m # 4", "at character 10: unexpected '#'"),
+        ("count_1m >= ٤", "at character 13: unexpected '٤'"),
+        ("count_1m < " + "9" * 310, f"at character 12: '{'9' * 40}…' has more than 15 digits; use fewer"),
+        ("count_1m < 1234567.890123456", "at character 12: '1234567.890123456' has more than 15 digits"),
+        (f"seconds_from_previous < {'9' * 15} hours", "999999999999999 hours is too large; no feature comes near it"),
+        ("(" * 250 + "count_1m > 1" + ")" * 250, "at character 21: more than 20 parentheses and `not` are around each"),
+        ("not " * 250 + "count_1m > 1", "at character 81: more than 20 parentheses and `not` are around each other"),
+        ("count_1m" + " * 2" * 10 + " > 5", "at character 46: more than 10 factors are in one product"),
+        (" or ".join(["count_1m > 5"] * 300), "at character 4001: this is longer than 4,000 characters"),
+        ("(count_1h < 1 or count_1m < 1) and "
+         + " and ".join(f"(count_1h != {i} or count_1m != {i})" for i in range(1, 24)),
+         "at character 1: this has too many alternatives to find contradictions in; split it into several rules"),
+        ("a" * 100 + " > 1", f"at character 1: unknown feature '{'a' * 40}…'; there are"),
     ],
-)
+)  # fmt: skip
 def test_a_mistake_is_named_with_its_place_and_what_would_be_right(condition: str, said: str) -> None:
     with pytest.raises(ConditionError) as raised:
         parse_condition(condition, FACTS, "EUR")
@@ -105,6 +121,7 @@ def test_a_mistake_is_named_with_its_place_and_what_would_be_right(condition: st
         "previous_country is null and previous_country = 'DE'",
         "km_from_previous is null and km_from_previous > 5 km",
         "(count_1m > 5 or count_1h > 9) and count_1m < 2 and count_1h < 2",
+        " and ".join(f"(count_1m = {i} or count_1h = {i})" for i in range(1, 23)),
     ],
 )
 def test_a_contradiction_is_found(condition: str) -> None:
@@ -116,6 +133,10 @@ def test_a_contradiction_is_found(condition: str) -> None:
 def test_a_condition_that_every_payment_meets_is_found(condition: str) -> None:
     with pytest.raises(ConditionError, match="always true"):
         parse_condition(condition, FACTS, "EUR")
+
+
+def test_many_alternatives_are_accepted_where_one_of_them_can_be_true() -> None:
+    parse_condition(" and ".join(f"(count_1m > {i} or sum_1m > {i}.00 EUR)" for i in range(22)), FACTS, "EUR")
 
 
 @pytest.mark.parametrize(

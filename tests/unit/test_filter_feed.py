@@ -1,8 +1,10 @@
 """In which order a filter is told of rules; what it makes of them is tried in `tests/cluster/test_rule_filter.py`."""
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from kafka.errors import KafkaError
 
@@ -11,7 +13,6 @@ from tests.builders import event_time, rule, ruleset
 from udfs.features import payment_features
 from udfs.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.judge_payment import JudgePayment
-from udfs.rule_filter import program
 from udfs.rules import Rules, RulesetError, RulesetHistory
 from udfs.ruleset_reader import Feed, FixedRulesets, KafkaRulesets, RulesetsUnavailableError
 
@@ -46,16 +47,15 @@ class NotedFilters:
 
 def test_a_version_is_handed_over_before_anything_is_judged_by_it() -> None:
     filters = NotedFilters()
-    feed = FilterFeed(filters, "f1", FEATURES)
+    feed = FilterFeed(filters, "f1")
     known: list[int] = []
     history = RulesetHistory(FEATURES, "EUR", lambda rules: (feed.hand_over(rules), known.append(len(history)))[0])
 
     history.add(ruleset(version=3, at="10:00:00"))
 
-    conditions = Rules(ruleset(), FEATURES, "EUR").conditions
     assert filters.told == [
         ("open", "f1"),
-        ("put", "f1", 7, event_time("10:00:00"), 3, program(conditions, FEATURES)),
+        ("put", "f1", 7, event_time("10:00:00"), 3, Rules(ruleset(), FEATURES, "EUR").filter_program),
     ]
     assert known == [0]
 
@@ -174,7 +174,7 @@ def test_rulesets_are_followed_until_nobody_wants_them_since_a_cancelled_task_do
             return super().poll(timeout_ms)
 
     rulesets, consumer = KafkaRulesets("kafka:9092", "rules"), CancelledMeanwhile()
-    feed = FilterFeed(filters, "f1", FEATURES)
+    feed = FilterFeed(filters, "f1")
 
     rulesets._follow(consumer, RulesetHistory(FEATURES, "EUR"), threading.Event(), feed)
 
@@ -184,11 +184,38 @@ def test_rulesets_are_followed_until_nobody_wants_them_since_a_cancelled_task_do
     rulesets.check()
 
 
+def test_a_ruleset_that_cant_be_used_is_logged_and_the_next_one_is_taken_in(
+    filters: NotedFilters, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Filled(QuietConsumer):
+        def poll(self, timeout_ms: int) -> dict[str, list[object]]:
+            super().poll(timeout_ms)
+            filters.close("f1", 7)
+            large = ruleset(rule("large", f"count_1m > {'9' * 310}"), version=1)
+            values = (None, b"{", msgspec.json.encode(large), msgspec.json.encode(ruleset(version=2)))
+            places = enumerate(values, start=40)
+            return {
+                "rules-0": [SimpleNamespace(topic="rules", partition=0, offset=i, value=each) for i, each in places]
+            }
+
+    rulesets, history = KafkaRulesets("kafka:9092", "rules"), RulesetHistory(FEATURES, "EUR")
+
+    rulesets._follow(Filled(), history, threading.Event(), FilterFeed(filters, "f1"))
+
+    rulesets.check()
+    assert len(history) == 1
+    ignored = [each for each in caplog.messages if each.startswith("ignoring the ruleset")]
+    assert [each.partition(":")[0] for each in ignored] == [
+        f"ignoring the ruleset at rules-0@{i}" for i in (40, 41, 42)
+    ]
+    assert "has more than 15 digits" in ignored[-1]
+
+
 def test_when_kafka_can_not_be_followed_any_more_the_filter_is_told_and_the_next_payment_says_so(
     filters: NotedFilters,
 ) -> None:
     rulesets, consumer = KafkaRulesets("kafka:9092", "rules"), GoneConsumer()
-    feed = FilterFeed(filters, "f1", FEATURES)
+    feed = FilterFeed(filters, "f1")
 
     rulesets._follow(consumer, RulesetHistory(FEATURES, "EUR"), threading.Event(), feed)
 

@@ -13,7 +13,7 @@ from ops import submit
 from tests.builders import ruleset
 from udfs import ruleset_files
 from udfs.features import parse_declaration, payment_columns, payment_features
-from udfs.rules import validate
+from udfs.rules import Rules
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
@@ -35,7 +35,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 def test_the_example_rule_is_valid() -> None:
     file = ruleset_files.parse("alert_score = 50\nquiet_minutes = 30\n" + block("[[rule]]"))
 
-    validate(ruleset(*file.rule), payment_features(), "EUR")
+    Rules(ruleset(*file.rule), payment_features(), "EUR")
 
 
 def test_the_example_feature_is_valid() -> None:

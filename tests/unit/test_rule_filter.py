@@ -7,8 +7,8 @@ from tests.builders import rule, ruleset
 from tests.oracle import default_ruleset
 from udfs.conditions import IsTrue
 from udfs.features import payment_features
-from udfs.rule_filter import filter_facts, program
-from udfs.rules import Rules
+from udfs.rule_filter import program
+from udfs.rules import Rules, filter_facts
 
 FEATURES = payment_features()
 PLACE = {name: place for place, name in enumerate(filter_facts(FEATURES))}
@@ -17,7 +17,7 @@ COUNT, SUM, COUNTRY = PLACE["count_1m"], PLACE["sum_1m"], PLACE["country"]
 
 def tree(*conditions: str | None) -> Any:
     rules = [rule(f"r{i}", text, function=None if text else "just_below_a_limit") for i, text in enumerate(conditions)]
-    written = json.loads(program(Rules(ruleset(*rules), FEATURES, "EUR").conditions, FEATURES))
+    written = json.loads(Rules(ruleset(*rules), FEATURES, "EUR").filter_program)
     assert written["facts"] == len(PLACE)
     return written["when"]
 
@@ -45,7 +45,7 @@ def test_a_condition_is_written_as_a_tree(condition: str, written: object) -> No
 
 @pytest.mark.parametrize(("negated", "written"), [(False, "set"), (True, "unset")])
 def test_a_flag_is_written_too_though_payments_have_none(negated: bool, written: str) -> None:
-    assert json.loads(program([IsTrue("country", negated)], FEATURES))["when"] == {"or": [{written: COUNTRY}]}
+    assert json.loads(program([IsTrue("country", negated)], tuple(PLACE)))["when"] == {"or": [{written: COUNTRY}]}
 
 
 def test_any_rule_may_be_broken() -> None:
@@ -59,7 +59,7 @@ def test_everything_may_break_a_rule_that_has_only_a_function() -> None:
 def test_a_rule_that_is_off_lets_nothing_pass() -> None:
     rules = Rules(ruleset(rule("a", status="off"), rule("b", "count_1m >= 5")), FEATURES, "EUR")
 
-    assert json.loads(program(rules.conditions, FEATURES))["when"] == {"or": [{">=": [{"fact": COUNT}, {"number": 5}]}]}
+    assert json.loads(rules.filter_program)["when"] == {"or": [{">=": [{"fact": COUNT}, {"number": 5}]}]}
 
 
 def test_facts_that_no_condition_can_use_stay_out() -> None:
@@ -67,6 +67,6 @@ def test_facts_that_no_condition_can_use_stay_out() -> None:
 
 
 def test_the_default_rules_need_not_see_everything() -> None:
-    written = json.loads(program(Rules(default_ruleset(), FEATURES, "EUR").conditions, FEATURES))
+    written = json.loads(Rules(default_ruleset(), FEATURES, "EUR").filter_program)
 
     assert len(written["when"]["or"]) == len(default_ruleset().rules)

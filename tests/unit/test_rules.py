@@ -7,7 +7,7 @@ from events import Payment, Ruleset
 from tests.builders import event_time, rule, ruleset
 from udfs import rule_functions, ruleset_files
 from udfs.features import payment_features
-from udfs.rules import PAYMENT_FACTS, Rules, RulesetError, RulesetHistory, Verdict, fact_names, validate
+from udfs.rules import PAYMENT_FACTS, Rules, RulesetError, RulesetHistory, Verdict, fact_names, published_rules
 
 FEATURES = payment_features()
 
@@ -19,7 +19,7 @@ def judge(rules: Ruleset, **facts: Any) -> Verdict | None:
 
 def mistakes(rules: Ruleset) -> str:
     with pytest.raises(RulesetError) as raised:
-        validate(rules, FEATURES, "EUR")
+        Rules(rules, FEATURES, "EUR")
     return str(raised.value)
 
 
@@ -136,11 +136,55 @@ def test_an_invalid_version_leaves_the_history_as_it_was() -> None:
     assert len(history) == 1
 
 
+UNUSABLE = {
+    "empty": b"",
+    "no ruleset": b'{"version": 2}',
+    "not UTF-8": msgspec.json.encode(ruleset(version=2)).replace(b"an analyst", b"\xff"),
+    "deep": msgspec.json.encode(ruleset(version=2))[:-1] + b',"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "310 digits": msgspec.json.encode(ruleset(rule("a", "count_1m < " + "9" * 310), version=2)),
+    "250 parentheses": msgspec.json.encode(ruleset(rule("a", "(" * 250 + "count_1m > 1" + ")" * 250), version=2)),
+    "24 pairs": msgspec.json.encode(
+        ruleset(rule("a", " and ".join(f"(count_1m = {i} or count_1h = {i})" for i in range(1, 25))), version=2)
+    ),
+    "a version that is no 64-bit integer": msgspec.json.encode(ruleset(version=2**63)),
+    "a time that is no date": msgspec.json.encode(ruleset(version=2, effective_from=10**17)),
+    "201 rules": msgspec.json.encode(ruleset(*(rule(f"r{i}") for i in range(201)), version=2)),
+    "a long description": msgspec.json.encode(ruleset(rule(description="d" * 1001), version=2)),
+    "a long note": msgspec.json.encode(ruleset(version=2, note="n" * 1001)),
+    "too large": msgspec.json.encode(ruleset(version=2, note="n" * 500_000)),
+}
+
+
+@pytest.mark.parametrize("value", UNUSABLE.values(), ids=UNUSABLE)
+def test_whatever_is_wrong_with_a_published_version_the_versions_before_stay_in_force(value: bytes) -> None:
+    history = RulesetHistory(FEATURES, "EUR")
+    history.add_published(msgspec.json.encode(ruleset(version=1)))
+
+    with pytest.raises(RulesetError):
+        history.add_published(value)
+
+    assert len(history) == 1
+
+
+def test_a_rejected_version_says_its_number_where_it_can_be_read() -> None:
+    numbers = []
+    for value in (UNUSABLE["310 digits"], UNUSABLE["empty"]):
+        with pytest.raises(RulesetError) as raised:
+            published_rules(value, FEATURES, "EUR")
+        numbers.append(raised.value.version)
+
+    assert numbers == [2, None]
+
+
+def test_a_long_condition_is_quoted_in_part() -> None:
+    assert len(mistakes(ruleset(rule("a", "nonsense > 1 and " * 200)))) < 1000
+
+
 def test_the_default_ruleset_is_valid() -> None:
     file = ruleset_files.parse(ruleset_files.default_text())
     rules = ruleset_files.ruleset(file, version=1, effective_from=0, published_at=0, published_by="test")
 
-    validate(rules, FEATURES, "EUR")
+    Rules(rules, FEATURES, "EUR")
 
     assert len(rules.rules) == 10
     assert msgspec.json.decode(msgspec.json.encode(rules), type=Ruleset) == rules
@@ -150,6 +194,8 @@ def test_the_default_ruleset_is_valid() -> None:
     ("text", "said"),
     [
         ("alert_score = ", "not TOML"),
+        (f"alert_score = {'9' * 5000}", "not TOML"),
+        (f"alert_score = {'[' * 5000}", "not TOML"),
         ("alert_score = 50\nquiet_minutes = 5\nrule = []", "Expected `array` of length >= 1"),
         ("alert_score = 50\nquiet_minutes = 5\n[[rule]]\nname='a'\nwen='x'", "rule a: unknown field 'wen'"),
         ("alert_score = 'x'\nquiet_minutes = 5\nrule = []", "Expected `int`, got `str` - at `$.alert_score`"),
