@@ -11,6 +11,7 @@ import requests
 
 from connectors import rest
 from connectors.cache import make_folder, make_readable
+from connectors.settings import without_login
 
 ATTEMPTS = 4
 """Failures in a row, without a byte received in between, after which a download is given up."""
@@ -43,6 +44,11 @@ class Download:
         """What has arrived so far."""
         return self.target.with_name(self.target.name + ".part")
 
+    @property
+    def shown_url(self) -> str:
+        """Its URL without the login of a private mirror."""
+        return without_login(self.url)
+
     def run(self, arrived: Callable[[int], None]) -> None:
         """Fetch the file, from where an earlier attempt was cut if there was one.
 
@@ -74,9 +80,10 @@ class Download:
                 failures = 1 if self._size_so_far() > before else failures + 1
                 if failures == ATTEMPTS:
                     raise DownloadError(
-                        f"{self.url} could not be fetched ({failures} attempts; last: {cut}). With a network, run the "
-                        "same command again: it goes on where it stopped. Without one, a cache that is filled "
-                        "elsewhere serves as well: set MILLRACE_CACHE to it"
+                        f"{self.shown_url} could not be fetched ({failures} attempts; last: "
+                        f"{without_login(str(cut))}). With a network, run the same command again: it goes on where it "
+                        "stopped. Without one, a cache that is filled elsewhere serves as well: set MILLRACE_CACHE to "
+                        "it"
                     ) from cut
                 time.sleep(self.backoff_seconds * 2 ** (failures - 1))
 
@@ -90,7 +97,7 @@ class Download:
                 raise _CutError(f"HTTP status {response.status_code}")
             if response.status_code not in {200, 206}:
                 raise DownloadError(
-                    f"{self.url} could not be fetched: HTTP status {response.status_code}. Does the repository "
+                    f"{self.shown_url} could not be fetched: HTTP status {response.status_code}. Does the repository "
                     "have this file? (MILLRACE_MAVEN_REPOSITORY says which repository is asked)"
                 )
             goes_on = re.match(rf"bytes {start}-", response.headers.get("Content-Range", "")) is not None
@@ -113,7 +120,7 @@ class Download:
         bad = self.target.with_name(self.target.name + ".bad")
         self.part.replace(bad)
         return DownloadError(
-            f"{self.url} is not the file that was pinned.\n  expected sha256 {self.sha256}, {self.size} bytes\n"
+            f"{self.shown_url} is not the file that was pinned.\n  expected sha256 {self.sha256}, {self.size} bytes\n"
             f"  got      sha256 {got}, {bad.stat().st_size} bytes\n  kept as  {bad}\n"
             "If a proxy or mirror answers with a page of its own, look into that file; if it was damaged on the way, "
             "run the same command again. Don't change the lock file to make this go away"

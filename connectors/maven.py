@@ -1,14 +1,16 @@
 """What is in the Maven repository, and what does a jar need at run time?"""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import requests
 from jgo.maven import Dependency, MavenContext, PythonResolver
 
 from connectors.pinned_jars import Coordinate
-from connectors.settings import Settings
+from connectors.settings import Settings, without_login
 
 
 class ResolveError(RuntimeError):
@@ -25,12 +27,13 @@ def resolve(roots: Iterable[Coordinate]) -> list[Coordinate]:
 
     Raises:
         ResolveError: a jar of a root's group came out in another version than the root (jgo's choice of versions
-            is not always Maven's): make that jar a root too.
+            is not always Maven's): make that jar a root too. Or the repository can't be asked.
     """
     roots = list(roots)
     with TemporaryDirectory() as folder:
         context = _context(Path(folder))
-        _, found = context.resolver.resolve([_dependency(context, root) for root in roots])
+        with _without_login():
+            _, found = context.resolver.resolve([_dependency(context, root) for root in roots])
         needed = {Coordinate(d.groupId, d.artifactId, d.version, d.type, d.classifier) for d in found}
     versions = {root.group: root.version for root in roots}
     if odd := [str(c) for c in needed if c.version != versions.get(c.group, c.version)]:
@@ -39,10 +42,27 @@ def resolve(roots: Iterable[Coordinate]) -> list[Coordinate]:
 
 
 def sha256_and_size(coordinate: Coordinate) -> tuple[str, int]:
-    """Download a file to nowhere and measure it (jgo compares it with the repository's own SHA-1)."""
-    with TemporaryDirectory() as folder:
+    """Download a file to nowhere and measure it (jgo compares it with the repository's own SHA-1).
+
+    Raises:
+        ResolveError: it can't be had.
+    """
+    with TemporaryDirectory() as folder, _without_login():
         file = _dependency(_context(Path(folder)), coordinate).artifact.resolve()
         return hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size
+
+
+@contextmanager
+def _without_login() -> Iterator[None]:
+    """Wraps requests of jgo, whose errors name the repository's URL as it is set.
+
+    Raises:
+        ResolveError: a request failed.
+    """
+    try:
+        yield
+    except (RuntimeError, requests.RequestException) as error:
+        raise ResolveError(without_login(str(error))) from None
 
 
 def _context(local_copy: Path) -> MavenContext:

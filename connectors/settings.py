@@ -9,6 +9,9 @@ from typing import Self
 POSTGRES_URL = r"postgresql://[^\s/:@]+(:\d+)?/[A-Za-z0-9_]+"
 POSTGRES_FORM = "postgresql://host:port/database; user and password have settings of their own"
 
+_LOGIN = re.compile(r"://(?:[^\s/:@]+:(?!\d+/)\S*|[^\s/]*)@")
+"""What stands before the host in a URL; a password may have a slash in it that should have been escaped."""
+
 
 class SettingsError(ValueError):
     """An environment variable has a value that can't be used; the text says which, and what would do."""
@@ -17,6 +20,11 @@ class SettingsError(ValueError):
 def setting(default: str, meaning: str, *, pattern: str = ".*", form: str = "", secret: bool = False) -> str:
     """A field of `Variables`: what it means, and the regular expression (in words: the form) of its values."""
     return field(default=default, metadata={"meaning": meaning, "pattern": pattern, "form": form, "secret": secret})
+
+
+def without_login(text: str) -> str:
+    """A text that may be shown: without user and password of the URLs in it."""
+    return _LOGIN.sub("://•••@", text)
 
 
 def variable(name: str) -> str:
@@ -52,7 +60,7 @@ class Variables:
         for f in fields(self):
             value = getattr(self, f.name)
             if not re.fullmatch(f.metadata["pattern"], value):
-                shown = "" if f.metadata["secret"] else f"={value!r}"
+                shown = "" if f.metadata["secret"] else f"={without_login(value)!r}"
                 raise SettingsError(f"{variable(f.name)}{shown} can't be used: it must be {f.metadata['form']}")
 
 
@@ -172,4 +180,5 @@ class Settings(Variables):
         "Where the jars are downloaded from; unset: Maven Central",
         pattern=r"(https?://\S+)?",
         form="http(s)://host/path",
+        secret=True,  # the login of a private mirror may be in it
     )

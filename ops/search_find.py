@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 
 from connectors.elasticsearch import client, explained
 from connectors.settings import Settings
+from events.currencies import decimals
 from ops.masking import shown
 from ops.moments import in_words
 from ops.tables import table
@@ -164,8 +166,8 @@ def _line(line: Document) -> str:
 
 
 def _money(minor: int, currency: str) -> str:
-    """Of a currency with two digits after the point, as those of the base currency and the shop have."""
-    return f"{minor / 100:,.2f} {currency}"
+    places = decimals(currency)
+    return f"{Decimal(minor).scaleb(-places):,.{places}f} {currency}"
 
 
 @click.command("find")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.settings import Settings
+from connectors.topics import TOPICS
+from ops.masking import shown_bytes, shown_field
 from ops.topic_records import committed_records
 
 
@@ -15,7 +17,7 @@ class KeySample:
 
     records: int
     keys: int
-    hottest_key: str
+    hottest_key: bytes | None
     hottest_share: float
     """Share of the records that have the hottest key, 0 to 1."""
     partition_shares: Mapping[int, float]
@@ -31,6 +33,12 @@ def sample_keys(settings: Settings, topic: str, latest: int) -> KeySample:
     return _key_sample(topic, list(committed_records(settings, topic, latest)))
 
 
+def shown_key(topic: str, key: bytes | None) -> str:
+    """A key as it may be shown: as the field that the topic is declared to be keyed by, else by what it looks like."""
+    field = next((each.key for each in TOPICS if each.name == topic), None)
+    return shown_bytes(key) if field is None else shown_field(field, key)
+
+
 def _key_sample(topic: str, records: Sequence[Any]) -> KeySample:
     if not records:
         raise LookupError(f"the topic {topic!r} is empty")
@@ -40,7 +48,7 @@ def _key_sample(topic: str, records: Sequence[Any]) -> KeySample:
     return KeySample(
         records=len(records),
         keys=len(keys),
-        hottest_key="null" if hottest is None else hottest.decode(errors="replace"),
+        hottest_key=hottest,
         hottest_share=count / len(records),
         partition_shares={number: partitions[number] / len(records) for number in sorted(partitions)},
     )

@@ -16,7 +16,7 @@ from connectors.settings import Settings
 from connectors.topics import DAY_MS, FOREVER_MS, MINUTE_MS, TOPICS, Topic
 from ops.command_group import CommandGroup, connecting_to_kafka
 from ops.tables import table
-from ops.topic_keys import sample_keys
+from ops.topic_keys import sample_keys, shown_key
 
 DEADLINE_SECONDS = 30
 UNLIMITED_MS = 2**63 - 1
@@ -296,7 +296,7 @@ def keys_command(topic: str, latest: int) -> None:
         raise click.ClickException(str(error)) from error
     click.echo(
         f"{sample.records:,} records, {sample.keys:,} keys; "
-        f"hottest: {sample.hottest_key} with {sample.hottest_share:.1%} of the records"
+        f"hottest: {shown_key(topic, sample.hottest_key)} with {sample.hottest_share:.1%} of the records"
     )
     rows = [(number, f"{share:.1%}") for number, share in sample.partition_shares.items()]
     click.echo(table(("partition", "share"), rows))

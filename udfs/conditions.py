@@ -16,6 +16,8 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
+from events.currencies import decimals
+
 Value = int | float | str | bool | tuple[str, ...] | None
 
 
@@ -38,8 +40,6 @@ KM = Dimension(km=1)
 SPEED = Dimension(km=1, seconds=-1)
 
 _IN_WORDS = {PLAIN: "a plain number", MONEY: "money", SECONDS: "a time", KM: "a distance", SPEED: "a speed"}
-_MINOR_DIGITS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "JOD": 3, "TND": 3}
-"""ISO 4217 minor units where they are not 2."""
 
 
 @dataclass(frozen=True)
@@ -597,7 +597,7 @@ class _Parser:
                 f"features hold money in {self._base_currency}, not in {unit.text}",
                 f"say the threshold in {self._base_currency}",
             )
-        minor = Decimal(number.text).scaleb(_MINOR_DIGITS.get(unit.text, 2))
+        minor = Decimal(number.text).scaleb(decimals(unit.text))
         if minor != int(minor):
             raise ConditionError(number.position, f"{number.text} {unit.text} has too many decimals", "round it")
         return self._constant(int(minor), MONEY, number, unit.text)

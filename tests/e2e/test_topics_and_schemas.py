@@ -179,7 +179,7 @@ def test_the_hottest_key_is_measured(settings: Settings, topic: Topic, producer:
 
     sample = sample_keys(settings, topic.name, latest=1000)
 
-    assert (sample.records, sample.keys, sample.hottest_key, sample.hottest_share) == (10, 5, "hot", 0.6)
+    assert (sample.records, sample.keys, sample.hottest_key, sample.hottest_share) == (10, 5, b"hot", 0.6)
     assert sum(sample.partition_shares.values()) == pytest.approx(1)
 
 

@@ -154,6 +154,20 @@ def test_a_file_that_the_repository_lacks_is_not_asked_for_twice(repository: Rep
     assert len(repository.requests) == 1
 
 
+@pytest.mark.parametrize("status", [200, 404, 503])
+def test_login_of_a_private_mirror_is_in_no_error(repository: Repository, status: int) -> None:
+    jar = pinned()
+    repository.refusals += [] if status == 200 else [status] * 4
+    url = repository.url.replace("://", "://ci:s3cret@")
+    wrong = Download(f"{url}/{jar.coordinate.path}", jar.path, "0" * 64, jar.size, backoff_seconds=0.001)
+
+    with pytest.raises(DownloadError) as error:
+        wrong.run(lambda _: None)
+
+    assert "s3cret" not in str(error.value)
+    assert f"http://•••@{repository.url.removeprefix('http://')}/" in str(error.value)
+
+
 def test_another_checksum_is_refused_and_the_file_kept_for_a_look(repository: Repository) -> None:
     expected, got = hashlib.sha256(CONTENT).hexdigest(), hashlib.sha256(CONTENT[::-1]).hexdigest()
     repository.files[f"/{COORDINATE.path}"] = CONTENT[::-1]

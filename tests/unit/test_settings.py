@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.cache import cache_directory
-from connectors.settings import Settings, SettingsError, Variables, variable
+from connectors.settings import Settings, SettingsError, Variables, variable, without_login
 from local.settings import LocalSettings, stack_ports, state_directory
 
 BOTH = (Settings, LocalSettings)
@@ -27,6 +27,7 @@ def test_a_variable_overrides_and_an_empty_one_does_not() -> None:
 
 def test_passwords_are_not_among_what_others_may_see() -> None:
     secrets = {"shop_database_password", "warehouse_password", "elasticsearch_password", "elasticsearch_api_key"}
+    secrets |= {"maven_repository"}  # a private mirror's login may be in it
     settings = replace(Settings(), **{name: f"hidden {name}" for name in secrets})
 
     hidden = settings.as_variables().items() - settings.as_public_variables().items()
@@ -95,3 +96,26 @@ def test_the_folders_are_where_their_variables_say(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MILLRACE_STATE", str(tmp_path / "state"))
 
     assert (cache_directory(), state_directory()) == (tmp_path / "cache", tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://ci:s3cret@mirror.example/maven2", "https://•••@mirror.example/maven2"),
+        ("https://token@mirror.example/maven2", "https://•••@mirror.example/maven2"),
+        (
+            "'https://ci:p@ss/word@mirror.example:8081/maven2' is wrong",
+            "'https://•••@mirror.example:8081/maven2' is wrong",
+        ),
+        ("http://mirror.example:8081/@scope/x.jar", "http://mirror.example:8081/@scope/x.jar"),
+    ],
+)
+def test_login_in_a_url_is_not_shown(text: str, shown: str) -> None:
+    assert without_login(text) == shown
+
+
+def test_login_in_a_malformed_url_is_not_told() -> None:
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment({"MILLRACE_CONNECT_URL": "http://admin:s3cret@connect:8083"})
+
+    assert "'http://•••@connect:8083' can't be used" in str(error.value)

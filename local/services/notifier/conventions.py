@@ -5,29 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-_WITHOUT_DECIMALS = frozenset(
-    (
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    )
-)
-_WITH_THREE = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
-"""Currencies whose minor unit isn't a hundredth, by ISO 4217."""
+from events.currencies import decimals
 
 SHOWN_CHARACTERS = 4
 LONG_ENOUGH = 8
@@ -113,11 +91,11 @@ FALLBACK = "en"
 
 def money(amount_minor: int, currency: str, language: Language) -> str:
     """An amount in minor units, e.g. `1,234.50 EUR`."""
-    decimals = 0 if currency in _WITHOUT_DECIMALS else 3 if currency in _WITH_THREE else 2
-    whole, fraction = divmod(abs(amount_minor), 10**decimals)
+    places = decimals(currency)
+    whole, fraction = divmod(abs(amount_minor), 10**places)
     sign = "-" if amount_minor < 0 else ""
     grouped = f"{whole:,}".replace(",", language.group_mark)
-    after = f"{language.decimal_mark}{fraction:0{decimals}d}" if decimals else ""
+    after = f"{language.decimal_mark}{fraction:0{places}d}" if places else ""
     return f"{sign}{grouped}{after} {currency}"
 
 

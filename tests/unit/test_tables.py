@@ -1,0 +1,13 @@
+"""Tables in the terminal, whatever is in their cells."""
+
+from ops.tables import table
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    assert table(("job", "state"), [("fraud_detection", "RUNNING"), ("x", 1)]) == (
+        "job              state\nfraud_detection  RUNNING\nx                1"
+    )
+
+
+def test_a_cell_moves_no_cursor_and_ends_no_line() -> None:
+    assert table(("rule",), [("a\x1b[2J\nb",)]) == "rule\na\\x1b[2J\\nb"
