@@ -1,7 +1,9 @@
 """Which tables of the shop's database are captured, into which topics, and by a connector of which configuration?"""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,12 +22,36 @@ OWN_SCHEMA = "millrace"
 """Where, in the shop's database, capturing keeps what it needs for itself."""
 HEARTBEAT_SECONDS = 5
 
-TYPES = {
-    inspect.StrType: ("text", "character varying"),
-    inspect.IntType: ("bigint", "integer", "smallint"),
+Kind = Literal["text", "integer", "number", "boolean"]
+"""What a value is in JSON, and so which fields can hold it."""
+
+BECOMES: Mapping[str, Kind] = {
+    **dict.fromkeys(("text", "character varying", "character", '"char"', "citext", "uuid", "enum"), "text"),
+    **dict.fromkeys(("numeric", "money", "bytea", "json", "jsonb", "hstore", "xml", "tsvector"), "text"),
+    **dict.fromkeys(("date", "interval", "time without time zone", "time with time zone"), "text"),
+    **dict.fromkeys(("timestamp without time zone", "timestamp with time zone"), "text"),
+    **dict.fromkeys(("inet", "cidr", "macaddr", "macaddr8"), "text"),
+    **dict.fromkeys(("int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange"), "text"),
+    **dict.fromkeys(("smallint", "integer", "bigint", "oid"), "integer"),
+    **dict.fromkeys(("real", "double precision"), "number"),
+    **dict.fromkeys(("boolean", "bit(1)"), "boolean"),
+}
+"""What the values of a PostgreSQL type become; those of a type that isn't here fit into no field.
+
+A domain is what it is made of. Every row of the table in docs/change-data.md is tested.
+"""
+
+KEY_TYPES = frozenset(
+    {"text", "character varying", "character", "citext", "uuid", "enum", "smallint", "integer", "bigint"}
+)
+"""What a key may be: it has an order to read rows by, and one text in the database and in events."""
+
+_HOLDS: Mapping[type[inspect.Type], tuple[Kind, ...]] = {
+    inspect.StrType: ("text",),
+    inspect.IntType: ("integer",),
+    inspect.FloatType: ("number", "integer"),
     inspect.BoolType: ("boolean",),
 }
-"""What a column may be in PostgreSQL, by the type of the event's field."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +59,12 @@ class Column:
     """A column that is captured: a field of the event."""
 
     name: str
-    types: tuple[str, ...]
-    """What it may be in PostgreSQL."""
+    kinds: tuple[Kind, ...]
+    """What its values may be in JSON; the first is the field's own."""
     is_required: bool
     """Whether an event can't be without it."""
+    is_nullable: bool
+    """Whether the field can be null."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +89,7 @@ class CapturedTable:
         declared = inspect.type_info(self.topic.event)
         assert isinstance(declared, inspect.StructType)
         return tuple(
-            Column(field.name, _column_types(field.type), field.required)
+            Column(field.name, _kinds(self.topic, field), field.required, _is_nullable(field.type))
             for field in declared.fields
             if field.name not in ours | {"event_type"}
         )
@@ -129,6 +157,8 @@ def connector_config(settings: Settings) -> dict[str, str]:
         "tombstones.on.delete": "false",
         "decimal.handling.mode": "string",
         "time.precision.mode": "isostring",
+        "interval.handling.mode": "string",
+        "binary.handling.mode": "base64",
         "heartbeat.interval.ms": str(HEARTBEAT_SECONDS * 1000),
         "heartbeat.action.query": BEAT,
         "poll.interval.ms": "100",
@@ -150,14 +180,26 @@ def connector_config(settings: Settings) -> dict[str, str]:
     }
 
 
-def _column_types(field: inspect.Type) -> tuple[str, ...]:
+def _kinds(topic: Topic, field: inspect.Field) -> tuple[Kind, ...]:
+    types = {type(each) for each in _alternatives(field.type)} - {inspect.NoneType}
+    if len(types) != 1 or not types <= _HOLDS.keys():
+        raise TypeError(
+            f"{topic.event.__name__}.{field.name}: a column's field must be str, int, float or bool, perhaps with None"
+        )
+    return _HOLDS[types.pop()]
+
+
+def _is_nullable(field: inspect.Type) -> bool:
+    return any(isinstance(each, inspect.NoneType) for each in _alternatives(field))
+
+
+def _alternatives(field: inspect.Type) -> tuple[inspect.Type, ...]:
     match field:
         case inspect.Metadata(type=inner):
-            return _column_types(inner)
+            return _alternatives(inner)
         case inspect.UnionType(types=types):
-            [inner] = [each for each in types if not isinstance(each, inspect.NoneType)]
-            return _column_types(inner)
-    return TYPES[type(field)]
+            return tuple(inner for each in types for inner in _alternatives(each))
+    return (field,)
 
 
 def _columns_pattern(table: str, columns: tuple[str, ...]) -> str:

@@ -1,9 +1,10 @@
 """What does the shop's database need so that its changes are captured, and what of it is there?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import psycopg
 from psycopg import sql
@@ -61,6 +62,13 @@ $$;
 """
 
 
+_MEMBERS = (
+    "SELECT to_regclass(%(table)s)::oid AS oid WHERE to_regclass(%(table)s) IS NOT NULL "
+    "UNION SELECT relid::oid FROM pg_partition_tree(to_regclass(%(table)s))"
+)
+"""A table, and all its partitions if it has some."""
+
+
 @dataclass(frozen=True)
 class Guard:
     """A trigger on every captured table of the shop."""
@@ -68,6 +76,11 @@ class Guard:
     name: str
     when: str
     function: str
+
+    @property
+    def is_for_rows(self) -> bool:
+        """Whether it is a trigger for each row."""
+        return self.function.startswith("FOR EACH ROW")
 
 
 GUARDS = (
@@ -85,8 +98,22 @@ class RealColumn:
 
     name: str
     type: str
+    base: str
+    """The type that its values have, without length or domain: `enum`, `array`, or PostgreSQL's name of it."""
+    is_nullable: bool
+    is_generated: bool
+    """Whether it is computed from others, so that the server doesn't publish it."""
     identity: str
     """Another one if the column or its type was replaced or the table rewritten, which may change values unseen."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the publication has of a table."""
+
+    columns: frozenset[str]
+    row_filter: str
+    """A condition that rows must fulfil to be published; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +132,53 @@ class RealTable:
 
     columns: tuple[RealColumn, ...]
     primary_key: tuple[str, ...]
+    unique_columns: frozenset[str]
+    """Those of which each alone tells rows apart."""
+    what: Literal["table", "partitioned table", "other"]
+    partitions: tuple[str, ...]
+    """Tables that hold a partitioned table's rows."""
+    heirs: tuple[str, ...]
+    """Tables that inherit from it, whose rows count as its rows but aren't published as such."""
+    is_logged: bool
+    """Whether changes of it, and of all its partitions, are in the log."""
+    is_ours: bool
+    """Whether we have the rights of its owner."""
+    hides_rows: bool
+    """Whether row-level security may hide rows even from its owner."""
     is_identified_by_all: bool
-    """REPLICA IDENTITY FULL: a change tells the whole row as it was before."""
+    """REPLICA IDENTITY FULL, of its partitions too: a change tells the whole row as it was before."""
     guards: frozenset[str]
-    """Names of the triggers that are enabled."""
-    is_published: bool
+    """Names of the triggers that are enabled, on its partitions too."""
+    published: Published | None
+    """None if it isn't in the publication."""
+    relay: Published | None
+    """What the publication has of the table through which its rows are read."""
     reading: Reading | None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is true of the publication for all its tables."""
+
+    operations: frozenset[str]
+    is_of_all_tables: bool
+    tells_of_partitions: bool
+    """Whether a change of a partition is published as the partition's own, not as the table's."""
+
+
+OPERATIONS = ("insert", "update", "delete", "truncate")
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the server, the database and our role in it allow."""
+
+    wal_level: str
+    free_slots: int
+    may_replicate: bool
+    may_create: bool
+    odd_enums: tuple[str, ...]
+    """Types that count as enums and have no labels of their own: where there is one, Debezium 3.6 can't start."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +201,9 @@ class CaptureDatabase:
 
     tables: dict[str, RealTable]
     """By name; those that aren't there are missing."""
-    is_publication_there: bool
+    publication: Publication | None
     slot: Slot | None
+    server: Server
     is_being_applied: bool
     """Whether somebody carries out `cdc apply` now."""
     now: datetime
@@ -163,22 +232,26 @@ def connected(settings: Settings) -> Iterator[Connection]:
 
 def look(connection: Connection) -> CaptureDatabase:
     """What is there; changes nothing."""
-    readings = _readings(connection)
-    tables = {table.name: _table(connection, table, readings.get(table.name)) for table in CAPTURED}
-    [[now, is_published, is_being_applied]] = connection.execute(
+    readings, published = _readings(connection), _published(connection)
+    tables = {
+        table.name: _table(connection, table, published, readings.get(table.name))
+        for table in CAPTURED
+        if columns_of(connection, table.name)
+    }
+    [[now, is_being_applied]] = connection.execute(
         """
         SELECT
             now(),
-            EXISTS (SELECT FROM pg_publication WHERE pubname = %s),
             EXISTS (
                 SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
                 WHERE datname = current_database() AND locktype = 'advisory' AND classid = 0 AND objid = %s
             )
         """,
-        [PUBLICATION, APPLY_LOCK],
+        [APPLY_LOCK],
     )
-    found = {name: table for name, table in tables.items() if table is not None}
-    return CaptureDatabase(found, is_published, _slot(connection), is_being_applied, now)
+    return CaptureDatabase(
+        tables, _publication(connection), _slot(connection), _server(connection), is_being_applied, now
+    )
 
 
 def lock(connection: Connection) -> None:
@@ -192,9 +265,14 @@ def lock(connection: Connection) -> None:
         raise DatabaseError("somebody else carries out `cdc apply` now: wait until it is done")
 
 
-def set_up(connection: Connection) -> None:
-    """Make what capturing needs in the database, but for the slot; what is there already stays as it is."""
+def set_up(connection: Connection, to_read: Iterable[CapturedTable] = ()) -> None:
+    """Make what capturing needs in the database, but for the slot, all or nothing; what is right stays as it is.
+
+    Args:
+        to_read: tables whose rows are to be read again.
+    """
     with connection.transaction():
+        forget_readings(connection, to_read)
         connection.execute(OWN_TABLES.encode())
         for table in SHOP_TABLES:
             _guard(connection, table)
@@ -233,16 +311,46 @@ def identifier(name: str) -> sql.Identifier:
 def captured_columns(table: CapturedTable, columns: tuple[RealColumn, ...]) -> tuple[RealColumn, ...]:
     """Those of a table's columns that are captured."""
     declared = {column.name for column in table.columns}
-    return tuple(column for column in columns if column.name in declared)
+    return tuple(column for column in columns if column.name in declared and not column.is_generated)
 
 
 def columns_of(connection: Connection, table: str) -> tuple[RealColumn, ...]:
     """A table's columns, in its order; none if there is no such table."""
     rows = connection.execute(
-        "SELECT attname, format_type(atttypid, atttypmod), "
-        "concat_ws(' ', pg_relation_filenode(attrelid), attnum, attname, atttypid) "
-        "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-        [table],
+        f"""
+        WITH RECURSIVE bases AS (
+            SELECT attnum, atttypid AS type, atttypmod AS modifier, attnotnull AS is_required
+            FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped
+            UNION ALL
+            SELECT attnum, typbasetype, typtypmod, is_required OR typnotnull
+            FROM bases JOIN pg_type ON pg_type.oid = type AND typtype = 'd'
+        )
+        SELECT
+            attname,
+            format_type(atttypid, atttypmod),
+            CASE
+                WHEN typtype = 'e' THEN 'enum'
+                WHEN typcategory = 'A' THEN 'array'
+                WHEN typname = 'bit' AND modifier = 1 THEN 'bit(1)'
+                WHEN typnamespace = 'pg_catalog'::regnamespace THEN format_type(type, NULL)
+                WHEN typname IN ('citext', 'hstore') THEN typname::text
+                ELSE format('%%s.%%s', typnamespace::regnamespace, typname)
+            END,
+            NOT is_required,
+            attgenerated <> '',
+            concat_ws(' ', files.names, attnum, attname, atttypid)
+        FROM pg_attribute
+        JOIN bases USING (attnum)
+        JOIN pg_type ON pg_type.oid = type AND typtype <> 'd'
+        CROSS JOIN (
+            SELECT CASE count(*) WHEN 1 THEN max(file)::text ELSE md5(string_agg(file::text, ' ' ORDER BY file)) END
+            FROM (SELECT pg_relation_filenode(oid) FROM ({_MEMBERS}) AS members) AS named (file)
+            WHERE file IS NOT NULL
+        ) AS files (names)
+        WHERE attrelid = to_regclass(%(table)s)
+        ORDER BY attnum
+        """.encode(),
+        {"table": table},
     )
     return tuple(RealColumn(*row) for row in rows)
 
@@ -259,27 +367,97 @@ def _readings(connection: Connection) -> dict[str, Reading]:
     return {name: Reading(frozenset(read_from), count, finished_at) for name, read_from, count, finished_at in rows}
 
 
-def _table(connection: Connection, table: CapturedTable, reading: Reading | None) -> RealTable | None:
-    columns = columns_of(connection, table.name)
-    if not columns:
+def _published(connection: Connection) -> dict[str, Published]:
+    """What the server publishes, by the table whose name the changes have."""
+    rows = connection.execute(
+        "SELECT schemaname || '.' || tablename, attnames::text[], coalesce(rowfilter, '') "
+        "FROM pg_publication_tables WHERE pubname = %s",
+        [PUBLICATION],
+    )
+    return {name: Published(frozenset(columns or ()), row_filter) for name, columns, row_filter in rows}
+
+
+def _publication(connection: Connection) -> Publication | None:
+    row = connection.execute(
+        "SELECT pubinsert, pubupdate, pubdelete, pubtruncate, puballtables, NOT pubviaroot "
+        "FROM pg_publication WHERE pubname = %s",
+        [PUBLICATION],
+    ).fetchone()
+    if row is None:
         return None
-    [[identity, primary_key, guards, is_published]] = connection.execute(
+    operations = frozenset(name for name, is_published in zip(OPERATIONS, row, strict=False) if is_published)
+    return Publication(operations, *row[len(OPERATIONS) :])
+
+
+def _server(connection: Connection) -> Server:
+    [row] = connection.execute(
         """
         SELECT
-            relreplident = 'f',
+            current_setting('wal_level'),
+            current_setting('max_replication_slots')::integer - (SELECT count(*) FROM pg_replication_slots),
+            rolreplication OR rolsuper,
+            has_database_privilege(current_database(), 'CREATE'),
+            ARRAY(
+                SELECT format_type(oid, NULL) FROM pg_type
+                WHERE typcategory = 'E' AND oid NOT IN (SELECT enumtypid FROM pg_enum)
+            )
+        FROM pg_roles WHERE rolname = current_user
+        """
+    )
+    wal_level, free_slots, may_replicate, may_create, odd_enums = row
+    return Server(wal_level, free_slots, may_replicate, may_create, tuple(odd_enums))
+
+
+def _table(
+    connection: Connection, table: CapturedTable, published: Mapping[str, Published], reading: Reading | None
+) -> RealTable:
+    [row] = connection.execute(
+        f"""
+        WITH members AS ({_MEMBERS})
+        SELECT
             ARRAY(
                 SELECT attname::text
                 FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
-                WHERE indrelid = pg_class.oid AND indisprimary
+                WHERE indrelid = root.oid AND indisprimary
             ),
-            ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = pg_class.oid AND tgenabled = 'A'),
-            EXISTS (SELECT FROM pg_publication_rel JOIN pg_publication ON prpubid = pg_publication.oid
-                WHERE prrelid = pg_class.oid AND pubname = %s)
-        FROM pg_class WHERE oid = to_regclass(%s)
-        """,
-        [PUBLICATION, table.name],
+            ARRAY(
+                SELECT attname::text
+                FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] AND attnotnull
+                WHERE indrelid = root.oid AND indisunique AND indisvalid AND indnkeyatts = 1 AND indpred IS NULL
+            ),
+            CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' ELSE 'other' END,
+            ARRAY(SELECT oid::regclass::text FROM members WHERE oid <> root.oid ORDER BY 1),
+            ARRAY(SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = root.oid AND relkind = 'r'),
+            (SELECT bool_and(relpersistence = 'p') FROM members JOIN pg_class USING (oid)),
+            (SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM members JOIN pg_class USING (oid)),
+            relrowsecurity AND relforcerowsecurity
+                AND NOT (SELECT rolbypassrls OR rolsuper FROM pg_roles WHERE rolname = current_user),
+            (SELECT bool_and(relreplident = 'f') FROM members JOIN pg_class USING (oid)),
+            ARRAY(
+                SELECT tgname::text FROM pg_trigger JOIN members ON members.oid = tgrelid WHERE tgenabled = 'A'
+                GROUP BY tgname HAVING count(*) = (SELECT count(*) FROM members)
+            )
+        FROM pg_class AS root WHERE oid = to_regclass(%(table)s)
+        """.encode(),
+        {"table": table.name},
     )
-    return RealTable(columns, tuple(primary_key), identity, frozenset(guards), is_published, reading)
+    primary_key, unique, what, partitions, heirs, is_logged, is_ours, hides_rows, is_identified, guards = row
+    return RealTable(
+        columns=columns_of(connection, table.name),
+        primary_key=tuple(primary_key),
+        unique_columns=frozenset(unique),
+        what=what,
+        partitions=tuple(partitions),
+        heirs=tuple(heirs),
+        is_logged=is_logged,
+        is_ours=is_ours,
+        hides_rows=hides_rows,
+        is_identified_by_all=is_identified,
+        guards=frozenset(guards),
+        published=published.get(table.name),
+        relay=published.get(table.relay),
+        reading=reading,
+    )
 
 
 def _slot(connection: Connection) -> Slot | None:
@@ -299,22 +477,26 @@ def _slot(connection: Connection) -> Slot | None:
 
 
 def _guard(connection: Connection, table: CapturedTable) -> None:
-    name = identifier(table.name)
-    [[is_full]] = connection.execute("SELECT relreplident = 'f' FROM pg_class WHERE oid = %s::regclass", [table.name])
-    if not is_full:
-        connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(name))
-    there = connection.execute(
-        "SELECT tgname::text FROM pg_trigger WHERE tgrelid = %s::regclass AND tgenabled = 'A'", [table.name]
+    members = connection.execute(
+        f"SELECT oid::regclass::text, relreplident = 'f', oid <> to_regclass(%(table)s) AS is_partition "
+        f"FROM ({_MEMBERS}) AS members JOIN pg_class USING (oid) ORDER BY is_partition".encode(),
+        {"table": table.name},
     ).fetchall()
-    for guard in GUARDS:
-        if (guard.name,) not in there:
+    for member, is_full, is_partition in members:
+        name = sql.SQL(member)  # as the server quotes it
+        if not is_full:
+            connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(name))
+        there = connection.execute(
+            "SELECT tgname::text FROM pg_trigger WHERE tgrelid = %s::regclass AND tgenabled = 'A'", [member]
+        ).fetchall()
+        for guard in GUARDS:
+            # A partition has its table's triggers for rows.
+            if (guard.name,) in there or (is_partition and guard.is_for_rows):
+                continue
             trigger = sql.Identifier(guard.name)
             connection.execute(
                 sql.SQL("CREATE OR REPLACE TRIGGER {} {} ON {} {}").format(
-                    trigger,
-                    sql.SQL(guard.when),
-                    name,
-                    sql.SQL(guard.function),
+                    trigger, sql.SQL(guard.when), name, sql.SQL(guard.function)
                 )
             )
             connection.execute(sql.SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(name, trigger))
@@ -323,28 +505,38 @@ def _guard(connection: Connection, table: CapturedTable) -> None:
 def _make_relay(connection: Connection, table: CapturedTable) -> None:
     """A table with the columns that are captured, as they are now, for rows that are read; it stays empty."""
     columns = captured_columns(table, columns_of(connection, table.name))
-    wanted = [("op", "text"), *((column.name, column.type) for column in columns)]
+    wanted = [("op", "text"), *((column.name, _relay_type(column)) for column in columns)]
     if wanted == [(column.name, column.type) for column in columns_of(connection, table.relay)]:
         return
-    relay, names = identifier(table.relay), [sql.Identifier(column.name) for column in columns]
+    relay = identifier(table.relay)
+    definitions = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(type_)) for name, type_ in wanted]
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(relay))
     connection.execute(
-        sql.SQL("CREATE TABLE {} AS SELECT 'r'::text AS op, {} FROM {} WITH NO DATA").format(
-            relay, sql.SQL(", ").join(names), identifier(table.name)
+        sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({}))").format(
+            relay, sql.SQL(", ").join(definitions), sql.Identifier(table.primary_key)
         )
     )
-    connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(relay, sql.Identifier(table.primary_key)))
+
+
+def _relay_type(column: RealColumn) -> str:
+    """Text where an event has the same text, so that a row can be told gone whose values the column took once."""
+    return "text" if column.base in ("text", "character varying", "citext", "uuid", "enum") else column.type
 
 
 def _publish(connection: Connection) -> None:
     wanted = {name for table in CAPTURED for name in (table.name, table.relay) if name}
-    rows = connection.execute(
-        "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = %s", [PUBLICATION]
-    )
-    if {name for (name,) in rows} == wanted:
-        return
     publication, tables = sql.Identifier(PUBLICATION), sql.SQL(", ").join(map(identifier, sorted(wanted)))
-    if connection.execute("SELECT FROM pg_publication WHERE pubname = %s", [PUBLICATION]).fetchone() is None:
-        connection.execute(sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(publication, tables))
-    else:
+    options = sql.SQL("publish = {}, publish_via_partition_root = true").format(sql.Literal(", ".join(OPERATIONS)))
+    there = _publication(connection)
+    if there is None:
+        connection.execute(sql.SQL("CREATE PUBLICATION {} FOR TABLE {} WITH ({})").format(publication, tables, options))
+        return
+    if there.operations != frozenset(OPERATIONS) or there.tells_of_partitions:
+        connection.execute(sql.SQL("ALTER PUBLICATION {} SET ({})").format(publication, options))
+    [[is_cut]] = connection.execute(
+        "SELECT count(*) > 0 FROM pg_publication_rel JOIN pg_publication ON pg_publication.oid = prpubid "
+        "WHERE pubname = %s AND (prqual IS NOT NULL OR prattrs IS NOT NULL)",
+        [PUBLICATION],
+    )
+    if not there.is_of_all_tables and (is_cut or _published(connection).keys() != wanted):
         connection.execute(sql.SQL("ALTER PUBLICATION {} SET TABLE {}").format(publication, tables))

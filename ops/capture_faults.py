@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.change_capture import (
+    BECOMES,
     CAPTURED,
     CONNECTOR,
     HEARTBEAT_SECONDS,
     HEARTBEATS,
+    KEY_TYPES,
     PUBLICATION,
     SHOP_TABLES,
     SLOT,
     CapturedTable,
 )
-from ops.capture_database import GUARDS, CaptureDatabase, RealTable, captured_columns
+from ops.capture_database import GUARDS, OPERATIONS, CaptureDatabase, RealTable, Server, captured_columns
 
 QUIET_SECONDS = 6 * HEARTBEAT_SECONDS
 """After so long without a heartbeat something is wrong, whatever Connect says."""
@@ -63,17 +65,32 @@ def connector_faults(connector: RealConnector | None, config: Mapping[str, str])
 def database_faults(database: CaptureDatabase) -> list[str]:
     """What is wrong in the shop's database."""
     return [
+        *obstacles(database),
         *slot_faults(database),
         *(fault for table in CAPTURED for fault in _table_faults(table, database)),
         *(fault for table in SHOP_TABLES for fault in _reading_faults(table, database)),
     ]
 
 
+def obstacles(database: CaptureDatabase) -> list[str]:
+    """What is wrong and `cdc apply` can't mend, so that it would end half-way or capture what is no event."""
+    tables = [(table, real) for table in SHOP_TABLES if (real := database.tables.get(table.name))]
+    return [
+        *_server_obstacles(database.server),
+        *(fault for table, real in tables for fault in _relation_obstacles(table, real)),
+        *(fault for table, real in tables for fault in _key_obstacles(table, real)),
+        *(fault for table, real in tables for fault in column_faults(table, real)),
+    ]
+
+
 def slot_faults(database: CaptureDatabase) -> Iterator[str]:
     """What is wrong with publication and replication slot."""
     slot = database.slot
-    if not database.is_publication_there:
+    publication = database.publication
+    if publication is None:
         yield f"there is no publication {PUBLICATION}, so nothing is captured: {APPLY}"
+    elif missing := [each.upper() for each in OPERATIONS if each not in publication.operations]:
+        yield f"the publication {PUBLICATION} leaves out {', '.join(missing)}, so such changes get lost: {APPLY}"
     if slot is None:
         yield f"there is no replication slot {SLOT}, so changes get lost: {APPLY}, which reads all rows again"
     elif slot.is_lost:
@@ -90,28 +107,47 @@ def slot_faults(database: CaptureDatabase) -> Iterator[str]:
 
 def column_faults(table: CapturedTable, real: RealTable) -> Iterator[str]:
     """Columns because of which changes can't become events."""
-    types = {column.name: column.type for column in real.columns}
+    columns = {column.name: column for column in real.columns}
     becomes = f"every change of {table.name} is a dead letter until {table.topic.event.__name__}"
-    for column in table.columns:
-        if column.name not in types:
-            if column.is_required:
-                yield f"{table.name} has no column {column.name}: {becomes} does without it"
-        elif types[column.name].partition("(")[0] not in column.types:
-            yield f"{table.name}.{column.name} is {types[column.name]}, not {column.types[0]}: {becomes} agrees"
-    if real.primary_key != (table.primary_key,):
-        yield f"the primary key of {table.name} isn't {table.primary_key}: a change of it is a dead letter"
+    for declared in table.columns:
+        column = columns.get(declared.name)
+        if column is None or column.is_generated:
+            if declared.is_required:
+                lacks = (
+                    f"{table.name} has no column {declared.name}"
+                    if column is None
+                    else f"{table.name}.{declared.name} is generated, which PostgreSQL doesn't publish"
+                )
+                yield f"{lacks}: {becomes} does without it"
+        elif BECOMES.get(column.base) not in declared.kinds:
+            yield f"{table.name}.{declared.name} is {column.type}, not {declared.kinds[0]}: {becomes} agrees"
 
 
 def column_notes(table: CapturedTable, real: RealTable) -> Iterator[str]:
-    """Differences from the event that do no harm."""
-    types = {column.name for column in real.columns}
+    """Differences from the event that do no harm, or not to every change."""
+    columns = {column.name: column for column in real.columns}
     event = table.topic.event.__name__
     for column in real.columns:
         if column.name not in {each.name for each in table.columns}:
             yield f"{table.name}.{column.name} isn't captured, since {event} doesn't declare it"
     for declared in table.columns:
-        if declared.name not in types and not declared.is_required:
-            yield f"{table.name} has no column {declared.name}: {event} goes without it"
+        found = columns.get(declared.name)
+        if found is None:
+            if not declared.is_required:
+                yield f"{table.name} has no column {declared.name}: {event} goes without it"
+        elif found.is_generated:
+            if not declared.is_required:
+                yield f"{table.name}.{declared.name} is generated, so it isn't published: {event} goes without it"
+        elif found.is_nullable and not declared.is_nullable:
+            yield f"{table.name}.{declared.name} may be NULL, and a row in which it is becomes a dead letter"
+
+
+def is_set_up(table: CapturedTable, database: CaptureDatabase) -> bool:
+    """Whether nothing of a table's changes can get lost."""
+    real, publication = database.tables[table.name], database.publication
+    if publication is None or publication.operations != frozenset(OPERATIONS):
+        return False
+    return not [*_publication_faults(table, real, database), *_guard_faults(table, real)]
 
 
 def must_read(table: CapturedTable, database: CaptureDatabase) -> bool:
@@ -135,21 +171,98 @@ def heartbeat_faults(last: datetime | None, now: datetime) -> list[str]:
     return []
 
 
+def _server_obstacles(server: Server) -> Iterator[str]:
+    if server.wal_level != "logical":
+        yield f"the server's wal_level is {server.wal_level}: set it to logical and restart the server"
+    if not server.may_replicate:
+        yield "our role in the shop's database hasn't the right to replicate: ALTER ROLE … REPLICATION"
+    if not server.may_create:
+        yield "our role may make no schema and no publication in the shop's database: GRANT CREATE ON DATABASE …"
+    for name in server.odd_enums:
+        yield (
+            f"the type {name} is a domain over an enum, or an enum without labels; where there is one, whoever uses "
+            "it, Debezium 3.6 can't start: drop it, or make it text with a CHECK"
+        )
+
+
+def _relation_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
+    if real.what == "other":
+        yield f"{table.name} is no table that has rows of its own, so it has no changes to capture"
+    if not real.is_logged:
+        where = f"{table.name}, or a partition of it," if real.partitions else table.name
+        yield f"{where} is UNLOGGED, so its changes aren't in the log: ALTER TABLE … SET LOGGED"
+    if real.heirs:
+        yield (
+            f"{', '.join(real.heirs)} inherit from {table.name}: their rows count as rows of it, and their changes "
+            "don't: make it a partitioned table, or ALTER TABLE … NO INHERIT"
+        )
+    if not real.is_ours:
+        where = f"{table.name}, or a partition of it," if real.partitions else table.name
+        yield f"{where} isn't owned by our role, so it can't be set up: GRANT its owner to our role"
+    if real.hides_rows:
+        yield (
+            f"row-level security of {table.name} is forced, so that reading its rows may leave some out, which would "
+            f"count as gone: ALTER TABLE {table.name} NO FORCE ROW LEVEL SECURITY"
+        )
+
+
+def _key_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
+    name = table.primary_key
+    column = next((each for each in real.columns if each.name == name), None)
+    if column is None:
+        return  # its field is required, so that is a fault of its column
+    if column.base not in KEY_TYPES:
+        yield f"{table.name}.{name} is {column.type}, by which events can't be keyed: make it text, uuid or a number"
+    if name not in real.unique_columns:
+        yield (
+            f"{table.name} may have several rows of one {name}, or none of it, by which its events are keyed: make it "
+            "the primary key, or NOT NULL with a UNIQUE index"
+        )
+
+
 def _table_faults(table: CapturedTable, database: CaptureDatabase) -> Iterator[str]:
     real = database.tables.get(table.name)
     if real is None:
         yield f"there is no table {table.name}"
         return
-    if database.is_publication_there and not real.is_published:
-        yield f"{table.name} isn't in the publication, so its changes get lost: {APPLY}"
-    if table not in SHOP_TABLES:
+    yield from _publication_faults(table, real, database)
+    if table in SHOP_TABLES:
+        yield from _guard_faults(table, real)
+        if real.primary_key != (table.primary_key,) and table.primary_key in real.unique_columns:
+            yield f"the primary key of {table.name} isn't {table.primary_key}: a change of it is a dead letter"
+
+
+def _publication_faults(table: CapturedTable, real: RealTable, database: CaptureDatabase) -> Iterator[str]:
+    if database.publication is None:
+        return  # which is said once
+    if real.published is None:
+        if real.what == "partitioned table" and database.publication.tells_of_partitions:
+            yield (
+                f"{table.name} is partitioned, and the publication tells changes as those of its partitions, so they "
+                f"get lost: {APPLY}"
+            )
+        else:
+            yield f"{table.name} isn't in the publication, so its changes get lost: {APPLY}"
         return
+    if real.published.row_filter:
+        yield (
+            f"the publication leaves out rows of {table.name} that aren't {real.published.row_filter}, so their "
+            f"changes get lost: {APPLY}"
+        )
+    columns = captured_columns(table, real.columns)
+    if missing := [column.name for column in columns if column.name not in real.published.columns]:
+        yield f"the publication leaves out {', '.join(missing)} of {table.name}: {APPLY}"
+    if table.relay and not (real.relay and real.relay.columns >= {"op"} and not real.relay.row_filter):
+        yield f"{table.relay}, through which rows of {table.name} are read, isn't in the publication: {APPLY}"
+
+
+def _guard_faults(table: CapturedTable, real: RealTable) -> Iterator[str]:
+    where = f"{table.name}, or a partition of it," if real.partitions else table.name
     if not real.is_identified_by_all:
-        yield f"{table.name} hasn't REPLICA IDENTITY FULL, so its deletions can't be told: {APPLY}"
+        yield f"{where} hasn't REPLICA IDENTITY FULL, so its deletions can't be told: {APPLY}"
     for guard in GUARDS:
         if guard.name not in real.guards:
-            yield f"the trigger {guard.name} of {table.name} is missing or disabled: {APPLY}"
-    yield from column_faults(table, real)
+            yield f"the trigger {guard.name} of {where} is missing or disabled: {APPLY}"
 
 
 def _reading_faults(table: CapturedTable, database: CaptureDatabase) -> Iterator[str]:

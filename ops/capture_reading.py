@@ -34,15 +34,20 @@ def read_rows(connection: Connection, settings: Settings, table: CapturedTable, 
     Goes on where an earlier call was interrupted.
     """
     columns = captured_columns(table, columns_of(connection, table.name))
-    _begin(connection, table, columns)
-    rows: int | None = 0
-    while rows is not None:
-        total, rows = rows, _read_batch(connection, table, columns)
-    say(f"{table.name}: {total:,} rows are read")
+    say(f"{table.name}: {relay_rows(connection, table, columns):,} rows are read")
     gone = _tell_gone(connection, settings, table, columns)
     if gone:
         say(f"{table.name}: {gone:,} rows are gone that were there once")
     connection.execute(_in_own_schema("UPDATE {}.readings SET finished_at = now() WHERE table_name = %s"), [table.name])
+
+
+def relay_rows(connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...]) -> int:
+    """Write every row into the relay, batch by batch; how many there are."""
+    _begin(connection, table, columns)
+    rows: int | None = 0
+    while rows is not None:
+        total, rows = rows, _read_batch(connection, table, columns)
+    return total
 
 
 def _begin(connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...]) -> None:
@@ -75,7 +80,9 @@ def _read_batch(connection: Connection, table: CapturedTable, columns: tuple[Rea
                 "WITH batch AS MATERIALIZED "
                 "(SELECT {columns} FROM {table} {behind} ORDER BY {key} LIMIT {most} FOR SHARE), "
                 "written AS (INSERT INTO {relay} (op, {columns}) SELECT 'r', {columns} FROM batch) "
-                "SELECT count(*), max({key}) FROM batch"
+                # Not max(key): not every type has that.
+                "SELECT (SELECT count(*) FROM batch), "
+                "(SELECT format('%s', {key}) FROM batch ORDER BY {key} DESC LIMIT 1)"
             ).format(
                 columns=sql.SQL(", ").join(names),
                 table=identifier(table.name),
@@ -92,7 +99,7 @@ def _read_batch(connection: Connection, table: CapturedTable, columns: tuple[Rea
                 "UPDATE {}.readings SET read_up_to = %s, rows_read = rows_read + %s WHERE table_name = %s "
                 "RETURNING rows_read"
             ),
-            [str(last), rows, table.name],
+            [last, rows, table.name],
         )
     return int(total)
 
@@ -118,7 +125,7 @@ def _tell_gone(
     """Tell the stream of rows that the topic has and the table hasn't; how many there are."""
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     relay = identifier(table.relay)
-    candidates = _absent(connection, table, _alive(settings, table))
+    candidates = absent(connection, table, _alive(settings, table))
     if not candidates:
         return 0
     # The deletion of some may be captured and on its way: those are told already.
@@ -127,7 +134,7 @@ def _tell_gone(
     with connection.transaction():
         # Or a row that is made meanwhile would be told before its end, and be taken for gone ever after.
         connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(identifier(table.name)))
-        gone = _absent(connection, table, candidates)
+        gone = absent(connection, table, candidates)
         connection.cursor().executemany(
             sql.SQL("INSERT INTO {0} (op, {1}) SELECT 'd', {1} FROM jsonb_populate_record(NULL::{0}, %s)").format(
                 relay, names
@@ -143,11 +150,12 @@ def _empty_relay(connection: Connection, table: CapturedTable) -> None:
     connection.execute(sql.SQL("DELETE FROM {}").format(identifier(table.relay)))
 
 
-def _absent(connection: Connection, table: CapturedTable, versions: dict[str, bytes]) -> dict[str, bytes]:
+def absent(connection: Connection, table: CapturedTable, versions: dict[str, bytes]) -> dict[str, bytes]:
     """Those whose key isn't in the table now."""
     rows = connection.execute(
         sql.SQL(
-            "SELECT key FROM unnest(%s::text[]) AS key WHERE NOT EXISTS (SELECT FROM {} WHERE {}::text = key)"
+            # Not key::text, which takes off the blanks at the end of a char(n).
+            "SELECT key FROM unnest(%s::text[]) AS key WHERE NOT EXISTS (SELECT FROM {} WHERE format('%%s', {}) = key)"
         ).format(identifier(table.name), sql.Identifier(table.primary_key)),
         [list(versions)],
     )

@@ -58,7 +58,7 @@ def plan(settings: Settings, *, again: bool = False) -> list[str]:
     connector = _connector(settings)
     with capture_database.connected(settings) as connection:
         database = capture_database.look(connection)
-    _require_tables(database)
+    _require_database(database)
     to_read = SHOP_TABLES if again else _uncaptured(database)
     return list(_steps(database, connector, connector_config(settings), to_read))
 
@@ -79,9 +79,9 @@ def apply(settings: Settings, say: Say = print, *, again: bool = False) -> None:
     with capture_database.connected(settings) as connection:
         capture_database.lock(connection)
         before = capture_database.look(connection)
-        _require_tables(before)
-        capture_database.forget_readings(connection, SHOP_TABLES if again else _uncaptured(before))
-        capture_database.set_up(connection)
+        _require_database(before)
+        _connector(settings)  # before anything is changed: whether Connect can be asked
+        capture_database.set_up(connection, SHOP_TABLES if again else _uncaptured(before))
         if _needs_slot(before):
             _begin_anew(settings, connection)
         _run_connector(settings, connection)
@@ -142,7 +142,7 @@ def _steps(
         elif table in to_read or capture_faults.must_read(table, database):
             yield f"{table.name}: read its rows" + (" again" if real.reading else "")
     heartbeats = database.tables.get(HEARTBEATS.name)
-    if heartbeats is None or not heartbeats.is_published:
+    if heartbeats is None or heartbeats.published is None:
         yield f"{HEARTBEATS.name}: make and publish it"
     if connector is None:
         yield f"make the connector {CONNECTOR}"
@@ -154,18 +154,12 @@ def _steps(
 
 def _needs_slot(database: CaptureDatabase) -> bool:
     """Whether there is no place in the log from which to go on. A new publication isn't valid for an older place."""
-    return database.slot is None or database.slot.is_lost or not database.is_publication_there
+    return database.slot is None or database.slot.is_lost or database.publication is None
 
 
 def _uncaptured(database: CaptureDatabase) -> list[CapturedTable]:
     """Tables of which something may have got lost, because they aren't set up as they should be."""
-    guards = {guard.name for guard in capture_database.GUARDS}
-    found = []
-    for table in SHOP_TABLES:
-        real = database.tables[table.name]
-        if not (real.is_published and real.is_identified_by_all and guards <= real.guards):
-            found.append(table)
-    return found
+    return [table for table in SHOP_TABLES if not capture_faults.is_set_up(table, database)]
 
 
 def _require_topics(settings: Settings) -> None:
@@ -175,15 +169,19 @@ def _require_topics(settings: Settings) -> None:
         raise CaptureError(f"there are no topics {', '.join(missing)}: run `python -m ops topics apply`")
 
 
-def _require_tables(database: CaptureDatabase) -> None:
+def _require_database(database: CaptureDatabase) -> None:
     if missing := [table.name for table in SHOP_TABLES if table.name not in database.tables]:
         raise CaptureError(
             f"the shop's database has no table {', '.join(missing)}: for the simulated shop, "
             "run `python -m local.services.shop --tables-only`"
         )
-    for table in SHOP_TABLES:
-        if table.primary_key not in {column.name for column in database.tables[table.name].columns}:
-            raise CaptureError(f"{table.name} has no column {table.primary_key}, by which its events are keyed")
+    found = capture_faults.obstacles(database)
+    if _needs_slot(database) and database.slot is None and database.server.free_slots <= 0:
+        found.append(
+            "the server has no replication slot left: drop one that nobody needs, or raise max_replication_slots"
+        )
+    if found:
+        raise CaptureError("nothing was changed, since this must be mended first\n" + "\n".join(found))
 
 
 def _begin_anew(settings: Settings, connection: Connection) -> None:

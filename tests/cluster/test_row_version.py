@@ -1,20 +1,14 @@
 """What the transform for Kafka Connect makes of the changes that Debezium captures, without a worker."""
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors import jars
-from jvm.build import Compiler, compile_jar
-from local.stack.kafka_connect import plugin_path
-from local.stack.setup import Setup
+from tests.cluster.connect_programs import connect_program
 
-HERE = Path(__file__).parent / "connect"
 TABLES = ("shop.people db-changes.people person_version id millrace.people_read", "millrace.beats beats beat connector")
 
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -23,6 +17,9 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "default": "nobody"},
     "points": {"type": "int64", "default": 0},
     "is_member": {"type": "boolean"},
+    "photo": {"type": "bytes"},
+    "photos": {"type": "array", "items": {"type": "bytes"}},
+    "born_on": {"type": "string", "name": "io.debezium.time.IsoDate"},
     "balance": {"type": "bytes", "name": "org.apache.kafka.connect.data.Decimal", "parameters": {"scale": "2"}},
 }
 SOURCE: dict[str, dict[str, Any]] = {
@@ -38,14 +35,9 @@ Transform = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def transform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transform]:
+def transform() -> Iterator[Transform]:
     """Applies the transform to a change; answers topic, key, timestamp and value of the record, or the error."""
-    setup = Setup.from_environment()
-    java = setup.java_home / "bin" / "java"
-    classpath = [*jars.paths("connect"), *sorted(plugin_path(setup).rglob("*.jar"))]
-    (ecj,) = jars.paths("compiler")
-    driver = compile_jar(HERE, Compiler(ecj, classpath, java), tmp_path_factory.mktemp("driver"), "transform-lines")
-    command = [java, "-cp", os.pathsep.join(map(str, [driver, *classpath])), "millrace.changes.TransformLines", *TABLES]
+    command = connect_program("TransformLines", *TABLES)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout
@@ -133,6 +125,12 @@ def test_what_json_has_no_word_for_is_text(transform: Transform) -> None:
     assert transform(change("c", None, ADA | {"balance": "BOI="}))["value"]["balance"] == "12.50"
 
 
+def test_bytes_are_base64_and_never_the_name_of_a_java_object(transform: Transform) -> None:
+    told = transform(change("c", None, ADA | {"photo": "AQL/", "photos": ["AQL/"]}))["value"]
+
+    assert (told["photo"], told["photos"]) == ("AQL/", ["AQL/"])
+
+
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
@@ -149,6 +147,10 @@ def test_what_json_has_no_word_for_is_text(transform: Transform) -> None:
         (
             change("u", None, ADA | {"name": "__debezium_unavailable_value"}),
             "a long value of shop.people that stayed the same isn't in the change",
+        ),
+        (
+            change("u", ADA, ADA | {"born_on": "-5877611-06-21Z"}),
+            "a time of shop.people is infinite or after the year 9999",
         ),
         (change("u", ADA, ADA | {"name": "x" * 150_000}), "the row of shop.people has 150007 characters"),
     ],

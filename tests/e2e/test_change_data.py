@@ -17,6 +17,7 @@ from connectors.topics import CUSTOMER_CHANGES
 from local.services.shop.database import connect, make_tables
 from local.stack.supervisor import Stack
 from ops import change_capture, topics
+from ops.capture_stream import CaptureError
 from ops.change_capture import group, plan, status
 from ops.connect_rest import ask
 from tests.e2e.captured import (
@@ -398,6 +399,74 @@ def test_after_the_publication_was_dropped_apply_tells_what_happened_meanwhile(
     assert healthy(settings)
     assert copies_agree(settings)
     shop.execute("DELETE FROM shop.products WHERE product_id = 'p-unpublished'")
+
+
+def test_a_publication_that_leaves_out_changes_is_told_and_apply_refuses_or_mends_it_as_a_whole(
+    shop: Connection, stream: Stream, settings: Settings
+) -> None:
+    make_product(shop, "p-cut")
+    shop.execute(f"ALTER PUBLICATION {PUBLICATION} SET (publish = 'insert')".encode())
+    shop.execute("UPDATE shop.products SET stock = 7 WHERE product_id = 'p-cut'")
+    told = faults(settings)
+    shop.execute("CREATE TYPE shop.mood AS ENUM ()")
+    with pytest.raises(CaptureError, match=r"nothing was changed[\s\S]*the type shop\.mood is"):
+        change_capture.apply(settings)
+    after_refusal = faults(settings)
+    shop.execute("DROP TYPE shop.mood")
+
+    change_capture.apply(settings)
+
+    assert f"the publication {PUBLICATION} leaves out UPDATE, DELETE, TRUNCATE" in told
+    assert f"the publication {PUBLICATION} leaves out UPDATE, DELETE, TRUNCATE" in after_refusal
+    records = stream.of("p-cut")
+    assert [(record.body["op"], record.body["stock"]) for record in records] == [("c", 1), ("r", 7)]
+    assert healthy(settings)
+    shop.execute("DELETE FROM shop.products WHERE product_id = 'p-cut'")
+    assert copies_agree(settings)
+
+
+def test_changes_of_a_partitioned_table_with_uuid_keys_are_events_like_any_other(
+    shop: Connection, stream: Stream, settings: Settings
+) -> None:
+    first, second = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+    for statement in (
+        "ALTER TABLE shop.products RENAME TO saved",
+        "CREATE TABLE shop.products (LIKE shop.saved INCLUDING DEFAULTS) PARTITION BY HASH (product_id)",
+        "ALTER TABLE shop.products ALTER COLUMN product_id TYPE uuid USING md5(product_id)::uuid",
+        "ALTER TABLE shop.products ADD PRIMARY KEY (product_id)",
+        "CREATE TABLE shop.half PARTITION OF shop.products FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+        "CREATE TABLE shop.rest PARTITION OF shop.products FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+        "INSERT INTO shop.products SELECT md5(product_id)::uuid, name, category, price_minor, currency, stock "
+        "FROM shop.saved",
+    ):
+        shop.execute(statement.encode())
+    told = faults(settings)
+    try:
+        change_capture.apply(settings)
+        was_healthy = healthy(settings)
+        for key in (first, second):
+            make_product(shop, key)
+            shop.execute("UPDATE shop.products SET stock = 7 WHERE product_id = %s", [key])
+            shop.execute("DELETE FROM shop.products WHERE product_id = %s", [key])
+        records = [record for record in stream.records() if record.key in (first, second)]
+        agreed = copies_agree(settings)
+    finally:
+        shop.execute("DROP TABLE shop.products")
+        shop.execute("ALTER TABLE shop.saved RENAME TO products")
+        change_capture.apply(settings)
+
+    assert "shop.products isn't in the publication" in told
+    assert was_healthy
+    assert all(record.is_event for record in records)
+    assert [(record.body["op"], record.body["stock"]) for record in records if record.key == first] == [
+        ("c", 1),
+        ("u", 7),
+        ("d", 7),
+    ]
+    assert len(records) == 6
+    assert agreed
+    assert healthy(settings)
+    assert copies_agree(settings)
 
 
 def test_apply_does_nothing_where_nothing_is_to_do(settings: Settings) -> None:

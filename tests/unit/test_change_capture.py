@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,21 @@ from connectors.change_capture import (
     published_tables,
 )
 from connectors.settings import Settings
+from events import RowVersion
 from local.services.shop.rows import CUSTOMERS as SHOP_CUSTOMERS
 from local.services.shop.rows import PRODUCTS as SHOP_PRODUCTS
-from ops.capture_database import GUARDS, CaptureDatabase, Reading, RealColumn, RealTable, Slot
+from ops.capture_database import (
+    GUARDS,
+    OPERATIONS,
+    CaptureDatabase,
+    Publication,
+    Published,
+    Reading,
+    RealColumn,
+    RealTable,
+    Server,
+    Slot,
+)
 from ops.capture_faults import (
     RealConnector,
     column_notes,
@@ -29,6 +42,7 @@ from ops.capture_faults import (
     database_faults,
     heartbeat_faults,
     must_read,
+    obstacles,
 )
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -36,22 +50,40 @@ CONFIG = connector_config(Settings())
 CONNECTOR = RealConnector("RUNNING", "worker:8083", (("RUNNING", ""),), CONFIG)
 
 
+TYPES = {"text": "text", "integer": "bigint", "boolean": "boolean"}
+
+
+def real_column(name: str, type_: str, base: str = "") -> RealColumn:
+    """A column that can't be NULL."""
+    return RealColumn(name, type_, base or type_, is_nullable=False, is_generated=False, identity=f"1 {name}")
+
+
 def real_table(table: CapturedTable) -> RealTable:
     """A table as it should be."""
-    columns = tuple(RealColumn(column.name, column.types[0], f"1 {column.name}") for column in table.columns)
+    columns = tuple(real_column(column.name, TYPES[column.kinds[0]]) for column in table.columns)
+    names = frozenset(column.name for column in columns)
     return RealTable(
         columns=columns,
         primary_key=(table.primary_key,),
+        unique_columns=frozenset({table.primary_key}),
+        what="table",
+        partitions=(),
+        heirs=(),
+        is_logged=True,
+        is_ours=True,
+        hides_rows=False,
         is_identified_by_all=True,
         guards=frozenset(guard.name for guard in GUARDS),
-        is_published=True,
+        published=Published(names, ""),
+        relay=Published(names | {"op"}, ""),
         reading=Reading(frozenset(column.identity for column in columns), 10, NOW),
     )
 
 
 DATABASE = CaptureDatabase(
     tables={table.name: real_table(table) for table in CAPTURED},
-    is_publication_there=True,
+    publication=Publication(frozenset(OPERATIONS), is_of_all_tables=False, tells_of_partitions=False),
+    server=Server("logical", free_slots=1, may_replicate=True, may_create=True, odd_enums=()),
     slot=Slot(is_active=True, is_lost=False, retained_bytes=1, unread_bytes=0, limit="1GB"),
     is_being_applied=False,
     now=NOW,
@@ -67,16 +99,23 @@ def without(name: str) -> Callable[[RealTable], RealTable]:
     return lambda table: replace(table, columns=tuple(column for column in table.columns if column.name != name))
 
 
-def with_type(name: str, type_: str) -> Callable[[RealTable], RealTable]:
+def with_column(name: str, **changes: Any) -> Callable[[RealTable], RealTable]:
+    """A table one of whose columns is different."""
     return lambda table: replace(
-        table, columns=tuple(replace(each, type=type_) if each.name == name else each for each in table.columns)
+        table, columns=tuple(replace(each, **changes) if each.name == name else each for each in table.columns)
     )
+
+
+def with_type(name: str, type_: str, base: str = "") -> Callable[[RealTable], RealTable]:
+    return with_column(name, type=type_, base=base or type_)
 
 
 def with_identity(name: str, identity: str) -> Callable[[RealTable], RealTable]:
-    return lambda table: replace(
-        table, columns=tuple(replace(each, identity=identity) if each.name == name else each for each in table.columns)
-    )
+    return with_column(name, identity=identity)
+
+
+def changed(**changes: Any) -> Callable[[RealTable], RealTable]:
+    return lambda table: replace(table, **changes)
 
 
 def test_what_is_captured_is_what_the_shop_has() -> None:
@@ -88,10 +127,23 @@ def test_what_is_captured_is_what_the_shop_has() -> None:
 def test_a_column_may_be_what_its_field_can_hold() -> None:
     columns = {column.name: column for column in (*CUSTOMERS.columns, *PRODUCTS.columns)}
 
-    assert columns["tier"] == Column("tier", ("text", "character varying"), is_required=True)
-    assert columns["phone"] == Column("phone", ("text", "character varying"), is_required=False)
-    assert columns["stock"] == Column("stock", ("bigint", "integer", "smallint"), is_required=True)
-    assert columns["notifications_opt_out"] == Column("notifications_opt_out", ("boolean",), is_required=True)
+    assert columns["tier"] == Column("tier", ("text",), is_required=True, is_nullable=False)
+    assert columns["phone"] == Column("phone", ("text",), is_required=False, is_nullable=True)
+    assert columns["stock"] == Column("stock", ("integer",), is_required=True, is_nullable=False)
+    assert columns["notifications_opt_out"] == Column(
+        "notifications_opt_out", ("boolean",), is_required=True, is_nullable=False
+    )
+
+
+def test_a_field_that_no_column_can_fill_is_refused_by_name() -> None:
+    class Tagged(RowVersion, frozen=True, kw_only=True):
+        """A row."""
+
+        tags: tuple[str, ...]
+        """What is no column."""
+
+    with pytest.raises(TypeError, match=r"Tagged\.tags: a column's field must be str, int, float or bool"):
+        _ = CapturedTable("shop.tagged", replace(PRODUCTS.topic, event=Tagged)).columns
 
 
 def test_the_connector_reads_these_tables_and_columns_and_no_others() -> None:
@@ -156,14 +208,24 @@ def test_what_is_wrong_with_the_connector_is_said(connector: RealConnector | Non
     assert found.startswith(fault)
 
 
-SLOT = DATABASE.slot
+SLOT, PUBLICATION = DATABASE.slot, DATABASE.publication
+NAMES = frozenset(column.name for column in CUSTOMERS.columns)
 assert SLOT
+assert PUBLICATION
+
+
+def on_server(**changes: Any) -> CaptureDatabase:
+    return replace(DATABASE, server=replace(DATABASE.server, **changes))
 
 
 @pytest.mark.parametrize(
     ("database", "fault"),
     [
-        (replace(DATABASE, is_publication_there=False), "there is no publication millrace_shop"),
+        (replace(DATABASE, publication=None), "there is no publication millrace_shop"),
+        (
+            replace(DATABASE, publication=replace(PUBLICATION, operations=frozenset({"insert", "truncate"}))),
+            "the publication millrace_shop leaves out UPDATE, DELETE, so such changes get lost",
+        ),
         (replace(DATABASE, slot=None), "there is no replication slot millrace_shop"),
         (replace(DATABASE, slot=replace(SLOT, is_lost=True)), "the replication slot was invalidated"),
         (replace(DATABASE, slot=replace(SLOT, is_active=False)), "nobody reads the replication slot"),
@@ -171,15 +233,33 @@ assert SLOT
             replace(DATABASE, tables={n: t for n, t in DATABASE.tables.items() if n != HEARTBEATS.name}),
             "there is no table millrace.heartbeats",
         ),
-        (customers(lambda t: replace(t, is_published=False)), "shop.customers isn't in the publication"),
-        (customers(lambda t: replace(t, is_identified_by_all=False)), "shop.customers hasn't REPLICA IDENTITY FULL"),
+        (customers(changed(published=None)), "shop.customers isn't in the publication"),
+        (
+            replace(
+                customers(changed(published=None, what="partitioned table", partitions=("shop.customers_1",))),
+                publication=replace(PUBLICATION, tells_of_partitions=True),
+            ),
+            "shop.customers is partitioned, and the publication tells changes as those of its partitions",
+        ),
+        (
+            customers(changed(published=Published(NAMES, "(tier = 'gold')"))),
+            "the publication leaves out rows of shop.customers that aren't (tier = 'gold')",
+        ),
+        (
+            customers(changed(published=Published(NAMES - {"tier"}, ""))),
+            "the publication leaves out tier of shop.customers",
+        ),
+        (customers(changed(relay=None)), "millrace.customers_read, through which rows of shop.customers are read"),
+        (customers(changed(is_identified_by_all=False)), "shop.customers hasn't REPLICA IDENTITY FULL"),
         (
             customers(lambda t: replace(t, guards=frozenset({"millrace_row_by_row"}))),
             "the trigger millrace_refuse_truncate of shop.customers is missing or disabled",
         ),
-        (customers(lambda t: replace(t, primary_key=())), "the primary key of shop.customers isn't customer_id"),
+        (customers(changed(primary_key=())), "the primary key of shop.customers isn't customer_id"),
         (customers(without("tier")), "shop.customers has no column tier"),
         (customers(with_type("tier", "integer")), "shop.customers.tier is integer, not text"),
+        (customers(with_type("tier", "text[]", "array")), "shop.customers.tier is text[], not text"),
+        (customers(with_type("tier", "shop.pair")), "shop.customers.tier is shop.pair, not text"),
         (customers(lambda t: replace(t, reading=None)), "the rows that were in shop.customers before haven't all"),
         (
             customers(with_identity("tier", "2 tier")),
@@ -193,18 +273,72 @@ def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault:
     assert found.startswith(fault)
 
 
-@pytest.mark.parametrize("change", [with_type("name", "character varying(80)"), without("phone")])
+@pytest.mark.parametrize(
+    ("database", "obstacle"),
+    [
+        (on_server(wal_level="replica"), "the server's wal_level is replica"),
+        (on_server(may_replicate=False), "our role in the shop's database hasn't the right to replicate"),
+        (on_server(may_create=False), "our role may make no schema and no publication"),
+        (on_server(odd_enums=("shop.mood_of_ours",)), "the type shop.mood_of_ours is a domain over an enum"),
+        (customers(changed(what="other")), "shop.customers is no table that has rows of its own"),
+        (customers(changed(is_logged=False)), "shop.customers is UNLOGGED"),
+        (
+            customers(changed(is_logged=False, what="partitioned table", partitions=("shop.customers_1",))),
+            "shop.customers, or a partition of it, is UNLOGGED",
+        ),
+        (customers(changed(heirs=("shop.vips",))), "shop.vips inherit from shop.customers"),
+        (customers(changed(is_ours=False)), "shop.customers isn't owned by our role"),
+        (customers(changed(hides_rows=True)), "row-level security of shop.customers is forced"),
+        (customers(with_type("customer_id", "json")), "shop.customers.customer_id is json, by which events can't be"),
+        (
+            customers(changed(unique_columns=frozenset(), primary_key=("a", "b"))),
+            "shop.customers may have several rows",
+        ),
+        (
+            customers(with_column("tier", is_generated=True)),
+            "shop.customers.tier is generated, which PostgreSQL doesn't",
+        ),
+    ],
+)
+def test_apply_refuses_what_it_can_not_mend_and_status_says_it(database: CaptureDatabase, obstacle: str) -> None:
+    [found] = obstacles(database)
+
+    assert found.startswith(obstacle)
+    assert database_faults(database) == [found]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_type("name", "character varying(80)", "character varying"),
+        with_type("country", "character(2)", "character"),
+        with_type("email", "shop.email", "text"),
+        with_type("tier", "shop.tier", "enum"),
+        with_type("customer_id", "uuid"),
+        without("phone"),
+        with_column("phone", is_generated=True),
+    ],
+)
 def test_what_an_event_can_hold_or_do_without_is_no_fault(change: Callable[[RealTable], RealTable]) -> None:
     assert database_faults(customers(change)) == []
 
 
 def test_columns_that_are_not_captured_are_noted() -> None:
-    added = RealColumn("points", "integer", "1 points")
-    real = without("phone")(DATABASE.tables[CUSTOMERS.name])
+    added = real_column("points", "integer")
+    real = without("phone")(with_column("email", is_nullable=True)(DATABASE.tables[CUSTOMERS.name]))
 
     assert list(column_notes(CUSTOMERS, replace(real, columns=(*real.columns, added)))) == [
         "shop.customers.points isn't captured, since CustomerVersion doesn't declare it",
+        "shop.customers.email may be NULL, and a row in which it is becomes a dead letter",
         "shop.customers has no column phone: CustomerVersion goes without it",
+    ]
+
+
+def test_a_generated_column_that_an_event_can_do_without_is_noted() -> None:
+    real = with_column("phone", is_generated=True)(DATABASE.tables[CUSTOMERS.name])
+
+    assert list(column_notes(CUSTOMERS, real)) == [
+        "shop.customers.phone is generated, so it isn't published: CustomerVersion goes without it"
     ]
 
 

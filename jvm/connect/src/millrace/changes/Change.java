@@ -1,9 +1,16 @@
 package millrace.changes;
 
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Base64;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
+import org.apache.kafka.common.utils.Utils;
 import org.apache.kafka.connect.data.Field;
+import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.Struct;
 
 /**
@@ -17,6 +24,11 @@ import org.apache.kafka.connect.data.Struct;
  * @param after the row as it is, null if it isn't there
  */
 record Change(String source, String op, Long lsn, Long time, Map<String, Object> before, Map<String, Object> after) {
+
+    /** In place of a time that is infinite or after the year 9999. */
+    static final String BEYOND_TIME = "__millrace_beyond_time";
+
+    private static final Pattern MORE_THAN_FOUR_DIGITS = Pattern.compile("[+-]\\d{5,}-");
 
     static Change of(Struct envelope) {
         Struct source = envelope.getStruct("source");
@@ -45,13 +57,39 @@ record Change(String source, String op, Long lsn, Long time, Map<String, Object>
         Map<String, Object> fields = new LinkedHashMap<>();
         for (Field field : row.schema().fields()) {
             // Struct.get would answer a column's default where the row has NULL.
-            fields.put(field.name(), plain(row.getWithoutDefault(field.name())));
+            Object value = row.getWithoutDefault(field.name());
+            fields.put(field.name(), isBeyondTime(value, field.schema()) ? BEYOND_TIME : plain(value));
         }
         return fields;
     }
 
-    /** What JSON has no word for becomes text: then whoever needs a number there refuses it, and can read it. */
+    /** Debezium tells infinity as a day hundreds of thousands of years away, and no two types alike. */
+    private static boolean isBeyondTime(Object value, Schema schema) {
+        return value instanceof String text
+                && schema.name() != null
+                && schema.name().startsWith("io.debezium.time.")
+                && MORE_THAN_FOUR_DIGITS.matcher(text).lookingAt();
+    }
+
+    /**
+     * Bytes become base64, lists and structures what they are in JSON. Other things that JSON has no word for become
+     * text: then whoever needs a number there refuses it, and can read it.
+     */
     private static Object plain(Object value) {
+        if (value instanceof ByteBuffer buffer) {
+            return Base64.getEncoder().encodeToString(Utils.toArray(buffer.duplicate()));
+        }
+        if (value instanceof byte[] bytes) {
+            return Base64.getEncoder().encodeToString(bytes);
+        }
+        if (value instanceof List<?> list) {
+            List<Object> elements = new ArrayList<>();
+            list.forEach(element -> elements.add(plain(element)));
+            return elements;
+        }
+        if (value instanceof Struct struct) {
+            return fields(struct);
+        }
         boolean isPlain =
                 value == null
                         || value instanceof String

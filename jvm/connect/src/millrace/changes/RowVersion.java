@@ -115,6 +115,9 @@ public final class RowVersion implements Transformation<SourceRecord> {
         if (row.containsValue(UNAVAILABLE)) {
             return "a long value of " + name + " that stayed the same isn't in the change" + identity(name);
         }
+        if (row.containsValue(Change.BEYOND_TIME)) {
+            return "a time of " + name + " is infinite or after the year 9999";
+        }
         long characters = row.values().stream().mapToLong(value -> String.valueOf(value).length()).sum();
         if (characters > MOST_CHARACTERS) {
             return "the row of " + name + " has " + characters + " characters, more than fit into a record";

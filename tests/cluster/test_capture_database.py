@@ -1,0 +1,238 @@
+"""What change data capture finds in a real PostgreSQL server, what it mends there, and what it refuses."""
+
+from collections.abc import Iterator, Sequence
+
+import psycopg
+import pytest
+
+from connectors.change_capture import CUSTOMERS, PUBLICATION
+from connectors.settings import Settings
+from local.services.shop.database import make_tables
+from ops import capture_database, capture_reading
+from ops.capture_database import captured_columns, columns_of, look, set_up
+from ops.capture_faults import database_faults, is_set_up, obstacles, slot_faults
+from ops.postgres import Connection
+
+ROWS = 5
+OF_THE_SLOT = "replication slot"
+UNREAD = "haven't all been read"
+
+PARTITIONED = (
+    "ALTER TABLE shop.customers RENAME TO old",
+    "CREATE TABLE shop.customers (LIKE shop.old INCLUDING ALL) PARTITION BY HASH (customer_id)",
+    "CREATE TABLE shop.half PARTITION OF shop.customers FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+    'CREATE TABLE shop."Other half" PARTITION OF shop.customers FOR VALUES WITH (MODULUS 2, REMAINDER 1)',
+    "INSERT INTO shop.customers TABLE shop.old",
+    "DROP TABLE shop.old",
+)
+
+
+@pytest.fixture
+def shop(postgres: Settings) -> Iterator[Connection]:
+    """The shop's database with a few rows, set up to be captured, though nobody does."""
+    with capture_database.connected(postgres) as connection:
+        _clear(connection)
+        make_tables(postgres, ROWS)
+        set_up(connection)
+        try:
+            yield connection
+        finally:
+            _clear(connection)
+
+
+def _clear(connection: Connection) -> None:
+    connection.execute(f"DROP PUBLICATION IF EXISTS {PUBLICATION}".encode())
+    for schema in ("shop", "millrace", "kept"):
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
+
+
+def run(connection: Connection, statements: Sequence[str]) -> None:
+    for statement in statements:
+        connection.execute(statement.encode())
+
+
+def faults(connection: Connection) -> list[str]:
+    """What is wrong, but for what needs a connector."""
+    found = database_faults(look(connection))
+    return [fault for fault in found if OF_THE_SLOT not in fault and UNREAD not in fault]
+
+
+def test_nothing_is_wrong_after_set_up(shop: Connection) -> None:
+    assert faults(shop) == []
+    assert next(slot_faults(look(shop))).startswith("there is no replication slot")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (
+            (f"ALTER PUBLICATION {PUBLICATION} SET (publish = 'insert')",),
+            f"the publication {PUBLICATION} leaves out UPDATE, DELETE, TRUNCATE",
+        ),
+        ((f"ALTER PUBLICATION {PUBLICATION} DROP TABLE shop.customers",), "shop.customers isn't in the publication"),
+        (
+            (
+                f"ALTER PUBLICATION {PUBLICATION} SET TABLE millrace.heartbeats, shop.products, "
+                "millrace.products_read, millrace.customers_read, shop.customers WHERE (tier = 'gold')",
+            ),
+            "the publication leaves out rows of shop.customers that aren't (tier = 'gold'::text)",
+        ),
+        (
+            (
+                f"ALTER PUBLICATION {PUBLICATION} DROP TABLE shop.customers",
+                f"ALTER PUBLICATION {PUBLICATION} ADD TABLE shop.customers (customer_id, name)",
+            ),
+            "the publication leaves out email, phone, tier, country, language, time_zone, notifications_opt_out of",
+        ),
+        (
+            (f"ALTER PUBLICATION {PUBLICATION} DROP TABLE millrace.customers_read",),
+            "millrace.customers_read, through which rows of shop.customers are read, isn't in the publication",
+        ),
+        (("ALTER TABLE shop.customers REPLICA IDENTITY DEFAULT",), "shop.customers hasn't REPLICA IDENTITY FULL"),
+        (
+            ("ALTER TABLE shop.customers DISABLE TRIGGER millrace_refuse_truncate",),
+            "the trigger millrace_refuse_truncate of shop.customers is missing or disabled",
+        ),
+    ],
+)
+def test_what_lets_changes_get_lost_is_found_and_mended(shop: Connection, change: Sequence[str], fault: str) -> None:
+    run(shop, change)
+    found, was_set_up = faults(shop), is_set_up(CUSTOMERS, look(shop))
+
+    set_up(shop)
+
+    assert [each[: len(fault)] for each in found] == [fault]
+    assert not was_set_up
+    assert faults(shop) == []
+    assert is_set_up(CUSTOMERS, look(shop))
+
+
+def test_a_partitioned_table_is_published_as_itself_with_all_its_partitions_guarded(shop: Connection) -> None:
+    run(shop, PARTITIONED)
+    run(shop, [f"ALTER PUBLICATION {PUBLICATION} SET (publish_via_partition_root = false)"])
+    run(shop, [f"ALTER PUBLICATION {PUBLICATION} ADD TABLE shop.customers"])
+    found = faults(shop)
+
+    set_up(shop)
+
+    assert found[0].startswith("shop.customers is partitioned, and the publication tells changes as those of its")
+    assert found[1].startswith("shop.customers, or a partition of it, hasn't REPLICA IDENTITY FULL")
+    assert faults(shop) == []
+    with pytest.raises(psycopg.errors.RaiseException, match=r"TRUNCATE of shop\.Other half is refused"):
+        shop.execute('TRUNCATE shop."Other half"')
+
+
+def test_another_set_of_partitions_asks_for_the_rows_to_be_read_again(shop: Connection) -> None:
+    run(shop, PARTITIONED)
+    set_up(shop)
+    before = columns_of(shop, CUSTOMERS.name)
+
+    run(shop, ["ALTER TABLE shop.customers DETACH PARTITION shop.half"])
+
+    assert [column.identity for column in before] != [column.identity for column in columns_of(shop, CUSTOMERS.name)]
+
+
+@pytest.mark.parametrize(
+    ("change", "obstacle"),
+    [
+        (
+            (f"ALTER PUBLICATION {PUBLICATION} DROP TABLE shop.customers", "ALTER TABLE shop.customers SET UNLOGGED"),
+            "shop.customers is UNLOGGED",
+        ),
+        (("CREATE TABLE shop.vips () INHERITS (shop.customers)",), "shop.vips inherit from shop.customers"),
+        (
+            (
+                "ALTER TABLE shop.customers DROP COLUMN tier",
+                "ALTER TABLE shop.customers ADD COLUMN tier text GENERATED ALWAYS AS ('gold') STORED",
+            ),
+            "shop.customers.tier is generated, which PostgreSQL doesn't publish",
+        ),
+        (
+            (
+                "ALTER TABLE shop.customers DROP CONSTRAINT customers_pkey",
+                "ALTER TABLE shop.customers ADD PRIMARY KEY (customer_id, name)",
+            ),
+            "shop.customers may have several rows of one customer_id",
+        ),
+        (
+            (
+                "ALTER TABLE shop.customers DROP CONSTRAINT customers_pkey",
+                "ALTER TABLE shop.customers ALTER COLUMN customer_id TYPE date USING '2026-01-01'",
+                "DELETE FROM shop.customers WHERE name <> (SELECT min(name) FROM shop.customers)",
+                "ALTER TABLE shop.customers ADD PRIMARY KEY (customer_id)",
+            ),
+            "shop.customers.customer_id is date, by which events can't be keyed",
+        ),
+        (
+            (
+                "ALTER TABLE shop.customers ENABLE ROW LEVEL SECURITY",
+                "ALTER TABLE shop.customers FORCE ROW LEVEL SECURITY",
+            ),
+            "row-level security of shop.customers is forced",
+        ),
+        (
+            ("CREATE TYPE shop.mood AS ENUM ('sad')", "CREATE DOMAIN shop.own_mood AS shop.mood"),
+            "the type shop.own_mood is a domain over an enum, or an enum without labels",
+        ),
+        (("CREATE TYPE shop.mood AS ENUM ()",), "the type shop.mood is a domain over an enum, or an enum without"),
+        (
+            ("ALTER TABLE shop.customers RENAME TO people", "CREATE VIEW shop.customers AS TABLE shop.people"),
+            "shop.customers is no table that has rows of its own",
+        ),
+        (
+            ("ALTER TABLE shop.customers ALTER COLUMN time_zone TYPE text[] USING ARRAY[time_zone]",),
+            "shop.customers.time_zone is text[], not text",
+        ),
+    ],
+)
+def test_what_can_not_be_mended_is_an_obstacle(shop: Connection, change: Sequence[str], obstacle: str) -> None:
+    run(shop, change)
+
+    assert obstacles(look(shop))[0].startswith(obstacle)
+
+
+def test_char_domains_enums_uuid_and_nullable_columns_raise_no_false_alarm(shop: Connection) -> None:
+    run(
+        shop,
+        [
+            "CREATE DOMAIN shop.email AS text CHECK (VALUE ~ '@')",
+            "CREATE DOMAIN shop.own_email AS shop.email",
+            "CREATE TYPE shop.tier AS ENUM ('standard', 'silver', 'gold')",
+            "ALTER TABLE shop.customers DROP CONSTRAINT customers_tier_check",
+            "ALTER TABLE shop.customers DROP CONSTRAINT customers_country_check",
+            "ALTER TABLE shop.customers ALTER COLUMN country TYPE char(2), ALTER COLUMN email TYPE shop.own_email, "
+            "ALTER COLUMN tier TYPE shop.tier USING tier::shop.tier, "
+            "ALTER COLUMN customer_id TYPE uuid USING md5(customer_id)::uuid",
+        ],
+    )
+
+    set_up(shop)
+
+    assert faults(shop) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["text", "varchar(40)", "char(20)", "uuid", "bigint", "shop.numbers", "shop.number"],
+)
+def test_rows_are_read_in_batches_by_every_type_of_key(
+    shop: Connection, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture_reading, "BATCH_ROWS", 2)
+    as_key = "md5(customer_id)::uuid" if key in ("uuid", "shop.number") else f"right(customer_id, 2)::{key}"
+    run(
+        shop,
+        [
+            "CREATE TYPE shop.numbers AS ENUM ('03', '02', '00', '01', '04')",
+            "CREATE DOMAIN shop.number AS uuid",
+            f"ALTER TABLE shop.customers ALTER COLUMN customer_id TYPE {key} USING {as_key}",
+        ],
+    )
+    set_up(shop)
+    keys = [key for (key,) in shop.execute("SELECT format('%s', customer_id) FROM shop.customers")]
+
+    rows = capture_reading.relay_rows(shop, CUSTOMERS, captured_columns(CUSTOMERS, columns_of(shop, CUSTOMERS.name)))
+
+    assert rows == ROWS
+    assert not [each for each in obstacles(look(shop)) if "keyed" in each]
+    assert list(capture_reading.absent(shop, CUSTOMERS, {"gone": b"", **dict.fromkeys(keys, b"")})) == ["gone"]
