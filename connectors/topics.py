@@ -29,6 +29,9 @@ from events.schemas import rules_text
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 FOREVER_MS = -1
+UNLIMITED_MS = 2**63 - 1
+"""What Kafka writes for a limit that isn't set."""
+UNLIMITED_BYTES = -1
 
 FUTURE_LIMIT = timedelta(minutes=5)
 """Brokers refuse a record whose timestamp is further ahead than this: it would drag event time along."""
@@ -60,10 +63,18 @@ class Topic:
         return f"{re.sub('[-.]', '_', self.name).upper()}_SCHEMA"
 
     def config(self) -> dict[str, str]:
-        """The topic's configuration as Kafka spells it."""
+        """The topic's configuration as Kafka spells it: every setting by which records get lost or are refused.
+
+        A broker's default for one of them may be another at any time, so that all are declared. Where records lie, and
+        when segments are closed, is left to the brokers.
+        """
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(self.retention_ms),
+            "retention.bytes": str(UNLIMITED_BYTES),
+            "delete.retention.ms": str(DAY_MS),
+            "unclean.leader.election.enable": "false",
+            "message.timestamp.before.max.ms": str(UNLIMITED_MS),
             "message.timestamp.type": "CreateTime",
             "message.timestamp.after.max.ms": str(int(FUTURE_LIMIT.total_seconds() * 1000)),
         }

@@ -13,14 +13,14 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from connectors.partitions import PARTITION_BYTES_PER_SECOND, Load, recommend
 from connectors.settings import Settings
-from connectors.topics import DAY_MS, FOREVER_MS, MINUTE_MS, TOPICS, Topic
+from connectors.topics import DAY_MS, FOREVER_MS, MINUTE_MS, TOPICS, UNLIMITED_BYTES, UNLIMITED_MS, Topic
 from ops.command_group import CommandGroup, connecting_to_kafka
 from ops.tables import table
 from ops.topic_keys import sample_keys, shown_key
 
 DEADLINE_SECONDS = 30
-UNLIMITED_MS = 2**63 - 1
-"""What Kafka writes for a limit that isn't set."""
+LIMITS = {"retention.ms", "retention.bytes", "delete.retention.ms"}
+"""Settings that lose data when they become less."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class RealTopic:
     partitions: int
     config: Mapping[str, str]
     """Every setting as it holds, the brokers' defaults included."""
+    replicas: int = 1
+    """Copies of the partition that has the fewest."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _steps(topic: Topic, real: RealTopic | None) -> list[Step]:
     if real is None:
         kept = duration(topic.retention_ms)
         return [Step(topic, "create", f"partitions {topic.partitions}, cleanup {topic.cleanup}, kept {kept}")]
-    steps = [*_partition_steps(topic, real), *_config_steps(topic, real)]
+    steps = [*_partition_steps(topic, real), *_config_steps(topic, real), *_refusal_steps(topic, real)]
     return steps or [Step(topic, "nothing", "")]
 
 
@@ -124,18 +126,42 @@ def _config_steps(topic: Topic, real: RealTopic) -> Iterator[Step]:
             yield Step(topic, "alter", change, "data loss" if _loses_data(name, was, value) else "")
 
 
+def _refusal_steps(topic: Topic, real: RealTopic) -> Iterator[Step]:
+    """What has no declared value, and yet can make brokers refuse every record, or every large one."""
+    in_sync = int(real.config.get("min.insync.replicas", 1))
+    if in_sync > real.replicas:
+        yield Step(
+            topic,
+            "can't",
+            f"min.insync.replicas is {in_sync}, but a partition has {real.replicas} replicas, so brokers refuse every "
+            "record: add replicas, or lower it",
+        )
+    segment, message = (int(real.config.get(name, 0)) for name in ("segment.bytes", "max.message.bytes"))
+    if 0 < segment < message:
+        yield Step(
+            topic,
+            "can't",
+            f"segment.bytes is {segment}, less than max.message.bytes, {message}, so brokers refuse records that are "
+            "allowed: raise it",
+        )
+
+
 def _loses_data(name: str, was: str, value: str) -> bool:
-    if name == "retention.ms":
-        return _milliseconds(value) < _milliseconds(was)
+    if name in LIMITS and was.lstrip("-").isdigit():
+        return _amount(value) < _amount(was)
     return name == "cleanup.policy"
 
 
-def _milliseconds(retention_ms: str) -> float:
-    return float("inf") if int(retention_ms) == FOREVER_MS else int(retention_ms)
+def _amount(limit: str) -> float:
+    return float("inf") if int(limit) in {FOREVER_MS, UNLIMITED_BYTES} else int(limit)
 
 
 def _in_words(name: str, value: str) -> str:
-    return duration(int(value)) if name.endswith(".ms") and value.lstrip("-").isdigit() else value
+    if not value.lstrip("-").isdigit():
+        return value
+    if name.endswith(".ms"):
+        return duration(int(value))
+    return "unlimited" if name == "retention.bytes" and int(value) == UNLIMITED_BYTES else value
 
 
 def duration(milliseconds: int) -> str:
@@ -169,6 +195,7 @@ def _describe(admin: Any) -> dict[str, RealTopic]:
         name: RealTopic(
             partitions=len(each["partitions"]),
             config={key: setting["value"] for key, setting in configs[name].items()},
+            replicas=min(len(partition["replica_nodes"]) for partition in each["partitions"]),
         )
         for name, each in found.items()
     }

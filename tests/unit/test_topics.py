@@ -14,7 +14,7 @@ DECLARED = replace(PAYMENTS, name="t", partitions=4, cleanup="delete", retention
 def real(topic: Topic = DECLARED, **changed: Any) -> dict[str, RealTopic]:
     """The topic as it would be if it had been declared with these changes."""
     declared = replace(topic, **changed)
-    return {topic.name: RealTopic(declared.partitions, declared.config() | {"max.message.bytes": "1048588"})}
+    return {topic.name: RealTopic(declared.partitions, declared.config() | {"segment.ms": "604800000"})}
 
 
 def words(steps: list[Step]) -> list[tuple[str, str, str]]:
@@ -31,7 +31,7 @@ def test_nothing_is_done_to_a_topic_that_matches() -> None:
 
 def test_settings_that_are_not_declared_are_left_alone() -> None:
     topic = real()["t"]
-    other = RealTopic(topic.partitions, {**topic.config, "max.message.bytes": "2000000"})
+    other = RealTopic(topic.partitions, {**topic.config, "segment.ms": "3600000"})
 
     assert words(plan([DECLARED], {"t": other})) == [("nothing", "", "")]
 
@@ -64,6 +64,49 @@ def test_another_cleanup_policy_loses_data(was: str, now: Any) -> None:
     [step] = plan([replace(DECLARED, cleanup=now)], real(cleanup=was))
 
     assert words([step]) == [("alter", f"cleanup.policy {was} → {now}", "data loss")]
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "in_words"),
+    [
+        ("retention.bytes", "1000000", "retention.bytes 1000000 → unlimited"),
+        ("delete.retention.ms", "0", "delete.retention.ms 0 ms → 1 day"),
+        ("message.timestamp.before.max.ms", "3600000", "message.timestamp.before.max.ms 1 hour → unlimited"),
+        ("message.timestamp.type", "LogAppendTime", "message.timestamp.type LogAppendTime → CreateTime"),
+        ("unclean.leader.election.enable", "true", "unclean.leader.election.enable true → false"),
+    ],
+)
+def test_every_setting_that_can_lose_or_refuse_records_is_declared(name: str, was: str, in_words: str) -> None:
+    topic = real()["t"]
+
+    steps = plan([DECLARED], {"t": replace(topic, config={**topic.config, name: was})})
+
+    assert words(steps) == [("alter", in_words, "")]
+
+
+def test_a_tombstone_that_goes_earlier_is_data_that_is_lost() -> None:
+    topic = real()["t"]
+    longer = {**topic.config, "delete.retention.ms": str(7 * DAY_MS)}
+
+    [step] = plan([DECLARED], {"t": replace(topic, config=longer)})
+
+    assert (step.detail, step.consequence) == ("delete.retention.ms 7 days → 1 day", "data loss")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"min.insync.replicas": "2"}, "min.insync.replicas is 2, but a partition has 1 replicas"),
+        ({"segment.bytes": "1000000", "max.message.bytes": "1048588"}, "segment.bytes is 1000000, less than max"),
+    ],
+)
+def test_brokers_that_would_refuse_every_record_are_told(settings: dict[str, str], said: str) -> None:
+    topic = real()["t"]
+
+    [step] = plan([DECLARED], {"t": replace(topic, config={**topic.config, **settings})})
+
+    assert step.what == "can't"
+    assert step.detail.startswith(said)
 
 
 def test_more_partitions_move_keys() -> None:
