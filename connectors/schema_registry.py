@@ -22,6 +22,10 @@ class SchemaRefusedError(RuntimeError):
     """The registry holds a schema of the subject that is incompatible with the one sent; the text is its own."""
 
 
+class OtherFormatError(RuntimeError):
+    """The registry holds something else than JSON Schemas for the subject; the text says what."""
+
+
 @dataclass(frozen=True)
 class Registered:
     """A schema's place in the registry."""
@@ -38,19 +42,32 @@ class SchemaRegistry:
         self._url = url.rstrip("/")
         self._session = rest.session(url)
 
-    def set_rule(self, subject: str) -> None:
-        """Judge the subject's next schemas by `RULE`; the subject needn't exist yet."""
-        self._answer("PUT", f"/config/{subject}", {"compatibility": RULE})
+    def set_rule(self, subject: str, rule: str = RULE) -> None:
+        """Judge the subject's next schemas by a rule; the subject needn't exist yet."""
+        self._answer("PUT", f"/config/{subject}", {"compatibility": rule})
+
+    def forget_rule(self, subject: str) -> None:
+        """Judge the subject's next schemas by the registry's own rule again."""
+        self._answer("DELETE", f"/config/{subject}")
+
+    def own_rule(self, subject: str) -> str | None:
+        """The rule that was set for the subject; None if the registry's own holds for it."""
+        found = self._find("GET", f"/config/{subject}")
+        return None if found is None else str(found["compatibilityLevel"])
 
     def rule(self, subject: str) -> str:
         """The rule by which the subject's next schema is judged."""
-        return str(self._answer("GET", f"/config/{subject}")["compatibilityLevel"])
+        return self.own_rule(subject) or str(self._answer("GET", "/config")["compatibilityLevel"])
 
     def schemas(self, subject: str) -> dict[int, dict[str, Any]]:
-        """Every schema of the subject by its version, oldest first; none if the subject is unknown."""
+        """Every schema of the subject by its version, oldest first; none if the subject is unknown.
+
+        Raises:
+            OtherFormatError: they aren't all JSON Schemas.
+        """
         versions = self._find("GET", f"/subjects/{subject}/versions") or []
         found = {version: self._answer("GET", f"/subjects/{subject}/versions/{version}") for version in versions}
-        return {version: json.loads(answer["schema"]) for version, answer in found.items()}
+        return {version: _document(version, answer) for version, answer in found.items()}
 
     def accepts(self, subject: str, schema: Mapping[str, Any]) -> bool:
         """Whether `register` would take the schema; nothing is registered."""
@@ -88,14 +105,36 @@ class SchemaRegistry:
             ) from error
 
     def _checked(self, response: requests.Response) -> Any:
-        if response.status_code == requests.codes.conflict:
-            raise SchemaRefusedError(response.json()["message"])
-        if not response.ok:
+        """What the registry answered, if it is a registry and does what it was asked."""
+        try:
+            answer = response.json()
+            refusal = None if response.ok else str(answer["message"])
+        except (requests.JSONDecodeError, KeyError, TypeError):
             raise RegistryError(
                 f"{response.request.method} {response.url} was answered with {response.status_code}: "
                 f"{response.text[:300]}\nMILLRACE_SCHEMA_REGISTRY_URL must name the root of Confluent's API"
+            ) from None
+        if response.status_code == requests.codes.conflict:
+            raise SchemaRefusedError(refusal)
+        if refusal is not None:
+            raise RegistryError(
+                f"the schema registry at {self._url} refuses {response.request.method} {response.request.path_url} "
+                f"({response.status_code}): {refusal[:300]}"
             )
-        return response.json()
+        return answer
+
+
+def _document(version: int, answer: Mapping[str, Any]) -> dict[str, Any]:
+    # Avro is what the API leaves unsaid.
+    if (format_ := answer.get("schemaType", "AVRO")) != "JSON":
+        raise OtherFormatError(
+            f"version {version} is {format_}, no JSON Schema, so records under it are no events; use another registry, "
+            "or delete the subject if nobody needs it"
+        )
+    document = json.loads(answer["schema"])
+    if not isinstance(document, dict):
+        raise OtherFormatError(f"version {version} is the JSON Schema {answer['schema']}, which has no fields")
+    return document
 
 
 def _body(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 import events
-from connectors.schema_registry import SchemaRefusedError, SchemaRegistry
+from connectors.schema_registry import RULE, OtherFormatError, SchemaRefusedError, SchemaRegistry
 from connectors.settings import Settings
 from connectors.topics import TOPICS, Topic
 from events.compatibility import incompatibilities
@@ -26,9 +26,9 @@ class Verdict:
     """How one subject's schema stands to the earlier ones."""
 
     subject: str
-    state: Literal["new", "unchanged", "compatible", "incompatible"]
+    state: Literal["new", "unchanged", "unguarded", "compatible", "incompatible"]
     reasons: tuple[str, ...] = ()
-    """Incompatible: which version's records could not be read any more, where and why."""
+    """Incompatible: which version's records could not be read any more, where and why. Unguarded: what rule it has."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,7 @@ def check(topics: Iterable[Topic] = TOPICS, folder: Path = RELEASED) -> list[Ver
 def check_registry(settings: Settings, topics: Iterable[Topic] = TOPICS) -> list[Verdict]:
     """Compare each topic's schema with those in the registry, and ask it whether it would take it."""
     registry = SchemaRegistry(settings.schema_registry_url)
-    verdicts = []
-    for topic in topics:
-        document = schema(topic.event)
-        verdict = _verdict(topic.subject, document, registry.schemas(topic.subject))
-        if verdict.state == "compatible" and not registry.accepts(topic.subject, document):
-            verdict = Verdict(topic.subject, "incompatible", ("the registry would refuse it, but doesn't say why",))
-        verdicts.append(verdict)
-    return verdicts
+    return [_registry_verdict(registry, topic.subject, schema(topic.event)) for topic in topics]
 
 
 def release(topics: Iterable[Topic] = TOPICS, folder: Path = RELEASED) -> list[Path]:
@@ -113,12 +106,35 @@ def _verdict(subject: str, document: dict[str, Any], earlier: dict[int, dict[str
     return Verdict(subject, "unchanged" if document in earlier.values() else "compatible")
 
 
+def _registry_verdict(registry: SchemaRegistry, subject: str, document: dict[str, Any]) -> Verdict:
+    try:
+        verdict = _verdict(subject, document, registry.schemas(subject))
+    except OtherFormatError as error:
+        return Verdict(subject, "incompatible", (str(error),))
+    if verdict.state == "compatible" and not registry.accepts(subject, document):
+        return Verdict(subject, "incompatible", ("the registry would refuse it, but doesn't say why",))
+    if verdict.state == "unchanged" and (rule := registry.rule(subject)) != RULE:
+        return Verdict(
+            subject,
+            "unguarded",
+            (f"its rule is {rule}, so others may register what breaks readers: PUT {RULE} to /config/{subject}",),
+        )
+    return verdict
+
+
 def _reasons(document: dict[str, Any], earlier: dict[int, dict[str, Any]]) -> tuple[str, ...]:
     return tuple(
         f"version {version}: {reason}"
         for version, released_schema in earlier.items()
-        for reason in incompatibilities(released_schema, document)
+        for reason in _incompatibilities(released_schema, document)
     )
+
+
+def _incompatibilities(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    try:
+        return incompatibilities(old, new)
+    except (AttributeError, LookupError, TypeError):
+        return ["it isn't written as ours are; whether its records would be readable can't be judged"]
 
 
 def _write_next_version(topic: Topic, folder: Path) -> Path:
@@ -129,17 +145,32 @@ def _write_next_version(topic: Topic, folder: Path) -> Path:
 
 
 def _register(registry: SchemaRegistry, topic: Topic, folder: Path) -> Registration:
-    registry.set_rule(topic.subject)
-    document = schema(topic.event)
+    subject, document = topic.subject, schema(topic.event)
+    try:
+        there = registry.schemas(subject)
+    except OtherFormatError as error:
+        return Registration(subject, None, "refused", (str(error),))
+    if document in there.values():
+        return Registration(subject, registry.register(subject, document).version, "unchanged")
+    if reasons := _reasons(document, there):
+        return Registration(subject, None, "refused", reasons)
+    rule = registry.own_rule(subject)
+    registry.set_rule(subject)
     try:
         for earlier in released(topic, folder).values():
             if earlier != document:
-                registry.register(topic.subject, earlier)
-        registered = registry.register(topic.subject, document)
+                registry.register(subject, earlier)
+        return Registration(subject, registry.register(subject, document).version, "new")
     except SchemaRefusedError as refusal:
-        reasons = _reasons(document, registry.schemas(topic.subject)) or (str(refusal),)
-        return Registration(topic.subject, None, "refused", reasons)
-    return Registration(topic.subject, registered.version, "new" if registered.is_new else "unchanged")
+        _restore_rule(registry, subject, rule)
+        return Registration(subject, None, "refused", (str(refusal),))
+
+
+def _restore_rule(registry: SchemaRegistry, subject: str, rule: str | None) -> None:
+    if rule is None:
+        registry.forget_rule(subject)
+    else:
+        registry.set_rule(subject, rule)
 
 
 def _reasons_text(rows: Sequence[Verdict] | Sequence[Registration]) -> str:
@@ -155,6 +186,7 @@ _STATES = {
 _REGISTRY_STATES = _STATES | {
     "new": "not registered yet",
     "compatible": "changed, compatible: register it with `python -m ops schemas register`",
+    "unguarded": "unchanged, but not guarded by our rule",
 }
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from click.testing import CliRunner
 from kafka import KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import InvalidTimestampError
 
-from connectors.schema_registry import RULE, SchemaRefusedError, SchemaRegistry
+from connectors.schema_registry import RULE, RegistryError, SchemaRefusedError, SchemaRegistry
 from connectors.settings import Settings
 from connectors.topics import DAY_MS, FUTURE_LIMIT, PAYMENTS, TOPICS, Topic
 from events import Event
@@ -102,12 +103,39 @@ def test_applying_twice_changes_nothing(settings: Settings, topic: Topic) -> Non
 
 def test_an_altered_topic_keeps_its_other_settings(settings: Settings, topic: Topic, admin: Any) -> None:
     apply(settings, [topic])
-    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, {"max.message.bytes": "2000000"})])
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, {"segment.ms": "3600000"})])
 
     apply(settings, changed(topic, retention_ms=9 * DAY_MS))
 
     config = describe(settings)[topic.name].config
-    assert (config["retention.ms"], config["max.message.bytes"]) == (str(9 * DAY_MS), "2000000")
+    assert (config["retention.ms"], config["segment.ms"]) == (str(9 * DAY_MS), "3600000")
+
+
+@pytest.fixture
+def small_by_default(admin: Any) -> Iterator[None]:
+    """Brokers whose default is to keep little, since a moment ago."""
+    resource = ConfigResource(ConfigResourceType.BROKER, "", {"log.retention.bytes": "1000000"})
+    admin.alter_configs([resource])
+    yield
+    admin.alter_configs(
+        [ConfigResource(ConfigResourceType.BROKER, "", {"log.retention.bytes": (AlterConfigOp.DELETE, None)})]
+    )
+
+
+@pytest.mark.usefixtures("small_by_default")
+def test_a_default_of_the_brokers_that_loses_data_counts_and_apply_overrides_it(
+    settings: Settings, topic: Topic, admin: Any
+) -> None:
+    options = {"num_partitions": 2, "configs": {"retention.ms": str(topic.retention_ms)}}
+    admin.create_topics({topic.name: options}, wait_for_metadata=True)
+
+    [step] = [
+        each for each in plan([topic], describe(settings)) if each.detail.startswith(("retention.bytes", "cleanup"))
+    ]
+    apply(settings, [topic])
+
+    assert (step.what, step.detail) == ("alter", "retention.bytes 1000000 → unlimited")
+    assert describe(settings)[topic.name].config["retention.bytes"] == "-1"
 
 
 def test_data_is_only_deleted_when_asked(settings: Settings, topic: Topic) -> None:
@@ -230,6 +258,67 @@ def test_the_terminal_shows_what_was_refused_and_why(
         assert result.exit_code == 1
         assert "$.name: type changed from string to integer" in result.output
     assert f"{topic.subject}  –        refused" in registered.output
+
+
+PROTOBUF = {"schemaType": "PROTOBUF", "schema": 'syntax = "proto3"; message Thing { string name = 1; }'}
+AVRO = {"schema": '{"type": "record", "name": "Thing", "fields": [{"name": "name", "type": "string"}]}'}
+TUPLES = {"schemaType": "JSON", "schema": '{"properties": {"name": {"type": "array", "items": [{}]}}}'}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "said"),
+    [
+        (PROTOBUF, "version 1 is PROTOBUF, no JSON Schema"),
+        (AVRO, "version 1 is AVRO, no JSON Schema"),
+        (TUPLES, "version 1: $.name: type changed from array to string"),
+    ],
+    ids=["protobuf", "avro", "json"],
+)
+def test_a_subject_that_others_have_filled_is_told_and_stays_as_it_is(
+    settings: Settings, topic: Topic, theirs: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = SchemaRegistry(settings.schema_registry_url)
+    versions = f"{settings.schema_registry_url}/subjects/{topic.subject}/versions"
+    requests.post(versions, json=theirs, timeout=10).raise_for_status()
+    registry.set_rule(topic.subject, "NONE")
+    monkeypatch.setattr("ops.schemas.TOPICS", (topic,))
+
+    registered = CliRunner().invoke(schemas, ["register"])
+    checked = CliRunner().invoke(schemas, ["check", "--registry"])
+
+    for result in (registered, checked):
+        assert result.exit_code == 1
+        assert f"{topic.subject}: {said}" in result.output
+        assert "MILLRACE_SCHEMA_REGISTRY_URL" not in result.output
+    assert registry.rule(topic.subject) == "NONE"
+    assert requests.get(versions, timeout=10).json() == [1]
+
+
+def test_registering_what_is_there_changes_no_rule_and_check_tells_of_another(
+    settings: Settings, registry: SchemaRegistry, topic: Topic, tmp_path: Path
+) -> None:
+    register(settings, [topic], tmp_path)
+    registry.set_rule(topic.subject, "NONE")
+
+    [registration] = register(settings, [topic], tmp_path)
+    [verdict] = check_registry(settings, [topic])
+
+    assert (registration.outcome, registry.rule(topic.subject)) == ("unchanged", "NONE")
+    assert verdict.state == "unguarded"
+    assert verdict.reasons[0].startswith("its rule is NONE")
+
+
+def test_a_registry_that_refuses_is_quoted_and_only_another_server_blames_the_url(
+    settings: Settings, registry: SchemaRegistry, topic: Topic
+) -> None:
+    elsewhere = SchemaRegistry(settings.schema_registry_url.removesuffix("/apis/ccompat/v7"))
+
+    with pytest.raises(RegistryError, match=r"refuses PUT .*/config/test-") as refused:
+        registry.set_rule(topic.subject, "SOMETIMES")
+    with pytest.raises(RegistryError, match="must name the root of Confluent's API"):
+        elsewhere.schemas(topic.subject)
+
+    assert "MILLRACE_SCHEMA_REGISTRY_URL" not in str(refused.value)
 
 
 @pytest.mark.parametrize("declared", TOPICS, ids=lambda topic: topic.name)
