@@ -19,9 +19,11 @@ from ops.search_indices import (
     difference,
     figures,
     look,
+    narrowing_options,
     next_name,
     same_template,
     settings_difference,
+    write_blocks,
 )
 from ops.tables import table
 
@@ -31,7 +33,7 @@ class Step:
     """One thing to do so that an index is as declared."""
 
     index: Declared
-    what: Literal["put template", "create index", "add fields", "set settings", "nothing", "can't"]
+    what: Literal["put template", "create index", "add fields", "set settings", "set alias", "nothing", "can't"]
     detail: str
 
 
@@ -93,6 +95,11 @@ def faults(wanted: Declared, real: Real) -> list[str]:
         steps = [step for step in plan(wanted, real) if step.what != "nothing"]
         found = [f"{wanted.alias}: to do: {s.what}: {s.detail}; run `python -m ops search apply`" for s in steps]
     found += [
+        f"{wanted.alias}: {index.name} takes no documents: {block}"
+        for index in real.behind
+        for block in write_blocks(index)
+    ]
+    found += [
         f"{wanted.alias}: the rebuild into {index.name} was interrupted after the switch, and what was written "
         f"meanwhile may be missing; run `python -m ops search rebuild {wanted.alias}`, which goes on"
         for index in real.behind
@@ -123,7 +130,18 @@ def confirm(yes: bool) -> None:
         click.confirm("Carry out the plan?", abort=True)
 
 
+def rival_faults(wanted: Declared, real: Real) -> Iterator[str]:
+    """Templates of others that take our new indices."""
+    for rival in real.rivals:
+        yield (
+            f"the index template {rival.name} (priority {rival.priority}) takes new indices from "
+            f"{wanted.template_name} (priority {wanted.template['priority']}): lower its priority, or change its "
+            "index_patterns"
+        )
+
+
 def _blocked(wanted: Declared, real: Real) -> Iterator[str]:
+    yield from rival_faults(wanted, real)
     if real.is_index:
         yield "there is an index of this name where the alias should be; delete it, its documents are in the topic"
     if real.strangers:
@@ -155,8 +173,12 @@ def _changes(wanted: Declared, index: RealIndex) -> Iterator[Step]:
         added = ", ".join(change.added) or "none"
         yield Step(wanted, "add fields", f"{index.name}, version {index.version} → {wanted.version}: {added}")
     if settings:
-        said = ", ".join(f"{name} {index.settings.get(name, 'unset')} → {value}" for name, value in settings.items())
+        said = ", ".join(
+            f"{name} {index.settings.get(name, 'unset')} → {value or 'unset'}" for name, value in settings.items()
+        )
         yield Step(wanted, "set settings", f"{index.name}: {said}")
+    if options := narrowing_options(wanted, index):
+        yield Step(wanted, "set alias", f"{wanted.alias} without {', '.join(options)}, by which readers don't see all")
 
 
 def _carry_out(elasticsearch: Elasticsearch, step: Step) -> None:
@@ -175,6 +197,14 @@ def _carry_out(elasticsearch: Elasticsearch, step: Step) -> None:
         case "set settings":
             settings, _ = settings_difference(wanted, real.behind[0])
             elasticsearch.indices.put_settings(index=real.behind[0].name, settings=settings)
+        case "set alias":
+            index, alias = real.behind[0].name, wanted.alias
+            elasticsearch.indices.update_aliases(
+                actions=[
+                    {"remove": {"index": index, "alias": alias, "must_exist": True}},
+                    {"add": {"index": index, "alias": alias, "is_write_index": True}},
+                ]
+            )
 
 
 @click.group("search", cls=CommandGroup)
@@ -199,6 +229,9 @@ def apply_command(yes: bool) -> None:
             return
         confirm(yes)
         done = apply(elasticsearch, declared())
+        wrong = [fault for wanted in declared() for fault in faults(wanted, look(elasticsearch, wanted))]
+    if wrong:
+        raise click.ClickException("all steps are done, and yet not all is as declared\n" + "\n".join(wrong))
     click.echo(f"done: {len(done)} {'step' if len(done) == 1 else 'steps'}")
 
 

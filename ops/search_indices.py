@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,29 @@ FOLDER = Path(str(connectors.__file__)).parent / "search"
 FILLED_TO = "filled_to"
 """In a mapping's `_meta`: by partition, how far an index has the topic for sure, until its rebuild has ended."""
 
-_FIXED_SETTINGS = ("index.number_of_shards", "index.analysis.", "index.sort.", "index.codec", "index.routing")
+_FIXED_SETTINGS = (
+    "index.number_of_shards",
+    "index.analysis.",
+    "index.sort.",
+    "index.codec",
+    "index.routing",
+    "index.mapping.",
+)
 """Those that an index keeps for its life."""
+
+_MEDDLING_SETTINGS = (
+    "index.default_pipeline",
+    "index.final_pipeline",
+    "index.lifecycle.name",
+    "index.mapping.ignore_malformed",
+    "index.mapping.coerce",
+)
+"""Those that nobody declared, and by which documents are changed, cut or deleted."""
+
+_HARMLESS = {"_none", "false"}
+
+_NARROWING_OPTIONS = ("filter", "index_routing", "search_routing")
+"""Those of an alias by which readers don't see all of its index."""
 
 Json = Mapping[str, Any]
 
@@ -73,7 +94,8 @@ class RealIndex:
     name: str
     mappings: Json
     settings: Mapping[str, str]
-    aliases: frozenset[str]
+    aliases: Mapping[str, Json]
+    """Each with its options."""
 
     @property
     def version(self) -> int:
@@ -93,6 +115,14 @@ class RealIndex:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """A template of somebody else's that a new index of ours would be made by."""
+
+    name: str
+    priority: int
+
+
+@dataclass(frozen=True)
 class Real:
     """What there is of an alias."""
 
@@ -106,6 +136,7 @@ class Real:
     """Behind the alias, but not of its names: somebody else's."""
     is_index: bool = False
     """Whether there is an index where the alias should be."""
+    rivals: tuple[Rival, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,18 +164,19 @@ def look(elasticsearch: Elasticsearch, wanted: Declared) -> Real:
     found = elasticsearch.indices.get(index=f"{wanted.alias}-v*", flat_settings=True).body
     ours = re.compile(rf"{re.escape(wanted.alias)}-v\d+(-\d+)?")
     here = {
-        name: RealIndex(name, each["mappings"], each["settings"], frozenset(each["aliases"]))
+        name: RealIndex(name, each["mappings"], each["settings"], each["aliases"])
         for name, each in sorted(found.items())
         if ours.fullmatch(name)
     }
     behind = _behind(elasticsearch, wanted.alias)
-    return Real(
+    real = Real(
         template=_template(elasticsearch, wanted.template_name),
         behind=tuple(index for name, index in here.items() if name in behind),
         strangers=tuple(sorted(behind - here.keys())),
         others=tuple(index for name, index in here.items() if name not in behind),
         is_index=bool(elasticsearch.indices.exists(index=wanted.alias)) and not behind,
     )
+    return replace(real, rivals=tuple(_rivals(elasticsearch, wanted, next_name(wanted, real))))
 
 
 def figures(elasticsearch: Elasticsearch, index: str, metric: str) -> dict[str, int]:
@@ -165,20 +197,44 @@ def difference(wanted: Declared, real: RealIndex) -> Difference:
     return Difference(tuple(added), (*changed, *gone))
 
 
-def settings_difference(wanted: Declared, real: RealIndex) -> tuple[dict[str, str], list[str]]:
-    """Settings that are to be set, and those that an index keeps for its life, in words."""
-    differing = {name: value for name, value in wanted.settings.items() if real.settings.get(name) != value}
+def settings_difference(wanted: Declared, real: RealIndex) -> tuple[dict[str, str | None], list[str]]:
+    """Settings that are to be set, None to unset them, and those that an index keeps for its life, in words."""
+    differing: dict[str, str | None] = {
+        name: value for name, value in wanted.settings.items() if real.settings.get(name) != value
+    }
+    differing |= {
+        name: None
+        for name, value in real.settings.items()
+        if name in _MEDDLING_SETTINGS and name not in wanted.settings and value not in _HARMLESS
+    }
     fixed = [
-        f"{name}: {real.settings.get(name, 'unset')} → {value}"
+        f"{name}: {real.settings.get(name, 'unset')} → {value or 'unset'}"
         for name, value in differing.items()
         if name.startswith(_FIXED_SETTINGS)
     ]
     return {name: value for name, value in differing.items() if not name.startswith(_FIXED_SETTINGS)}, fixed
 
 
+def narrowing_options(wanted: Declared, real: RealIndex) -> list[str]:
+    """Options of the alias by which readers don't see all of the index, in words."""
+    options = real.aliases.get(wanted.alias, {})
+    return [f"{name} {json.dumps(options[name])}" for name in _NARROWING_OPTIONS if name in options]
+
+
+def write_blocks(real: RealIndex) -> list[str]:
+    """Settings because of which the index takes no documents, in words."""
+    return [
+        f"{name} is {value}"
+        for name, value in real.settings.items()
+        if name.startswith("index.blocks.") and value == "true"
+    ]
+
+
 def same_template(wanted: Declared, real: Json | None) -> bool:
     """Whether the template is the declared one; Elasticsearch adds what wasn't said."""
-    return real is not None and {name: real.get(name) for name in wanted.template} == wanted.template
+    if real is None or real.get("composed_of") or "data_stream" in real:
+        return False
+    return {name: real.get(name) for name in wanted.template} == wanted.template
 
 
 def next_name(wanted: Declared, real: Real) -> str:
@@ -196,6 +252,16 @@ def _behind(elasticsearch: Elasticsearch, alias: str) -> set[str]:
         return set(elasticsearch.indices.get_alias(name=alias).body)
     except NotFoundError:
         return set()
+
+
+def _rivals(elasticsearch: Elasticsearch, wanted: Declared, index: str) -> Iterator[Rival]:
+    """Of all templates whose names fit, Elasticsearch takes the one with the greatest priority, and that alone."""
+    for each in elasticsearch.indices.get_index_template().body["index_templates"]:
+        template = each["index_template"]
+        priority = int(template.get("priority", 0))
+        fits = any(re.fullmatch(re.escape(p).replace(r"\*", ".*"), index) for p in template["index_patterns"])
+        if each["name"] != wanted.template_name and fits and priority >= wanted.template["priority"]:
+            yield Rival(each["name"], priority)
 
 
 def _template(elasticsearch: Elasticsearch, name: str) -> Json | None:

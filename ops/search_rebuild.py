@@ -22,7 +22,7 @@ from connectors.search_documents import Action, NoDocumentError, action
 from connectors.settings import Settings
 from events.schemas import schema
 from ops.masking import shown
-from ops.search import confirm, put_template, version_fault
+from ops.search import confirm, put_template, rival_faults, version_fault
 from ops.search_indices import FILLED_TO, Declared, RealIndex, declared, figures, look, next_name
 from ops.topic_replay import Replay, missing
 
@@ -105,6 +105,8 @@ def replaceable(elasticsearch: Elasticsearch, wanted: Declared) -> RealIndex:
         raise RebuildError(f"there is no index behind {wanted.alias}: run `python -m ops search apply`, which makes it")
     if len(real.behind) > 1 or real.strangers:
         raise RebuildError(f"{wanted.alias} stands for several indices: see `python -m ops search status`")
+    if rivals := list(rival_faults(wanted, real)):
+        raise RebuildError("\n".join(rivals))
     [index] = real.behind
     if fault := version_fault(wanted, index):
         raise RebuildError(fault)

@@ -1,7 +1,7 @@
 """`ops search apply` and `status` against a real Elasticsearch."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -179,6 +179,81 @@ def test_an_index_in_the_place_of_the_alias_and_an_alias_of_two_indices_are_told
 
     assert "there is an index of this name where the alias should be" in taken.detail
     assert "the alias stands for several indices, orders-v1, orders-v7" in several.detail
+
+
+@pytest.fixture
+def foreign_template(search_client: Elasticsearch) -> Iterator[str]:
+    """Somebody else's template, by which indices of our names would have one field."""
+    name = "theirs"
+    search_client.indices.put_index_template(
+        name=name,
+        index_patterns=["ord*-v*"],
+        priority=9_999,
+        template={"mappings": {"properties": {"total": {"type": "text"}}}, "settings": {"default_pipeline": "cut"}},
+    )
+    yield name
+    search_client.options(ignore_status=404).indices.delete_index_template(name=name)
+
+
+def test_a_template_of_others_that_takes_our_index_is_told_and_apply_fails(
+    search_client: Elasticsearch, foreign_template: str, run: Callable[..., Any]
+) -> None:
+    before = run("apply", "--yes")
+    nothing = search_client.indices.get(index="*").body
+    search_client.indices.delete_index_template(name=foreign_template)
+    apply(search_client, declared())
+    search_client.indices.put_index_template(name=foreign_template, index_patterns=["orders*"], priority=9_999)
+    later, rebuilt = run("status"), run("rebuild", "orders", "--yes")
+
+    said = f"the index template {foreign_template} (priority 9999) takes new indices from millrace-orders (priority "
+    assert (before.exit_code, later.exit_code, rebuilt.exit_code) == (1, 1, 1)
+    assert all(said in result.output for result in (before, later, rebuilt))
+    assert nothing == {}
+    assert list(search_client.indices.get(index="*")) == ["orders-v1", "fraud-alerts-v1"]
+
+
+def test_what_changes_or_hides_documents_and_nobody_declared_is_told_and_taken_away(
+    search_client: Elasticsearch,
+) -> None:
+    apply(search_client, [ORDERS])
+    search_client.ingest.put_pipeline(id="cut", processors=[{"remove": {"field": "lines"}}])
+    search_client.indices.put_settings(index="orders-v1", settings={"index.default_pipeline": "cut"})
+    search_client.indices.put_alias(index="orders-v1", name="orders", filter={"term": {"currency": "EUR"}})
+    found = faults(ORDERS, look(search_client, ORDERS))
+
+    done = apply(search_client, [ORDERS])
+
+    assert [step.what for step in done] == ["set settings", "set alias"]
+    assert "index.default_pipeline cut → unset" in found[0]
+    assert 'orders without filter {"term": {"currency": "EUR"}}' in found[1]
+    assert faults(ORDERS, look(search_client, ORDERS)) == []
+    assert search_client.indices.get_alias(name="orders")["orders-v1"]["aliases"]["orders"] == {"is_write_index": True}
+
+
+def test_a_template_of_ours_that_others_extended_is_put_again(search_client: Elasticsearch) -> None:
+    apply(search_client, [ORDERS])
+    search_client.cluster.put_component_template(name="theirs", template={"settings": {"index.final_pipeline": "cut"}})
+    search_client.indices.put_index_template(
+        name=ORDERS.template_name,
+        index_patterns=ORDERS.template["index_patterns"],
+        priority=ORDERS.template["priority"],
+        template=ORDERS.template["template"],
+        meta=ORDERS.template["_meta"],
+        composed_of=["theirs"],
+    )
+
+    done = apply(search_client, [ORDERS])
+
+    assert [step.what for step in done] == ["put template"]
+
+
+def test_an_index_that_takes_no_documents_is_told(search_client: Elasticsearch) -> None:
+    apply(search_client, [ORDERS])
+    search_client.indices.put_settings(index="orders-v1", settings={"index.blocks.write": True})
+
+    assert faults(ORDERS, look(search_client, ORDERS)) == [
+        "orders: orders-v1 takes no documents: index.blocks.write is true"
+    ]
 
 
 def test_status_says_what_is_there_and_fails_when_something_is_missing(
