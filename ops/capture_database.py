@@ -114,6 +114,8 @@ class Published:
     columns: frozenset[str]
     row_filter: str
     """A condition that rows must fulfil to be published; empty if there is none."""
+    identity: str
+    """Another one after each change of what is published, even if it was taken back."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Reading:
     """How far the rows that were there already have been read into the stream."""
 
     read_from: frozenset[str]
-    """Identities of the columns that were read."""
+    """Identities of the columns that were read, and of what was published then."""
     rows: int
     finished_at: datetime | None
 
@@ -355,6 +357,13 @@ def columns_of(connection: Connection, table: str) -> tuple[RealColumn, ...]:
     return tuple(RealColumn(*row) for row in rows)
 
 
+def identities(connection: Connection, table: CapturedTable) -> list[str]:
+    """What a reading of a table's rows is good for: of its columns, and of what is published of it."""
+    published = _published(connection).get(table.name)
+    columns = captured_columns(table, columns_of(connection, table.name))
+    return [*(column.identity for column in columns), *([published.identity] if published else [])]
+
+
 def _readings(connection: Connection) -> dict[str, Reading]:
     [[is_there]] = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{OWN_SCHEMA}.readings"])
     if not is_there:
@@ -370,11 +379,23 @@ def _readings(connection: Connection) -> dict[str, Reading]:
 def _published(connection: Connection) -> dict[str, Published]:
     """What the server publishes, by the table whose name the changes have."""
     rows = connection.execute(
-        "SELECT schemaname || '.' || tablename, attnames::text[], coalesce(rowfilter, '') "
-        "FROM pg_publication_tables WHERE pubname = %s",
+        """
+        SELECT
+            schemaname || '.' || tablename,
+            attnames::text[],
+            coalesce(rowfilter, ''),
+            concat_ws(' ', 'publication', pg_publication.oid, pg_publication.xmin, pg_publication_rel.xmin)
+        FROM pg_publication_tables
+        JOIN pg_publication USING (pubname)
+        LEFT JOIN pg_publication_rel
+            ON prpubid = pg_publication.oid AND prrelid = format('%%I.%%I', schemaname, tablename)::regclass
+        WHERE pubname = %s
+        """,
         [PUBLICATION],
     )
-    return {name: Published(frozenset(columns or ()), row_filter) for name, columns, row_filter in rows}
+    return {
+        name: Published(frozenset(columns or ()), row_filter, identity) for name, columns, row_filter, identity in rows
+    }
 
 
 def _publication(connection: Connection) -> Publication | None:

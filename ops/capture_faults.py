@@ -155,7 +155,8 @@ def must_read(table: CapturedTable, database: CaptureDatabase) -> bool:
     real = database.tables.get(table.name)
     if real is None:
         return False
-    return real.reading is None or real.reading.finished_at is None or bool(_untold(table, real))
+    is_read = real.reading is not None and real.reading.finished_at is not None
+    return not is_read or bool(_untold(table, real)) or _is_published_anew(real)
 
 
 def heartbeat_faults(last: datetime | None, now: datetime) -> list[str]:
@@ -274,6 +275,11 @@ def _reading_faults(table: CapturedTable, database: CaptureDatabase) -> Iterator
     elif untold := _untold(table, real):
         columns = ", ".join(untold)
         yield f"{table.name} was rewritten or altered, and what its rows have in {columns} isn't told: {APPLY}"
+    elif _is_published_anew(real):
+        yield (
+            f"the publication was altered after the rows of {table.name} were read, so changes may have got lost "
+            f"meanwhile: {APPLY}"
+        )
 
 
 def _untold(table: CapturedTable, real: RealTable) -> list[str]:
@@ -282,6 +288,14 @@ def _untold(table: CapturedTable, real: RealTable) -> list[str]:
         return []
     columns = captured_columns(table, real.columns)
     return [column.name for column in columns if column.identity not in real.reading.read_from]
+
+
+def _is_published_anew(real: RealTable) -> bool:
+    """Whether the publication was altered after the rows were read; nobody noted what it was in older readings."""
+    if real.published is None or real.reading is None:
+        return False
+    is_noted = any(identity.startswith("publication ") for identity in real.reading.read_from)
+    return is_noted and real.published.identity not in real.reading.read_from
 
 
 def _last_cause(trace: str) -> str:

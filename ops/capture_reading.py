@@ -11,7 +11,7 @@ from psycopg import sql
 
 from connectors.change_capture import OWN_SCHEMA, CapturedTable
 from connectors.settings import Settings
-from ops.capture_database import RealColumn, captured_columns, columns_of, identifier
+from ops.capture_database import RealColumn, captured_columns, columns_of, identifier, identities
 from ops.capture_stream import wait_until_captured
 from ops.postgres import Connection
 from ops.topic_records import committed_records
@@ -43,14 +43,14 @@ def read_rows(connection: Connection, settings: Settings, table: CapturedTable, 
 
 def relay_rows(connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...]) -> int:
     """Write every row into the relay, batch by batch; how many there are."""
-    _begin(connection, table, columns)
+    _begin(connection, table)
     rows: int | None = 0
     while rows is not None:
         total, rows = rows, _read_batch(connection, table, columns)
     return total
 
 
-def _begin(connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...]) -> None:
+def _begin(connection: Connection, table: CapturedTable) -> None:
     """Go on with a reading of the same columns, or begin a new one."""
     connection.execute(
         _in_own_schema(
@@ -61,7 +61,7 @@ def _begin(connection: Connection, table: CapturedTable, columns: tuple[RealColu
             WHERE readings.finished_at IS NOT NULL OR readings.read_from <> excluded.read_from
             """
         ),
-        [table.name, [column.identity for column in columns]],
+        [table.name, identities(connection, table)],
     )
 
 

@@ -74,9 +74,9 @@ def real_table(table: CapturedTable) -> RealTable:
         hides_rows=False,
         is_identified_by_all=True,
         guards=frozenset(guard.name for guard in GUARDS),
-        published=Published(names, ""),
-        relay=Published(names | {"op"}, ""),
-        reading=Reading(frozenset(column.identity for column in columns), 10, NOW),
+        published=Published(names, "", "publication 1"),
+        relay=Published(names | {"op"}, "", "publication 1"),
+        reading=Reading(frozenset({"publication 1", *(column.identity for column in columns)}), 10, NOW),
     )
 
 
@@ -242,11 +242,11 @@ def on_server(**changes: Any) -> CaptureDatabase:
             "shop.customers is partitioned, and the publication tells changes as those of its partitions",
         ),
         (
-            customers(changed(published=Published(NAMES, "(tier = 'gold')"))),
+            customers(changed(published=Published(NAMES, "(tier = 'gold')", "publication 1"))),
             "the publication leaves out rows of shop.customers that aren't (tier = 'gold')",
         ),
         (
-            customers(changed(published=Published(NAMES - {"tier"}, ""))),
+            customers(changed(published=Published(NAMES - {"tier"}, "", "publication 1"))),
             "the publication leaves out tier of shop.customers",
         ),
         (customers(changed(relay=None)), "millrace.customers_read, through which rows of shop.customers are read"),
@@ -345,6 +345,18 @@ def test_a_generated_column_that_an_event_can_do_without_is_noted() -> None:
 def test_rows_are_read_again_when_a_captured_column_was_replaced() -> None:
     assert must_read(CUSTOMERS, customers(with_identity("tier", "2 tier")))
     assert not must_read(CUSTOMERS, customers(without("tier")))
+
+
+def test_a_publication_that_was_altered_and_set_right_again_may_have_left_out_changes() -> None:
+    published = Published(NAMES, "", "publication 2")
+    altered = customers(changed(published=published))
+    before_that_was_noted = customers(
+        lambda t: replace(t, published=published, reading=Reading(frozenset(c.identity for c in t.columns), 10, NOW))
+    )
+
+    assert database_faults(altered)[0].startswith("the publication was altered after the rows of shop.customers were")
+    assert must_read(CUSTOMERS, altered)
+    assert not must_read(CUSTOMERS, before_that_was_noted)
 
 
 def test_rows_that_somebody_reads_now_are_no_fault() -> None:
