@@ -432,7 +432,8 @@ def test_changes_of_a_partitioned_table_with_uuid_keys_are_events_like_any_other
     for statement in (
         "ALTER TABLE shop.products RENAME TO saved",
         "CREATE TABLE shop.products (product_id uuid PRIMARY KEY, name text NOT NULL, category text NOT NULL, "
-        "price_minor bigint NOT NULL, currency char(3) NOT NULL, stock integer NOT NULL) PARTITION BY HASH (product_id)",
+        "price_minor bigint NOT NULL, currency char(3) NOT NULL, stock integer NOT NULL) "
+        "PARTITION BY HASH (product_id)",
         "CREATE TABLE shop.half PARTITION OF shop.products FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
         "CREATE TABLE shop.rest PARTITION OF shop.products FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
         "INSERT INTO shop.products SELECT md5(product_id)::uuid, name, category, price_minor, currency, stock "
