@@ -181,6 +181,8 @@ class Server:
     may_create: bool
     odd_enums: tuple[str, ...]
     """Types that count as enums and have no labels of their own: where there is one, Debezium 3.6 can't start."""
+    foreign: tuple[str, ...]
+    """What has the name of a thing of ours, and is another's or of another kind."""
 
 
 @dataclass(frozen=True)
@@ -421,12 +423,23 @@ def _server(connection: Connection) -> Server:
             ARRAY(
                 SELECT format_type(oid, NULL) FROM pg_type
                 WHERE typcategory = 'E' AND oid NOT IN (SELECT enumtypid FROM pg_enum)
+            ),
+            ARRAY(
+                SELECT 'the replication slot ' || slot_name FROM pg_replication_slots
+                WHERE slot_name = %(slot)s AND (database IS DISTINCT FROM current_database() OR plugin <> 'pgoutput')
+                UNION ALL
+                SELECT 'the publication ' || pubname FROM pg_publication
+                WHERE pubname = %(publication)s AND NOT pg_has_role(pubowner, 'USAGE')
+                UNION ALL
+                SELECT 'the schema ' || nspname FROM pg_namespace
+                WHERE nspname = %(schema)s AND NOT pg_has_role(nspowner, 'USAGE')
             )
         FROM pg_roles WHERE rolname = current_user
-        """
+        """,
+        {"slot": SLOT, "publication": PUBLICATION, "schema": OWN_SCHEMA},
     )
-    wal_level, free_slots, may_replicate, may_create, odd_enums = row
-    return Server(wal_level, free_slots, may_replicate, may_create, tuple(odd_enums))
+    wal_level, free_slots, may_replicate, may_create, odd_enums, foreign = row
+    return Server(wal_level, free_slots, may_replicate, may_create, tuple(odd_enums), tuple(foreign))
 
 
 def _table(

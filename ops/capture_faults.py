@@ -179,6 +179,8 @@ def _server_obstacles(server: Server) -> Iterator[str]:
         yield "our role in the shop's database hasn't the right to replicate: ALTER ROLE … REPLICATION"
     if not server.may_create:
         yield "our role may make no schema and no publication in the shop's database: GRANT CREATE ON DATABASE …"
+    for what in server.foreign:
+        yield f"{what} has our name, and is another database's, role's or plugin's: drop it, or change its owner"
     for name in server.odd_enums:
         yield (
             f"the type {name} is a domain over an enum, or an enum without labels; where there is one, whoever uses "

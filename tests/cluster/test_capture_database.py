@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 import psycopg
 import pytest
 
-from connectors.change_capture import CUSTOMERS, PUBLICATION
+from connectors.change_capture import CUSTOMERS, PUBLICATION, SLOT
 from connectors.settings import Settings
 from local.services.shop.database import make_tables
-from ops import capture_database, capture_reading
+from ops import capture_database, capture_reading, warehouse
 from ops.capture_database import captured_columns, columns_of, look, set_up
 from ops.capture_faults import database_faults, is_set_up, obstacles, slot_faults
-from ops.postgres import Connection
+from ops.postgres import Connection, connecting
 
 ROWS = 5
 OF_THE_SLOT = "replication slot"
@@ -202,6 +202,18 @@ def test_what_can_not_be_mended_is_an_obstacle(shop: Connection, change: Sequenc
     run(shop, change)
 
     assert obstacles(look(shop))[0].startswith(obstacle)
+
+
+def test_a_slot_of_our_name_in_another_database_is_an_obstacle(shop: Connection, postgres: Settings) -> None:
+    with connecting(warehouse.address(postgres), statement_seconds=30) as elsewhere:
+        elsewhere.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [SLOT])
+        found = obstacles(look(shop))
+        elsewhere.execute("SELECT pg_drop_replication_slot(%s)", [SLOT])
+
+    assert found == [
+        f"the replication slot {SLOT} has our name, and is another database's, role's or plugin's: drop it, or change "
+        "its owner"
+    ]
 
 
 def test_char_domains_enums_uuid_and_nullable_columns_raise_no_false_alarm(shop: Connection) -> None:

@@ -83,7 +83,7 @@ def real_table(table: CapturedTable) -> RealTable:
 DATABASE = CaptureDatabase(
     tables={table.name: real_table(table) for table in CAPTURED},
     publication=Publication(frozenset(OPERATIONS), is_of_all_tables=False, tells_of_partitions=False),
-    server=Server("logical", free_slots=1, may_replicate=True, may_create=True, odd_enums=()),
+    server=Server("logical", free_slots=1, may_replicate=True, may_create=True, odd_enums=(), foreign=()),
     slot=Slot(is_active=True, is_lost=False, retained_bytes=1, unread_bytes=0, limit="1GB"),
     is_being_applied=False,
     now=NOW,
@@ -279,6 +279,7 @@ def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault:
         (on_server(wal_level="replica"), "the server's wal_level is replica"),
         (on_server(may_replicate=False), "our role in the shop's database hasn't the right to replicate"),
         (on_server(may_create=False), "our role may make no schema and no publication"),
+        (on_server(foreign=("the schema millrace",)), "the schema millrace has our name, and is another database's"),
         (on_server(odd_enums=("shop.mood_of_ours",)), "the type shop.mood_of_ours is a domain over an enum"),
         (customers(changed(what="other")), "shop.customers is no table that has rows of its own"),
         (customers(changed(is_logged=False)), "shop.customers is UNLOGGED"),
