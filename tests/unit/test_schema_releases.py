@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -95,6 +96,19 @@ def test_nothing_is_released_when_one_schema_is_refused(tmp_path: Path) -> None:
         release([others, things(Broken)], tmp_path)
 
     assert released(others, tmp_path) == {}
+
+
+@pytest.mark.parametrize("odd", [{"$ref": "#/nowhere/x"}, {"type": "array", "items": [{}]}, {"properties": []}])
+def test_a_schema_that_is_written_otherwise_is_told_in_words(odd: dict[str, Any], tmp_path: Path) -> None:
+    [file] = release([things(First)], tmp_path)
+    document = schema(First)
+    document["properties"]["name"] = odd
+    file.write_text(schema_text(document), "utf-8")
+
+    [verdict] = check([things(First)], tmp_path)
+
+    assert verdict.state == "incompatible"
+    assert verdict.reasons[0].startswith("version 1: ")
 
 
 def test_check_says_how_every_subject_stands() -> None:
