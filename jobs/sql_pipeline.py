@@ -1,25 +1,25 @@
 """A pipeline of `sql/pipelines`, or any user's `.sql` file, as a job: `python -m jobs.sql_pipeline NAME-OR-PATH`."""
 
-import difflib
 import json
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyflink.datastream import StreamExecutionEnvironment
-from pyflink.table import CompiledPlan, PlanReference, StreamTableEnvironment
+from pyflink.table import CompiledPlan, ExplainDetail, PlanReference, StreamTableEnvironment
 
-import sql
 from connectors.settings import Settings
 from jobs.environment import stream_environment, submitted, variables
+from jobs.planning_errors import FLINK_ERRORS, POSITION, advice, reason, root_cause
 from sql import SqlFileError, lint, plans
+from sql.allowed import FIRST_WORDS, why_not_allowed
+from sql.lint import Catalog, Table
 from sql.pipeline import Pipeline, PipelineFile, find, load
 from sql.statements import Statement
 
@@ -27,40 +27,49 @@ PLAN_OPTIONS = {
     # A plan names its tables and doesn't repeat what they are made of, so that no address or password is in it.
     "table.plan.compile.catalog-objects": "IDENTIFIER",
 }
-_NOT_FOR_READERS = re.compile(
-    r"SQL validation failed\.\s*|\s*(Was expecting|Table options are:|Supported options:).*", re.DOTALL
-)
-_POSITION = re.compile(r"(?:From|At|at) line (\d+), column (\d+)(?: to line \d+, column \d+)?(?:: |\.)?")
+_WITH_OPTIONS = {
+    # What a hint says of a table's options is lost unless they are in the plan.
+    "table.plan.compile.catalog-objects": "ALL",
+}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A pipeline and what Flink makes of it."""
+
+    pipeline: Pipeline
+    plan: Mapping[str, Any]
+    """As its compiled plan says it."""
+    catalog: Catalog
 
 
 def define(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:
     """The pipeline's plan in an environment that has nothing of it yet; executing it is one job.
 
+    Nothing is read or written: a statement that would do so is refused.
+
     Raises:
         SqlFileError: Flink can't make a job of it; the text says where and why.
     """
-    for key, value in PLAN_OPTIONS.items():
+    for key, value in (_WITH_OPTIONS if _has_option_hints(pipeline) else PLAN_OPTIONS).items():
         tables.get_config().set(key, value)
     for statement in pipeline.preparations:
-        with _told(pipeline, statement):
-            if setting := statement.setting():
-                tables.get_config().set(*setting)
-            else:
-                tables.execute_sql(statement.text)
-    inserts = tables.create_statement_set()
-    for insert in pipeline.inserts:
-        with _told(pipeline, insert):
-            inserts.add_insert_sql(insert.text)
-    with _told(pipeline):
-        compiled = json.loads(inserts.compile_plan().as_json_string())
-        # A node's number is a part of its uid, and Flink goes on counting where the last plan of this JVM ended.
-        loaded = tables.load_plan(PlanReference.from_json_string(plans.text(plans.normal(compiled))))
-    # PyFlink's own wrapper of a loaded plan has Java's environment where it needs Python's.
-    return CompiledPlan(loaded._j_compiled_plan, tables)
+        _prepare(tables, statement)
+    try:
+        plan = _planned(tables, pipeline.inserts)
+    except FLINK_ERRORS as error:
+        _raise_with_place(tables, pipeline)
+        raise SqlFileError(f"{pipeline.file}: {reason(error)}{advice(reason(error))}") from error
+    if _has_option_hints(pipeline) and (lost := _first_temporary(plan)):
+        raise SqlFileError(
+            f"{pipeline.file}: OPTIONS hints don't reach the TEMPORARY table {lost}; write CREATE TABLE, or put the "
+            "options into its WITH"
+        )
+    return plan
 
 
-def planned(environment: StreamExecutionEnvironment, pipeline: Pipeline) -> Mapping[str, Any]:
-    """What Flink would run, as its compiled plan says it; nothing is run.
+def planned(environment: StreamExecutionEnvironment, pipeline: Pipeline) -> Planned:
+    """What Flink would run; nothing is run.
 
     Args:
         environment: a new one, in which the pipeline's settings stay.
@@ -68,8 +77,101 @@ def planned(environment: StreamExecutionEnvironment, pipeline: Pipeline) -> Mapp
     Raises:
         SqlFileError: Flink can't make a job of it; the text says where and why.
     """
-    plan: Mapping[str, Any] = json.loads(define(StreamTableEnvironment.create(environment), pipeline).as_json_string())
-    return plan
+    tables = StreamTableEnvironment.create(environment)
+    plan: Mapping[str, Any] = json.loads(define(tables, pipeline).as_json_string())
+    return Planned(pipeline, plan, _catalog(tables, pipeline, plan))
+
+
+def _prepare(tables: StreamTableEnvironment, statement: Statement) -> None:
+    if setting := statement.setting():
+        tables.get_config().set(*setting)
+        return
+    try:
+        [operation] = tables._j_tenv.getParser().parse(statement.text)
+    except FLINK_ERRORS as error:
+        if statement.first_word not in FIRST_WORDS:
+            raise SqlFileError(f"{statement.place}: {why_not_allowed('')}") from error
+        raise _refused(statement, reason(error)) from error
+    if why_not := why_not_allowed(operation.getClass().getSimpleName()):
+        raise SqlFileError(f"{statement.place}: {why_not}")
+    with explaining_errors(statement):
+        tables.execute_sql(statement.text)
+
+
+def _planned(tables: StreamTableEnvironment, inserts: Sequence[Statement]) -> CompiledPlan:
+    statements = tables.create_statement_set()
+    for insert in inserts:
+        statements.add_insert_sql(insert.text)
+    compiled = json.loads(statements.compile_plan().as_json_string())
+    # A node's number is a part of its uid, and Flink goes on counting where the last plan of this JVM ended.
+    reference = PlanReference.from_json_string(plans.text(plans.normal(compiled)))
+    # Much is refused only when nodes become operators and these a graph; a copy is taken, since what runs is made anew.
+    tables.load_plan(reference).explain(ExplainDetail.JSON_EXECUTION_PLAN)
+    # PyFlink's own wrapper of a loaded plan has Java's environment where it needs Python's.
+    return CompiledPlan(tables.load_plan(reference)._j_compiled_plan, tables)
+
+
+def _raise_with_place(tables: StreamTableEnvironment, pipeline: Pipeline) -> None:
+    """Raise the error of the insert that can't be planned, where it comes from; return if each can be planned alone."""
+    for insert in pipeline.inserts:
+        try:
+            _planned(tables, [insert])
+        except FLINK_ERRORS as error:
+            words = reason(error)
+            raise _refused(_origin(tables, pipeline, insert, words), words) from error
+
+
+def _origin(tables: StreamTableEnvironment, pipeline: Pipeline, insert: Statement, words: str) -> Statement:
+    """The table or view that can't be read or written for this reason, whatever is made of it; else the insert."""
+    if POSITION.search(words):
+        return insert
+    named = re.search(r"Unable to create a (?:sink|source) for (?:writing|reading) table '(\w+)'", words)
+    if named:
+        return next((each for each in pipeline.preparations if each.creates() == named[1]), insert)
+    behind = pipeline.behind(insert)
+    return next((each for each in behind if _reading_fails(tables, each.created_path(), words)), insert)
+
+
+def _reading_fails(tables: StreamTableEnvironment, path: Sequence[str], words: str) -> bool:
+    try:
+        tables.sql_query(f"SELECT * FROM {_quoted(path)}").explain()
+    except FLINK_ERRORS as error:
+        return reason(error) == words
+    return False
+
+
+def _catalog(tables: StreamTableEnvironment, pipeline: Pipeline, plan: Mapping[str, Any]) -> Catalog:
+    """What Flink knows of the tables that are read and written."""
+    manager, parser = tables._j_tenv.getCatalogManager(), tables._j_tenv.getParser()
+
+    def identifier(path: Sequence[str]) -> str:
+        return str(manager.qualifyIdentifier(parser.parseIdentifier(_quoted(path))).asSerializableString())
+
+    def table(node: plans.Node, name: str) -> Table:
+        known = manager.getTable(manager.qualifyIdentifier(parser.parseIdentifier(name))).get().getResolvedTable()
+        key = known.getResolvedSchema().getPrimaryKey()
+        columns = tuple(map(str, key.get().getColumns())) if key.isPresent() else ()
+        place = created[name].place if name in created else f"{pipeline.file}, table {node.table}"
+        return Table(place, node.options or dict(known.getOptions()), columns)
+
+    created = {identifier(each.created_path()): each for each in pipeline.preparations if each.is_table()}
+    used = {node.identifier: node for node in plans.read(plan).nodes if node.identifier}
+    targets = tuple(identifier(each.target_path()) for each in pipeline.inserts)
+    return Catalog({name: table(node, name) for name, node in used.items()}, targets)
+
+
+def _quoted(path: Sequence[str]) -> str:
+    return ".".join(f"`{name}`" for name in path)
+
+
+def _has_option_hints(pipeline: Pipeline) -> bool:
+    return any(each.has_option_hints() for each in (*pipeline.preparations, *pipeline.inserts))
+
+
+def _first_temporary(plan: CompiledPlan) -> str | None:
+    """A table of which the plan holds nothing but the name."""
+    nodes = plans.read(json.loads(plan.as_json_string())).nodes
+    return next((node.table for node in nodes if node.identifier and not node.options), None)
 
 
 def filling(name: str, settings: Settings) -> Mapping[str, str]:
@@ -84,11 +186,10 @@ def run(file: PipelineFile, settings: Settings, options: Mapping[str, str]) -> N
         options: of Flink, for this run.
 
     Raises:
-        SqlFileError: it can't be run; the text says where and why.
+        SqlFileError: it can't be run, or it failed; the text says where and why.
     """
     pipeline = load(file, filling(file.name, settings))
-    environment = stream_environment(file.name)
-    tables = StreamTableEnvironment.create(environment)
+    tables = StreamTableEnvironment.create(stream_environment(file.name))
     if submitted():
         _defined_with_warnings(tables, pipeline).execute()
         return
@@ -97,62 +198,37 @@ def run(file: PipelineFile, settings: Settings, options: Mapping[str, str]) -> N
             tables.get_config().set(key, value)
         result = _defined_with_warnings(tables, pipeline).execute()
         print(f"{file.name} runs here, in a cluster of its own; end it with Ctrl-C", flush=True)
-        result.wait()
+        try:
+            result.wait()
+        except FLINK_ERRORS as error:
+            raise SqlFileError(f"{file.label}: the job failed: {root_cause(error)}") from error
 
 
 def _defined_with_warnings(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:
     plan = define(tables, pipeline)
-    for finding in lint.findings(pipeline, plans.read(json.loads(plan.as_json_string()))):
+    compiled = json.loads(plan.as_json_string())
+    for finding in lint.findings(pipeline, plans.read(compiled), _catalog(tables, pipeline, compiled)):
         print(f"warning: {finding}", flush=True)
     return plan
 
 
 @contextmanager
-def _told(pipeline: Pipeline, statement: Statement | None = None) -> Iterator[None]:
+def explaining_errors(statement: Statement) -> Iterator[None]:
     """What Flink has against a statement becomes an error with its place in the file."""
     try:
         yield
-    except Py4JJavaError as error:
-        raise SqlFileError(_in_words(pipeline, statement, list(_messages(error.java_exception)))) from error
+    except FLINK_ERRORS as error:
+        raise _refused(statement, reason(error)) from error
 
 
-def _in_words(pipeline: Pipeline, statement: Statement | None, messages: list[str]) -> str:
-    reason = " ".join(dict.fromkeys(messages))
-    named = re.search(r"default_catalog\.default_database\.(\w+)", reason)
-    if statement is None and named:
-        created = (each for each in pipeline.preparations if each.creates() == named[1])
-        statement = next(created, None)
-    reason = reason.replace("default_catalog.default_database.", "")
-    if statement is None:
-        return f"{pipeline.file}: {reason}"
+def _refused(statement: Statement, words: str) -> SqlFileError:
     place = statement.place
-    position = _POSITION.search(reason)
+    position = POSITION.search(words)
     if position:
         line = statement.line + int(position[1]) - 1
         place = f"{statement.file}, line {line}, column {position[2]}, in {statement.label}"
-        reason = _POSITION.sub("", reason).strip()
-    return f"{place}: {reason}{_what_else(reason)}"
-
-
-def _messages(exception: Any) -> Iterator[str]:
-    """From the outermost to the root cause; one that an outer one repeats is left out."""
-    said = ""
-    while exception is not None:
-        message = _NOT_FOR_READERS.sub("", exception.getMessage() or "").strip()
-        if message and message not in said and "Exception: " not in message:
-            said += message
-            yield message
-        exception = exception.getCause()
-
-
-def _what_else(reason: str) -> str:
-    missing = re.search(r"Object '(\w+)' not found", reason)
-    if not missing:
-        return ""
-    known = [name for folder in ("tables", "views") for name in sql.names(folder)]
-    similar = difflib.get_close_matches(missing[1], known, 1)
-    meant = f"; did you mean {similar[0]}?" if similar else ""
-    return f"; the pipeline doesn't create it, and neither sql/tables nor sql/views has {missing[1]}.sql{meant}"
+        words = POSITION.sub("", words).strip()
+    return SqlFileError(f"{place}: {words}{advice(words)}")
 
 
 def main() -> None:

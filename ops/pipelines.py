@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -12,24 +11,16 @@ from pyflink.datastream import StreamExecutionEnvironment
 import sql
 from connectors.settings import Settings
 from jobs.environment import stream_environment
-from jobs.sql_pipeline import filling, planned, run
+from jobs.sql_pipeline import Planned, filling, planned, run
 from ops.command_group import CommandGroup
 from ops.flink_rest import FlinkError
 from ops.jobs import JobId
 from ops.submit import CHECKOUT, Submission, names, parsed, say_submitted, send, submission_options
 from sql import SqlFileError, lint, plans
-from sql.pipeline import Pipeline, PipelineFile, find, load
+from sql.pipeline import PipelineFile, find, load
 
 PLANS = CHECKOUT / "sql" / "plans"
 Compiled = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A pipeline and what Flink makes of it."""
-
-    pipeline: Pipeline
-    plan: Compiled
 
 
 class PipelineError(FlinkError):
@@ -89,15 +80,14 @@ def planned_pipelines(
     """
     for file in files:
         try:
-            pipeline = load(file, filling(file.name, Settings()))
-            yield file, Planned(pipeline, planned(environment(), pipeline))
+            yield file, planned(environment(), load(file, filling(file.name, Settings())))
         except SqlFileError as error:
             yield file, error
 
 
 def problems(file: PipelineFile, planned: Planned) -> list[str]:
     """What `check` has against a pipeline that can be planned."""
-    found = lint.findings(planned.pipeline, plans.read(planned.plan))
+    found = lint.findings(planned.pipeline, plans.read(planned.plan), planned.catalog)
     if not file.is_ours:
         return found
     kept = _kept(file)
@@ -119,8 +109,16 @@ def _kept(file: PipelineFile) -> Compiled | None:
     return plan
 
 
-def _files(given: Sequence[str]) -> list[PipelineFile]:
-    return [_found(name) for name in given or sql.names("pipelines")]
+def _outcomes(given: Sequence[str]) -> Iterator[tuple[PipelineFile, Planned] | Exception]:
+    """Each file (all of sql/pipelines if none is given) with what Flink makes of it, or what is wrong with it."""
+    for name in given or sql.names("pipelines"):
+        try:
+            files = [_found(name)]
+        except (SqlFileError, PipelineError) as error:
+            yield error
+            continue
+        for file, outcome in planned_pipelines(files, lambda: stream_environment("plan")):
+            yield outcome if isinstance(outcome, SqlFileError) else (file, outcome)
 
 
 @click.group("sql", cls=CommandGroup)
@@ -154,8 +152,13 @@ def run_command(
 def check_command(pipelines: tuple[str, ...]) -> None:
     """Plan PIPELINES (all of sql/pipelines if none is given) without running them, and say what isn't well."""
     failed = False
-    for file, outcome in planned_pipelines(_files(pipelines), lambda: stream_environment("plan")):
-        found = [str(outcome)] if isinstance(outcome, SqlFileError) else problems(file, outcome)
+    for outcome in _outcomes(pipelines):
+        if isinstance(outcome, Exception):
+            failed = True
+            click.echo(str(outcome))
+            continue
+        file, planned = outcome
+        found = problems(file, planned)
         failed = failed or bool(found)
         click.echo("\n".join(found) if found else f"{file.label}: ok")
     if failed:
@@ -168,14 +171,15 @@ def check_command(pipelines: tuple[str, ...]) -> None:
 def plan_command(pipelines: tuple[str, ...], keep: bool) -> None:
     """Say whether savepoints of the kept plans of PIPELINES (all if none is given) would restore in the new ones."""
     failed = False
-    for file, outcome in planned_pipelines(_files(pipelines), lambda: stream_environment("plan")):
-        if isinstance(outcome, SqlFileError):
+    for outcome in _outcomes(pipelines):
+        if isinstance(outcome, Exception):
             failed = True
             click.echo(str(outcome))
             continue
-        click.echo(f"{file.label}: {_said(_kept(file), outcome.plan)}")
+        file, planned = outcome
+        click.echo(f"{file.label}: {_said(_kept(file), planned.plan)}")
         if keep:
-            _keep(file, outcome.plan)
+            _keep(file, planned.plan)
     if failed:
         sys.exit(1)
 

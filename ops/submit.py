@@ -252,7 +252,8 @@ def reason(output: str, checkout: Path) -> str:
     """What a person needs of the client's output: the end of the job's own traceback, or Flink's last cause."""
     own, failed, _ = output.partition("ERROR o.a.f.c.p.PythonDriver Run python process failed")
     if failed:
-        lines = [line for line in own.splitlines() if not re.match(r"\d\d:\d\d:\d\d ?", line)]
+        noise = re.compile(r"\d\d:\d\d:\d\d |\d\d:\d\d:\d\d$|\s+at [\w.$/<>]+\(|\s+\.\.\. \d+ (more|common)")
+        lines = [line for line in own.splitlines() if not noise.match(line)]
         copy = re.compile(r"[^\s\"]*/millrace-submit-[^\s\"]*/millrace/")
         return copy.sub(f"{checkout}/", "\n".join(lines[-LINES_OF_TRACEBACK:])).strip()
     return root_cause(output)

@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 
-_SETTING = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_SETTING = re.compile(r"(\$?)\$\{([A-Z][A-Z0-9_]*)\}")
+_PART = re.compile(r"(?P<comment>--[^\n]*|/\*(?!\+).*?\*/)|'(?:[^']|'')*'|`(?:[^`]|``)*`", re.DOTALL)
+"""A comment, or what can hold the beginning of one as text."""
 
 
 class SqlFileError(ValueError):
@@ -27,12 +29,32 @@ def template(path: str) -> str:
     """A file's text as it stands there.
 
     Raises:
-        SqlFileError: there is no such file.
+        SqlFileError: there is no such file, or it isn't UTF-8.
     """
     file = resources.files(__name__).joinpath(path)
     if not file.is_file():
         raise SqlFileError(f"there is no sql/{path}")
-    return file.read_text(encoding="utf-8")
+    return decoded(file.read_bytes(), f"sql/{path}")
+
+
+def decoded(content: bytes, file: str) -> str:
+    """The text of a file, without a byte order mark, and with lines that end in a line feed alone.
+
+    Args:
+        file: what it is called in an error.
+
+    Raises:
+        SqlFileError: it isn't UTF-8.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SqlFileError(
+            f"{file}, line {line}: the file isn't UTF-8: byte 0x{content[error.start]:02x} can't stand here; "
+            "save it as UTF-8"
+        ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def names(folder: str) -> list[str]:
@@ -42,7 +64,9 @@ def names(folder: str) -> list[str]:
 
 
 def fill(text: str, variables: Mapping[str, str], file: str) -> str:
-    """The text with every `${NAME}` filled in; quotes in a value are doubled.
+    """The text with every `${NAME}` outside of comments filled in; quotes in a value are doubled.
+
+    `$${NAME}` becomes `${NAME}`, as text.
 
     Args:
         file: what it is called in an error.
@@ -51,11 +75,20 @@ def fill(text: str, variables: Mapping[str, str], file: str) -> str:
         SqlFileError: there is no value for a name.
     """
 
+    comments = [part.span() for part in _PART.finditer(text) if part["comment"]]
+
     def value(match: re.Match[str]) -> str:
-        name = match.group(1)
+        escape, name = match.groups()
+        if any(start <= match.start() < end for start, end in comments):
+            return match[0]
+        if escape:
+            return match[0][1:]
         if name not in variables:
             line = text.count("\n", 0, match.start()) + 1
-            raise SqlFileError(f"{file}, line {line}: ${{{name}}} has no value; set the variable {name}")
+            raise SqlFileError(
+                f"{file}, line {line}: ${{{name}}} has no value; set the variable {name}, or write $${{{name}}} if "
+                "these characters are meant"
+            )
         return variables[name].replace("'", "''")
 
     return _SETTING.sub(value, text)

@@ -1,27 +1,68 @@
 """Which habits of a pipeline will hurt later? Each rule says where, what, and what to do instead."""
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from itertools import pairwise
 
 from sql.pipeline import Pipeline
-from sql.plans import Plan
-from sql.statements import Statement
+from sql.plans import Node, Plan
 
 DEAD_LETTERS = "dead-letters"
 GUARDED = "guarded-json"
 _COMMENT_SAYS = ("One row per:", "Keyed by:", "Late:")
+_CHANGELOG_FORMATS = re.compile(r"(debezium|canal|maxwell|ogg)-.*")
 
 
-def findings(pipeline: Pipeline, plan: Plan) -> list[str]:
+@dataclass(frozen=True)
+class Table:
+    """What Flink's catalog has of a table."""
+
+    place: str
+    """File, line and how it begins."""
+    options: Mapping[str, str]
+    """Also those that a LIKE has brought."""
+    primary_key: Sequence[str]
+
+    @property
+    def format(self) -> str | None:
+        """Of a record's value."""
+        return self.options.get("value.format") or self.options.get("format")
+
+    @property
+    def key_columns(self) -> Sequence[str]:
+        """Of a record's key."""
+        fields = self.options.get("key.fields")
+        return fields.split(";") if fields else self.primary_key
+
+    @property
+    def is_in_kafka(self) -> bool:
+        """Whether it is a topic, by whatever connector."""
+        return "properties.bootstrap.servers" in self.options
+
+    def option_of_format(self, name: str) -> str | None:
+        """Such as `json.ignore-parse-errors`."""
+        return self.options.get(f"value.{self.format}.{name}") or self.options.get(f"{self.format}.{name}")
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The tables that a pipeline reads and writes, as Flink knows them when it is planned."""
+
+    tables: Mapping[str, Table]
+    """By their name in the plan."""
+    targets: Sequence[str]
+    """Names of those that the inserts write to, in their order."""
+
+
+def findings(pipeline: Pipeline, plan: Plan, catalog: Catalog) -> list[str]:
     """What is to be mended, in the order of the rules; nothing if all is well."""
     return [
         *_comment_without(pipeline),
-        *_sources_without_watermark(pipeline, plan),
         *_unbounded_state(pipeline, plan),
-        *_keys_that_differ(pipeline, plan),
+        *_keys_that_differ(pipeline, plan, catalog),
         *_all_columns_into_a_sink(pipeline),
-        *_without_dead_letters(pipeline, plan),
+        *_without_dead_letters(pipeline, plan, catalog),
     ]
 
 
@@ -29,15 +70,6 @@ def _comment_without(pipeline: Pipeline) -> Iterator[str]:
     for words in _COMMENT_SAYS:
         if words not in pipeline.comment:
             yield f"{pipeline.file}, line 1: the comment that it begins with doesn't say `{words} …`"
-
-
-def _sources_without_watermark(pipeline: Pipeline, plan: Plan) -> Iterator[str]:
-    for table in _sources(pipeline, plan):
-        if not table.says("WATERMARK", "FOR"):
-            yield (
-                f"{table.place}: a source without a watermark, so no window over it is ever closed; "
-                "add WATERMARK FOR event_time AS event_time - INTERVAL …"
-            )
 
 
 def _unbounded_state(pipeline: Pipeline, plan: Plan) -> Iterator[str]:
@@ -49,16 +81,20 @@ def _unbounded_state(pipeline: Pipeline, plan: Plan) -> Iterator[str]:
                 f"{pipeline.file}: unbounded state: {node.description} keeps what it has seen for ever; "
                 "use a window or an interval, or SET 'table.exec.state.ttl'"
             )
+        if node.waits_for_ever:
+            yield (
+                f"{pipeline.file}: unbounded state: {node.short} keeps what a pattern begins with until it ends, "
+                "perhaps for ever; write PATTERN (…) WITHIN INTERVAL …"
+            )
 
 
-def _keys_that_differ(pipeline: Pipeline, plan: Plan) -> Iterator[str]:
+def _keys_that_differ(pipeline: Pipeline, plan: Plan, catalog: Catalog) -> Iterator[str]:
     said = re.search(r"Keyed by:\s*((?:(?!Late:|One row per:).)*)", pipeline.comment, re.DOTALL)
-    for insert in pipeline.inserts:
-        table = _created(pipeline, insert.target())
-        if table is None or _is_dead_letters(table):
+    for insert, target in zip(pipeline.inserts, catalog.targets, strict=True):
+        table = catalog.tables.get(target)
+        if table is None or not table.is_in_kafka or _is_dead_letters(table):
             continue
-        columns = table.options().get("key.fields", "").split(";")
-        strange = [column for column in columns if column and column != "record_key" and column not in _words(said)]
+        strange = [each for each in table.key_columns if each != "record_key" and each not in _words(said)]
         if said and strange:
             yield (
                 f"{insert.place}: the table is keyed by {', '.join(strange)}, but the file's comment says "
@@ -82,49 +118,64 @@ def _all_columns_into_a_sink(pipeline: Pipeline) -> Iterator[str]:
                 break
 
 
-def _without_dead_letters(pipeline: Pipeline, plan: Plan) -> Iterator[str]:
-    rejecting = list(_behind_dead_letters(pipeline))
-    for table in _sources(pipeline, plan):
-        options = table.options()
-        form = options.get("value.format") or options.get("format")
-        if options.get("connector") != "kafka" or form == "raw":
+def _without_dead_letters(pipeline: Pipeline, plan: Plan, catalog: Catalog) -> Iterator[str]:
+    reported = _reported(plan, catalog)
+    for name, node in {node.identifier: node for node in plan.nodes if node.is_source and node.identifier}.items():
+        table = catalog.tables[name]
+        if not table.is_in_kafka:
             continue
-        if form != GUARDED:
-            yield f"{table.place}: no dead letters: a record that isn't {form} stops the job; use '{GUARDED}'"
-        elif not any(
-            table.creates() in each.references() and each.says("ERROR", "IS", "NOT", "NULL") for each in rejecting
-        ):
-            name = table.creates()
+        if (key_format := table.options.get("key.format", "raw")) != "raw":
+            yield f"{table.place}: a record whose key isn't {key_format} stops the job; use 'key.format' = 'raw'"
+        if table.format == GUARDED and name not in reported:
             yield (
-                f"{pipeline.file}: no dead letters of {name}: what doesn't decode is lost; "
-                f"add INSERT INTO dead_letters_out SELECT … FROM dead_letters_of_{name}"
+                f"{pipeline.file}: no dead letters of {node.table}: what doesn't decode is lost; "
+                f"add INSERT INTO dead_letters_out SELECT … FROM dead_letters_of_{node.table}"
             )
+        if table.format not in (GUARDED, "raw"):
+            yield f"{table.place}: no dead letters: {_what_becomes_of_bad_records(table)}"
 
 
-def _behind_dead_letters(pipeline: Pipeline) -> Iterator[Statement]:
-    """The inserts into dead letters and, one after the other, the views that they read."""
-    views = {name: each for each in pipeline.preparations if (name := each.creates()) and not each.is_table()}
-    left = [each for each in pipeline.inserts if _is_dead_letters(_created(pipeline, each.target()))]
-    seen: set[str] = set()
-    while left:
-        statement = left.pop()
-        yield statement
-        named = (statement.references() & views.keys()) - seen
-        seen |= named
-        left += [views[name] for name in sorted(named)]
+def _what_becomes_of_bad_records(table: Table) -> str:
+    happens = "is lost" if table.option_of_format("ignore-parse-errors") == "true" else "stops the job"
+    instead = f"use '{GUARDED}'"
+    if _CHANGELOG_FORMATS.fullmatch(table.format or ""):
+        instead = (
+            "no format of changes reports it; captured tables are there as topics of events, such as "
+            f"db_changes_customers, which '{GUARDED}' reads"
+        )
+    elif table.options["connector"] == "upsert-kafka":
+        instead = (
+            f"read the topic with 'connector' = 'kafka' and '{GUARDED}', and keep the newest row of each key with "
+            "ROW_NUMBER"
+        )
+    return f"a record that isn't {table.format} {happens}; {instead}"
 
 
-def _sources(pipeline: Pipeline, plan: Plan) -> list[Statement]:
-    read = {node.table for node in plan.nodes if node.is_source}
-    return [each for each in pipeline.preparations if each.is_table() and each.creates() in read]
+def _reported(plan: Plan, catalog: Catalog) -> Set[str | None]:
+    """Sources whose rows with an error go to the dead letters, by their name in the plan."""
+    return {
+        source.identifier
+        for sink in plan.nodes
+        if sink.identifier and not sink.is_source and _is_dead_letters(catalog.tables[sink.identifier])
+        for source, steps in _ways_to(sink, "")
+        if re.search(rf"\b{_error_column(catalog.tables[str(source.identifier)])}\d* IS NOT NULL", steps)
+    }
 
 
-def _created(pipeline: Pipeline, name: str | None) -> Statement | None:
-    return next((each for each in pipeline.preparations if each.is_table() and each.creates() == name), None)
+def _ways_to(node: Node, steps: str) -> Iterator[tuple[Node, str]]:
+    """Each source that a node's rows come from, with what is done to them on the way."""
+    if node.is_source:
+        yield node, steps
+    for each in node.inputs:
+        yield from _ways_to(each, f"{each.description}\n{steps}")
 
 
-def _is_dead_letters(table: Statement | None) -> bool:
-    return table is not None and table.options().get("topic") == DEAD_LETTERS
+def _error_column(table: Table) -> str:
+    return table.option_of_format("error-column") or "error"
+
+
+def _is_dead_letters(table: Table) -> bool:
+    return table.options.get("topic") == DEAD_LETTERS
 
 
 def _words(said: re.Match[str] | None) -> Set[str]:

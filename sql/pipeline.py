@@ -1,15 +1,15 @@
 """What is a pipeline? One file, together with the tables and views that it names and doesn't create itself."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import sql
 from sql import SqlFileError
-from sql.statements import Statement, head_comment, split
+from sql.allowed import FIRST_WORDS, QUERY, why_not_allowed, why_not_set
+from sql.statements import Statement, default_name, head_comment, split
 
-_PREPARES = {"SET", "CREATE", "DROP", "USE", "ADD"}
 _TEMPLATE = re.compile(r"^CREATE TEMPORARY VIEW (\w+)\$\{TABLE\}", re.MULTILINE)
 
 
@@ -23,9 +23,18 @@ class Pipeline:
     comment: str
     """The one that it begins with."""
     preparations: tuple[Statement, ...]
-    """SET and CREATE, also of the files of `sql/tables` and `sql/views` that are named, each before its first use."""
+    """SET, CREATE and the like, also of files of `sql/tables` and `sql/views` that are named, each before its use."""
     inserts: tuple[Statement, ...]
     """All of them run as one job."""
+
+    def behind(self, insert: Statement) -> list[Statement]:
+        """The tables and views that an insert reads, directly or by others, in the order in which they are created."""
+        wanted, found = insert.references() - {insert.target()}, []
+        for statement in reversed(self.preparations):
+            if statement.creates() in wanted:
+                found.append(statement)
+                wanted |= statement.references()
+        return found[::-1]
 
 
 @dataclass(frozen=True)
@@ -54,15 +63,23 @@ def find(name: str) -> PipelineFile:
         raise SqlFileError(
             f"there is no pipeline {name!r}; there are: {', '.join(known)}; or give a path to a .sql file"
         )
-    if not path.is_file():
-        raise SqlFileError(f"there is no file {name}")
-    text = path.read_text(encoding="utf-8")
+    text = _text(path)
     if path.stem in known and text != sql.template(f"pipelines/{path.stem}.sql"):
         raise SqlFileError(
             f"{name} is called like sql/pipelines/{path.stem}.sql and would take over its consumer group and state; "
             "give the file another name"
         )
     return PipelineFile(path.stem, name, text, False)
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise SqlFileError(f"there is no file {path}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SqlFileError(f"{path} can't be read: {error.strerror}") from error
+    return sql.decoded(content, str(path))
 
 
 def load(file: PipelineFile, variables: Mapping[str, str]) -> Pipeline:
@@ -74,39 +91,50 @@ def load(file: PipelineFile, variables: Mapping[str, str]) -> Pipeline:
     Raises:
         SqlFileError: something in a file can't be right; the text says where.
     """
-    loading = _Loading({**variables, "JOB": file.name})
-    for statement in split(sql.fill(file.text, loading.variables, file.label), file.label):
+    filled = {**variables, "JOB": file.name}
+    statements = split(sql.fill(file.text, filled, file.label), file.label)
+    loading = _Loading(filled, {name for each in statements if (name := default_name(each.created_path()))})
+    for statement in statements:
         loading.add(statement)
     if not loading.inserts:
-        raise SqlFileError(f"{file.label}: nothing is inserted anywhere; write EXECUTE STATEMENT SET BEGIN … END")
+        raise SqlFileError(_without_insert(file, statements))
     comment = head_comment(file.text)
     return Pipeline(file.name, file.label, comment, tuple(loading.preparations), tuple(loading.inserts))
 
 
-class _Loading:
-    """The statements so far, and what they have created."""
+def _without_insert(file: PipelineFile, statements: Sequence[Statement]) -> str:
+    for statement in statements:
+        if statement.first_word not in FIRST_WORDS:
+            kind = QUERY if statement.first_word in {"SELECT", "WITH", "VALUES", "("} else ""
+            return f"{statement.place}: {why_not_allowed(kind)}"
+    return f"{file.label}: nothing is inserted anywhere; write EXECUTE STATEMENT SET BEGIN … END"
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+
+class _Loading:
+    """The statements so far, and what is created by them and by what follows in the file."""
+
+    def __init__(self, variables: Mapping[str, str], created: set[str]) -> None:
         self.variables = variables
         self.preparations: list[Statement] = []
         self.inserts: list[Statement] = []
-        self._created: set[str] = set()
+        self._created = created
         self._templates = dict(_templates())
 
     def add(self, statement: Statement) -> None:
-        if statement.is_statement_set() or statement.first_word == "INSERT":
+        if statement.is_statement_set() or statement.is_insert():
             if self.inserts:
-                raise SqlFileError(f"{statement.place}: a pipeline has one statement set; put all inserts into it")
+                raise SqlFileError(
+                    f"{statement.place}: a pipeline is one job, with one statement set; put all inserts into one "
+                    "EXECUTE STATEMENT SET BEGIN … END"
+                )
             self.inserts = statement.inserts() if statement.is_statement_set() else [statement]
             for insert in self.inserts:
-                if insert.first_word != "INSERT":
+                if not insert.is_insert():
                     raise SqlFileError(f"{insert.place}: only INSERT can stand in a statement set")
                 self._include_what_is_named(insert)
             return
-        if statement.first_word not in _PREPARES:
-            raise SqlFileError(f"{statement.place}: a pipeline consists of SET, CREATE and one statement set")
-        if statement.first_word == "SET" and statement.setting() is None:
-            raise SqlFileError(f"{statement.place}: write SET 'key' = 'value'")
+        if statement.first_word == "SET":
+            _check_setting(statement)
         if self.inserts:
             raise SqlFileError(f"{statement.place}: it stands behind the inserts, which would not know of it")
         self._include_what_is_named(statement)
@@ -138,8 +166,16 @@ class _Loading:
 
     def _prepare(self, statement: Statement) -> None:
         self.preparations.append(statement)
-        if created := statement.creates():
+        if created := default_name(statement.created_path()):
             self._created.add(created)
+
+
+def _check_setting(statement: Statement) -> None:
+    setting = statement.setting()
+    if setting is None:
+        raise SqlFileError(f"{statement.place}: write SET 'key' = 'value'")
+    if why_not := why_not_set(*setting):
+        raise SqlFileError(f"{statement.place}: a file can't set this: {why_not}")
 
 
 def _templates() -> Iterator[tuple[str, str]]:

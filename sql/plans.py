@@ -69,11 +69,25 @@ class Node:
 
     @property
     def table(self) -> str | None:
-        """The table that it reads or writes."""
-        for key in ("scanTableSource", "dynamicTableSink"):
-            if key in self.json:
-                return str(self.json[key]["table"]["identifier"]).rpartition(".")[2].strip("`")
-        return None
+        """The name of the table that it reads or writes."""
+        return self.identifier.rpartition(".")[2].strip("`") if self.identifier else None
+
+    @property
+    def identifier(self) -> str | None:
+        """The table that it reads or writes, with its catalog and database, each in backticks."""
+        return str(self._table["identifier"]) if self._table else None
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Of the table that it reads or writes, if the plan holds them."""
+        return dict(self._table.get("resolvedTable", {}).get("options", {}))
+
+    @property
+    def _table(self) -> Mapping[str, Any]:
+        found: Iterator[Mapping[str, Any]] = (
+            self.json[key]["table"] for key in ("scanTableSource", "dynamicTableSink") if key in self.json
+        )
+        return next(found, {})
 
     @property
     def keeps_state(self) -> bool:
@@ -95,6 +109,11 @@ class Node:
         """Whether it is an OVER window that begins with the first row; how long it keeps rows isn't in the plan."""
         groups = self.json.get("overSpec", {}).get("groups", ())
         return any(group["lowerBound"]["kind"] == "UNBOUNDED_PRECEDING" for group in groups)
+
+    @property
+    def waits_for_ever(self) -> bool:
+        """Whether it is a MATCH_RECOGNIZE without WITHIN, for which no time to live counts."""
+        return self.kind == "match" and self.json["matchSpec"].get("interval") is None
 
     @property
     def key_differs(self) -> bool:

@@ -1,8 +1,8 @@
 """What is in a SQL file? Its statements, each with its line: enough of SQL to split a file and to see what it names."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -19,6 +19,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_DEFAULT_PATHS = ((), ("default_database",), ("default_catalog", "default_database"))
+"""What may stand before a name that means the same without it."""
 _ENDS_FROM_CLAUSE = {"WHERE", "GROUP", "ORDER", "HAVING", "UNION", "INTERSECT", "EXCEPT", "WINDOW", "LIMIT", "SELECT"}
 _ENDS_NAME = {"AS", "(", "WITH", "SELECT", "VALUES", "="}
 _LABEL_WORDS = 7
@@ -66,12 +68,13 @@ class Statement:
     @property
     def label(self) -> str:
         """How it begins, such as `CREATE TEMPORARY VIEW sold_lines`."""
-        words: list[str] = []
-        for token in self.tokens[:_LABEL_WORDS]:
-            if words and token.keyword in _ENDS_NAME:
+        end, words = 0, 0
+        for token in self.tokens:
+            if words == _LABEL_WORDS or (end and token.keyword in _ENDS_NAME):
                 break
-            words.append(token.text)
-        return " ".join(words)
+            end = token.end
+            words += token.kind != "sign"
+        return " ".join(self.text[:end].split())
 
     @property
     def place(self) -> str:
@@ -89,13 +92,18 @@ class Statement:
 
     def creates(self) -> str | None:
         """The table or view that it creates."""
+        path = self.created_path()
+        return path[-1] if path else None
+
+    def created_path(self) -> Sequence[str]:
+        """The table or view that it creates, with its catalog and database if they are named; nothing if none."""
         words = [token.keyword for token in self.tokens[:_LABEL_WORDS]]
         if self.first_word != "CREATE" or not {"TABLE", "VIEW"} & set(words):
-            return None
+            return ()
         at = next(position for position, word in enumerate(words) if word in {"TABLE", "VIEW"}) + 1
         if words[at : at + 3] == ["IF", "NOT", "EXISTS"]:
             at += 3
-        return self.tokens[at].name if at < len(self.tokens) else None
+        return _path(self.tokens, at)
 
     def is_table(self) -> bool:
         """Whether it is a CREATE TABLE."""
@@ -113,13 +121,31 @@ class Statement:
         return {_unquoted(key): _unquoted(value) for key, equals, value in pairs if equals == "=" and key and value}
 
     def references(self) -> set[str]:
-        """Names where a table or view is named: behind FROM, JOIN, INTO and TABLE; not all of them need be one."""
-        return set(_references(self.tokens)) - self._own_steps()
+        """Names where a table or view is named: behind FROM, JOIN, INTO, TABLE and, in a CREATE TABLE, LIKE.
+
+        Not all of them need be one. Those of a `WITH name AS (…)` are none, once it has ended.
+        """
+        introducing = {"FROM", "JOIN", "INTO", "TABLE", *(["LIKE"] if self.is_table() else [])}
+        return set(_references(self.tokens, introducing))
+
+    def is_insert(self) -> bool:
+        """Whether it is an INSERT."""
+        return self.first_word == "INSERT" or self.starts_with("EXECUTE", "INSERT")
 
     def target(self) -> str | None:
         """The table that an INSERT writes to."""
+        path = self.target_path()
+        return path[-1] if path else None
+
+    def target_path(self) -> Sequence[str]:
+        """The table that an INSERT writes to, with its catalog and database if they are named; nothing if none."""
         words = [token.keyword for token in self.tokens[:_LABEL_WORDS]]
-        return self.tokens[words.index("INTO") + 1].name if self.first_word == "INSERT" and "INTO" in words else None
+        behind = next((at + 1 for at, word in enumerate(words) if word in {"INTO", "OVERWRITE"}), None)
+        return _path(self.tokens, behind) if self.is_insert() and behind is not None else ()
+
+    def has_option_hints(self) -> bool:
+        """Whether it says `/*+ OPTIONS(…) */` of a table."""
+        return any(re.match(r"/\*\+.*\bOPTIONS\b", token.text, re.IGNORECASE | re.DOTALL) for token in self.tokens)
 
     def says(self, *keywords: str) -> bool:
         """Whether these words follow each other somewhere in it."""
@@ -127,8 +153,8 @@ class Statement:
         return any(words[at : at + len(keywords)] == list(keywords) for at in range(len(words)))
 
     def is_statement_set(self) -> bool:
-        """Whether it is `EXECUTE STATEMENT SET BEGIN … END`."""
-        return self.starts_with("EXECUTE", "STATEMENT", "SET", "BEGIN")
+        """Whether it is `EXECUTE STATEMENT SET BEGIN … END` or `BEGIN STATEMENT SET; … END`."""
+        return self.starts_with("EXECUTE", "STATEMENT", "SET", "BEGIN") or self.starts_with("BEGIN", "STATEMENT", "SET")
 
     def inserts(self) -> list["Statement"]:
         """What stands between the BEGIN and the END of a statement set.
@@ -136,16 +162,11 @@ class Statement:
         Raises:
             SqlFileError: a semicolon is missing.
         """
-        inside = self.tokens[4:-1]
+        inside = self.tokens[4 if self.first_word == "EXECUTE" else 3 : -1]
         if inside and inside[-1].text != ";":
             place = _place(self.text, inside[-1].offset, self.file, self.line)
             raise SqlFileError(f"{place}: a semicolon is missing before END")
         return list(_statements(self.text, inside, self.file, self.line))
-
-    def _own_steps(self) -> set[str]:
-        """Names of its `WITH name AS (…), name AS (…)`."""
-        triples = zip(self.tokens, self.tokens[1:], self.tokens[2:], strict=False)
-        return {name.name for name, as_, opens in triples if as_.keyword == "AS" and opens.text == "(" and name.name}
 
 
 def split(text: str, file: str) -> list[Statement]:
@@ -216,18 +237,46 @@ def _unquoted(text: str) -> str:
     return text[1:-1].replace("''", "'")
 
 
-def _references(tokens: Sequence[Token]) -> Iterator[str]:
-    in_from = [False]
-    """By depth of parentheses: whether a comma there separates tables."""
-    for before, token in pairwise(tokens):
-        introduces = before.keyword in {"FROM", "JOIN", "INTO", "TABLE"}
-        if before.text == "(":
-            in_from.append(False)
-        elif before.text == ")" and len(in_from) > 1:
-            in_from.pop()
-        elif introduces:
-            in_from[-1] = before.keyword in {"FROM", "JOIN"}
+def default_name(path: Sequence[str]) -> str | None:
+    """The name at the end of a path, if it lies in the default catalog and database."""
+    return path[-1] if path and tuple(path[:-1]) in _DEFAULT_PATHS else None
+
+
+def _path(tokens: Sequence[Token], at: int) -> Sequence[str]:
+    """The names that stand there with dots between them."""
+    names: list[str] = []
+    for dot, token in zip([".", *(each.text for each in tokens[at:])], tokens[at:], strict=False):
+        if dot == "." and token.name:
+            names.append(token.name)
+        elif token.text != ".":
+            break
+    return names
+
+
+@dataclass
+class _Scope:
+    """What stands between two parentheses, or outside of all."""
+
+    becomes: str | None = None
+    """The name that it has from its end on, in `WITH name AS (…)`."""
+    separates_tables: bool = False
+    """Whether a comma here stands between tables."""
+    steps: set[str] = field(default_factory=set)
+    """Names of a WITH that have been defined in it."""
+
+
+def _references(tokens: Sequence[Token], introducing: Set[str]) -> Iterator[str]:
+    scopes = [_Scope()]
+    for at, (before, token) in enumerate(pairwise(tokens), start=1):
+        if before.keyword in introducing:
+            scopes[-1].separates_tables = before.keyword in {"FROM", "JOIN"}
         elif before.keyword in _ENDS_FROM_CLAUSE:
-            in_from[-1] = False
-        if token.name and (introduces or (before.text == "," and in_from[-1])):
-            yield token.name
+            scopes[-1].separates_tables = False
+        names_table = before.keyword in introducing or (before.text == "," and scopes[-1].separates_tables)
+        if names_table and (name := default_name(_path(tokens, at))) and not any(name in each.steps for each in scopes):
+            yield name
+        if token.text == "(":
+            named = tokens[at - 2].name if before.keyword == "AS" and at > 1 else None
+            scopes.append(_Scope(becomes=named))
+        elif token.text == ")" and len(scopes) > 1 and (step := scopes.pop().becomes):
+            scopes[-1].steps.add(step)

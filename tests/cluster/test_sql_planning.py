@@ -3,10 +3,12 @@
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from pyflink.common import JobClient
 from pyflink.table import StreamTableEnvironment
 from pyflink.util.exceptions import TableException
@@ -17,7 +19,7 @@ from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling, planned
 from local.settings import CHECKOUT
-from ops.pipelines import Planned, planned_pipelines, problems
+from ops.pipelines import Planned, group, planned_pipelines, problems
 from sql import SqlFileError, lint, plans
 from sql.pipeline import Pipeline, PipelineFile, find, load
 from tests.builders import payment
@@ -51,10 +53,39 @@ END = "END;"
 DEAD_LETTERS = "INSERT INTO dead_letters_out (event_id, reason) SELECT event_id, reason FROM dead_letters_of_payments;"
 RETRACTED = "INSERT INTO up SELECT country, COUNT(*) FROM payments WHERE country IS NOT NULL GROUP BY country;"
 JOINED = "INSERT INTO counts SELECT o.currency, 1 FROM payments AS p JOIN orders AS o USING (order_id);"
-COUNT_UNMARKED = "INSERT INTO counts SELECT a, 1 FROM unmarked;"
 OTHERS = "CREATE TABLE others (country STRING) WITH ('connector' = 'blackhole');\nEXECUTE STATEMENT SET"
-UNMARKED = "CREATE TABLE unmarked (a STRING) WITH ('connector' = 'datagen');\nCREATE TEMP"
 OVER = "INSERT INTO counts SELECT country, COUNT(*) OVER (PARTITION BY country ORDER BY event_time) FROM payments;"
+READ_BACK = "INSERT INTO up SELECT country, n + 1 FROM up;"
+COPIED = "minutes;\nINSERT INTO counts SELECT country, 1 FROM mine WHERE error IS NULL;\nINS"
+MATCHED = """\
+INSERT INTO counts SELECT country, 1 FROM (SELECT country, amount_minor, event_time FROM payments) MATCH_RECOGNIZE (
+    PARTITION BY country
+    ORDER BY event_time
+    MEASURES LAST(big.amount_minor) AS amount_minor
+    AFTER MATCH SKIP PAST LAST ROW
+    PATTERN (little big){within}
+    DEFINE little AS amount_minor < 100, big AS amount_minor > 10000
+);"""
+TOPIC = """\
+CREATE TABLE {name} (country STRING) WITH (
+    'connector' = 'kafka',
+    'topic' = '{name}',
+    'properties.bootstrap.servers' = 'x:1',
+    'properties.group.id' = 'x',
+    {form}
+);
+EXECUTE STATEMENT SET"""
+CAPTURED = TOPIC.format(name="captured", form="'format' = 'debezium-json'")
+IGNORING = TOPIC.format(name="ignoring", form="'format' = 'json', 'json.ignore-parse-errors' = 'true'")
+STATELESS = """\
+CREATE TABLE numbers (a STRING, b BIGINT, seen AS PROCTIME()) WITH ('connector' = 'datagen');
+EXECUTE STATEMENT SET"""
+BY_THE_CLOCK = """\
+INSERT INTO counts SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE numbers, DESCRIPTOR(seen), INTERVAL '1' MINUTE))
+GROUP BY a, window_start, window_end;"""
+OWN_STEP = """\
+INSERT INTO counts
+WITH payments AS (SELECT country FROM payments WHERE error IS NULL) SELECT country, 1 FROM payments;"""
 FOR_AN_HOUR = "SET 'table.exec.state.ttl' = '1 h';\n"
 UPSERTED = """\
 SET 'table.exec.sink.require-on-conflict' = 'false';
@@ -68,12 +99,47 @@ CREATE TABLE up (country STRING, n BIGINT, PRIMARY KEY ({key}) NOT ENFORCED) WIT
 EXECUTE STATEMENT SET"""
 
 
+PER_COUNTRY = "INSERT INTO counts SELECT country, COUNT(*) FROM payments GROUP BY country;"
+MINUTES = "INTERVAL '1' MINUTE))"
+SUSPECTS = "INSERT INTO counts SELECT country, amount_minor FROM ranked WHERE n <= 3;"
+RANKED = """\
+CREATE TEMPORARY VIEW ranked AS
+SELECT *, ROW_NUMBER() OVER (PARTITION BY country ORDER BY amount_minor DESC) AS n FROM payments;
+EXECUTE STATEMENT SET"""
+TIMES = """\
+CREATE TABLE times (a TIMESTAMP_LTZ(3), b TIMESTAMP_LTZ(3)) WITH (
+    'connector' = 'kafka',
+    'topic' = 'times',
+    'properties.bootstrap.servers' = 'x:1',
+    'value.format' = 'json'
+);
+EXECUTE STATEMENT SET"""
+UNGROUPED = """\
+CREATE TABLE ungrouped (country STRING) WITH (
+    'connector' = 'kafka',
+    'topic' = 'ungrouped',
+    'properties.bootstrap.servers' = 'x:1',
+    'value.format' = 'raw'
+);
+EXECUTE STATEMENT SET"""
+TIMELESS = """\
+CREATE TABLE timeless (country STRING, seen TIMESTAMP(3)) WITH ('connector' = 'datagen');
+EXECUTE STATEMENT SET"""
+SET_OUT = "EXECUTE STATEMENT SET"
+
+
 def pipeline(text: str) -> Pipeline:
     return load(PipelineFile("mine", "mine.sql", text, False), filling("mine", Settings()))
 
 
-def plan_of(cluster: MiniCluster, text: str) -> dict[str, Any]:
-    return planned(cluster.environment(SQL_OPTIONS), pipeline(text))
+def plan_of(cluster: MiniCluster, text: str) -> Mapping[str, Any]:
+    return planned(cluster.environment(SQL_OPTIONS), pipeline(text)).plan
+
+
+def found_in(cluster: MiniCluster, text: str) -> list[str]:
+    """What the lint has against it."""
+    outcome = planned(cluster.environment(SQL_OPTIONS), pipeline(text))
+    return lint.findings(outcome.pipeline, plans.read(outcome.plan), outcome.catalog)
 
 
 def changed(text: str, *replacements: tuple[str, str]) -> str:
@@ -147,15 +213,162 @@ def test_an_error_is_told_with_file_line_and_statement(old: str, new: str, words
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            changed(GOOD, (COUNTS, PER_COUNTRY)),
+            "mine.sql, line 17, INSERT INTO counts: Table sink 'counts' doesn't support consuming update changes which "
+            "is produced by node GroupAggregate(groupBy=[country], select=[country, COUNT(*) AS EXPR$1]); the query "
+            "takes back rows that it has emitted, and this sink only takes new ones",
+        ),
+        (
+            changed(GOOD, (SET_OUT, RANKED), (COUNTS, SUSPECTS)),
+            "mine.sql, line 19, INSERT INTO counts: Table sink 'counts' doesn't support consuming update and delete",
+        ),
+        (
+            changed(GOOD, (COUNTS, "INSERT INTO counts SELECT country, payments FROM minutes ORDER BY payments;")),
+            "mine.sql, line 17, INSERT INTO counts: Sort on a non-time-attribute field is not supported.; a stream has",
+        ),
+        (
+            changed(GOOD, (SET_OUT, TIMES), (COUNTS, "INSERT INTO times SELECT event_time, event_time FROM payments;")),
+            "mine.sql, line 23, INSERT INTO times: The query contains more than one rowtime attribute column",
+        ),
+        (
+            changed(GOOD, ("TUMBLE(", "HOP("), (MINUTES, "INTERVAL '7' SECOND, " + MINUTES)),
+            "mine.sql, line 11, CREATE TEMPORARY VIEW minutes: HOP table function based aggregate requires",
+        ),
+        (
+            changed(
+                GOOD,
+                (
+                    COUNTS,
+                    "INSERT INTO counts SELECT country, COUNT(*) OVER (PARTITION BY country ORDER BY event_time "
+                    "ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) FROM payments;",
+                ),
+            ),
+            "mine.sql, line 17, INSERT INTO counts: OVER RANGE FOLLOWING windows are not supported yet.; a stream",
+        ),
+        (
+            changed(GOOD, (SET_OUT, UNGROUPED), (COUNTS, "INSERT INTO counts SELECT country, 1 FROM ungrouped;")),
+            "mine.sql, line 15, CREATE TABLE ungrouped: Property group.id is required when using committed offset for "
+            "offsets initializer; add 'properties.group.id' = '${CONSUMER_GROUP}'",
+        ),
+        (
+            changed(
+                GOOD,
+                (SET_OUT, TIMELESS),
+                ("TABLE payments, DESCRIPTOR(event_time)", "TABLE timeless, DESCRIPTOR(seen)"),
+                (TIMELESS.removesuffix(SET_OUT), ""),
+                ("CREATE TEMPORARY VIEW minutes", TIMELESS.removesuffix(SET_OUT) + "CREATE TEMPORARY VIEW minutes"),
+            ),
+            "mine.sql, line 12, CREATE TEMPORARY VIEW minutes: The window function requires the timecol is a time attr",
+        ),
+        (
+            changed(GOOD, ("CREATE TEMPORARY VIEW minutes", "CREATE TABLE mine LIKE paymentz;\nCREATE VIEW minutes")),
+            "mine.sql, line 11, column 24, in CREATE TABLE mine LIKE paymentz: Source table '`paymentz`' of the LIKE",
+        ),
+    ],
+)  # fmt: skip
+def test_what_flink_can_not_plan_or_run_is_told_with_file_line_statement_and_what_to_do(
+    text: str, words: str, cluster: MiniCluster
+) -> None:
+    with pytest.raises(SqlFileError) as refused:
+        plan_of(cluster, text)
+
+    assert str(refused.value).startswith(words)
+    assert "\tat " not in str(refused.value)
+
+
+def test_the_files_after_one_that_can_not_be_planned_are_judged(
+    cluster: MiniCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "aggregate.sql": changed(GOOD, (COUNTS, PER_COUNTRY)).encode(),
+        "latin.sql": "-- Größe".encode("latin-1"),
+        "star.sql": changed(GOOD, (COUNTS, "INSERT INTO counts SELECT * FROM minutes;")).encode(),
+        "good.sql": GOOD.encode(),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ops.pipelines.stream_environment", lambda _: cluster.environment(SQL_OPTIONS))
+
+    checked = CliRunner().invoke(group, ["check", *files, "gone.sql"])
+
+    begins = [
+        "aggregate.sql, line 17, INSERT INTO counts: Table sink",
+        "latin.sql, line 1: the file isn't UTF-8",
+        "star.sql, line 17, INSERT INTO counts: SELECT *",
+        "good.sql: ok",
+        "there is no file gone.sql",
+    ]
+    assert [line[: len(begin)] for line, begin in zip(checked.output.splitlines(), begins, strict=True)] == begins
+    assert checked.exit_code == 1
+
+
+FILES = "CREATE TABLE files (country STRING) WITH ('connector' = 'filesystem', 'path' = '{folder}', 'format' = 'csv')"
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (f"{FILES} AS SELECT 'PT' AS country", "it would write while the pipeline is only planned"),
+        (FILES.replace("CREATE", "CREATE OR REPLACE") + " AS SELECT 'PT' AS country", "it would write while the"),
+        ("SELECT country FROM payments", "the rows of a query by itself go nowhere in a job"),
+        ("DELETE FROM counts", "a pipeline contains SET, CREATE, ALTER and DROP"),
+        ("TRUNCATE TABLE counts", "a pipeline contains"),
+        ("UPDATE counts SET country = 'PT'", "a pipeline contains"),
+        ("ANALYZE TABLE counts COMPUTE STATISTICS", "a pipeline contains"),
+        ("CALL optimize('counts')", "a pipeline contains"),
+        ("EXPLAIN SELECT country FROM payments", "a pipeline contains"),
+        ("EXECUTE PLAN '/tmp/plan.json'", "a pipeline contains"),
+        ("COMPILE PLAN '/tmp/plan.json' FOR INSERT INTO counts SELECT country, 1 FROM payments", "a pipeline contains"),
+        ("LOAD MODULE core", "a pipeline contains"),
+        ("RESET", "a pipeline contains"),
+        ("ALTER TABLE counts RENAME TO numbers", "a pipeline contains"),
+        ("CREATE CATALOG other WITH ('type' = 'jdbc')", "its tables would be asked for elsewhere"),
+        ("CREATE MATERIALIZED TABLE m FRESHNESS = INTERVAL '1' DAY AS SELECT country FROM payments", "it would start"),
+    ],
+)  # fmt: skip
+def test_what_a_pipeline_can_not_contain_is_refused_and_nothing_is_written(
+    statement: str, words: str, cluster: MiniCluster, tmp_path: Path
+) -> None:
+    statement = statement.format(folder=tmp_path / "files").replace(" (country STRING)", "")
+
+    with pytest.raises(SqlFileError) as refused:
+        plan_of(cluster, changed(GOOD, (SET_OUT, f"{statement};\n{SET_OUT}")))
+
+    place, _, reason = str(refused.value).partition(": ")
+    assert place.startswith(f"mine.sql, line 15, {statement.split()[0]}")
+    assert reason.startswith(words)
+    assert not (tmp_path / "files").exists()
+
+
+HINT = "/*+ OPTIONS('scan.startup.mode' = 'earliest-offset') */"
+
+
+def test_a_hint_s_options_reach_the_job(cluster: MiniCluster) -> None:
+    text = changed(GOOD, (SET_OUT, UNGROUPED), (COUNTS, f"INSERT INTO counts SELECT country, 1 FROM ungrouped {HINT};"))
+
+    assert "'scan.startup.mode': 'earliest-offset'" in str(plan_of(cluster, text))
+
+
+def test_a_hint_that_would_not_reach_its_table_is_refused(cluster: MiniCluster) -> None:
+    ungrouped = UNGROUPED.replace("CREATE TABLE", "CREATE TEMPORARY TABLE").replace(
+        "'raw'", "'raw', 'properties.group.id' = 'a'"
+    )
+    text = changed(GOOD, (SET_OUT, ungrouped), (COUNTS, f"INSERT INTO counts SELECT country, 1 FROM ungrouped {HINT};"))
+
+    with pytest.raises(SqlFileError, match=r"^mine.sql: OPTIONS hints don't reach the TEMPORARY table ungrouped"):
+        plan_of(cluster, text)
+
+
+@pytest.mark.parametrize(
     ("text", "finding"),
     [
         (
             changed(GOOD, ("-- Late: never.\n", "")),
             "mine.sql, line 1: the comment that it begins with doesn't say `Late: …`",
-        ),
-        (
-            changed(GOOD, ("BEGIN", f"BEGIN {COUNT_UNMARKED}"), ("CREATE TEMP", UNMARKED)),
-            "mine.sql, line 11, CREATE TABLE unmarked: a source without a watermark",
         ),
         (
             changed(GOOD, (COUNTS, JOINED)),
@@ -185,10 +398,52 @@ def test_an_error_is_told_with_file_line_and_statement(old: str, new: str, words
             changed(GOOD, (DEAD_LETTERS, "")),
             "mine.sql: no dead letters of payments: what doesn't decode is lost",
         ),
+        (
+            changed(GOOD, (SET_OUT, f"CREATE TABLE mine LIKE payments;\n{SET_OUT}"), ("minutes;\nINS", COPIED)),
+            "mine.sql: no dead letters of mine: what doesn't decode is lost",
+        ),
+        (
+            changed(GOOD, (DEAD_LETTERS, ""), ("TABLE payments", "TABLE `default_catalog`.default_database.payments")),
+            "mine.sql: no dead letters of payments: what doesn't decode is lost",
+        ),
+        (
+            changed(
+                GOOD,
+                ("Keyed by: country", "Keyed by: minute"),
+                ("CREATE TABLE counts", "CREATE TABLE default_catalog.default_database.counts"),
+                ("INSERT INTO counts", "INSERT INTO default_database.counts"),
+            ),
+            "mine.sql, line 17, INSERT INTO default_database.counts: the table is keyed by country, but the file's",
+        ),
+        (
+            changed(GOOD, (SET_OUT, FOR_AN_HOUR + UPSERTED.format(key="country")), (COUNTS, READ_BACK)),
+            "mine.sql, line 17, CREATE TABLE up: no dead letters: a record that isn't json stops the job; read",
+        ),
+        (
+            changed(GOOD, (SET_OUT, FOR_AN_HOUR + UPSERTED.format(key="country")), (COUNTS, READ_BACK)),
+            "mine.sql, line 17, CREATE TABLE up: a record whose key isn't json stops the job; use 'key.format' = 'raw'",
+        ),
+        (
+            changed(
+                GOOD,
+                (SET_OUT, CAPTURED),
+                (SET_OUT, FOR_AN_HOUR + UPSERTED.format(key="country")),
+                (COUNTS, "INSERT INTO up SELECT country, COUNT(*) FROM captured GROUP BY country;"),
+            ),
+            "mine.sql, line 15, CREATE TABLE captured: no dead letters: a record that isn't debezium-json",
+        ),
+        (
+            changed(GOOD, (SET_OUT, IGNORING), (COUNTS, "INSERT INTO counts SELECT country, 1 FROM ignoring;")),
+            "mine.sql, line 15, CREATE TABLE ignoring: no dead letters: a record that isn't json is lost; use 'guarded",
+        ),
+        (
+            changed(GOOD, (SET_OUT, FOR_AN_HOUR + SET_OUT), (COUNTS, MATCHED.format(within=""))),
+            "mine.sql: unbounded state: Match(",
+        ),
     ],
 )  # fmt: skip
 def test_what_will_hurt_later_is_told(text: str, finding: str, cluster: MiniCluster) -> None:
-    found = lint.findings(pipeline(text), plans.read(plan_of(cluster, text)))
+    found = found_in(cluster, text)
 
     assert any(each.startswith(finding) for each in found), found
 
@@ -199,11 +454,25 @@ def test_what_will_hurt_later_is_told(text: str, finding: str, cluster: MiniClus
         GOOD,
         changed(GOOD, ("EXECUTE STATEMENT SET", FOR_AN_HOUR + UPSERTED.format(key="country")), (COUNTS, RETRACTED)),
         changed(GOOD, ("EXECUTE STATEMENT SET", FOR_AN_HOUR + "EXECUTE STATEMENT SET"), (COUNTS, OVER)),
+        changed(GOOD, (SET_OUT, STATELESS), (COUNTS, "INSERT INTO counts SELECT a, b FROM numbers WHERE b > 5;")),
+        changed(GOOD, (SET_OUT, STATELESS), (COUNTS, BY_THE_CLOCK)),
+        changed(GOOD, (COUNTS, OWN_STEP)),
+        changed(GOOD, (COUNTS, MATCHED.format(within=" WITHIN INTERVAL '1' HOUR"))),
+        changed(GOOD, ("BEGIN", ""), (SET_OUT, "BEGIN STATEMENT SET;")),
     ],
-    ids=["window", "aggregate with a time to live", "OVER with a time to live"],
+    ids=[
+        "window",
+        "aggregate with a time to live",
+        "OVER with a time to live",
+        "no watermark, where nothing needs one",
+        "processing time",
+        "a step called like its table",
+        "a pattern that ends",
+        "another way to write a statement set",
+    ],
 )
 def test_a_good_pipeline_has_nothing_against_it(text: str, cluster: MiniCluster) -> None:
-    assert lint.findings(pipeline(text), plans.read(plan_of(cluster, text))) == []
+    assert found_in(cluster, text) == []
 
 
 @pytest.mark.parametrize(

@@ -166,15 +166,30 @@ def test_a_user_s_own_file_runs_in_a_cluster_of_its_own(
     assert f"warning: {file}: no dead letters of payments" in (tmp_path / "said").read_text()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "amount_minor\nFROM",
+            "amount\nFROM",
+            "{file}, line 14, column 29, in INSERT INTO large_payments: Column 'amount' not found in any table",
+        ),
+        (
+            "SELECT card_id, payment_id, amount_minor\nFROM payments\nWHERE error IS NULL AND amount_minor > 100000",
+            "SELECT card_id, 'all', COUNT(*) FROM payments GROUP BY card_id",
+            "{file}, line 13, INSERT INTO large_payments: Table sink 'large_payments' doesn't support consuming update "
+            "changes",
+        ),
+    ],
+)
 def test_what_is_wrong_with_a_user_s_file_is_told_by_file_line_and_statement(
-    settings: Settings, tmp_path: Path
+    old: str, new: str, words: str, settings: Settings, tmp_path: Path
 ) -> None:
     file = tmp_path / "large_payments.sql"
-    file.write_text(MINE.replace("amount_minor\nFROM", "amount\nFROM"))
+    file.write_text(MINE.replace(old, new))
 
     with pytest.raises(SubmitError) as told:
         pipelines.submit(str(file), settings)
 
-    assert str(told.value).endswith(
-        f"{file}, line 14, column 29, in INSERT INTO large_payments: Column 'amount' not found in any table"
-    )
+    assert str(told.value).startswith(f"large_payments was not submitted:\n{words.format(file=file)}")
+    assert "\tat " not in str(told.value)

@@ -57,8 +57,12 @@ def test_settings_are_filled_in() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("SET 'a' = '1';\nSELECT 1 FROM orders;", "mine.sql, line 2, SELECT 1 FROM orders: a pipeline consists of "),
-        (f"\n{INSERT}\n{INSERT}", "mine.sql, line 3, INSERT INTO dead_letters_out: a pipeline has one statement set"),
+        (
+            "SET 'a' = '1';\nSELECT 1 FROM orders;",
+            "mine.sql, line 2, SELECT 1 FROM orders: the rows of a query by itself",
+        ),
+        ("SHOW TABLES;", "mine.sql, line 1, SHOW TABLES: a pipeline contains SET, CREATE, ALTER and DROP of tables, "),
+        (f"\n{INSERT}\n{INSERT}", "mine.sql, line 3, INSERT INTO dead_letters_out: a pipeline is one job"),
         (f"{INSERT}\nSET 'a' = '1';", "mine.sql, line 2, SET 'a': it stands behind the inserts"),
         ("SET a = 1;", "mine.sql, line 1, SET a: write SET 'key' = 'value'"),
         ("SET 'a' = '1';", "mine.sql: nothing is inserted anywhere"),
@@ -74,6 +78,103 @@ def test_what_can_not_be_right_is_told_with_its_place(text: str, words: str) -> 
         loaded(text)
 
     assert str(told.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("table.local-time-zone", "Asia/Tokyo", "the times of records and dead letters are written as UTC"),
+        ("pipeline.name", "other", "the job is called as its file is"),
+        ("pipeline.global-job-parameters", "a:b", "they carry the settings"),
+        ("table.exec.uid.generation", "DISABLED", "a savepoint's state is found by the uids"),
+        ("table.plan.compile.catalog-objects", "ALL", "a savepoint's state is found by the uids"),
+        ("execution.runtime-mode", "BATCH", "a pipeline is a streaming job"),
+        ("execution.checkpointing.mode", "AT_LEAST_ONCE", "with any other value a restart counts records twice"),
+        ("execution.state-recovery.path", "/tmp/savepoint", "each start of the pipeline would go back there"),
+        ("execution.savepoint.path", "/tmp/savepoint", "each start of the pipeline would go back there"),
+        ("execution.target", "local", "where a pipeline runs is said when it is submitted"),
+        ("rest.address", "elsewhere", "where a pipeline runs is said when it is submitted"),
+        ("table.exec.sink.not-null-enforcer", "DROP", "DROP loses rows without a word"),
+        ("table.sql-dialect", "hive", "a pipeline is written in Flink's own SQL"),
+    ],
+)
+def test_a_setting_that_correctness_rests_on_is_refused(key: str, value: str, words: str) -> None:
+    with pytest.raises(SqlFileError) as refused:
+        loaded(f"\nSET '{key}' = '{value}';\n{INSERT}")
+
+    assert str(refused.value).startswith(f"mine.sql, line 2, SET '{key}': a file can't set this: {words}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("table.local-time-zone", "UTC"),
+        ("execution.runtime-mode", "streaming"),
+        ("execution.checkpointing.mode", "EXACTLY_ONCE"),
+        ("execution.checkpointing.interval", "1 min"),
+        ("table.exec.state.ttl", "1 h"),
+        ("sql-client.execution.result-mode", "tableau"),
+    ],
+)
+def test_a_setting_that_changes_nothing_or_is_the_file_s_to_choose_is_taken(key: str, value: str) -> None:
+    assert loaded(f"SET '{key}' = '{value}';\n{INSERT}").preparations[0].setting() == (key, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "brought"),
+    [
+        ("CREATE TABLE mine LIKE payments;\nINSERT INTO mine SELECT card_id FROM mine;", {"payments"}),
+        (
+            "CREATE TABLE w WITH ('table-name' = 'x') LIKE warehouse_fact_payment;\nINSERT INTO w SELECT 1;",
+            {"warehouse_common", "warehouse_fact_payment"},
+        ),
+        ("INSERT INTO o WITH orders AS (SELECT 1 FROM orders WHERE error IS NULL) SELECT 1 FROM orders;", {"orders"}),
+        ("INSERT INTO o WITH noteworthy_payments AS (SELECT 1 AS a) SELECT a FROM noteworthy_payments;", set()),
+        ("INSERT INTO default_catalog.default_database.o SELECT 1 FROM `default_database`.`orders`;", {"orders"}),
+        ("INSERT INTO o SELECT 1 FROM elsewhere.orders;", set()),
+        ("INSERT INTO o SELECT 1 FROM a WHERE b LIKE orders;", set()),
+        ("CREATE VIEW v AS SELECT 1 FROM orders;\nCREATE TABLE orders (a INT);\nINSERT INTO o SELECT 1 FROM v;", set()),
+    ],
+)
+def test_what_is_brought_is_what_flink_would_look_for(text: str, brought: set[str]) -> None:
+    pipeline = loaded(text)
+
+    assert {each.creates() for each in pipeline.preparations if each.file.startswith("sql/")} == brought
+
+
+def test_a_setting_s_name_in_a_comment_is_not_filled_in() -> None:
+    pipeline = loaded(
+        f"-- ${{NOT_SET}} /* ${{NEITHER}}\n/* ${{NOT_SET}} */ SET 'a' = '-- ${{A_VALUE}}';\n{INSERT}", A_VALUE="b"
+    )
+
+    assert pipeline.preparations[0].setting() == ("a", "-- b")
+
+
+def test_a_setting_in_a_hint_is_filled_in() -> None:
+    pipeline = loaded("INSERT INTO x SELECT 1 FROM y /*+ OPTIONS('topic' = '${MY_TOPIC}') */", MY_TOPIC="t")
+
+    assert pipeline.inserts[0].text.endswith("/*+ OPTIONS('topic' = 't') */")
+
+
+def test_two_dollars_write_a_setting_s_name_as_text() -> None:
+    assert loaded(f"SET 'a' = '$${{NOT_SET}}';\n{INSERT}").preparations[0].setting() == ("a", "${NOT_SET}")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_a_file(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "mine.sql"
+    file.write_bytes(f"-- Größe.\r\n{INSERT}".encode(encoding))
+
+    assert find(str(file)).text == f"-- Größe.\n{INSERT}"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "mine.sql"
+    file.write_bytes(f"-- Größe.\n{INSERT}".encode(encoding))
+
+    with pytest.raises(SqlFileError, match=rf"^{file}, line 1: the file isn't UTF-8: byte 0x"):
+        find(str(file))
 
 
 def test_a_pipeline_is_found_by_its_name() -> None:

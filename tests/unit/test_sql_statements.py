@@ -49,6 +49,29 @@ def test_a_statement_set_is_one_statement_of_several_inserts() -> None:
     assert [(insert.line, insert.target()) for insert in inserts.inserts()] == [(7, "x"), (10, "z")]
 
 
+@pytest.mark.parametrize("opens", ["EXECUTE STATEMENT SET BEGIN", "BEGIN STATEMENT SET;", "begin statement set;"])
+def test_a_statement_set_can_be_written_in_two_ways(opens: str) -> None:
+    [inserts] = split(f"{opens}\nINSERT INTO x SELECT 1;\nINSERT INTO a.b.`y` SELECT 2;\nEND;", "x.sql")
+
+    assert inserts.is_statement_set()
+    assert [insert.target_path() for insert in inserts.inserts()] == [["x"], ["a", "b", "y"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("INSERT INTO x (a, b) SELECT 1, 2", ["x"]),
+        ("EXECUTE INSERT INTO x SELECT 1", ["x"]),
+        ("INSERT OVERWRITE x SELECT 1", ["x"]),
+        ("SELECT 1 FROM x", ()),
+    ],
+)
+def test_the_table_that_is_written_to_is_known(text: str, path: list[str]) -> None:
+    [statement] = split(text, "x.sql")
+
+    assert statement.target_path() == path
+
+
 def test_a_statement_says_where_it_stands_and_how_it_begins() -> None:
     _, inserts = split(SET, "x.sql")
 

@@ -1,0 +1,100 @@
+"""What may a pipeline's file contain? Statements by Flink's names for their kinds, and settings that it can't touch."""
+
+OPERATIONS = frozenset(
+    {
+        "AddJarOperation",
+        "AlterTableChangeOperation",
+        "CreateCatalogFunctionOperation",
+        "CreateDatabaseOperation",
+        "CreateTableOperation",
+        "CreateTempSystemFunctionOperation",
+        "CreateViewOperation",
+        "DropCatalogFunctionOperation",
+        "DropDatabaseOperation",
+        "DropTableOperation",
+        "DropTempSystemFunctionOperation",
+        "DropViewOperation",
+        "UseCatalogOperation",
+        "UseDatabaseOperation",
+    }
+)
+"""What Flink's parser makes of the statements that may stand before the inserts: they change what Flink knows, and
+neither read nor write data."""
+QUERY = "PlannerQueryOperation"
+FIRST_WORDS = frozenset({"ADD", "ALTER", "CREATE", "DROP", "SET", "USE"})
+"""How such a statement begins."""
+_NO_WRITING = "it would write while the pipeline is only planned; write CREATE TABLE, then INSERT INTO"
+_CONTENTS = (
+    "a pipeline contains SET, CREATE, ALTER and DROP of tables, views, functions and databases, USE, ADD JAR, and one "
+    "INSERT or statement set"
+)
+_INSTEAD = {
+    QUERY: "the rows of a query by itself go nowhere in a job; write INSERT INTO … SELECT",
+    "CreateTableASOperation": _NO_WRITING,
+    "ReplaceTableAsOperation": _NO_WRITING,
+    "CreateMaterializedTableOperation": "it would start a job of its own; write CREATE TABLE, then INSERT INTO",
+    "CreateCatalogOperation": "its tables would be asked for elsewhere while the pipeline is only planned; write "
+    "CREATE TABLE for those that are used",
+}
+_STREAM = "a pipeline is a streaming job; "
+_PLACE_IN_PLAN = "a savepoint's state is found by the uids that it makes, which `ops sql plan` compares; leave it out"
+_ELSEWHERE = "where a pipeline runs is said when it is submitted; leave it out"
+_START = "each start of the pipeline would go back there; say it for one start: --savepoint PATH"
+_KEYS = {
+    "execution.checkpointing.mode": (
+        {"exactly_once"},
+        "with any other value a restart counts records twice; leave it out",
+    ),
+    "execution.runtime-mode": ({"streaming"}, _STREAM + "leave it out"),
+    "execution.target": (set(), _ELSEWHERE),
+    "execution.attached": (set(), _ELSEWHERE),
+    "pipeline.global-job-parameters": (
+        set(),
+        "they carry the settings by which a second run under one consumer group is refused; leave it out",
+    ),
+    "pipeline.name": (
+        set(),
+        "the job is called as its file is, and by this name a second run under one consumer group is refused; "
+        "leave it out, and name the file",
+    ),
+    "table.exec.uid.format": (set(), _PLACE_IN_PLAN),
+    "table.exec.uid.generation": ({"always"}, _PLACE_IN_PLAN),
+    "table.exec.sink.not-null-enforcer": (
+        {"error"},
+        "DROP loses rows without a word; leave it out, and filter rows with WHERE … IS NOT NULL",
+    ),
+    "table.local-time-zone": (
+        {"utc"},
+        "the times of records and dead letters are written as UTC; leave it out, and write CONVERT_TZ where another "
+        "zone is meant",
+    ),
+    "table.sql-dialect": ({"default"}, "a pipeline is written in Flink's own SQL; leave it out"),
+}
+"""By key: values that change nothing, and why it can't have another."""
+_BEGINNINGS = {
+    "execution.savepoint.": _START,
+    "execution.state-recovery.": _START,
+    "jobmanager.": _ELSEWHERE,
+    "rest.": _ELSEWHERE,
+    "table.plan.": _PLACE_IN_PLAN,
+}
+
+
+def why_not_allowed(operation: str) -> str | None:
+    """Why a kind of statement can't stand before the inserts; nothing if it can.
+
+    Args:
+        operation: what Flink's parser calls it.
+    """
+    if operation in OPERATIONS:
+        return None
+    return f"{_INSTEAD[operation]}; {_CONTENTS}" if operation in _INSTEAD else _CONTENTS
+
+
+def why_not_set(key: str, value: str) -> str | None:
+    """Why a file can't set this key to this value; nothing if it can."""
+    for beginning, reason in _BEGINNINGS.items():
+        if key.startswith(beginning):
+            return reason
+    harmless, reason = _KEYS.get(key, (set(), ""))
+    return reason if reason and value.lower() not in harmless else None

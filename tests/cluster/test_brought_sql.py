@@ -1,0 +1,35 @@
+"""SQL that people bring, each file of `tests/brought_sql`: it runs, or is refused in words."""
+
+from pathlib import Path
+
+import pytest
+from pyflink.table import StreamTableEnvironment
+
+from connectors.settings import Settings
+from jobs.environment import SQL_OPTIONS
+from jobs.sql_pipeline import define, filling
+from sql import SqlFileError
+from sql.pipeline import PipelineFile, load
+from tests.cluster.mini_cluster import MiniCluster
+
+FOLDER = Path(__file__).parents[1] / "brought_sql"
+RUNS = "Runs."
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.sql")))
+def test_what_people_bring_runs_or_is_refused_in_words(name: str, cluster: MiniCluster) -> None:
+    text = (FOLDER / f"{name}.sql").read_text("utf-8")
+    expected = text.splitlines()[0].removeprefix("-- ")
+    tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, "parallelism.default": "1"}))
+
+    def run() -> None:
+        pipeline = load(PipelineFile(name, f"{name}.sql", text, False), filling(name, Settings()))
+        define(tables, pipeline).execute().wait()
+
+    if expected == RUNS:
+        run()
+        return
+    with pytest.raises(SqlFileError) as refused:
+        run()
+    assert str(refused.value).startswith(expected)
+    assert "\tat " not in str(refused.value)

@@ -1,0 +1,90 @@
+"""What Flink throws becomes a reason in its words, and what to do."""
+
+import pytest
+from pyflink.util.exceptions import TableException
+
+from jobs.planning_errors import advice, reason, root_cause
+
+
+def thrown(text: str) -> TableException:
+    return TableException(text)
+
+
+RULE = """\
+java.lang.RuntimeException: Error while applying rule StreamPhysicalWindow(in:LOGICAL), args [rel#1:Scan
+more of it]
+\tat org.apache.calcite.plan.volcano.VolcanoRuleCall.onMatch(VolcanoRuleCall.java:250)
+\t... 22 more
+Caused by: org.apache.flink.table.api.ValidationException: The window function requires the timecol is a time attribute.
+\tat org.apache.flink.Planner.plan(Planner.java:1)
+"""
+OPTIONS = """\
+org.apache.flink.ValidationException: Unable to create a sink for writing table 'default_catalog.default_database.x'.
+
+Table options are:
+
+'password'='secret'
+\tat org.apache.flink.table.factories.FactoryUtil.createDynamicTableSink(FactoryUtil.java:291)
+Caused by: org.apache.flink.table.api.ValidationException: Unsupported options: strange
+
+Supported options:
+
+connector
+\tat org.apache.flink.table.factories.FactoryUtil.validate(FactoryUtil.java:1)
+"""
+PLAN = """\
+org.apache.flink.table.api.TableException: Cannot generate a valid execution plan for the given query:
+
+FlinkLogicalSink(table=[default_catalog.default_database.x], fields=[a])
++- FlinkLogicalCalc(select=[a])
+
+This exception indicates that the query uses an unsupported SQL feature.
+Please check the documentation.
+\tat org.apache.flink.table.planner.Planner.plan(Planner.java:1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("trace", "words"),
+    [
+        (RULE, "The window function requires the timecol is a time attribute."),
+        (OPTIONS, "Unable to create a sink for writing table 'x'. Unsupported options: strange"),
+        (
+            PLAN,
+            "Cannot generate a valid execution plan for the given query: This exception indicates that the query uses "
+            "an unsupported SQL feature. Please check the documentation.",
+        ),
+        ("java.lang.StackOverflowError\n\tat a.B.c(D.java:1)\n", "StackOverflowError"),
+        (
+            "org.apache.flink.table.api.TableException: `default_catalog`.`default_database`.`x` is gone\n"
+            "Caused by: java.io.IOException: is gone",
+            "`x` is gone",
+        ),
+    ],
+)
+def test_the_reason_is_flink_s_without_frames_options_and_plans(trace: str, words: str) -> None:
+    assert reason(thrown(trace)) == words
+
+
+def test_the_cause_of_a_failed_job_is_the_innermost() -> None:
+    assert (
+        root_cause(thrown("a.B: Job execution failed.\n\tat a.B.c(D.java:1)\nCaused by: a.C: no room")) == "C: no room"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("Table sink 'x' doesn't support consuming update and delete changes which is", "'connector' = 'upsert-kafka'"),
+        ("The window function requires the timecol is a time attribute type, but is X", "needs WATERMARK FOR"),
+        ("Object 'paymentz' not found", "did you mean payments?"),
+        ("Source table 'paymentz' of the LIKE clause not found in the catalog", "did you mean payments?"),
+        ("StackOverflowError", "cut it into views"),
+    ],
+)
+def test_advice_is_given_where_the_reason_does_not_say_what_to_do(words: str, what: str) -> None:
+    assert what in advice(words)
+
+
+def test_without_advice_nothing_is_added() -> None:
+    assert advice("Something else") == ""
