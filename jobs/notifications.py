@@ -30,6 +30,7 @@ _OUTGOING_TOPICS = (topics.NOTIFICATIONS, topics.DEAD_LETTERS)
 
 def define(tables: StreamTableEnvironment, policy: Policy) -> DataStream:
     """The topology, from the tables `SOURCES` of `tables` to a stream of `OUTGOING` rows."""
+    tables.execute_sql(sql.read("functions/with_watermark.sql", {}))
     tables.execute_sql(sql.read("views/notifications/records_of_recipients.sql", {}))
     return (
         tables.to_data_stream(tables.from_path("records_of_recipients"))

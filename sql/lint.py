@@ -63,6 +63,7 @@ def findings(pipeline: Pipeline, plan: Plan, catalog: Catalog) -> list[str]:
         *_keys_that_differ(pipeline, plan, catalog),
         *_all_columns_into_a_sink(pipeline),
         *_without_dead_letters(pipeline, plan, catalog),
+        *_judged_by_current_watermark(pipeline),
     ]
 
 
@@ -149,6 +150,16 @@ def _what_becomes_of_bad_records(table: Table) -> str:
             "ROW_NUMBER"
         )
     return f"a record that isn't {table.format} {happens}; {instead}"
+
+
+def _judged_by_current_watermark(pipeline: Pipeline) -> Iterator[str]:
+    for statement in (*pipeline.preparations, *pipeline.inserts):
+        if statement.says("CURRENT_WATERMARK"):
+            yield (
+                f"{statement.place}: CURRENT_WATERMARK is NULL after a restore and ignores other parts of the source: "
+                "late records would be lost; compare with last_watermark of with_watermark(input => TABLE …, "
+                "on_time => DESCRIPTOR(…), uid => '…')"
+            )
 
 
 def _reported(plan: Plan, catalog: Catalog) -> Set[str | None]:

@@ -23,7 +23,7 @@ class Pipeline:
     comment: str
     """The one that it begins with."""
     preparations: tuple[Statement, ...]
-    """SET, CREATE and the like, also of files of `sql/tables` and `sql/views` that are named, each before its use."""
+    """SET, CREATE and the like, also of files of `sql/` that are named, each before its use."""
     inserts: tuple[Statement, ...]
     """All of them run as one job."""
 
@@ -156,7 +156,7 @@ class _Loading:
             self._prepare(statement)
 
     def _file(self, name: str) -> tuple[str | None, Mapping[str, str]]:
-        for folder in ("tables", "views"):
+        for folder in ("tables", "views", "functions"):
             if name in sql.names(folder):
                 return f"{folder}/{name}.sql", self.variables
         for prefix, path in self._templates.items():

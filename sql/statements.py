@@ -23,6 +23,7 @@ _DEFAULT_PATHS = ((), ("default_database",), ("default_catalog", "default_databa
 """What may stand before a name that means the same without it."""
 _ENDS_FROM_CLAUSE = {"WHERE", "GROUP", "ORDER", "HAVING", "UNION", "INTERSECT", "EXCEPT", "WINDOW", "LIMIT", "SELECT"}
 _ENDS_NAME = {"AS", "(", "WITH", "SELECT", "VALUES", "="}
+_CREATED = {"TABLE", "VIEW", "FUNCTION"}
 _LABEL_WORDS = 7
 
 
@@ -91,23 +92,24 @@ class Statement:
         return [token.keyword for token in self.tokens[: len(keywords)]] == list(keywords)
 
     def creates(self) -> str | None:
-        """The table or view that it creates."""
+        """The table, view or function that it creates."""
         path = self.created_path()
         return path[-1] if path else None
 
     def created_path(self) -> Sequence[str]:
-        """The table or view that it creates, with its catalog and database if they are named; nothing if none."""
+        """What it creates, with its catalog and database if they are named; nothing if nothing."""
         words = [token.keyword for token in self.tokens[:_LABEL_WORDS]]
-        if self.first_word != "CREATE" or not {"TABLE", "VIEW"} & set(words):
+        if self.first_word != "CREATE" or not _CREATED & set(words):
             return ()
-        at = next(position for position, word in enumerate(words) if word in {"TABLE", "VIEW"}) + 1
+        at = next(position for position, word in enumerate(words) if word in _CREATED) + 1
         if words[at : at + 3] == ["IF", "NOT", "EXISTS"]:
             at += 3
         return _path(self.tokens, at)
 
     def is_table(self) -> bool:
         """Whether it is a CREATE TABLE."""
-        return self.creates() is not None and "VIEW" not in [token.keyword for token in self.tokens[:_LABEL_WORDS]]
+        words = [token.keyword for token in self.tokens[:_LABEL_WORDS]]
+        return self.creates() is not None and not {"VIEW", "FUNCTION"} & set(words)
 
     def setting(self) -> tuple[str, str] | None:
         """Key and value of `SET 'key' = 'value'`."""

@@ -16,6 +16,7 @@ from tests.cluster.records import Record
 
 FOLDER = Path(__file__).parent / "pipelines"
 DEFAULTS = "defaults"
+_THEN = "@then"
 
 Row = Mapping[str, Any]
 
@@ -36,14 +37,25 @@ class Case:
         """Pipeline and what the case is about."""
         return f"{self.pipeline}/{self.folder.name}"
 
-    def records(self, topic: str) -> list[Record]:
-        """What is in a topic that the pipeline reads; nothing if there is no file of its name."""
+    def records(self, topic: str, *, then: bool = False) -> list[Record]:
+        """What is in a topic that the pipeline reads, or what comes then; nothing if there is no file of its name."""
         defaults = _defaults(topic)
-        return [_record(topic, {**defaults, **row}) for row in _rows(self.folder / "in" / f"{topic}.jsonl")]
+        rows = _rows(self.folder / "in" / f"{topic}.jsonl")
+        return [_record(topic, {**defaults, **row}) for row in rows if row.get(_THEN, False) == then]
 
-    def expected(self, topic: str) -> list[Row]:
-        """What must be in a topic that the pipeline writes."""
-        return _rows(self.folder / "out" / f"{topic}.jsonl")
+    def expected(self, topic: str, *, at_first: bool = False) -> list[Row]:
+        """What must be in a topic that the pipeline writes: in the end, or before any row comes that is marked so."""
+        rows = _rows(self.folder / "out" / f"{topic}.jsonl")
+        return [
+            {name: value for name, value in row.items() if name != _THEN}
+            for row in rows
+            if not (at_first and row.get(_THEN))
+        ]
+
+    @property
+    def has_two_parts(self) -> bool:
+        """Whether some of its rows come later than others."""
+        return any(self.records(topic, then=True) for topic in self.topics("in"))
 
     def topics(self, direction: str) -> set[str]:
         """The topics that it has files of, `in` or `out`."""

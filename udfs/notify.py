@@ -44,7 +44,7 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
         self._dropped = {reason: metrics.counter(f"dropped_{reason}") for reason in get_args(Dropped)}
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:
-        kind, recipient_id, _, topic, partition, offset, key, headers, payload, error = value
+        kind, recipient_id, _, topic, partition, offset, key, headers, payload, error, watermark = value
         record = SourceRecord(
             topic=topic,
             partition=partition,
@@ -58,7 +58,10 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
             yield self._address(record.dead_letter(error, self._job))
             return
         before = decode_recipient(self._state.value())
+        # After a restore this operator's own watermark is unknown until the next one.
         now = ctx.timer_service().current_watermark()
+        if watermark is not None:
+            now = max(now, watermark)
         try:
             if kind == "customer":
                 decision = learn(self._policy, recipient_id, before, contact(record), now)

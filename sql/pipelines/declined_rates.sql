@@ -8,30 +8,49 @@
 -- before two hours have passed.
 SET 'table.exec.state.ttl' = '2 h';
 
--- Late is decided where a record is read, before copies are dropped, so that both inserts decide alike: each record is
--- counted, or a copy of one that is, or a dead letter. Of the hours that a payment
+-- One row per record; `error` says why it is in no figure. Late is decided once, before copies are dropped, so that both
+-- inserts decide alike: each record is counted, or a copy of one that is, or a dead letter. Of the hours that a payment
 -- is in, the last begins with its own five minutes.
 CREATE TEMPORARY VIEW judged_payments AS
 SELECT
-    *,
-    FLOOR(event_time TO HOUR)
-    + EXTRACT(MINUTE FROM event_time) / 5 * INTERVAL '5' MINUTE
-    + INTERVAL '59:59.999' MINUTE TO SECOND <= CURRENT_WATERMARK(event_time) AS is_late
-FROM payments
-WHERE error IS NULL;
+    payment_id,
+    country,
+    status,
+    CASE
+        WHEN
+            error IS NULL
+            AND FLOOR(event_time TO HOUR)
+            + EXTRACT(MINUTE FROM event_time) / 5 * INTERVAL '5' MINUTE
+            + INTERVAL '59:59.999' MINUTE TO SECOND <= last_watermark
+            THEN 'late: its last hour was closed'
+        ELSE error
+    END AS error,
+    record_key,
+    payload,
+    event_time,
+    source_topic,
+    source_partition,
+    source_offset,
+    source_headers,
+    rowtime
+FROM with_watermark(
+    input => TABLE payments,
+    on_time => DESCRIPTOR(event_time),
+    uid => 'payments-with-watermark'
+);
 
 -- One row per payment, as it is first seen.
 CREATE TEMPORARY VIEW payments_in_time AS
 SELECT
     country,
     status,
-    event_time
+    rowtime
 FROM (
     SELECT
         *,
         ROW_NUMBER() OVER (PARTITION BY payment_id ORDER BY PROCTIME()) AS nth
     FROM judged_payments
-    WHERE is_late IS NOT TRUE
+    WHERE error IS NULL
 )
 WHERE nth = 1;
 
@@ -44,38 +63,12 @@ SELECT
     country,
     COUNT(*) AS payments,
     COUNT(*) FILTER (WHERE status = 'declined') AS declined
-FROM TABLE(HOP(TABLE payments_in_time, DESCRIPTOR(event_time), INTERVAL '5' MINUTE, INTERVAL '1' HOUR))
+FROM TABLE(HOP(TABLE payments_in_time, DESCRIPTOR(rowtime), INTERVAL '5' MINUTE, INTERVAL '1' HOUR))
 GROUP BY
     window_start,
     window_end,
     window_time,
     country;
-
--- One row per record that is in no figure, and why.
-CREATE TEMPORARY VIEW uncounted_payments AS
-SELECT
-    record_key,
-    payload,
-    error,
-    event_time,
-    source_topic,
-    source_partition,
-    source_offset,
-    source_headers
-FROM payments
-WHERE error IS NOT NULL
-UNION ALL
-SELECT
-    record_key,
-    payload,
-    'late: its last hour was closed',
-    event_time,
-    source_topic,
-    source_partition,
-    source_offset,
-    source_headers
-FROM judged_payments
-WHERE is_late;
 
 EXECUTE STATEMENT SET
 BEGIN
@@ -107,5 +100,5 @@ SELECT
     reason,
     rejected_by,
     record_time
-FROM dead_letters_of_uncounted_payments;
+FROM dead_letters_of_judged_payments;
 END;

@@ -7,14 +7,32 @@
 -- A copy of an order counts once. One that is in time comes before two hours have passed.
 SET 'table.exec.state.ttl' = '2 h';
 
--- Late is decided where a record is read, before copies are dropped, so that both inserts decide alike: each record is
--- counted, or a copy of one that is, or a dead letter.
+-- One row per record; `error` says why it is in no figure. Late is decided once, before copies are dropped, so that both
+-- inserts decide alike: each record is counted, or a copy of one that is, or a dead letter.
 CREATE TEMPORARY VIEW judged_orders AS
 SELECT
-    *,
-    FLOOR(event_time TO MINUTE) + INTERVAL '59.999' SECOND <= CURRENT_WATERMARK(event_time) AS is_late
-FROM enriched_orders
-WHERE error IS NULL AND complete;
+    order_id,
+    complete,
+    currency,
+    lines,
+    CASE
+        WHEN error IS NULL AND complete AND FLOOR(event_time TO MINUTE) + INTERVAL '59.999' SECOND <= last_watermark
+            THEN 'late: its minute was closed'
+        ELSE error
+    END AS error,
+    record_key,
+    payload,
+    event_time,
+    source_topic,
+    source_partition,
+    source_offset,
+    source_headers,
+    rowtime
+FROM with_watermark(
+    input => TABLE enriched_orders,
+    on_time => DESCRIPTOR(event_time),
+    uid => 'enriched-orders-with-watermark'
+);
 
 -- One row per order, as it is first seen complete.
 CREATE TEMPORARY VIEW orders_in_time AS
@@ -22,13 +40,13 @@ SELECT
     order_id,
     currency,
     lines,
-    event_time
+    rowtime
 FROM (
     SELECT
         *,
         ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY PROCTIME()) AS nth
     FROM judged_orders
-    WHERE is_late IS NOT TRUE
+    WHERE error IS NULL AND complete
 )
 WHERE nth = 1;
 
@@ -39,7 +57,7 @@ SELECT
     category,
     quantity,
     line_total_minor,
-    event_time
+    rowtime
 FROM orders_in_time
 CROSS JOIN UNNEST(lines) AS line (
     line_number,
@@ -65,39 +83,13 @@ SELECT
     COUNT(DISTINCT order_id) AS orders,
     SUM(quantity) AS pieces,
     SUM(line_total_minor) AS revenue_minor
-FROM TABLE(TUMBLE(TABLE sold_lines, DESCRIPTOR(event_time), INTERVAL '1' MINUTE))
+FROM TABLE(TUMBLE(TABLE sold_lines, DESCRIPTOR(rowtime), INTERVAL '1' MINUTE))
 GROUP BY
     window_start,
     window_end,
     window_time,
     category,
     currency;
-
--- One row per record that is in no figure, and why.
-CREATE TEMPORARY VIEW uncounted_orders AS
-SELECT
-    record_key,
-    payload,
-    error,
-    event_time,
-    source_topic,
-    source_partition,
-    source_offset,
-    source_headers
-FROM enriched_orders
-WHERE error IS NOT NULL
-UNION ALL
-SELECT
-    record_key,
-    payload,
-    'late: its minute was closed',
-    event_time,
-    source_topic,
-    source_partition,
-    source_offset,
-    source_headers
-FROM judged_orders
-WHERE is_late;
 
 EXECUTE STATEMENT SET
 BEGIN
@@ -130,5 +122,5 @@ SELECT
     reason,
     rejected_by,
     record_time
-FROM dead_letters_of_uncounted_orders;
+FROM dead_letters_of_judged_orders;
 END;

@@ -8,14 +8,68 @@
 -- A copy of an order counts once. One that comes within the hour comes before two hours have passed.
 SET 'table.exec.state.ttl' = '2 h';
 
--- Late is decided where a record is read, before copies are dropped, so that both inserts decide alike: each record is
--- counted, or a copy of one that is, or a dead letter.
-CREATE TEMPORARY VIEW judged_orders AS
+-- One row per order and per payment, whether it is judged or not.
+CREATE TEMPORARY VIEW orders_and_payments AS
 SELECT
-    *,
-    event_time + INTERVAL '1' HOUR < CURRENT_WATERMARK(event_time) AS is_late
+    'order' AS kind,
+    order_id,
+    customer_id,
+    currency,
+    total_minor,
+    error,
+    record_key,
+    payload,
+    event_time,
+    source_topic,
+    source_partition,
+    source_offset,
+    source_headers
 FROM orders
-WHERE error IS NULL;
+UNION ALL
+SELECT
+    CASE WHEN order_id IS NOT NULL AND status = 'authorized' THEN 'paid' ELSE 'other' END,
+    order_id,
+    customer_id,
+    currency,
+    amount_minor,
+    error,
+    record_key,
+    payload,
+    event_time,
+    source_topic,
+    source_partition,
+    source_offset,
+    source_headers
+FROM payments;
+
+-- The same; `error` says why nothing is said of a record. Late is decided once and by the watermark of both topics
+-- together, as the join has it, and before copies are dropped: each record is judged, or a copy of one that is, or a dead
+-- letter.
+CREATE TEMPORARY VIEW judged_records AS
+SELECT
+    kind,
+    order_id,
+    customer_id,
+    currency,
+    total_minor,
+    CASE
+        WHEN error IS NULL AND kind <> 'other' AND event_time + INTERVAL '1' HOUR < last_watermark
+            THEN 'late: more than an hour'
+        ELSE error
+    END AS error,
+    record_key,
+    payload,
+    event_time,
+    source_topic,
+    source_partition,
+    source_offset,
+    source_headers,
+    rowtime
+FROM with_watermark(
+    input => TABLE orders_and_payments,
+    on_time => DESCRIPTOR(event_time),
+    uid => 'orders-and-payments-with-watermark'
+);
 
 -- One row per order, as it is first seen.
 CREATE TEMPORARY VIEW placed_orders AS
@@ -24,30 +78,23 @@ SELECT
     customer_id,
     currency,
     total_minor,
-    event_time
+    rowtime
 FROM (
     SELECT
         *,
         ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY PROCTIME()) AS nth
-    FROM judged_orders
-    WHERE is_late IS NOT TRUE
+    FROM judged_records
+    WHERE error IS NULL AND kind = 'order'
 )
 WHERE nth = 1;
 
 -- One row per payment that pays for an order.
-CREATE TEMPORARY VIEW judged_payments AS
-SELECT
-    *,
-    event_time + INTERVAL '1' HOUR < CURRENT_WATERMARK(event_time) AS is_late
-FROM payments
-WHERE error IS NULL AND order_id IS NOT NULL AND status = 'authorized';
-
 CREATE TEMPORARY VIEW payments_in_time AS
 SELECT
     order_id,
-    event_time
-FROM judged_payments
-WHERE is_late IS NOT TRUE;
+    rowtime
+FROM judged_records
+WHERE error IS NULL AND kind = 'paid';
 
 -- One row per order and payment, and one per order that none came for, when the watermark passes its deadline. Payments
 -- are kept for an hour, so that an order which is seen after its payment finds it.
@@ -57,62 +104,12 @@ SELECT
     placed.customer_id,
     placed.currency,
     placed.total_minor,
-    placed.event_time AS placed_at,
+    placed.rowtime AS placed_at,
     paid.order_id AS paid_order_id
 FROM placed_orders AS placed
 LEFT JOIN payments_in_time AS paid
     ON paid.order_id = placed.order_id
-    AND paid.event_time BETWEEN placed.event_time - INTERVAL '1' HOUR AND placed.event_time + INTERVAL '15' MINUTE;
-
--- One row per record that nothing is said of, and why.
-CREATE TEMPORARY VIEW unjudged_records AS
-SELECT
-    record_key,
-    payload,
-    error,
-    event_time,
-    source_topic,
-    source_partition,
-    source_offset,
-    source_headers
-FROM orders
-WHERE error IS NOT NULL
-UNION ALL
-SELECT
-    record_key,
-    payload,
-    error,
-    event_time,
-    source_topic,
-    source_partition,
-    source_offset,
-    source_headers
-FROM payments
-WHERE error IS NOT NULL
-UNION ALL
-SELECT
-    record_key,
-    payload,
-    'late: more than an hour',
-    event_time,
-    source_topic,
-    source_partition,
-    source_offset,
-    source_headers
-FROM judged_orders
-WHERE is_late
-UNION ALL
-SELECT
-    record_key,
-    payload,
-    'late: more than an hour',
-    event_time,
-    source_topic,
-    source_partition,
-    source_offset,
-    source_headers
-FROM judged_payments
-WHERE is_late;
+    AND paid.rowtime BETWEEN placed.rowtime - INTERVAL '1' HOUR AND placed.rowtime + INTERVAL '15' MINUTE;
 
 EXECUTE STATEMENT SET
 BEGIN
@@ -144,5 +141,5 @@ SELECT
     reason,
     rejected_by,
     record_time
-FROM dead_letters_of_unjudged_records;
+FROM dead_letters_of_judged_records;
 END;

@@ -37,7 +37,7 @@ def write_records(folder: Path, records: Iterable[Record], partitions: int = 1, 
     folder.mkdir(parents=True, exist_ok=True)
     for number, parts in encoded.items():
         with (folder / f"{number}.records").open("ab") as file:
-            file.writelines(parts)
+            file.write(b"".join(parts))
     return folder
 
 

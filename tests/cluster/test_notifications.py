@@ -207,6 +207,24 @@ def test_a_job_that_was_stopped_goes_on_with_all_that_it_held(cluster: MiniClust
     ]
 
 
+def test_a_late_revision_right_after_a_restart_is_decided_as_of_then(cluster: MiniCluster, tmp_path: Path) -> None:
+    unnamed, named = (enriched_line(name=None),), (enriched_line(name="A lamp"),)
+    first = enriched_order("first", ago(90), customer_id="c1", complete=False, lines=unnamed)
+    before = [customer("c1", ago(100)), customer("c2", ago(100)), first, enriched_order("o", ago(10), customer_id="c2")]
+    job = Running(cluster, write(tmp_path, as_records(before)))
+    job.wait_for_messages(2)
+
+    savepoint = job.stop()
+    write(tmp_path, as_records([enriched_order("first", ago(90), customer_id="c1", revision=2, lines=named)]))
+    environment = cluster.environment(recovery_from(savepoint))
+    define(environment, tmp_path, ONE_AN_HOUR)
+    environment.execute("notifications")
+
+    [completed] = [each for each in of_type(Notification, sent(tmp_path)) if each.payload[0].kind == "order_completed"]
+    assert completed.event_time > event_time(ago(11))
+    assert completed.reason == "order_completed: nothing holds it back"
+
+
 def test_what_is_not_told_shows_as_a_metric(cluster: MiniCluster, tmp_path: Path) -> None:
     events = [customer("c1", ago(90)), *[fraud_alert("a1", ago(40), customer_id="c1")] * 3]
     job = Running(cluster, write(tmp_path, as_records(events)))

@@ -1,8 +1,10 @@
 """Every case of `tests/pipelines`."""
 
+import time
 from pathlib import Path
 
 import pytest
+from pyflink.common import JobClient
 from pyflink.table import StreamTableEnvironment
 
 import sql
@@ -15,27 +17,101 @@ from tests.cluster.records import read_records, write_records
 from tests.cluster.topic_tables import kafka_tables, over_files_in
 from tests.pipeline_cases import Case, cases, decoded, difference
 
+CASES_IN_TWO_PARTS = [case for case in cases() if case.has_two_parts]
+
 
 def loaded(name: str) -> Pipeline:
     return load(find(name), filling(name, Settings()))
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+class RunningCase:
+    """A case over files of a folder."""
+
+    def __init__(self, case: Case, cluster: MiniCluster, folder: Path) -> None:
+        self._case = case
+        self._cluster = cluster
+        self._folder = folder
+        self._pipeline = loaded(case.pipeline)
+        self._sources, self._sinks = (kafka_tables(self._pipeline, written=written) for written in (False, True))
+        assert case.topics("in") <= self._sources.keys()
+        assert case.topics("out") <= self._sinks.keys()
+
+    def start(self, options: dict[str, str], stay_open: bool = False) -> JobClient:
+        """Run it from the beginning, or from where the options say."""
+        environment = self._cluster.environment(SQL_OPTIONS | options)
+        # Else what a case expects would depend on how long the machine takes.
+        idle_after = "1 s" if "idle" in self._case.folder.name else "1 h"
+        pipeline = over_files_in(self._pipeline, self._folder, stay_open, idle_after)
+        return define(StreamTableEnvironment.create(environment), pipeline).execute().get_job_client()
+
+    def write(self, *, then: bool = False) -> None:
+        """Add what is in the topics, or what comes then."""
+        for topic in self._sources:
+            first, later = (self._case.records(topic, then=each) for each in (False, True))
+            partitions = max([each.partition for each in (*first, *later)], default=0) + 1
+            offsets = {each.partition: 0 for each in later}
+            for each in first:
+                offsets[each.partition] = offsets.get(each.partition, 0) + 1
+            for partition in range(partitions):
+                records = [each for each in (later if then else first) if each.partition == partition]
+                write_records(self._folder / topic, records, partitions, offsets.get(partition, 0) if then else 0)
+
+    def end(self) -> None:
+        """Let topics that are open end."""
+        for topic in self._sources:
+            (self._folder / topic / "end").touch()
+
+    def wait_for_first_rows(self) -> None:
+        """Until it has written what it must before anything else comes."""
+        deadline = time.monotonic() + 60
+        while rows := self.difference(at_first=True):
+            assert time.monotonic() < deadline, f"a minute later, without what comes then:\n{rows}"
+            time.sleep(0.1)
+
+    def difference(self, *, at_first: bool = False) -> str:
+        """What is missing and too many; empty if nothing is."""
+        told = ""
+        for topic in self._sinks:
+            written = [decoded(topic, each) for each in read_records(self._folder / topic)]
+            if rows := difference(self._case.expected(topic, at_first=at_first), written):
+                told += f"\n\n{self._case.name}, {topic}: - is missing, + is too many\n{rows}"
+        return told
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in cases() if case not in CASES_IN_TWO_PARTS], ids=lambda case: case.name
+)
 def test_what_goes_in_comes_out_as_the_case_says(case: Case, cluster: MiniCluster, tmp_path: Path) -> None:
-    pipeline = loaded(case.pipeline)
-    sources, sinks = (kafka_tables(pipeline, written=written) for written in (False, True))
-    assert case.topics("in") <= sources.keys()
-    assert case.topics("out") <= sinks.keys()
-    for topic in sources:
-        write_records(tmp_path / topic, case.records(topic))
+    running = RunningCase(case, cluster, tmp_path)
+    running.write()
 
-    tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, "parallelism.default": "1"}))
-    define(tables, over_files_in(pipeline, tmp_path)).execute().wait()
+    running.start({"parallelism.default": "1"}).get_job_execution_result().result()
 
-    written = {topic: [decoded(topic, each) for each in read_records(tmp_path / topic)] for topic in sinks}
-    differences = {topic: difference(case.expected(topic), rows) for topic, rows in written.items()}
-    told = [f"{case.name}, {topic}: - is missing, + is too many\n{rows}" for topic, rows in differences.items() if rows]
-    assert not told, "\n\n" + "\n\n".join(told)
+    told = running.difference()
+    assert not told, told
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["going_on", "restarted"])
+@pytest.mark.parametrize("case", CASES_IN_TWO_PARTS, ids=lambda case: case.name)
+def test_what_comes_then_is_judged_alike_with_and_without_a_restart(
+    case: Case, is_restarted: bool, cluster: MiniCluster, tmp_path: Path
+) -> None:
+    running = RunningCase(case, cluster, tmp_path)
+    running.write()
+    job = running.start({"execution.checkpointing.interval": "200 ms"}, stay_open=True)
+    running.wait_for_first_rows()
+
+    if is_restarted:
+        savepoint = cluster.stop_with_savepoint(job)
+        running.write(then=True)
+        job = running.start({"execution.state-recovery.path": savepoint})
+    else:
+        running.write(then=True)
+        running.end()
+    job.get_job_execution_result().result()
+
+    told = running.difference()
+    assert not told, told
 
 
 @pytest.mark.parametrize("name", sql.names("pipelines"))

@@ -87,6 +87,10 @@ OWN_STEP = """\
 INSERT INTO counts
 WITH payments AS (SELECT country FROM payments WHERE error IS NULL) SELECT country, 1 FROM payments;"""
 FOR_AN_HOUR = "SET 'table.exec.state.ttl' = '1 h';\n"
+WITH_TIME = [
+    ("payments\nFROM TABLE", "payments, window_time AS event_time\nFROM TABLE"),
+    ("window_end;", "window_end, window_time;"),
+]
 UPSERTED = """\
 SET 'table.exec.sink.require-on-conflict' = 'false';
 CREATE TABLE up (country STRING, n BIGINT, PRIMARY KEY ({key}) NOT ENFORCED) WITH (
@@ -439,6 +443,10 @@ def test_a_hint_that_would_not_reach_its_table_is_refused(cluster: MiniCluster) 
         (
             changed(GOOD, (SET_OUT, FOR_AN_HOUR + SET_OUT), (COUNTS, MATCHED.format(within=""))),
             "mine.sql: unbounded state: Match(",
+        ),
+        (
+            changed(GOOD, ("FROM minutes;", "FROM minutes WHERE CURRENT_WATERMARK(event_time) IS NULL;"), *WITH_TIME),
+            "mine.sql, line 17, INSERT INTO counts: CURRENT_WATERMARK is NULL after a restore",
         ),
     ],
 )  # fmt: skip

@@ -39,8 +39,12 @@ def create_table(tables: StreamTableEnvironment, name: str, folder: Path, stay_o
     tables.execute_sql(over_files(name, declaration, folder, stay_open))
 
 
-def over_files(name: str, declaration: str, folder: Path, stay_open: bool = False) -> str:
-    """A `CREATE TEMPORARY TABLE` that shadows the table which `declaration` has created for Kafka."""
+def over_files(name: str, declaration: str, folder: Path, stay_open: bool = False, idle_after: str = "1 s") -> str:
+    """A `CREATE TEMPORARY TABLE` that shadows the table which `declaration` has created for Kafka.
+
+    Args:
+        idle_after: how long a partition of a table that stays open waits for a record before it is idle.
+    """
     options = {
         key: value
         for key, value in re.findall(r"'([\w.-]+)'\s*=\s*'((?:[^']|'')*)'", declaration)
@@ -49,7 +53,7 @@ def over_files(name: str, declaration: str, folder: Path, stay_open: bool = Fals
     options |= {"connector": "records", "path": str(folder), "stay-open": str(stay_open).lower()}
     if "WATERMARK FOR" in declaration:
         options |= {"scan.watermark.emit.strategy": "on-event"}
-        options |= {"scan.watermark.idle-timeout": "1 s"} if stay_open else {}
+        options |= {"scan.watermark.idle-timeout": idle_after} if stay_open else {}
     given = ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
     return f"CREATE TEMPORARY TABLE {name} WITH ({given}) LIKE {name} (EXCLUDING OPTIONS)"
 
@@ -64,10 +68,11 @@ def kafka_tables(pipeline: Pipeline, *, written: bool) -> dict[str, Statement]:
     }
 
 
-def over_files_in(pipeline: Pipeline, folder: Path, stay_open: bool = False) -> Pipeline:
+def over_files_in(pipeline: Pipeline, folder: Path, stay_open: bool = False, idle_after: str = "1 s") -> Pipeline:
     """The same pipeline, whose topics are folders of files."""
     preparations = list(pipeline.preparations)
     for topic, table in (kafka_tables(pipeline, written=True) | kafka_tables(pipeline, written=False)).items():
-        shadow = replace(table, text=over_files(str(table.creates()), table.text, folder / topic, stay_open))
+        text = over_files(str(table.creates()), table.text, folder / topic, stay_open, idle_after)
+        shadow = replace(table, text=text)
         preparations.insert(preparations.index(table) + 1, shadow)
     return replace(pipeline, preparations=tuple(preparations))

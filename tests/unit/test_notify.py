@@ -22,11 +22,13 @@ def stage() -> KeyedHarness:
     return KeyedHarness(Notify(POLICY, "notifications", lambda event: event), key=lambda row: row[RECIPIENT])
 
 
-def element(event: FraudAlert | EnrichedOrder | CustomerVersion, offset: int = 7) -> tuple[Row, int]:
+def element(
+    event: FraudAlert | EnrichedOrder | CustomerVersion, offset: int = 7, watermark: int | None = None
+) -> tuple[Row, int]:
     """The row of `records_of_recipients` that an event makes, and its timestamp."""
     kind, topic = KINDS[type(event)]
     payload = msgspec.json.encode(event)
-    row = Row(kind, event.customer_id, None, topic, 0, offset, b"k", {"trace": b"t"}, payload, None)
+    row = Row(kind, event.customer_id, None, topic, 0, offset, b"k", {"trace": b"t"}, payload, None, watermark)
     return row, event.event_time
 
 
@@ -47,9 +49,19 @@ def test_recipients_have_matters_of_their_own() -> None:
     assert addressed(fired) == [("c2", "order_confirmation")]
 
 
+def test_a_record_is_late_by_the_row_s_watermark_though_the_operator_has_none_yet() -> None:
+    running = stage()
+    running.process(*element(customer("c1")))
+
+    late = enriched_order(customer_id="c1")
+    (message,) = running.process(*element(late, watermark=event_time("15:00:00")))
+
+    assert message.event_time == event_time("15:00:00")
+
+
 def test_a_record_that_can_not_be_used_is_a_dead_letter_and_leaves_no_state() -> None:
     running = stage()
-    row = Row("order", "enriched-orders-0-7", None, "enriched-orders", 0, 7, b"k", {"trace": b"t"}, b"{", "torn")
+    row = Row("order", "enriched-orders-0-7", None, "enriched-orders", 0, 7, b"k", {"trace": b"t"}, b"{", "torn", None)
 
     (letter,) = running.process(row, event_time("12:00:00"))
 

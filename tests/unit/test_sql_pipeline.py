@@ -28,6 +28,18 @@ def test_what_is_named_is_created_before_its_first_use() -> None:
     ]
 
 
+def test_a_function_is_brought_once_however_often_it_is_named() -> None:
+    view = "CREATE TEMPORARY VIEW {name} AS SELECT * FROM with_watermark(input => TABLE orders, uid => '{name}');\n"
+
+    pipeline = loaded(view.format(name="v") + view.format(name="w") + INSERT)
+
+    files = [(each.file, each.creates(), each.is_table()) for each in pipeline.preparations]
+    assert files.count(("sql/functions/with_watermark.sql", "with_watermark", False)) == 1
+    assert files.index(("sql/functions/with_watermark.sql", "with_watermark", False)) < files.index(
+        ("mine.sql", "v", False)
+    )
+
+
 def test_what_the_file_creates_itself_is_not_brought() -> None:
     pipeline = loaded("CREATE TABLE orders (a INT);\nINSERT INTO orders SELECT a FROM orders;")
 

@@ -125,7 +125,7 @@ def test_tables_are_found_wherever_they_can_be_named(text: str, names: set[str])
         ("CREATE TABLE a (x INT)", "a"),
         ("create temporary table if not exists `a` (x INT)", "a"),
         ("CREATE OR REPLACE TEMPORARY VIEW a AS SELECT 1", "a"),
-        ("CREATE FUNCTION a AS 'table'", None),
+        ("CREATE FUNCTION a AS 'table'", "a"),
         ("INSERT INTO a SELECT 1", None),
     ],
 )

@@ -1,6 +1,7 @@
 -- One row per record that a decision may depend on, in the order of arrival: of `kind` alert, order or customer, with
 -- whom it is about; `error` says why a record can't be used. A customer's version says whom and how to address. The
--- clock adds no row, only event time.
+-- clock adds no row, only event time. `watermark_ms` is the event time when a record is read, also right after a restore,
+-- in milliseconds; NULL before there is any.
 CREATE TEMPORARY VIEW records_of_recipients AS
 WITH all_records AS (
     SELECT
@@ -54,7 +55,6 @@ WITH all_records AS (
         CAST(NULL AS BYTES),
         CAST(NULL AS STRING)
     FROM clock
-    WHERE tick < 0
 )
 SELECT
     kind,
@@ -63,12 +63,18 @@ SELECT
         customer_id,
         CONCAT_WS('-', source_topic, CAST(source_partition AS STRING), CAST(source_offset AS STRING))
     ) AS recipient,
-    event_time,
+    rowtime AS event_time,
     source_topic,
     source_partition,
     source_offset,
     record_key,
     source_headers,
     payload,
-    error
-FROM all_records
+    error,
+    EXTRACT(EPOCH FROM last_watermark) * 1000 + EXTRACT(MILLISECOND FROM last_watermark) AS watermark_ms
+FROM with_watermark(
+    input => TABLE all_records,
+    on_time => DESCRIPTOR(event_time),
+    uid => 'records-with-watermark'
+)
+WHERE kind <> 'clock'

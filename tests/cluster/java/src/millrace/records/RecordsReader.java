@@ -5,11 +5,14 @@ import java.io.DataInputStream;
 import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 import org.apache.flink.api.connector.source.ReaderOutput;
 import org.apache.flink.api.connector.source.SourceReader;
@@ -17,8 +20,13 @@ import org.apache.flink.api.connector.source.SourceReaderContext;
 import org.apache.flink.core.io.InputStatus;
 import org.apache.flink.table.data.RowData;
 
-/** Reads its partitions in turn, one record of each. */
+/**
+ * Reads its partitions in turn, one record of each. One that stays open reads what is appended to them, until there is a
+ * file {@code end} beside them.
+ */
 final class RecordsReader implements SourceReader<RowData, Partition> {
+
+    private static final String END = "end";
 
     private final String folder;
     private final boolean stayOpen;
@@ -85,12 +93,29 @@ final class RecordsReader implements SourceReader<RowData, Partition> {
         return InputStatus.MORE_AVAILABLE;
     }
 
-    private InputStatus atTheEnd() {
-        if (complete && !stayOpen) {
-            return InputStatus.END_OF_INPUT;
+    private InputStatus atTheEnd() throws IOException {
+        if (!stayOpen) {
+            available = new CompletableFuture<>();
+            return complete ? InputStatus.END_OF_INPUT : InputStatus.NOTHING_AVAILABLE;
         }
-        available = new CompletableFuture<>();
-        return InputStatus.NOTHING_AVAILABLE;
+        // What was appended before the mark is read before the end.
+        boolean isEnded = complete && Files.exists(Path.of(folder, END));
+        reopenWhatHasGrown();
+        if (!unfinished.isEmpty()) {
+            return InputStatus.MORE_AVAILABLE;
+        }
+        available = CompletableFuture.runAsync(() -> {}, CompletableFuture.delayedExecutor(50, TimeUnit.MILLISECONDS));
+        return isEnded ? InputStatus.END_OF_INPUT : InputStatus.NOTHING_AVAILABLE;
+    }
+
+    private void reopenWhatHasGrown() throws IOException {
+        for (Partition partition : List.copyOf(finished)) {
+            Path file = RecordsSource.file(folder, partition.number());
+            if (Files.isRegularFile(file) && Files.size(file) > partition.position()) {
+                finished.remove(partition);
+                unfinished.add(new OpenPartition(partition));
+            }
+        }
     }
 
     @Override
