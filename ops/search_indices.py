@@ -25,7 +25,8 @@ _FIXED_SETTINGS = (
     "index.sort.",
     "index.codec",
     "index.routing",
-    "index.mapping.",
+    "index.mapping.ignore_malformed",
+    "index.mapping.coerce",
 )
 """Those that an index keeps for its life."""
 
