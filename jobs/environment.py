@@ -1,8 +1,11 @@
 """How does a job get its Flink environment? The same way on a cluster and in a plain `python -m jobs.NAME`."""
 
+import atexit
 import os
+import tempfile
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
@@ -28,7 +31,7 @@ def stream_environment(job: str, own_options: Mapping[str, str] | None = None) -
     """
     options = SQL_OPTIONS | dict(own_options or {})
     if not submitted():
-        options = _home().options() | options
+        options = _home().options() | _local_options() | options
     configuration = Configuration()
     for name, value in options.items():
         configuration.set_string(name, value)
@@ -43,6 +46,22 @@ def _home() -> FlinkHome:
     home.use()
     os.environ["FLINK_CONF_DIR"] = str(flink_conf.FOLDER)
     return home
+
+
+@cache
+def _local_options() -> dict[str, str]:
+    """Checkpoints as `flink-conf/` sets them, which a mini-cluster doesn't read, and so offsets and transactions that
+    are committed; a fault ends the job, so that it is seen.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="millrace-checkpoints-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    configured = flink_conf.parse(flink_conf.CONFIGURATION.read_text("utf-8"))
+    checkpoints = {key: value for key, value in configured.items() if key.startswith("execution.checkpointing.")}
+    return {
+        **checkpoints,
+        "execution.checkpointing.dir": Path(folder.name).as_uri(),
+        "restart-strategy.type": "none",
+    }
 
 
 def submitted() -> bool:

@@ -4,11 +4,9 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pyflink.datastream import StreamExecutionEnvironment
@@ -203,15 +201,19 @@ def run(file: PipelineFile, settings: Settings, options: Mapping[str, str]) -> N
     if submitted():
         _defined_with_warnings(tables, pipeline).execute()
         return
-    with tempfile.TemporaryDirectory(prefix="millrace-sql-") as checkpoints:
-        for key, value in {"execution.checkpointing.dir": Path(checkpoints).as_uri(), **options}.items():
-            tables.get_config().set(key, value)
+    for key, value in options.items():
+        tables.get_config().set(key, value)
+    try:
         result = _defined_with_warnings(tables, pipeline).execute()
-        print(f"{file.name} runs here, in a cluster of its own; end it with Ctrl-C", flush=True)
-        try:
-            result.wait()
-        except FLINK_ERRORS as error:
-            raise SqlFileError(f"{file.label}: the job failed: {root_cause(error)}") from error
+        print(
+            f"{file.name} runs here, in a cluster of its own, with checkpoints as on the cluster; end it with Ctrl-C. "
+            "The next run goes on behind the last checkpoint, without the state: what a window held by then is not in "
+            "its rows",
+            flush=True,
+        )
+        result.wait()
+    except FLINK_ERRORS as error:
+        raise SqlFileError(f"{file.label}: the job failed: {root_cause(error)}") from error
 
 
 def _defined_with_warnings(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:

@@ -48,6 +48,11 @@ FROM payments
 WHERE error IS NULL AND amount_minor > 100000;
 """
 
+EXACTLY_ONCE = """
+    'properties.transaction.timeout.ms' = '60000',
+    'sink.delivery-guarantee' = 'exactly-once',
+    'sink.transactional-id-prefix' = '${CONSUMER_GROUP}'"""
+
 
 @pytest.fixture(scope="module")
 def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its settings are in the environment
@@ -144,26 +149,44 @@ def test_a_user_s_own_file_outside_the_checkout_runs_on_the_cluster(
     assert f"warning: {file}: no dead letters of payments" in capsys.readouterr().err
 
 
-def test_a_user_s_own_file_runs_in_a_cluster_of_its_own(
+def test_a_run_in_a_cluster_of_its_own_commits_and_the_next_one_goes_on_from_there(
     settings: Settings, tmp_path: Path, large_payments: Callable[[], list[dict[str, object]]]
 ) -> None:
     file = tmp_path / "large_payments.sql"
-    file.write_text(MINE)
+    # Exactly once: nothing is seen of it before a checkpoint has committed it.
+    exactly_once = f"'value.format' = 'json',{EXACTLY_ONCE}"
+    file.write_text(MINE.replace("'value.format' = 'json'", exactly_once))
     deployment = Deployment(settings, "here", pipeline=str(file), outputs=())
-    deployment.publish(large_and_small())
 
-    command = [sys.executable, "-m", "ops", "sql", "run", str(file)]
-    with (tmp_path / "said").open("w") as said:
+    deployment.publish(large_and_small())
+    with running_here(file, deployment.settings, tmp_path / "first"):
+        wait_for("the large payment", lambda: large_payments() == [LARGE])
+        deployment.wait_until_all_is_read()
+    deployment.publish(large_and_small())
+    with running_here(file, deployment.settings, tmp_path / "second"):
+        wait_for("the second large payment", lambda: large_payments() == [LARGE, LARGE])
+        deployment.wait_until_all_is_read()
+
+    assert large_payments() == [LARGE, LARGE]
+    said = (tmp_path / "first").read_text()
+    assert f"warning: {file}: no dead letters of payments" in said
+    assert "with checkpoints as on the cluster" in said
+
+
+@contextmanager
+def running_here(file: Path, settings: Settings, said: Path) -> Iterator[None]:
+    """The pipeline in a process of its own; what it prints goes to the file `said`."""
+    command = [sys.executable, "-m", "ops", "sql", "run", str(file), "-D", "execution.checkpointing.interval=1s"]
+    command += ["-D", "execution.checkpointing.min-pause=200ms"]
+    with said.open("w") as output:
         local = subprocess.Popen(
-            command, cwd=CHECKOUT, env=os.environ | deployment.settings.as_variables(), stdout=said
+            command, cwd=CHECKOUT, env=os.environ | settings.as_variables(), stdout=output, stderr=output
         )
     try:
-        wait_for("the large payment", lambda: large_payments() == [LARGE])
+        yield
     finally:
         local.send_signal(signal.SIGINT)
         local.wait(timeout=30)
-
-    assert f"warning: {file}: no dead letters of payments" in (tmp_path / "said").read_text()
 
 
 @pytest.mark.parametrize(
