@@ -21,6 +21,7 @@ _NOT_FOR_READERS = re.compile(
     r"SQL validation failed\.\s*"
     r"|\s*(?:Was expecting|Table options are:|Supported options:|Available factory identifiers).*"
     r"|\AError while applying rule .*"
+    r"|An exception was raised by the Python Proxy\. Return Message: Traceback .*\n(?=[\w.]+(?:Error|Exception)\b)"
     r"|(?<=for the given query:) *\n\n.*\n(?=\nThis exception indicates)",
     re.DOTALL,
 )
@@ -66,7 +67,8 @@ _ADVICE = (
         "Flink has no such class, or can't use it; ADD JAR 'path/to.jar' in front brings a jar with it",
     ),
     (
-        r"StackOverflowError",
+        # Flink's parser stumbles over its own report of the overflow.
+        r"StackOverflowError|SqlParseException\.getMessage\(\)\" is null",
         "the statement is nested more deeply than Flink can read: cut it into views",
     ),
 )

@@ -130,9 +130,13 @@ def _raise_with_place(tables: StreamTableEnvironment, pipeline: Pipeline) -> Non
 
 
 def _origin(tables: StreamTableEnvironment, pipeline: Pipeline, insert: Statement, words: str) -> Statement:
-    """The table or view that can't be read or written for this reason, whatever is made of it; else the insert."""
-    if POSITION.search(words):
+    """The SET that says it, or the table or view that can't be used for this reason at all; else the insert."""
+    if POSITION.search(words) or insert.has_option_hints():
         return insert
+    key = re.search(r"Could not parse value '.*' for key '([^']+)'", words)
+    settings = [each for each in pipeline.preparations if key and (each.setting() or ("",))[0] == key[1]]
+    if settings:
+        return settings[-1]
     named = re.search(r"Unable to create a (?:sink|source) for (?:writing|reading) table '(\w+)'", words)
     if named:
         return next((each for each in pipeline.preparations if each.creates() == named[1]), insert)

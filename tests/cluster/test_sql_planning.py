@@ -268,6 +268,18 @@ def test_an_error_is_told_with_file_line_and_statement(old: str, new: str, words
             "mine.sql, line 12, CREATE TEMPORARY VIEW minutes: The window function requires the timecol is a time attr",
         ),
         (
+            changed(GOOD, (SET_OUT, f"SET 'parallelism.default' = 'many';\n{SET_OUT}")),
+            "mine.sql, line 15, SET 'parallelism.default': Could not parse value 'many' for key 'parallelism.default'",
+        ),
+        (
+            changed(GOOD, (COUNTS, f"INSERT INTO counts /*+ OPTIONS('strange' = 'a') */ {COUNTS[19:]}")),
+            "mine.sql, line 17, INSERT INTO counts: Unable to create a sink for writing table 'counts'. Unsupported",
+        ),
+        (
+            changed(GOOD, ("country, payments FROM minutes", f"country, {'+'.join(['payments'] * 9000)} FROM minutes")),
+            "mine.sql, line 17, INSERT INTO counts: ",
+        ),
+        (
             changed(GOOD, ("CREATE TEMPORARY VIEW minutes", "CREATE TABLE mine LIKE paymentz;\nCREATE VIEW minutes")),
             "mine.sql, line 11, column 24, in CREATE TABLE mine LIKE paymentz: Source table '`paymentz`' of the LIKE",
         ),

@@ -43,6 +43,17 @@ Please check the documentation.
 \tat org.apache.flink.table.planner.Planner.plan(Planner.java:1)
 """
 
+PYTHON = """\
+org.apache.flink.table.api.ValidationException: Cannot instantiate user-defined function 'f'.
+\tat org.apache.flink.table.functions.Helper.make(Helper.java:1)
+Caused by: py4j.Py4JException: An exception was raised by the Python Proxy. Return Message: Traceback (most recent call last):
+  File "java_gateway.py", line 2466, in _call_proxy
+    return_value = getattr(self.pool[obj_id], method)(*params)
+ModuleNotFoundError: No module named 'no'
+
+\tat py4j.Protocol.getReturnValue(Protocol.java:1)
+"""  # noqa: E501 - as py4j writes it
+
 
 @pytest.mark.parametrize(
     ("trace", "words"),
@@ -54,6 +65,7 @@ Please check the documentation.
             "Cannot generate a valid execution plan for the given query: This exception indicates that the query uses "
             "an unsupported SQL feature. Please check the documentation.",
         ),
+        (PYTHON, "Cannot instantiate user-defined function 'f'. ModuleNotFoundError: No module named 'no'"),
         ("java.lang.StackOverflowError\n\tat a.B.c(D.java:1)\n", "StackOverflowError"),
         (
             "org.apache.flink.table.api.TableException: `default_catalog`.`default_database`.`x` is gone\n"
@@ -80,6 +92,10 @@ def test_the_cause_of_a_failed_job_is_the_innermost() -> None:
         ("Object 'paymentz' not found", "did you mean payments?"),
         ("Source table 'paymentz' of the LIKE clause not found in the catalog", "did you mean payments?"),
         ("StackOverflowError", "cut it into views"),
+        (
+            'the return value of "org.apache.calcite.sql.parser.SqlParseException.getMessage()" is null',
+            "cut it into views",
+        ),
     ],
 )
 def test_advice_is_given_where_the_reason_does_not_say_what_to_do(words: str, what: str) -> None:
