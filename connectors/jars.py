@@ -40,6 +40,7 @@ ROOTS = (
     Root("flink", "org.apache.flink:flink-connector-jdbc-core:4.0.0-2.0"),
     Root("flink", "org.apache.flink:flink-connector-jdbc-postgres:4.0.0-2.0"),
     Root("flink", "org.postgresql:postgresql:42.7.13"),
+    Root("flink", "com.google.re2j:re2j:1.8"),
     Root("flink-opt", "org.apache.flink:flink-sql-gateway:2.3.0"),
     Root("kafka", "org.apache.kafka:kafka_2.13:4.3.1", with_dependencies=True),
     Root("kafka", "org.apache.kafka:kafka-server:4.3.1", with_dependencies=True),

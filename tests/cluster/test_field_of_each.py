@@ -1,12 +1,16 @@
 """`field_of_each` looks into the rows of an array."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from py4j.protocol import Py4JJavaError
 from pyflink.table import StreamTableEnvironment
 
+from tests.cluster.records import Record, write_records
+
 LINES = "CAST(ARRAY[ROW(3, 'c'), ROW(1, CAST(NULL AS STRING))] AS ARRAY<ROW<number BIGINT, label STRING>>)"
+NO_LINE = "CAST(NULL AS ROW<number BIGINT, label STRING>)"
 
 
 @pytest.fixture
@@ -24,6 +28,8 @@ def functions(table_environment: StreamTableEnvironment) -> StreamTableEnvironme
         (f"ARRAY_JOIN(field_of_each({LINES}, 'label'), ',', 'none')", "c,none"),
         ("field_of_each(CAST(NULL AS ARRAY<ROW<number BIGINT>>), 'number')", None),
         (f"ARRAY_MAX(field_of_each({LINES}, 'number'))", 3),
+        (f"CAST(field_of_each(ARRAY[{LINES}[1], {NO_LINE}], 'number') AS STRING)", "[3, NULL]"),
+        (f"CAST(field_of_each(ARRAY[{NO_LINE}, {LINES}[1]], 'label') AS STRING)", "[NULL, c]"),
     ],
 )
 def test_a_field_of_each_row_is_an_array_in_their_order(
@@ -33,6 +39,29 @@ def test_a_field_of_each_row_is_an_array_in_their_order(
         [[found]] = rows
 
     assert found == value
+
+
+@pytest.mark.parametrize(
+    ("field", "values"), [("number", "[3, NULL, 1]"), ("label", "[more than eight bytes, NULL, b]")]
+)
+def test_a_null_row_in_a_record_has_no_field_even_where_the_field_is_never_null(
+    functions: StreamTableEnvironment, tmp_path: Path, field: str, values: str
+) -> None:
+    functions.execute_sql(f"""
+        CREATE TEMPORARY TABLE lists (
+            lines ARRAY<ROW<number BIGINT NOT NULL, label STRING NOT NULL>>, error STRING, payload BYTES
+        )
+        WITH ('connector' = 'records', 'path' = '{tmp_path}', 'format' = 'guarded-json')
+    """)
+    lines = b'[{"number": 3, "label": "more than eight bytes"}, null, {"number": 1, "label": "b"}]'
+    write_records(tmp_path, [Record(b'{"lines": ' + lines + b"}")])
+
+    # DISTINCT sends rows from task to task, so that the array arrives in binary form.
+    query = f"SELECT CAST(field_of_each(lines, '{field}') AS STRING) FROM (SELECT DISTINCT lines FROM lists)"
+    with functions.execute_sql(query).collect() as rows:
+        [[found]] = rows
+
+    assert found == values
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 from py4j.protocol import Py4JJavaError
 from pyflink.table import StreamTableEnvironment
 
@@ -31,6 +34,8 @@ FIELDS: dict[str, tuple[str, Schema]] = {
     "name": ("STRING", {"type": "string", "minLength": 2, "maxLength": 3}),
     "currency": ("STRING", {"type": "string", "pattern": "^[A-Z]{3}$"}),
     "contains": ("STRING", {"type": "string", "pattern": "b+"}),
+    "words": ("STRING", {"type": "string", "pattern": "^[a-z]+[a-z0-9]+[a-z0-9_]+$"}),
+    "either": ("STRING", {"type": "string", "pattern": "(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)?b{2,3}"}),
     "channel": ("STRING", {"enum": ["online", 'at "the" till']}),
     "kind": ("STRING", {"const": "payment"}),
     "number": ("SMALLINT", {"enum": [1, 2]}),
@@ -47,6 +52,9 @@ FIELDS: dict[str, tuple[str, Schema]] = {
     "loose": ("ROW<quantity INT>", {"type": "object", "properties": {"quantity": {"type": "integer"}}}),
     "nothing": ("STRING", {"anyOf": [{"type": "string", "minLength": 1}, {"type": "null"}]}),
     "nothing_too": ("BIGINT", {"type": ["integer", "null"], "minimum": 0}),
+    "never_null": ("STRING", {"type": "string", "enum": ["a", None]}),
+    "not_listed_null": ("STRING", {"type": ["string", "null"], "enum": ["a"]}),
+    "listed_null": ("STRING", {"enum": ["a", None]}),
     "known": ("STRING", {"anyOf": [{"type": "string"}, {"type": "null"}]}),
     "whatever": ("STRING", {}),
 }
@@ -133,6 +141,12 @@ CASES = [
     Case("currency", r'"EUR\n"', r'"EUR\n" doesn' + "'t match ^[A-Z]{3}$"),
     Case("contains", '"abc"'),
     Case("contains", '"ac"', '"ac" doesn\'t match b+'),
+    Case("words", '"abc"'),
+    Case("words", '"ab"', '"ab" doesn\'t match ^[a-z]+[a-z0-9]+[a-z0-9_]+$'),
+    Case("words", '"' + "a" * 2000 + '!"', f'"{"a" * 40}…" doesn\'t match ^[a-z]+[a-z0-9]+[a-z0-9_]+$'),
+    Case("words", '"' + "a" * 500_000 + '!"', f'"{"a" * 40}…" doesn\'t match ^[a-z]+[a-z0-9]+[a-z0-9_]+$'),
+    Case("either", '"aaaaaabb"'),
+    Case("either", '"aaaaaab"', '"aaaaaab" doesn\'t match (a|a)(a|a)(a|a)(a|a)(a|a)(a|a)?b{2,3}'),
     Case("channel", '"online"'),
     Case("channel", r'"at \"the\" till"'),
     Case("channel", '"offline"', r'"offline" is none of "online", "at \"the\" till"'),
@@ -172,6 +186,10 @@ CASES = [
     Case("nothing", '""', '"" is too short: 0 characters, at least 1'),
     Case("nothing_too", "null"),
     Case("nothing_too", "-1", "-1 is less than 0"),
+    Case("never_null", '"a"'),
+    Case("never_null", "null", "null, but it can only be left out"),
+    Case("not_listed_null", "null", "null, but it can only be left out"),
+    Case("listed_null", "null"),
     Case("known", "null"),
     Case("least", "null", "null, but it can only be left out"),
     Case("whatever", '"anything"'),
@@ -279,6 +297,86 @@ def test_the_schema_of_every_topic_can_be_enforced(
     table_environment.explain_sql("SELECT * FROM events")
 
 
+class Spelled(NamedTuple):
+    """A pattern as a schema spells it, and as Python does."""
+
+    schema: str
+    python: str
+
+    def __add__(self, other: Any) -> "Spelled":
+        return Spelled(self.schema + other.schema, self.python + other.python)
+
+
+def alike(*texts: str) -> list[Spelled]:
+    """Parts of patterns that Python spells alike."""
+    return [Spelled(each, each) for each in texts]
+
+
+CLASSES = (
+    "[a-c]",
+    "[^a]",
+    "[a-]",
+    "[-a]",
+    "[+-9]",
+    "[a-c-]",
+    r"[\]a]",
+    r"[a\-c]",
+    "[é-ü]",
+    "[^é-ü]",
+    "[.|$]",
+    r"[\\\^]",
+)
+ATOMS = [*alike("a", "b", "-", r"\.", r"\/", r"\-", "é", SMILE, *CLASSES), Spelled(".", r"[^\n\r\u2028\u2029]")]
+REPETITIONS = alike("", "", "*", "+", "?", "{2}", "{0}", "{1,3}", "{2,}", "+?", "*?", "{1,2}?")
+PIECES = st.builds(Spelled.__add__, st.sampled_from(ATOMS), st.sampled_from(REPETITIONS))
+
+
+def joined(parts: list[Spelled], by: str = "") -> Spelled:
+    """One after the other."""
+    return Spelled(by.join(each.schema for each in parts), by.join(each.python for each in parts))
+
+
+def grouped(inner: SearchStrategy[Spelled]) -> SearchStrategy[Spelled]:
+    """Alternatives in a group, which may be left out, among other parts."""
+    group = st.builds(
+        lambda begin, parts, end: Spelled(begin, begin) + joined(parts, "|") + Spelled(end, end),
+        st.sampled_from(["(", "(?:"]),
+        st.lists(inner, min_size=1, max_size=3),
+        st.sampled_from([")", ")?"]),
+    )
+    return st.lists(group | inner, min_size=1, max_size=4).map(joined)
+
+
+PATTERNS = st.builds(
+    lambda begin, middle, end: begin + middle + end,
+    st.sampled_from(alike("^", "^", "")),
+    st.recursive(PIECES, grouped, max_leaves=6),
+    st.sampled_from([Spelled("$", r"\Z"), Spelled("$", r"\Z"), Spelled("", "")]),
+)
+TEXTS = st.text(st.sampled_from(f"aabbc-./9+éü{SMILE}\n\r\u2028]^"), max_size=6)
+
+
+def test_a_pattern_matches_what_pythons_finds(cluster: MiniCluster, tmp_path: Path) -> None:
+    drawn: list[tuple[Spelled, list[str]]] = []
+
+    @settings(max_examples=150, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(PATTERNS, st.lists(TEXTS, min_size=4, max_size=8))
+    def collect(pattern: Spelled, texts: list[str]) -> None:
+        drawn.append((pattern, texts))
+
+    collect()
+    fields = {f"f{i}": {"type": "string", "pattern": pattern.schema} for i, (pattern, _) in enumerate(drawn)}
+    environment = StreamTableEnvironment.create(cluster.environment({"parallelism.default": "1"}))
+    declare(environment, {}, {"type": "object", "properties": fields}, tmp_path)
+    asked = [(i, pattern, text) for i, (pattern, texts) in enumerate(drawn) for text in texts]
+
+    found = read(environment, "error", tmp_path, [json.dumps({f"f{i}": text}).encode() for i, _, text in asked])
+
+    matches = [(pattern, text, error is None) for (_, pattern, text), (error, _) in zip(asked, found, strict=True)]
+    assert [each for each in matches if bool(re.search(each[0].python, each[1])) is not each[2]] == []
+    assert {matched for *_, matched in matches} == {True, False}
+
+
 def field(schema: Schema | bool) -> dict[str, Any]:
     """The schema of an object whose field `a` is like that."""
     return {"type": "object", "properties": {"a": schema}}
@@ -346,6 +444,50 @@ NOT_PORTABLE = "what all readers understand alike are"
             field({"type": "object", "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "boolean"}]}}),
             "column `a.*` is STRING, but its schema says a choice of types",
         ),
+        ({}, field({"enum": []}), "`a`: it has neither a type nor values"),
+        ({}, field({"type": "string", "enum": []}), "`a`: none of its values can be a string"),
+        ({}, field({"type": "string", "enum": [None]}), "`a`: none of its values can be a string"),
+        ({}, field({"type": "string", "enum": "ab"}), '`a`: `enum` has to be a list, not "ab"'),
+        ({}, field({"type": "string", "enum": ["a", 1]}), "`a`: it is a string, but 1 is among its values"),
+        ({}, field({"type": "string", "const": 1}), "`a`: it is a string, but 1 is among its values"),
+        ({}, field({"type": "string", "const": "a", "enum": ["a"]}), "`a`: beside `const` it has `enum`"),
+        ({}, field({"type": "integer", "enum": [1.5]}), "`a`: it is an integer, but 1.5 is among its values"),
+        (
+            {},
+            field({"type": "integer", "enum": [2**63]}),
+            "`a`: it is an integer, but 9223372036854775808 is among its",
+        ),
+        ({}, field({"type": "integer", "enum": ["1"]}), '`a`: it is an integer, but "1" is among its values'),
+        ({}, field({"type": "integer", "minimum": 2, "maximum": 1}), "`a`: `minimum` and `maximum` leave no value"),
+        ({}, field({"type": "integer", "minimum": 1.2, "maximum": 1.8}), "`a`: `minimum` and `maximum` leave no value"),
+        (
+            {},
+            field({"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2}),
+            "`a`: `exclusiveMinimum` and `exclusiveMaximum` leave no value",
+        ),
+        (
+            {},
+            field({"type": "number", "minimum": 1, "exclusiveMaximum": 1}),
+            "`a`: `minimum` and `exclusiveMaximum` leave no value",
+        ),
+        (
+            {},
+            '{"type": "object", "properties": {"a": {"type": "number", "minimum": 1e999}}}',
+            "`minimum` is beyond what",
+        ),
+        ({}, field({"type": "string", "minLength": 2, "maxLength": 1}), "`minLength` and `maxLength` leave no value"),
+        ({}, field({"type": "array", "minItems": 2, "maxItems": 1}), "`minItems` and `maxItems` leave no value"),
+        ({}, field({"type": "string", "minLength": -1}), "`minLength` has to be a whole number from 0 on, not -1"),
+        ({}, field({"type": "string", "maxLength": 1.5}), "`maxLength` has to be a whole number from 0 on, not 1.5"),
+        ({}, field({"type": "string", "pattern": 5}), "`a`: `pattern` has to be a string, not 5"),
+        ({}, field({"type": {}, "enum": ["a"]}), "`a`: `type` has to be a string, not {}"),
+        ({}, field({"anyOf": {"b": {"type": "string"}}}), '`a`: `anyOf` has to be a list, not {"b"'),
+        ({}, {"type": "object", "properties": []}, "`properties` has to be an object, not []"),
+        ({}, {**field({}), "required": "a"}, '`required` has to be a list, not "a"'),
+        ({}, {**field({}), "additionalProperties": "no"}, '`additionalProperties` has to be true or false, not "no"'),
+        ({}, '{"type": "object", "properties": {}, "properties": {}}', "it is not JSON: Duplicate field 'properties'"),
+        ({}, '{"type": "object", "properties": {}} {}', "it is not JSON: Trailing token"),
+        ({}, field({"type": "string", "pattern": "a{150}b{151}"}), "the pattern a{150}b{151} has 301 steps, counting"),
         ({}, field({"type": "string", "pattern": r"^\d+$"}), r'from "\d+$" on: what all readers understand'),
         ({}, field({"type": "string", "pattern": "[a-z&&[b]]"}), NOT_PORTABLE),
         ({}, field({"type": "string", "pattern": "a++"}), NOT_PORTABLE),

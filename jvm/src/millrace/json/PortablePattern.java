@@ -1,51 +1,86 @@
 package millrace.json;
 
+import java.io.Serializable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import java.util.stream.Stream;
 
 /**
- * Regular expressions that mean the same in Java as in the dialect of JSON Schema (ECMA-262), and whose match takes
- * neither a deep stack nor exponential time, whatever the text.
+ * A regular expression that means the same in Java as in the dialect of JSON Schema (ECMA-262), to be found anywhere in
+ * a text, in time that grows with the length of the text and of the pattern only.
+ *
+ * <p>Java backs up where a repetition or an alternative doesn't lead to a match, which can take years. So a pattern with
+ * some is matched by RE2, which follows all ways at once; one with none is matched by Java, in a third of the time.
  */
-final class PortablePattern {
+final class PortablePattern implements Serializable {
 
+    private static final long serialVersionUID = 1L;
+
+    private static final int MOST_STEPS = 300;
     private static final String CHARACTER = "[^\\\\\\[\\](){}*+?.^$|]";
     private static final String ESCAPED = "\\\\[\\\\^$.*+?()\\[\\]{}|/-]";
     private static final String CLASS = "\\[\\^?(?:(?!&&)[^\\\\\\[\\]^]|" + ESCAPED + ")+]";
-    private static final String REPETITION = "(?:[*+?]|\\{[0-9]{1,4}(?:,(?:[0-9]{1,4})?)?})\\??(?![*+?{])";
-    private static final String GROUP = "\\((?:\\?:)?|\\)\\??(?![*+?{])";
+    private static final String REPETITION =
+            "(?:(?<any>[*+?])|\\{(?<least>[0-9]{1,4})(?<most>,(?:[0-9]{1,4})?)?})\\??(?![*+?{])";
+    private static final String GROUP = "\\((?:\\?:)?|\\)(?<perhaps>\\?)?(?![*+?{])";
     private static final Pattern TOKEN =
             Pattern.compile(
                     "(?:" + String.join("|", CHARACTER, ESCAPED, CLASS) + "|\\.)(?:" + REPETITION + ")?|"
-                            + GROUP + "|\\||\\^|\\$");
+                            + GROUP + "|(?<or>\\|)|\\^|\\$");
 
-    private PortablePattern() {}
+    private final Pattern java;
+    private final com.google.re2j.Pattern re2;
+
+    private PortablePattern(String translated, boolean mayBackUp) {
+        java = mayBackUp ? null : Pattern.compile(translated);
+        re2 = mayBackUp ? com.google.re2j.Pattern.compile(translated) : null;
+    }
 
     /**
-     * To be found anywhere in a text.
+     * A pattern from its source.
      *
      * @throws IllegalArgumentException says what it can't have, to be read after the pattern itself
      */
-    static Pattern compile(String pattern) {
+    static PortablePattern compile(String source) {
         StringBuilder translated = new StringBuilder();
-        Matcher token = TOKEN.matcher(pattern);
+        Matcher token = TOKEN.matcher(source);
         int end = 0;
-        while (end < pattern.length() && token.region(end, pattern.length()).lookingAt()) {
+        int steps = 0;
+        boolean mayBackUp = false;
+        while (end < source.length() && token.region(end, source.length()).lookingAt()) {
             translated.append(translation(token.group()));
+            steps += Math.max(count(token.group("least")), count(token.group("most")));
+            mayBackUp |= Stream.of("any", "most", "perhaps", "or").anyMatch(name -> token.group(name) != null);
             end = token.end();
         }
-        if (end < pattern.length()) {
+        if (end < source.length()) {
             throw new IllegalArgumentException(
-                    "can't be used from \"" + pattern.substring(end) + "\" on: what all readers understand alike are"
+                    "can't be used from \"" + source.substring(end) + "\" on: what all readers understand alike are"
                             + " characters, escaped or not, classes such as [A-Z], repetitions of one of these, ^ $ . |"
                             + " and groups that are not repeated");
         }
         try {
-            return Pattern.compile(translated.toString());
+            Pattern.compile(translated.toString());
         } catch (PatternSyntaxException wrong) {
             throw new IllegalArgumentException("is wrong: " + wrong.getDescription());
         }
+        if (steps > MOST_STEPS) {
+            throw new IllegalArgumentException(
+                    "has " + steps + " steps, counting repetitions; at most " + MOST_STEPS
+                            + " are matched in a bounded time: use minLength and maxLength for long texts");
+        }
+        return new PortablePattern(translated.toString(), mayBackUp);
+    }
+
+    boolean isFoundIn(String text) {
+        return java == null ? re2.matcher(text).find() : java.matcher(text).find();
+    }
+
+    /** Of {@code 12} or {@code ,12}; 1 where nothing is said. */
+    private static int count(String digits) {
+        String number = digits == null ? "" : digits.replace(",", "");
+        return number.isEmpty() ? 1 : Integer.parseInt(number);
     }
 
     /** In Java, $ also matches before a line break at the end, and . knows one line break more. */
@@ -53,6 +88,6 @@ final class PortablePattern {
         if (token.equals("$")) {
             return "\\z";
         }
-        return token.startsWith(".") ? "[^\\n\\r\\u2028\\u2029]" + token.substring(1) : token;
+        return token.startsWith(".") ? "[^\n\r\u2028\u2029]" + token.substring(1) : token;
     }
 }

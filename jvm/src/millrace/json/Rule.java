@@ -5,7 +5,6 @@ import java.io.Serializable;
 import java.math.BigDecimal;
 import java.util.List;
 import java.util.Set;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 import org.apache.flink.table.data.ArrayData;
@@ -111,12 +110,12 @@ interface Rule extends Serializable {
     }
 
     /** {@code pattern}, which may be found anywhere in the text. */
-    record Match(String source, Pattern pattern) implements Rule {
+    record Match(String source, PortablePattern pattern) implements Rule {
 
         @Override
         public String problem(Object value, JsonParser parser) throws IOException {
             String text = parser.getText();
-            return pattern.matcher(text).find() ? null : ValueReaders.quoteText(text) + " doesn't match " + source;
+            return pattern.isFoundIn(text) ? null : ValueReaders.quoteText(text) + " doesn't match " + source;
         }
     }
 

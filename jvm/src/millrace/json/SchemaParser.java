@@ -1,6 +1,7 @@
 package millrace.json;
 
 import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -16,6 +17,7 @@ import org.apache.flink.table.api.ValidationException;
 import millrace.json.SchemaNode.Kind;
 
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadFeature;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.DeserializationFeature;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.json.JsonMapper;
@@ -27,6 +29,13 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.json.Json
  */
 final class SchemaParser {
 
+    private static final int LARGEST_EXPONENT = 400;
+    private static final JsonMapper JSON =
+            JsonMapper.builder()
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+                    .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                    .build();
     private static final Set<String> ANNOTATIONS =
             Set.of("$schema", "$id", "$comment", "title", "description", "default", "examples", "definitions", "$defs");
     private static final List<String> BOUNDS =
@@ -58,7 +67,7 @@ final class SchemaParser {
     static SchemaNode parse(String text) {
         JsonNode root;
         try {
-            root = JsonMapper.builder().enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS).build().readTree(text);
+            root = JSON.readTree(text);
         } catch (JsonProcessingException notJson) {
             throw new ValidationException("it is not JSON: " + notJson.getOriginalMessage());
         }
@@ -89,10 +98,10 @@ final class SchemaParser {
             }
         }
         if (keywords.contains("$ref")) {
-            return referenced(path, schema.get("$ref").asText());
+            return referenced(path, text(path, schema, "$ref"));
         }
         if (keywords.contains("anyOf")) {
-            return choice(path, elements(schema.get("anyOf")));
+            return choice(path, list(path, schema, "anyOf"));
         }
         return ofOneOrMoreTypes(path, schema, keywords);
     }
@@ -157,14 +166,14 @@ final class SchemaParser {
     private SchemaNode ofOneOrMoreTypes(String path, JsonNode schema, Set<String> keywords) {
         JsonNode type = schema.path("type");
         if (!type.isArray()) {
-            return ofOneType(path, type.asText(), schema, keywords);
+            return ofOneType(path, type.isMissingNode() ? "" : text(path, schema, "type"), schema, keywords);
         }
-        List<String> types = elements(type).stream().map(JsonNode::asText).filter(each -> !each.equals("null")).toList();
+        List<String> types =
+                list(path, schema, "type").stream().map(JsonNode::asText).filter(each -> !each.equals("null")).toList();
         if (types.size() != 1) {
             throw problem(path, "it lists %d types besides null; say it with `anyOf`", types.size());
         }
-        SchemaNode node = ofOneType(path, types.get(0), schema, keywords);
-        return type.size() > 1 ? node.orNull() : node;
+        return ofOneType(path, types.get(0), schema, keywords);
     }
 
     private SchemaNode ofOneType(String path, String type, JsonNode schema, Set<String> keywords) {
@@ -177,7 +186,7 @@ final class SchemaParser {
             throw problem(path, "it is %s, for which `%s` can't be enforced", words, String.join("`, `", unknown));
         }
         List<Rule> rules = rules(path, kind, schema);
-        boolean nullable = values(schema).stream().anyMatch(JsonNode::isNull);
+        boolean nullable = isNullable(path, schema);
         return switch (kind) {
             case ARRAY, DICTIONARY -> {
                 JsonNode elements = schema.path(kind == Kind.ARRAY ? "items" : "additionalProperties");
@@ -188,13 +197,24 @@ final class SchemaParser {
             case RECORD -> {
                 Map<String, SchemaNode> properties = properties(path, schema);
                 Set<String> required = new HashSet<>();
-                schema.path("required").forEach(name -> required.add(name.asText()));
+                list(path, schema, "required").forEach(name -> required.add(name.asText()));
                 JsonNode others = schema.path("additionalProperties");
+                if (!others.isBoolean() && !others.isMissingNode()) {
+                    throw problem(path, "`additionalProperties` has to be true or false, not %s", others);
+                }
                 boolean closed = others.isBoolean() && !others.booleanValue();
                 yield new SchemaNode(path, kind, nullable, rules, List.of(), properties, required, closed, null);
             }
             default -> SchemaNode.of(path, kind, nullable, rules);
         };
+    }
+
+    /** Whether the value may be null: its type, if it has one, and its values, if they are listed, must allow that. */
+    private static boolean isNullable(String path, JsonNode schema) {
+        boolean listsValues = schema.has("enum") || schema.has("const");
+        List<JsonNode> types = elements(schema.path("type"));
+        boolean typeAllows = !schema.has("type") || types.stream().anyMatch(type -> type.asText().equals("null"));
+        return typeAllows && (!listsValues || values(path, schema).stream().anyMatch(JsonNode::isNull));
     }
 
     private static Kind kind(String path, String type, JsonNode schema) {
@@ -205,7 +225,7 @@ final class SchemaParser {
             case "array" -> Kind.ARRAY;
             case "object" -> schema.has("properties") ? Kind.RECORD : Kind.DICTIONARY;
             case "string" -> {
-                String encoding = schema.path("contentEncoding").asText();
+                String encoding = schema.has("contentEncoding") ? text(path, schema, "contentEncoding") : "";
                 if (!Set.of("", "base64").contains(encoding)) {
                     throw problem(path, "contentEncoding %s can't be read", encoding);
                 }
@@ -217,34 +237,44 @@ final class SchemaParser {
     }
 
     private static Kind kindOfValues(String path, JsonNode schema) {
-        List<JsonNode> values = values(schema).stream().filter(value -> !value.isNull()).toList();
+        List<JsonNode> values = values(path, schema).stream().filter(value -> !value.isNull()).toList();
         if (values.isEmpty()) {
             throw problem(path, "it has neither a type nor values");
         }
         if (values.stream().allMatch(JsonNode::isTextual)) {
             return Kind.STRING;
         }
-        if (values.stream().allMatch(value -> value.isIntegralNumber() && value.canConvertToLong())) {
+        if (values.stream().allMatch(SchemaParser::isLong)) {
             return Kind.INTEGER;
         }
         throw problem(path, "its values are neither all strings nor all integers");
     }
 
-    /** Of {@code enum} or {@code const}. */
-    private static List<JsonNode> values(JsonNode schema) {
-        return schema.has("const") ? List.of(schema.get("const")) : elements(schema.path("enum"));
+    private static boolean isLong(JsonNode value) {
+        return value.isIntegralNumber() && value.canConvertToLong();
+    }
+
+    /** Of {@code enum} or {@code const}; empty if it has neither. */
+    private static List<JsonNode> values(String path, JsonNode schema) {
+        if (schema.has("const") && schema.has("enum")) {
+            throw problem(path, "beside `const` it has `enum`");
+        }
+        return schema.has("const") ? List.of(schema.get("const")) : list(path, schema, "enum");
     }
 
     private Map<String, SchemaNode> properties(String path, JsonNode schema) {
         if (schema.path("additionalProperties").isObject()) {
             throw problem(path, "it has `properties` and a schema for `additionalProperties`");
         }
+        if (!schema.get("properties").isObject()) {
+            throw problem(path, "`properties` has to be an object, not %s", schema.get("properties"));
+        }
         Map<String, SchemaNode> properties = new LinkedHashMap<>();
         for (Map.Entry<String, JsonNode> each : schema.get("properties").properties()) {
             String inner = path.isEmpty() ? each.getKey() : path + "." + each.getKey();
             properties.put(each.getKey(), node(inner, each.getValue()));
         }
-        for (JsonNode name : schema.path("required")) {
+        for (JsonNode name : list(path, schema, "required")) {
             if (!properties.containsKey(name.asText())) {
                 throw problem(path, "it requires `%s`, which it doesn't describe", name.asText());
             }
@@ -257,17 +287,20 @@ final class SchemaParser {
         if (kind == Kind.INTEGER) {
             rules.add(new Rule.Whole());
         }
-        List<JsonNode> values = values(schema).stream().filter(value -> !value.isNull()).toList();
-        if (!values.isEmpty() && kind == Kind.STRING) {
-            rules.add(new Rule.OneOfTexts(values.stream().map(JsonNode::textValue).toList()));
-        } else if (!values.isEmpty()) {
-            rules.add(new Rule.OneOfNumbers(values.stream().map(JsonNode::longValue).toList()));
+        if (schema.has("enum") || schema.has("const")) {
+            rules.add(oneOf(path, kind, schema));
         }
         if (schema.has("minLength") || schema.has("maxLength")) {
-            rules.add(new Rule.Length(count(path, schema, "minLength", 0), most(path, schema, "maxLength")));
+            int least = count(path, schema, "minLength", 0);
+            int most = count(path, schema, "maxLength", Integer.MAX_VALUE);
+            requireSome(path, least <= most, "minLength", "maxLength");
+            rules.add(new Rule.Length(least, most));
         }
         if (schema.has("minItems") || schema.has("maxItems")) {
-            rules.add(new Rule.Size(count(path, schema, "minItems", 0), most(path, schema, "maxItems")));
+            int least = count(path, schema, "minItems", 0);
+            int most = count(path, schema, "maxItems", Integer.MAX_VALUE);
+            requireSome(path, least <= most, "minItems", "maxItems");
+            rules.add(new Rule.Size(least, most));
         }
         for (String bound : BOUNDS) {
             if (schema.has(bound)) {
@@ -275,10 +308,55 @@ final class SchemaParser {
                 rules.add(new Rule.Bound(limit, bound.endsWith("inimum"), bound.startsWith("exclusive")));
             }
         }
+        requireSomeNumber(path, kind, schema);
         if (schema.has("pattern")) {
-            rules.add(match(path, schema.get("pattern").asText()));
+            rules.add(match(path, text(path, schema, "pattern")));
         }
         return List.copyOf(rules);
+    }
+
+    private static Rule oneOf(String path, Kind kind, JsonNode schema) {
+        List<JsonNode> values = values(path, schema).stream().filter(value -> !value.isNull()).toList();
+        if (values.isEmpty()) {
+            throw problem(path, "none of its values can be %s", kind.words);
+        }
+        for (JsonNode value : values) {
+            if (!(kind == Kind.STRING ? value.isTextual() : isLong(value))) {
+                throw problem(path, "it is %s, but %s is among its values", kind.words, value);
+            }
+        }
+        return kind == Kind.STRING
+                ? new Rule.OneOfTexts(values.stream().map(JsonNode::textValue).toList())
+                : new Rule.OneOfNumbers(values.stream().map(JsonNode::longValue).toList());
+    }
+
+    private static void requireSomeNumber(String path, Kind kind, JsonNode schema) {
+        for (String lower : List.of("minimum", "exclusiveMinimum")) {
+            for (String upper : List.of("maximum", "exclusiveMaximum")) {
+                boolean both = schema.has(lower) && schema.has(upper);
+                requireSome(path, !both || isSomeBetween(path, kind, schema, lower, upper), lower, upper);
+            }
+        }
+    }
+
+    private static boolean isSomeBetween(String path, Kind kind, JsonNode schema, String lower, String upper) {
+        BigDecimal least = number(path, schema, lower).decimalValue();
+        BigDecimal most = number(path, schema, upper).decimalValue();
+        boolean above = lower.startsWith("exclusive");
+        boolean below = upper.startsWith("exclusive");
+        if (kind != Kind.INTEGER) {
+            return least.compareTo(most) < (above || below ? 0 : 1);
+        }
+        BigDecimal first = least.setScale(0, above ? RoundingMode.FLOOR : RoundingMode.CEILING);
+        BigDecimal last = most.setScale(0, below ? RoundingMode.CEILING : RoundingMode.FLOOR);
+        int steps = (above ? 1 : 0) + (below ? 1 : 0);
+        return first.add(BigDecimal.valueOf(steps)).compareTo(last) <= 0;
+    }
+
+    private static void requireSome(String path, boolean leavesSome, String lower, String upper) {
+        if (!leavesSome) {
+            throw problem(path, "`%s` and `%s` leave no value", lower, upper);
+        }
     }
 
     private static Rule match(String path, String pattern) {
@@ -289,12 +367,15 @@ final class SchemaParser {
         }
     }
 
-    private static int most(String path, JsonNode schema, String keyword) {
-        return count(path, schema, keyword, Integer.MAX_VALUE);
-    }
-
     private static int count(String path, JsonNode schema, String keyword, int otherwise) {
-        return schema.has(keyword) ? number(path, schema, keyword).intValue() : otherwise;
+        if (!schema.has(keyword)) {
+            return otherwise;
+        }
+        BigDecimal count = number(path, schema, keyword).decimalValue();
+        if (count.signum() < 0 || count.stripTrailingZeros().scale() > 0) {
+            throw problem(path, "`%s` has to be a whole number from 0 on, not %s", keyword, schema.get(keyword));
+        }
+        return count.min(BigDecimal.valueOf(Integer.MAX_VALUE)).intValue();
     }
 
     private static JsonNode number(String path, JsonNode schema, String keyword) {
@@ -302,7 +383,27 @@ final class SchemaParser {
         if (!value.isNumber()) {
             throw problem(path, "`%s` has to be a number, not %s", keyword, value);
         }
+        if (Math.abs((long) value.decimalValue().scale()) > LARGEST_EXPONENT) {
+            throw problem(path, "`%s` is beyond what numbers are compared with: %s", keyword, value);
+        }
         return value;
+    }
+
+    private static String text(String path, JsonNode schema, String keyword) {
+        JsonNode value = schema.get(keyword);
+        if (!value.isTextual()) {
+            throw problem(path, "`%s` has to be a string, not %s", keyword, value);
+        }
+        return value.textValue();
+    }
+
+    /** Of a keyword whose value is one; empty if it isn't there. */
+    private static List<JsonNode> list(String path, JsonNode schema, String keyword) {
+        JsonNode value = schema.path(keyword);
+        if (!value.isArray() && !value.isMissingNode()) {
+            throw problem(path, "`%s` has to be a list, not %s", keyword, value);
+        }
+        return elements(value);
     }
 
     private static List<JsonNode> elements(JsonNode array) {

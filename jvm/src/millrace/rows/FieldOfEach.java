@@ -23,7 +23,7 @@ import org.apache.flink.table.types.logical.RowType;
 
 /**
  * The SQL function {@code field_of_each(lines, 'quantity')}: one field of every row of an array, as an array in the same
- * order; NULL for NULL. SQL can look at the elements of an array of numbers, but not into those of an array of rows.
+ * order; NULL for NULL, and for a row that is NULL. SQL can look at the elements of an array of numbers, but not into those of an array of rows.
  */
 public final class FieldOfEach extends ScalarFunction implements SpecializedFunction {
 
@@ -81,7 +81,9 @@ public final class FieldOfEach extends ScalarFunction implements SpecializedFunc
     }
 
     private DataType outputType() {
-        return DataTypes.ARRAY(DataTypes.of(row.getTypeAt(field))).bridgedTo(ArrayData.class);
+        LogicalType type = row.getTypeAt(field);
+        LogicalType element = type.copy(type.isNullable() || row.isNullable());
+        return DataTypes.ARRAY(DataTypes.of(element)).bridgedTo(ArrayData.class);
     }
 
     @Override
@@ -96,7 +98,9 @@ public final class FieldOfEach extends ScalarFunction implements SpecializedFunc
         }
         Object[] values = new Object[rows.size()];
         for (int place = 0; place < values.length; place++) {
-            values[place] = getter.getFieldOrNull(rows.getRow(place, row.getFieldCount()));
+            if (!rows.isNullAt(place)) {
+                values[place] = getter.getFieldOrNull(rows.getRow(place, row.getFieldCount()));
+            }
         }
         return new GenericArrayData(values);
     }
