@@ -1,8 +1,10 @@
 """How do the jobs on a cluster do, and how is one ended?"""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, NewType
 
 import click
@@ -17,6 +19,8 @@ JobId = NewType("JobId", str)
 ENDED = ("FAILED", "CANCELED", "FINISHED")
 POLL_SECONDS = 0.2
 SAVEPOINT_WITHIN_SECONDS = 120.0
+RECENT = timedelta(minutes=10)
+"""A job that failed within it may fail again: longer than Flink waits between two restarts."""
 
 
 class JobError(FlinkError):
@@ -39,6 +43,63 @@ class Job:
     def has_ended(self) -> bool:
         """Whether it won't run again by itself."""
         return self.state in ENDED
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure of a job, after which Flink restarted it or gave it up."""
+
+    at: datetime
+    cause: str
+    """Lines of its root cause."""
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """What went wrong with a job since it was submitted or since the JobManager started."""
+
+    number: int
+    """Restarts; a failure that ended the job led to none."""
+    failures: Sequence[Failure]
+    """The last ones that Flink remembers, the latest first."""
+    more_failures: bool = False
+    """Whether Flink has forgotten earlier ones."""
+
+    def in_a_row(self) -> Sequence[Failure]:
+        """The latest failures, each of which followed the one before it within `RECENT`."""
+        for place, (later, earlier) in enumerate(pairwise(self.failures), start=1):
+            if later.at - earlier.at > RECENT:
+                return self.failures[:place]
+        return self.failures
+
+    def go_on(self, now: datetime) -> bool:
+        """Whether the job has failed so recently that it can't be said to have recovered."""
+        return bool(self.failures) and now - self.failures[0].at <= RECENT
+
+    def in_short(self, now: datetime) -> str:
+        """One cell of a table: how many, and since when or when the last was."""
+        if not self.failures:
+            return str(self.number)
+        row = self.in_a_row()
+        if len(row) > 1 and self.go_on(now):
+            return f"{self.number}, failing since {self._begin(row)}"
+        return f"{self.number}, last at {_moment(row[0].at)}"
+
+    def in_full(self) -> str:
+        """How often the job failed, since when, and the last cause."""
+        row = self.in_a_row()
+        last = f"at {_moment(row[0].at)}:\n{row[0].cause}"
+        if len(row) == 1:
+            return f"failed {last}"
+        return f"failed again and again since {self._begin(row)}, the last time {last}"
+
+    def _begin(self, row: Sequence[Failure]) -> str:
+        forgotten = self.more_failures and len(row) == len(self.failures)
+        return f"{'before ' if forgotten else ''}{_moment(row[-1].at)}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def all_jobs(settings: Settings) -> list[Job]:
@@ -89,10 +150,30 @@ def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: floa
 
 def last_failure(settings: Settings, job_id: JobId) -> str:
     """Why a job failed the last time, as Flink tells it: the root cause's lines; empty if it never did."""
-    entries = ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-    if not entries:
-        return ""
-    return root_cause(entries[0]["stacktrace"])
+    failures, _ = _failures(settings, job_id)
+    return failures[0].cause if failures else ""
+
+
+def restarts(settings: Settings, job: Job) -> Restarts:
+    """How often a job was restarted, and why.
+
+    Flink's counter may be some seconds old, so it may be behind the failures.
+    """
+    failures, more = _failures(settings, job.id)
+    counted = ask(settings, "GET", f"jobs/{job.id}/metrics?get=numRestarts")
+    seen = len(failures) - (job.state == "FAILED")
+    number = max([0, seen, *(int(each["value"]) for each in counted)])
+    return Restarts(number, failures, more_failures=more or number > seen)
+
+
+def _failures(settings: Settings, job_id: JobId) -> tuple[list[Failure], bool]:
+    """The last failures that Flink remembers, the latest first, and whether it has forgotten others."""
+    history = ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]
+    failures = [
+        Failure(datetime.fromtimestamp(each["timestamp"] / 1000, UTC), root_cause(each["stacktrace"]))
+        for each in history["entries"]
+    ]
+    return failures, history["truncated"]
 
 
 def root_cause(stacktrace: str) -> str:
@@ -182,19 +263,35 @@ def group() -> None:
 
 @group.command("list")
 def list_command() -> None:
-    """All jobs that the cluster remembers; why the last failure happened for those that don't run."""
+    """All jobs that the cluster remembers, with their restarts; the last cause for those that fail."""
     settings = Settings.from_environment()
     found = all_jobs(settings)
     if not found:
         click.echo(f"no jobs on {settings.flink_rest_url}")
         return
+    now = datetime.now(UTC)
+    known = {job.id: restarts(settings, job) for job in found}
     rows = [
-        (j.name, j.state, f"{j.running_tasks}/{j.tasks}", f"{j.started_at:%Y-%m-%d %H:%M:%S} UTC", j.id) for j in found
+        (
+            job.name,
+            job.state,
+            f"{job.running_tasks}/{job.tasks}",
+            _moment(job.started_at),
+            known[job.id].in_short(now),
+            job.id,
+        )
+        for job in found
     ]
-    click.echo(table(("job", "state", "tasks", "started", "id"), rows))
+    click.echo(table(("job", "state", "tasks", "started", "restarts", "id"), rows))
     for job in found:
-        if job.state in {"RESTARTING", "FAILING", "FAILED"}:
-            click.echo(f"\n{job.name} ({job.id}) failed last with:\n{last_failure(settings, job.id)}")
+        if _fails(job, known[job.id], now):
+            click.echo(f"\n{job.name} ({job.id}) {known[job.id].in_full()}")
+
+
+def _fails(job: Job, found: Restarts, now: datetime) -> bool:
+    if job.state in {"FINISHED", "CANCELED"} or not found.failures:
+        return False
+    return job.state in {"RESTARTING", "FAILING", "FAILED"} or found.go_on(now)
 
 
 @group.command("cancel")
