@@ -1,8 +1,8 @@
 # Each target calls one program, with the Python of .venv; `make` alone lists them.
 
 PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11; do $$p -E -c '' 2>&- && echo $$p && break; done),python3)
-# -E: not with another Python's packages or home, which PYTHONPATH and PYTHONHOME may name.
-RUN := .venv/bin/python -E -m
+# -E: not with another Python's packages or home, which PYTHONPATH and PYTHONHOME may name. UTF-8 in every locale.
+RUN := .venv/bin/python -E -X utf8 -m
 
 .PHONY: help .venv demo test test-full check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor clean bench bench-quick
 .NOTPARALLEL:

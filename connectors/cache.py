@@ -40,8 +40,14 @@ def make_readable(path: Path) -> None:
             each.chmod(0o755 if each.is_dir() or os.access(each, os.X_OK) else 0o644)
 
 
-def require_free(folder: Path, needed: int) -> None:
+DISKS = "MILLRACE_CACHE (downloads) or MILLRACE_STATE (the stack's data)"
+
+
+def require_free(folder: Path, needed: int, chosen_with: str = DISKS) -> None:
     """See to it that a folder, there or not yet, has so many bytes of disk left.
+
+    Args:
+        chosen_with: the variables that choose another folder.
 
     Raises:
         CacheError: it hasn't.
@@ -49,9 +55,13 @@ def require_free(folder: Path, needed: int) -> None:
     free = free_bytes(folder)
     if free < needed:
         raise CacheError(
-            f"{folder} has {free / 1e9:.1f} GB of disk left, but {needed / 1e9:.1f} GB are needed: make room, or "
-            "choose another disk with MILLRACE_CACHE (downloads) or MILLRACE_STATE (the stack's data)"
+            f"{folder} has {_size(free)} of disk left, but {_size(needed)} are needed: make room, or choose another "
+            f"disk with {chosen_with}"
         )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def free_bytes(folder: Path) -> int:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,13 @@ from pyflink import java_gateway
 
 import jvm.build
 from connectors import jars
-from connectors.cache import cache_directory, exclusive, whole_folder
+from connectors.cache import CacheError, cache_directory, exclusive, require_free, whole_folder
 from connectors.java import java_home
 from connectors.process_environment import UTF_8, forget_ignored
 
 WHEEL = Path(pyflink.__file__).parent
+TEMPORARY_BYTES = 64_000_000
+"""What Flink's planner unpacks among temporary files, and some more for the code that goes with a job."""
 
 
 class JvmRunsError(RuntimeError):
@@ -71,6 +74,20 @@ class FlinkHome:
             )
         forget_ignored()
         os.environ.update(UTF_8 | self.environment())
+
+
+def temporary_folder() -> Path:
+    """The folder of `TMPDIR`, or the system's if that can't be used, with room for what one program puts there.
+
+    Raises:
+        CacheError: there is no such folder, or no room in it.
+    """
+    try:
+        folder = Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise CacheError(f"there is no folder for temporary files: set TMPDIR to one ({error})") from error
+    require_free(folder, TEMPORARY_BYTES, "TMPDIR")
+    return folder
 
 
 def assemble() -> FlinkHome:

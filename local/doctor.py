@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
 from connectors import jars
-from connectors.cache import CacheError
-from connectors.flink_home import assemble
+from connectors.cache import CacheError, free_bytes
+from connectors.flink_home import assemble, temporary_folder
 from connectors.java import JavaError, java_home, java_version
 from connectors.pinned_jars import locked
 from connectors.process_environment import ignored
@@ -77,6 +78,7 @@ def examine(setup: Setup, deep: bool) -> Iterator[Finding]:
     yield environment()
     yield variables(os.environ)
     yield from preflight.before_start(setup, services.declare(setup, int(setup.local.flink_task_managers)))
+    yield temporary_files()
     yield from combination()
     yield extensions(setup)
     if deep:
@@ -120,6 +122,17 @@ def extensions(setup: Setup) -> Finding:
     except (CompileError, jars.JarsError, JavaError, CacheError) as error:
         return Finding("JVM extensions", "not built", str(error))
     return Finding("JVM extensions", f"built from these sources, in {home.lib} and {plugins}")
+
+
+def temporary_files() -> Finding:
+    """The folder for temporary files, which isn't that of `TMPDIR` if it can't be used, and its room."""
+    try:
+        folder = temporary_folder()
+    except CacheError as error:
+        return Finding("temporary files", "no room", str(error))
+    given = os.environ.get("TMPDIR", "")
+    instead = f", since TMPDIR={given} can't be used" if given and Path(given) != folder else ""
+    return Finding("temporary files", f"{free_bytes(folder) / 1e9:.1f} GB free in {folder}{instead}")
 
 
 def checksums() -> Finding:

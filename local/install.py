@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from connectors.cache import CacheError, cache_directory, exclusive, require_free, whole_folder
 from connectors.pinned_jars import missing
@@ -19,7 +20,7 @@ from connectors.process_environment import PYTHON, child_environment
 from connectors.settings import SettingsError
 from local.settings import CHECKOUT, state_directory
 
-WHEELS_BYTES = 600_000_000
+WHEELS_BYTES = 1_200_000_000
 ENVIRONMENT_BYTES = 1_300_000_000
 """Disk that each takes, and a little more."""
 
@@ -155,12 +156,14 @@ def _build_wheelhouse(environment: Environment) -> None:
             return
         require_free(wheelhouse.parent, WHEELS_BYTES)
         print(f"millrace: fetching wheels into {wheelhouse} (520 MB; Flink alone is 330 MB)", flush=True)
-        with whole_folder(wheelhouse) as partial:
+        # pip keeps what it downloads among temporary files first, which may have less room.
+        scratch = TemporaryDirectory(prefix=".pip-", dir=wheelhouse.parent)
+        with whole_folder(wheelhouse) as partial, scratch as temporary:
             pip = [str(environment.python), "-m", "pip", "wheel", "--no-deps", "--require-hashes", "--use-pep517"]
             pip += [] if sys.stdout.isatty() else ["--progress-bar", "off"]
             _run(
                 [*pip, "--wheel-dir", str(partial), "--requirement", str(environment.lock)],
-                child_environment(patterns=PYTHON),
+                child_environment({"TMPDIR": temporary}, PYTHON),
                 "The Python packages could not be had (pip says why above). They come from the index that pip is "
                 "configured with. With a network, run the same command again; without one, set MILLRACE_CACHE to a "
                 "cache that was filled elsewhere",

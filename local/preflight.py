@@ -3,6 +3,7 @@
 import errno
 import os
 import pwd
+import re
 import shlex
 import socket
 import stat
@@ -16,13 +17,15 @@ import psutil
 from connectors.cache import CacheError, cache_directory, free_bytes
 from connectors.java import JavaError, java_home, java_version
 from connectors.pinned_jars import jars_directory, locked, missing
-from local.settings import Port, stack_ports
+from local.settings import CHECKOUT, Port, stack_ports
 from local.stack import postgres, processes
 from local.stack.service import GIB, UNPRIVILEGED, Service
 from local.stack.setup import MINIMUM_JAVA, Setup
 
 STATE_BYTES = 3 * GIB
 """For Kafka's segments, PostgreSQL's files and log of changes, indices, checkpoints and logs of a day's trying out."""
+PATH_ENDS = r"[:,;\x00-\x1f]"
+"""What separates one path from the next, here or there."""
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -58,7 +61,7 @@ def require(findings: Iterable[Finding]) -> None:
 
 def before_start(setup: Setup, services: Sequence[Service]) -> list[Finding]:
     """What these services of the stack need to start; what already runs of them is taken into account."""
-    found = [java(), jars(), *ports(setup, services), memory(services), disk(setup), *folders(setup)]
+    found = [java(), jars(), *ports(setup, services), memory(services), disk(setup), paths(setup), *folders(setup)]
     if any(service.name == postgres.NAME for service in services):
         found += [databases(setup), user()]
     return found
@@ -152,6 +155,16 @@ def disk(setup: Setup) -> Finding:
     if free < STATE_BYTES:
         return Finding("disk", found, "Make room, or choose another disk with MILLRACE_STATE")
     return Finding("disk", found)
+
+
+def paths(setup: Setup) -> Finding:
+    """Whether the paths of all folders can stand in lists of paths, as Java, Kafka and Flink write them."""
+    places = {"this checkout": CHECKOUT, "MILLRACE_CACHE": cache_directory(), "MILLRACE_STATE": setup.state}
+    wrong = {name: path for name, path in places.items() if re.search(PATH_ENDS, str(path))}
+    if wrong:
+        found = ", ".join(f"{path} ({name})" for name, path in wrong.items())
+        return Finding("paths", f"no colon, comma or semicolon can be in {found}", "Choose another folder")
+    return Finding("paths", "can stand in lists of paths")
 
 
 def folders(setup: Setup) -> Iterator[Finding]:

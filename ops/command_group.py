@@ -7,7 +7,10 @@ from typing import Any
 import click
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from connectors.cache import CacheError
 from connectors.elasticsearch import ElasticsearchError
+from connectors.jars import JarsError
+from connectors.java import JavaError
 from connectors.kafka_client import client_options
 from connectors.schema_registry import RegistryError
 from connectors.settings import Settings, SettingsError
@@ -15,6 +18,17 @@ from ops.flink_rest import FlinkError
 from sql import SqlFileError
 
 CONNECT_TIMEOUT_MS = 10_000
+FAULTS = (
+    CacheError,
+    ConnectionError,
+    ElasticsearchError,
+    FlinkError,
+    JarsError,
+    JavaError,
+    RegistryError,
+    SettingsError,
+    SqlFileError,
+)
 
 
 class CommandGroup(click.Group):
@@ -24,7 +38,7 @@ class CommandGroup(click.Group):
         """Run the command; exit status 1 and `Error: …` for what can be mended outside the program."""
         try:
             return super().invoke(ctx)
-        except (ConnectionError, ElasticsearchError, FlinkError, RegistryError, SettingsError, SqlFileError) as error:
+        except FAULTS as error:
             raise click.ClickException(str(error)) from error
         except KafkaError as error:
             raise click.ClickException(f"Kafka: {error}") from error

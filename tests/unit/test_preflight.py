@@ -3,11 +3,14 @@
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from connectors import flink_home
+from connectors.flink_home import temporary_folder
 from connectors.settings import Settings
 from local import doctor, preflight
 from local.preflight import Finding, PreflightError
@@ -164,3 +167,49 @@ def test_the_doctor_names_the_variables_that_are_ignored() -> None:
     assert found.found == "JAVA_HOME, PYTHONPATH ignored; https_proxy followed, but not to this machine"
     assert not found.is_fault
     assert doctor.variables({"PATH": "/bin"}).found == "none set that is ignored"
+
+
+@pytest.fixture
+def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python looks for the folder of temporary files once; here it does again."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_temporary_files_go_where_tmpdir_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    assert temporary_folder() == tmp_path
+    assert doctor.temporary_files().found.endswith(f"free in {tmp_path}")
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_tmpdir_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+
+    assert doctor.temporary_files().found.endswith(", since TMPDIR=/nowhere can't be used")
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_too_little_room_for_temporary_files_is_a_fault_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(flink_home, "TEMPORARY_BYTES", 10**18)
+
+    found = doctor.temporary_files()
+
+    assert found.is_fault
+    assert found.advice.endswith("1000000000.0 GB are needed: make room, or choose another disk with TMPDIR")
+
+
+@pytest.mark.parametrize("name", ["a:b", "a,b", "a;b", "a\nb"])
+def test_a_path_that_would_end_in_a_list_of_paths_is_a_fault(tmp_path: Path, name: str) -> None:
+    found = preflight.paths(setup(tmp_path / name))
+
+    assert found.is_fault
+    assert "(MILLRACE_STATE)" in found.found
+
+
+def test_a_path_with_spaces_quotes_and_umlauts_is_fine(tmp_path: Path) -> None:
+    assert not preflight.paths(setup(tmp_path / "Zustand für 'alle' & \"mich\"")).is_fault
