@@ -21,8 +21,8 @@ TABLE = "outgoing_events"
 
 
 def outgoing(topic: Topic, key: bytes | None, event: Event) -> Row:
-    """A row of `OUTGOING`."""
-    return Row(topic.name, key, msgspec.json.encode(event), event.event_time)
+    """Return a row of `OUTGOING`. Kafka takes no timestamp before 1970, which a dead letter may have."""
+    return Row(topic.name, key, msgspec.json.encode(event), max(0, event.event_time))
 
 
 def publish(tables: StreamTableEnvironment, stream: DataStream) -> None:

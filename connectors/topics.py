@@ -36,6 +36,22 @@ UNLIMITED_BYTES = -1
 FUTURE_LIMIT = timedelta(minutes=5)
 """Brokers refuse a record whose timestamp is further ahead than this: it would drag event time along."""
 
+MESSAGE_BYTES = 1_048_588
+"""What brokers take of one message, after compression: Kafka's own default, so that no other client needs a setting."""
+
+REQUEST_BYTES = 1_048_576
+"""What producers take of one record, before compression: Kafka's own default."""
+
+RECORD_BYTES = 1_000_000
+"""Key, value and headers of a record that a job writes. The rest up to the two above is for Kafka's own fields, and for
+what can't be compressed and becomes a little larger by it."""
+
+FUTURE_MARGIN = timedelta(minutes=1)
+"""By how much the clocks of TaskManagers and brokers may differ: a job writes no timestamp nearer to the limit."""
+
+YEAR_9999_MS = 253_370_764_800_000
+"""First millisecond of the year 9999, UTC: no event is as late. Neither PostgreSQL nor Python reads times beyond it."""
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -76,7 +92,8 @@ class Topic:
             "unclean.leader.election.enable": "false",
             "message.timestamp.before.max.ms": str(UNLIMITED_MS),
             "message.timestamp.type": "CreateTime",
-            "message.timestamp.after.max.ms": str(int(FUTURE_LIMIT.total_seconds() * 1000)),
+            "message.timestamp.after.max.ms": str(_milliseconds(FUTURE_LIMIT)),
+            "max.message.bytes": str(MESSAGE_BYTES),
         }
 
 
@@ -123,6 +140,28 @@ TOPICS = (
 )
 
 
+LETTER_TOPICS = (
+    DEAD_LETTERS.name,
+    *(each.name for each in TOPICS if each.event is DeadLetter and each != DEAD_LETTERS),
+)
+"""The topics that hold dead letters, the usual one first."""
+
+
+def limit_variables() -> dict[str, str]:
+    """Return what fills the limits in SQL files: of a record that is read or written, and of a producer."""
+    return {
+        "RECORD_BYTES": str(RECORD_BYTES),
+        "REQUEST_BYTES": str(REQUEST_BYTES),
+        "FUTURE_MS": str(_milliseconds(FUTURE_LIMIT - FUTURE_MARGIN)),
+        "END_OF_TIME_MS": str(YEAR_9999_MS),
+        "LETTER_TOPICS": ",".join(LETTER_TOPICS),
+    }
+
+
 def schema_variables() -> dict[str, str]:
     """What fills `${…_SCHEMA}` in SQL files: all that a table's format is to ask of the topic's records."""
     return {topic.schema_variable: rules_text(topic.event) for topic in TOPICS}
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)

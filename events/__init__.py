@@ -2,7 +2,7 @@
 
 from events.analytics import CategoryRevenue, DeclinedRate, TopProduct, UnpaidOrder
 from events.base import Event
-from events.dead_letter import DeadLetter
+from events.dead_letter import Cut, DeadLetter, Header
 from events.dead_letter_replay import DeadLetterReplay
 from events.enriched_order import EnrichedLine, EnrichedOrder
 from events.fraud_alert import BrokenRule, FraudAlert
@@ -18,6 +18,7 @@ __all__ = [
     "CaptureHeartbeat",
     "CategoryRevenue",
     "CustomerVersion",
+    "Cut",
     "DeadLetter",
     "DeadLetterReplay",
     "DeclinedRate",
@@ -25,6 +26,7 @@ __all__ = [
     "EnrichedOrder",
     "Event",
     "FraudAlert",
+    "Header",
     "Notification",
     "Occasion",
     "Order",

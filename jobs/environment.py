@@ -14,7 +14,7 @@ from pyflink.table import StreamTableEnvironment
 from connectors import flink_conf, flink_home
 from connectors.flink_home import FlinkHome
 from connectors.settings import Settings
-from connectors.topics import schema_variables
+from connectors.topics import limit_variables, schema_variables
 
 SQL_OPTIONS = {
     # Gives every operator of SQL a uid, by its place in the plan, so that its state is found again.
@@ -70,9 +70,9 @@ def submitted() -> bool:
 
 
 def variables(job: str, settings: Settings) -> dict[str, str]:
-    """What fills `${…}` in SQL files: all settings, the schema of every topic, and the job's own consumer group."""
+    """Return what fills `${…}` in SQL files: settings, schemas and limits of topics, the job's name and its group."""
     group = f"{settings.consumer_group_prefix}.{job}"
-    return settings.as_variables() | schema_variables() | {"CONSUMER_GROUP": group}
+    return settings.as_variables() | schema_variables() | limit_variables() | {"CONSUMER_GROUP": group, "JOB": job}
 
 
 def insert(tables: StreamTableEnvironment, sink: str, rows: str) -> str:

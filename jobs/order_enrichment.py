@@ -11,6 +11,7 @@ from pyflink.table import StatementSet, StreamTableEnvironment
 
 import sql
 from connectors.settings import Settings
+from connectors.topics import limit_variables
 from jobs.environment import insert, stream_environment, variables
 
 JOB = "order_enrichment"
@@ -54,7 +55,7 @@ def define(tables: StreamTableEnvironment, settings: Settings) -> StatementSet:
     for name, java_class in FUNCTIONS.items():
         tables.execute_sql(f"CREATE TEMPORARY SYSTEM FUNCTION {name} AS '{java_class}' LANGUAGE JAVA")
     remembered_hours = int(settings.missing_data_hours) + HOURS_OF_GRACE
-    filled = settings.as_variables() | {"REMEMBERED_HOURS": str(remembered_hours)}
+    filled = settings.as_variables() | limit_variables() | {"REMEMBERED_HOURS": str(remembered_hours)}
     for view in VIEWS:
         tables.execute_sql(sql.read(f"views/order_enrichment/{view}.sql", filled))
         if view == "unnested_lines":

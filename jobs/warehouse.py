@@ -11,6 +11,7 @@ from pyflink.table import StatementSet, StreamTableEnvironment
 
 import sql
 from connectors.settings import Settings
+from connectors.topics import limit_variables
 from jobs.environment import insert, stream_environment, variables
 
 JOB = "warehouse"
@@ -42,8 +43,7 @@ _CHECKED = (
     "alerts_with_features",
     "revenue_minutes",
 )
-_LIMITS = {"END_OF_TIME_MS": "253370764800000"}
-"""The year 9999: beyond it times are written in a way that PostgreSQL doesn't read."""
+_LIMITS = limit_variables()
 
 
 def define(tables: StreamTableEnvironment) -> StatementSet:

@@ -169,7 +169,7 @@ def _reported(plan: Plan, catalog: Catalog) -> Set[str | None]:
         for sink in plan.nodes
         if sink.identifier and not sink.is_source and _is_dead_letters(catalog.tables[sink.identifier])
         for source, steps in _ways_to(sink, "")
-        if re.search(rf"\b{_error_column(catalog.tables[str(source.identifier)])}\d* IS NOT NULL", steps)
+        if re.search(rf"\b{_error_column(catalog.tables[str(source.identifier)])}\d*\)* IS NOT NULL", steps)
     }
 
 

@@ -16,7 +16,7 @@ CREATE TABLE db_changes_customers (
     `language` STRING,
     time_zone STRING,
     notifications_opt_out BOOLEAN,
-    error STRING,
+    record_error STRING,
     payload BYTES,
     record_key BYTES,
     event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
@@ -24,11 +24,21 @@ CREATE TABLE db_changes_customers (
     source_partition INT METADATA FROM 'partition' VIRTUAL,
     source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
     source_headers MAP<STRING, BYTES> METADATA FROM 'headers',
-    WATERMARK FOR event_time AS event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+    error AS CASE
+        WHEN event_time < TO_TIMESTAMP_LTZ(0, 3) THEN 'the record''s timestamp is before 1970'
+        WHEN event_time >= TO_TIMESTAMP_LTZ(${END_OF_TIME_MS}, 3) THEN
+            'the record''s timestamp is in the year 9999 or later'
+        ELSE record_error
+    END,
+    WATERMARK FOR event_time AS CASE
+        WHEN event_time >= TO_TIMESTAMP_LTZ(0, 3) AND event_time < TO_TIMESTAMP_LTZ(${END_OF_TIME_MS}, 3) THEN
+            event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+    END
 ) WITH (
     'connector' = 'kafka',
     'topic' = 'db-changes.customers',
     'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'properties.interceptor.classes' = 'millrace.kafka.WholeHeaders',
     'properties.group.id' = '${CONSUMER_GROUP}',
     'properties.auto.offset.reset' = 'earliest',
     'properties.isolation.level' = 'read_committed',
@@ -39,5 +49,6 @@ CREATE TABLE db_changes_customers (
     'key.fields' = 'record_key',
     'value.format' = 'guarded-json',
     'value.fields-include' = 'EXCEPT_KEY',
+    'value.guarded-json.error-column' = 'record_error',
     'value.guarded-json.schema' = '${DB_CHANGES_CUSTOMERS_SCHEMA}'
 )

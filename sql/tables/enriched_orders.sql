@@ -30,7 +30,7 @@ CREATE TABLE enriched_orders (
         unit_price_minor BIGINT NOT NULL,
         line_total_minor BIGINT NOT NULL
     > NOT NULL>,
-    error STRING,
+    record_error STRING,
     payload BYTES,
     record_key BYTES,
     event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
@@ -38,11 +38,21 @@ CREATE TABLE enriched_orders (
     source_partition INT METADATA FROM 'partition' VIRTUAL,
     source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
     source_headers MAP<STRING, BYTES> METADATA FROM 'headers',
-    WATERMARK FOR event_time AS event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+    error AS CASE
+        WHEN event_time < TO_TIMESTAMP_LTZ(0, 3) THEN 'the record''s timestamp is before 1970'
+        WHEN event_time >= TO_TIMESTAMP_LTZ(${END_OF_TIME_MS}, 3) THEN
+            'the record''s timestamp is in the year 9999 or later'
+        ELSE record_error
+    END,
+    WATERMARK FOR event_time AS CASE
+        WHEN event_time >= TO_TIMESTAMP_LTZ(0, 3) AND event_time < TO_TIMESTAMP_LTZ(${END_OF_TIME_MS}, 3) THEN
+            event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
+    END
 ) WITH (
     'connector' = 'kafka',
     'topic' = 'enriched-orders',
     'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
+    'properties.interceptor.classes' = 'millrace.kafka.WholeHeaders',
     'properties.group.id' = '${CONSUMER_GROUP}',
     'properties.auto.offset.reset' = 'earliest',
     'properties.isolation.level' = 'read_committed',
@@ -53,5 +63,6 @@ CREATE TABLE enriched_orders (
     'key.fields' = 'record_key',
     'value.format' = 'guarded-json',
     'value.fields-include' = 'EXCEPT_KEY',
+    'value.guarded-json.error-column' = 'record_error',
     'value.guarded-json.schema' = '${ENRICHED_ORDERS_SCHEMA}'
 )

@@ -12,6 +12,7 @@ SELECT
     payload,
     error AS reason,
     '${JOB}' AS rejected_by,
-    event_time AS record_time
+    -- Kafka takes no time before 1970; the sink makes the same of event_time, and keeps the record's own in source_time.
+    CASE WHEN event_time < TO_TIMESTAMP_LTZ(0, 3) THEN TO_TIMESTAMP_LTZ(0, 3) ELSE event_time END AS record_time
 FROM ${TABLE}
 WHERE error IS NOT NULL

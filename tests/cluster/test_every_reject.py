@@ -112,11 +112,18 @@ def decoded(values: list[bytes]) -> dict[str, DeadLetter]:
     return {letter.source_topic: letter for letter in letters}
 
 
-def declare_everything(tables: StreamTableEnvironment, folder: Path) -> None:
-    """Every table that there is: with one poison record if it is read, into files or nowhere if it is written to."""
+def one_poison_record(topic: str) -> list[Record]:
+    """The only record of the topic."""
+    return [poison(topic)]
+
+
+def declare_everything(
+    tables: StreamTableEnvironment, folder: Path, records: Callable[[str], list[Record]] = one_poison_record
+) -> None:
+    """Every table: with the records of its topic if it is read, into files or nowhere if it is written to."""
     for name, text in TABLES.items():
         if name in GUARDED:
-            create_table(tables, name, write_records(folder / name, [poison(GUARDED[name])]))
+            create_table(tables, name, write_records(folder / name, records(GUARDED[name])))
         elif "'connector' = 'datagen'" in text:
             tables.execute_sql(sql.read(f"tables/{name}.sql", variables("test", Settings())))
             kept = ", ".join(re.findall(r"'(?:connector|scan|fields)[\w.]*' = '\w+'", text))

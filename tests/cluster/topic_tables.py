@@ -16,6 +16,9 @@ from sql.pipeline import Pipeline
 from sql.statements import Statement
 from tests.cluster.records import Record
 
+_PRODUCER_OPTIONS = ("properties.interceptor.", "properties.millrace.")
+"""What Kafka's producer would do to the records; the connector for files does it, too."""
+
 
 def record(topic: Topic, event: Event, partition: int = 0) -> Record:
     """The record that a service would publish."""
@@ -49,6 +52,7 @@ def over_files(name: str, declaration: str, folder: Path, stay_open: bool = Fals
         key: value
         for key, value in re.findall(r"'([\w.-]+)'\s*=\s*'((?:[^']|'')*)'", declaration)
         if not key.startswith(("connector", "properties.", "scan.", "sink."))
+        or (key.startswith(_PRODUCER_OPTIONS) and "'sink." in declaration)
     }
     options |= {"connector": "records", "path": str(folder), "stay-open": str(stay_open).lower()}
     if "WATERMARK FOR" in declaration:

@@ -19,7 +19,7 @@ class Column:
 
 def columns(file: Path) -> list[Column]:
     """The table's columns as they are declared; computed columns are left out."""
-    text = re.sub(r"--.*", "", file.read_text("utf-8"))
+    text = re.sub(r"--.*| (?:<|>=) ", "", file.read_text("utf-8"))  # comments and comparisons: a type has `ROW<`
     declarations = text[text.index("(") + 1 : text.index(") WITH")]
     return [column for declared in _split(declarations) if (column := _column(declared))]
 

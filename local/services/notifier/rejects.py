@@ -1,12 +1,14 @@
 """Where do notifications go that can't be delivered? To the dead letters, with the reason."""
 
+import time
 from dataclasses import dataclass
 
 import msgspec
 from kafka.consumer.fetcher import ConsumerRecord
 
+from connectors.letters import fitted
 from connectors.topics import DEAD_LETTERS
-from events import DeadLetter, Notification
+from events import DeadLetter, Header, Notification
 from events.checks import NotTheEventError, check
 from local.services.notifier import NAME
 from local.services.notifier.memory import OLDEST_MS
@@ -47,11 +49,12 @@ class Reject:
     reason: str
 
     def letter(self) -> DeadLetter:
-        """As it is written down."""
+        """Return the letter as it is written, no larger than its topic takes."""
         record = self.record
-        return DeadLetter(
+        headers = tuple(Header(name=name, value=value) for name, value in record.headers)
+        letter = DeadLetter(
             event_id=f"{record.topic}-{record.partition}-{record.offset}",
-            event_time=max(0, record.timestamp),
+            event_time=record.timestamp,
             source_topic=record.topic,
             source_partition=record.partition,
             source_offset=record.offset,
@@ -60,7 +63,9 @@ class Reject:
             payload=record.value,
             reason=self.reason,
             rejected_by=NAME,
+            header_list=headers if len(headers) > 1 else None,
         )
+        return fitted(letter)
 
 
 class DeadLetters:
@@ -91,9 +96,10 @@ class DeadLetters:
                 self._bootstrap_servers, _ignore, outage_seconds=WRITE_SECONDS
             )
             for reject in self._waiting:
-                letter, key = reject.letter(), reject.record.key or b""
+                letter = reject.letter()
+                record_time = min(letter.event_time, time.time_ns() // 1_000_000)
                 self._publisher.publish_event(
-                    Outgoing(DEAD_LETTERS, key, letter.event_time, letter.event_time, "good", letter)
+                    Outgoing(DEAD_LETTERS, letter.source_key or b"", record_time, record_time, "good", letter)
                 )
             self._publisher.flush()
             if self._publisher.refused:

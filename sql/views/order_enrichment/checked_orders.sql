@@ -1,5 +1,6 @@
--- One row per record of the table orders; `error` also says what no schema can: that lines can't be told apart, or that
--- their total may not fit.
+-- One row per record of the table orders; `error` also says what no schema can: that lines can't be told apart, that
+-- their total may not fit, or that the enriched order may take more than its topic does. The last is found here, before
+-- the order is in any state: a line gets up to 256 bytes longer, unless names are longer than a hundred characters.
 CREATE TEMPORARY VIEW checked_orders AS
 SELECT
     event_id,
@@ -19,6 +20,13 @@ SELECT
                 * ARRAY_MAX(field_of_each(lines, 'unit_price_minor'))
                 * CARDINALITY(lines) > 9E18
                 THEN 'lines: the total may be greater than a BIGINT'
+            WHEN CARDINALITY(lines) > 1000
+                AND CHAR_LENGTH(DECODE(payload, 'ISO-8859-1')) + CARDINALITY(lines) * 256 > ${RECORD_BYTES}
+                THEN CONCAT(
+                    'lines: with what is known of ',
+                    CAST(CARDINALITY(lines) AS STRING),
+                    ' products the order may take more than ${RECORD_BYTES} bytes'
+                )
         END
     ) AS error,
     payload,

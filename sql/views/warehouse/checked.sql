@@ -5,8 +5,6 @@ SELECT
     *,
     CASE
         WHEN error IS NOT NULL THEN error
-        WHEN event_time >= TO_TIMESTAMP_LTZ(${END_OF_TIME_MS}, 3) THEN
-            'the record''s timestamp is in the year 9999 or later'
         -- In JSON it stands as an escape. The regular expression leaves out what only looks like one, as in "\\u0000";
         -- it is slow, so it looks only where there is something to look at.
         WHEN POSITION('\u0000' IN DECODE(payload, 'UTF-8')) > 0

@@ -2,7 +2,9 @@ package millrace.records;
 
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 import org.apache.flink.configuration.ConfigOption;
@@ -31,6 +33,8 @@ public final class RecordsTableFactory implements DynamicTableSourceFactory, Dyn
     static final ConfigOption<String> VALUE_FORMAT = ConfigOptions.key("value.format").stringType().noDefaultValue();
     static final ConfigOption<ValueFields> VALUE_FIELDS =
             ConfigOptions.key("value.fields-include").enumType(ValueFields.class).defaultValue(ValueFields.ALL);
+
+    private static final String PROPERTIES = "properties.";
 
     enum ValueFields {
         ALL,
@@ -96,16 +100,27 @@ public final class RecordsTableFactory implements DynamicTableSourceFactory, Dyn
                 helper.discoverOptionalEncodingFormat(SerializationFormatFactory.class, FactoryUtil.FORMAT)
                         .orElseGet(
                                 () -> helper.discoverEncodingFormat(SerializationFormatFactory.class, VALUE_FORMAT));
-        helper.validate();
+        helper.validateExcept(PROPERTIES);
         ReadableConfig options = helper.getOptions();
         DataType physical = context.getPhysicalRowDataType();
         return new RecordsTableSink(
                 options.get(PATH),
+                options.get(TOPIC),
+                producerSettings(context.getCatalogTable().getOptions()),
                 physical,
                 keyFormat,
                 keyFields(options, physical),
                 valueFormat,
                 valueFields(options, physical));
+    }
+
+    /** The table's `properties.…` without that prefix: what a Kafka producer would get. */
+    private static Map<String, String> producerSettings(Map<String, String> options) {
+        return options.entrySet().stream()
+                .filter(option -> option.getKey().startsWith(PROPERTIES))
+                .collect(
+                        Collectors.toMap(
+                                option -> option.getKey().substring(PROPERTIES.length()), Map.Entry::getValue));
     }
 
     private static int[] keyFields(ReadableConfig options, DataType physical) {

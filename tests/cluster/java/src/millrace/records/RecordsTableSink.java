@@ -16,28 +16,35 @@ import org.apache.flink.table.connector.sink.abilities.SupportsWritingMetadata;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.DataType;
 
-/** The table as it is written to: a record a row, and of the metadata the timestamp, as for Kafka. */
+/** The table as it is written to: a record a row, and of the metadata the topic and the timestamp, as for Kafka. */
 final class RecordsTableSink implements DynamicTableSink, SupportsWritingMetadata {
 
+    private static final String TOPIC = "topic";
     private static final String TIMESTAMP = "timestamp";
 
     private final String path;
+    private final String topic;
+    private final Map<String, String> producerSettings;
     private final DataType physical;
     private final EncodingFormat<SerializationSchema<RowData>> keyFormat;
     private final int[] keyFields;
     private final EncodingFormat<SerializationSchema<RowData>> valueFormat;
     private final int[] valueFields;
 
-    private boolean hasTimestamp;
+    private List<String> metadata = List.of();
 
     RecordsTableSink(
             String path,
+            String topic,
+            Map<String, String> producerSettings,
             DataType physical,
             EncodingFormat<SerializationSchema<RowData>> keyFormat,
             int[] keyFields,
             EncodingFormat<SerializationSchema<RowData>> valueFormat,
             int[] valueFields) {
         this.path = path;
+        this.topic = topic;
+        this.producerSettings = producerSettings;
         this.physical = physical;
         this.keyFormat = keyFormat;
         this.keyFields = keyFields;
@@ -52,19 +59,35 @@ final class RecordsTableSink implements DynamicTableSink, SupportsWritingMetadat
 
     @Override
     public Map<String, DataType> listWritableMetadata() {
-        return new LinkedHashMap<>(Map.of(TIMESTAMP, DataTypes.TIMESTAMP_LTZ(3).nullable()));
+        Map<String, DataType> writable = new LinkedHashMap<>();
+        writable.put(TOPIC, DataTypes.STRING().nullable());
+        writable.put(TIMESTAMP, DataTypes.TIMESTAMP_LTZ(3).nullable());
+        return writable;
     }
 
     @Override
     public void applyWritableMetadata(List<String> keys, DataType consumed) {
-        hasTimestamp = keys.contains(TIMESTAMP);
+        metadata = List.copyOf(keys);
     }
 
     @Override
     public SinkRuntimeProvider getSinkRuntimeProvider(Context context) {
-        int timestamp = hasTimestamp ? DataType.getFieldCount(physical) : RecordsSink.NO_TIMESTAMP;
         RecordsSink.Part key = keyFormat == null ? null : part(context, keyFormat, keyFields);
-        return SinkV2Provider.of(new RecordsSink(path, key, part(context, valueFormat, valueFields), timestamp));
+        return SinkV2Provider.of(
+                new RecordsSink(
+                        path,
+                        topic,
+                        producerSettings,
+                        key,
+                        part(context, valueFormat, valueFields),
+                        field(TOPIC),
+                        field(TIMESTAMP)));
+    }
+
+    /** Where a row has it: metadata columns come after the physical ones. */
+    private int field(String name) {
+        int position = metadata.indexOf(name);
+        return position < 0 ? RecordsSink.NO_FIELD : DataType.getFieldCount(physical) + position;
     }
 
     private RecordsSink.Part part(
@@ -78,12 +101,14 @@ final class RecordsTableSink implements DynamicTableSink, SupportsWritingMetadat
         RecordsTableSink copy =
                 new RecordsTableSink(
                         path,
+                        topic,
+                        producerSettings,
                         physical,
                         keyFormat,
                         Arrays.copyOf(keyFields, keyFields.length),
                         valueFormat,
                         Arrays.copyOf(valueFields, valueFields.length));
-        copy.hasTimestamp = hasTimestamp;
+        copy.metadata = metadata;
         return copy;
     }
 

@@ -1,0 +1,238 @@
+"""Whatever a broker takes leaves every job and pipeline running: any value, key, headers and timestamp.
+
+A failure fails the job here, since it isn't restarted. What is written is refused as Kafka would refuse it, so a record
+that doesn't fit into its topic, or has a time that its topic doesn't take, would fail the job, too.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pyflink.table import StreamTableEnvironment
+
+import sql
+from connectors import topics
+from connectors.outgoing import publish
+from connectors.settings import Settings
+from events import DeadLetter
+from jobs.environment import SQL_OPTIONS, variables
+from jobs.sql_pipeline import define, filling
+from sql.pipeline import find, load
+from tests.builders import (
+    category_revenue,
+    customer,
+    enriched_order,
+    event_time,
+    fraud_alert,
+    order,
+    order_line,
+    payment,
+    product,
+)
+from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.records import Record, read_records, write_records
+from tests.cluster.test_every_reject import GUARDED, JOBS, declare_everything, defined
+from tests.cluster.topic_tables import kafka_tables, over_files, over_files_in, record
+
+PIPELINES = sql.names("pipelines")
+NEEDS_ELASTICSEARCH = "search_index"
+"""The job that hands on to a server what it can read; here it gets only what it can't."""
+
+GOOD = {
+    topics.PAYMENTS.name: record(topics.PAYMENTS, payment()),
+    topics.ORDERS.name: record(topics.ORDERS, order(customer_id="customer-1")),
+    topics.CUSTOMER_CHANGES.name: record(topics.CUSTOMER_CHANGES, customer()),
+    topics.PRODUCT_CHANGES.name: record(topics.PRODUCT_CHANGES, product()),
+    topics.ENRICHED_ORDERS.name: record(topics.ENRICHED_ORDERS, enriched_order()),
+    topics.FRAUD_ALERTS.name: record(topics.FRAUD_ALERTS, fraud_alert()),
+    topics.REVENUE.name: record(topics.REVENUE, category_revenue()),
+}
+"""A record of each topic that is read."""
+
+NOON = event_time("12:00:00")
+TIMES = [-(2**63), -1_000, -1, 0, 999, NOON, NOON * 1_000, NOON * 1_000_000, topics.YEAR_9999_MS - 1, 2**63 - 1]
+"""A time that no program handles with care, in milliseconds; also in microseconds and nanoseconds."""
+
+LARGE = b"x" * 900_000
+UNUSUAL = [
+    *(Record(b"no event", key=b"k", timestamp=time) for time in TIMES),
+    Record(LARGE, key=b"k", timestamp=NOON),
+    Record(b"no event", key=LARGE, timestamp=NOON),
+    Record(b"no event", headers={f"header-{n}": b"h" * 100 for n in range(8_000)}, timestamp=NOON),
+    Record(b"no event", headers={"h" * 60_000: LARGE}, timestamp=NOON),
+    Record(b"", key=b"", headers={"": None}, timestamp=NOON),
+]
+"""What no topic's schema takes, and what brokers do."""
+
+
+def unusual(topic: str, *, with_events: bool) -> list[Record]:
+    """The unusual records, and the topic's own event at unusual times and under unusual keys."""
+    if not with_events:
+        return UNUSUAL
+    good = GOOD[topic]
+    return [
+        *UNUSUAL,
+        *(replace(good, timestamp=time) for time in TIMES),
+        replace(good, key=None),
+        Record(None, key=b"k"),
+    ]
+
+
+def any_record(good: Record | None) -> st.SearchStrategy[Record]:
+    """What a broker takes of up to a megabyte: no event, or `good`, with any key, headers and timestamp."""
+    large = st.builds(lambda part, times: part * times, st.binary(min_size=1, max_size=9), st.integers(1, 90_000))
+    some = st.binary(max_size=200) | large
+    names = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
+    values = some if good is None else some | st.none() | st.just(good.value) | st.just(good.value)
+    drawn = st.builds(
+        Record,
+        value=values,
+        key=st.none() | some,
+        timestamp=st.sampled_from(TIMES) | st.integers(-(2**63), 2**63 - 1) | st.integers(0, 2 * NOON),
+        headers=st.dictionaries(names, st.none() | some, max_size=5),
+    )
+    return drawn.filter(lambda each: size(each) < 1_000_000)
+
+
+def size(record: Record) -> int:
+    """Bytes of a record, without Kafka's own."""
+    headers = chain.from_iterable((name.encode(), value or b"") for name, value in record.headers.items())
+    return sum(map(len, (record.key or b"", record.value or b"", *headers)))
+
+
+def run_job(job: str, cluster: MiniCluster, folder: Path, records: Callable[[str], list[Record]]) -> list[DeadLetter]:
+    """Run a job to its end; the dead letters that it has written."""
+    environment = cluster.environment()
+    tables = StreamTableEnvironment.create(environment)
+    declare_everything(tables, folder, records)
+    stream = defined(job, tables)
+    if stream is not None:
+        filled = variables(job, Settings()) | {"OUTGOING_TOPICS": "some;others"}
+        declaration = sql.read("tables/outgoing_events.sql", filled)
+        tables.execute_sql(over_files("outgoing_events", declaration, folder / "outgoing"))
+        publish(tables, stream)
+    environment.execute()
+    return letters_in(folder)
+
+
+def run_pipeline(
+    name: str, cluster: MiniCluster, folder: Path, records: Callable[[str], list[Record]]
+) -> list[DeadLetter]:
+    """Run a pipeline to its end; the dead letters that it has written."""
+    pipeline = load(find(name), filling(name, Settings()))
+    for topic in kafka_tables(pipeline, written=False):
+        write_records(folder / topic, records(topic))
+    tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, "parallelism.default": "1"}))
+    define(tables, over_files_in(pipeline, folder)).execute().wait()
+    return letters_in(folder)
+
+
+def letters_in(folder: Path) -> list[DeadLetter]:
+    """Those that a table of dead letters has written, and those that replace what doesn't fit into its own topic."""
+    files = chain(*(read_records(folder / name) for name in ("dead_letters_out", topics.DEAD_LETTERS.name)))
+    return [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in files]
+
+
+def assert_accounted_for(records: dict[str, list[Record]], letters: list[DeadLetter]) -> None:
+    """Every record that is no event has a dead letter, of which the payload is its value or the beginning of it."""
+    payloads = {letter.event_id: letter.payload for letter in letters}
+    for topic, of_topic in records.items():
+        for offset, each in enumerate(of_topic):
+            if each.value is not None and each.value != GOOD[topic].value:
+                payload = payloads[f"{topic}-0-{offset}"]
+                assert payload is not None
+                assert each.value.startswith(payload)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_unusual_record_does_not_stop_a_job(job: str, cluster: MiniCluster, tmp_path: Path) -> None:
+    records: dict[str, list[Record]] = {}
+
+    def of(topic: str) -> list[Record]:
+        return records.setdefault(topic, unusual(topic, with_events=job != NEEDS_ELASTICSEARCH))
+
+    letters = run_job(job, cluster, tmp_path, of)
+
+    read = {letter.source_topic for letter in letters}
+    assert_accounted_for({topic: records[topic] for topic in read}, letters)
+    assert read
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_unusual_record_does_not_stop_a_pipeline(name: str, cluster: MiniCluster, tmp_path: Path) -> None:
+    records: dict[str, list[Record]] = {}
+
+    letters = run_pipeline(
+        name, cluster, tmp_path, lambda topic: records.setdefault(topic, unusual(topic, with_events=True))
+    )
+
+    assert_accounted_for(records, letters)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", [*JOBS, *PIPELINES])
+def test_any_record_leaves_every_job_and_pipeline_running(
+    name: str, cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with_events = name != NEEDS_ELASTICSEARCH
+    strategies = {
+        topic: st.lists(any_record(GOOD[topic] if with_events else None), min_size=20, max_size=40)
+        for topic in set(GUARDED.values())
+    }
+
+    @hypothesis_settings(
+        max_examples=3,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+    )
+    @given(st.fixed_dictionaries(strategies))
+    def passes(records: dict[str, list[Record]]) -> None:
+        used: dict[str, list[Record]] = defaultdict(list)
+
+        def of(topic: str) -> list[Record]:
+            used[topic] = records[topic]
+            return records[topic]
+
+        run = run_job if name in JOBS else run_pipeline
+        letters = run(name, cluster, tmp_path_factory.mktemp("any"), of)
+
+        read = {letter.source_topic for letter in letters} & used.keys()
+        assert_accounted_for({topic: used[topic] for topic in read}, letters)
+
+    passes()
+
+
+def test_order_that_can_not_be_enriched_into_its_topic_is_a_dead_letter(cluster: MiniCluster, tmp_path: Path) -> None:
+    lines = tuple(order_line(f"product-{number:07}", number) for number in range(1, 6_001))
+    large = order("large", at="12:00:01", lines=lines, total_minor=1)
+    records = {topics.ORDERS.name: [record(topics.ORDERS, large), record(topics.ORDERS, order("small"))]}
+
+    letters = run_job("order_enrichment", cluster, tmp_path, lambda topic: records.get(topic, [GOOD[topic]]))
+
+    [letter] = letters
+    assert (letter.event_id, letter.payload) == ("orders-0-0", msgspec.json.encode(large))
+    assert letter.reason == "lines: with what is known of 6000 products the order may take more than 1000000 bytes"
+    assert {each.key for each in read_records(tmp_path / "enriched_orders_out")} == {b"small"}
+
+
+def test_event_that_is_larger_than_expected_is_a_dead_letter_all_the_same(cluster: MiniCluster, tmp_path: Path) -> None:
+    named = product("p1", name="a name of a million letters " * 40_000)
+    records = {topics.PRODUCT_CHANGES.name: [record(topics.PRODUCT_CHANGES, named)]}
+    records[topics.ORDERS.name] = [record(topics.ORDERS, order("o1"))]
+
+    letters = run_job("order_enrichment", cluster, tmp_path, lambda topic: records.get(topic, [GOOD[topic]]))
+
+    [letter] = letters
+    assert (letter.source_topic, letter.source_partition, letter.source_key) == ("enriched-orders", -1, b"o1")
+    assert (letter.rejected_by, letter.reason.partition(":")[0]) == ("test", "not written")
+    assert letter.cut is not None
+    assert (letter.payload or b"").startswith(b'{"event_id":"o1-1"')

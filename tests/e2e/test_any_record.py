@@ -1,0 +1,156 @@
+"""Whatever Kafka has let in stops no job on the real stack, and each such record is accounted for."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+import msgspec
+import pytest
+from kafka import KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+from connectors import topics
+from connectors.elasticsearch import client
+from connectors.settings import Settings
+from connectors.topics import Topic
+from events import DeadLetter, Header
+from local.stack.supervisor import Stack
+from ops import search
+from ops import topics as topic_operations
+from ops import warehouse as warehouse_operations
+from ops.search_indices import declared
+from tests.builders import order, order_line
+from tests.cluster.records import Record
+from tests.e2e.deployment import Deployment
+
+NOW = round(time.time() * 1000)
+BAD: Mapping[str, Record] = {
+    "large value": Record(b"x" * 900_000, key=b"k1", timestamp=NOW),
+    "large key": Record(b"no event", key=b"k" * 800_000, timestamp=NOW),
+    "before 1970": Record(b"no event", key=b"k2", timestamp=-1_000),
+    "in microseconds": Record(b"no event", key=b"k3", timestamp=NOW * 1_000),
+}
+"""No event of any topic, by what is unusual about it."""
+HEADERS = [(f"header-{number % 7_000}", b"h" * 100) for number in range(7_001)]
+READS: Mapping[str, Sequence[Topic]] = {
+    "order_enrichment": (topics.ORDERS,),
+    "fraud_detection": (topics.PAYMENTS,),
+    "warehouse": (topics.PAYMENTS, topics.ENRICHED_ORDERS),
+    "search_index": (topics.ENRICHED_ORDERS,),
+    "notifications": (topics.ENRICHED_ORDERS,),
+    "unpaid_orders": (topics.ORDERS, topics.PAYMENTS),
+}
+"""Which of the topics with bad records a job or pipeline reads."""
+PIPELINES = {"unpaid_orders"}
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:
+    """The shared stack with topics, indices and a warehouse."""
+    settings = stack.setup.settings
+    topic_operations.apply(settings)
+    warehouse_operations.migrate(settings)
+    with client(settings) as elasticsearch:
+        search.apply(elasticsearch, declared())
+    return settings
+
+
+@contextmanager
+def topics_of_others(settings: Settings, of: Sequence[Topic]) -> Iterator[None]:
+    """Topics as somebody else has made them, with records of any time."""
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+
+    def alter(limit: str | None) -> None:
+        for topic in of:
+            config = topic.config() | ({"message.timestamp.after.max.ms": limit} if limit else {})
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, config)])
+
+    alter(str(2**63 - 1))
+    try:
+        yield
+    finally:
+        alter(None)
+        admin.close()
+
+
+def send(settings: Settings, topic: Topic) -> dict[str, str]:
+    """Send the bad records; the ids that their dead letters are to have, by what is unusual about them."""
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, batch_size=0)
+    sent = {
+        what: producer.send(topic.name, each.value, each.key, timestamp_ms=each.timestamp, partition=0).get(10)
+        for what, each in BAD.items()
+    }
+    sent["many headers"] = producer.send(topic.name, b"no event", b"k4", HEADERS, partition=0).get(10)
+    sent["headers"] = producer.send(topic.name, b"no event", b"k5", HEADERS[-2:] + HEADERS[:1], partition=0).get(10)
+    producer.close()
+    return {what: f"{topic.name}-{place.partition}-{place.offset}" for what, place in sent.items()}
+
+
+def send_orders(settings: Settings) -> str:
+    """Send an order that gets too large, and one that doesn't; the id of the dead letter of the first."""
+    lines = tuple(order_line(f"any-record-{number:07}", number) for number in range(1, 6_001))
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    large, small = order("any-record-large", lines=lines, event_time=NOW), order("any-record-small", event_time=NOW)
+    place, _ = [
+        producer.send(topics.ORDERS.name, msgspec.json.encode(each), each.order_id.encode(), timestamp_ms=NOW).get(10)
+        for each in (large, small)
+    ]
+    producer.close()
+    return f"{topics.ORDERS.name}-{place.partition}-{place.offset}"
+
+
+@pytest.mark.full
+def test_whatever_kafka_lets_in_stops_no_job(settings: Settings) -> None:
+    jobs = tuple(READS)
+    read = {topic.name: topic for job in jobs for topic in READS[job]}
+    deployments = {job: deployed(job, settings) for job in jobs}
+    with topics_of_others(settings, tuple(read.values())), ExitStack() as running:
+        for deployment in deployments.values():
+            running.callback(deployment.cancel)
+            deployment.start()
+
+        ids = {name: send(settings, topic) for name, topic in read.items()}
+        large_order = send_orders(settings)
+        for deployment in deployments.values():
+            deployment.wait_until_all_is_read()
+        for deployment in deployments.values():
+            deployment.wait_for_checkpoints()
+
+        assert {job: deployment.restarts() for job, deployment in deployments.items()} == dict.fromkeys(jobs, 0)
+        letters = {
+            (letter.rejected_by, letter.event_id): letter
+            for deployment in deployments.values()
+            for letter in deployment.outputs().events[topics.DEAD_LETTERS.name]
+            if isinstance(letter, DeadLetter)
+        }
+    expected = {(job, letter_id) for job in jobs for topic in READS[job] for letter_id in ids[topic.name].values()}
+    assert letters.keys() == expected | {("order_enrichment", large_order)}
+    for job in jobs:
+        for topic in READS[job]:
+            check({what: letters[job, letter_id] for what, letter_id in ids[topic.name].items()})
+
+
+def deployed(job: str, settings: Settings) -> Deployment:
+    """A job or pipeline with a group of its own."""
+    inputs, name = READS[job], f"any-record-{job}-{NOW}"
+    outputs = (topics.DEAD_LETTERS,)
+    if job in PIPELINES:
+        return Deployment(settings, name, pipeline=job, inputs=inputs, outputs=outputs)
+    return Deployment(settings, name, job=job, inputs=inputs, outputs=outputs)
+
+
+def check(letters: Mapping[str, DeadLetter]) -> None:
+    """Each letter has what its record had, or the beginning of it."""
+    large = letters["large value"]
+    assert large.cut is not None
+    assert large.cut.payload_sha256 == hashlib.sha256(b"x" * 900_000).hexdigest()
+    assert 0 < len(large.payload or b"") < large.cut.payload_bytes == 900_000
+    assert letters["large key"].cut is not None
+    assert letters["before 1970"].source_time == -1_000
+    assert letters["in microseconds"].source_time == NOW * 1_000
+    assert letters["many headers"].cut is not None
+    assert letters["many headers"].cut.headers == len(HEADERS)
+    assert letters["headers"].header_list == tuple(
+        Header(name=name, value=value) for name, value in HEADERS[-2:] + HEADERS[:1]
+    )
