@@ -1,7 +1,7 @@
 """How do dead letters become a file that can be edited and sent again? One line of JSON each, not a byte lost."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import msgspec
 from events import DeadLetter
 from ops.dead_letter_reading import Replays
 from ops.moments import in_words
+from ops.record_headers import Headers, Pair, pairs_of
 from ops.rejected_record import Record
 
 
@@ -35,7 +36,8 @@ class Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reason: str
     replayed: int
     """How often it was sent again before."""
-    headers: dict[str, Data | None]
+    headers: dict[str, Data | None] | list[tuple[str, Data | None]]
+    """A list of names and values if a name is repeated."""
     key: Data | None
     payload: Data | None
 
@@ -65,17 +67,18 @@ def write(path: Path, letters: Iterable[DeadLetter], replays: Replays) -> int:
 def line(letter: DeadLetter, replays: Replays) -> Line:
     """A letter as it stands in a file."""
     replay = replays.of(letter)
+    pairs = [(each.name, each.value) for each in letter.header_list or ()] or list(letter.source_headers.items())
     return Line(
         id=letter.event_id,
         topic=letter.source_topic,
         partition=letter.source_partition,
         offset=letter.source_offset,
         time=in_words(letter.event_time),
-        timestamp=letter.event_time,
+        timestamp=letter.event_time if letter.source_time is None else letter.source_time,
         rejected_by=letter.rejected_by,
         reason=letter.reason,
         replayed=replay.times if replay else 0,
-        headers={name: _data(value) for name, value in letter.source_headers.items()},
+        headers=_exported(pairs),
         key=_data(letter.source_key),
         payload=_data(letter.payload),
     )
@@ -126,15 +129,24 @@ def _edited(record: Record, number: int, line: Line) -> Record:
         key=_chosen(record.key, line.key, f"line {number}: key"),
         value=_chosen(record.value, line.payload, f"line {number}: payload"),
         timestamp=line.timestamp,
-        headers=dict(_headers(record.headers, line.headers, number)),
+        headers=Headers(_edited_headers(record.headers, line.headers, number)),
     )
 
 
-def _headers(
-    was: Mapping[str, bytes | None], now: Mapping[str, Data | None], number: int
-) -> Iterator[tuple[str, bytes | None]]:
-    for name, data in now.items():
-        yield name, _chosen(was.get(name), data, f"line {number}: header {name}")
+def _exported(pairs: Sequence[Pair]) -> dict[str, Data | None] | list[tuple[str, Data | None]]:
+    by_name = {name: _data(value) for name, value in pairs}
+    return by_name if len(by_name) == len(pairs) else [(name, _data(value)) for name, value in pairs]
+
+
+def _edited_headers(
+    was: Mapping[str, bytes | None], now: dict[str, Data | None] | list[tuple[str, Data | None]], number: int
+) -> Iterator[Pair]:
+    left = list(pairs_of(was))
+    for name, data in now.items() if isinstance(now, dict) else now:
+        before = next((pair for pair in left if pair[0] == name), None)
+        if before is not None:
+            left.remove(before)
+        yield name, _chosen(before[1] if before else None, data, f"line {number}: header {name}")
 
 
 def _chosen(was: bytes | None, now: Data | None, where: str) -> bytes | None:

@@ -41,7 +41,7 @@ class Fix:
             raise FixError(f"the fix returned a {type(mended).__name__}; it must return a record, or None to leave it")
         if _coordinates(mended) != _coordinates(record):
             raise FixError("the fix changed where the record comes from; it goes back to its topic, and nowhere else")
-        _check_types(mended)
+        _check_types(mended, was=record)
         return mended
 
     def _place(self, error: Exception) -> str:
@@ -84,9 +84,9 @@ def _coordinates(record: Record) -> tuple[str, int, int]:
     return record.topic, record.partition, record.offset
 
 
-def _check_types(record: Record) -> None:
-    for name, value in {"key": record.key, "value": record.value, **record.headers}.items():
+def _check_types(record: Record, was: Record) -> None:
+    for name, value in {"key": record.key, "value": record.value, **dict(record.headers)}.items():
         if not isinstance(value, (bytes, type(None))):
             raise FixError(f"the fix made a {type(value).__name__} of {name}; it must be bytes, or None")
-    if not isinstance(record.timestamp, int) or record.timestamp < 0:
+    if record.timestamp != was.timestamp and (not isinstance(record.timestamp, int) or record.timestamp < 0):
         raise FixError(f"the fix made {record.timestamp!r} the timestamp; it must be UTC milliseconds")

@@ -6,12 +6,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from connectors.settings import Settings
-from connectors.topics import DEAD_LETTER_REPLAYS, DEAD_LETTERS, TOPICS
+from connectors.topics import DEAD_LETTER_REPLAYS
 from events import DeadLetter, DeadLetterReplay
 from ops.topic_records import committed_records
-
-LETTER_TOPICS = sorted((topic.name for topic in TOPICS if topic.event is DeadLetter), key=DEAD_LETTERS.name.__ne__)
-"""Those that hold dead letters, the usual one first."""
 
 
 class Replays:

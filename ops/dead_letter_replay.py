@@ -12,10 +12,19 @@ from typing import Any
 
 import msgspec
 from kafka import KafkaProducer
-from kafka.errors import InvalidProducerEpochError, KafkaError, KafkaTimeoutError, ProducerFencedError
+from kafka.errors import (
+    InvalidProducerEpochError,
+    InvalidRecordError,
+    InvalidTimestampError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    ProducerFencedError,
+    RecordListTooLargeError,
+)
 
 from connectors.settings import Settings
-from connectors.topics import DEAD_LETTER_REPLAYS, TOPICS
+from connectors.topics import DEAD_LETTER_REPLAYS, TOPICS, UNLIMITED_MS, YEAR_9999_MS
 from events import DeadLetterReplay
 from events.checks import NotTheEventError, check
 from ops.command_group import connecting_to_kafka
@@ -23,6 +32,8 @@ from ops.dead_letter_export import ExportError
 from ops.dead_letter_fixes import FixError
 from ops.dead_letter_reading import Replays, read_replays
 from ops.moments import in_words
+from ops.original_records import whats_missing
+from ops.record_headers import pairs_of
 from ops.rejected_record import Record, Rejected, replay_headers
 from ops.topics import RealTopic, duration
 
@@ -33,6 +44,12 @@ RECORDS_A_TRANSACTION = 500
 TRANSACTION_TIMEOUT_MS = 30_000
 """So long, and until brokers look every 10 s, a crash in the middle holds them back, unless a next replay ends it."""
 ACKNOWLEDGED_WITHIN_SECONDS = 20
+
+LARGEST_RECORD_BYTES = 256 * 1024 * 1024
+"""Before compression, which is how a record of that size may have come into a topic; its brokers decide."""
+
+REFUSALS = (InvalidRecordError, InvalidTimestampError, MessageSizeTooLargeError, RecordListTooLargeError)
+"""What is wrong with a record, and with no other."""
 
 Change = Callable[[Rejected], Record | None]
 """The record as it is to be sent; None leaves it alone. Raises FixError or ExportError."""
@@ -58,6 +75,18 @@ class Decision:
     def is_changed(self) -> bool:
         """Whether it is another record than the one that was rejected."""
         return self.record is not None and self.record != self.rejected.record
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """A record that was to be sent, and that Kafka has refused."""
+
+    decision: Decision
+    why: str
+
+
+class _RefusedError(RuntimeError):
+    """Kafka refuses a record of the transaction, which is aborted; the text is Kafka's."""
 
 
 def unchanged(rejected: Rejected) -> Record | None:
@@ -97,13 +126,15 @@ def _decision(
     before = replays.of(rejected.letter)
     if before is not None and not again:
         return Decision(rejected, None, f"{_sent_in_words(before)}; --again sends it once more")
+    if missing := whats_missing(rejected.letter):
+        return Decision(rejected, None, missing, is_refused=True)
     try:
         record = change(rejected)
     except (FixError, ExportError) as error:
         return Decision(rejected, None, str(error), is_refused=True)
     if record is None:
         return Decision(rejected, None, "left alone by the fix")
-    if problem := _problem(record, real_topics):
+    if problem := _problem(record, real_topics, now):
         return Decision(rejected, None, problem, is_refused=True)
     notes = _notes(rejected, record, real_topics[record.topic], now)
     if before is not None:
@@ -111,20 +142,33 @@ def _decision(
     return Decision(rejected, record, notes=notes)
 
 
-def _problem(record: Record, real_topics: Mapping[str, RealTopic]) -> str:
-    """Why the record can't go back, or would be rejected again; empty if neither is the case."""
+def _problem(record: Record, real_topics: Mapping[str, RealTopic], now: int) -> str:
+    """Return why the record can't go back, or would be rejected again; empty if neither is the case."""
+    return _unsendable(record, real_topics, now) or _wrong_again(record)
+
+
+def _unsendable(record: Record, real_topics: Mapping[str, RealTopic], now: int) -> str:
     if record.topic not in real_topics:
         return f"there is no topic {record.topic} (any more)"
     if record.value is None:
         return "it has no value"
-    for name, value in record.headers.items():
+    ahead = record.timestamp - now
+    if ahead > (limit := int(real_topics[record.topic].config.get("message.timestamp.after.max.ms", UNLIMITED_MS))):
+        return f"its time lies ahead by {ahead:,} ms, and {record.topic} takes {limit:,}: a fix can change it"
+    for name, value in pairs_of(record.headers):
         if value is None:
             return f"its header {name!r} is null, which the client can't send: a fix can give it a value"
+    return ""
+
+
+def _wrong_again(record: Record) -> str:
     event = next((topic.event for topic in TOPICS if topic.name == record.topic), None)
     if event is None:
         return ""
+    if not 0 <= record.timestamp < YEAR_9999_MS:
+        return f"it would be rejected again: no event has the time {record.timestamp}; a fix can change it"
     try:
-        check(record.value, event)
+        check(record.value or b"", event)
     except NotTheEventError as error:
         return f"it would be rejected again: {error}"
     return ""
@@ -157,8 +201,10 @@ def _sent_in_words(replay: DeadLetterReplay) -> str:
 
 def send(
     settings: Settings, decisions: Iterable[Decision], *, fix: str, again: bool, replayed_by: str
-) -> Iterator[DeadLetterReplay]:
-    """Send the records, each with its mark, a transaction for every `RECORDS_A_TRANSACTION`; yields what is committed.
+) -> Iterator[DeadLetterReplay | Unsent]:
+    """Send the records, each with its mark, a transaction for every `RECORDS_A_TRANSACTION`.
+
+    Yields what is committed, and what Kafka refuses, which keeps no other record from being sent.
 
     Args:
         fix: what has changed those that are changed.
@@ -180,19 +226,36 @@ def send(
                 for each in wanted[begin : begin + RECORDS_A_TRANSACTION]
                 if again or replays.of(each.rejected.letter) is None
             ]
-            yield from _sent_in_a_transaction(producer, batch, replays, fix, replayed_by)
+            yield from _sent_or_refused(producer, batch, replays, fix, replayed_by)
+
+
+def _sent_or_refused(
+    producer: Any, batch: Sequence[Decision], replays: Replays, fix: str, replayed_by: str
+) -> Iterator[DeadLetterReplay | Unsent]:
+    """Send in one transaction; if Kafka refuses a record, in two of half as many, in order, down to that record."""
+    try:
+        yield from _sent_in_a_transaction(producer, batch, replays, fix, replayed_by)
+    except _RefusedError as error:
+        if len(batch) == 1:
+            yield Unsent(batch[0], str(error))
+            return
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            yield from _sent_or_refused(producer, half, replays, fix, replayed_by)
 
 
 def _sent_in_a_transaction(
     producer: Any, batch: Sequence[Decision], replays: Replays, fix: str, replayed_by: str
 ) -> list[DeadLetterReplay]:
+    futures: list[Any] = []
     try:
         producer.begin_transaction()
         now = time.time_ns() // 1_000_000
         drafts = [
             _replay(decision, replays, fix if decision.is_changed else "", replayed_by, now) for decision in batch
         ]
-        futures = [_send(producer, decision, draft) for decision, draft in zip(batch, drafts, strict=True)]
+        for decision, draft in zip(batch, drafts, strict=True):
+            futures.append(_send(producer, decision, draft))
         producer.flush(timeout=ACKNOWLEDGED_WITHIN_SECONDS)
         places = [future.get(timeout=0) for future in futures]
         sent = [
@@ -211,6 +274,10 @@ def _sent_in_a_transaction(
             ) from error
         with suppress(KafkaError):
             producer.abort_transaction()
+        # A refused record ends the transaction, so what is sent after it fails, too, and for another reason.
+        causes = (error, *(future.exception for future in futures))
+        if refusal := next((each for each in causes if isinstance(each, REFUSALS)), None):
+            raise _RefusedError(str(refusal)) from error
         raise ReplayError(
             f"Kafka: {error}\nwhat isn't listed as sent was not sent, unless the broker was lost while it committed: "
             "run it again, it looks at what is marked as sent"
@@ -251,11 +318,16 @@ def _send(producer: Any, decision: Decision, draft: DeadLetterReplay) -> Any:
         record.topic,
         key=record.key,
         value=record.value,
-        headers=list(headers.items()),
-        # By its key, as its producer did it; what has none stays in its partition.
-        partition=record.partition if record.key is None else None,
+        headers=list(headers.pairs),
+        partition=_partition(producer, decision.rejected.record, record),
         timestamp_ms=record.timestamp,
     )
+
+
+def _partition(producer: Any, was: Record, record: Record) -> int | None:
+    """The one that it was in, whatever way its producer chose it. What has another key now goes where that belongs."""
+    still_belongs = record.key == was.key and was.partition in (producer.partitions_for(record.topic) or ())
+    return was.partition if still_belongs else None
 
 
 def _mark(producer: Any, replay: DeadLetterReplay) -> Any:
@@ -279,6 +351,7 @@ def _only_producer(settings: Settings) -> Iterator[Any]:
             compression_type="lz4",
             linger_ms=5,
             allow_auto_create_topics=False,
+            max_request_size=LARGEST_RECORD_BYTES,
         )
     try:
         producer.init_transactions()

@@ -5,22 +5,24 @@ import heapq
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from connectors.settings import Settings
+from connectors.topics import LETTER_TOPICS
 from events import DeadLetter
 from ops import topics as topic_operations
 from ops.command_group import CommandGroup
 from ops.dead_letter_export import ExportError, edited, read, write
 from ops.dead_letter_fixes import FixError, load
-from ops.dead_letter_reading import LETTER_TOPICS, Letters, Replays, Selection, replays_so_far
-from ops.dead_letter_replay import Change, Decision, ReplayError, decide, send, unchanged
+from ops.dead_letter_reading import Letters, Replays, Selection, replays_so_far
+from ops.dead_letter_replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
 from ops.masking import kind_of_reason, shown, shown_field
 from ops.moments import MomentOrAge, in_words
+from ops.original_records import whats_missing, with_originals
 from ops.record_words import difference, key_field, letter_in_full
 from ops.rejected_record import Rejected, past, rejected_records
 from ops.tables import table
@@ -160,8 +162,18 @@ def export_command(file: Path, **selecting: Any) -> None:
     Nothing is masked or lost in it, so it is only ever a file, and only its owner can read it.
     """
     letters, _ = _selected(**selecting)
-    count = write(file, letters, letters.replays)
+    complete = _complete_letters(with_originals(letters.settings, letters))
+    count = write(file, complete, letters.replays)
     click.echo(f"{count} letters are in {file}, unmasked; delete it when it is done with")
+
+
+def _complete_letters(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+    """Those that have the whole of their record; the others are reported, since what is exported is sent again."""
+    for letter in letters:
+        if missing := whats_missing(letter):
+            _complain(f"{letter.event_id} is left out: {missing}")
+        else:
+            yield letter
 
 
 @group.command("replay")
@@ -187,7 +199,8 @@ def replay_command(
         raise click.UsageError("either --fix or --export")
     letters, settings = _selected(ids=ids, **selecting)
     change, fix, chosen = _change(fix_file, export_file)
-    found = [each for each in rejected_records(letters) if chosen is None or each.letter.event_id in chosen]
+    originals = with_originals(settings, letters)
+    found = [each for each in rejected_records(originals) if chosen is None or each.letter.event_id in chosen]
     if missing := sorted((set(ids) | (chosen or set())) - {each.letter.event_id for each in found}):
         _complain(f"not among the letters in {letters.topic} that are meant: {', '.join(missing)}")
     real_topics = topic_operations.describe(settings)
@@ -198,8 +211,13 @@ def replay_command(
     if yes:
         sent = 0
         try:
-            for _ in send(settings, decisions, fix=fix, again=again, replayed_by=getpass.getuser()):
-                sent += 1
+            for outcome in send(settings, decisions, fix=fix, again=again, replayed_by=getpass.getuser()):
+                if isinstance(outcome, Unsent):
+                    refused += 1
+                    letter_id = shown(outcome.decision.rejected.letter.event_id)
+                    click.echo(f"{letter_id} was not sent: Kafka refuses it: {shown(outcome.why)}")
+                else:
+                    sent += 1
         finally:
             click.echo(f"{sent} sent")
     elif any(decision.record for decision in decisions):

@@ -1,12 +1,14 @@
 """How is a rejected record told at a terminal? All of it, or what a fix changes in it; masked and harmless."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from connectors.topics import TOPICS
+from events import DeadLetter
 from ops.dead_letter_reading import Replays
 from ops.masking import shown, shown_field, shown_payload
 from ops.moments import in_words
+from ops.record_headers import sorted_pairs
 from ops.rejected_record import Record, Rejected, past
 
 
@@ -26,8 +28,8 @@ def letter_in_full(rejected: Rejected, replays: Replays) -> str:
         *(f"  rejected by  {shown(each.rejected_by)}: {shown(each.reason)}" for each in rejected.letters),
         *(f"  {line}" for line in _history(rejected, replays)),
     ]
-    for payload in dict.fromkeys(letter.payload for letter in rejected.letters):
-        lines += [f"  payload      {len(payload or b''):,} bytes", shown_payload(payload)]
+    for letter in {letter.payload: letter for letter in reversed(rejected.letters)}.values():
+        lines += [f"  payload      {_length(letter)} bytes", shown_payload(letter.payload)]
     return "\n".join(lines)
 
 
@@ -50,12 +52,8 @@ def _lines(record: Record) -> Iterator[str]:
 
 def _key_and_headers(record: Record) -> Iterator[str]:
     yield f"key          {shown_field(key_field(record.topic), record.key)}"
-    for name, value in _sorted(record.headers):
+    for name, value in sorted_pairs(record.headers):
         yield f"header       {shown(name)} = {shown_field(name, value)}"
-
-
-def _sorted(headers: Mapping[str, bytes | None]) -> list[tuple[str, bytes | None]]:
-    return sorted(headers.items())
 
 
 def _history(rejected: Rejected, replays: Replays) -> Iterator[str]:
@@ -69,6 +67,11 @@ def _history(rejected: Rejected, replays: Replays) -> Iterator[str]:
         fix = f"fix {shown(replay.fix)}" if replay.fix else "unchanged"
         who = f"{in_words(replay.event_time)} by {shown(replay.replayed_by)}"
         yield f"replayed     {_times(replay.times)}; the last time on {who} as {shown(place)}, {fix}"
+
+
+def _length(letter: DeadLetter) -> str:
+    length = f"{len(letter.payload or b''):,}"
+    return length if letter.cut is None else f"the first {length} of {letter.cut.payload_bytes or 0:,}"
 
 
 def _times(number: int) -> str:

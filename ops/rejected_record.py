@@ -8,6 +8,7 @@ from typing import Any
 
 from events import DeadLetter
 from ops.dead_letter_reading import by_record
+from ops.record_headers import Headers, pairs_of
 
 REPLAY_OF = "millrace-replay-of"
 """Ids of the letters that it comes from, the first one first, with commas."""
@@ -29,6 +30,7 @@ class Record:
     timestamp: int
     """Its event time, UTC milliseconds."""
     headers: Mapping[str, bytes | None]
+    """By name. As they were in the record they are `Headers`, whose `pairs` have repeated names and the order, too."""
     partition: int
     offset: int
     reason: str
@@ -86,7 +88,7 @@ def past(headers: Mapping[str, bytes | None]) -> Past:
     return Past(times, tuple(filter(None, texts[REPLAY_OF].split(","))), texts[REPLAYED_AT], texts[FIX])
 
 
-def replay_headers(record: Record, letter_id: str, *, sent_before: int, now: int, fix: str) -> dict[str, bytes | None]:
+def replay_headers(record: Record, letter_id: str, *, sent_before: int, now: int, fix: str) -> Headers:
     """The record's headers, and what says that it was sent again.
 
     Args:
@@ -100,8 +102,8 @@ def replay_headers(record: Record, letter_id: str, *, sent_before: int, now: int
         REPLAYED_AT: datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds"),
         FIX: fix,
     }
-    kept = {name: value for name, value in record.headers.items() if name not in _OURS}
-    return kept | {name: value.encode() for name, value in ours.items() if value}
+    kept = [(name, value) for name, value in pairs_of(record.headers) if name not in _OURS]
+    return Headers([*kept, *((name, value.encode()) for name, value in ours.items() if value)])
 
 
 def _rejected(letters: list[DeadLetter]) -> Rejected:
@@ -110,14 +112,20 @@ def _rejected(letters: list[DeadLetter]) -> Rejected:
         topic=first.source_topic,
         key=first.source_key,
         value=first.payload,
-        timestamp=first.event_time,
-        headers=first.source_headers,
+        timestamp=first.event_time if first.source_time is None else first.source_time,
+        headers=_headers(first),
         partition=first.source_partition,
         offset=first.source_offset,
         reason="; ".join(_different(each.reason for each in letters)),
         rejected_by=tuple(_different(each.rejected_by for each in letters)),
     )
     return Rejected(record, tuple(letters))
+
+
+def _headers(letter: DeadLetter) -> Headers:
+    if letter.header_list is None:
+        return Headers(letter.source_headers.items())
+    return Headers((header.name, header.value) for header in letter.header_list)
 
 
 def _different(texts: Iterable[str]) -> Iterator[str]:

@@ -19,11 +19,13 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from connectors import topics
+from connectors.letters import fitted
 from connectors.settings import Settings
-from events import DeadLetter, DeadLetterReplay, Payment
+from connectors.topics import LETTER_TOPICS
+from events import DeadLetter, DeadLetterReplay, Header, Payment
 from local.services.outgoing import GOOD, POISON, Outgoing
 from local.services.payment_service import PaymentOptions, generate
 from local.settings import CHECKOUT
@@ -32,10 +34,10 @@ from ops import rulesets
 from ops import topics as topic_operations
 from ops import warehouse as warehouse_operations
 from ops.__main__ import main
-from ops.dead_letter_reading import LETTER_TOPICS, Letters, Selection, replays_so_far
+from ops.dead_letter_reading import Letters, Selection, replays_so_far
 from ops.dead_letter_replay import RECORDS_A_TRANSACTION, Decision, ReplayError, decide, send, unchanged
 from ops.postgres import connecting
-from ops.rejected_record import rejected_records
+from ops.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
 from ops.topic_records import committed_records
 from tests import oracle
 from tests.builders import payment
@@ -151,25 +153,97 @@ def test_a_replayed_record_is_what_it_was_and_says_that_it_was_replayed(settings
     assert (mark.sent_partition, mark.sent_offset) == (record.partition, record.offset)
 
 
-def test_a_record_goes_where_its_key_belongs(settings: Settings, topic: str) -> None:
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
-    places = {
-        key: producer.send(topic, key=key, value=b"-1").get(10).partition for key in (b"a", b"b", b"c", b"d", b"")
-    }
-    producer.close()
-    [draft] = letters(topic, 1)
-    write(
-        settings,
-        [
-            msgspec.structs.replace(draft, event_id=f"{topic}-0-{n}", source_offset=n, source_key=key)
-            for n, key in enumerate(places)
-        ],
-    )
+def test_record_goes_back_to_the_partition_that_its_producer_chose(settings: Settings, topic: str) -> None:
+    drafts = letters(topic, 9, source_key=b"one key")
+    write(settings, drafts)
 
     run("replay", "--topic", topic, "--yes")
 
-    found = {record.key: record.partition for record in committed_records(settings, topic) if record.value == b"0"}
+    found = {record.value: (record.key, record.partition) for record in committed_records(settings, topic)}
+    assert found == {draft.payload: (b"one key", draft.source_partition) for draft in drafts}
+
+
+def test_record_with_another_key_goes_where_that_belongs(settings: Settings, topic: str, tmp_path: Path) -> None:
+    keys = [f"other-{n}".encode() for n in range(6)]
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    places = {key: producer.send(topic, key=key, value=b"-1").get(10).partition for key in keys}
+    producer.close()
+    write(settings, letters(topic, len(keys)))
+    fix = tmp_path / "fix.py"
+    fix.write_text(
+        "from dataclasses import replace\n\n\ndef fix(record):\n"
+        "    return replace(record, key=record.key.replace(b'key', b'other'))\n"
+    )
+
+    run("replay", "--topic", topic, "--fix", str(fix), "--yes")
+
+    found = {record.key: record.partition for record in committed_records(settings, topic) if record.value != b"-1"}
     assert found == places
+
+
+def test_repeated_headers_go_back_in_their_order(settings: Settings, topic: str) -> None:
+    pairs = [("b", b"1"), ("a", b"2"), ("b", b"3")]
+    header_list = tuple(Header(name=name, value=value) for name, value in pairs)
+    write(settings, letters(topic, 1, source_headers={"a": b"2", "b": b"3"}, header_list=header_list))
+
+    run("replay", f"{topic}-0-0", "--yes")
+
+    [record] = committed_records(settings, topic)
+    assert record.headers[:3] == pairs
+    assert [name for name, _ in record.headers[3:]] == [REPLAY_OF, REPLAYS, REPLAYED_AT]
+
+
+def test_record_that_kafka_refuses_keeps_no_other_from_being_sent(settings: Settings, topic: str) -> None:
+    limits = {"message.timestamp.before.max.ms": "3600000", "max.message.bytes": "10000"}
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limits)])
+    admin.close()
+    written = letters(topic, 20)
+    written[4] = msgspec.structs.replace(written[4], event_time=EVENT_TIME - 7_200_000)
+    written[11] = msgspec.structs.replace(written[11], payload=os.urandom(20_000))
+    write(settings, written)
+
+    said = run("replay", "--topic", topic, "--yes", fails=True)
+
+    refused = {written[4].event_id, written[11].event_id}
+    assert "18 sent" in said
+    assert {line.split()[0] for line in said.splitlines() if "was not sent: Kafka refuses it" in line} == refused
+    assert sent(settings, topic) == [str(n) for n in range(20) if n not in {4, 11}]
+    by_partition: dict[int, list[int]] = {}
+    for record in committed_records(settings, topic):
+        by_partition.setdefault(record.partition, []).append(int(record.value))
+    assert all(values == sorted(values) for values in by_partition.values())
+    assert len(replays(settings, topic)) == 18
+
+
+def test_letter_that_is_cut_is_replayed_from_the_record_itself(settings: Settings, topic: str, tmp_path: Path) -> None:
+    value, headers = b"v" * 100_000, [("h", b"1"), ("h", b"2")]
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    producer.send(topic, partition=1, key=b"k" * 2_000, value=value, headers=headers, timestamp_ms=EVENT_TIME).get(10)
+    producer.close()
+    [draft] = letters(
+        topic,
+        1,
+        source_key=b"k" * 2_000,
+        payload=value,
+        source_headers={"h": b"2"},
+        header_list=tuple(Header(name=name, value=value) for name, value in headers),
+    )
+    here = msgspec.structs.replace(fitted(draft, 50_000), event_id=f"{topic}-1-0", source_partition=1)
+    gone = msgspec.structs.replace(here, event_id=f"{topic}-1-7", source_offset=7)
+    write(settings, [here, gone])
+
+    said = run("replay", "--topic", topic, "--yes", fails=True)
+    exported = run("export", str(tmp_path / "letters.jsonl"), "--topic", topic)
+
+    assert "1 sent" in said
+    assert f"of 100,000 bytes, and the record itself is gone from {topic}" in said
+    [again] = [record for record in committed_records(settings, topic) if record.offset > 0]
+    assert (again.partition, again.key, again.value, again.headers[:2]) == (1, b"k" * 2_000, value, headers)
+    assert f"{topic}-1-7 is left out" in exported
+    [line] = (tmp_path / "letters.jsonl").read_text().splitlines()
+    assert json.loads(line)["payload"]["text"] == value.decode()
+    assert "the first" in run("show", f"{topic}-1-7")
 
 
 def test_without_yes_nothing_is_sent(settings: Settings, topic: str) -> None:

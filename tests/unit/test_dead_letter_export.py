@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import DeadLetter
+from events import DeadLetter, Header
 from ops.dead_letter_export import ExportError, edited, read, write
 from ops.dead_letter_reading import Replays
+from ops.record_headers import pairs_of
 from ops.rejected_record import Record, rejected_records
 from tests.builders import dead_letter
 
@@ -134,3 +135,15 @@ def test_a_line_that_is_none_of_ours_is_told_by_its_number(tmp_path: Path, text:
 
     with pytest.raises(ExportError, match="line 2"):
         read(file)
+
+
+def test_repeated_headers_are_exported_in_their_order_and_can_be_edited(tmp_path: Path) -> None:
+    listed = (Header(name="h", value=b"1"), Header(name="other", value=None), Header(name="h", value=b"2"))
+    letter = dead_letter(source_headers={"h": b"2", "other": None}, header_list=listed)
+    file = tmp_path / "letters.jsonl"
+    write(file, [letter], NOTHING_SENT)
+    file.write_text(file.read_text().replace('{"text":"2","base64":"Mg=="}', '{"text":"3","base64":"Mg=="}'))
+
+    [record] = read_back(file, letter)
+
+    assert pairs_of(record.headers) == (("h", b"1"), ("other", None), ("h", b"3"))

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from connectors.letters import fitted
 from connectors.topics import DAY_MS, PAYMENTS
 from events import DeadLetter
 from ops.dead_letter_fixes import FixError
@@ -83,6 +84,41 @@ def test_an_integer_that_no_reader_can_hold_would_be_rejected_again() -> None:
 )
 def test_what_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> None:
     assert reason in decision(letter).why_not
+
+
+@pytest.mark.parametrize(
+    ("letter", "reason"),
+    [
+        (
+            dead_letter(payload=GOOD, event_time=NOW + 300_001),
+            "its time lies ahead by 300,001 ms, and payments takes 300,000: a fix can change it",
+        ),
+        (
+            dead_letter(payload=GOOD, event_time=0, source_time=-1_000),
+            "it would be rejected again: no event has the time -1000; a fix can change it",
+        ),
+        (
+            fitted(dead_letter(payload=b"x" * 2_000_000)),
+            "of 2,000,000 bytes, and the record itself is gone from payments",
+        ),
+        (
+            dead_letter(payload=GOOD, source_partition=-1, source_offset=-1, rejected_by="order_enrichment"),
+            "it was never in payments: order_enrichment could not write it",
+        ),
+    ],
+)
+def test_record_that_kafka_or_its_topic_would_not_take_is_refused(letter: DeadLetter, reason: str) -> None:
+    decided = decision(letter)
+
+    assert decided.is_refused
+    assert reason in decided.why_not
+
+
+def test_topic_that_takes_any_time_gets_the_record_s_own() -> None:
+    decided = decision(dead_letter("their-topic-0-1", b"x", event_time=0, source_time=-1_000))
+
+    assert decided.record is not None
+    assert decided.record.timestamp == -1_000
 
 
 def test_a_topic_that_is_not_declared_has_no_schema_to_hold_against() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from events import Header
 from ops.rejected_record import past, rejected_records, replay_headers
 from tests.builders import dead_letter, event_time
 
@@ -86,3 +87,20 @@ def test_a_document_is_changed_and_nothing_else() -> None:
     changed = rejected.record.with_document({**rejected.record.document(), "b": 1})
 
     assert changed == replace(rejected.record, value='{"a":"é","b":1}'.encode())
+
+
+def test_repeated_headers_stay_in_their_order_and_the_last_of_a_name_is_read() -> None:
+    pairs = (("b", b"1"), ("a", None), ("b", b"2"))
+    listed = tuple(Header(name=name, value=value) for name, value in pairs)
+    [rejected] = rejected_records([dead_letter(source_headers={"a": None, "b": b"2"}, header_list=listed)])
+
+    headers = replay_headers(rejected.record, "payments-0-17", sent_before=0, now=NOW, fix="")
+
+    assert headers.pairs[:3] == pairs
+    assert (rejected.record.headers["b"], rejected.record.headers["a"]) == (b"2", None)
+
+
+def test_record_has_the_time_that_its_letter_can_only_keep_as_a_field() -> None:
+    [rejected] = rejected_records([dead_letter(event_time=0, source_time=-1_000)])
+
+    assert rejected.record.timestamp == -1_000

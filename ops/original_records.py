@@ -1,0 +1,98 @@
+"""Reads what a dead letter had no room for: the record itself, where the letter says that it was."""
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+
+from connectors.settings import Settings
+from events import Cut, DeadLetter, Header
+from ops.command_group import connecting_to_kafka
+
+DEADLINE_SECONDS = 30
+MOST_BYTES = 256 * 1024 * 1024
+"""The largest batch that is read; a compressed record may be much larger than what brokers take of it."""
+
+
+def with_originals(settings: Settings, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+    """Return the letters, those that are cut with the whole of their record; what is gone from its topic stays cut.
+
+    Raises:
+        ConnectionError: no broker answers.
+        TimeoutError: a record is there, and is not read within 30 s.
+    """
+    consumer = None
+    try:
+        for letter in letters:
+            if letter.cut is None or letter.source_offset < 0:
+                yield letter
+                continue
+            if consumer is None:
+                consumer = _consumer(settings)
+            record = _read(consumer, letter)
+            yield letter if record is None or not is_of(record, letter.cut) else _completed(letter, record)
+    finally:
+        if consumer is not None:
+            consumer.close()
+
+
+def whats_missing(letter: DeadLetter) -> str:
+    """Return why the letter's record can't be had as a whole; empty if the letter has all of it."""
+    if letter.source_offset < 0:
+        return f"it was never in {letter.source_topic}: {letter.rejected_by} could not write it"
+    if letter.cut is None:
+        return ""
+    has, had = len(letter.payload or b""), letter.cut.payload_bytes or 0
+    return f"its letter has {has:,} of {had:,} bytes, and the record itself is gone from {letter.source_topic}"
+
+
+def is_of(record: Any, cut: Cut) -> bool:
+    """Whether a record of Kafka's client is the one that was cut: a topic made anew counts its offsets from 0 again."""
+    digest = None if record.value is None else hashlib.sha256(record.value).hexdigest()
+    key_bytes = None if record.key is None else len(record.key)
+    return (digest, key_bytes, len(record.headers)) == (cut.payload_sha256, cut.key_bytes, cut.headers)
+
+
+def _completed(letter: DeadLetter, record: Any) -> DeadLetter:
+    return msgspec.structs.replace(
+        letter,
+        source_key=record.key,
+        source_headers=dict(record.headers),
+        header_list=tuple(Header(name=name, value=value) for name, value in record.headers),
+        payload=record.value,
+        cut=None,
+    )
+
+
+def _consumer(settings: Settings) -> Any:
+    with connecting_to_kafka(settings) as options:
+        return KafkaConsumer(
+            **options,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=MOST_BYTES,
+            fetch_max_bytes=MOST_BYTES,
+        )
+
+
+def _read(consumer: Any, letter: DeadLetter) -> Any | None:
+    """The record at the letter's coordinates, or None."""
+    partition = TopicPartition(letter.source_topic, letter.source_partition)
+    if partition.partition not in (consumer.partitions_for_topic(partition.topic) or ()):
+        return None
+    first, end = (offsets([partition])[partition] for offsets in (consumer.beginning_offsets, consumer.end_offsets))
+    if not first <= letter.source_offset < end:
+        return None
+    consumer.assign([partition])
+    consumer.seek(partition, letter.source_offset)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        for record in consumer.poll(timeout_ms=500, max_records=1).get(partition, ()):
+            return record if record.offset == letter.source_offset else None
+        if consumer.position(partition) > letter.source_offset:
+            return None
+    raise TimeoutError(f"{letter.event_id} can't be read from {letter.source_topic}: nothing came for 30 s")
