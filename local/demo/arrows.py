@@ -25,7 +25,7 @@ class Arrow:
 
     def finding(self) -> Finding:
         """The sum must be right."""
-        parts = " + ".join(f"{count:,} {what}" for what, count in self.became.items())
+        parts = " + ".join(f"{count:,} {what}" for what, count in self.became.items() if count or what != "copies")
         claim = f"{self.topic.name} ─▶ {self.box.name}"
         return Finding(claim, f"{self.read:,} = {parts}", self.read == sum(self.became.values()))
 
@@ -35,7 +35,7 @@ def arrows(
     observed: Observed,
     progress: Mapping[Box, Progress],
     *,
-    accepted: int,
+    accepted: int | None,
     rows: Mapping[str, int],
     documents: Mapping[str, int],
 ) -> Iterator[Arrow]:
@@ -43,7 +43,8 @@ def arrows(
 
     Args:
         sent: to Kafka, by the services.
-        accepted: payments that the fraud job took in as such, by its own count.
+        accepted: payments that the fraud job took in as such, by its own count; None if that began anew after a
+            restart.
         rows: in the warehouse, by topic.
         documents: in the search index, by topic.
     """
@@ -61,7 +62,8 @@ def arrows(
     first = sum(order.revision == 1 for order in observed.enriched)
     late = letters(picture.REVENUE, ENRICHED_ORDERS)
     complete = sum(order.complete for order in observed.enriched)
-    yield arrow(PAYMENTS, picture.FRAUD_DETECTION, judged=accepted)
+    if accepted is not None:
+        yield arrow(PAYMENTS, picture.FRAUD_DETECTION, judged=accepted)
     yield arrow(ORDERS, picture.ORDER_ENRICHMENT, enriched=first, repeated=repeated_orders)
     yield arrow(ENRICHED_ORDERS, picture.REVENUE, counted=complete - late, incomplete=len(observed.enriched) - complete)
     yield arrow(PAYMENTS, picture.WAREHOUSE, rows=rows[PAYMENTS.name], repeated=repeated_payments)
@@ -73,6 +75,7 @@ def arrows(
         documents=documents[ENRICHED_ORDERS.name],
         replaced_by_revision_2=later,
     )
-    yield arrow(FRAUD_ALERTS, picture.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name])
-    yield arrow(FRAUD_ALERTS, picture.WAREHOUSE, rows=rows[FRAUD_ALERTS.name])
+    copies = observed.copies(FRAUD_ALERTS.name)
+    yield arrow(FRAUD_ALERTS, picture.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name], copies=copies)
+    yield arrow(FRAUD_ALERTS, picture.WAREHOUSE, rows=rows[FRAUD_ALERTS.name], copies=copies)
     yield arrow(REVENUE, picture.WAREHOUSE, rows=rows[REVENUE.name])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors.settings import Settings
 from local.demo import picture, samples
-from local.demo.job_figures import job_figures
+from local.demo.job_figures import job_figures, restarts
 from local.demo.jobs_under_way import JobsUnderWay
 from local.demo.observer import Observer
 from local.demo.preparing import prepare_for_jobs, prepare_shop
@@ -44,14 +44,15 @@ def demonstrate(
         prepare_for_jobs(settings)
         jobs = at_the_end.enter_context(JobsUnderWay(settings))
         prepare_shop(settings, services)
-        run = Run(stack.setup, settings, services, Observer(settings), jobs)
+        run = Run(stack, settings, services, Observer(settings), jobs)
         at_the_end.callback(run.observer.close)
         jobs.wait_until_running()
         with beside(stack):
             watch(run)
         fraud_job = job_figures(settings, jobs[picture.FRAUD_DETECTION])
+        restarted = {box.name: restarts(settings, jobs[box]) for box in (*picture.JOBS, *picture.PIPELINES)}
         samples.show(stack.setup, run.observer.observed.alerts)
-        prove(stack.setup, run.observer.observed, read_ledgers(settings, services), fraud_job)
+        prove(stack.setup, run.observer.observed, read_ledgers(settings, services), fraud_job, restarted)
 
 
 def _shut_down(stack: Stack) -> None:

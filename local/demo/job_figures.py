@@ -16,6 +16,12 @@ class JobFigures:
     accepted: int
     """Payments that were taken in since the job's last start."""
     restarts: int
+    """How often it started again, which sets its own counts back."""
+
+    @property
+    def accepted_in_all(self) -> int | None:
+        """Payments that were taken in since the job was submitted; None if nobody has counted them."""
+        return None if self.restarts else self.accepted
 
 
 def job_figures(settings: Settings, job_id: str) -> JobFigures:
@@ -28,5 +34,13 @@ def job_figures(settings: Settings, job_id: str) -> JobFigures:
     accepted = sum(
         vertex["metrics"]["read-records"] for vertex in job["vertices"] if TAKES_IN_PAYMENTS in vertex["name"]
     )
-    failures = ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-    return JobFigures(accepted, len(failures))
+    return JobFigures(accepted, restarts(settings, job_id))
+
+
+def restarts(settings: Settings, job_id: str) -> int:
+    """How often any job failed and started again since it was submitted.
+
+    Raises:
+        FlinkError: the cluster doesn't answer.
+    """
+    return len(ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]["entries"])

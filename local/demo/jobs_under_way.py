@@ -1,5 +1,6 @@
 """Which jobs run in the demo, how are they brought up beside other things, and how are they ended?"""
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -8,10 +9,12 @@ from typing import Self
 from connectors.settings import Settings, variable
 from local.demo.picture import JOBS, PIPELINES, Box
 from local.demo.saying import say
-from ops.jobs import JobId, stop_with_savepoint, wait_until_running
+from ops.flink_rest import FlinkError, ask
+from ops.jobs import ENDED, JobId, stop_with_savepoint, wait_until_running
 from ops.pipelines import of_pipeline
 from ops.submit import of_job, send
 
+STOP_SECONDS = 180.0
 OPTIONS = {"execution.checkpointing.interval": "3s", "execution.checkpointing.min-pause": "1s"}
 """What waits for a checkpoint, as enriched orders and offsets do, is seen sooner than with the usual ten seconds."""
 NEVER_IDLE_SECONDS = "86400"
@@ -65,7 +68,19 @@ class JobsUnderWay:
         """
         chosen = list(boxes)
         with ThreadPoolExecutor(len(chosen)) as pool:
-            list(pool.map(lambda box: stop_with_savepoint(self._settings, self[box], drain=drain), chosen))
+            list(pool.map(lambda box: self._stop(self[box], drain), chosen))
+
+    def _stop(self, job_id: JobId, drain: bool) -> None:
+        """Stop a job; if one of its tasks fails meanwhile, it goes on, and is stopped when all of it runs again."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while True:
+            wait_until_running(self._settings, job_id)
+            try:
+                stop_with_savepoint(self._settings, job_id, drain=drain)
+                return
+            except FlinkError:
+                if time.monotonic() > deadline or ask(self._settings, "GET", f"jobs/{job_id}")["state"] in ENDED:
+                    raise
 
     def _submit(self) -> dict[Box, JobId]:
         boxes = (*JOBS, *PIPELINES)

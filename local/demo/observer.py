@@ -1,8 +1,9 @@
 """What does an outsider see in the topics? Counts, alerts, enriched orders, dead letters, how long an alert takes."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
@@ -12,7 +13,7 @@ from connectors import topics
 from connectors.kafka_client import client_options
 from connectors.settings import Settings
 from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Notification, Payment
-from local.demo.picture import CHANGES
+from local.demo.picture import CHANGES, FRAUD_DETECTION, NOTIFICATIONS
 
 _REMEMBERED = 100_000
 """Payments whose arrival is remembered, to measure how long their alerts take."""
@@ -38,9 +39,18 @@ _WATCHED = (
 )
 
 
+class Written(NamedTuple):
+    """What a box may write again after a restart: at least once is what its topic promises."""
+
+    box: str
+    topic: str
+    identity: str
+    """Id of an event, or coordinates of a rejected record."""
+
+
 @dataclass
 class Observed:
-    """What has been seen so far."""
+    """What has been seen so far. Of what was written more than once, the first copy counts."""
 
     records: dict[str, int] = field(default_factory=lambda: {topic.name: 0 for topic in _WATCHED})
     """Number of records by topic."""
@@ -54,12 +64,18 @@ class Observed:
     revenue: list[CategoryRevenue] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    times_written: Counter[Written] = field(default_factory=Counter)
+    """Of alerts, notifications and dead letters, how often each is in its topic."""
     latencies_ms: list[float] = field(default_factory=list)
     """From seeing a payment to seeing the alert that it caused, both by the same consumer."""
 
     def dead_letters_of(self, job: str) -> list[DeadLetter]:
         """Those that one job wrote: each job that reads a topic has its own."""
         return [letter for letter in self.dead_letters if letter.rejected_by == job]
+
+    def copies(self, topic: str) -> int:
+        """How many records of an at-least-once topic are there again."""
+        return sum(times - 1 for written, times in self.times_written.items() if written.topic == topic)
 
     @property
     def shop_changes(self) -> int:
@@ -131,17 +147,28 @@ class Observer:
             case topics.PAYMENTS.name:
                 self._payment(record, now)
             case topics.FRAUD_ALERTS.name:
-                return self._alert(msgspec.json.decode(record.value, type=FraudAlert), now)
+                alert = msgspec.json.decode(record.value, type=FraudAlert)
+                return self._alert(alert, now) if self._is_new(FRAUD_DETECTION.name, record, alert.event_id) else None
             case topics.ENRICHED_ORDERS.name:
                 self.observed.enriched.append(msgspec.json.decode(record.value, type=EnrichedOrder))
                 return self.observed.enriched[-1]
             case topics.REVENUE.name:
                 self.observed.revenue.append(msgspec.json.decode(record.value, type=CategoryRevenue))
             case topics.NOTIFICATIONS.name:
-                self.observed.notifications.append(msgspec.json.decode(record.value, type=Notification))
+                notification = msgspec.json.decode(record.value, type=Notification)
+                if self._is_new(NOTIFICATIONS.name, record, notification.event_id):
+                    self.observed.notifications.append(notification)
             case topics.DEAD_LETTERS.name:
-                self.observed.dead_letters.append(msgspec.json.decode(record.value, type=DeadLetter))
+                letter = msgspec.json.decode(record.value, type=DeadLetter)
+                rejected = f"{letter.source_topic}-{letter.source_partition}-{letter.source_offset}"
+                if self._is_new(letter.rejected_by, record, rejected):
+                    self.observed.dead_letters.append(letter)
         return None
+
+    def _is_new(self, box: str, record: ConsumerRecord, identity: str) -> bool:
+        written = Written(box, record.topic, identity)
+        self.observed.times_written[written] += 1
+        return self.observed.times_written[written] == 1
 
     def _payment(self, record: ConsumerRecord, now: float) -> None:
         if now - record.timestamp > _LIVE_MS:

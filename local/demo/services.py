@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,15 +75,18 @@ class Services:
         common = ["--seconds", str(self.seconds), "--seed", str(self.seed), "--quiet"]
         return {name: [*common, *own, "--ledger", str(self._ledger(name))] for name, own in arguments.items()}
 
-    def require_success(self, name: str, status: int) -> None:
-        """Of a service that has ended.
+    def require_health(self, processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
+        """Each service runs, or has ended as it should.
 
         Raises:
-            ServiceError: its exit status says that it failed.
+            ServiceError: one has failed, or has ended though it has no end.
         """
-        if status:
-            said = self._output(name).read_text(errors="replace").strip()
-            raise ServiceError(f"{name} failed: {said[-1000:]}")
+        for name, process in processes.items():
+            status = process.poll()
+            if status or (status == 0 and name not in self.arguments):
+                how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+                said = self._output(name).read_text(errors="replace").strip()
+                raise ServiceError(f"{name} {how}: {said[-1000:] or 'it said nothing'}")
 
     def sent(self) -> LedgerContent:
         """What the order service and the payment service sent to Kafka.

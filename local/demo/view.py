@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
@@ -31,6 +31,8 @@ class Figures:
     """The numbers of one moment."""
 
     seconds_left: float
+    away: tuple[str, ...]
+    """Services of the stack that are away, and since when, in words."""
     payments: int
     payments_a_second: float
     orders: int
@@ -41,8 +43,9 @@ class Figures:
     dead_letters: int
     late: int
     shadow_hits: int
-    lag: int
-    """Payments that were in Kafka a tick ago and that the job has not taken in yet: its own count is as old."""
+    lag: int | None
+    """Payments that were in Kafka a tick ago and that the job has not taken in yet: its own count is as old. None if
+    the job has restarted, and counts anew."""
     p50_ms: float | None
     p99_ms: float | None
     revenue_rows: int
@@ -59,7 +62,7 @@ class Figures:
             ("dead letters", f"{self.dead_letters:,}"),
             ("late", f"{self.late:,}"),
             ("shadow hits", f"{self.shadow_hits:,}"),
-            ("lag", f"{self.lag:,}"),
+            ("lag", "-" if self.lag is None else f"{self.lag:,}"),
             ("p50", _milliseconds(self.p50_ms)),
             ("p99", _milliseconds(self.p99_ms)),
         ]
@@ -86,25 +89,29 @@ class Figures:
 def figures(
     observed: Observed,
     *,
-    accepted: int,
+    accepted: int | None,
     payments_before: int,
     payments_a_second: float,
     seconds_left: float,
     documents: int,
     mails: int,
+    away: Mapping[str, float],
 ) -> Figures:
     """The numbers as they are now.
 
     Args:
-        accepted: payments that the job has taken in.
+        accepted: payments that the job has taken in; None if it has restarted, and counts anew.
         payments_before: payments that were in Kafka a tick ago.
         documents: that can be found in the search index.
         mails: that are in the mailbox.
+        away: for how many seconds each service that is away has been so.
     """
     seen = observed.records
     payments = seen[topics.PAYMENTS.name]
+    rejected = len(observed.dead_letters_of(FRAUD_DETECTION.name))
     return Figures(
         seconds_left=max(0.0, seconds_left),
+        away=tuple(f"{name} for {seconds:.0f} s" for name, seconds in away.items()),
         payments=payments,
         payments_a_second=payments_a_second,
         orders=seen[topics.ORDERS.name],
@@ -116,7 +123,7 @@ def figures(
         dead_letters=len(observed.dead_letters),
         late=seen[topics.LATE_PAYMENTS.name],
         shadow_hits=seen[topics.SHADOW_HITS.name],
-        lag=max(0, payments_before - accepted - len(observed.dead_letters_of(FRAUD_DETECTION.name))),
+        lag=None if accepted is None else max(0, payments_before - accepted - rejected),
         p50_ms=observed.latency_ms(0.5),
         p99_ms=observed.latency_ms(0.99),
         revenue_rows=seen[topics.REVENUE.name],
@@ -196,7 +203,9 @@ def screen(figures: Figures, alerts: Iterable[FraudAlert], orders: Iterable[Enri
         _line(alert_line(alert), _STYLES[alert.event_type.removeprefix("fraud_alert.")]) for alert in alerts
     ]
     styled_orders = [_line(order_line(order), "" if order.complete else "yellow") for order in orders]
-    to_go = Text(f"{figures.seconds_left:.0f} s to go", style="dim")
+    to_go = Text.assemble((f"{figures.seconds_left:.0f} s to go", "dim"), no_wrap=True, overflow="ellipsis")
+    if figures.away:
+        to_go.append(f"   away: {', '.join(figures.away)}", "bold red")
     return Group(
         to_go,
         _in_rows(figures.cells()),
@@ -236,7 +245,8 @@ class PlainView:
             print(line, flush=True)
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _PLAIN_EVERY_SECONDS
-            cells = (*figures.cells(), *figures.order_cells(), *figures.consumer_cells())
+            cells = [*figures.cells(), *figures.order_cells(), *figures.consumer_cells()]
+            cells += [("away", each) for each in figures.away]
             print(", ".join(f"{name} {value}" for name, value in cells), flush=True)
 
 

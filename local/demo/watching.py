@@ -1,35 +1,47 @@
 """How is it watched while orders and payments flow, and when has everything come through?"""
 
+import subprocess
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
+from kafka.errors import KafkaError
 from rich.console import Console
 
+from connectors.elasticsearch import ElasticsearchError
 from connectors.settings import Settings
-from connectors.topics import PAYMENTS
+from connectors.topics import ORDERS, PAYMENTS
 from local.demo import flow, index_reading, mailbox_reading, order_proof, picture
-from local.demo.job_figures import job_figures
+from local.demo.job_figures import JobFigures, job_figures
 from local.demo.jobs_under_way import JobsUnderWay
+from local.demo.lookout import Lookout
 from local.demo.observer import Noteworthy, Observer
 from local.demo.picture import Box
 from local.demo.proving import Ledgers, notification_findings, read_ledgers, search_findings, warehouse_findings
 from local.demo.saying import say
 from local.demo.services import Services
 from local.demo.view import LiveView, PlainView, View, figures
-from local.stack.setup import Setup
+from local.services.shop.database import ShopError
+from local.stack.supervisor import Stack
 from ops import capture_stream
+from ops.flink_rest import FlinkError
+from ops.postgres import DatabaseError
 
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 90.0
+"""For so long something is waited for while every service is there."""
+OUTAGE_SECONDS = 600.0
+"""For so long something is waited for at the most."""
+AWAY_FAULTS = (DatabaseError, ElasticsearchError, FlinkError, KafkaError, ShopError)
+"""What asking a service raises that is away."""
 
 
 @dataclass(frozen=True)
 class Run:
     """A demo under way."""
 
-    setup: Setup
+    stack: Stack
     settings: Settings
     services: Services
     observer: Observer
@@ -37,27 +49,31 @@ class Run:
 
 
 def watch(run: Run) -> None:
-    """Let the services run, show what happens, and stop the jobs when they have taken in everything."""
+    """Let the services run, show what happens, and stop the jobs when they have taken in everything.
+
+    Raises:
+        ServiceError: a service ended before its time.
+    """
     with ExitStack() as at_the_end:
-        screen = Screen(run, at_the_end.enter_context(_view()))
-        at_the_end.enter_context(run.services.running(picture.NOTIFIER.name))
+        view = at_the_end.enter_context(_view())
+        readings = Readings(run)
+        lookout = at_the_end.enter_context(Lookout(run.stack.status, (readings.read_job, readings.read_index)))
+        notifier = at_the_end.enter_context(run.services.running(picture.NOTIFIER.name))
         running = {name: at_the_end.enter_context(run.services.running(name)) for name in run.services.arguments}
+        screen = Screen(run, view, readings, lookout, {picture.NOTIFIER.name: notifier, **running})
         say(f"{', '.join(running)}: started")
         while any(service.poll() is None for service in running.values()):
             screen.show()
-        for name, service in running.items():
-            run.services.require_success(name, service.returncode)
-        capture_stream.wait_until_captured(run.settings)
+        screen.show()
+        _wait(screen, "all changes to be captured", lambda: _is_captured(run))
         ledgers = read_ledgers(run.settings, run.services)
-        sent = len(ledgers.sent.of_topic(PAYMENTS.name).arrived)
-        _wait(f"fraud_detection to take in all of {sent:,} payments", lambda: screen.show() >= sent)
-        _wait("order_enrichment to tell of all orders", lambda: _is_enriched(run, ledgers, screen))
+        _wait(screen, "order_enrichment to tell of all orders", lambda: _is_enriched(run, ledgers))
         # What is committed is that of the last checkpoint before a job is stopped.
-        _wait("every consumer to have read all there is", lambda: _is_read(run))
+        _wait(screen, "every consumer to have read all there is", lambda: _is_seen(run, ledgers) and _is_read(run))
         _stop(run, picture.FRAUD_DETECTION, picture.ORDER_ENRICHMENT)
-        _wait("all that reads alerts and orders to have them", lambda: _is_read(run))
+        _wait(screen, "all that reads alerts and orders to have them", lambda: _is_read(run))
         _stop(run, picture.REVENUE, drain=True)
-        _wait("everything to be loaded, told and mailed", lambda: _is_read(run) and _has_all(run, ledgers))
+        _wait(screen, "everything to be loaded, told and mailed", lambda: _is_read(run) and _has_all(run, ledgers))
 
 
 def _stop(run: Run, *boxes: Box, drain: bool = False) -> None:
@@ -67,21 +83,40 @@ def _stop(run: Run, *boxes: Box, drain: bool = False) -> None:
     run.observer.look_to_the_end(DRAIN_SECONDS)
 
 
-def _wait(what: str, condition: Callable[[], bool]) -> None:
-    """Until the condition holds. If it doesn't in time, say so and go on: the proofs tell what is missing."""
-    if condition():
-        return
-    say(f"waiting for {what}")
-    deadline = time.monotonic() + DRAIN_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            say(f"gave up waiting for {what} after {DRAIN_SECONDS:.0f} s")
+def _wait(screen: "Screen", what: str, condition: Callable[[], bool]) -> None:
+    """Until the condition holds. If it doesn't in time, say so and go on: the proofs tell what is missing.
+
+    Time counts from when the last service that was away is back.
+    """
+    began = since = time.monotonic()
+    if fault := _fault(condition):
+        say(f"waiting for {what}")
+    while fault:
+        screen.show()
+        now = time.monotonic()
+        if screen.is_anything_away:
+            since = now
+        if now - since > DRAIN_SECONDS or now - began > OUTAGE_SECONDS:
+            say(f"gave up waiting for {what} after {now - began:.0f} s{fault}")
             return
+        fault = _fault(condition)
 
 
-def _is_enriched(run: Run, ledgers: Ledgers, screen: "Screen") -> bool:
-    """Whether each order is there, and complete if it can be; watches for a tick."""
-    screen.show()
+def _fault(condition: Callable[[], bool]) -> str:
+    """Nothing if the condition holds; else what to say of it."""
+    try:
+        return "" if condition() else ": it is not so"
+    except AWAY_FAULTS as error:
+        return f": {error}"
+
+
+def _is_captured(run: Run) -> bool:
+    capture_stream.wait_until_captured(run.settings)
+    return True
+
+
+def _is_enriched(run: Run, ledgers: Ledgers) -> bool:
+    """Whether each order is there, and complete if it can be."""
     last = order_proof.last_revisions(run.observer.observed.enriched)
     return all(
         order_id in last and last[order_id].complete == each.result.complete
@@ -89,9 +124,14 @@ def _is_enriched(run: Run, ledgers: Ledgers, screen: "Screen") -> bool:
     )
 
 
+def _is_seen(run: Run, ledgers: Ledgers) -> bool:
+    """Whether all that was sent was observed."""
+    seen = run.observer.observed.records
+    return all(seen[topic.name] >= len(ledgers.sent.of_topic(topic.name).arrived) for topic in (ORDERS, PAYMENTS))
+
+
 def _is_read(run: Run) -> bool:
-    """Whether every consumer has read all there is; watches for a tick."""
-    run.observer.look(TICK_SECONDS)
+    """Whether every consumer has read all there is."""
     offsets = flow.committed(run.settings)
     return not any(
         flow.progress(run.observer.observed, box.reads, offsets[box.group(run.settings)]).lag
@@ -105,41 +145,85 @@ def _has_all(run: Run, ledgers: Ledgers) -> bool:
     found = [
         *warehouse_findings(run.settings, observed, ledgers),
         *search_findings(run.settings, observed),
-        *notification_findings(run.setup, observed, ledgers),
+        *notification_findings(run.stack.setup, observed, ledgers),
     ]
     return all(finding.holds for finding in found)
 
 
-class Screen:
-    """Joins what the topics and the fraud job say, once a tick."""
+class Readings:
+    """Figures of services that may be away: the last that they gave."""
 
-    def __init__(self, run: Run, view: View) -> None:
-        self._run, self._view = run, view
+    def __init__(self, run: Run) -> None:
+        """Nothing is read."""
+        self._run = run
+        self.job = JobFigures(accepted=0, restarts=0)
+        self.documents = 0
+
+    def read_job(self) -> None:
+        """What the fraud job says of itself.
+
+        Raises:
+            FlinkError: Flink doesn't answer.
+        """
+        self.job = job_figures(self._run.settings, self._run.jobs[picture.FRAUD_DETECTION])
+
+    def read_index(self) -> None:
+        """What can be found in the search index.
+
+        Raises:
+            ElasticsearchError: it can't be asked.
+        """
+        self.documents = index_reading.count(self._run.settings)
+
+
+class Screen:
+    """Joins what the topics, the fraud job and the search index say, once a tick."""
+
+    def __init__(
+        self,
+        run: Run,
+        view: View,
+        readings: Readings,
+        lookout: Lookout,
+        processes: Mapping[str, subprocess.Popen[bytes]],
+    ) -> None:
+        self._run, self._view, self._readings, self._lookout = run, view, readings, lookout
+        self._processes = processes
         self._ends_at = time.monotonic() + run.services.seconds
         self._before = (time.monotonic(), 0)
 
-    def show(self) -> int:
-        """Watch for a tick and show what is new; how many payments the fraud job has dealt with."""
+    @property
+    def is_anything_away(self) -> bool:
+        """Whether a service of the stack is."""
+        return bool(self._lookout.away)
+
+    def show(self) -> None:
+        """Watch for a tick and show what is new.
+
+        Raises:
+            ServiceError: a simulated service ended before its time.
+        """
         events: list[Noteworthy] = []
         next_tick = time.monotonic() + TICK_SECONDS
         while (left := next_tick - time.monotonic()) > 0:
-            events += self._run.observer.look(min(left, 0.1))
+            with suppress(KafkaError):  # the lookout says that it is away
+                events += self._run.observer.look(min(left, 0.1))
+        self._run.services.require_health(self._processes)
         observed = self._run.observer.observed
-        accepted = job_figures(self._run.settings, self._run.jobs[picture.FRAUD_DETECTION]).accepted
         now, payments = time.monotonic(), observed.records[PAYMENTS.name]
         then, payments_before = self._before
         self._before = now, payments
         shown = figures(
             observed,
-            accepted=accepted,
+            accepted=self._readings.job.accepted_in_all,
             payments_before=payments_before,
             payments_a_second=(payments - payments_before) / (now - then),
             seconds_left=self._ends_at - now,
-            documents=index_reading.count(self._run.settings),
-            mails=mailbox_reading.count(self._run.setup),
+            documents=self._readings.documents,
+            mails=mailbox_reading.count(self._run.stack.setup),
+            away=self._lookout.away,
         )
         self._view.show(shown, events)
-        return accepted + len(observed.dead_letters_of(picture.FRAUD_DETECTION.name))
 
 
 def _view() -> View:

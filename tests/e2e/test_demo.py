@@ -5,16 +5,22 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from tests.e2e.conftest import environment_on_free_ports
+from tests.lone_elasticsearch import kill_node
 
 END_SECONDS = 60
+AT_ONCE_SECONDS = 15
+PAYMENT_SERVICE = "local.services.payment_service"
 RUN_SECONDS = 400
 
 
@@ -29,13 +35,25 @@ def environment() -> Iterator[Mapping[str, str]]:
 @pytest.fixture
 def demo(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A demo whose stack is just coming up."""
-    command = [sys.executable, "-m", "local.demo", "--seconds", "5"]
+    with running_for(5, environment) as running:
+        next_line(running, "healthy after")
+        yield running
+
+
+@contextmanager
+def running_for(seconds: int, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A demo in which payments flow for so long."""
+    command = [sys.executable, "-m", "local.demo", "--seconds", str(seconds)]
     with subprocess.Popen(
         command, cwd=CHECKOUT, env=os.environ | environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as running:
-        assert running.stdout
-        next(line for line in running.stdout if "healthy after" in line)
         yield running
+
+
+def next_line(demo: subprocess.Popen[str], text: str) -> str:
+    """The next line with that in it."""
+    assert demo.stdout
+    return next(line for line in demo.stdout if text in line)
 
 
 @pytest.fixture
@@ -53,6 +71,29 @@ def test_demo_proves_every_claim_and_shuts_everything_down(stack: Stack, demo: s
     assert output.splitlines()[-1] == "demo: ok", output
     assert demo.returncode == 0
     assert stack.status() == []
+
+
+@pytest.mark.full
+def test_demo_shows_what_is_away_goes_on_and_fails_at_once_when_a_simulated_service_dies(
+    environment: Mapping[str, str], stack: Stack
+) -> None:
+    with running_for(120, environment) as demo:
+        next_line(demo, "payment_service: started")
+        kill_node(stack)
+        away = next_line(demo, "elasticsearch is away for")
+        stack.start("elasticsearch")
+        next_line(demo, "elasticsearch is back after")
+        (payments,) = [each for each in psutil.Process(demo.pid).children() if PAYMENT_SERVICE in each.cmdline()]
+        payments.kill()
+        killed = time.monotonic()
+        next_line(demo, "shutting down")
+        noticed_after = time.monotonic() - killed
+        rest, _ = demo.communicate(timeout=END_SECONDS)
+
+    assert "has gone" in away
+    assert rest.splitlines()[-1] == "demo: FAILED: payment_service was ended by signal 9: it said nothing"
+    assert demo.returncode == 1
+    assert noticed_after < AT_ONCE_SECONDS
 
 
 @pytest.mark.parametrize(

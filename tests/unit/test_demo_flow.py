@@ -1,5 +1,6 @@
 """The demo counts records of each box, not offsets, and the sum along an arrow breaks when one is lost."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from connectors.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, R
 from local.demo import flow, picture
 from local.demo.arrows import Arrow, arrows
 from local.demo.flow import Flow, Progress
-from local.demo.observer import Observed
+from local.demo.observer import Observed, Written
 from local.demo.picture import Box
 from local.services.ledger import LedgerContent
 from tests.builders import dead_letter
@@ -97,7 +98,7 @@ def broken(
     read: Mapping[Box, Progress] = READ,
     rows: Mapping[str, int] = ROWS,
     documents: Mapping[str, int] = DOCUMENTS,
-    accepted: int = 2,
+    accepted: int | None = 2,
 ) -> list[str]:
     found = [arrow.finding() for arrow in arrows(SENT, seen, read, accepted=accepted, rows=rows, documents=documents)]
     return [finding.claim for finding in found if not finding.holds]
@@ -141,6 +142,20 @@ def test_an_order_that_is_not_enriched_breaks_the_arrow_from_orders() -> None:
 
 def test_a_payment_that_nobody_judged_breaks_its_arrow() -> None:
     assert broken(accepted=1) == ["payments ─▶ fraud_detection"]
+
+
+def test_what_a_job_that_restarted_has_counted_itself_is_no_proof() -> None:
+    assert broken(accepted=None) == []
+    sums = arrows(SENT, SEEN, READ, accepted=None, rows=ROWS, documents=DOCUMENTS)
+    assert (PAYMENTS, picture.FRAUD_DETECTION) not in [(arrow.topic, arrow.box) for arrow in sums]
+
+
+def test_an_alert_that_is_there_twice_has_one_row_and_one_document() -> None:
+    alert = Written("fraud_detection", FRAUD_ALERTS.name, "a1")
+    more = {box: Progress(far.taken_in | {FRAUD_ALERTS.name: 2}, 0) for box, far in READ.items()}
+
+    assert broken(replace(SEEN, times_written=Counter({alert: 2})), more) == []
+    assert broken(SEEN, more) == ["fraud-alerts ─▶ search_index", "fraud-alerts ─▶ warehouse"]
 
 
 def test_a_record_that_a_group_has_not_read_breaks_its_arrow() -> None:

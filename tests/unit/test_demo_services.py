@@ -1,5 +1,6 @@
 """The demo's services agree on the world that they simulate, and a failure of one is told in its own words."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,34 @@ def test_a_service_that_fails_is_told_in_its_own_words(tmp_path: Path, monkeypat
     monkeypatch.setenv("MILLRACE_SHOP_DATABASE_URL", "postgresql://127.0.0.1:9/shop")
 
     with demo.running("shop") as shop:
-        status = shop.wait(60)
+        demo.require_health({"shop": shop})
+        shop.wait(60)
 
-    with pytest.raises(ServiceError, match=r"shop failed: Error: no PostgreSQL answers"):
-        demo.require_success("shop", status)
+    with pytest.raises(ServiceError, match=r"shop ended with status 1: Error: no PostgreSQL answers"):
+        demo.require_health({"shop": shop})
+
+
+def test_a_service_that_is_killed_is_told_with_the_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    demo = services(tmp_path)
+    monkeypatch.setenv("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+
+    with demo.running("payment_service") as payments:
+        payments.kill()
+        payments.wait(60)
+
+    with pytest.raises(ServiceError, match=r"payment_service was ended by signal 9: it said nothing"):
+        demo.require_health({"payment_service": payments})
+
+
+def test_only_a_service_that_has_an_end_may_end(tmp_path: Path) -> None:
+    demo = services(tmp_path)
+    with subprocess.Popen(["true"]) as process:
+        process.wait(60)
+    (tmp_path / "notifier.out").touch()
+
+    demo.require_health({"shop": process})
+    with pytest.raises(ServiceError, match=r"notifier ended with status 0"):
+        demo.require_health({"notifier": process})
 
 
 def test_a_service_that_still_runs_ends_with_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

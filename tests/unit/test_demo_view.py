@@ -58,6 +58,7 @@ def test_an_order_counts_as_incomplete_until_a_complete_revision_comes() -> None
             seconds_left=1,
             documents=0,
             mails=0,
+            away={},
         )
         for seen in ([first, enriched(placed("o2"))], [first, second, enriched(placed("o2"))])
     ]
@@ -67,6 +68,7 @@ def test_an_order_counts_as_incomplete_until_a_complete_revision_comes() -> None
 
 LARGE = Figures(
     seconds_left=31,
+    away=("elasticsearch for 12 s", "connect for 3 s"),
     payments=1_234_567,
     payments_a_second=1_203,
     orders=81_234,
@@ -114,6 +116,7 @@ def test_a_terminal_of_that_size_shows_every_figure_and_the_latest_alerts_and_or
 
     shown = terminal.getvalue().splitlines()
     assert len(shown) <= height - 1
+    assert shown[0].rstrip() == "31 s to go   away: elasticsearch for 12 s, connect for 3 s"
     cells = [*LARGE.cells(), *LARGE.order_cells(), *LARGE.consumer_cells()]
     assert all(f"{name} {value}" in terminal.getvalue() for name, value in cells)
     assert sum("card-0000001    123,456.00 EUR  impossible_travel" in each for each in shown) == 9

@@ -1,0 +1,69 @@
+"""What is away while the demo watches, since when, and what do Flink and the search index say while they can?"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Self
+
+from connectors.elasticsearch import ElasticsearchError
+from local.demo.saying import say
+from local.stack.supervisor import Status
+from ops.flink_rest import FlinkError
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+class Lookout:
+    """Looks again and again, in a thread of its own, so that a service that hangs stops nobody; a context manager.
+
+    Args:
+        status: how each service of the stack is.
+        readings: read a figure each and keep it; what a service that is away can't give is left as it was.
+    """
+
+    def __init__(self, status: Callable[[], Iterable[Status]], readings: Collection[Callable[[], None]] = ()) -> None:
+        self._status, self._readings = status, readings
+        self._since: dict[str, float] = {}
+        self._reported: set[str] = set()
+        self._over = threading.Event()
+        self._pool = ThreadPoolExecutor(1)
+        self._looking: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._looking = self._pool.submit(self._look_until_over)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._pool.shutdown()
+
+    @property
+    def away(self) -> dict[str, float]:
+        """For how many seconds each service that is away has been so."""
+        if self._looking is not None and self._looking.done():
+            self._looking.result()
+        now = time.monotonic()
+        return {name: now - since for name, since in self._since.copy().items()}
+
+    def _look_until_over(self) -> None:
+        while not self._over.is_set():
+            self._look()
+            for read in self._readings:
+                try:
+                    read()
+                except (ElasticsearchError, FlinkError):
+                    continue  # the next look says what is away
+            self._over.wait(SECONDS_BETWEEN_LOOKS)
+
+    def _look(self) -> None:
+        """Note what is away, and report it when it is so twice in a row: a busy service may miss one look."""
+        faults = {each.service.name: each.fault for each in self._status() if each.fault}
+        now = time.monotonic()
+        for name in faults.keys() & self._since.keys() - self._reported:
+            self._reported.add(name)
+            say(f"{name} is away for {now - self._since[name]:.0f} s: {faults[name]}")
+        for name in self._reported - faults.keys():
+            self._reported.remove(name)
+            say(f"{name} is back after {now - self._since[name]:.0f} s")
+        self._since = {name: self._since.get(name, now) for name in faults}
