@@ -12,6 +12,7 @@ import click
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
 from ops.flink_rest import FlinkError, ask
+from ops.lost_jobs import forget, lost_jobs
 from ops.tables import table
 
 JobId = NewType("JobId", str)
@@ -193,6 +194,7 @@ def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) ->
     Raises:
         JobError: it hasn't ended in time.
     """
+    forget(settings, job_id)
     ask(settings, "PATCH", f"jobs/{job_id}?mode=cancel")
     _wait_until_ended(settings, job_id, deadline_seconds)
 
@@ -222,6 +224,7 @@ def stop_with_savepoint(
     if "location" not in operation:
         raise JobError(f"no savepoint of {job_id}: {root_cause(operation['failure-cause']['stack-trace'])}")
     _wait_until_ended(settings, job_id, deadline_seconds)
+    forget(settings, job_id)
     return str(operation["location"])
 
 
@@ -266,8 +269,9 @@ def list_command() -> None:
     """All jobs that the cluster remembers, with their restarts; the last cause for those that fail."""
     settings = Settings.from_environment()
     found = all_jobs(settings)
+    lost = [job.in_words() for job in lost_jobs(settings)]
     if not found:
-        click.echo(f"no jobs on {settings.flink_rest_url}")
+        click.echo("\n\n".join([f"no jobs on {settings.flink_rest_url}", *lost]))
         return
     now = datetime.now(UTC)
     known = {job.id: restarts(settings, job) for job in found}
@@ -286,6 +290,8 @@ def list_command() -> None:
     for job in found:
         if _fails(job, known[job.id], now):
             click.echo(f"\n{job.name} ({job.id}) {known[job.id].in_full()}")
+    for words in lost:
+        click.echo(f"\n{words}")
 
 
 def _fails(job: Job, found: Restarts, now: datetime) -> bool:

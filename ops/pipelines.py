@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -57,7 +58,11 @@ def of_pipeline(name: str) -> Submission:
     """
     file = _found(name)
     return Submission(
-        file.name, "jobs.sql_pipeline", (file.name, file.label), {f"sql/pipelines/{file.name}.sql": file.text}
+        file.name,
+        "jobs.sql_pipeline",
+        (file.name, file.label),
+        {f"sql/pipelines/{file.name}.sql": file.text},
+        command=("sql", "run", file.name if file.is_ours else str(Path(name).resolve()), "--target", "cluster"),
     )
 
 

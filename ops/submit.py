@@ -25,10 +25,11 @@ from connectors.jars import JarsError
 from connectors.java import JavaError
 from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings, variable
-from ops import run_job
+from ops import lost_jobs, run_job
 from ops.command_group import connecting_to_kafka
 from ops.flink_rest import FlinkError, ask
 from ops.jobs import Job, JobId, all_jobs, root_cause
+from ops.lost_jobs import Note
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = ("events", "udfs", "sql", "connectors", "jobs", "jvm")
@@ -59,6 +60,8 @@ class Submission:
     """Of the checkout, beside the packages that every job may import."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of the environment in which it is defined, over those of the settings."""
+    command: tuple[str, ...] = ()
+    """That submits it again, behind `python -m ops`."""
 
 
 def submit(
@@ -96,7 +99,7 @@ def of_job(job: str, checkout: Path = CHECKOUT) -> Submission:
     known = names(checkout)
     if job not in known:
         raise SubmitError(f"there is no job {job!r}; there are: {', '.join(known) or 'none'}")
-    return Submission(job, f"jobs.{job}", needs_kafka=True)
+    return Submission(job, f"jobs.{job}", needs_kafka=True, command=("submit", job))
 
 
 def send(
@@ -164,7 +167,40 @@ def send(
     for line in done.stdout.splitlines():
         if line.startswith(WARNING):
             click.echo(line, err=True)
+    notes = [
+        _note(each, job_id, settings, savepoint=savepoint, parallelism=parallelism, options=options or {})
+        for each, job_id in zip(submissions, submitted, strict=True)
+    ]
+    try:
+        lost_jobs.write_notes(settings, notes)
+    except (FlinkError, OSError) as error:  # they run all the same
+        click.echo(f"{WARNING}if the JobManager dies, nothing will say what it has lost: {error}", err=True)
     return [JobId(each) for each in submitted]
+
+
+def _note(
+    submission: Submission,
+    job_id: str,
+    settings: Settings,
+    *,
+    savepoint: str | None,
+    parallelism: int | None,
+    options: Mapping[str, str],
+) -> Note:
+    prefix = settings.consumer_group_prefix
+    own_prefix = {} if prefix == Settings().consumer_group_prefix else {variable("consumer_group_prefix"): prefix}
+    given = [part for key, value in options.items() for part in ("-D", f"{key}={value}")]
+    if parallelism is not None:
+        given += ["--parallelism", str(parallelism)]
+    return Note(
+        job_id=job_id,
+        name=submission.name,
+        prefix=prefix,
+        command=(*submission.command, *given),
+        variables=own_prefix | dict(submission.variables),
+        savepoint=savepoint,
+        submitted_at=lost_jobs.now_ms(),
+    )
 
 
 def _require_alone(name: str, settings: Settings) -> None:

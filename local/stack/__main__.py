@@ -13,9 +13,11 @@ from connectors.java import JavaError
 from connectors.settings import SettingsError
 from jvm.build import CompileError
 from local.preflight import PreflightError
+from local.stack import flink_jobmanager
 from local.stack.flink_cluster import FlinkConfigurationError
 from local.stack.starting import StackError
 from local.stack.supervisor import Stack, Status
+from ops.lost_jobs import lost_jobs
 from ops.tables import table
 
 FAULTS = (
@@ -59,6 +61,8 @@ def up(services: tuple[str, ...], taskmanagers: int | None) -> None:
         raise click.ClickException("interrupted; what was started runs until `python -m local.stack down`") from None
     _show(stack.status())
     _say(f"stack: up after {time.monotonic() - started:.1f} s; data and logs are in {stack.setup.state}")
+    for words in _lost(stack):
+        _say(words)
 
 
 @main.command(help="Stop everything; what was written stays.")
@@ -96,6 +100,12 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
     if not files:
         raise click.ClickException(f"{service} has never run: there is no {place.log}")
     os.execvp("tail", ["tail", *(["-F"] if follow else []), "-n", str(lines), "-v", *files])
+
+
+def _lost(stack: Stack) -> list[str]:
+    """The jobs that the JobManager has lost, if it runs."""
+    is_there = any(each.service.name == flink_jobmanager.NAME and not each.fault for each in stack.status())
+    return [job.in_words() for job in lost_jobs(stack.setup.settings)] if is_there else []
 
 
 def _show(found: list[Status]) -> None:

@@ -102,6 +102,7 @@ def _of_this_stack(setup: Setup, shared: Place) -> dict[str, str]:
         "rest.port": str(rest.number),
         "execution.checkpointing.dir": (shared.folder / "checkpoints").as_uri(),
         "execution.checkpointing.savepoint-dir": (shared.folder / "savepoints").as_uri(),
+        "jobmanager.archive.fs.dir": (shared.folder / "ended-jobs").as_uri(),
         **setup.flink.options(),
     }
 

@@ -1,5 +1,9 @@
 """The fraud job on the real stack: exact, also when things die. What it must say comes from `tests/oracle.py`."""
 
+import re
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +19,11 @@ from events import Payment
 from local.services.faults import Faults
 from local.services.outgoing import GOOD, Outgoing
 from local.services.payment_service import PaymentOptions, generate
+from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops import rulesets
 from ops import topics as topic_operations
+from ops.jobs import JobId
 from tests import oracle
 from tests.builders import payment, rule, ruleset
 from tests.e2e.deployment import Deployment, Outputs, records_from, wait_for
@@ -200,6 +206,46 @@ def test_a_killed_broker_costs_no_alert_and_adds_none(deployment: Deployment, st
 
     assert set(deployment.outputs().alerts()) == expected_alert_ids(sent)
     assert len(deployment.outputs().dead_letters()) == sum(outgoing.event is None for outgoing in sent)
+
+
+def test_jobs_lost_with_the_jobmanager_are_named_and_their_command_takes_them_up_again(
+    deployment: Deployment, stack: Stack
+) -> None:
+    sent = payments(4_000, seed=6)
+    first, second, third = thirds(sent)
+    deployment.start()
+    deployment.publish(first)
+    deployment.wait_for_checkpoints()
+    deployment.publish(second)
+
+    stack.kill("jobmanager")
+    deployment.publish(third)
+    up = in_checkout("-m local.stack up")
+    listed = in_checkout("-m ops jobs list")
+    (command,) = [line for line in listed.splitlines() if "ops submit" in line]
+    deployment.job_id = JobId(re.findall(r"is submitted: (\w+)", in_checkout(command.strip()))[0])
+    deployment.wait_until_running()
+    deployment.wait_until_all_is_read()
+    left = in_checkout("-m ops jobs list")
+    deployment.stop()
+    ended = stack.setup.place("flink").folder / "ended-jobs"
+    wait_for("the job to be among those that ended", lambda: any(ended.rglob(f"{deployment.job_id}*")))
+
+    assert "was lost when the JobManager died; go on from its last checkpoint with" in up
+    assert command in up.splitlines()
+    assert "--savepoint" in command
+    assert "was lost" not in left
+    assert set(deployment.outputs().alerts()) == expected_alert_ids(sent)
+    assert len(deployment.outputs().dead_letters()) == sum(outgoing.event is None for outgoing in sent)
+    assert "was lost" not in in_checkout("-m ops jobs list")
+
+
+def in_checkout(command: str) -> str:
+    """What a command of the shell says, such as `-m ops jobs list`, run by this Python."""
+    command = command.replace("python -m", "-m").replace("-m", f"{shlex.quote(sys.executable)} -m", 1)
+    done = subprocess.run(command, shell=True, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_stopping_with_a_savepoint_and_going_on_changes_no_alert(deployment: Deployment) -> None:

@@ -1,16 +1,14 @@
 """A worker of Kafka Connect that starts or rebalances is waited for; what it refuses for good is told at once."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
 from connectors.settings import Settings
 from ops import connect_rest
 from ops.connect_rest import ConnectError, ask, find
+from tests.unit.json_server import json_server
 
 REBALANCE = (409, "Request cannot be completed because a rebalance is expected")
 STARTING = (503, "Worker is starting up")
@@ -23,49 +21,23 @@ class Worker:
 
     answers: list[tuple[int, str]]
     asked: list[str] = field(default_factory=list)
-    port: int = 0
+    settings: Settings = field(default_factory=Settings)
 
-    @property
-    def settings(self) -> Settings:
-        return Settings(connect_url=f"http://127.0.0.1:{self.port}")
-
-    def next_answer(self, request: str) -> tuple[int, str]:
+    def next_answer(self, request: str) -> tuple[int, object]:
         self.asked.append(request)
-        return self.answers[min(len(self.asked), len(self.answers)) - 1]
+        status, message = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        return status, {"error_code": status, "message": message}
 
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     """A worker that is ready, unless the test says otherwise."""
-    found = Worker([(200, "ready")])
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, message = found.next_answer(f"{self.command} {self.path}")
-            content = json.dumps({"error_code": status, "message": message}).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_PUT = do_POST = answer  # noqa: N815 - the names that http.server looks for
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
     monkeypatch.setattr(connect_rest, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(connect_rest, "WAIT_SECONDS", 5.0)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.port = server.server_port
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    found = Worker([(200, "ready")])
+    with json_server(found.next_answer) as address:
+        found.settings = Settings(connect_url=address)
         yield found
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.mark.parametrize("busy", [REBALANCE, STARTING], ids=["rebalances", "starts"])

@@ -1,0 +1,153 @@
+"""Which jobs has a cluster lost with its JobManager, and how is each taken up again from its last checkpoint?
+
+A JobManager without high availability forgets its jobs when it dies. What it leaves are their retained checkpoints, and
+here a note of what was submitted, beside them. A job is lost if there is a note of it, the cluster doesn't know it, and
+it isn't among the jobs that ended, which the cluster archives.
+"""
+
+import os
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from connectors.settings import Settings
+from ops.flink_rest import ask
+
+NOTES = "submissions"
+"""Folder beside the checkpoints."""
+CHECKPOINTS = "execution.checkpointing.dir"
+ENDED = "jobmanager.archive.fs.dir"
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What was submitted last under one name for one consumer group."""
+
+    job_id: str
+    name: str
+    prefix: str
+    """Of its consumer group."""
+    command: tuple[str, ...]
+    """That submits it, behind `python -m ops`; without a savepoint."""
+    variables: dict[str, str]
+    """Of the environment, that the command needs beside the settings."""
+    savepoint: str | None
+    """From which it was started."""
+    submitted_at: int
+    """UTC milliseconds."""
+
+
+@dataclass(frozen=True)
+class LostJob:
+    """A job that the cluster doesn't know any more, though nobody ended it."""
+
+    note: Note
+    checkpoint: str | None
+    """Path of the last one that is complete, or of that from which it was started."""
+
+    @property
+    def command(self) -> str:
+        """Takes it up again."""
+        from_checkpoint = ("--savepoint", self.checkpoint) if self.checkpoint else ()
+        assignments = [f"{name}={shlex.quote(value)}" for name, value in self.note.variables.items()]
+        return " ".join([*assignments, shlex.join(("python", "-m", "ops", *self.note.command, *from_checkpoint))])
+
+    def in_words(self) -> str:
+        """The job, and the command below it."""
+        since = datetime.fromtimestamp(self.note.submitted_at / 1000, UTC)
+        where = "go on from its last checkpoint" if self.checkpoint else "it had no checkpoint yet: begin anew"
+        return (
+            f"{self.note.name} ({self.note.job_id}), submitted at {since:%Y-%m-%d %H:%M:%S} UTC, was lost when the"
+            f" JobManager died; {where} with\n  {self.command}"
+        )
+
+
+def write_notes(settings: Settings, notes: Sequence[Note]) -> None:
+    """Note what was submitted, where this machine shares the cluster's file system; elsewhere nothing is noted.
+
+    Raises:
+        FlinkError: the cluster can't be reached.
+    """
+    checkpoints = _folder(_configuration(settings).get(CHECKPOINTS, ""))
+    if checkpoints is None:
+        return
+    folder = checkpoints / NOTES
+    folder.mkdir(parents=True, exist_ok=True)
+    for note in notes:
+        partial = folder / f".{note.job_id}"
+        partial.write_bytes(msgspec.json.encode(note))
+        partial.rename(folder / f"{note.name}-{_digest(note.prefix)}.json")
+
+
+def forget(settings: Settings, job_id: str) -> None:
+    """Somebody ends a job, so that it is never lost.
+
+    Raises:
+        FlinkError: the cluster can't be reached.
+    """
+    checkpoints = _folder(_configuration(settings).get(CHECKPOINTS, ""))
+    for file, note in _notes(checkpoints).items():
+        if note.job_id == job_id:
+            file.unlink(missing_ok=True)
+
+
+def lost_jobs(settings: Settings) -> list[LostJob]:
+    """Those of which this machine can know, the latest last.
+
+    Raises:
+        FlinkError: the cluster can't be reached.
+    """
+    configuration = _configuration(settings)
+    checkpoints = _folder(configuration.get(CHECKPOINTS, ""))
+    notes = sorted(_notes(checkpoints).values(), key=lambda note: note.submitted_at)
+    if checkpoints is None or not notes:
+        return []
+    known = {job["jid"] for job in ask(settings, "GET", "jobs/overview")["jobs"]} | _ended(configuration.get(ENDED, ""))
+    return [
+        LostJob(note, _last(checkpoints / note.job_id) or note.savepoint) for note in notes if note.job_id not in known
+    ]
+
+
+def now_ms() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _configuration(settings: Settings) -> Mapping[str, str]:
+    return {each["key"]: each["value"] for each in ask(settings, "GET", "jobmanager/config")}
+
+
+def _folder(uri: str) -> Path | None:
+    """A folder of the cluster on this machine; None if it is elsewhere."""
+    parts = urlsplit(uri)
+    path = Path(unquote(parts.path))
+    return path if parts.scheme in ("", "file") and path.is_absolute() and path.parent.is_dir() else None
+
+
+def _digest(prefix: str) -> str:
+    """Part of a file's name: a prefix can be long, and have any characters."""
+    return blake2b(prefix.encode(), digest_size=8).hexdigest()
+
+
+def _notes(checkpoints: Path | None) -> dict[Path, Note]:
+    if checkpoints is None:
+        return {}
+    return {file: msgspec.json.decode(file.read_bytes(), type=Note) for file in (checkpoints / NOTES).glob("*.json")}
+
+
+def _last(folder: Path) -> str | None:
+    """A job's newest checkpoint that is complete: its metadata are written last."""
+    complete = [file.parent for file in folder.glob("chk-*/_metadata")]
+    return str(max(complete, key=lambda each: int(each.name.removeprefix("chk-")))) if complete else None
+
+
+def _ended(archive: str) -> set[str]:
+    """Ids of the jobs that ended, as far as the cluster has archived them."""
+    folder = _folder(archive)
+    return {Path(name).stem for _, _, files in os.walk(folder) for name in files} if folder else set()

@@ -1,0 +1,41 @@
+"""A REST API of a test's own, on a free port of this machine."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+
+@contextmanager
+def json_server(answer: Callable[[str], tuple[int, object]]) -> Iterator[str]:
+    """The address of a server that runs with the block.
+
+    Args:
+        answer: status and content for a request, such as `GET /connectors`.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_request(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, answered = answer(f"{self.command} {self.path}")
+            content = json.dumps(answered).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_PUT = do_POST = handle_request  # noqa: N815 - the names that http.server looks for
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
