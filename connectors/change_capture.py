@@ -20,7 +20,8 @@ SLOT = "millrace_shop"
 PUBLICATION = "millrace_shop"
 OWN_SCHEMA = "millrace"
 """Where, in the shop's database, capturing keeps what it needs for itself."""
-HEARTBEAT_SECONDS = 5
+HEARTBEAT_SECONDS = 1
+"""Orders wait for the next heartbeat, so it is what capture adds to their way."""
 
 Kind = Literal["text", "integer", "number", "boolean"]
 """What a value is in JSON, and so which fields can hold it."""

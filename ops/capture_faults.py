@@ -18,7 +18,7 @@ from connectors.change_capture import (
 )
 from ops.capture_database import GUARDS, OPERATIONS, CaptureDatabase, RealTable, Server, captured_columns
 
-QUIET_SECONDS = 6 * HEARTBEAT_SECONDS
+QUIET_SECONDS = 30
 """After so long without a heartbeat something is wrong, whatever Connect says."""
 MOST_TRACE = 300
 

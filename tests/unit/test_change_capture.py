@@ -371,5 +371,5 @@ def test_a_running_connector_from_which_nothing_comes_is_not_healthy() -> None:
     assert heartbeat_faults(None, NOW)
     assert heartbeat_faults(NOW - timedelta(seconds=31), NOW) == [
         "changes don't come through: the last heartbeat in db-changes.heartbeats is of 31 s ago, "
-        "and there should be one every 5 s"
+        "and there should be one every 1 s"
     ]
