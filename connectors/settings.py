@@ -150,9 +150,17 @@ class Settings(Variables):
         pattern=r"[1-9]\d*",
         form="a whole number of seconds, at least 1",
     )
+    capture_wait_seconds: str = setting(
+        "60",
+        "An order waits for change data capture to come as far as its event time, for at most so long after the last "
+        "sign of it; then it goes out as it is known, and says so",
+        pattern=r"[1-9]\d*",
+        form="a whole number of seconds, at least 1",
+    )
     missing_data_hours: str = setting(
         "24",
-        "For so long after an order its customer or product may become known, and a corrected row follows",
+        "For so long after an order another version of its customer or product may become known, and a corrected row "
+        "follows",
         pattern=r"[1-9]\d{0,2}",
         form="a whole number of hours, 1 to 999",
     )

@@ -40,7 +40,8 @@ class EnrichedOrder(Event, frozen=True, kw_only=True):
     event_type: Literal["enriched_order"] = "enriched_order"
     """Always `enriched_order`."""
     revision: Annotated[int, msgspec.Meta(ge=1)]
-    """1 for the row that goes out at once; 2 for the one that follows if something was missing and arrived."""
+    """1 for the row that goes out at once; one more for each that corrects it: what was missing arrived, or another
+    version turned out to have been valid at the order's event time."""
     complete: bool
     """Whether customer and products are all known."""
     missing: tuple[str, ...]
@@ -65,3 +66,6 @@ class EnrichedOrder(Event, frozen=True, kw_only=True):
     shipping_country: Country
     lines: Annotated[tuple[EnrichedLine, ...], msgspec.Meta(min_length=1)]
     """By line number, from 1."""
+    provisional: bool = False
+    """Whether change data capture hadn't come as far as the order's event time when this row went out. It is based on
+    what was known then; a later revision follows if another version turns out to have been valid."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from events import (
     BrokenRule,
+    CaptureHeartbeat,
     CategoryRevenue,
     CustomerVersion,
     DeadLetter,
@@ -71,6 +72,19 @@ def order(order_id: str = "o1", at: str = "12:00:00", quantity: int = 2, price: 
         "shipping_country": "DE",
     }
     return Order(**(defaults | more))
+
+
+def heartbeat(at: str = "12:00:00", lsn: int = 1) -> CaptureHeartbeat:
+    """A sign that change data capture has come as far as that."""
+    return CaptureHeartbeat(
+        event_id=f"heartbeat-{lsn}",
+        event_time=event_time(at),
+        op="u",
+        lsn=lsn,
+        deleted=False,
+        connector="shop",
+        beats=lsn,
+    )
 
 
 def order_line(product: str = "p1", number: int = 1, quantity: int = 1, price: float = 20) -> OrderLine:

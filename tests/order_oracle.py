@@ -6,8 +6,7 @@
 - If the first version after that moment comes within the bound and is no deletion, it is found; if all that was missing
   is found, the order goes out again as revision 2.
 
-An order that comes so late that the job has forgotten its moment gets revision 1 with less and revision 2 with what is
-due, so what it comes to in the end is the same in any case.
+A version that comes late leads to more revisions, so what an order comes to in the end is always the same.
 """
 
 from collections import defaultdict
@@ -128,8 +127,8 @@ class OrderOracle:
 
 
 def without_revision(row: EnrichedOrder) -> EnrichedOrder:
-    """A row that is the same in whichever revision it was said."""
-    return msgspec.structs.replace(row, event_id=row.order_id, revision=1)
+    """A row that is the same in whichever revision it was said, and whatever capture had reached by then."""
+    return msgspec.structs.replace(row, event_id=row.order_id, revision=1, provisional=False)
 
 
 def _choose(known: Known[VersionT], revision: int) -> VersionT | None:

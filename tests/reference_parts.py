@@ -1,15 +1,15 @@
-"""What `gather_parts` must send, written from its specification, to be read: all parts of a key at once, in any order.
+"""What `gather_parts` must send for parts in the order of their arrival, written from its specification, to be read.
 
 - Of a key's wholes the one counts of which a part came first; parts of others are as if they had not come.
-- Of two parts with one number the first counts; of two *later* ones likewise. A later one that misses something still
-  is as if it had not come.
-- When the last of the whole's parts has come, revision 1 says what they say.
-- If something was missing in some of them: when all is there and the last of *their* later ones has come, revision 2
-  says the same with those in their place.
+- Of two parts with one number the last counts; of two *later* ones likewise. A later one that misses something still
+  takes back what one before it said.
+- When the last of the whole's parts has come, revision 1 says what they say, without any later one.
+- What the whole reads: if something is missing in some parts, and all of those have later ones, the same with these in
+  their place; else what its parts say. Whenever that is another thing than what went out last, it is the next revision.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -25,6 +25,7 @@ class Part:
     line: Mapping[str, Any] | None = None
     amount: int | None = None
     name: str | None = None
+    moment: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,25 +42,35 @@ class Gathered:
 
 def gathered(arrivals: Iterable[Part]) -> list[Gathered]:
     """What goes out for the parts of one key, given in the order of their arrival."""
-    usable = [part for part in arrivals if not (part.later and part.missing)]
-    ours = [part for part in usable if part.whole == usable[0].whole]
-    first = _first_of_each_number(part for part in ours if not part.later)
-    later = _first_of_each_number(part for part in ours if part.later)
-    if not ours or len(first) < ours[0].parts:
-        return []
-    rows = [_row(list(first.values()), 1)]
-    incomplete = [number for number, part in first.items() if part.missing]
-    if incomplete and all(number in later for number in incomplete):
-        rows.append(_row([later[number] if part.missing else part for number, part in first.items()], 2))
+    rows: list[Gathered] = []
+    first: dict[int, Part] = {}
+    later: dict[int, Part] = {}
+    whole = ""
+    for part in arrivals:
+        whole = whole or part.whole
+        if part.whole != whole:
+            continue
+        (later if part.later else first)[part.number] = part
+        if len(first) < part.parts:
+            continue
+        if not rows:
+            rows.append(_row(_in_order(first), 1))
+        reads = _row(_reads(first, later), len(rows))
+        if reads != rows[-1]:
+            rows.append(replace(reads, revision=len(rows) + 1))
     return rows
 
 
-def _first_of_each_number(parts: Iterable[Part]) -> dict[int, Part]:
-    """By number, the least first."""
-    found: dict[int, Part] = {}
-    for part in parts:
-        found.setdefault(part.number, part)
-    return dict(sorted(found.items()))
+def _reads(first: Mapping[int, Part], later: Mapping[int, Part]) -> Sequence[Part]:
+    """What counts of the parts now."""
+    found = {number: part for number, part in later.items() if not part.missing}
+    missing = [number for number, part in first.items() if part.missing]
+    is_found = all(number in found for number in missing)
+    return _in_order({**first, **{number: found[number] for number in missing}} if is_found else first)
+
+
+def _in_order(parts: Mapping[int, Part]) -> Sequence[Part]:
+    return [part for _, part in sorted(parts.items())]
 
 
 def _row(parts: Sequence[Part], revision: int) -> Gathered:

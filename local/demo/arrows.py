@@ -68,12 +68,12 @@ def arrows(
     yield arrow(ENRICHED_ORDERS, picture.REVENUE, counted=complete - late, incomplete=len(observed.enriched) - complete)
     yield arrow(PAYMENTS, picture.WAREHOUSE, rows=rows[PAYMENTS.name], repeated=repeated_payments)
     later = len(observed.enriched) - first
-    yield arrow(ENRICHED_ORDERS, picture.WAREHOUSE, rows=rows[ENRICHED_ORDERS.name], replaced_by_revision_2=later)
+    yield arrow(ENRICHED_ORDERS, picture.WAREHOUSE, rows=rows[ENRICHED_ORDERS.name], replaced_by_a_later_revision=later)
     yield arrow(
         ENRICHED_ORDERS,
         picture.SEARCH_INDEX,
         documents=documents[ENRICHED_ORDERS.name],
-        replaced_by_revision_2=later,
+        replaced_by_a_later_revision=later,
     )
     copies = observed.copies(FRAUD_ALERTS.name)
     yield arrow(FRAUD_ALERTS, picture.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name], copies=copies)

@@ -151,9 +151,11 @@ def news_of(alerts: Iterable[FraudAlert], enriched: Iterable[EnrichedOrder], see
         News(alert.event_id, _KINDS[alert.event_type], alert.customer_id, alert.event_time, alert.event_time + SOON_MS)
         for alert in alerts
     ]
-    first = {order.order_id: order for order in enriched if order.revision == 1}
+    enriched = list(enriched)
+    known = {(order.order_id, order.revision): order for order in enriched}
     for order in enriched:
-        before = first.get(order.order_id, order)
+        first = known.get((order.order_id, 1), order)
+        before = known.get((order.order_id, order.revision - 1), order)
         is_first = order.revision == 1
         # A confirmation that had to wait for its customer told the lines, too, as they were known by then.
         adds = any(each.startswith("product:") for each in before.missing) and before.customer_name is not None
@@ -164,7 +166,7 @@ def news_of(alerts: Iterable[FraudAlert], enriched: Iterable[EnrichedOrder], see
                 customer_id=order.customer_id,
                 event_time=order.event_time,
                 decided_by=max(seen_by, order.event_time),
-                first="" if is_first else before.event_id,
+                first="" if is_first else first.event_id,
                 adds=adds,
             )
         )

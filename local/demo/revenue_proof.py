@@ -15,16 +15,18 @@ Minutes = Mapping[tuple[int, str, str], tuple[int, int, int]]
 
 
 def counted(complete: Iterable[EnrichedOrder], too_late: Iterable[str]) -> Minutes:
-    """What the pipeline must say.
+    """What the pipeline must say: of an order the first complete revision that was in time counts.
 
     Args:
         too_late: ids of the events that came when their minute was closed.
     """
     late = set(too_late)
     sums: defaultdict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for order in complete:
-        if order.event_id in late:
+    seen: set[str] = set()
+    for order in sorted(complete, key=lambda order: order.revision):
+        if order.event_id in late or order.order_id in seen:
             continue
+        seen.add(order.order_id)
         minute = order.event_time - order.event_time % MINUTE_MS
         for category in {line.category for line in order.lines}:
             lines = [line for line in order.lines if line.category == category]

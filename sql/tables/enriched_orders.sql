@@ -1,5 +1,5 @@
--- One row per record of the topic `enriched-orders`, keyed by order_id: an order in one of its revisions, at most one of
--- them complete; a record that is no such order has only `error` and `payload`. Event time is the record's timestamp,
+-- One row per record of the topic `enriched-orders`, keyed by order_id: an order in one of its revisions, of which the
+-- greatest counts; a record that is no such order has only `error` and `payload`. Event time is the record's timestamp,
 -- which is the order's in every revision.
 CREATE TABLE enriched_orders (
     event_id STRING,

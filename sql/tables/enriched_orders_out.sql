@@ -32,6 +32,7 @@ CREATE TABLE enriched_orders_out (
         unit_price_minor BIGINT,
         line_total_minor BIGINT
     >>,
+    provisional BOOLEAN,
     record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
 ) WITH (
     'connector' = 'kafka',

@@ -28,6 +28,8 @@ QUERY = """
         later => 'later',
         collected => 'line',
         summed => 'amount',
+        moment => 'moment',
+        open_hours => 24,
         ttl_hours => 48,
         uid => 'order-parts'
     )
@@ -50,7 +52,8 @@ def declare(environment: StreamTableEnvironment, folder: Path | None = None, sta
             later BOOLEAN,
             line ROW<place INT, label STRING>,
             amount BIGINT,
-            name STRING
+            name STRING,
+            moment BIGINT
         ) WITH ({", ".join(f"'{name}' = '{value}'" for name, value in options.items())})
     """)
     environment.execute_sql("""
@@ -117,9 +120,21 @@ CASES: dict[str, list[Part]] = {
     "completed": [part(0), part(1, missing="product:p1"), part(2), later(1)],
     "completed only in part": [part(0, missing="customer:c1"), part(1, missing="product:p1"), part(2), later(1)],
     "what became known overtakes what it completes": [later(1), part(0), part(1, missing="product:p1"), part(2)],
-    "the first later one counts": [
+    "what was found is corrected": [
         *[part(0, missing="customer:c1"), part(1), part(2)],
         *[later(0, name="first"), later(0, name="second")],
+    ],
+    "a complete one is corrected": [part(0), part(1), part(2), part(0, name="Bob"), part(1, amount=11)],
+    "a correction overtakes a part": [part(0), part(0, name="Bob"), part(1), part(2)],
+    "a correction comes twice": [part(0, parts=1), part(0, parts=1, name="Bob"), part(0, parts=1, name="Bob")],
+    "there and back": [part(0, parts=1), part(0, parts=1, name="Bob"), part(0, parts=1)],
+    "what was known goes missing, and is found": [
+        *[part(0, parts=1), part(0, parts=1, missing="customer:c1", name=None)],
+        *[later(0, parts=1), part(0, parts=1, name="Bob")],
+    ],
+    "what was found is taken back": [
+        *[part(0, missing="customer:c1", name=None), part(1), part(2)],
+        *[later(0), later(0, missing="customer:c1", name=None), later(0, name="at last")],
     ],
     "a later one misses something too": [
         *[part(0, missing="customer:c1"), part(1), part(2)],
@@ -220,6 +235,8 @@ def wrong_calls(cluster: MiniCluster) -> StreamTableEnvironment:
         ("summed => 'amount'", "summed => 'number'", "summed needs a BIGINT, but 'number' is INT; cast it in a view"),
         ("summed => 'amount'", "summed => UPPER('amount')", "summed must be a column's name in quotes: summed => '…'"),
         ("collected => 'line'", "collected => 'missing'", "collected: the column 'missing' is used by missing already"),
+        ("moment => 'moment'", "moment => 'name'", "moment needs a BIGINT, but 'name' is STRING; cast it in a view"),
+        ("open_hours => 24", "open_hours => 0", "open_hours must be a whole number from 1 to 8760, such as open_hours"),
         ("ttl_hours => 48", "ttl_hours => 0", "ttl_hours must be a whole number from 1 to 8760, such as ttl_hours"),
         ("ttl_hours => 48", "ttl_hours => 8761", "ttl_hours must be a whole number from 1 to 8760, such as ttl_hours"),
         ("PARTITION BY order_id", "", "Table argument 'input' requires a PARTITION BY clause"),
@@ -253,6 +270,7 @@ def test_the_output_has_the_key_then_the_columns_that_say_something_then_the_rev
         "line ARRAY<ROW<`place` INT, `label` STRING> NOT NULL> NOT NULL",
         "amount BIGINT",
         "name STRING",
+        "moment BIGINT",
         "revision INT NOT NULL",
     ]
 
@@ -331,15 +349,15 @@ def test_state_of_a_version_that_is_not_known_is_refused(cluster: MiniCluster, i
 
     query = RunningParts(cluster, folder, savepoint)
 
-    with pytest.raises(Exception, match="the state of gather_parts has version 9, this release reads version 1: "):
+    with pytest.raises(Exception, match="the state of gather_parts has version 9, this release reads version 2: "):
         query.next_row()
 
 
 def change_version(savepoint: str, missing: bytes, version: int) -> None:
     """Of the only state value in a savepoint; small state lies in the file of metadata."""
     metadata = Path(savepoint.removeprefix("file:")) / "_metadata"
-    # Version 1, the stage after revision 1, a fingerprint, one part, which is not a later one.
-    head = re.compile(rb"\x01\x01.{4}\x00(.{4})", re.DOTALL)
+    # Version 2, not done, a fingerprint, revision 1, one part, which is not a later one.
+    head = re.compile(rb"\x02\x00.{4}\x01\x00\x00\x00\x00(.{4})", re.DOTALL)
     written = metadata.read_bytes()
     [at] = [
         found.start()

@@ -2,8 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,22 @@ import sql
 from connectors import topics
 from connectors.settings import Settings
 from connectors.topics import Topic
-from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, Order, ProductVersion
+from events import CaptureHeartbeat, CustomerVersion, DeadLetter, EnrichedOrder, Event, Order, ProductVersion
 from events.schemas import schema
 from jobs import order_enrichment
 from jobs.environment import SQL_OPTIONS, variables
-from tests.builders import customer, event_time, order, order_line, product
+from tests.builders import customer, event_time, heartbeat, order, order_line, product
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.running_query import recovery_from
-from tests.cluster.topic_tables import create_table, record
-from tests.order_oracle import OrderOracle
+from tests.cluster.topic_tables import create_table, over_files, record
+from tests.order_oracle import OrderOracle, without_revision
 
 TOPICS = {
     "orders": topics.ORDERS,
     "db_changes_customers": topics.CUSTOMER_CHANGES,
     "db_changes_products": topics.PRODUCT_CHANGES,
+    "db_changes_heartbeats": topics.CAPTURE_HEARTBEATS,
 }
 SETTINGS = Settings(missing_data_hours="2")
 NOW = time.time()
@@ -46,13 +47,20 @@ class World:
     products: Sequence[ProductVersion]
     poison: dict[str, list[Record]] = field(default_factory=dict)
     """By table."""
+    heartbeats: Sequence[CaptureHeartbeat] = ()
 
     def write(self, folder: Path) -> Path:
         """Append all of it; a key's partition is always the same."""
-        for table, events in zip(TOPICS, (self.orders, self.customers, self.products), strict=True):
+        for table, events in zip(TOPICS, self._events(), strict=True):
             records = [_record(TOPICS[table], event) for event in events] + self.poison.get(table, [])
+            if table == "db_changes_heartbeats":
+                # There is one partition of them, and here two, of which each is to be as far.
+                records += [replace(each, partition=1 - each.partition) for each in records]
             write_records(folder / table, records, partitions=2)
         return folder
+
+    def _events(self) -> Sequence[Sequence[Event]]:
+        return self.orders, self.customers, self.products, self.heartbeats
 
     def expected(self) -> list[EnrichedOrder]:
         """All rows, if no order is late."""
@@ -72,7 +80,7 @@ def _record(topic: Topic, event: Event) -> Record:
     return record(topic, event, partition=sum(str(getattr(event, topic.key)).encode()) % 2)
 
 
-def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False) -> Any:
+def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False, wait: str = "5 s") -> Any:
     """The job over the records of a folder; the clock ticks once unless it stays open.
 
     Uids are left to Flink, which derives them from the graph: those of SQL count on in one JVM, so that a second
@@ -80,6 +88,11 @@ def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False
     """
     for table in TOPICS:
         create_table(tables, table, folder / table, stay_open)
+    if stay_open:
+        tables.execute_sql("DROP TEMPORARY TABLE db_changes_heartbeats")
+        declaration = sql.read("tables/db_changes_heartbeats.sql", variables("test", SETTINGS))
+        shadow = over_files("db_changes_heartbeats", declaration, folder / "db_changes_heartbeats", stay_open)
+        tables.execute_sql(shadow.replace("'1 s'", f"'{wait}'"))
     for table in order_enrichment.SINKS:
         create_table(tables, table, folder / table)
     tables.execute_sql(sql.read("tables/clock.sql", variables("test", SETTINGS)))
@@ -98,9 +111,14 @@ def run(cluster: MiniCluster, folder: Path, **options: str) -> None:
 
 
 def enriched(folder: Path) -> list[EnrichedOrder]:
-    """What was sent, by id."""
-    records = read_records(folder / "enriched_orders_out")
-    return sorted((msgspec.json.decode(each.value or b"", type=EnrichedOrder) for each in records), key=_id)
+    """What was sent, by id, without marks: they follow from what capture had reached when a row went out."""
+    return sorted((msgspec.structs.replace(row, provisional=False) for row in marked(folder)), key=_id)
+
+
+def marked(folder: Path) -> Iterator[EnrichedOrder]:
+    """The same with marks."""
+    for each in read_records(folder / "enriched_orders_out"):
+        yield msgspec.json.decode(each.value or b"", type=EnrichedOrder)
 
 
 def rejects(folder: Path) -> dict[str, DeadLetter]:
@@ -322,11 +340,11 @@ def test_a_random_world_gives_what_the_oracle_gives(cluster: MiniCluster, tmp_pa
 class RunningEnrichment:
     """The job over records that wait for more to be appended; it ends with a savepoint."""
 
-    def __init__(self, cluster: MiniCluster, folder: Path) -> None:
+    def __init__(self, cluster: MiniCluster, folder: Path, wait: str = "5 s", savepoint: str | None = None) -> None:
         self._cluster, self._folder = cluster, folder
-        options = {"execution.checkpointing.interval": "200 ms"}
+        options = {"execution.checkpointing.interval": "200 ms"} | (recovery_from(savepoint) if savepoint else {})
         tables = StreamTableEnvironment.create(cluster.environment(options))
-        self._job = define(tables, folder, stay_open=True).execute().get_job_client()
+        self._job = define(tables, folder, stay_open=True, wait=wait).execute().get_job_client()
 
     def wait_for_rows(self, *event_ids: str) -> None:
         """Until these were sent, and no others."""
@@ -387,14 +405,110 @@ def test_a_restored_job_completes_what_was_incomplete_and_repeats_nothing(restor
     assert rows[1].lines[1].name == f"new at {ago(10)}"
 
 
-def test_a_late_order_gets_what_was_valid_at_its_moment_at_once_or_as_revision_2(restored: Path) -> None:
+def test_a_late_order_gets_what_was_valid_at_its_moment_at_once(restored: Path) -> None:
     rows = {row.event_id: row for row in enriched(restored)}
 
-    # The price before the change is forgotten by the join, and known from the version that took its place.
-    assert rows["late-1"].missing == ("product:p1",)
-    assert [line.list_price_minor for line in rows["late-2"].lines] == [20_00, 20_00]
+    assert [line.list_price_minor for line in rows["late-1"].lines] == [20_00, 20_00]
+    assert rows["late-1"].complete
     assert rows["late-but-in-time-1"].lines[0].list_price_minor == 25_00
     assert rows["late-but-in-time-1"].complete
+
+
+CAPTURED_LATE = World(
+    orders=[
+        order_of("untouched", ago(80), "p1"),
+        order_of("an-hour", ago(70), "p1"),
+        order_of("a-deletion", ago(60), "p1", "gone"),
+        order_of("minutes", ago(10), "p1", "p2", customer_id="mover"),
+        order_of("seconds", ago(1), "p2"),
+    ],
+    customers=[customer(at=ago(100)), customer("mover", ago(100))],
+    products=[product("p1", ago(100), 20), product("p2", ago(100), 5), product("gone", ago(100), 7)],
+)
+LATE_CHANGES = World(
+    orders=[],
+    customers=[customer("mover", ago(11), lsn=2, country="FR")],
+    products=[
+        product("p1", ago(75), 25, lsn=2),
+        product("gone", ago(65), lsn=2, op="d", deleted=True),
+        product("gone", ago(30), 8, lsn=3, op="c"),
+        product("p1", ago(12), 30, lsn=3),
+        product("p2", ago(1), 6, lsn=2),
+    ],
+)
+
+
+@pytest.fixture(scope="module")
+def corrected(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a job to which changes came late: by an hour and more, by minutes, and by a minute."""
+    folder = tmp_path_factory.mktemp("corrected")
+    job = RunningEnrichment(cluster, CAPTURED_LATE.write(folder))
+    job.wait_for_rows(*(f"{each.order_id}-1" for each in CAPTURED_LATE.orders))
+    savepoint = job.stop()
+    LATE_CHANGES.write(folder)
+    run(cluster, folder, **recovery_from(savepoint))
+    return folder
+
+
+def in_the_end(folder: Path) -> list[EnrichedOrder]:
+    """The last revision of each order, without saying which that is."""
+    last = {row.order_id: without_revision(row) for row in sorted(enriched(folder), key=lambda row: row.revision)}
+    return sorted(last.values(), key=_id)
+
+
+def test_a_version_that_comes_late_corrects_the_orders_that_it_was_valid_for(corrected: Path) -> None:
+    customers = [*CAPTURED_LATE.customers, *LATE_CHANGES.customers]
+    products = [*CAPTURED_LATE.products, *LATE_CHANGES.products]
+    oracle = OrderOracle(customers, products, int(SETTINGS.missing_data_hours))
+
+    assert in_the_end(corrected) == sorted(map(oracle.in_the_end, CAPTURED_LATE.orders), key=_id)
+
+
+def test_a_correction_is_a_revision_more_and_there_is_none_without_need(corrected: Path) -> None:
+    rows = {row.event_id: row for row in enriched(corrected)}
+
+    assert [row.event_id for row in enriched(corrected) if row.order_id == "untouched"] == ["untouched-1"]
+    assert [rows[f"an-hour-{each}"].lines[0].list_price_minor for each in (1, 2)] == [20_00, 25_00]
+    assert rows["an-hour-2"].complete
+    revisions = [row.revision for row in enriched(corrected) if row.order_id == "minutes"]
+    assert sorted(revisions) == list(range(1, len(revisions) + 1))
+
+
+def test_a_replay_comes_to_the_same_without_the_corrections(
+    corrected: Path, cluster: MiniCluster, tmp_path: Path
+) -> None:
+    CAPTURED_LATE.write(tmp_path)
+    LATE_CHANGES.write(tmp_path)
+
+    run(cluster, tmp_path)
+
+    assert in_the_end(tmp_path) == in_the_end(corrected)
+
+
+def test_an_order_waits_for_capture_and_goes_out_marked_when_it_stays_away(
+    cluster: MiniCluster, tmp_path: Path
+) -> None:
+    captured, beyond = order_of("captured", ago(10), "p1"), order_of("beyond", ago(2), "p1")
+    known = World(
+        [captured, beyond], [customer(at=ago(100))], [product("p1", ago(100), 20)], heartbeats=[heartbeat(ago(5))]
+    )
+
+    # GIVEN capture that has come as far as five minutes ago, and is waited for
+    job = RunningEnrichment(cluster, known.write(tmp_path), wait="10 min")
+    job.wait_for_rows("captured-1")
+    savepoint = job.stop()
+    # WHEN it isn't waited for any more, and then comes back with a change
+    job = RunningEnrichment(cluster, tmp_path, savepoint=savepoint)
+    job.wait_for_rows("captured-1", "beyond-1")
+    savepoint = job.stop()
+    World([], [], [product("p1", ago(3), 25, lsn=2)], heartbeats=[heartbeat(ago(1), lsn=2)]).write(tmp_path)
+    job = RunningEnrichment(cluster, tmp_path, savepoint=savepoint)
+    job.wait_for_rows("captured-1", "beyond-1", "beyond-2")
+    job.stop()
+
+    rows = {row.event_id: row for row in marked(tmp_path)}
+    assert [rows[each].provisional for each in ("captured-1", "beyond-1")] == [False, True]
+    assert [rows[each].lines[0].list_price_minor for each in ("beyond-1", "beyond-2")] == [20_00, 25_00]
 
 
 def test_every_operator_has_a_uid_and_every_topic_is_read_once(cluster: MiniCluster, tmp_path: Path) -> None:
@@ -407,6 +521,6 @@ def test_every_operator_has_a_uid_and_every_topic_is_read_once(cluster: MiniClus
     names = [node.getOperatorName() for node in nodes]
 
     assert [node.getOperatorName() for node in nodes if not node.getTransformationUID()] == []
-    assert {"customer-versions", "product-versions", "order-parts"} <= {node.getTransformationUID() for node in nodes}
-    for kind, number in {"Source": 4, "TemporalJoin": 2, "IntervalJoin": 2}.items():
+    assert {"order-customers", "order-products", "order-parts"} <= {node.getTransformationUID() for node in nodes}
+    for kind, number in {"Source": 5, "ProcessTableFunction": 3, "Join": 0}.items():
         assert sum(name.startswith(kind) for name in names) == number, (kind, names)

@@ -21,7 +21,7 @@ ORDERS, ALERTS = declared()
 Change = Callable[[dict[str, Any]], None]
 
 
-def with_change(change: Change, version: int = 2) -> Declared:
+def with_change(change: Change, version: int = 3) -> Declared:
     """The declaration of `orders` after somebody edited its file."""
     template = copy.deepcopy(dict(ORDERS.template))
     template["template"]["mappings"]["_meta"]["version"] = version
@@ -55,7 +55,7 @@ def test_templates_indices_and_aliases_are_made_and_a_second_time_nothing_is(
     assert (first.exit_code, first.output.splitlines()[-1]) == (0, "done: 4 steps")
     assert (second.exit_code, second.output.count("is as declared")) == (0, 2)
     aliases = {name: set(each["aliases"]) for name, each in search_client.indices.get_alias().items()}
-    assert aliases == {"orders-v1": {"orders"}, "fraud-alerts-v1": {"fraud-alerts"}}
+    assert aliases == {"orders-v2": {"orders"}, "fraud-alerts-v1": {"fraud-alerts"}}
 
 
 def test_without_yes_and_without_a_terminal_nothing_is_changed(
@@ -103,7 +103,7 @@ def test_new_fields_are_put_in_place_and_documents_stay(search_client: Elasticse
     assert [step.what for step in done] == ["put template", "add fields"]
     assert "lines.colour (keyword)" in done[1].detail
     [index] = look(search_client, edited).behind
-    assert (index.name, index.version) == ("orders-v1", 2)
+    assert (index.name, index.version) == ("orders-v2", 3)
     assert [step.what for step in plan(edited, look(search_client, edited))] == ["nothing"]
     assert search_client.count(index="orders")["count"] == 1
 
@@ -165,7 +165,7 @@ def test_a_changed_mapping_needs_another_version_and_an_older_file_is_refused(se
     [older] = plan(ORDERS, look(search_client, ORDERS))
 
     assert same.what == older.what == "can't"
-    assert "both say version 2: raise it" in same.detail
+    assert "both say version 3: raise it" in same.detail
     assert "these files are older than what is there" in older.detail
 
 
@@ -178,7 +178,7 @@ def test_an_index_in_the_place_of_the_alias_and_an_alias_of_two_indices_are_told
     [several] = plan(ORDERS, look(search_client, ORDERS))
 
     assert "there is an index of this name where the alias should be" in taken.detail
-    assert "the alias stands for several indices, orders-v1, orders-v7" in several.detail
+    assert "the alias stands for several indices, orders-v2, orders-v7" in several.detail
 
 
 @pytest.fixture
@@ -265,7 +265,7 @@ def test_status_says_what_is_there_and_fails_when_something_is_missing(
     there = run("status")
 
     assert missing.exit_code == 1
-    assert "orders: to do: create index: orders-v1" in missing.output
+    assert "orders: to do: create index: orders-v2" in missing.output
     assert there.exit_code == 0
     [line] = [line for line in there.output.splitlines() if line.startswith("orders ")]
-    assert line.split()[:6] == ["orders", "orders-v1", "1", "of", "1", "1"]
+    assert line.split()[:6] == ["orders", "orders-v2", "2", "of", "2", "1"]

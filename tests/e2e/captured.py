@@ -26,6 +26,7 @@ from local.services.shop.rows import CUSTOMERS, PRODUCTS, Row, checksum, key_of
 from local.services.shop.run import change_rows
 from local.services.shop.shop_ledger import ShopLedger
 from ops.capture_stream import wait_until_captured
+from ops.change_capture import status
 from tests.e2e.deployment import consumer_of, records_from, wait_for
 
 EVENTS = {CUSTOMER_CHANGES.name: CustomerVersion, PRODUCT_CHANGES.name: ProductVersion}
@@ -210,3 +211,8 @@ def _touch(settings: Settings, counts: dict[str, int], stop: threading.Event) ->
                 counts[key] += 1
                 if stop.wait(0.002):
                     return
+
+
+def healthy_capture(settings: Settings) -> bool:
+    """Whether all that is declared is there, and changes come through."""
+    return not status(settings).faults

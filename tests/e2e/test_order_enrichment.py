@@ -11,7 +11,7 @@ import pytest
 from connectors import topics
 from connectors.settings import Settings
 from connectors.topics import Topic
-from events import CustomerVersion, EnrichedOrder, Event, Order, ProductVersion
+from events import CaptureHeartbeat, CustomerVersion, EnrichedOrder, Event, Order, ProductVersion
 from local.services.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops import topics as topic_operations
@@ -20,9 +20,10 @@ from tests.e2e.deployment import Deployment, wait_for
 from tests.order_oracle import OrderOracle, without_revision
 
 JOB = "order_enrichment"
-INPUTS = (topics.ORDERS, topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES)
+INPUTS = (topics.ORDERS, topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES, topics.CAPTURE_HEARTBEATS)
 OUTPUTS = (topics.ENRICHED_ORDERS, topics.DEAD_LETTERS)
 PRODUCTS, CUSTOMERS = 40, 40
+HEARTBEAT_AHEAD_MS = 60_000
 KINDS_OF_POISON = {
     topics.ORDERS: b'{"order_id": "o1", "lines',
     topics.CUSTOMER_CHANGES: b"null",
@@ -58,9 +59,23 @@ class Shop:
         placed = [self._order(start + self._random.randrange(1000, 2000)) for _ in range(orders)]
         self.orders += placed
         repeated = self._random.sample(placed, len(placed) // 20)
-        bad = [Outgoing(each, b"k", start, start, "poison", None, KINDS_OF_POISON[each]) for each in INPUTS]
+        bad = [Outgoing(each, b"k", start, start, "poison", None, KINDS_OF_POISON[each]) for each in KINDS_OF_POISON]
         self.poison += len(bad)
-        return [*changes, *(sent(topics.ORDERS, each) for each in [*placed, *repeated]), *bad]
+        beat = self._heartbeat(self._end_ms + HEARTBEAT_AHEAD_MS)
+        return [*changes, beat, *(sent(topics.ORDERS, each) for each in [*placed, *repeated]), *bad]
+
+    def _heartbeat(self, at_ms: int) -> Outgoing:
+        """What capture says when it isn't to be waited for: that it has come further than any order."""
+        beat = CaptureHeartbeat(
+            event_id=f"{self.name}-{at_ms}",
+            event_time=at_ms,
+            op="u",
+            lsn=self._lsn,
+            deleted=False,
+            connector=self.name,
+            beats=self._lsn,
+        )
+        return sent(topics.CAPTURE_HEARTBEATS, beat)
 
     def _change(self, at_ms: int) -> Outgoing:
         self._lsn += 1

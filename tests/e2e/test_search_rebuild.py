@@ -124,7 +124,7 @@ def run_job(settings: Settings) -> None:
 def with_words(declaration: Declared = ORDERS) -> Declared:
     """Version 2 of the mapping, for which documents must be indexed anew."""
     template = copy.deepcopy(dict(declaration.template))
-    template["template"]["mappings"]["_meta"]["version"] = 2
+    template["template"]["mappings"]["_meta"]["version"] = 3
     template["template"]["mappings"]["properties"]["customer_tier"] = {"type": "text"}
     return replace(declaration, template=template)
 
@@ -172,11 +172,11 @@ def test_the_new_index_has_the_same_documents_and_what_was_never_committed_is_in
     outcome = rebuild(settings, with_words(), said.append)
 
     assert documents(client) == before == expected(orders)
-    assert indices(client) == {"orders-v2": {"orders"}}
-    assert outcome == Outcome("orders-v2", records=4500)
+    assert indices(client) == {"orders-v3": {"orders"}}
+    assert outcome == Outcome("orders-v3", records=4500)
     assert any(each.startswith("filling: 4,500 records of enriched-orders in ") for each in said)
     [index] = look(client, with_words()).behind
-    assert (index.version, index.filled_to, faults(with_words(), look(client, with_words()))) == (2, None, [])
+    assert (index.version, index.filled_to, faults(with_words(), look(client, with_words()))) == (3, None, [])
     assert client.count(index="orders", query={"match": {"customer_tier": "STANDARD"}})["count"] == 3000
 
 
@@ -243,7 +243,7 @@ def test_nothing_that_is_written_all_along_is_lost_and_readers_never_see_less_th
         ended.set()
 
     assert documents(client) == expected([*begun_with, *sent])
-    assert indices(client) == {"orders-v2-2": {"orders"}}
+    assert indices(client) == {"orders-v3-2": {"orders"}}
     assert min(fewest) >= len(begun_with)
 
 
@@ -281,7 +281,7 @@ def test_who_is_interrupted_while_filling_leaves_everything_as_it_was(
     with pytest.raises(KeyboardInterrupt):
         rebuild(settings, with_words(), interrupt)
 
-    assert indices(client) == {"orders-v1": {"orders"}}
+    assert indices(client) == {"orders-v2": {"orders"}}
     assert documents(client) == expected(orders)
 
 
@@ -310,8 +310,8 @@ def test_what_a_rebuild_left_that_was_killed_before_its_switch_is_cleared_up_by_
     left = indices(client)
     rebuild(settings, ORDERS, silent)
 
-    assert left == {"orders-v1": {"orders"}, "orders-v1-2": {"orders-rebuild"}}
-    assert indices(client) == {"orders-v1-2": {"orders"}}
+    assert left == {"orders-v2": {"orders"}, "orders-v2-2": {"orders-rebuild"}}
+    assert indices(client) == {"orders-v2-2": {"orders"}}
     assert documents(client) == expected(orders)
 
 
@@ -331,8 +331,8 @@ def test_a_rebuild_that_was_killed_after_its_switch_is_told_and_goes_on_from_the
 
     assert "was interrupted after the switch" in told[0]
     assert documents(client).keys() == {"o1", "o2"}
-    assert (outcome.index, outcome.records) == ("orders-v2", 1)
-    assert indices(client) == {"orders-v2": {"orders"}}
+    assert (outcome.index, outcome.records) == ("orders-v3", 1)
+    assert indices(client) == {"orders-v3": {"orders"}}
     assert faults(with_words(), look(client, with_words())) == []
 
 
@@ -346,7 +346,7 @@ def test_documents_that_the_topic_has_no_longer_go_only_when_that_is_allowed(
     admin.close()
     publish(settings, [enriched_order("kept")])
 
-    with pytest.raises(RebuildError, match=r"orders-v1 has 1 documents .* \(old\).* add --allow-data-loss"):
+    with pytest.raises(RebuildError, match=r"orders-v2 has 1 documents .* \(old\).* add --allow-data-loss"):
         rebuild(settings, with_words(), silent)
     before = documents(client).keys()
     outcome = rebuild(settings, with_words(), silent, allow_data_loss=True)
@@ -374,12 +374,12 @@ def test_two_rebuilds_do_not_fill_at_the_same_time(settings: Settings, client: E
             )
 
     with running(keep_filling):
-        with pytest.raises(RebuildError, match="another rebuild is filling orders-v2"):
+        with pytest.raises(RebuildError, match="another rebuild is filling orders-v3"):
             rebuild(settings, with_words(), silent)
         ended.set()
     other.give_up()
 
-    assert indices(client) == {"orders-v1": {"orders"}}
+    assert indices(client) == {"orders-v2": {"orders"}}
 
 
 def test_the_command_shows_what_it_will_do_and_names_bad_records(
@@ -393,12 +393,12 @@ def test_the_command_shows_what_it_will_do_and_names_bad_records(
 
     asked = CliRunner().invoke(main, ["search", "rebuild", "orders"])
     done = CliRunner().invoke(main, ["search", "rebuild", "orders", "--yes"])
-    client.indices.delete(index="orders-v1-2")
+    client.indices.delete(index="orders-v2-2")
     without = CliRunner().invoke(main, ["search", "rebuild", "orders", "--yes"])
 
     assert (asked.exit_code, "run it again with --yes" in asked.output) == (1, True)
-    assert "orders: orders-v1 (mapping version 1, 0 documents) is replaced by a new index" in done.output
+    assert "orders: orders-v2 (mapping version 2, 0 documents) is replaced by a new index" in done.output
     assert "bad record: enriched-orders, partition 2, offset " in done.output
-    assert "done: orders is orders-v1-2, from 2 records" in done.output
+    assert "done: orders is orders-v2-2, from 2 records" in done.output
     assert without.exit_code == 1
     assert "run `python -m ops search apply`" in without.output

@@ -137,15 +137,15 @@ def test_a_row_that_is_there_twice_is_found() -> None:
     row = result(shop(), placed())
 
     assert broken(expected(shop(), placed()), row, row) == {
-        "each revision is there once, and none follows a complete one": "2 rows; 1 wrong, such as o1-1"
+        "each revision is there once, and says otherwise than the one before": "2 rows; 2 wrong, such as o1"
     }
 
 
-def test_a_complete_order_that_is_completed_again_is_found() -> None:
+def test_a_revision_that_says_what_the_one_before_said_is_found() -> None:
     row = result(shop(), placed())
 
     assert list(broken(expected(shop(), placed()), row, second(row))) == [
-        "each revision is there once, and none follows a complete one"
+        "each revision is there once, and says otherwise than the one before"
     ]
 
 

@@ -1,10 +1,9 @@
--- One row per order and revision, with its lines inside, as the table enriched_orders_out takes it. Revision 1 goes out
--- when all parts are joined, revision 2 when what was missing has been found.
+-- One row per order and revision, with its lines inside. Revision 1 goes out when all parts are joined, the next one
+-- whenever the order reads otherwise: what was missing has been found, or another version turns out to have been valid.
 CREATE TEMPORARY VIEW gathered_orders AS
 SELECT
     CONCAT(order_id, '-', CAST(revision AS STRING)) AS event_id,
     placed_ms AS event_time,
-    'enriched_order' AS event_type,
     CAST(revision AS BIGINT) AS revision,
     CARDINALITY(missing) = 0 AS complete,
     missing,
@@ -19,8 +18,7 @@ SELECT
     lines_total_minor,
     total_minor = lines_total_minor AS totals_agree,
     shipping_country,
-    lines,
-    TO_TIMESTAMP_LTZ(placed_ms, 3) AS record_time
+    lines
 FROM gather_parts(
     input => TABLE order_parts PARTITION BY order_id,
     part => 'part',
@@ -30,6 +28,8 @@ FROM gather_parts(
     later => 'found_later',
     collected => 'lines',
     summed => 'lines_total_minor',
+    moment => 'placed_ms',
+    open_hours => ${MILLRACE_MISSING_DATA_HOURS},
     ttl_hours => ${REMEMBERED_HOURS},
     uid => 'order-parts'
 )

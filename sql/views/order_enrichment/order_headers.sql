@@ -1,20 +1,29 @@
--- One row per order: part 0 of it, with the customer as of its event time. `missing` is NULL if the customer is known.
+-- One row per order: part 0 of it, with the customer as of its event time, and again when another version of the customer
+-- turns out to have been valid then, or the customer becomes known within ${MILLRACE_MISSING_DATA_HOURS} hours
+-- (`found_later`).
 CREATE TEMPORARY VIEW order_headers AS
 SELECT
-    placed_orders.order_id,
-    placed_orders.event_id AS order_event_id,
-    placed_orders.parts,
-    CASE WHEN customers.deleted IS NOT FALSE THEN CONCAT('customer:', placed_orders.customer_id) END AS missing,
-    placed_orders.placed_ms,
-    placed_orders.customer_id,
-    CASE WHEN customers.deleted IS FALSE THEN customers.name END AS customer_name,
-    CASE WHEN customers.deleted IS FALSE THEN customers.tier END AS customer_tier,
-    CASE WHEN customers.deleted IS FALSE THEN customers.country END AS customer_country,
-    CASE WHEN customers.deleted IS FALSE THEN customers.lsn END AS customer_lsn,
-    placed_orders.currency,
-    placed_orders.total_minor,
-    placed_orders.shipping_country,
-    placed_orders.event_time
-FROM placed_orders
-LEFT JOIN customers FOR SYSTEM_TIME AS OF placed_orders.event_time
-    ON placed_orders.customer_id = customers.customer_id
+    order_id,
+    order_event_id,
+    parts,
+    CASE WHEN customer_lsn IS NULL THEN CONCAT('customer:', customer_id) END AS missing,
+    found_later,
+    placed_ms,
+    customer_id,
+    customer_name,
+    customer_tier,
+    customer_country,
+    customer_lsn,
+    currency,
+    total_minor,
+    shipping_country
+FROM join_versions(
+    input => TABLE placed_headers PARTITION BY customer_id,
+    versions => TABLE customer_changes PARTITION BY customer_id,
+    moment => 'placed_ms',
+    version => 'customer_lsn',
+    valid_from => 'valid_from_ms',
+    deleted => 'deleted',
+    hours => ${MILLRACE_MISSING_DATA_HOURS},
+    uid => 'order-customers'
+)

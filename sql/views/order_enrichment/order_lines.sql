@@ -1,24 +1,31 @@
--- One row per line of an order: part 1 and so on of it, with the product as of the order's event time. `missing` is NULL
--- if the product is known.
+-- One row per line of an order: part 1 and so on of it, with the product as of the order's event time, and again when
+-- another version of the product turns out to have been valid then, or the product becomes known; as order_headers.sql.
 CREATE TEMPORARY VIEW order_lines AS
 SELECT
-    placed_lines.order_id,
-    placed_lines.order_event_id,
-    placed_lines.part,
-    placed_lines.parts,
-    CASE WHEN products.deleted IS NOT FALSE THEN CONCAT('product:', placed_lines.product_id) END AS missing,
-    placed_lines.placed_ms,
-    placed_lines.line_number,
-    placed_lines.product_id,
-    CASE WHEN products.deleted IS FALSE THEN products.name END AS name,
-    CASE WHEN products.deleted IS FALSE THEN products.category END AS category,
-    CASE WHEN products.deleted IS FALSE THEN products.price_minor END AS list_price_minor,
-    CASE WHEN products.deleted IS FALSE THEN products.currency END AS list_price_currency,
-    CASE WHEN products.deleted IS FALSE THEN products.lsn END AS product_lsn,
-    placed_lines.quantity,
-    placed_lines.unit_price_minor,
-    placed_lines.quantity * placed_lines.unit_price_minor AS line_total_minor,
-    placed_lines.event_time
-FROM placed_lines
-LEFT JOIN products FOR SYSTEM_TIME AS OF placed_lines.event_time
-    ON placed_lines.product_id = products.product_id
+    order_id,
+    order_event_id,
+    CAST(part AS INT) AS part,
+    parts,
+    CASE WHEN product_lsn IS NULL THEN CONCAT('product:', product_id) END AS missing,
+    found_later,
+    placed_ms,
+    line_number,
+    product_id,
+    name,
+    category,
+    list_price_minor,
+    list_price_currency,
+    product_lsn,
+    quantity,
+    unit_price_minor,
+    quantity * unit_price_minor AS line_total_minor
+FROM join_versions(
+    input => TABLE placed_lines PARTITION BY product_id,
+    versions => TABLE product_changes PARTITION BY product_id,
+    moment => 'placed_ms',
+    version => 'product_lsn',
+    valid_from => 'valid_from_ms',
+    deleted => 'deleted',
+    hours => ${MILLRACE_MISSING_DATA_HOURS},
+    uid => 'order-products'
+)

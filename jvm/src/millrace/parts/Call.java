@@ -29,6 +29,7 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  *
  * @param row type of the input, without time attributes
  * @param keys the columns that the input is partitioned by
+ * @param openHours for how long after its moment a whole may be corrected
  * @param ttlHours how long an untouched key is remembered
  */
 record Call(
@@ -41,14 +42,17 @@ record Call(
         int later,
         int collected,
         int summed,
+        int moment,
+        int openHours,
         int ttlHours)
         implements Serializable {
 
     static final String REVISION = "revision";
-    static final int MOST_TTL_HOURS = 8_760;
+    static final int MOST_HOURS = 8_760;
 
     private static final int INPUT = 0;
-    private static final int TTL_HOURS = 8;
+    private static final int OPEN_HOURS = 9;
+    private static final int TTL_HOURS = 10;
 
     private static final Set<LogicalTypeRoot> TEXT = EnumSet.of(LogicalTypeRoot.CHAR, LogicalTypeRoot.VARCHAR);
     private static final Set<LogicalTypeRoot> INT = EnumSet.of(LogicalTypeRoot.INTEGER);
@@ -67,7 +71,8 @@ record Call(
         MISSING("a STRING", TEXT),
         LATER("a BOOLEAN", BOOLEAN),
         COLLECTED("a column", ANY),
-        SUMMED("a BIGINT", BIGINT);
+        SUMMED("a BIGINT", BIGINT),
+        MOMENT("a BIGINT", BIGINT);
 
         final String needs;
         final Set<LogicalTypeRoot> types;
@@ -99,6 +104,7 @@ record Call(
         for (Role role : Role.values()) {
             arguments.add(StaticArgument.scalar(role.word(), text, false));
         }
+        arguments.add(StaticArgument.scalar("open_hours", DataTypes.INT(), false));
         arguments.add(StaticArgument.scalar("ttl_hours", DataTypes.INT(), false));
         return arguments.toArray(StaticArgument[]::new);
     }
@@ -129,7 +135,9 @@ record Call(
                 places[Role.LATER.ordinal()],
                 places[Role.COLLECTED.ordinal()],
                 places[Role.SUMMED.ordinal()],
-                ttlHours(context));
+                places[Role.MOMENT.ordinal()],
+                hours(context, OPEN_HOURS, "open_hours"),
+                hours(context, TTL_HOURS, "ttl_hours"));
     }
 
     private static int[] places(CallContext context, RowType row, List<Integer> keys) {
@@ -171,11 +179,11 @@ record Call(
         return place;
     }
 
-    private static int ttlHours(CallContext context) {
-        int hours = context.getArgumentValue(TTL_HOURS, Integer.class).orElse(0);
-        if (hours < 1 || hours > MOST_TTL_HOURS) {
+    private static int hours(CallContext context, int argument, String name) {
+        int hours = context.getArgumentValue(argument, Integer.class).orElse(0);
+        if (hours < 1 || hours > MOST_HOURS) {
             throw new ValidationException(
-                    "ttl_hours must be a whole number from 1 to " + MOST_TTL_HOURS + ", such as ttl_hours => 48");
+                    name + " must be a whole number from 1 to " + MOST_HOURS + ", such as " + name + " => 48");
         }
         return hours;
     }

@@ -8,7 +8,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import millrace.parts.Parts.Stage;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.catalog.DataTypeFactory;
@@ -16,14 +15,17 @@ import org.apache.flink.table.data.GenericArrayData;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.binary.BinaryRowData;
 import org.apache.flink.table.functions.FunctionContext;
 import org.apache.flink.table.functions.ProcessTableFunction;
 import org.apache.flink.table.functions.SpecializedFunction;
 import org.apache.flink.table.functions.UserDefinedFunction;
+import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.inference.CallContext;
 import org.apache.flink.table.types.inference.StateTypeStrategy;
 import org.apache.flink.table.types.inference.TypeInference;
+import org.apache.flink.table.types.logical.RowType;
 
 /**
  * The SQL function {@code gather_parts}: puts a whole together again that was taken apart to be joined.
@@ -39,6 +41,8 @@ import org.apache.flink.table.types.inference.TypeInference;
  *     later =&gt; 'found_later',
  *     collected =&gt; 'line',
  *     summed =&gt; 'lines_total_minor',
+ *     moment =&gt; 'placed_ms',
+ *     open_hours =&gt; 24,
  *     ttl_hours =&gt; 48,
  *     uid =&gt; 'order-parts')
  * </pre>
@@ -52,13 +56,19 @@ import org.apache.flink.table.types.inference.TypeInference;
  *
  * <p>If something was missing, each part that it was missing in may come again with what became known: a row that is
  * the same but for that, with {@code later} TRUE. It replaces the first one, but not in revision 1, so that the rows
- * don't depend on which of the two overtook the other. When each has come, revision 2 goes out.
+ * don't depend on which of the two overtook the other. When each has come, the next revision goes out. One in which
+ * something is missing still takes an earlier one back.
  *
- * <p>What comes again is ignored: the first part with a number counts, the first later one likewise, and of several
- * wholes of one key, told apart by {@code whole}, the one of which a part comes first.
+ * <p>A part that comes again, {@code later} or not, replaces the one of that number and kind: it is a correction. When
+ * the whole reads otherwise for it, the next revision goes out; if something is missing now, what is found later is left
+ * out again until all is found.
  *
- * <p>It knows no event time, so nothing is late. A key is forgotten in processing time, {@code ttl_hours} after its
- * last part; until then a whole that is done is remembered by two bytes.
+ * <p>Of several wholes of one key, told apart by {@code whole} and {@code moment}, the one counts of which a part comes
+ * first.
+ *
+ * <p>Nothing is late for it. When the watermark is {@code open_hours} past its {@code moment} (milliseconds), a whole
+ * that went out is done: two bytes remember that. A key is forgotten in processing time, {@code ttl_hours} after its
+ * last part.
  */
 public final class GatherParts extends ProcessTableFunction<RowData> implements SpecializedFunction {
 
@@ -69,8 +79,11 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
     private transient Parts gathered;
     private transient List<Integer> columns;
     private transient RowData.FieldGetter[] getters;
+    private transient RowDataSerializer comparable;
+    private transient long openMs;
     private transient Counter incomplete;
     private transient Counter completed;
+    private transient Counter corrected;
     private transient Counter ignored;
 
     /** The function as it is registered; {@link #specialize} makes the one that runs. */
@@ -126,13 +139,17 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
         for (int column = 0; column < getters.length; column++) {
             getters[column] = RowData.createFieldGetter(call.row().getTypeAt(column), column);
         }
+        comparable = new RowDataSerializer((RowType) call.outputType().getLogicalType());
+        openMs = Duration.ofHours(call.openHours()).toMillis();
         incomplete = context.getMetricGroup().counter("incomplete");
         completed = context.getMetricGroup().counter("completed");
+        corrected = context.getMetricGroup().counter("corrected");
         ignored = context.getMetricGroup().counter("ignored_parts");
     }
 
     /** Called for each row of the input; the other arguments are constants of the {@link Call}. */
     public void eval(
+            Context context,
             Memory memory,
             RowData input,
             StringData part,
@@ -142,26 +159,38 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
             StringData later,
             StringData collected,
             StringData summed,
+            StringData moment,
+            Integer openHours,
             Integer ttlHours) {
         check(input);
+        if (memory.bytes == null) {
+            context.timeContext(Long.class).registerOnTime(input.getLong(call.moment()) + openMs);
+        }
         gathered.open(memory.bytes);
-        if (gathered.stage() == Stage.DONE || !gathered.add(input)) {
+        boolean wasSent = !gathered.isDone() && gathered.revision() > 0;
+        GenericRowData before = wasSent ? current() : null;
+        if (gathered.isDone() || !gathered.add(input)) {
             ignored.inc();
             return;
         }
-        if (gathered.stage() == Stage.GATHERING && gathered.areAllThere()) {
+        if (wasSent) {
+            sendIfItDiffers(before);
+        } else if (gathered.areAllThere()) {
             sendFirst();
-        }
-        if (gathered.stage() == Stage.INCOMPLETE && gathered.isNothingMissing()) {
-            completed.inc();
-            collect(row(gathered.asTheyBecame(), 2));
-            gathered.enter(Stage.DONE);
         }
         memory.bytes = gathered.bytes();
     }
 
+    /** Called when nothing can be corrected any more. */
+    public void onTimer(OnTimerContext context, Memory memory) {
+        gathered.open(memory.bytes);
+        if (gathered.revision() > 0) {
+            memory.bytes = gathered.done();
+        }
+    }
+
     private void check(RowData input) {
-        for (int column : new int[] {call.part(), call.parts(), call.whole()}) {
+        for (int column : new int[] {call.part(), call.parts(), call.whole(), call.moment()}) {
             if (input.isNullAt(column)) {
                 throw new IllegalArgumentException(
                         "gather_parts got a row without '" + call.row().getFieldNames().get(column)
@@ -170,22 +199,50 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
         }
     }
 
-    private void sendFirst() {
-        GenericRowData row = row(gathered.asTheyCame(), 1);
-        collect(row);
-        boolean isComplete = row.getArray(columns.indexOf(call.missing())).size() == 0;
-        if (!isComplete) {
-            incomplete.inc();
-        }
-        gathered.enter(isComplete ? Stage.DONE : Stage.INCOMPLETE);
+    /** What the whole reads now: complete if what was missing has all been found, or else as it was at its moment. */
+    private GenericRowData current() {
+        return row(gathered.isNothingMissing() ? gathered.asTheyBecame() : gathered.asTheyWere());
     }
 
-    private GenericRowData row(Collection<RowData> rows, int revision) {
+    private void sendFirst() {
+        GenericRowData row = row(gathered.asTheyWere());
+        boolean isIncomplete = isIncomplete(row);
+        send(row);
+        if (isIncomplete && gathered.isNothingMissing()) {
+            completed.inc();
+            send(current());
+        }
+    }
+
+    private void sendIfItDiffers(GenericRowData before) {
+        GenericRowData after = current();
+        BinaryRowData sent = comparable.toBinaryRow(before).copy();
+        if (sent.equals(comparable.toBinaryRow(after))) {
+            return;
+        }
+        (isIncomplete(before) && !isIncomplete(after) ? completed : corrected).inc();
+        send(after);
+    }
+
+    private void send(GenericRowData row) {
+        if (isIncomplete(row)) {
+            incomplete.inc();
+        }
+        gathered.goOn();
+        row.setField(columns.size(), gathered.revision());
+        collect(row);
+    }
+
+    private boolean isIncomplete(GenericRowData row) {
+        return row.getArray(columns.indexOf(call.missing())).size() > 0;
+    }
+
+    private GenericRowData row(Collection<RowData> rows) {
         GenericRowData row = new GenericRowData(columns.size() + 1);
         for (int field = 0; field < columns.size(); field++) {
             row.setField(field, value(columns.get(field), rows));
         }
-        row.setField(columns.size(), revision);
+        row.setField(columns.size(), 0);
         return row;
     }
 

@@ -3,7 +3,6 @@ package millrace.parts;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.TreeMap;
@@ -20,37 +19,30 @@ import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
  *
  * <pre>
  * byte   version
- * byte   stage: the ordinal of {@link Stage}; nothing follows when it is DONE
+ * byte   1 if the whole is done; nothing follows then
  * int32  fingerprint of the input's columns
- * for each part, in the order of arrival:
+ * int32  revision that went out last, 0 before the first
+ * for each part, by kind and number:
  *   byte   1 if it is a later part, 0 if not
  *   int32  number of bytes, then the row as Flink keeps it in memory
  * </pre>
  */
 final class Parts {
 
-    static final byte VERSION = 1;
+    static final byte VERSION = 2;
 
-    private static final int HEAD = 6;
+    private static final byte[] DONE = {VERSION, 1};
+    private static final int HEAD = 10;
     private static final int PART_HEAD = 5;
-
-    /** How far a whole is. */
-    enum Stage {
-        /** Parts are still to come. */
-        GATHERING,
-        /** It went out with something missing. */
-        INCOMPLETE,
-        /** All is said; this alone is remembered. */
-        DONE
-    }
 
     private final Call call;
     private final RowDataSerializer serializer;
     private final int fingerprint;
-    private final TreeMap<Integer, RowData> first = new TreeMap<>();
-    private final TreeMap<Integer, RowData> later = new TreeMap<>();
+    private final TreeMap<Integer, BinaryRowData> first = new TreeMap<>();
+    private final TreeMap<Integer, BinaryRowData> later = new TreeMap<>();
 
-    private byte[] bytes;
+    private int revision;
+    private boolean isDone;
 
     Parts(Call call) {
         this.call = call;
@@ -63,82 +55,91 @@ final class Parts {
      *
      * @throws IllegalStateException if another version of this class, or a call with other columns, wrote it
      */
-    void open(byte[] value) {
+    void open(byte[] bytes) {
         first.clear();
         later.clear();
-        bytes = value == null ? empty(Stage.GATHERING) : value;
+        revision = 0;
+        isDone = false;
+        if (bytes == null) {
+            return;
+        }
         if (bytes[0] != VERSION) {
             throw new IllegalStateException(
                     "the state of gather_parts has version " + bytes[0] + ", this release reads version " + VERSION
                             + ": restore the savepoint with the release that wrote it");
         }
-        if (stage() == Stage.DONE) {
+        isDone = bytes[1] != 0;
+        if (isDone) {
             return;
         }
-        ByteBuffer buffer = buffer();
+        ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         if (buffer.getInt(2) != fingerprint) {
             throw new IllegalStateException(
                     "the state of gather_parts was written for other columns than " + call.row().asSummaryString()
                             + ": restore the savepoint with the release that wrote it, or start without one");
         }
+        revision = buffer.getInt(6);
         int at = HEAD;
         while (at < bytes.length) {
             int size = buffer.getInt(at + 1);
-            keep(bytes[at] != 0, row(at + PART_HEAD, size));
+            BinaryRowData row = new BinaryRowData(call.row().getFieldCount());
+            row.pointTo(MemorySegmentFactory.wrap(bytes), at + PART_HEAD, size);
+            keep(bytes[at] != 0, row);
             at += PART_HEAD + size;
         }
     }
 
-    private byte[] empty(Stage stage) {
-        ByteBuffer head = ByteBuffer.allocate(HEAD).order(ByteOrder.LITTLE_ENDIAN);
-        return head.put(VERSION).put((byte) stage.ordinal()).putInt(fingerprint).array();
-    }
-
-    private ByteBuffer buffer() {
-        return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-    }
-
-    private BinaryRowData row(int at, int size) {
-        BinaryRowData row = new BinaryRowData(call.row().getFieldCount());
-        row.pointTo(MemorySegmentFactory.wrap(bytes), at, size);
-        return row;
-    }
-
-    private void keep(boolean isLater, RowData row) {
+    private void keep(boolean isLater, BinaryRowData row) {
         (isLater ? later : first).put(row.getInt(call.part()), row);
     }
 
-    Stage stage() {
-        return Stage.values()[bytes[1]];
+    /** The revision that went out last, 0 before the first. */
+    int revision() {
+        return revision;
     }
 
-    /** Go on to a stage; what a whole that is DONE consisted of is forgotten. */
-    void enter(Stage stage) {
-        bytes = stage == Stage.DONE ? new byte[] {VERSION, 0} : bytes.clone();
-        bytes[1] = (byte) stage.ordinal();
+    /** Go on to the next revision. */
+    void goOn() {
+        revision++;
+    }
+
+    /** Whether nothing is corrected any more. */
+    boolean isDone() {
+        return isDone;
+    }
+
+    /** The state value of a whole that is done. */
+    byte[] done() {
+        return DONE.clone();
     }
 
     /** The state value. */
     byte[] bytes() {
-        return bytes;
+        int size = HEAD;
+        for (TreeMap<Integer, BinaryRowData> parts : List.of(first, later)) {
+            size += parts.values().stream().mapToInt(row -> PART_HEAD + row.getSizeInBytes()).sum();
+        }
+        ByteBuffer buffer = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+        buffer.put(VERSION).put((byte) 0).putInt(fingerprint).putInt(revision);
+        first.values().forEach(row -> write(buffer, 0, row));
+        later.values().forEach(row -> write(buffer, 1, row));
+        return buffer.array();
     }
 
-    /**
-     * Take a part up, unless it was seen before, belongs to another whole than the first part that came, or is a later
-     * one in which something is missing still.
-     */
+    private static void write(ByteBuffer buffer, int isLater, BinaryRowData row) {
+        buffer.put((byte) isLater).putInt(row.getSizeInBytes());
+        row.getSegments()[0].get(row.getOffset(), buffer.array(), buffer.position(), row.getSizeInBytes());
+        buffer.position(buffer.position() + row.getSizeInBytes());
+    }
+
+    /** Take a part up, unless it is there already as it is, or belongs to another whole than the first part that came. */
     boolean add(RowData part) {
+        BinaryRowData row = serializer.toBinaryRow(part).copy();
         boolean isLater = isLater(part);
-        boolean isKnown = (isLater ? later : first).containsKey(part.getInt(call.part()));
-        if (isKnown || isOfAnother(part) || isLater && isMissing(part)) {
+        if (isOfAnother(part) || row.equals((isLater ? later : first).get(part.getInt(call.part())))) {
             return false;
         }
-        BinaryRowData row = serializer.toBinaryRow(part);
-        int at = bytes.length;
-        bytes = Arrays.copyOf(bytes, at + PART_HEAD + row.getSizeInBytes());
-        buffer().put(at, (byte) (isLater ? 1 : 0)).putInt(at + 1, row.getSizeInBytes());
-        row.getSegments()[0].get(row.getOffset(), bytes, at + PART_HEAD, row.getSizeInBytes());
-        keep(isLater, row(at + PART_HEAD, row.getSizeInBytes()));
+        keep(isLater, row);
         return true;
     }
 
@@ -151,7 +152,9 @@ final class Parts {
         if (any == null && !later.isEmpty()) {
             any = later.firstEntry().getValue();
         }
-        return any != null && !part.getString(call.whole()).equals(any.getString(call.whole()));
+        return any != null
+                && (!part.getString(call.whole()).equals(any.getString(call.whole()))
+                        || part.getLong(call.moment()) != any.getLong(call.moment()));
     }
 
     /** Whether each part has come. */
@@ -159,22 +162,25 @@ final class Parts {
         return !first.isEmpty() && first.size() == first.firstEntry().getValue().getInt(call.parts());
     }
 
-    /** Whether each part that something was missing in has come again. */
+    /** Whether each part that something was missing in has come again with it. */
     boolean isNothingMissing() {
-        return first.entrySet().stream()
-                .allMatch(part -> !isMissing(part.getValue()) || later.containsKey(part.getKey()));
+        return first.entrySet().stream().allMatch(part -> !isMissing(part.getValue()) || isFound(part.getKey()));
+    }
+
+    private boolean isFound(int number) {
+        return later.containsKey(number) && !isMissing(later.get(number));
     }
 
     private boolean isMissing(RowData part) {
         return !part.isNullAt(call.missing());
     }
 
-    /** The parts as they came first, by their numbers. */
-    Collection<RowData> asTheyCame() {
-        return first.values();
+    /** The parts as they are without what was found later, by their numbers. */
+    Collection<RowData> asTheyWere() {
+        return List.copyOf(first.values());
     }
 
-    /** The parts by their numbers, with the later one, which must be there, in place of each that something was missing in. */
+    /** The parts by their numbers, with the later one, which must be there, in place of each that something is missing in. */
     Collection<RowData> asTheyBecame() {
         List<RowData> rows = new ArrayList<>();
         first.forEach((number, part) -> rows.add(isMissing(part) ? later.get(number) : part));

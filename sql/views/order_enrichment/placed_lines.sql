@@ -1,11 +1,10 @@
 -- One row per line of an order; `part` is its place in the order, from 1.
-CREATE TEMPORARY VIEW unnested_lines AS
+CREATE TEMPORARY VIEW placed_lines AS
 SELECT
     placed_orders.order_id,
     placed_orders.event_id AS order_event_id,
     placed_orders.parts,
     placed_orders.placed_ms,
-    placed_orders.event_time,
     lines.line_number,
     lines.product_id,
     lines.quantity,

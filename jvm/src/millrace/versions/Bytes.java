@@ -1,0 +1,25 @@
+package millrace.versions;
+
+import org.apache.flink.core.memory.MemorySegmentFactory;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.binary.BinaryRowData;
+import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
+
+/** Rows as bytes, as Flink keeps them in memory, and back; a row that was read lies on the bytes. */
+final class Bytes {
+
+    private Bytes() {}
+
+    static byte[] of(RowData row, RowDataSerializer serializer) {
+        BinaryRowData binary = serializer.toBinaryRow(row);
+        byte[] bytes = new byte[binary.getSizeInBytes()];
+        binary.getSegments()[0].get(binary.getOffset(), bytes, 0, bytes.length);
+        return bytes;
+    }
+
+    static RowData row(byte[] bytes, int at, int size, int columns) {
+        BinaryRowData row = new BinaryRowData(columns);
+        row.pointTo(MemorySegmentFactory.wrap(bytes), at, size);
+        return row;
+    }
+}

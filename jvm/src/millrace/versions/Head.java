@@ -1,0 +1,95 @@
+package millrace.versions;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What is known of a key at a glance: the versions that the next rows in time want, and what decides whether others must
+ * be looked at. One array of bytes:
+ *
+ * <pre>
+ * byte   format
+ * int32  fingerprint of the columns
+ * int64  greatest number of a version that came
+ * int64  greatest moment of a row that was joined
+ * byte   1 if a joined row found no version, and none after its moment either
+ * int64  for when a sweep is set, 0 if for never
+ * int64  from when the first version is valid that comes after those here, the greatest number if none does
+ * for each version, by the time from which it is valid:
+ *   int32  number of bytes, then the row
+ * </pre>
+ */
+final class Head {
+
+    static final byte FORMAT = 1;
+
+    /** So many versions are at hand: a replay reads a hot row's versions long before the rows that want them. */
+    static final int MOST = 64;
+
+    static final long NEVER = Long.MAX_VALUE;
+
+    private static final int SIZE = 38;
+
+    final List<Version> versions = new ArrayList<>();
+    long greatest;
+    long joinedUntil;
+    boolean isOpen;
+    long sweepAt;
+    long othersFrom;
+
+    private final Call call;
+    private final int fingerprint;
+
+    Head(Call call) {
+        this.call = call;
+        String columns = call.input().asSerializableString() + call.versions().asSerializableString();
+        this.fingerprint = columns.hashCode();
+    }
+
+    /**
+     * Look at a state value; null is a key that was never seen.
+     *
+     * @throws IllegalStateException if another release, or a call with other columns, wrote it
+     */
+    void open(byte[] bytes) {
+        versions.clear();
+        greatest = Long.MIN_VALUE;
+        joinedUntil = Long.MIN_VALUE;
+        isOpen = false;
+        sweepAt = 0;
+        othersFrom = NEVER;
+        if (bytes == null) {
+            return;
+        }
+        ByteBuffer buffer = ByteBuffer.wrap(bytes);
+        if (buffer.get() != FORMAT || buffer.getInt() != fingerprint) {
+            throw new IllegalStateException(
+                    "the state of join_versions was written by another release, or for other columns than "
+                            + call.input().asSummaryString() + " and " + call.versions().asSummaryString()
+                            + ": restore the savepoint with the release that wrote it, or start without one");
+        }
+        greatest = buffer.getLong();
+        joinedUntil = buffer.getLong();
+        isOpen = buffer.get() != 0;
+        sweepAt = buffer.getLong();
+        othersFrom = buffer.getLong();
+        while (buffer.hasRemaining()) {
+            byte[] version = new byte[buffer.getInt()];
+            buffer.get(version);
+            versions.add(new Version(version, call));
+        }
+    }
+
+    /** The state value. */
+    byte[] bytes() {
+        int size = SIZE + versions.stream().mapToInt(version -> 4 + version.bytes.length).sum();
+        ByteBuffer buffer = ByteBuffer.allocate(size);
+        buffer.put(FORMAT).putInt(fingerprint).putLong(greatest).putLong(joinedUntil);
+        buffer.put((byte) (isOpen ? 1 : 0)).putLong(sweepAt).putLong(othersFrom);
+        for (Version version : versions) {
+            buffer.putInt(version.bytes.length).put(version.bytes);
+        }
+        return buffer.array();
+    }
+}

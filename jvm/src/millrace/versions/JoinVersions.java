@@ -1,0 +1,443 @@
+package millrace.versions;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.api.dataview.MapView;
+import org.apache.flink.table.catalog.DataTypeFactory;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.functions.FunctionContext;
+import org.apache.flink.table.functions.ProcessTableFunction;
+import org.apache.flink.table.functions.SpecializedFunction;
+import org.apache.flink.table.functions.UserDefinedFunction;
+import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.inference.CallContext;
+import org.apache.flink.table.types.inference.StateTypeStrategy;
+import org.apache.flink.table.types.inference.TypeInference;
+import org.apache.flink.table.types.logical.RowType;
+
+/**
+ * The SQL function {@code join_versions}: each row with the version that was valid at its moment, and again if another
+ * one turns out to have been.
+ *
+ * <pre>
+ * SELECT …
+ * FROM join_versions(
+ *     input =&gt; TABLE order_lines PARTITION BY product_id,
+ *     versions =&gt; TABLE product_changes PARTITION BY product_id,
+ *     moment =&gt; 'placed_ms',
+ *     version =&gt; 'lsn',
+ *     valid_from =&gt; 'valid_from_ms',
+ *     deleted =&gt; 'deleted',
+ *     hours =&gt; 24,
+ *     uid =&gt; 'order-products')
+ * </pre>
+ *
+ * <p>A row goes out when the watermark has passed its {@code moment} (milliseconds), or at once if it had before: the
+ * input's columns, the columns of the last version with {@code valid_from} up to that moment (the one with the greatest
+ * number {@code version} if there are several), and {@code found_later}, which is FALSE. If there was no such version,
+ * or it is {@code deleted}, the version's columns are NULL.
+ *
+ * <p>Then the first version after the moment says at least what it became: if it is valid within {@code hours} and isn't
+ * deleted, the row goes out once more with that one and {@code found_later} TRUE.
+ *
+ * <p>A version that comes after the watermark has passed rows that it was valid for corrects them: for {@code hours}
+ * after its moment, in event time, a row whose valid version, or the one that was found later, is another one than it
+ * last went out with, goes out again, with NULLs if there is none any more. That is done when the watermark goes on, so
+ * that a table that catches up gives one correction a row and not one for each of its versions. What is said of a row in
+ * the end doesn't depend on the order of arrival, but for what comes later than {@code hours}.
+ *
+ * <p>Of each key versions are taken in the order of their numbers; one whose number isn't greater than all before was
+ * seen, and is ignored.
+ *
+ * <p>State: of each key its last version, for ever; its versions and rows of the last {@code hours}, which a sweep
+ * forgets an eighth of that later at the latest.
+ */
+public final class JoinVersions extends ProcessTableFunction<RowData> implements SpecializedFunction {
+
+    private static final long serialVersionUID = 1L;
+
+    private static final String SWEEP = "sweep";
+    private static final String REVISE = "revise";
+
+    private final Call call;
+
+    private transient Head head;
+    private transient RowDataSerializer inputSerializer;
+    private transient RowDataSerializer versionSerializer;
+    private transient RowData.FieldGetter[] inputGetters;
+    private transient RowData.FieldGetter[] versionGetters;
+    private transient long patienceMs;
+    private transient long pauseMs;
+    private transient Counter ignored;
+    private transient Counter lateVersions;
+    private transient Counter corrected;
+
+    /** The function as it is registered; {@link #specialize} makes the one that runs. */
+    public JoinVersions() {
+        this(null);
+    }
+
+    private JoinVersions(Call call) {
+        this.call = call;
+    }
+
+    /** What is stored of a key, beside its rows and what isn't at hand of its versions. */
+    public static final class Memory {
+        /** A {@link Head}; null for a key that was never seen. */
+        public byte[] bytes;
+    }
+
+    /** The valid version of a moment, and the one that is found later; null if there is none. */
+    private record Found(Version valid, Version later, boolean isOpen) {}
+
+    @Override
+    public UserDefinedFunction specialize(SpecializedContext context) {
+        return new JoinVersions(Call.of(context.getCallContext()));
+    }
+
+    @Override
+    public TypeInference getTypeInference(DataTypeFactory types) {
+        LinkedHashMap<String, StateTypeStrategy> state = new LinkedHashMap<>();
+        state.put("head", new Lasting(DataTypes.STRUCTURED(Memory.class, DataTypes.FIELD("bytes", DataTypes.BYTES()))));
+        DataType map = MapView.newMapViewDataType(DataTypes.BIGINT().notNull(), DataTypes.BYTES().notNull());
+        state.put("rows", new Lasting(map));
+        state.put("others", new Lasting(map));
+        return TypeInference.newBuilder()
+                .staticArguments(call == null ? Call.anyArguments() : call.itsArguments())
+                .stateTypeStrategies(state)
+                .outputTypeStrategy(context -> Optional.of(Call.of(context).outputType()))
+                .build();
+    }
+
+    /** State without a time to live, whatever the job's settings: sweeps forget what isn't needed any more. */
+    private record Lasting(DataType type) implements StateTypeStrategy {
+
+        @Override
+        public Optional<DataType> inferType(CallContext context) {
+            return Optional.of(type);
+        }
+
+        @Override
+        public Optional<Duration> getTimeToLive(CallContext context) {
+            return Optional.of(Duration.ZERO);
+        }
+    }
+
+    @Override
+    public void open(FunctionContext context) {
+        head = new Head(call);
+        inputSerializer = new RowDataSerializer(call.input());
+        versionSerializer = new RowDataSerializer(call.versions());
+        inputGetters = getters(call.input(), call.inputColumns());
+        versionGetters = getters(call.versions(), call.versionColumns());
+        patienceMs = Duration.ofHours(call.hours()).toMillis();
+        pauseMs = patienceMs / 8;
+        ignored = context.getMetricGroup().counter("ignored_versions");
+        lateVersions = context.getMetricGroup().counter("late_versions");
+        corrected = context.getMetricGroup().counter("corrected_rows");
+    }
+
+    private static RowData.FieldGetter[] getters(RowType row, int[] columns) {
+        RowData.FieldGetter[] getters = new RowData.FieldGetter[columns.length];
+        for (int each = 0; each < columns.length; each++) {
+            getters[each] = RowData.createFieldGetter(row.getTypeAt(columns[each]), columns[each]);
+        }
+        return getters;
+    }
+
+    /** Called for each row of either table; the others are constants of the {@link Call}. */
+    public void eval(
+            Context context,
+            Memory memory,
+            MapView<Long, byte[]> rows,
+            MapView<Long, byte[]> others,
+            RowData input,
+            RowData versions,
+            StringData moment,
+            StringData version,
+            StringData validFrom,
+            StringData deleted,
+            Integer hours)
+            throws Exception {
+        head.open(memory.bytes);
+        TimeContext<Long> time = context.timeContext(Long.class);
+        if (input != null) {
+            take(input, rows, others, time);
+        } else {
+            learn(versions, others, time);
+        }
+        memory.bytes = head.bytes();
+    }
+
+    /** Called when the watermark has passed a moment, or a version came late, or something may be forgotten. */
+    public void onTimer(
+            OnTimerContext context, Memory memory, MapView<Long, byte[]> rows, MapView<Long, byte[]> others)
+            throws Exception {
+        head.open(memory.bytes);
+        TimeContext<Long> time = context.timeContext(Long.class);
+        if (SWEEP.equals(context.currentTimer())) {
+            sweep(rows, others, time);
+        } else if (REVISE.equals(context.currentTimer())) {
+            revise(rows, others, time);
+        } else {
+            join(time.time(), rows, others);
+        }
+        memory.bytes = head.bytes();
+    }
+
+    private void take(RowData input, MapView<Long, byte[]> rows, MapView<Long, byte[]> others, TimeContext<Long> time)
+            throws Exception {
+        long moment = input.getLong(call.moment());
+        Joined row = new Joined(Bytes.of(input, inputSerializer));
+        if (moment > watermark(time)) {
+            time.registerOnTime(moment);
+        } else {
+            send(row, find(moment, others), moment);
+            if (moment <= watermark(time) - patienceMs) {
+                return;
+            }
+        }
+        List<Joined> ofThatMoment = Joined.read(rows.get(moment));
+        ofThatMoment.add(row);
+        rows.put(moment, Joined.write(ofThatMoment));
+        sweepLater(time, moment);
+    }
+
+    private void learn(RowData input, MapView<Long, byte[]> others, TimeContext<Long> time) throws Exception {
+        Version version = new Version(Bytes.of(input, versionSerializer), call);
+        if (version.number <= head.greatest) {
+            ignored.inc();
+            return;
+        }
+        head.greatest = version.number;
+        keep(version, others);
+        // What rows in time can't want any more goes where only late ones look.
+        List<Version> known = head.versions;
+        while (known.size() > 1 && known.get(1).validFrom <= watermark(time)) {
+            Version replaced = known.remove(0);
+            others.put(replaced.number, replaced.bytes);
+            sweepLater(time, known.get(0).validFrom);
+        }
+        boolean isLate = version.validFrom <= head.joinedUntil;
+        if (isLate) {
+            lateVersions.inc();
+        }
+        if (isLate || head.isOpen) {
+            // A restored job has no watermark at first.
+            time.registerOnTime(REVISE, Math.max(watermark(time) + 1, 0));
+        }
+    }
+
+    private void keep(Version version, MapView<Long, byte[]> others) throws Exception {
+        List<Version> known = head.versions;
+        boolean isBefore = !known.isEmpty() && version.compareTo(known.get(0)) < 0;
+        if (isBefore || version.validFrom >= head.othersFrom) {
+            others.put(version.number, version.bytes);
+            return;
+        }
+        known.add(-Collections.binarySearch(known, version) - 1, version);
+        if (known.size() > Head.MOST) {
+            Version last = known.remove(Head.MOST);
+            others.put(last.number, last.bytes);
+            head.othersFrom = last.validFrom;
+        }
+    }
+
+    /** Send the rows of a moment that the watermark has just passed. */
+    private void join(long moment, MapView<Long, byte[]> rows, MapView<Long, byte[]> others) throws Exception {
+        List<Joined> waiting = Joined.read(rows.get(moment));
+        for (Joined row : waiting) {
+            if (!row.isOut) {
+                send(row, find(moment, others), moment);
+            }
+        }
+        if (!waiting.isEmpty()) {
+            rows.put(moment, Joined.write(waiting));
+        }
+    }
+
+    private void send(Joined row, Found found, long moment) {
+        row.isOut = true;
+        row.valid = number(found.valid);
+        row.later = number(found.later);
+        head.joinedUntil = Math.max(head.joinedUntil, moment);
+        head.isOpen |= found.isOpen;
+        collect(output(row, found.valid, false));
+        if (found.later != null) {
+            collect(output(row, found.later, true));
+        }
+    }
+
+    /** Send what was said otherwise than it is known now. */
+    private void revise(MapView<Long, byte[]> rows, MapView<Long, byte[]> others, TimeContext<Long> time)
+            throws Exception {
+        List<Version> all = all(others);
+        Map<Long, byte[]> changed = new LinkedHashMap<>();
+        head.isOpen = false;
+        for (Map.Entry<Long, byte[]> entry : rows.entries()) {
+            long moment = entry.getKey();
+            if (moment <= time.time() - patienceMs) {
+                continue;
+            }
+            List<Joined> joined = Joined.read(entry.getValue());
+            Found found = find(moment, all);
+            boolean isChanged = false;
+            for (Joined row : joined) {
+                if (row.isOut) {
+                    head.isOpen |= found.isOpen;
+                    isChanged |= correct(row, found);
+                }
+            }
+            if (isChanged) {
+                changed.put(moment, Joined.write(joined));
+            }
+        }
+        rows.putAll(changed);
+    }
+
+    private boolean correct(Joined row, Found found) {
+        boolean isOtherwise = row.valid != number(found.valid);
+        boolean isFoundOtherwise = row.later != number(found.later);
+        if (isOtherwise) {
+            row.valid = number(found.valid);
+            collect(output(row, found.valid, false));
+            corrected.inc();
+        }
+        if (isFoundOtherwise) {
+            row.later = number(found.later);
+            collect(output(row, found.later, true));
+        }
+        return isOtherwise || isFoundOtherwise;
+    }
+
+    private void sweep(MapView<Long, byte[]> rows, MapView<Long, byte[]> others, TimeContext<Long> time)
+            throws Exception {
+        long until = time.time() - patienceMs;
+        List<Long> moments = new ArrayList<>();
+        for (Long moment : rows.keys()) {
+            moments.add(moment);
+        }
+        for (Long moment : moments) {
+            if (moment <= until) {
+                rows.remove(moment);
+            }
+        }
+        if (head.othersFrom <= until) {
+            goOn(until, others);
+        }
+        List<Version> all = all(others);
+        int before = head.versions.isEmpty() ? 0 : all.indexOf(head.versions.get(0));
+        int forgotten = 0;
+        // The version that was valid then stays, and all after it.
+        while (forgotten < before && all.get(forgotten + 1).validFrom <= until) {
+            others.remove(all.get(forgotten).number);
+            forgotten++;
+        }
+        head.sweepAt = 0;
+        if (forgotten < before || head.othersFrom != Head.NEVER || !rows.isEmpty()) {
+            sweepLater(time, until);
+        }
+    }
+
+    /** Set a sweep for when something of that moment may be forgotten, unless one is set that comes first. */
+    private void sweepLater(TimeContext<Long> time, long moment) {
+        if (head.sweepAt == 0) {
+            head.sweepAt = Math.max(moment + patienceMs, watermark(time)) + pauseMs;
+            time.registerOnTime(SWEEP, head.sweepAt);
+        }
+    }
+
+    private static long watermark(TimeContext<Long> time) {
+        Long watermark = time.currentWatermark();
+        return watermark == null ? Long.MIN_VALUE : watermark;
+    }
+
+    private static long number(Version version) {
+        return version == null ? Joined.NONE : version.number;
+    }
+
+    /** Others than the versions at hand are looked at only if those don't answer, since reading them takes long. */
+    private Found find(long moment, MapView<Long, byte[]> others) throws Exception {
+        List<Version> known = head.versions;
+        if (known.isEmpty() || known.get(0).validFrom > moment) {
+            return find(moment, all(others));
+        }
+        if (head.othersFrom != Head.NEVER && known.get(known.size() - 1).validFrom <= moment) {
+            goOn(moment, others);
+        }
+        return find(moment, head.versions);
+    }
+
+    /** Have those at hand that rows from this moment on want; there are some after those at hand now. */
+    private void goOn(long moment, MapView<Long, byte[]> others) throws Exception {
+        List<Version> all = all(others);
+        int from = 0;
+        while (from + 1 < all.size() && all.get(from + 1).validFrom <= moment) {
+            from++;
+        }
+        int to = Math.min(from + Head.MOST, all.size());
+        for (Version version : head.versions) {
+            others.put(version.number, version.bytes);
+        }
+        head.versions.clear();
+        head.versions.addAll(all.subList(from, to));
+        for (Version version : head.versions) {
+            others.remove(version.number);
+        }
+        head.othersFrom = to < all.size() ? all.get(to).validFrom : Head.NEVER;
+    }
+
+    private Found find(long moment, List<Version> versions) {
+        int next = 0;
+        int end = versions.size();
+        while (next < end) {
+            int middle = (next + end) >>> 1;
+            if (versions.get(middle).validFrom <= moment) {
+                next = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        if (next > 0 && !versions.get(next - 1).isDeleted) {
+            return new Found(versions.get(next - 1), null, false);
+        }
+        if (next == versions.size()) {
+            return new Found(null, null, true);
+        }
+        Version following = versions.get(next);
+        boolean isFound = !following.isDeleted && following.validFrom <= moment + patienceMs;
+        return new Found(null, isFound ? following : null, false);
+    }
+
+    private List<Version> all(MapView<Long, byte[]> others) throws Exception {
+        List<Version> all = new ArrayList<>(head.versions);
+        for (byte[] bytes : others.values()) {
+            all.add(new Version(bytes, call));
+        }
+        Collections.sort(all);
+        return all;
+    }
+
+    private GenericRowData output(Joined joined, Version version, boolean isFoundLater) {
+        RowData row = joined.row(call);
+        GenericRowData output = new GenericRowData(inputGetters.length + versionGetters.length + 1);
+        for (int each = 0; each < inputGetters.length; each++) {
+            output.setField(each, inputGetters[each].getFieldOrNull(row));
+        }
+        for (int each = 0; version != null && each < versionGetters.length; each++) {
+            output.setField(inputGetters.length + each, versionGetters[each].getFieldOrNull(version.row));
+        }
+        output.setField(inputGetters.length + versionGetters.length, isFoundLater);
+        return output;
+    }
+}

@@ -1,0 +1,44 @@
+"""What `join_versions` must say of a row in the end, written from its specification, to be read."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Version:
+    """A row of the versions, but for its key."""
+
+    lsn: int
+    at: int
+    """Milliseconds from which it is valid."""
+    deleted: bool = False
+
+
+def accepted(arrivals: Iterable[Version]) -> Sequence[Version]:
+    """One with a number that isn't greater than all before was seen."""
+    versions: list[Version] = []
+    for version in arrivals:
+        if all(version.lsn > other.lsn for other in versions):
+            versions.append(version)
+    return versions
+
+
+def valid(versions: Iterable[Version], moment: int) -> int | None:
+    """Number of the last version until then, if there is one and it isn't deleted; of one time the greatest counts."""
+    until = [version for version in versions if version.at <= moment]
+    last = max(until, key=lambda version: (version.at, version.lsn), default=None)
+    return None if last is None or last.deleted else last.lsn
+
+
+def found_later(versions: Iterable[Version], moment: int, hours: int) -> int | None:
+    """Number of the first version after that if none was valid then: it is soon enough, and isn't deleted."""
+    versions = list(versions)
+    if valid(versions, moment) is not None:
+        return None
+    after = [version for version in versions if version.at > moment]
+    following = min(after, key=lambda version: (version.at, version.lsn), default=None)
+    if following is None or following.deleted or following.at > moment + hours * HOUR_MS:
+        return None
+    return following.lsn
