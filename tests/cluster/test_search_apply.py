@@ -209,15 +209,15 @@ def test_a_template_of_others_that_takes_our_index_is_told_and_apply_fails(
     assert (before.exit_code, later.exit_code, rebuilt.exit_code) == (1, 1, 1)
     assert all(said in result.output for result in (before, later, rebuilt))
     assert nothing == {}
-    assert sorted(search_client.indices.get(index="*")) == ["fraud-alerts-v1", "orders-v1"]
+    assert sorted(search_client.indices.get(index="*")) == ["fraud-alerts-v1", "orders-v2"]
 
 
 def test_what_changes_or_hides_documents_and_nobody_declared_is_told_and_taken_away(
     search_client: Elasticsearch,
 ) -> None:
     apply(search_client, [ORDERS])
-    search_client.indices.put_settings(index="orders-v1", settings={"index.default_pipeline": "cut"})
-    search_client.indices.put_alias(index="orders-v1", name="orders", filter={"term": {"currency": "EUR"}})
+    search_client.indices.put_settings(index="orders-v2", settings={"index.default_pipeline": "cut"})
+    search_client.indices.put_alias(index="orders-v2", name="orders", filter={"term": {"currency": "EUR"}})
     found = faults(ORDERS, look(search_client, ORDERS))
 
     done = apply(search_client, [ORDERS])
@@ -226,7 +226,7 @@ def test_what_changes_or_hides_documents_and_nobody_declared_is_told_and_taken_a
     assert "index.default_pipeline cut → unset" in found[0]
     assert 'orders without filter {"term": {"currency": "EUR"}}' in found[1]
     assert faults(ORDERS, look(search_client, ORDERS)) == []
-    assert search_client.indices.get_alias(name="orders")["orders-v1"]["aliases"]["orders"] == {"is_write_index": True}
+    assert search_client.indices.get_alias(name="orders")["orders-v2"]["aliases"]["orders"] == {"is_write_index": True}
 
 
 def test_a_template_of_ours_that_others_extended_is_put_again(search_client: Elasticsearch) -> None:
@@ -249,10 +249,10 @@ def test_a_template_of_ours_that_others_extended_is_put_again(search_client: Ela
 
 def test_an_index_that_takes_no_documents_is_told(search_client: Elasticsearch) -> None:
     apply(search_client, [ORDERS])
-    search_client.indices.put_settings(index="orders-v1", settings={"index.blocks.write": True})
+    search_client.indices.put_settings(index="orders-v2", settings={"index.blocks.write": True})
 
     assert faults(ORDERS, look(search_client, ORDERS)) == [
-        "orders: orders-v1 takes no documents: index.blocks.write is true"
+        "orders: orders-v2 takes no documents: index.blocks.write is true"
     ]
 
 
