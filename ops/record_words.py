@@ -23,7 +23,8 @@ def letter_in_full(rejected: Rejected, replays: Replays) -> str:
     lines = [
         shown(rejected.letter.event_id),
         f"  topic        {shown(record.topic)}, partition {record.partition}, offset {record.offset}",
-        f"  time         {in_words(record.timestamp)} ({record.timestamp})",
+        # Not the record's own time, which may lie beyond what a calendar has.
+        f"  time         {in_words(rejected.letter.event_time)} ({record.timestamp})",
         *(f"  {line}" for line in _key_and_headers(record)),
         *(f"  rejected by  {shown(each.rejected_by)}: {shown(each.reason)}" for each in rejected.letters),
         *(f"  {line}" for line in _history(rejected, replays)),

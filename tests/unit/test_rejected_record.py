@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from events import Header
+from ops.dead_letter_reading import Replays
+from ops.record_words import letter_in_full
 from ops.rejected_record import past, rejected_records, replay_headers
 from tests.builders import dead_letter, event_time
 
@@ -104,3 +106,10 @@ def test_record_has_the_time_that_its_letter_can_only_keep_as_a_field() -> None:
     [rejected] = rejected_records([dead_letter(event_time=0, source_time=-1_000)])
 
     assert rejected.record.timestamp == -1_000
+
+
+def test_letter_of_a_record_in_microseconds_can_be_shown() -> None:
+    end_of_time = event_time("9999-12-31T23:59:59.999")
+    [rejected] = rejected_records([dead_letter(event_time=end_of_time, source_time=1_790_000_000_000_000)])
+
+    assert "9999-12-31 23:59:59 UTC (1790000000000000)" in letter_in_full(rejected, Replays(()))
