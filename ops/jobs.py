@@ -20,6 +20,8 @@ JobId = NewType("JobId", str)
 ENDED = ("FAILED", "CANCELED", "FINISHED")
 POLL_SECONDS = 0.2
 SAVEPOINT_WITHIN_SECONDS = 120.0
+REMEMBERED_FAILURES = 16
+"""How many failures of a job Flink keeps by default: `web.exception-history-size`."""
 RECENT = timedelta(minutes=10)
 """A job that failed within it may fail again: longer than Flink waits between two restarts."""
 
@@ -158,13 +160,14 @@ def last_failure(settings: Settings, job_id: JobId) -> str:
 def restarts(settings: Settings, job: Job) -> Restarts:
     """How often a job was restarted, and why.
 
-    Flink's counter may be some seconds old, so it may be behind the failures.
+    Flink's counter and its history may each be some seconds old, so either may be behind the other.
     """
     failures, more = _failures(settings, job.id)
     counted = ask(settings, "GET", f"jobs/{job.id}/metrics?get=numRestarts")
     seen = len(failures) - (job.state == "FAILED")
     number = max([0, seen, *(int(each["value"]) for each in counted)])
-    return Restarts(number, failures, more_failures=more or number > seen)
+    forgotten = len(failures) >= REMEMBERED_FAILURES and number > seen
+    return Restarts(number, failures, more_failures=more or forgotten)
 
 
 def _failures(settings: Settings, job_id: JobId) -> tuple[list[Failure], bool]:

@@ -15,7 +15,7 @@ from tests.cluster.mini_cluster import MiniCluster
 RESTART_FOR_EVER = {
     "restart-strategy.type": "fixed-delay",
     "restart-strategy.fixed-delay.attempts": "1000000",
-    "restart-strategy.fixed-delay.delay": "100 ms",
+    "restart-strategy.fixed-delay.delay": "1 s",
 }
 
 
@@ -42,5 +42,6 @@ def test_a_job_that_restarts_for_ever_is_listed_with_its_restarts_and_the_last_c
         row = re.search(rf"^\S+ +\S+ +\d/\d +.+ UTC +([3-9]|\d\d+), failing since .+ UTC +{failing_job}$", output, re.M)
         assert time.monotonic() < deadline, output
 
+    # Flink counts restarts at once, and may show an older history: that is no reason to say "before".
     details = output.partition(f"({failing_job}) failed again and again since ")[2]
     assert re.match(r"[-\d]+ [:\d]+ UTC, the last time at [-\d]+ [:\d]+ UTC:\n.*NumberFormatException", details)
