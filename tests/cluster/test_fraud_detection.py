@@ -14,7 +14,7 @@ from connectors.outgoing import publish
 from connectors.settings import Settings
 from events import DeadLetter, Event, FraudAlert, Payment, Ruleset, ShadowHit
 from jobs import fraud_detection
-from jobs.environment import SQL_OPTIONS
+from jobs.environment import SQL_OPTIONS, variables
 from tests.builders import event_time, payment, rule, ruleset
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
@@ -159,7 +159,8 @@ def test_every_operator_has_a_uid(cluster: MiniCluster, tmp_path: Path) -> None:
     environment = cluster.environment(SQL_OPTIONS | fraud_detection.OPTIONS)
     tables = StreamTableEnvironment.create(environment)
     create_table(tables, "payments", write_records(tmp_path / "payments", []))
-    tables.execute_sql(sql.read("tables/outgoing_events.sql", Settings().as_variables() | {"OUTGOING_TOPICS": "a;b"}))
+    filled = variables(fraud_detection.JOB, Settings()) | {"OUTGOING_TOPICS": "a;b"}
+    tables.execute_sql(sql.read("tables/outgoing_events.sql", filled))
     publish(tables, fraud_detection.define(tables, FixedRulesets(LENIENT), "EUR"))
 
     graph = environment._j_stream_execution_environment.getStreamGraph(False)
