@@ -81,7 +81,9 @@ def test_an_event_of_each_kind_becomes_a_row_of_its_table(loader: Loader, wareho
     }
     assert row(warehouse_connection, "dim_product") == fields(offered, *source)
     of_customer = ("customer_name", "customer_tier", "customer_country")
-    assert row(warehouse_connection, "fact_order") == fields(order, "event_type", "missing", "lines", *of_customer)
+    assert row(warehouse_connection, "fact_order") == fields(
+        order, "event_type", "missing", "lines", "provisional", *of_customer
+    )
     [line] = order.lines
     assert row(warehouse_connection, "fact_order_line") == msgspec.to_builtins(line) | {
         "order_id": "o1",
