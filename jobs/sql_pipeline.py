@@ -60,7 +60,7 @@ def define(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:
         tables.get_config().set(key, value)
     for statement in pipeline.preparations:
         _prepare(tables, statement)
-    if any(JUDGING in each.references() for each in pipeline.preparations):
+    if any(JUDGING in each.references() for each in (*pipeline.preparations, *pipeline.inserts)):
         for key, value in _JUDGING_OPTIONS.items():
             tables.get_config().set(key, value)
     try:

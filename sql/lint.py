@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sql.pipeline import Pipeline
-from sql.plans import Node, Plan
+from sql.plans import Plan
 
 DEAD_LETTERS = "dead-letters"
 GUARDED = "guarded-json"
@@ -39,6 +39,11 @@ class Table:
     def is_in_kafka(self) -> bool:
         """Whether it is a topic, by whatever connector."""
         return "properties.bootstrap.servers" in self.options
+
+    @property
+    def error_column(self) -> str:
+        """What a guarded format says of a bad record."""
+        return self.option_of_format("error-column") or "error"
 
     def option_of_format(self, name: str) -> str | None:
         """Such as `json.ignore-parse-errors`."""
@@ -162,27 +167,26 @@ def _judged_by_current_watermark(pipeline: Pipeline) -> Iterator[str]:
             )
 
 
-def _reported(plan: Plan, catalog: Catalog) -> Set[str | None]:
+def _reported(plan: Plan, catalog: Catalog) -> Set[str]:
     """Sources whose rows with an error go to the dead letters, by their name in the plan."""
-    return {
-        source.identifier
-        for sink in plan.nodes
-        if sink.identifier and not sink.is_source and _is_dead_letters(catalog.tables[sink.identifier])
-        for source, steps in _ways_to(sink, "")
-        if re.search(rf"\b{_error_column(catalog.tables[str(source.identifier)])}\d*\)* IS NOT NULL", steps)
-    }
-
-
-def _ways_to(node: Node, steps: str) -> Iterator[tuple[Node, str]]:
-    """Each source that a node's rows come from, with what is done to them on the way."""
-    if node.is_source:
-        yield node, steps
-    for each in node.inputs:
-        yield from _ways_to(each, f"{each.description}\n{steps}")
-
-
-def _error_column(table: Table) -> str:
-    return table.option_of_format("error-column") or "error"
+    errors: dict[int, dict[str, Set[int]]] = {}
+    """By step and source: positions of the columns that are made of the source's error."""
+    picked: dict[int, Set[str]] = {}
+    """By step: sources of which it has rows that were picked by their error."""
+    for node in plan.nodes:
+        errors[node.number], picked[node.number] = {}, set()
+        if node.is_source and node.identifier:
+            error = catalog.tables[node.identifier].error_column
+            errors[node.number][node.identifier] = {at for at, name in enumerate(node.columns) if name == error}
+        for before in node.inputs:
+            picked[node.number] |= picked[before.number]
+            for source, positions in errors[before.number].items():
+                known = errors[node.number].get(source, set())
+                errors[node.number][source] = known | node.carries(before, positions)
+                if node.picks(positions):
+                    picked[node.number] |= {source}
+    letters = (node for node in plan.nodes if node.identifier and _is_dead_letters(catalog.tables[node.identifier]))
+    return set[str]().union(*(picked[node.number] for node in letters))
 
 
 def _is_dead_letters(table: Table) -> bool:

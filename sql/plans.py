@@ -6,7 +6,7 @@ renumbers them. So plans are compared node by node, and only those that keep sta
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -40,6 +40,11 @@ class Node:
 
     json: Mapping[str, Any]
     inputs: Sequence["Node"]
+
+    @property
+    def number(self) -> int:
+        """Its number in the plan; those of its inputs are smaller."""
+        return int(self.json["id"])
 
     @property
     def kind(self) -> str:
@@ -88,6 +93,30 @@ class Node:
             self.json[key]["table"] for key in ("scanTableSource", "dynamicTableSink") if key in self.json
         )
         return next(found, {})
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of its columns; none of a sink."""
+        return (
+            []
+            if self.table is not None and not self.is_source
+            else [name for name, _ in _columns(self.json["outputType"])]
+        )
+
+    def carries(self, source: "Node", positions: Set[int]) -> Set[int]:
+        """Positions of its columns that are made of those of one of its inputs."""
+        if (projection := self.json.get("projection")) is not None:
+            return {position for position, each in enumerate(projection) if _read_columns(each) & positions}
+        if self.kind == "union":
+            return positions
+        # Of two columns with one name, a join gives the second a number.
+        names = {source.columns[position] for position in positions}
+        found = (at for at, name in enumerate(self.columns) if name in names or re.sub(r"\d+$", "", name) in names)
+        return set(found)
+
+    def picks(self, positions: Set[int]) -> bool:
+        """Whether its condition asks that something made of these columns of its input isn't null."""
+        return any(_read_columns(each) & positions for each in _not_null(self.json.get("condition")))
 
     @property
     def keeps_state(self) -> bool:
@@ -267,3 +296,25 @@ def _without_names(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_names(each) for each in value]
     return value
+
+
+def _read_columns(expression: Any) -> Set[int]:
+    """Positions of the input's columns that an expression reads."""
+    if isinstance(expression, Mapping):
+        own = {int(expression["inputIndex"])} if expression.get("kind") == "INPUT_REF" else set()
+        return own.union(*(_read_columns(each) for each in expression.values()))
+    if isinstance(expression, list):
+        return set[int]().union(*(_read_columns(each) for each in expression))
+    return set()
+
+
+def _not_null(expression: Any) -> Iterator[Any]:
+    """The `… IS NOT NULL` in an expression."""
+    if isinstance(expression, list):
+        for each in expression:
+            yield from _not_null(each)
+    if isinstance(expression, Mapping):
+        if str(expression.get("internalName", "")).startswith("$IS NOT NULL$"):
+            yield expression
+        for each in expression.values():
+            yield from _not_null(each)

@@ -71,7 +71,7 @@ class Statement:
         """How it begins, such as `CREATE TEMPORARY VIEW sold_lines`."""
         end, words = 0, 0
         for token in self.tokens:
-            if words == _LABEL_WORDS or (end and token.keyword in _ENDS_NAME):
+            if words == _LABEL_WORDS or (end and (token.keyword in _ENDS_NAME or token.text.startswith("/*+"))):
                 break
             end = token.end
             words += token.kind != "sign"

@@ -83,6 +83,16 @@ EXECUTE STATEMENT SET"""
 BY_THE_CLOCK = """\
 INSERT INTO counts SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE numbers, DESCRIPTOR(seen), INTERVAL '1' MINUTE))
 GROUP BY a, window_start, window_end;"""
+FROM_STEPS = """\
+CREATE TEMPORARY VIEW judged AS
+SELECT event_id, CASE WHEN error IS NULL AND country = 'XX' THEN 'nowhere' ELSE error END AS wrong FROM payments;
+CREATE TEMPORARY VIEW firsts AS
+SELECT event_id AS id, wrong AS why
+FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY PROCTIME()) AS nth FROM judged)
+WHERE nth = 1;
+SET 'table.exec.state.ttl' = '1 h';
+EXECUTE STATEMENT SET"""
+LETTERS_FROM_STEPS = "INSERT INTO dead_letters_out (event_id, reason) SELECT id, why FROM firsts WHERE why IS NOT NULL;"
 OWN_STEP = """\
 INSERT INTO counts
 WITH payments AS (SELECT country FROM payments WHERE error IS NULL) SELECT country, 1 FROM payments;"""
@@ -415,6 +425,10 @@ def test_a_hint_that_would_not_reach_its_table_is_refused(cluster: MiniCluster) 
             "mine.sql: no dead letters of payments: what doesn't decode is lost",
         ),
         (
+            changed(GOOD, (SET_OUT, FROM_STEPS), (DEAD_LETTERS, LETTERS_FROM_STEPS.replace("WHERE why", "WHERE id"))),
+            "mine.sql: no dead letters of payments: what doesn't decode is lost",
+        ),
+        (
             changed(GOOD, (SET_OUT, f"CREATE TABLE mine LIKE payments;\n{SET_OUT}"), ("minutes;\nINS", COPIED)),
             "mine.sql: no dead letters of mine: what doesn't decode is lost",
         ),
@@ -477,6 +491,7 @@ def test_what_will_hurt_later_is_told(text: str, finding: str, cluster: MiniClus
         changed(GOOD, (SET_OUT, STATELESS), (COUNTS, "INSERT INTO counts SELECT a, b FROM numbers WHERE b > 5;")),
         changed(GOOD, (SET_OUT, STATELESS), (COUNTS, BY_THE_CLOCK)),
         changed(GOOD, (COUNTS, OWN_STEP)),
+        changed(GOOD, (SET_OUT, FROM_STEPS), (DEAD_LETTERS, LETTERS_FROM_STEPS)),
         changed(GOOD, (COUNTS, MATCHED.format(within=" WITHIN INTERVAL '1' HOUR"))),
         changed(GOOD, ("BEGIN", ""), (SET_OUT, "BEGIN STATEMENT SET;")),
     ],
@@ -487,6 +502,7 @@ def test_what_will_hurt_later_is_told(text: str, finding: str, cluster: MiniClus
         "no watermark, where nothing needs one",
         "processing time",
         "a step called like its table",
+        "an error that is made of another and has another name, behind a step with state",
         "a pattern that ends",
         "another way to write a statement set",
     ],

@@ -24,7 +24,8 @@ INSERT INTO kept SELECT CAST(CONCAT('x', CAST(a AS STRING)) AS INT) FROM numbers
 
 def started(file: Path, *options: str) -> subprocess.Popen[bytes]:
     """A process that runs it; what it prints goes to a file beside it, which the JVM may hold open for longer."""
-    command = [sys.executable, "-m", "ops", "sql", "run", str(file), *options]
+    # A shell without job control has what runs in its background ignore SIGINT, tests too, and that is inherited.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file), *options]
     with file.with_suffix(".said").open("w") as said:
         return subprocess.Popen(command, cwd=CHECKOUT, stdout=said, stderr=said)
 

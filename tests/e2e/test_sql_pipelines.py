@@ -176,8 +176,9 @@ def test_a_run_in_a_cluster_of_its_own_commits_and_the_next_one_goes_on_from_the
 @contextmanager
 def running_here(file: Path, settings: Settings, said: Path) -> Iterator[None]:
     """The pipeline in a process of its own; what it prints goes to the file `said`."""
-    command = [sys.executable, "-m", "ops", "sql", "run", str(file), "-D", "execution.checkpointing.interval=1s"]
-    command += ["-D", "execution.checkpointing.min-pause=200ms"]
+    # A shell without job control has what runs in its background ignore SIGINT, tests too, and that is inherited.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file)]
+    command += ["-D", "execution.checkpointing.interval=1s", "-D", "execution.checkpointing.min-pause=200ms"]
     with said.open("w") as output:
         local = subprocess.Popen(
             command, cwd=CHECKOUT, env=os.environ | settings.as_variables(), stdout=output, stderr=output
