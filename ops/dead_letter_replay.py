@@ -5,6 +5,7 @@ begins ends what another one left open, and locks out those who began before. Th
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -218,30 +219,34 @@ def send(
     wanted = [decision for decision in decisions if decision.record is not None]
     if not wanted:
         return
+    left = deque(
+        wanted[begin : begin + RECORDS_A_TRANSACTION] for begin in range(0, len(wanted), RECORDS_A_TRANSACTION)
+    )
+    while left:
+        yield from _sent_until_refused(settings, left, fix=fix, again=again, replayed_by=replayed_by)
+
+
+def _sent_until_refused(
+    settings: Settings, left: deque[list[Decision]], *, fix: str, again: bool, replayed_by: str
+) -> Iterator[DeadLetterReplay | Unsent]:
+    """Send what is left, a transaction for each batch, until Kafka refuses a record of one.
+
+    That batch is left as two of half as many, in order, down to that record. They need another producer: after a
+    refused record kafka-python goes on with sequence numbers that brokers don't expect.
+    """
     with _only_producer(settings) as producer:
         replays = read_replays(settings)
-        for begin in range(0, len(wanted), RECORDS_A_TRANSACTION):
-            batch = [
-                each
-                for each in wanted[begin : begin + RECORDS_A_TRANSACTION]
-                if again or replays.of(each.rejected.letter) is None
-            ]
-            yield from _sent_or_refused(producer, batch, replays, fix, replayed_by)
-
-
-def _sent_or_refused(
-    producer: Any, batch: Sequence[Decision], replays: Replays, fix: str, replayed_by: str
-) -> Iterator[DeadLetterReplay | Unsent]:
-    """Send in one transaction; if Kafka refuses a record, in two of half as many, in order, down to that record."""
-    try:
-        yield from _sent_in_a_transaction(producer, batch, replays, fix, replayed_by)
-    except _RefusedError as error:
-        if len(batch) == 1:
-            yield Unsent(batch[0], str(error))
-            return
-        middle = len(batch) // 2
-        for half in (batch[:middle], batch[middle:]):
-            yield from _sent_or_refused(producer, half, replays, fix, replayed_by)
+        while left:
+            batch = [each for each in left.popleft() if again or replays.of(each.rejected.letter) is None]
+            try:
+                yield from _sent_in_a_transaction(producer, batch, replays, fix, replayed_by)
+            except _RefusedError as error:
+                if len(batch) == 1:
+                    yield Unsent(batch[0], str(error))
+                else:
+                    middle = len(batch) // 2
+                    left.extendleft((batch[middle:], batch[:middle]))
+                return
 
 
 def _sent_in_a_transaction(
@@ -349,7 +354,7 @@ def _only_producer(settings: Settings) -> Iterator[Any]:
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             acks="all",
             compression_type="lz4",
-            linger_ms=5,
+            batch_size=0,  # a batch that is too large would be split, and its sequence numbers with it
             allow_auto_create_topics=False,
             max_request_size=LARGEST_RECORD_BYTES,
         )
