@@ -1,4 +1,4 @@
-"""Which jobs has a cluster lost with its JobManager, and how is each taken up again from its last checkpoint?
+"""Jobs that a cluster has lost with its JobManager, and the command that resumes each from its last checkpoint.
 
 A JobManager without high availability forgets its jobs when it dies. What it leaves are their retained checkpoints, and
 here a note of what was submitted, beside them. A job is lost if there is a note of it, the cluster doesn't know it, and

@@ -1,4 +1,4 @@
-"""What may a pipeline's file contain? Statements by Flink's names for their kinds, and settings that it can't touch."""
+"""Statements that a pipeline's file may contain, by Flink's names for their kinds, and settings that it can't touch."""
 
 OPERATIONS = frozenset(
     {

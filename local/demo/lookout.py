@@ -1,4 +1,4 @@
-"""What is away while the demo watches, since when, and what do Flink and the search index say while they can?"""
+"""Services that are away while the demo watches, since when, and the last figures of Flink and the search index."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""How long does a service wait for a server that is away, and what does it report meanwhile?"""
+"""Limits on how long a service waits for an unavailable server, and its reports meanwhile."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How does a record get to Kafka? Checked, acknowledged by all replicas, written once, and reported.
+"""Writes records to Kafka: checked, acknowledged by all replicas, once each, and reported.
 
 A broker that is away is waited for: records wait in memory up to a limit, then whoever sends waits too.
 """
