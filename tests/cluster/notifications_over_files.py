@@ -16,7 +16,7 @@ from events import Event
 from jobs import notifications
 from jobs.environment import variables
 from tests.cluster.records import Record, read_records, write_records
-from tests.cluster.topic_tables import create_table, over_files, record
+from tests.cluster.topic_tables import create_table, over_files, producer_options, record
 from udfs.notification_policy import Policy
 
 TOPICS = {
@@ -44,7 +44,8 @@ _SENT = """
         'key.format' = 'raw',
         'key.fields' = 'record_key',
         'value.format' = 'json',
-        'value.fields-include' = 'EXCEPT_KEY'
+        'value.fields-include' = 'EXCEPT_KEY',
+        {producer}
     )
 """
 
@@ -85,16 +86,19 @@ def define(
         every_record: make a watermark after each, and not every 200 ms, as Kafka's source does.
     """
     tables = StreamTableEnvironment.create(environment)
+    filled = variables("test", Settings()) | {"OUTGOING_TOPICS": "sent"}
     for table in TOPICS:
         create_table(tables, table, folder / table, stay_open)
         if not every_record:
-            declaration = sql.read(f"tables/{table}.sql", variables("test", Settings()))
+            declaration = sql.read(f"tables/{table}.sql", filled)
             tables.execute_sql(f"DROP TEMPORARY TABLE {table}")
             tables.execute_sql(over_files(table, declaration, folder / table).replace("on-event", "on-periodic"))
-    tables.execute_sql(sql.read("tables/clock.sql", variables("test", Settings())))
+    tables.execute_sql(sql.read("tables/clock.sql", filled))
     if not stay_open:
         tables.execute_sql(_CLOCK_THAT_ENDS)
-    tables.execute_sql(_SENT.format(path=folder / "sent"))
+    outgoing = producer_options(sql.read("tables/outgoing_events.sql", filled))
+    producer = ", ".join(f"'{key}' = '{value}'" for key, value in outgoing.items())
+    tables.execute_sql(_SENT.format(path=folder / "sent", producer=producer))
     publish(tables, notifications.define(tables, policy))
 
 

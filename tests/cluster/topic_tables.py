@@ -50,16 +50,25 @@ def over_files(name: str, declaration: str, folder: Path, stay_open: bool = Fals
     """
     options = {
         key: value
-        for key, value in re.findall(r"'([\w.-]+)'\s*=\s*'((?:[^']|'')*)'", declaration)
+        for key, value in _options(declaration).items()
         if not key.startswith(("connector", "properties.", "scan.", "sink."))
-        or (key.startswith(_PRODUCER_OPTIONS) and "'sink." in declaration)
     }
+    options |= producer_options(declaration) if "'sink." in declaration else {}
     options |= {"connector": "records", "path": str(folder), "stay-open": str(stay_open).lower()}
     if "WATERMARK FOR" in declaration:
         options |= {"scan.watermark.emit.strategy": "on-event"}
         options |= {"scan.watermark.idle-timeout": idle_after} if stay_open else {}
     given = ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
     return f"CREATE TEMPORARY TABLE {name} WITH ({given}) LIKE {name} (EXCLUDING OPTIONS)"
+
+
+def producer_options(declaration: str) -> dict[str, str]:
+    """Those by which Kafka's producer changes records, for another table that stands for the declared one."""
+    return {key: value for key, value in _options(declaration).items() if key.startswith(_PRODUCER_OPTIONS)}
+
+
+def _options(declaration: str) -> dict[str, str]:
+    return dict(re.findall(r"'([\w.-]+)'\s*=\s*'((?:[^']|'')*)'", declaration))
 
 
 def kafka_tables(pipeline: Pipeline, *, written: bool) -> dict[str, Statement]:
