@@ -23,6 +23,10 @@ class DatabaseError(ConnectionError):
     """The database can't be used; the text says why, and what to do."""
 
 
+class DatabaseAwayError(DatabaseError):
+    """No server answers, or the connection to it broke: the same may succeed later."""
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a database is, and who uses it."""
@@ -68,7 +72,8 @@ def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]
         statement_seconds: after so long the server gives up a statement.
 
     Raises:
-        DatabaseError: there is no connection, or it broke, or a statement took too long.
+        DatabaseAwayError: the server can't be reached, or the connection broke.
+        DatabaseError: the server refuses us, or a statement took too long.
     """
     try:
         connection = connect(
@@ -81,7 +86,7 @@ def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]
             autocommit=True,
         )
     except psycopg.OperationalError as error:
-        raise DatabaseError(_in_words(address, str(error))) from None
+        raise _connection_error(address, str(error)) from None
     with connection:
         try:
             yield connection
@@ -90,10 +95,10 @@ def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]
                 f"the database at {address.url} took longer than {statement_seconds} s to answer"
             ) from None
         except psycopg.OperationalError as error:
-            raise DatabaseError(f"the connection to {address.url} broke: {error}") from error
+            raise DatabaseAwayError(f"the connection to {address.url} broke: {error}") from error
 
 
-def _in_words(address: Address, message: str) -> str:
+def _connection_error(address: Address, message: str) -> DatabaseError:
     """Why there is no connection. The server's own words, which are English unless it is told otherwise, come last."""
     database = urlsplit(address.url).path.removeprefix("/")
     reasons = {
@@ -107,5 +112,6 @@ def _in_words(address: Address, message: str) -> str:
     unreachable = (
         f"no PostgreSQL answers at {address.url}: start it (`make up`), or set {address.variable}_URL to where it is"
     )
-    words = next((words for pattern, words in reasons.items() if re.search(pattern, message)), unreachable)
-    return f"{words}\n{' '.join(message.split())}"
+    refusal = next((words for pattern, words in reasons.items() if re.search(pattern, message)), None)
+    text = f"{refusal or unreachable}\n{' '.join(message.split())}"
+    return DatabaseError(text) if refusal else DatabaseAwayError(text)

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from threading import Event
 
 import msgspec
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -15,10 +17,10 @@ from connectors.topics import ORDERS, PAYMENTS
 from events import Order, Payment
 from local.services.faults import key_of
 from local.services.orders import payments_of
-from local.services.outage import START_SECONDS
 from local.services.outgoing import GOOD, Outgoing
 from local.services.population import Population
-from local.services.publisher import PublishError
+from local.services.publisher import CONNECT_MS, PublishError
+from ops.outage import Report, await_server
 
 SECONDS_BETWEEN_POLLS = 0.05
 SECONDS_BETWEEN_COMMITS = 5.0
@@ -31,11 +33,18 @@ class OrderDesk:
     """Reads orders and gives the payments that fall due, at least once: an order is read again after a crash.
 
     Payments carry the same ids then. A payment whose time passed while nobody served the orders is made now.
+
+    Args:
+        report: gets a line each second while no broker answers at the start.
+        stop: when it is set, the desk waits for no broker.
+
+    Raises:
+        PublishError: no broker answers for too long.
     """
 
-    def __init__(self, bootstrap_servers: str, group: str, population: Population) -> None:
+    def __init__(self, bootstrap_servers: str, group: str, population: Population, report: Report, stop: Event) -> None:
         self._population = population
-        self._consumer = _consumer(bootstrap_servers, group)
+        self._consumer = _consumer(bootstrap_servers, group, report, stop)
         self._waiting: list[tuple[int, int, Payment, ConsumerRecord]] = []
         self._unfinished: dict[TopicPartition, dict[int, int]] = {}
         self._sequence = count()
@@ -110,17 +119,19 @@ class OrderDesk:
 _ORDERS = msgspec.json.Decoder(Order)
 
 
-def _consumer(bootstrap_servers: str, group: str) -> KafkaConsumer:
+def _consumer(bootstrap_servers: str, group: str, report: Report, stop: Event) -> KafkaConsumer:
+    connect = partial(
+        KafkaConsumer,
+        ORDERS.name,
+        **client_options(bootstrap_servers),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        bootstrap_timeout_ms=CONNECT_MS,
+    )
     try:
-        return KafkaConsumer(
-            ORDERS.name,
-            **client_options(bootstrap_servers),
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            bootstrap_timeout_ms=round(START_SECONDS * 1000),
-        )
+        return await_server(f"the Kafka broker at {bootstrap_servers}", connect, KafkaTimeoutError, report, stop)
     except KafkaTimeoutError as error:
         raise PublishError(
             f"no Kafka broker answers at {bootstrap_servers}: `make up` starts the local stack"

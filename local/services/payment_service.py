@@ -129,7 +129,8 @@ def publish(
     before_ms = round(options.history_hours * HOUR_MS) + (MOST_LATE_MS if options.faults.late else 0)
     clock = clock_for(options, speed, PAYMENTS, before_ms)
     progress = Progress("payments", quiet)
-    desk = OrderDesk(bootstrap_servers, orders_group, Population()) if orders_group else None
+    stop = stop or Event()
+    desk = OrderDesk(bootstrap_servers, orders_group, Population(), progress.report, stop) if orders_group else None
     with closing(desk) if desk else nullcontext():
         summary = publish_all(
             generate(options),

@@ -64,6 +64,10 @@ class Progress:
             + (f"; no answer from Kafka for {silent_seconds:.0f} s, {waiting:,} wait" if silent_seconds > 2 else "")
         )
 
+    def report(self, text: str) -> None:
+        """Show what the service waits for, instead of the counts."""
+        self._line.show(f"{self._what}: {text}")
+
     def end(self, text: str) -> None:
         """The last line."""
         self._line.end(text)

@@ -22,8 +22,8 @@ from connectors.kafka_client import client_options
 from connectors.topics import FUTURE_LIMIT
 from events import Event
 from events.checks import NotTheEventError, check
-from local.services.outage import OUTAGE_SECONDS, START_SECONDS
 from local.services.outgoing import Outgoing
+from ops.outage import OUTAGE_SECONDS, Outage, Report
 
 CLOSE_TIMEOUT_SECONDS = 1
 BROKER_TIMEOUT_MS = 10_000
@@ -79,6 +79,7 @@ class Publisher:
 
     Args:
         outage_seconds: after so long without an acknowledgement a record counts as failed.
+        report: gets a line each second while there is no broker to connect to.
         stop: when it is set, records that are under way have `STOP_SECONDS` left.
     """
 
@@ -88,9 +89,10 @@ class Publisher:
         receive: Callable[[Outgoing, Receipt], None],
         *,
         outage_seconds: float = OUTAGE_SECONDS,
+        report: Report = lambda _: None,
         stop: threading.Event | None = None,
     ) -> None:
-        self._bootstrap_servers, self._receive = bootstrap_servers, receive
+        self._bootstrap_servers, self._receive, self._report = bootstrap_servers, receive, report
         self._outage_seconds, self._stop = outage_seconds, stop or threading.Event()
         self._stopped_at: float | None = None
         self._in_flight: dict[int, tuple[Outgoing, int]] = {}
@@ -101,9 +103,7 @@ class Publisher:
         """Called several times a second while something waits for Kafka."""
         self.sent = self.acknowledged = self.refused = self.failed = 0
         self._doubtful_producer: KafkaProducer | None = None
-        self._producer = self._connect(
-            min(START_SECONDS, outage_seconds), enable_idempotence=True, linger_ms=5, batch_size=128 * 1024
-        )
+        self._producer = self._connect(enable_idempotence=True, linger_ms=5, batch_size=128 * 1024)
 
     def __enter__(self) -> Self:
         return self
@@ -203,11 +203,12 @@ class Publisher:
                 " `python -m ops topics apply` creates the topics"
             )
 
-    def _connect(self, within_seconds: float, **options: Any) -> KafkaProducer:
+    def _connect(self, **options: Any) -> KafkaProducer:
         began = time.monotonic()
+        outage: Outage | None = None
         while True:
             try:
-                return KafkaProducer(
+                producer = KafkaProducer(
                     **client_options(self._bootstrap_servers),
                     acks="all",
                     compression_type="lz4",
@@ -220,8 +221,14 @@ class Publisher:
                     **options,
                 )
             except KafkaTimeoutError as error:
-                self._give_up_if_over(began, within_seconds, error)
+                outage = outage or Outage(f"the Kafka broker at {self._bootstrap_servers}", self._report)
+                self._give_up_if_over(began, self._outage_seconds, error)
+                outage.report()
                 self.on_wait()
+            else:
+                if outage:
+                    outage.over()
+                return producer
 
     def _producer_for(self, timestamp_ms: int, now_ms: int) -> KafkaProducer:
         """Records that the broker is going to refuse go by themselves.
@@ -234,7 +241,6 @@ class Publisher:
             return self._producer
         if self._doubtful_producer is None:
             self._doubtful_producer = self._connect(
-                self._outage_seconds,
                 enable_idempotence=False,
                 max_in_flight_requests_per_connection=1,  # or else a retry would change their order
                 batch_size=0,
@@ -288,7 +294,8 @@ class Publisher:
         now = time.monotonic()
         if self._stop.is_set() and self._stopped_at is None:
             self._stopped_at = now
-        if now - began < within_seconds and (self._stopped_at is None or now - self._stopped_at < STOP_SECONDS):
+        stop_seconds = STOP_SECONDS if self._in_flight else 0.0
+        if now - began < within_seconds and (self._stopped_at is None or now - self._stopped_at < stop_seconds):
             return
         unknown = f"; {len(self._in_flight):,} of {self.sent:,} records are not acknowledged" if self._in_flight else ""
         raise PublishError(

@@ -39,7 +39,7 @@ def publish_all(
     started_at, complete = _now_ms(), False
     try:
         stop = stop or Event()
-        with Publisher(bootstrap_servers, book.write, stop=stop) as publisher:
+        with Publisher(bootstrap_servers, book.write, report=progress.report, stop=stop) as publisher:
             run = _Run(publisher, book, clock, progress, desk=desk, stop=stop)
             complete = run.send(outgoings)
             run.settle()

@@ -76,7 +76,7 @@ class Process:
     @property
     def last_line(self) -> str:
         """What it has said last."""
-        return self._output.read_text().rpartition("\n")[0].rpartition("\n")[2] if self._output.exists() else ""
+        return last_line(self._output)
 
     def silent_seconds(self) -> int:
         """For how long Kafka has not answered; 0 if it does."""
@@ -87,6 +87,11 @@ class Process:
         """How many records."""
         said = re.search(r"([\d,]+) acknowledged", self.last_line)
         return int(said[1].replace(",", "")) if said else 0
+
+
+def last_line(output: Path) -> str:
+    """The last whole line that a service has written."""
+    return output.read_text().rpartition("\n")[0].rpartition("\n")[2] if output.exists() else ""
 
 
 class Thread(threading.Thread):
@@ -110,6 +115,12 @@ class Thread(threading.Thread):
         super().join(timeout)
         assert not self.is_alive()
         assert not self._failure
+
+
+def away_for(output: Path) -> int:
+    """For how long Kafka has been away, as the notifier has shown last; 0 if it is there."""
+    shown = re.search(r"Kafka away for (\d+) s", last_line(output))
+    return int(shown[1]) if shown else 0
 
 
 def ends(settings: Settings, *of: Topic) -> dict[TopicPartition, int]:
@@ -156,6 +167,36 @@ def test_the_order_and_payment_services_go_on_by_themselves_and_their_ledgers_ar
     assert all(content.summary and content.summary.complete for content in ledgers)
     assert sorted(map(found, records)) == sorted(written_down(each) for content in ledgers for each in content.records)
     assert in_order(records)
+
+
+def test_services_that_start_while_the_broker_is_away_wait_for_it_and_go_on(
+    settings: Settings, stack: Stack, tmp_path: Path
+) -> None:
+    begin_at = ends(settings, ORDERS, PAYMENTS)
+    orders = Process(tmp_path, "order_service", "--rate", "5", *RUN)
+    payments = Process(tmp_path, "payment_service", "--rate", "20", "--history-hours", "0", "--orders", *RUN)
+    notifier, said = [sys.executable, "-m", "local.services.notifier"], tmp_path / "said"
+
+    stack.kill("kafka")
+    with (
+        orders.running() as first,
+        payments.running() as second,
+        running(notifier, {"MILLRACE_CONSUMER_GROUP_PREFIX": "away-at-the-start"}, said) as third,
+    ):
+        away = re.compile(r"the Kafka broker at \S+ has been away for ([5-9]|\d\d) s")
+        lines = [lambda: orders.last_line, lambda: payments.last_line, lambda: last_line(said)]
+        wait_for("all to report the outage", lambda: all(away.search(line()) for line in lines), 60)
+        stack.start("kafka")
+        statuses = [first.wait(END_SECONDS), second.wait(END_SECONDS)]
+        wait_for("the notifier to work", lambda: "0 delivered (" in last_line(said))
+        third.send_signal(signal.SIGTERM)
+        statuses.append(third.wait(END_SECONDS))
+
+    assert statuses == [0, 0, 0], [line() for line in lines]
+    ledgers = [Ledger.read(each.ledger) for each in (orders, payments)]
+    records = list(records_from(settings, begin_at))
+    assert all(content.summary and content.summary.complete for content in ledgers)
+    assert sorted(map(found, records)) == sorted(written_down(each) for content in ledgers for each in content.records)
 
 
 def test_records_that_wait_are_limited_and_then_the_sender_waits(
@@ -208,9 +249,10 @@ def test_the_notifier_goes_on_by_itself_and_delivers_each_message_once(
         stack.kill("kafka")
         for outgoing in outgoings[20:]:
             sender.publish_event(outgoing)
-        wait_for("the outage to pass", lambda: sender.silent_seconds >= away_seconds, 600)
+        wait_for("the notifier to show the outage", lambda: away_for(tmp_path / "said") >= away_seconds, 600)
         stack.start("kafka")
         wait_for("the second half to be delivered", lambda: len(delivered()) == 40, END_SECONDS)
+        wait_for("the notifier to show that Kafka is back", lambda: away_for(tmp_path / "said") == 0)
         service.send_signal(signal.SIGTERM)
         status = service.wait(END_SECONDS)
 

@@ -242,6 +242,23 @@ def test_a_database_that_dies_is_waited_for_and_nothing_is_lost_or_done_twice(sh
     assert shop.last_transactions() == [last_committed(content)]
 
 
+def test_a_service_that_starts_while_the_database_is_away_waits_for_it_and_goes_on(shop: Shop, tmp_path: Path) -> None:
+    ledger = tmp_path / "shop.ledger"
+    said = ledger.with_suffix(".out")
+    shop.stack.kill("postgres")
+    with shop.running(ledger, "--rate", "100") as service:
+        wait_for_words(said, 0, "the database has been away for 3 s")
+        shop.stack.start("postgres")
+        wait_for_transactions(ledger, 50)
+
+        status = ended(service)
+
+    content = ShopLedger.read(ledger)
+    assert status == 0, said.read_text()
+    assert "the database is back after" in said.read_text()
+    assert tables_of(content) == shop.tables()
+
+
 def test_a_transaction_is_not_done_again_when_only_the_answer_to_its_commit_was_lost(
     shop: Shop, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from functools import partial
 from threading import Event
 from urllib.parse import urlsplit
 
@@ -18,9 +19,11 @@ from local.services.notifier.patience import Patience
 from local.services.notifier.rejects import DeadLetters
 from local.services.notifier.senders import Senders
 from local.services.progress import StatusLine
+from local.services.publisher import CONNECT_MS
 from local.services.service import errors_in_words, until_a_signal
 from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
 from ops.command_group import connecting_to_kafka
+from ops.outage import await_server
 
 SECONDS_BETWEEN_LINES = 1.0
 HOUR_SECONDS = 3600
@@ -39,8 +42,8 @@ SESSION_TIMEOUT_MS = 10_000
 def main(until_idle: float | None, quiet: bool) -> None:
     """Deliver the notifications in the topic `notifications` as e-mail to MILLRACE_SMTP_URL.
 
-    Each is delivered once, however often it is in the topic; what can't be delivered becomes a dead letter. A mail
-    server that is away is waited for.
+    Each is delivered once, however often it is in the topic; what can't be delivered becomes a dead letter. The
+    notifier waits for a mail server or a Kafka broker that is away, and shows since when it is.
     """
     with errors_in_words(), until_a_signal() as stop:
         try:
@@ -55,7 +58,7 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
     """Deliver until told to stop, or until there has been nothing to do for `until_idle` seconds.
 
     Raises:
-        ConnectionError: no broker answers, or there is no such topic.
+        ConnectionError: no broker answers for too long, or there is no such topic.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     group = f"{settings.consumer_group_prefix}.{NAME}"
@@ -63,7 +66,9 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
     host, port = address.hostname or "", address.port or DEFAULT_PORTS["smtp"]
     patience = Patience(int(local.mail_attempts), float(local.mail_outage_hours) * HOUR_SECONDS)
     dead_letters = DeadLetters(settings.kafka_bootstrap_servers)
-    consumer = _consumer(settings, group)
+    line = StatusLine(quiet)
+    broker = f"{NAME}: the Kafka broker at {settings.kafka_bootstrap_servers}"
+    consumer = await_server(broker, partial(_consumer, settings, group), ConnectionError, line.show, stop)
     try:
         with (
             Memory(state_directory() / NAME / f"{group}.sqlite") as memory,
@@ -77,7 +82,7 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
                 patience=patience,
                 sender=local.mail_sender,
             )
-            _work(delivery, stop, until_idle, StatusLine(quiet))
+            _work(delivery, stop, until_idle, line)
     finally:
         dead_letters.close()
         consumer.close(autocommit=False)
@@ -86,7 +91,7 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
 def _consumer(settings: Settings, group: str) -> KafkaConsumer:
     with connecting_to_kafka(settings) as options:
         return KafkaConsumer(
-            **options,
+            **options | {"bootstrap_timeout_ms": CONNECT_MS},
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -112,9 +117,9 @@ def _work(delivery: Delivery, stop: Event, until_idle: float | None, line: Statu
 
 def _state(delivery: Delivery, rate: float, now: float) -> str:
     waiting = f", {delivery.waiting:,} waiting" if delivery.waiting else ""
-    away = delivery.server.away_since
-    fault = f", mail server away for {now - away:.0f} s" if away is not None else ""
-    return f"{_counts(delivery)} ({rate:,.0f}/s){waiting}{fault}" + (f": {delivery.fault}" if delivery.fault else "")
+    since = {"Kafka": delivery.kafka_away_since, "mail server": delivery.server.away_since}
+    away = "".join(f", {name} away for {now - at:.0f} s" for name, at in since.items() if at is not None)
+    return f"{_counts(delivery)} ({rate:,.0f}/s){waiting}{away}" + (f": {delivery.fault}" if delivery.fault else "")
 
 
 def _counts(delivery: Delivery) -> str:

@@ -27,7 +27,9 @@ MOST_WAITING = 1_000
 WIDEST_SPREAD = 10_000
 """Records of a partition that are read beyond one that is put off again and again."""
 COMMIT_SECONDS = 1.0
-COMMIT_TIMEOUT_MS = 10_000
+COMMIT_TIMEOUT_MS = 2_000
+LOOK_SECONDS = 1.0
+LOOK_TIMEOUT_MS = 1_000
 FORGET_SECONDS = 3600.0
 POLL_MS = 100
 JOIN_POLL_MS = 1_000
@@ -57,7 +59,9 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         self.counts: Counter[str] = Counter()
         """By what became of them: `delivered`, `delivered before`, `dead letters`."""
         self._has_joined, self._commit_fault = False, ""
-        self._active_at = self._committed_at = time.monotonic()
+        self.kafka_away_since: float | None = None
+        """None while the brokers are there; in seconds of the monotonic clock."""
+        self._active_at = self._committed_at = self._looked_at = time.monotonic()
         self._forgot_at = -FORGET_SECONDS
         self._join()
 
@@ -72,8 +76,9 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         return self.server.reason or self._dead_letters.fault or self._commit_fault
 
     def work(self) -> None:
-        """Read what has come, hand over what is due, and note what came of it; takes a fraction of a second."""
+        """Read what has come, hand over what is due, and note what came of it; takes a few seconds at most."""
         self._read()
+        self._look()
         self._hand_over()
         self._note(self._senders.answers(ANSWER_SECONDS) if self._senders else [])
         now = time.monotonic()
@@ -88,12 +93,12 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         """Whether for so long nothing has come, nothing waits, and the topic is read to its end."""
         if not self._has_joined or self.waiting or time.monotonic() - self._active_at < seconds:
             return False
-        assigned = list(self._consumer.assignment())
-        try:
-            ends = self._consumer.end_offsets(assigned)
-            return all(self._consumer.position(each) >= ends[each] for each in assigned)
-        except KafkaError:
+        assigned = self._consumer.assignment()
+        ends = self._ends(assigned)
+        if ends is None:
             return False  # the brokers are away: who knows what they have
+        positions = {each: self._consumer.position(each, timeout_ms=LOOK_TIMEOUT_MS) for each in assigned}
+        return all(at is not None and at >= ends[each] for each, at in positions.items())
 
     def finish(self) -> None:
         """Wait for what is under way, and commit how far everything is dealt with."""
@@ -129,12 +134,29 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         self._hold_back()
         records = self._consumer.poll(timeout_ms=self._poll_ms())
         # kafka-python 3.0.12 forgets that it is joining if that ends between two calls of poll, and never joins.
-        if not self._has_joined and time.monotonic() - self._joins_since > JOIN_SECONDS:
+        is_stuck = not self._has_joined and time.monotonic() - self._joins_since > JOIN_SECONDS
+        if is_stuck and self.kafka_away_since is None:
             self._consumer.unsubscribe()
             self._join()
         self._let_go()
         for record in chain(*records.values()):
             self._take(record)
+
+    def _look(self) -> None:
+        """Note whether the brokers are there; `poll` returns nothing in either case."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        is_there = self._ends(self._consumer.assignment() or {_FIRST_PARTITION}) is not None
+        self.kafka_away_since = None if is_there else self.kafka_away_since or now
+        self._looked_at = time.monotonic()
+
+    def _ends(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int] | None:
+        """Return the end of each partition, or None if the brokers are away."""
+        try:
+            return dict(self._consumer.end_offsets(list(partitions), timeout_ms=LOOK_TIMEOUT_MS))
+        except KafkaError:
+            return None
 
     def _poll_ms(self) -> int:
         """How long to wait for records. As long as the client needs for joining, as it does so only meanwhile."""
@@ -205,7 +227,8 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
             self._settle("delivered", [message.record for message in taken])
             for message in taken:
                 self._waiting.done(message)
-        self._settle("dead letters", [reject.record for reject in self._dead_letters.write()])
+        if self.kafka_away_since is None:  # or else writing would only hold up the mail
+            self._settle("dead letters", [reject.record for reject in self._dead_letters.write()])
 
     def _is_taken(self, message: Message, answer: Answer) -> bool:
         """Whether it is delivered; what isn't is put off or given up."""
@@ -238,7 +261,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _commit(self) -> None:
         offsets = self._offsets.to_commit()
-        if not offsets:
+        if not offsets or self.kafka_away_since is not None:
             return
         try:
             self._consumer.commit(
@@ -252,6 +275,9 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         self._offsets.committed(offsets)
         self._commit_fault = ""
+
+
+_FIRST_PARTITION = TopicPartition(NOTIFICATIONS.name, 0)
 
 
 def _now_ms() -> int:

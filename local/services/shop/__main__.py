@@ -1,6 +1,7 @@
 """What happens in the simulated shop's database? `python -m local.services.shop --help` says how."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from local.services.shop.database import make_tables
 from local.services.shop.plan import ShopOptions
 from local.services.shop.run import change_rows
 from local.services.shop.shop_ledger import ShopSummary
+from ops.outage import await_server
+from ops.postgres import DatabaseAwayError
 
 
 def _describe(summary: ShopSummary) -> str:
@@ -36,13 +39,15 @@ def main(
     """Make the shop's tables, fill them if they are empty, and keep changing what is in them.
 
     Customers move, change and leave, products are sold, delivered, repriced, listed and removed, in transactions of
-    one row to dozens, some of them rolled back, until the time is over or Ctrl-C is pressed. A database that goes away
-    is waited for. No one else may write to the tables meanwhile.
+    one row to dozens, some of them rolled back, until the time is over or Ctrl-C is pressed. The service waits for a
+    database that is away, at its start and later. No one else may write to the tables meanwhile.
     """
     with errors_in_words(), until_a_signal() as stop:
         settings = Settings.from_environment()
         line = StatusLine(quiet)
-        filled = make_tables(settings, customers)
+        fill = partial(make_tables, settings, customers)
+        # Whoever wants nothing but the tables wants to know at once that there is no database.
+        filled = fill() if tables_only else await_server("the database", fill, DatabaseAwayError, line.show, stop)
         line.end(", ".join(f"{rows:,} rows filled into {table}" for table, rows in filled.items()))
         if tables_only:
             return

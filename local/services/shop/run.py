@@ -1,6 +1,7 @@
 """How is a plan carried out? Each transaction at its time, written down, until the end or until it is stopped."""
 
 import time
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -13,6 +14,8 @@ from local.services.shop.plan import ShopOptions, plan
 from local.services.shop.shop_ledger import ShopLedger, ShopSummary
 from local.services.shop.state import State
 from local.services.shop.writer import Writer
+from ops.outage import await_server
+from ops.postgres import DatabaseAwayError
 
 SECONDS_BETWEEN_LINES = 1.0
 
@@ -28,14 +31,16 @@ def change_rows(
     """Do what happens in a run, in real time, to the rows that are in the tables now.
 
     Raises:
-        DatabaseError: the database can't be reached.
+        DatabaseError: the database is away for too long, or refuses us.
         ShopError: it can't be used, or goes away for too long. What was done so far is in the ledger.
     """
-    state = State.of(*read_all(settings))
+    line, stop = StatusLine(quiet), stop or Event()
+    rows = await_server("the database", partial(read_all, settings), DatabaseAwayError, line.show, stop)
+    state = State.of(*rows)
     book = ShopLedger(ledger, (*state.customers.rows, *state.products.rows), _now_ms())
     complete = False
     try:
-        complete = _Run(options, settings, state, book, StatusLine(quiet)).until(stop or Event())
+        complete = _Run(options, settings, state, book, line).until(stop)
     finally:
         summary = book.finish(_now_ms(), complete)
     return summary

@@ -11,14 +11,13 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from connectors.settings import Settings
-from local.services.outage import OUTAGE_SECONDS, Outage, Report
 from local.services.shop.database import ShopError, columns, connect, name
 from local.services.shop.rows import CUSTOMERS, PRODUCTS, AnyTable, CustomerRow
 from local.services.shop.shop_ledger import Outcome, TransactionRecord
 from local.services.shop.state import Statement
+from ops.outage import OUTAGE_SECONDS, RETRY_SECONDS, Outage, Report
 from ops.postgres import Connection
 
-RETRY_SECONDS = 0.25
 PARAMETERS = {
     str: sql.SQL("%s::text[]"),
     str | None: sql.SQL("%s::text[]"),

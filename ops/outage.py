@@ -1,0 +1,84 @@
+"""Limits on how long a program waits for an unavailable server, and its reports meanwhile."""
+
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import TypeVar
+
+import click
+
+OUTAGE_SECONDS = 900.0
+"""A server may be away for so long, at a service's start as in the middle of its run."""
+SECONDS_BETWEEN_REPORTS = 1.0
+RETRY_SECONDS = 0.25
+
+Report = Callable[[str], None]
+
+_ResultT = TypeVar("_ResultT")
+
+
+def report_on_stderr(text: str) -> None:
+    """Report to whoever runs a command, beside what it prints."""
+    click.echo(text, err=True)
+
+
+class Outage:
+    """A server that is away since now.
+
+    Args:
+        server: what it is, such as `the database`.
+        report: gets a line each second.
+        after_seconds: an outage that is shorter isn't reported.
+    """
+
+    def __init__(self, server: str, report: Report, after_seconds: float = 0.0) -> None:
+        self._server, self._report = server, report
+        self._began = time.monotonic()
+        self._next = self._began + after_seconds
+        self._is_reported = False
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been away."""
+        return time.monotonic() - self._began
+
+    def report(self) -> None:
+        """Report that it is still away, once a second."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SECONDS_BETWEEN_REPORTS
+            self._is_reported = True
+            self._report(f"{self._server} has been away for {self.seconds:.0f} s; trying again")
+
+    def over(self) -> None:
+        """Report that it is back, if it was reported to be away."""
+        if self._is_reported:
+            self._report(f"{self._server} is back after {self.seconds:.1f} s")
+
+
+def await_server(
+    server: str, use: Callable[[], _ResultT], away: type[Exception], report: Report, stop: Event
+) -> _ResultT:
+    """Return what `use` returns, as soon as the server is there.
+
+    Args:
+        server: what it is, such as `the database`.
+        away: what `use` raises while the server is away; it is called again then.
+        report: gets a line each second while the server is away.
+
+    Raises:
+        Exception: `away`, when the server has been away for `OUTAGE_SECONDS`, or when `stop` is set.
+    """
+    outage: Outage | None = None
+    while True:
+        try:
+            result = use()
+        except away:
+            outage = outage or Outage(server, report)
+            if outage.seconds > OUTAGE_SECONDS or stop.is_set():
+                raise
+            outage.report()
+            stop.wait(RETRY_SECONDS)
+        else:
+            if outage:
+                outage.over()
+            return result

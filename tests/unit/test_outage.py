@@ -1,0 +1,88 @@
+"""A server that is away at a service's start is waited for, with a line each second, until it is there or no longer."""
+
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from ops import outage
+from ops.outage import await_server
+from tests.e2e.deployment import wait_for
+from tests.e2e.service_process import running
+from tests.mail_servers import free_port
+
+END_SECONDS = 60
+
+
+def connecting_to(port: int) -> Callable[[], None]:
+    return lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+
+def test_a_server_that_comes_back_is_used_and_the_outage_reported() -> None:
+    port, reports = free_port(), list[str]()
+    with ExitStack() as at_the_end:
+
+        def report(text: str) -> None:
+            reports.append(text)
+            if len(reports) == 2:
+                at_the_end.enter_context(socket.create_server(("127.0.0.1", port)))
+
+        await_server("it", connecting_to(port), ConnectionError, report, Event())
+
+    assert reports[:2] == ["it has been away for 0 s; trying again", "it has been away for 1 s; trying again"]
+    assert reports[-1].startswith("it is back after 1.")
+
+
+def test_a_server_that_is_there_is_not_reported() -> None:
+    reports = list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        await_server("it", connecting_to(server.getsockname()[1]), ConnectionError, reports.append, Event())
+
+    assert reports == []
+
+
+def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "OUTAGE_SECONDS", 0.5)
+
+    with pytest.raises(ConnectionError):
+        await_server("it", connecting_to(free_port()), ConnectionError, lambda _: None, Event())
+
+
+def test_services_show_what_they_wait_for_and_can_be_stopped(tmp_path: Path) -> None:
+    kafka = "the Kafka broker at 127.0.0.1:9 has been away for", "no Kafka broker answers at 127.0.0.1:9"
+    database = "the database has been away for", "no PostgreSQL answers at postgresql://127.0.0.1:9/shop"
+    expected = {
+        ("order_service",): kafka,
+        ("payment_service", "--orders"): kafka,
+        ("notifier",): kafka,
+        ("shop",): database,
+    }
+    variables = {
+        "MILLRACE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+        "MILLRACE_SHOP_DATABASE_URL": "postgresql://127.0.0.1:9/shop",
+        "MILLRACE_STATE": str(tmp_path),
+    }
+    outputs = {service: tmp_path / service[0] for service in expected}
+
+    with ExitStack() as at_the_end:
+        processes = [
+            at_the_end.enter_context(running([sys.executable, "-m", f"local.services.{name}", *options], variables, to))
+            for (name, *options), to in outputs.items()
+        ]
+        wait_for(
+            "all to show the outage",
+            lambda: all(away in outputs[service].read_text() for service, (away, _) in expected.items()),
+            END_SECONDS,
+        )
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        statuses = [process.wait(END_SECONDS) for process in processes]
+
+    assert statuses == [1, 1, 1, 1]
+    for service, (_, reason) in expected.items():
+        assert f"Error: {reason}" in outputs[service].read_text()
