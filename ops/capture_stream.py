@@ -8,10 +8,12 @@ from kafka.errors import KafkaError
 from connectors.change_capture import BEAT, HEARTBEATS, CapturedTable
 from connectors.settings import Settings
 from ops import capture_database
+from ops.outage import report_on_stderr
 from ops.topic_records import committed_records
 
 THROUGH_WITHIN_SECONDS = 300
 POLL_SECONDS = 0.2
+SECONDS_BETWEEN_REPORTS = 5.0
 LATEST = 200
 """Offsets at the partitions' ends among which the last change is looked for; marks of transactions lie between."""
 
@@ -31,7 +33,9 @@ def last_change(settings: Settings, table: CapturedTable) -> datetime | None:
 
 
 def wait_until_captured(settings: Settings) -> None:
-    """Until all that is committed in the database now is in the topics. A broker that is away meanwhile is waited for.
+    """Wait until all that is committed in the database now is in the topics, also while a broker or Connect is away.
+
+    What takes longer than some seconds is reported on stderr.
 
     Raises:
         DatabaseError: the database can't be reached.
@@ -40,7 +44,8 @@ def wait_until_captured(settings: Settings) -> None:
     with capture_database.connected(settings) as connection:
         since = capture_database.look(connection).now
         connection.execute(BEAT.encode())  # so that nobody has to wait for the connector's own
-    deadline = time.monotonic() + THROUGH_WITHIN_SECONDS
+    began = time.monotonic()
+    next_report = began + SECONDS_BETWEEN_REPORTS
     while True:
         fault = ""
         try:
@@ -48,8 +53,10 @@ def wait_until_captured(settings: Settings) -> None:
                 return
         except (ConnectionError, KafkaError) as error:
             fault = f" (Kafka: {error})"
-        if time.monotonic() > deadline:
-            raise CaptureError(
-                f"changes haven't come through for {THROUGH_WITHIN_SECONDS} s{fault}: see `python -m ops cdc status`"
-            )
+        silent = f"changes haven't come through for {time.monotonic() - began:.0f} s{fault}"
+        if time.monotonic() - began > THROUGH_WITHIN_SECONDS:
+            raise CaptureError(f"{silent}: see `python -m ops cdc status`")
+        if time.monotonic() > next_report:
+            next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
+            report_on_stderr(f"{silent}; trying again")
         time.sleep(POLL_SECONDS)

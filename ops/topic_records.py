@@ -1,6 +1,5 @@
 """What is in a topic? Its committed records up to the end as it is now."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,13 +8,16 @@ from kafka.errors import KafkaTimeoutError
 
 from connectors.settings import Settings
 from ops.command_group import connecting_to_kafka
+from ops.outage import Outage, report_on_stderr
 
-SILENT_SECONDS = 180
-"""Longest wait for the next records; a broker may be away meanwhile."""
+AWAY_SECONDS = 180
+"""Longest wait for the next records while a broker is away."""
+SILENT_SECONDS = 5.0
+"""A broker that sends nothing for so long, though there is more to read, is reported as away."""
 
 
 def committed_records(settings: Settings, topic: str, latest: int | None = None) -> Iterator[Any]:
-    """Records in the order of each partition.
+    """Records in the order of each partition. What the broker doesn't send for some seconds is reported on stderr.
 
     Args:
         latest: only those among about so many offsets at the ends of the partitions; a transaction takes up one, too.
@@ -35,12 +37,35 @@ def committed_records(settings: Settings, topic: str, latest: int | None = None)
         for each in partitions:
             from_end = first[each] if latest is None else end[each] - max(1, latest // len(partitions))
             consumer.seek(each, max(first[each], from_end))
-        deadline = time.monotonic() + SILENT_SECONDS
+        silence = Silence(settings, topic)
         while any(consumer.position(each) < end[each] for each in partitions):
-            for records in consumer.poll(timeout_ms=500).values():
-                deadline = time.monotonic() + SILENT_SECONDS
+            found = consumer.poll(timeout_ms=500)
+            silence.note(is_silent=not found)
+            for records in found.values():
                 yield from records
-            if time.monotonic() > deadline:
-                raise KafkaTimeoutError(f"{topic} can't be read to its end: nothing came for {SILENT_SECONDS} s")
     finally:
         consumer.close()
+
+
+class Silence:
+    """Reports on stderr while a broker doesn't send what is known to be there."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._broker, self._topic = f"the Kafka broker at {settings.kafka_bootstrap_servers}", topic
+        self._outage: Outage | None = None
+
+    def note(self, *, is_silent: bool) -> None:
+        """Note whether the last look brought nothing.
+
+        Raises:
+            KafkaTimeoutError: nothing has come for too long.
+        """
+        if not is_silent:
+            if self._outage:
+                self._outage.over()
+            self._outage = None
+            return
+        self._outage = self._outage or Outage(self._broker, report_on_stderr, SILENT_SECONDS)
+        if self._outage.seconds > AWAY_SECONDS:
+            raise KafkaTimeoutError(f"{self._topic} can't be read to its end: nothing came for {AWAY_SECONDS} s")
+        self._outage.report()

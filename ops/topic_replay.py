@@ -1,19 +1,16 @@
 """How is a topic read from the beginning, to an end that moves on? In stretches, of what is committed."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaTimeoutError
 
 from connectors.settings import Settings
 from ops.command_group import connecting_to_kafka
+from ops.topic_records import Silence
 
 BATCH_RECORDS = 5_000
-SILENT_SECONDS = 180
-"""Longest wait for the next records; a broker may be away meanwhile."""
 
 
 class Replay:
@@ -34,7 +31,7 @@ class Replay:
                 auto_offset_reset="earliest",  # where retention has taken what was to come next
                 max_poll_records=BATCH_RECORDS,
             )
-        self._topic = topic
+        self._settings, self._topic = settings, topic
         self._partitions = sorted(
             TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic) or ()
         )
@@ -68,14 +65,12 @@ class Replay:
         Raises:
             KafkaTimeoutError: nothing comes any more, though it should.
         """
-        deadline = time.monotonic() + SILENT_SECONDS
+        silence = Silence(self._settings, self._topic)
         while missing(self.reached(), ends):
             records = [each for batch in self._consumer.poll(timeout_ms=500).values() for each in batch]
+            silence.note(is_silent=not records)
             if records:
                 yield records
-                deadline = time.monotonic() + SILENT_SECONDS
-            elif time.monotonic() > deadline:
-                raise KafkaTimeoutError(f"{self._topic} can't be read to its end: nothing came for {SILENT_SECONDS} s")
 
 
 def missing(reached: Mapping[int, int], ends: Mapping[int, int]) -> int:
