@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from connectors.settings import Settings
+from connectors.settings import Settings, own_folder
 
 
 class CacheError(RuntimeError):
@@ -15,10 +15,15 @@ class CacheError(RuntimeError):
 
 
 def cache_directory() -> Path:
-    """The folder of `MILLRACE_CACHE`, or the default for this user; it may not exist yet."""
-    given = Settings.from_environment().cache
-    if given:
-        return Path(given)
+    """The folder of `MILLRACE_CACHE`, or the default for this user; it may not exist yet.
+
+    Raises:
+        SettingsError: it can't be one.
+    """
+    return own_folder(Settings.from_environment().cache, "cache", _default)
+
+
+def _default() -> Path:
     if os.geteuid() == 0:
         return Path("/var/cache/millrace")
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millrace"

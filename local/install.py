@@ -5,6 +5,7 @@ Standard library only: this runs before anything is installed.
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tempfile import TemporaryDirectory
 from connectors.cache import CacheError, cache_directory, exclusive, require_free, whole_folder
 from connectors.pinned_jars import missing
 from connectors.process_environment import PYTHON, child_environment
-from connectors.settings import SettingsError
+from connectors.settings import PATH_ENDS, SettingsError
 from local.settings import CHECKOUT, state_directory
 
 WHEELS_BYTES = 1_200_000_000
@@ -110,6 +111,10 @@ def install(environment: Environment) -> None:
         InstallError: something can't be had.
         CacheError: a folder can't be written, or its disk is full.
     """
+    if re.search(f"[{PATH_ENDS}]", str(environment.checkout)):
+        raise InstallError(
+            f"no colon, comma or semicolon can be in the path of this checkout: move {environment.checkout}"
+        )
     if environment.is_current() and not missing():
         environment.order_path()
         return
@@ -156,9 +161,9 @@ def _build_wheelhouse(environment: Environment) -> None:
             return
         require_free(wheelhouse.parent, WHEELS_BYTES)
         print(f"millrace: fetching wheels into {wheelhouse} (520 MB; Flink alone is 330 MB)", flush=True)
-        # pip keeps what it downloads among temporary files first, which may have less room.
-        scratch = TemporaryDirectory(prefix=".pip-", dir=wheelhouse.parent)
-        with whole_folder(wheelhouse) as partial, scratch as temporary:
+        # pip keeps what it downloads among temporary files first, which may have less room. What is left there when
+        # this is killed goes with the unfinished folder.
+        with whole_folder(wheelhouse) as partial, TemporaryDirectory(dir=partial) as temporary:
             pip = [str(environment.python), "-m", "pip", "wheel", "--no-deps", "--require-hashes", "--use-pep517"]
             pip += [] if sys.stdout.isatty() else ["--progress-bar", "off"]
             _run(

@@ -17,6 +17,7 @@ import psutil
 from connectors.cache import CacheError, cache_directory, free_bytes
 from connectors.java import JavaError, java_home, java_version
 from connectors.pinned_jars import jars_directory, locked, missing
+from connectors.settings import PATH_ENDS
 from local.settings import CHECKOUT, Port, stack_ports
 from local.stack import postgres, processes
 from local.stack.service import GIB, UNPRIVILEGED, Service
@@ -24,8 +25,6 @@ from local.stack.setup import MINIMUM_JAVA, Setup
 
 STATE_BYTES = 3 * GIB
 """For Kafka's segments, PostgreSQL's files and log of changes, indices, checkpoints and logs of a day's trying out."""
-PATH_ENDS = r"[:,;\x00-\x1f]"
-"""What separates one path from the next, here or there."""
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -160,7 +159,7 @@ def disk(setup: Setup) -> Finding:
 def paths(setup: Setup) -> Finding:
     """Whether the paths of all folders can stand in lists of paths, as Java, Kafka and Flink write them."""
     places = {"this checkout": CHECKOUT, "MILLRACE_CACHE": cache_directory(), "MILLRACE_STATE": setup.state}
-    wrong = {name: path for name, path in places.items() if re.search(PATH_ENDS, str(path))}
+    wrong = {name: path for name, path in places.items() if re.search(f"[{PATH_ENDS}]", str(path))}
     if wrong:
         found = ", ".join(f"{path} ({name})" for name, path in wrong.items())
         return Finding("paths", f"no colon, comma or semicolon can be in {found}", "Choose another folder")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connectors.settings import Settings, Variables, setting, variable
+from connectors.settings import FOLDER, FOLDER_FORM, Settings, Variables, own_folder, setting, variable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "smtp": 25}
@@ -25,8 +25,8 @@ class LocalSettings(Variables):
         "",
         "Data, logs and process ids of this checkout's stack; unset: a folder named after the checkout in "
         "`/var/lib/millrace` as root, else in `millrace` in `$XDG_STATE_HOME` or `~/.local/state`",
-        pattern=r"(/.*)?",
-        form="an absolute path",
+        pattern=FOLDER,
+        form=FOLDER_FORM,
     )
     smtp_url: str = setting(
         "smtp://127.0.0.1:11025",
@@ -76,11 +76,17 @@ class Port:
     """Of the variable; the port is somewhere in it."""
 
 
-def state_directory() -> Path:
-    """The folder of `MILLRACE_STATE`, or this checkout's default for this user; it may not exist yet."""
-    given = LocalSettings.from_environment().state
-    if given:
-        return Path(given)
+def state_directory(local: LocalSettings | None = None) -> Path:
+    """The folder of `MILLRACE_STATE`, or this checkout's default for this user; it may not exist yet.
+
+    Raises:
+        SettingsError: it can't be one.
+    """
+    local = LocalSettings.from_environment() if local is None else local
+    return own_folder(local.state, "state", _default_state)
+
+
+def _default_state() -> Path:
     name = f"{CHECKOUT.name}-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
     if os.geteuid() == 0:
         return Path("/var/lib/millrace") / name

@@ -28,11 +28,10 @@ class Setup:
         """As `MILLRACE_*` say.
 
         Raises:
-            SettingsError: a value is malformed.
+            SettingsError: a value is malformed, or there is no folder for the state.
         """
         local = LocalSettings.from_environment(environment)
-        state = Path(local.state) if local.state else state_directory()
-        return cls(Settings.from_environment(environment), local, state)
+        return cls(Settings.from_environment(environment), local, state_directory(local))
 
     def place(self, service: str) -> Place:
         """Where a service keeps what it has."""

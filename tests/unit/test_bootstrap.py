@@ -12,7 +12,7 @@ import pytest
 
 from local import bootstrap
 from local.bootstrap import find_python
-from local.install import Environment, without_pip_configuration
+from local.install import Environment, InstallError, install, without_pip_configuration
 
 
 def script(path: Path, *lines: str) -> str:
@@ -103,6 +103,12 @@ def test_an_environment_whose_python_has_gone_is_made_again(environment: Environ
     environment.python.symlink_to("/nowhere/python3")
 
     assert not environment.is_current()
+
+
+@pytest.mark.parametrize("name", ["a:b", "a,b", "a;b", "a\nb"])
+def test_a_checkout_that_java_would_take_for_two_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InstallError, match="no colon, comma or semicolon can be in the path of this checkout"):
+        install(Environment(tmp_path / name, "cp311"))
 
 
 def test_installing_ignores_how_pip_and_python_are_configured() -> None:

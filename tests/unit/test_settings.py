@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.cache import cache_directory
-from connectors.settings import Settings, SettingsError, Variables, variable, without_login
+from connectors.settings import Settings, SettingsError, Variables, own_folder, variable, without_login
 from local.settings import LocalSettings, stack_ports, state_directory
 
 BOTH = (Settings, LocalSettings)
@@ -50,6 +50,9 @@ def test_an_error_does_not_tell_a_password() -> None:
         (Settings, "start_from", "yesterday"),
         (Settings, "source_idle_seconds", "0"),
         (Settings, "cache", "relative/folder"),
+        (Settings, "cache", "/a:b"),
+        (Settings, "java_home", "/a,b"),
+        (LocalSettings, "state", "/a;b"),
         (LocalSettings, "kafka_controller_port", "65536"),
         (LocalSettings, "kafka_controller_port", "0"),
         (LocalSettings, "flink_task_managers", "two"),
@@ -96,6 +99,12 @@ def test_the_folders_are_where_their_variables_say(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MILLRACE_STATE", str(tmp_path / "state"))
 
     assert (cache_directory(), state_directory()) == (tmp_path / "cache", tmp_path / "state")
+
+
+@pytest.mark.parametrize("folder", ["/" + "x" * 300, "~nobody-has-this-name/.cache"])
+def test_a_folder_that_can_not_be_looked_into_is_refused_by_its_variable(folder: str) -> None:
+    with pytest.raises(SettingsError, match=r"MILLRACE_CACHE must be set to a folder of this user's: .+"):
+        own_folder("", "cache", lambda: Path(folder).expanduser())
 
 
 @pytest.mark.parametrize(
