@@ -4,23 +4,24 @@ import hashlib
 import os
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pyflink
+from py4j.protocol import Py4JError
 from pyflink import java_gateway
 
 import jvm.build
 from connectors import jars
-from connectors.cache import CacheError, cache_directory, exclusive, require_free, whole_folder
+from connectors.cache import cache_directory, exclusive, whole_folder
 from connectors.java import java_home
 from connectors.process_environment import UTF_8, forget_ignored
+from connectors.scratch import plain_path
 
 WHEEL = Path(pyflink.__file__).parent
-TEMPORARY_BYTES = 64_000_000
-"""What Flink's planner unpacks among temporary files, and some more for the code that goes with a job."""
+END_SECONDS = 30
 
 
 class JvmRunsError(RuntimeError):
@@ -56,14 +57,18 @@ class FlinkHome:
 
     def options(self) -> dict[str, str]:
         """Flink options by which jobs find this interpreter and its packages, in threads and in processes."""
+        executable = _plain(sys.executable)
         return {
-            "python.executable": sys.executable,
-            "python.client.executable": sys.executable,
-            "python.pythonpath": sysconfig.get_path("purelib"),
+            "python.executable": executable,
+            "python.client.executable": executable,
+            "python.pythonpath": _plain(sysconfig.get_path("purelib")),
         }
 
-    def use(self) -> None:
+    def use(self, temporary: Path) -> None:
         """Make this process's JVM, when it starts, run with these jars.
+
+        Args:
+            temporary: an existing folder for its temporary files, with a plain path.
 
         Raises:
             JvmRunsError: it has started.
@@ -73,21 +78,35 @@ class FlinkHome:
                 "PyFlink's JVM is running already, without our jars: call use() before the first PyFlink object is made"
             )
         forget_ignored()
-        os.environ.update(UTF_8 | self.environment())
+        own = {
+            "JVM_ARGS": f"-Djava.io.tmpdir={temporary}",
+            "FLINK_IDENT_STRING": "millrace",  # or PyFlink asks for the user's name, and not every user has one
+        }
+        os.environ.update(UTF_8 | self.environment() | own)
 
 
-def temporary_folder() -> Path:
-    """The folder of `TMPDIR`, or the system's if that can't be used, with room for what one program puts there.
-
-    Raises:
-        CacheError: there is no such folder, or no room in it.
-    """
+def end_jvm() -> None:
+    """End this process's JVM if it runs, with the jobs in it, and wait until it has ended."""
+    gateway = java_gateway._gateway
+    if gateway is None:
+        return
+    java_gateway._gateway = None
     try:
-        folder = Path(tempfile.gettempdir())
-    except FileNotFoundError as error:
-        raise CacheError(f"there is no folder for temporary files: set TMPDIR to one ({error})") from error
-    require_free(folder, TEMPORARY_BYTES, "TMPDIR")
-    return folder
+        process = psutil.Process(gateway.jvm.java.lang.ProcessHandle.current().pid())
+    except (Py4JError, OSError, psutil.Error):  # it has ended by itself
+        return
+    gateway.shutdown()  # it ends when nobody listens to it any more
+    try:
+        process.wait(END_SECONDS)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(END_SECONDS)
+
+
+def _plain(path: str) -> str:
+    """A path of this interpreter that PyFlink's runner can use; Python knows a virtual environment by its folder."""
+    prefix = Path(sys.prefix)
+    return str(plain_path(prefix) / Path(path).relative_to(prefix)) if Path(path).is_relative_to(prefix) else path
 
 
 def assemble() -> FlinkHome:

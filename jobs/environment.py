@@ -2,8 +2,8 @@
 
 import atexit
 import os
-import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from connectors import flink_conf, flink_home
-from connectors.flink_home import FlinkHome
+from connectors.flink_home import FlinkHome, end_jvm
+from connectors.scratch import scratch_folder
 from connectors.settings import Settings
 from connectors.topics import limit_variables, schema_variables
 
@@ -43,7 +44,7 @@ def stream_environment(job: str, own_options: Mapping[str, str] | None = None) -
 def _home() -> FlinkHome:
     """Where this process's JVM, which a first environment starts, takes Flink from."""
     home = flink_home.assemble()
-    home.use()
+    home.use(_scratch())
     os.environ["FLINK_CONF_DIR"] = str(flink_conf.FOLDER)
     return home
 
@@ -53,15 +54,23 @@ def _local_options() -> dict[str, str]:
     """Checkpoints as `flink-conf/` sets them, which a mini-cluster doesn't read, and so offsets and transactions that
     are committed; a fault ends the job, so that it is seen.
     """
-    folder = tempfile.TemporaryDirectory(prefix="millrace-checkpoints-", ignore_cleanup_errors=True)
-    atexit.register(folder.cleanup)
     configured = flink_conf.parse(flink_conf.CONFIGURATION.read_text("utf-8"))
     checkpoints = {key: value for key, value in configured.items() if key.startswith("execution.checkpointing.")}
     return {
         **checkpoints,
-        "execution.checkpointing.dir": Path(folder.name).as_uri(),
+        "execution.checkpointing.dir": f"file://{_scratch() / 'checkpoints'}",
         "restart-strategy.type": "none",
     }
+
+
+@cache
+def _scratch() -> Path:
+    """For checkpoints and temporary files of this process's JVM; removed when both have ended."""
+    at_end = ExitStack()
+    folder = at_end.enter_context(scratch_folder())
+    at_end.callback(end_jvm)  # first, since a job goes on writing
+    atexit.register(at_end.close)
+    return folder
 
 
 def submitted() -> bool:

@@ -11,10 +11,11 @@ import click
 
 from connectors import jars
 from connectors.cache import CacheError, free_bytes
-from connectors.flink_home import assemble, temporary_folder
+from connectors.flink_home import assemble
 from connectors.java import JavaError, java_home, java_version
 from connectors.pinned_jars import locked
 from connectors.process_environment import ignored
+from connectors.scratch import temporary_folder
 from connectors.settings import SettingsError
 from jvm.build import CompileError
 from local import preflight
@@ -107,7 +108,7 @@ def combination() -> Iterator[Finding]:
         subject, supported = f"{part.name} version", " or ".join(part.supported)
         try:
             found = part.found()
-        except JavaError as error:
+        except (JavaError, CacheError) as error:
             yield Finding(subject, "none", str(error))
             continue
         advice = "" if found in part.supported else f"{part.advice}; supported: {supported}"

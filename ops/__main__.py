@@ -1,5 +1,7 @@
 """`python -m ops`: one command or group of commands a module."""
 
+import signal
+
 import click
 
 from ops import (
@@ -28,6 +30,7 @@ search.group.add_command(search_find.command)
 @click.group(cls=CommandGroup)
 def main() -> None:
     """Operate Millrace."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or temporary files, and a JVM, would be left
 
 
 COMMANDS = (

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +18,9 @@ import click
 from kafka import KafkaConsumer
 
 from connectors import flink_conf
-from connectors.cache import CacheError
 from connectors.flink_home import FlinkHome, assemble
-from connectors.jars import JarsError
-from connectors.java import JavaError
 from connectors.process_environment import UTF_8, child_environment
+from connectors.scratch import PREFIX, scratch_folder
 from connectors.settings import Settings, variable
 from ops import lost_jobs, run_job
 from ops.command_group import connecting_to_kafka
@@ -127,16 +124,17 @@ def send(
         SubmitError: one runs already, its `main()` failed, or Flink's client did. Those before it are submitted.
         FlinkError: the cluster can't be reached.
         ConnectionError: Kafka can't be reached, and it needs it.
+        CacheError, JarsError, JavaError: this machine can't run Flink's client.
     """
     for submission in submissions:
         _require_alone(submission.name, settings)
     if any(submission.needs_kafka for submission in submissions):
         with connecting_to_kafka(settings) as kafka:
             KafkaConsumer(**kafka).close()
-    home = _flink_home()
-    with tempfile.TemporaryDirectory(prefix="millrace-submit-") as scratch:
+    home = assemble()
+    with scratch_folder() as scratch:
         folders = (*PACKAGES, *(folder for each in submissions for folder in each.folders))
-        code = _gather(checkout, folders, Path(scratch, "millrace"))
+        code = _gather(checkout, folders, scratch / "millrace")
         for path, content in (file for each in submissions for file in each.files.items()):
             (code / path).write_text(content, encoding="utf-8")
         chosen = {
@@ -151,7 +149,7 @@ def send(
         if parallelism is not None:
             arguments += ["--parallelism", str(parallelism)]
         # Python looks for modules first where a script lies, and here ops/jobs.py would be taken for jobs/.
-        script = shutil.copy(run_job.__file__, Path(scratch, "run_job.py"))
+        script = shutil.copy(run_job.__file__, scratch / "run_job.py")
         arguments += ["--pyFiles", str(code), "--python", str(script)]
         jobs = [{"module": s.module, "arguments": s.arguments, "variables": dict(s.variables)} for s in submissions]
         arguments += [
@@ -159,7 +157,7 @@ def send(
             ",".join(dict.fromkeys(folder.partition("/")[0] for folder in folders)),
             json.dumps(jobs),
         ]
-        done = _run_client(home, settings, arguments, Path(scratch))
+        done = _run_client(home, settings, arguments, scratch)
     submitted = re.findall(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
     if done.returncode or len(submitted) < len(submissions):
         failed = submissions[min(len(submitted), len(submissions) - 1)]
@@ -249,13 +247,6 @@ def _version(code: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _flink_home() -> FlinkHome:
-    try:
-        return assemble()
-    except (CacheError, JarsError, JavaError) as error:
-        raise SubmitError(str(error)) from error
-
-
 def _run_client(
     home: FlinkHome, settings: Settings, arguments: list[str], scratch: Path
 ) -> subprocess.CompletedProcess[str]:
@@ -290,7 +281,7 @@ def reason(output: str, checkout: Path) -> str:
     if failed:
         noise = re.compile(r"\d\d:\d\d:\d\d |\d\d:\d\d:\d\d$|\s+at [\w.$/<>]+\(|\s+\.\.\. \d+ (more|common)")
         lines = [line for line in own.splitlines() if not noise.match(line)]
-        copy = re.compile(r"[^\s\"]*/millrace-submit-[^\s\"]*/millrace/")
+        copy = re.compile(rf"[^\s\"]*/{PREFIX}[^\s\"]*/millrace/")
         return copy.sub(f"{checkout}/", "\n".join(lines[-LINES_OF_TRACEBACK:])).strip()
     return root_cause(output)
 

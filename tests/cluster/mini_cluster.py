@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import psutil
 from pyflink import java_gateway
 from pyflink.common import JobClient
 from pyflink.datastream import StreamExecutionEnvironment
 
 from connectors import jars
 from connectors.cache import cache_directory
-from connectors.flink_home import WHEEL, FlinkHome, assemble
+from connectors.flink_home import WHEEL, FlinkHome, assemble, end_jvm
+from connectors.scratch import plain_path
 from jvm.build import Compiler, compile_jar
 
 ROOT = Path(__file__).parents[2]
 JAVA = Path(__file__).parent / "java"
 SLOTS = 8
-END_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -70,26 +69,26 @@ def mini_cluster(folder: Path) -> Iterator[MiniCluster]:
     """
     with mock.patch.dict(os.environ, {}):
         home = assemble()
-        home.use()
+        home.use(_made(plain_path(folder) / "tmp"))
         os.environ |= {
             "FLINK_TESTING": "1",
             "FLINK_TEST_LIBS": str(_test_jar(home)),
             "FLINK_CONF_DIR": str(WHEEL / "conf"),
             "FLINK_LOG_DIR": str(folder),
             "ROOT_LOG_LEVEL": "WARN",
-            "JVM_ARGS": f"-Xmx1500m -Djava.io.tmpdir={_made(folder / 'tmp')}",
+            "JVM_ARGS": f"-Xmx1500m {os.environ['JVM_ARGS']}",
         }
         gateway = java_gateway.get_gateway()
-        process = psutil.Process(gateway.jvm.java.lang.ProcessHandle.current().pid())
+        process_id = gateway.jvm.java.lang.ProcessHandle.current().pid()
         try:
             cluster = _start(gateway.jvm, folder)
             try:
                 port = cluster.getRestAddress().get().getPort()
-                yield MiniCluster(folder, port, process.pid, _job_options(home))
+                yield MiniCluster(folder, port, process_id, _job_options(home))
             finally:
                 cluster.close()
         finally:
-            _end(gateway, process)
+            end_jvm()
 
 
 def _test_jar(home: FlinkHome) -> Path:
@@ -102,7 +101,7 @@ def _start(java: Any, folder: Path) -> Any:
     options = {
         "rest.address": "127.0.0.1",
         "rest.bind-address": "127.0.0.1",
-        "io.tmp.dirs": str(_made(folder / "flink-tmp")),
+        "io.tmp.dirs": str(_made(plain_path(folder) / "flink-tmp")),
         "taskmanager.memory.managed.size": "512m",
         "taskmanager.memory.network.min": "128m",
         "taskmanager.memory.network.max": "128m",
@@ -128,7 +127,7 @@ def _configuration(java: Any, options: Mapping[str, str]) -> Any:
 def _job_options(home: FlinkHome) -> dict[str, str]:
     python = home.options()
     return python | {
-        "python.pythonpath": os.pathsep.join([str(ROOT), python["python.pythonpath"]]),
+        "python.pythonpath": os.pathsep.join([str(plain_path(ROOT)), python["python.pythonpath"]]),
         "python.execution-mode": "thread",
         "parallelism.default": "2",
         "table.local-time-zone": "UTC",
@@ -139,14 +138,3 @@ def _job_options(home: FlinkHome) -> dict[str, str]:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _end(gateway: Any, process: psutil.Process) -> None:
-    """The JVM ends by itself when its gateway is shut down; it is killed if it doesn't."""
-    gateway.shutdown()
-    java_gateway._gateway = None
-    try:
-        process.wait(END_SECONDS)
-    except psutil.TimeoutExpired:
-        process.kill()
-        process.wait(END_SECONDS)

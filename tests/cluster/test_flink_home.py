@@ -4,6 +4,7 @@ import importlib
 import os
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from pyflink.table import DataTypes, StreamTableEnvironment
@@ -33,9 +34,9 @@ def test_they_are_put_together_once() -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_they_can_not_be_chosen_after_the_jvm_has_started() -> None:
+def test_they_can_not_be_chosen_after_the_jvm_has_started(tmp_path: Path) -> None:
     with pytest.raises(JvmRunsError, match="before the first PyFlink object"):
-        assemble().use()
+        assemble().use(tmp_path)
 
 
 def test_python_functions_run_in_this_interpreter_in_the_jvms_own_process(

@@ -1,10 +1,15 @@
-"""A pipeline in a cluster of its own: it makes checkpoints, and what it fails of is told in words."""
+"""A pipeline in a cluster of its own: it makes checkpoints, says what it fails of, and leaves no temporary files."""
 
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
+import pytest
 
 from local.settings import CHECKOUT
 
@@ -22,6 +27,15 @@ INSERT INTO kept SELECT CAST(CONCAT('x', CAST(a AS STRING)) AS INT) FROM numbers
 """
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files of what a test starts."""
+    folder = tmp_path / "für alle"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
 def started(file: Path, *options: str) -> subprocess.Popen[bytes]:
     """A process that runs it; what it prints goes to a file beside it, which the JVM may hold open for longer."""
     # A shell without job control has what runs in its background ignore SIGINT, tests too, and that is inherited.
@@ -30,23 +44,52 @@ def started(file: Path, *options: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=CHECKOUT, stdout=said, stderr=said)
 
 
-def test_a_run_here_makes_checkpoints(tmp_path: Path) -> None:
-    file, folder = tmp_path / "endless.sql", tmp_path / "kept"
-    file.write_text(ENDLESS.format(folder=folder.as_uri()))
-
+@contextmanager
+def endless_run(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A run that has made checkpoints and goes on; it is killed at the end if it still runs."""
+    file, kept = folder / "endless.sql", folder / "kept"
+    file.write_text(ENDLESS.format(folder=kept.as_uri()))
     run = started(file, "-D", "execution.checkpointing.interval=1s", "-D", "execution.checkpointing.min-pause=200ms")
     try:
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while not list(folder.glob("part-*")):
+        while not list(kept.glob("part-*")):
             assert run.poll() is None, file.with_suffix(".said").read_text()
             assert time.monotonic() < deadline, "no file was finished"
             time.sleep(0.2)
+        yield run
     finally:
-        run.send_signal(signal.SIGINT)
+        run.kill()
+        run.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
+def test_a_run_here_makes_checkpoints_and_leaves_nothing(
+    tmp_path: Path, temporary: Path, number: signal.Signals
+) -> None:
+    with endless_run(tmp_path) as run:
+        assert list(temporary.glob("*/checkpoints/*/chk-*"))
+
+        run.send_signal(number)
         run.wait(timeout=60)
 
-    said = file.with_suffix(".said").read_text()
+    said = (tmp_path / "endless.said").read_text()
     assert "endless runs here, in a cluster of its own, with checkpoints as on the cluster" in said
+    assert not list(temporary.iterdir())
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, temporary: Path) -> None:
+    with endless_run(tmp_path) as run:
+        [jvm] = psutil.Process(run.pid).children()
+        run.kill()
+        jvm.wait(timeout=60)
+    [left] = temporary.iterdir()
+
+    file = tmp_path / "failing.sql"
+    file.write_text(FAILING)
+    started(file).wait(timeout=DEADLINE_SECONDS)
+
+    assert not left.exists()
+    assert not list(temporary.iterdir())
 
 
 def test_what_a_run_here_fails_of_is_told_in_words(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors import flink_home
-from connectors.flink_home import temporary_folder
+from connectors import scratch
+from connectors.scratch import temporary_folder
 from connectors.settings import Settings
 from local import doctor, preflight
 from local.preflight import Finding, PreflightError
@@ -195,7 +195,7 @@ def test_too_little_room_for_temporary_files_is_a_fault_that_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(flink_home, "TEMPORARY_BYTES", 10**18)
+    monkeypatch.setattr(scratch, "TEMPORARY_BYTES", 10**18)
 
     found = doctor.temporary_files()
 

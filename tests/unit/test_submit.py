@@ -8,7 +8,7 @@ FAILED = (
     """\
 12:00:01 WARN  o.a.f.SomeClass something else
 Traceback (most recent call last):
-  File "/tmp/millrace-submit-x1/millrace/jobs/mine.py", line 7, in main
+  File "/tmp/millrace-scratch-x1/millrace/jobs/mine.py", line 7, in main
     tables.execute_sql(text)
 pyflink.util.exceptions.TableException: org.apache.flink.table.api.TableException: Sort is not supported.
 """
