@@ -6,6 +6,7 @@ it isn't among the jobs that ended, which the cluster archives.
 """
 
 import os
+import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -123,11 +123,10 @@ def _configuration(settings: Settings) -> Mapping[str, str]:
     return {each["key"]: each["value"] for each in ask(settings, "GET", "jobmanager/config")}
 
 
-def _folder(uri: str) -> Path | None:
+def _folder(location: str) -> Path | None:
     """A folder of the cluster on this machine; None if it is elsewhere."""
-    parts = urlsplit(uri)
-    path = Path(unquote(parts.path))
-    return path if parts.scheme in ("", "file") and path.is_absolute() and path.parent.is_dir() else None
+    path = Path(re.sub(r"^file:(//)?", "", location))
+    return path if path.is_absolute() and path.parent.is_dir() else None
 
 
 def _digest(prefix: str) -> str:

@@ -15,6 +15,7 @@ from typing import Literal
 from connectors import flink_conf
 from connectors.flink_home import WHEEL
 from connectors.process_environment import UTF_8, child_environment
+from connectors.scratch import plain_path
 from local.stack.java_process import arguments_file, classpath, java_arguments, java_command
 from local.stack.service import DEFAULT_PATH, Launch, Place
 from local.stack.setup import Setup
@@ -79,7 +80,7 @@ def launch(
         "-cp",
         classpath(_jars(setup.flink.lib)),
     ]
-    own = {"io.tmp.dirs": str(place.temporary), **options}
+    own = {"io.tmp.dirs": str(plain_path(place.temporary)), **options}
     arguments = [argument for key, value in own.items() for argument in ("-D", f"{key}={value}")]
     main = [MAIN_CLASSES[role], *memory.flink, "--configDir", str(shared.conf), *arguments]
     return Launch(
@@ -100,9 +101,10 @@ def _of_this_stack(setup: Setup, shared: Place) -> dict[str, str]:
         "jobmanager.rpc.port": setup.local.flink_jobmanager_port,
         "rest.address": rest.host,
         "rest.port": str(rest.number),
-        "execution.checkpointing.dir": (shared.folder / "checkpoints").as_uri(),
-        "execution.checkpointing.savepoint-dir": (shared.folder / "savepoints").as_uri(),
-        "jobmanager.archive.fs.dir": (shared.folder / "ended-jobs").as_uri(),
+        # No URIs: Flink takes %20 in one for a part of the name.
+        "execution.checkpointing.dir": f"file://{shared.folder / 'checkpoints'}",
+        "execution.checkpointing.savepoint-dir": f"file://{shared.folder / 'savepoints'}",
+        "jobmanager.archive.fs.dir": f"file://{shared.folder / 'ended-jobs'}",
         **setup.flink.options(),
     }
 

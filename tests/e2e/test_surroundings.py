@@ -1,17 +1,23 @@
-"""The stack and `ops` do what they are told in an environment that is made for other programs."""
+"""The stack, `ops` and jobs do what they are told in an environment and in folders that are made for other programs."""
 
 import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from connectors import topics
 from connectors.cache import cache_directory
+from connectors.settings import Settings
+from events import FraudAlert
 from local.settings import CHECKOUT
 from tests.e2e.conftest import environment_on_free_ports
+from tests.e2e.deployment import partitions, records_from, wait_for
 
 DEADLINE_SECONDS = 120
 ELSEWHERE = "192.0.2.1"
@@ -39,19 +45,27 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[Mapping[str, str]]:
-    """Of a stack whose state and cache have spaces, quotes and umlauts in their paths."""
+    """Of a stack whose checkout, state and cache have spaces, quotes and umlauts in their paths."""
     with tempfile.TemporaryDirectory(prefix="millrace e2e für 'alle' ") as folder:
         Path(folder).chmod(0o755)
         cache = Path(folder, "Zwischenspeicher für alle")
         cache.symlink_to(cache_directory())
-        yield os.environ | HOSTILE | environment_on_free_ports(Path(folder, "Zustand")) | {"MILLRACE_CACHE": str(cache)}
+        checkout = Path(folder, "Köln's")
+        checkout.symlink_to(CHECKOUT)
+        yield (
+            os.environ
+            | HOSTILE
+            | environment_on_free_ports(Path(folder, "Zustand"))
+            | {"MILLRACE_CACHE": str(cache), "PWD": str(checkout)}
+        )
 
 
 def run(module: str, *arguments: str, environment: Mapping[str, str]) -> str:
     """Run a command to its end; its output."""
+    checkout = Path(environment["PWD"])
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=CHECKOUT,
+        [checkout / Path(sys.executable).relative_to(CHECKOUT), "-m", module, *arguments],
+        cwd=checkout,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -65,7 +79,8 @@ def run(module: str, *arguments: str, environment: Mapping[str, str]) -> str:
 
 def test_stack_and_ops_work_in_a_hostile_environment(environment: Mapping[str, str]) -> None:
     try:
-        said = run("local.stack", "up", "kafka", "postgres", "mailbox", "registry", environment=environment)
+        services = ("kafka", "postgres", "mailbox", "registry", "taskmanager-1")
+        said = run("local.stack", "up", *services, "--taskmanagers", "1", environment=environment)
         assert "stack: up after" in said
 
         assert "payments" in run("ops", "topics", "apply", "--yes", environment=environment)
@@ -75,5 +90,23 @@ def test_stack_and_ops_work_in_a_hostile_environment(environment: Mapping[str, s
         state = Path(environment["MILLRACE_STATE"])
         assert (state / "kafka" / "data" / "meta.properties").is_file()
         assert (state / "postgres" / "log" / "postgres.log").is_file()
+
+        run("ops", "rulesets", "publish", "udfs/rulesets/default.toml", environment=environment)
+        for mode in ("thread", "process"):
+            options = ("-D", f"python.execution-mode={mode}")
+            group = {"MILLRACE_CONSUMER_GROUP_PREFIX": mode}
+            run("ops", "submit", "fraud_detection", *options, environment=environment | group)
+        fraud = ("--seconds", "10", "--fraud-share", "0.5")
+        run("local.services.payment_service", *fraud, environment=environment)
+        settings = Settings.from_environment(environment)
+        wait_for("an alert of both jobs", lambda: 2 in alerts(settings).values())
+        wait_for("a checkpoint", lambda: any(state.glob("flink/checkpoints/*/chk-*/_metadata")))
     finally:
         run("local.stack", "down", "--delete-data", environment=environment)
+
+
+def alerts(settings: Settings) -> Counter[str]:
+    """How often each alert is in its topic, by id."""
+    begin_at = dict.fromkeys(partitions([topics.FRAUD_ALERTS]), 0)
+    records = records_from(settings, begin_at)
+    return Counter(msgspec.json.decode(each.value, type=FraudAlert).event_id for each in records)

@@ -33,7 +33,7 @@ class Cluster:
     settings: Settings = field(default_factory=Settings)
 
     def checkpoint(self, note: Note, number: int, *, complete: bool = True) -> Path:
-        folder = self.folder / "check points" / note.job_id / f"chk-{number}"
+        folder = self.folder / "check points für 100%20" / note.job_id / f"chk-{number}"
         folder.mkdir(parents=True)
         if complete:
             (folder / "_metadata").touch()
@@ -46,8 +46,8 @@ class Cluster:
 
     def answer(self, request: str) -> tuple[int, object]:
         if request == "GET /jobmanager/config":
-            folders = {"execution.checkpointing.dir": "check points", "jobmanager.archive.fs.dir": "ended"}
-            return 200, [{"key": key, "value": (self.folder / name).as_uri()} for key, name in folders.items()]
+            folders = {"execution.checkpointing.dir": "check points für 100%20", "jobmanager.archive.fs.dir": "ended"}
+            return 200, [{"key": key, "value": f"file://{self.folder / name}"} for key, name in folders.items()]
         return 200, {"jobs": [{"jid": job_id} for job_id in self.known]}
 
 
