@@ -12,7 +12,8 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 class CategoryRevenue(Event, frozen=True, kw_only=True):
     """What one category sold in one minute, in one currency. Keyed by `category`.
 
-    `event_id` is category, currency and window; `event_time` is the window's last millisecond.
+    `event_id` is category, currency and window; `event_time` is the window's last millisecond. It is told again when an
+    order of that minute is corrected: of one `event_id` the greatest revision counts.
     """
 
     event_type: Literal["category_revenue"] = "category_revenue"
@@ -23,8 +24,10 @@ class CategoryRevenue(Event, frozen=True, kw_only=True):
     category: Identifier
     """Of the products; `unknown` for lines whose product wasn't known when the order was enriched."""
     currency: Currency
+    revision: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Grows with each order and correction that is in it."""
     orders: Count
-    """Different orders with such a line."""
+    """Different orders with such a line; 0 if corrections have left none."""
     pieces: Count
     """Sum of the quantities."""
     revenue_minor: MinorUnits

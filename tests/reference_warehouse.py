@@ -22,7 +22,7 @@ COLUMNS = {
     "fact_order_line": "order_id, line_number, revision, product_id, product_lsn, category, quantity, line_total_minor",
     "fact_payment": "payment_id, event_id, event_time, status, amount_minor",
     "fact_alert": "event_id, event_type, case_id, score",
-    "revenue_per_minute": "window_start, category, currency, orders, pieces, revenue_minor",
+    "revenue_per_minute": "window_start, category, currency, revision, orders, pieces, revenue_minor",
 }
 """What of each table is compared."""
 
@@ -39,7 +39,7 @@ def expected(events: Iterable[Event]) -> dict[str, Rows]:
     payments = _latest(known, Payment, lambda it: it.payment_id, lambda it: (it.event_time, it.event_id))
     alerts = _latest(known, FraudAlert, lambda it: it.event_id, lambda it: it.event_time)
     minutes = _latest(
-        known, CategoryRevenue, lambda it: (it.window_start, it.category, it.currency), lambda it: it.orders
+        known, CategoryRevenue, lambda it: (it.window_start, it.category, it.currency), lambda it: it.revision
     )
     return {
         "dim_customer": _history(customers),
@@ -69,7 +69,7 @@ def expected(events: Iterable[Event]) -> dict[str, Rows]:
         },
         "fact_alert": {(it.event_id, it.event_type, it.case_id, it.score) for it in alerts},
         "revenue_per_minute": {
-            (moment(it.window_start), it.category, it.currency, it.orders, it.pieces, it.revenue_minor)
+            (moment(it.window_start), it.category, it.currency, it.revision, it.orders, it.pieces, it.revenue_minor)
             for it in minutes
         },
     }

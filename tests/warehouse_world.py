@@ -128,11 +128,12 @@ def _product(name: str, number: int, at: int, random: Random) -> ProductVersion:
 
 
 def _minute(name: str, minute: int, start_ms: int, random: Random) -> CategoryRevenue:
-    start, orders = start_ms // 60_000 * 60_000 - 60_000 * (1 + minute), random.randint(1, 99)
+    start, revision = start_ms // 60_000 * 60_000 - 60_000 * (1 + minute), random.randint(1, 99)
     category = f"{name} {random.choice(CATEGORIES)}"
     return category_revenue(
         category,
-        orders=orders,
+        revision=revision,
+        orders=100 - revision,
         event_id=f"{category}-EUR-{start}",
         event_time=start + 59_999,
         window_start=start,

@@ -78,4 +78,10 @@ def arrows(
     copies = observed.copies(FRAUD_ALERTS.name)
     yield arrow(FRAUD_ALERTS, picture.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name], copies=copies)
     yield arrow(FRAUD_ALERTS, picture.WAREHOUSE, rows=rows[FRAUD_ALERTS.name], copies=copies)
-    yield arrow(REVENUE, picture.WAREHOUSE, rows=rows[REVENUE.name])
+    yield arrow(
+        REVENUE,
+        picture.WAREHOUSE,
+        rows=rows[REVENUE.name],
+        replaced_by_a_later_revision=len(observed.revenue) - len({minute.event_id for minute in observed.revenue}),
+        copies=observed.copies(REVENUE.name),
+    )

@@ -13,7 +13,7 @@ from connectors import topics
 from connectors.kafka_client import client_options
 from connectors.settings import Settings
 from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Notification, Payment
-from local.demo.picture import CHANGES, FRAUD_DETECTION, NOTIFICATIONS
+from local.demo.picture import CHANGES, FRAUD_DETECTION, NOTIFICATIONS, REVENUE
 
 _REMEMBERED = 100_000
 """Payments whose arrival is remembered, to measure how long their alerts take."""
@@ -45,7 +45,7 @@ class Written(NamedTuple):
     box: str
     topic: str
     identity: str
-    """Id of an event, or coordinates of a rejected record."""
+    """Id of an event, with the revision if there are several, or coordinates of a rejected record."""
 
 
 @dataclass
@@ -62,10 +62,11 @@ class Observed:
     enriched: list[EnrichedOrder] = field(default_factory=list)
     """All revisions of all orders."""
     revenue: list[CategoryRevenue] = field(default_factory=list)
+    """All revisions of all minutes."""
     notifications: list[Notification] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     times_written: Counter[Written] = field(default_factory=Counter)
-    """Of alerts, notifications and dead letters, how often each is in its topic."""
+    """Of alerts, minutes' revenue, notifications and dead letters, how often each is in its topic."""
     latencies_ms: list[float] = field(default_factory=list)
     """From seeing a payment to seeing the alert that it caused, both by the same consumer."""
 
@@ -153,7 +154,9 @@ class Observer:
                 self.observed.enriched.append(msgspec.json.decode(record.value, type=EnrichedOrder))
                 return self.observed.enriched[-1]
             case topics.REVENUE.name:
-                self.observed.revenue.append(msgspec.json.decode(record.value, type=CategoryRevenue))
+                minute = msgspec.json.decode(record.value, type=CategoryRevenue)
+                if self._is_new(REVENUE.name, record, f"{minute.event_id}-{minute.revision}"):
+                    self.observed.revenue.append(minute)
             case topics.NOTIFICATIONS.name:
                 notification = msgspec.json.decode(record.value, type=Notification)
                 if self._is_new(NOTIFICATIONS.name, record, notification.event_id):

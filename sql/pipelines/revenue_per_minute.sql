@@ -1,23 +1,26 @@
 -- What each category sells in each minute.
--- One row per: minute, category and currency with a complete order; none for a minute without.
+-- One row per: minute, category and currency with a complete order, when the minute closes; none for a minute without. One
+-- more whenever an order of it turns out to read otherwise, or comes late. Of rows with one event_id the one with the
+-- greatest revision holds.
 -- Keyed by: category.
--- Late: an order that is seen after the watermark has closed its minute, as every second revision is. It is in no row
--- and becomes a dead letter.
+-- Late: an order that is seen when its minute is forgotten, which is so long after it was closed as orders are corrected.
+-- It is in no row and becomes a dead letter.
 
--- A copy of an order counts once. One that is in time comes before two hours have passed.
-SET 'table.exec.state.ttl' = '2 h';
-
--- One row per record; `error` says why it is in no figure. Late is decided once, before copies are dropped, so that both
--- inserts decide alike: each record is counted, or a copy of one that is, or a dead letter.
+-- One row per record; `error` says why it is in no figure. A minute is kept for an hour longer than orders are corrected:
+-- this pipeline's watermark may be ahead of the one that the correction was made by.
 CREATE TEMPORARY VIEW judged_orders AS
 SELECT
     order_id,
+    revision,
     complete,
     currency,
     lines,
     CASE
-        WHEN error IS NULL AND complete AND FLOOR(event_time TO MINUTE) + INTERVAL '59.999' SECOND <= last_watermark
-            THEN 'late: its minute was closed'
+        WHEN
+            error IS NULL
+            AND FLOOR(event_time TO MINUTE) + INTERVAL '59.999' SECOND
+            <= TIMESTAMPADD(HOUR, -(${MILLRACE_MISSING_DATA_HOURS} + 1), last_watermark)
+            THEN 'late: its minute was closed more than ${MILLRACE_MISSING_DATA_HOURS} hours before'
         ELSE error
     END AS error,
     record_key,
@@ -34,78 +37,59 @@ FROM with_watermark(
     uid => 'enriched-orders-with-watermark'
 );
 
--- One row per order, as it is first seen complete.
-CREATE TEMPORARY VIEW orders_in_time AS
+-- One row per revision of an order.
+CREATE TEMPORARY VIEW orders_of_minutes AS
 SELECT
-    order_id,
+    EXTRACT(EPOCH FROM FLOOR(event_time TO MINUTE)) * 1000 AS window_start,
+    (EXTRACT(EPOCH FROM FLOOR(event_time TO MINUTE)) + 60) * 1000 AS window_end,
     currency,
+    order_id,
+    revision,
+    complete,
     lines,
     rowtime
-FROM (
-    SELECT
-        *,
-        ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY PROCTIME()) AS nth
-    FROM judged_orders
-    WHERE error IS NULL AND complete
-)
-WHERE nth = 1;
+FROM judged_orders
+WHERE error IS NULL;
 
-CREATE TEMPORARY VIEW sold_lines AS
-SELECT
-    order_id,
-    currency,
-    category,
-    quantity,
-    line_total_minor,
-    rowtime
-FROM orders_in_time
-CROSS JOIN UNNEST(lines) AS line (
-    line_number,
-    product_id,
-    name,
-    category,
-    list_price_minor,
-    list_price_currency,
-    product_lsn,
-    quantity,
-    unit_price_minor,
-    line_total_minor
-);
-
--- One row per minute, category and currency.
+-- One row per minute, category and currency, and one per correction.
 CREATE TEMPORARY VIEW category_revenue AS
 SELECT
     window_start,
-    window_end,
-    window_time,
+    window_start + 60000 AS window_end,
     category,
     currency,
-    COUNT(DISTINCT order_id) AS orders,
-    SUM(quantity) AS pieces,
-    SUM(line_total_minor) AS revenue_minor
-FROM TABLE(TUMBLE(TABLE sold_lines, DESCRIPTOR(rowtime), INTERVAL '1' MINUTE))
-GROUP BY
-    window_start,
-    window_end,
-    window_time,
-    category,
-    currency;
+    revision,
+    orders,
+    pieces,
+    revenue_minor
+FROM category_sales(
+    input => TABLE orders_of_minutes PARTITION BY window_start,
+    on_time => DESCRIPTOR(rowtime),
+    open_hours => ${MILLRACE_MISSING_DATA_HOURS} + 1,
+    uid => 'category-sales'
+);
 
 EXECUTE STATEMENT SET
 BEGIN
 INSERT INTO revenue_per_minute_out
 SELECT
-    CONCAT_WS('-', category, currency, DATE_FORMAT(window_start, 'yyyy-MM-dd''T''HH:mm''Z''')),
-    EXTRACT(EPOCH FROM window_end) * 1000 - 1,
+    CONCAT_WS(
+        '-',
+        category,
+        currency,
+        DATE_FORMAT(TO_TIMESTAMP_LTZ(window_start, 3), 'yyyy-MM-dd''T''HH:mm''Z''')
+    ),
+    window_end - 1,
     'category_revenue',
-    EXTRACT(EPOCH FROM window_start) * 1000,
-    EXTRACT(EPOCH FROM window_end) * 1000,
+    window_start,
+    window_end,
     category,
     currency,
+    revision,
     orders,
     pieces,
     revenue_minor,
-    window_time
+    TO_TIMESTAMP_LTZ(window_end - 1, 3)
 FROM category_revenue;
 
 INSERT INTO dead_letters_out

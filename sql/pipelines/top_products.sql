@@ -3,6 +3,7 @@
 -- comes first is before the other.
 -- Keyed by: event_id, which is made of the two.
 -- Late: an order that is seen after the watermark has closed its hour. It is in no row and becomes a dead letter.
+-- Revisions: what an order has of which product is the same in all, whether it is complete or not; the first one counts.
 
 -- A copy of an order counts once. One that is in time comes before two hours have passed.
 SET 'table.exec.state.ttl' = '2 h';
@@ -12,12 +13,12 @@ SET 'table.exec.state.ttl' = '2 h';
 CREATE TEMPORARY VIEW judged_orders AS
 SELECT
     order_id,
-    complete,
+    revision,
     lines,
     CASE
         WHEN
             error IS NULL
-            AND complete
+            AND revision = 1
             AND FLOOR(event_time TO HOUR) + INTERVAL '59:59.999' MINUTE TO SECOND <= last_watermark
             THEN 'late: its hour was closed'
         ELSE error
@@ -36,7 +37,7 @@ FROM with_watermark(
     uid => 'enriched-orders-with-watermark'
 );
 
--- One row per order, as it is first seen complete.
+-- One row per order.
 CREATE TEMPORARY VIEW orders_in_time AS
 SELECT
     order_id,
@@ -47,7 +48,7 @@ FROM (
         *,
         ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY PROCTIME()) AS nth
     FROM judged_orders
-    WHERE error IS NULL AND complete
+    WHERE error IS NULL AND revision = 1
 )
 WHERE nth = 1;
 

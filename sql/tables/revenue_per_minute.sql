@@ -1,6 +1,6 @@
 -- One row per record of the topic `revenue-per-minute`, keyed by category: what one category sold in one minute, in one
 -- currency; a record that doesn't decode has only `error` and `payload`. Event time is the record's timestamp, the
--- minute's last millisecond. A minute may be there twice, under the same event_id.
+-- minute's last millisecond. A minute may be there more than once, under the same event_id: the greatest revision holds.
 CREATE TABLE revenue_per_minute (
     event_id STRING,
     event_type STRING,
@@ -8,6 +8,7 @@ CREATE TABLE revenue_per_minute (
     window_end BIGINT,
     category STRING,
     currency STRING,
+    revision BIGINT,
     orders BIGINT,
     pieces BIGINT,
     revenue_minor BIGINT,

@@ -1,4 +1,4 @@
--- One row per minute, category and currency; written at least once, times as text with zone.
+-- One row per minute, category, currency and revision, of which the last stays; written at least once, times as text with zone.
 CREATE TABLE warehouse_revenue_per_minute (
     category STRING,
     currency STRING,
@@ -6,6 +6,7 @@ CREATE TABLE warehouse_revenue_per_minute (
     window_end STRING,
     event_id STRING,
     event_time STRING,
+    revision BIGINT,
     orders BIGINT,
     pieces BIGINT,
     revenue_minor BIGINT

@@ -112,8 +112,8 @@ def test_what_arrives_out_of_order_in_one_batch_ends_in_the_newest_version(
         enriched_order(revision=1, complete=False, customer_lsn=None),
         payment(payment_id="retried", at="12:00:09", status="authorized"),
         payment(payment_id="retried", at="12:00:05", status="declined"),
-        category_revenue(orders=2),
-        category_revenue(orders=1),
+        category_revenue(revision=2, orders=1),
+        category_revenue(revision=1, orders=2),
     )
 
     assert rows(warehouse_connection, "dim_customer", "lsn, tier, valid_from, valid_to, is_current") == [
@@ -125,7 +125,7 @@ def test_what_arrives_out_of_order_in_one_batch_ends_in_the_newest_version(
     assert rows(warehouse_connection, "fact_order", "revision, complete, customer_lsn") == [(2, True, 1)]
     assert rows(warehouse_connection, "fact_order_line", "revision, line_number") == [(2, 1)]
     assert rows(warehouse_connection, "fact_payment", "status, event_time") == [("authorized", at("12:00:09"))]
-    assert rows(warehouse_connection, "revenue_per_minute", "orders, pieces, revenue_minor") == [(2, 4, 8000)]
+    assert rows(warehouse_connection, "revenue_per_minute", "revision, orders, revenue_minor") == [(2, 1, 4000)]
 
 
 def test_older_versions_that_another_run_brings_later_change_nothing(

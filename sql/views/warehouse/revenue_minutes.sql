@@ -6,6 +6,7 @@ SELECT
     window_end,
     category,
     currency,
+    revision,
     orders,
     pieces,
     revenue_minor,

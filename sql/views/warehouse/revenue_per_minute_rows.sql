@@ -7,6 +7,8 @@ SELECT
     CAST(TO_TIMESTAMP_LTZ(window_end, 3) AS STRING) || '+00' AS window_end,
     event_id,
     CAST(event_time AS STRING) || '+00' AS event_time,
+    -- Rows of before there were corrections have none.
+    COALESCE(revision, 0) AS revision,
     orders,
     pieces,
     revenue_minor
