@@ -71,8 +71,7 @@ def mini_cluster(folder: Path) -> Iterator[MiniCluster]:
         home = assemble()
         home.use(_made(plain_path(folder) / "tmp"))
         os.environ |= {
-            "FLINK_TESTING": "1",
-            "FLINK_TEST_LIBS": str(_test_jar(home)),
+            "HADOOP_CLASSPATH": str(_test_jar(home)),  # PyFlink takes it into the JVM's, whatever it is
             "FLINK_CONF_DIR": str(WHEEL / "conf"),
             "FLINK_LOG_DIR": str(folder),
             "ROOT_LOG_LEVEL": "WARN",
