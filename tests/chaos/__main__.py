@@ -21,6 +21,7 @@ from local.stack.supervisor import Stack
 from ops.flink_rest import ask
 from ops.jobs import all_jobs
 from ops.tables import table
+from tests.chaos import alert_proof
 from tests.chaos.killer import Killer
 from tests.chaos.schedule import Kill, schedule
 
@@ -75,6 +76,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
         try:
             with killer.at_work():
                 yield
+            faults.extend(_wrong_alerts(stack))
         finally:
             faults.extend(killer.faults)
             _report(stack, killer)
@@ -84,6 +86,12 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
     demonstrate(seconds, rate, seed, killing)
     if faults:
         raise ProofError("; ".join(faults))
+
+
+def _wrong_alerts(stack: Stack) -> list[str]:
+    found = alert_proof.finding(stack.setup.settings)
+    say(f"\n{table(('', 'claim', 'found'), [('ok' if found.holds else 'NO', found.claim, found.found)])}")
+    return [] if found.holds else [f"{found.claim}: {found.found}"]
 
 
 def _report(stack: Stack, killer: Killer) -> None:

@@ -1,0 +1,42 @@
+"""Are the alerts those of the oracle? Judges the payments in Kafka anew: a job that restarts forgets its counts."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from connectors.settings import Settings
+from connectors.topics import FRAUD_ALERTS, PAYMENTS
+from events import FraudAlert, Payment
+from local.demo.order_proof import some
+from local.demo.proof import Finding
+from local.services.outgoing import GOOD, Outgoing
+from ops import rulesets
+from tests import oracle
+from tests.e2e.deployment import partitions, records_from
+
+
+def finding(settings: Settings) -> Finding:
+    """What must be so of the alerts that open or escalate a case: each is there, and no other one."""
+    in_force = [each.ruleset for each in rulesets.read(settings) if each.ruleset]
+    judged = oracle.judged(_payments(settings), *in_force)
+    expected = {alert.event_id for alert in oracle.alerts(judged)}
+    raised = {alert.event_id for alert in _alerts(settings) if alert.event_type != "fraud_alert.closed"}
+    return Finding(
+        "alerts that open or escalate a case = those of a plain loop over the payments",
+        f"{len(expected):,} = {len(raised):,}{some(expected ^ raised)}",
+        expected == raised,
+    )
+
+
+def _payments(settings: Settings) -> Iterator[Outgoing]:
+    for record in records_from(settings, dict.fromkeys(partitions([PAYMENTS]), 0)):
+        try:
+            payment = msgspec.json.decode(record.value, type=Payment)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue  # a dead letter, as another claim proves
+        yield Outgoing(PAYMENTS, record.key, record.timestamp, record.timestamp, GOOD, payment)
+
+
+def _alerts(settings: Settings) -> Iterator[FraudAlert]:
+    for record in records_from(settings, dict.fromkeys(partitions([FRAUD_ALERTS]), 0)):
+        yield msgspec.json.decode(record.value, type=FraudAlert)
