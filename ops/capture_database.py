@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -105,6 +105,12 @@ class RealColumn:
     """Whether it is computed from others, so that the server doesn't publish it."""
     identity: str
     """Another one if the column or its type was replaced or the table rewritten, which may change values unseen."""
+    namesakes: tuple[str, ...] = ()
+    """Other types of which Debezium 3.6 may take one for the column's, because it looks types up by name.
+
+    It looks in the schema of the table first, be it ours or the relay, and then takes the type that the server lists
+    first, which is a built-in one if there is one.
+    """
 
 
 @dataclass(frozen=True)
@@ -342,7 +348,21 @@ def columns_of(connection: Connection, table: str) -> tuple[RealColumn, ...]:
             END,
             NOT is_required,
             attgenerated <> '',
-            concat_ws(' ', files.names, attnum, attname, atttypid)
+            concat_ws(' ', files.names, attnum, attname, atttypid),
+            ARRAY(
+                SELECT format('%%s.%%I', other.typnamespace::regnamespace, other.typname)
+                FROM pg_type AS own JOIN pg_type AS other USING (typname)
+                WHERE own.oid = atttypid AND other.oid <> own.oid AND (
+                    own.typnamespace <> 'pg_catalog'::regnamespace
+                    OR other.typnamespace = (SELECT relnamespace FROM pg_class WHERE oid = attrelid)
+                    OR other.typnamespace = to_regnamespace(%(own_schema)s)
+                )
+                UNION ALL
+                -- Names that PostgreSQL knows only where a column is made; Debezium takes them for what they stand for.
+                SELECT typname FROM pg_type
+                WHERE oid = atttypid AND typname IN ('smallserial', 'serial', 'bigserial')
+                ORDER BY 1
+            )
         FROM pg_attribute
         JOIN bases USING (attnum)
         JOIN pg_type ON pg_type.oid = type AND typtype <> 'd'
@@ -354,9 +374,9 @@ def columns_of(connection: Connection, table: str) -> tuple[RealColumn, ...]:
         WHERE attrelid = to_regclass(%(table)s)
         ORDER BY attnum
         """.encode(),
-        {"table": table},
+        {"table": table, "own_schema": OWN_SCHEMA},
     )
-    return tuple(RealColumn(*row) for row in rows)
+    return tuple(replace(RealColumn(*row), namesakes=tuple(namesakes)) for *row, namesakes in rows)
 
 
 def identities(connection: Connection, table: CapturedTable) -> list[str]:

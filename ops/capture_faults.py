@@ -79,6 +79,7 @@ def obstacles(database: CaptureDatabase) -> list[str]:
         *_server_obstacles(database.server),
         *(fault for table, real in tables for fault in _relation_obstacles(table, real)),
         *(fault for table, real in tables for fault in _key_obstacles(table, real)),
+        *(fault for table, real in tables for fault in _type_obstacles(table, real)),
         *(fault for table, real in tables for fault in column_faults(table, real)),
     ]
 
@@ -221,6 +222,16 @@ def _key_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
             f"{table.name} may have several rows of one {name}, or none of it, by which its events are keyed: make it "
             "the primary key, or NOT NULL with a UNIQUE index"
         )
+
+
+def _type_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
+    for column in real.columns:  # Debezium decodes also those that aren't captured
+        if column.namesakes and not column.is_generated:
+            yield (
+                f"the type of {table.name}.{column.name}, {column.type}, has a namesake, "
+                f"{', '.join(column.namesakes)}, which Debezium 3.6 may take for it, so that values become null or the "
+                "connector stops: ALTER TYPE … RENAME, or DROP, one of them (ALTER TABLE if it is a table's)"
+            )
 
 
 def _table_faults(table: CapturedTable, database: CaptureDatabase) -> Iterator[str]:

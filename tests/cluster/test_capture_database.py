@@ -189,6 +189,27 @@ def test_a_publication_that_left_out_changes_for_a_moment_has_another_identity(s
         ),
         (("CREATE TYPE shop.mood AS ENUM ()",), "the type shop.mood is a domain over an enum, or an enum without"),
         (
+            ("CREATE DOMAIN shop.text AS integer",),
+            "the type of shop.customers.customer_id, text, has a namesake, shop.text, which Debezium 3.6 may take for",
+        ),
+        (
+            (
+                "CREATE SCHEMA kept",
+                "CREATE DOMAIN kept.tier AS integer",
+                "CREATE DOMAIN shop.tier AS text",
+                "ALTER TABLE shop.customers ALTER COLUMN tier TYPE shop.tier",
+            ),
+            "the type of shop.customers.tier, shop.tier, has a namesake, kept.tier, which",
+        ),
+        (
+            ("CREATE TABLE shop.money (cents bigint)", "ALTER TABLE shop.customers ADD COLUMN not_captured money"),
+            "the type of shop.customers.not_captured, money, has a namesake, shop.money, which",
+        ),
+        (
+            ("CREATE DOMAIN shop.serial AS text", "ALTER TABLE shop.customers ALTER COLUMN tier TYPE shop.serial"),
+            "the type of shop.customers.tier, shop.serial, has a namesake, serial, which",
+        ),
+        (
             ("ALTER TABLE shop.customers RENAME TO people", "CREATE VIEW shop.customers AS TABLE shop.people"),
             "shop.customers is no table that has rows of its own",
         ),
@@ -220,6 +241,8 @@ def test_char_domains_enums_uuid_and_nullable_columns_raise_no_false_alarm(shop:
     run(
         shop,
         [
+            "CREATE SCHEMA kept",
+            "CREATE DOMAIN kept.text AS integer",
             "CREATE DOMAIN shop.email AS text CHECK (VALUE ~ '@')",
             "CREATE DOMAIN shop.own_email AS shop.email",
             "CREATE TYPE shop.tier AS ENUM ('standard', 'silver', 'gold')",

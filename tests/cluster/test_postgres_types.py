@@ -29,6 +29,11 @@ MADE_FIRST = (
     "CREATE DOMAIN own_email AS email",
     "CREATE DOMAIN code AS char(2)",
     "CREATE TYPE pair AS (number integer, word text)",
+    # Namesakes of built-in types in a schema of their own do no harm.
+    "CREATE SCHEMA elsewhere",
+    "CREATE DOMAIN elsewhere.money AS numeric",
+    "CREATE DOMAIN elsewhere.text AS integer",
+    "CREATE TYPE elsewhere.int4 AS ENUM ('x')",
 )
 
 
@@ -79,6 +84,7 @@ def kinds(postgres: Settings) -> Iterator[Connection]:
         finally:
             capture_database.drop_slot(connection)
             _run(connection, [f"DROP PUBLICATION IF EXISTS {PUBLICATION}", "DROP SCHEMA IF EXISTS kinds CASCADE"])
+            _run(connection, ["DROP SCHEMA IF EXISTS elsewhere CASCADE"])
 
 
 @pytest.fixture(scope="module")

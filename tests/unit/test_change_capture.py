@@ -281,6 +281,10 @@ def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault:
         (on_server(may_create=False), "our role may make no schema and no publication"),
         (on_server(foreign=("the schema millrace",)), "the schema millrace has our name, and is another database's"),
         (on_server(odd_enums=("shop.mood_of_ours",)), "the type shop.mood_of_ours is a domain over an enum"),
+        (
+            customers(with_column("tier", namesakes=("shop.text",))),
+            "the type of shop.customers.tier, text, has a namesake, shop.text, which Debezium",
+        ),
         (customers(changed(what="other")), "shop.customers is no table that has rows of its own"),
         (customers(changed(is_logged=False)), "shop.customers is UNLOGGED"),
         (
