@@ -225,6 +225,28 @@ def test_a_late_revision_right_after_a_restart_is_decided_as_of_then(cluster: Mi
     assert completed.reason == "order_completed: nothing holds it back"
 
 
+def test_an_idle_partition_holds_nothing_back_and_what_comes_of_it_then_is_decided_at_once(
+    cluster: MiniCluster, tmp_path: Path
+) -> None:
+    # The ids decide the partition of orders, and of customers the same.
+    of_idle, of_others = ("o0", "o2"), ("o1", "o3")
+    orders = {name: enriched_order(name, ago(90), customer_id=f"c{name}") for name in of_idle[:1]}
+    orders |= {name: enriched_order(name, ago(10), customer_id=f"c{name}") for name in of_others}
+    late = enriched_order(of_idle[1], ago(60), customer_id=f"c{of_idle[1]}")
+    customers = [customer(f"c{name}", ago(100)) for name in (*of_idle, *of_others)]
+    job = Running(cluster, write(tmp_path, as_records([*customers, *orders.values()])))
+    job.wait_for_messages(3)
+
+    write(tmp_path, as_records([late]))
+    job.wait_for_messages(4)
+    job.stop()
+
+    messages = {each.recipient: each for each in of_type(Notification, sent(tmp_path))}
+    assert sorted(messages) == ["co0", "co1", "co2", "co3"]
+    assert messages["co2"].event_time > event_time(ago(11))
+    assert messages["co2"].reason == "order_confirmed: nothing holds it back"
+
+
 def test_what_is_not_told_shows_as_a_metric(cluster: MiniCluster, tmp_path: Path) -> None:
     events = [customer("c1", ago(90)), *[fraud_alert("a1", ago(40), customer_id="c1")] * 3]
     job = Running(cluster, write(tmp_path, as_records(events)))

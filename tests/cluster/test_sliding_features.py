@@ -454,6 +454,32 @@ def test_a_restored_job_goes_on_with_each_cards_history(cluster: MiniCluster, tm
     assert [*answers_before, *answers_after] == expected
 
 
+def test_a_late_payment_right_after_a_restart_is_judged_by_its_cards_history(
+    cluster: MiniCluster, tmp_path: Path
+) -> None:
+    declaration = "n = count() over 1 hour"
+    before = [arrival("c1", START + HOUR, "a", 0), arrival("c1", START + HOUR + 30 * MINUTE, "b", 1)]
+    after = [
+        arrival("c1", START + HOUR + 10 * MINUTE, "minutes late", 2),
+        arrival("c1", START + 29 * MINUTE, "older than the window", 3),
+        arrival("c1", START + HOUR + 65 * MINUTE, "in time", 4),
+    ]
+    expected = list(expected_rows([*before, *after], parse(declaration), max_events=3))
+    folder = write_records(tmp_path / "payments", map(record, before))
+
+    first = RunningFeatures(cluster, folder, declaration)
+    rows = [first.answer() for _ in before]
+    savepoint = first.stop()
+    write_records(folder, map(record, after), first_offset=2)
+    second = RunningFeatures(cluster, folder, declaration, savepoint)
+    rows += [second.answer() for _ in after]
+    second.stop()
+
+    assert rows == expected
+    assert [row.features["n"] for row in rows] == [1, 2, 2, 0, 3]
+    assert [row.is_late for row in rows] == [False, False, False, True, False]
+
+
 def test_a_changed_declaration_goes_on_with_what_was_stored_and_says_what_it_misses(
     cluster: MiniCluster, tmp_path: Path
 ) -> None:
@@ -536,6 +562,29 @@ def test_a_key_is_forgotten_in_event_time_a_day_after_its_last_window(cluster: M
     third.stop()
 
     assert counts == [[1, 1, 1], [1, 2], [1]]
+
+
+def test_a_card_of_an_idle_partition_keeps_its_history_until_the_others_are_a_day_ahead(
+    cluster: MiniCluster, tmp_path: Path
+) -> None:
+    # Of partition 0 is c1 alone; that c4 is forgotten shows how far the others have brought event time.
+    idle, others = arrival("c1", START, "a", 0), [arrival("c4", START - 10 * HOUR, "b", 1)]
+    others += [arrival("c2", START + 20 * HOUR, "c", 2), arrival("c2", START + 27 * HOUR, "e", 4)]
+    folder = write_records(tmp_path / "payments", map(record, [idle, *others[:2]]))
+    job = RunningFeatures(cluster, folder, "n = count() over 1 hour")
+    counts = [sorted(job.answer().features["n"] for _ in range(3))]
+
+    job.wait_for_metrics(forgotten_keys=1)
+    write_records(folder, [record(arrival("c1", START + SECOND, "d", 3))], first_offset=1)
+    counts += [[job.answer().features["n"]]]
+    write_records(folder, [record(others[2])], first_offset=2)
+    counts += [[job.answer().features["n"]]]
+    job.wait_for_metrics(forgotten_keys=2)
+    write_records(folder, [record(arrival("c1", START + 2 * SECOND, "f", 5))], first_offset=2)
+    counts += [[job.answer().features["n"]]]
+    job.stop()
+
+    assert counts == [[1, 1, 1], [2], [1], [1]]
 
 
 def test_state_of_a_version_that_is_not_known_is_refused(cluster: MiniCluster, tmp_path: Path) -> None:
