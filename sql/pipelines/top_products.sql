@@ -5,9 +5,6 @@
 -- Late: an order that is seen after the watermark has closed its hour. It is in no row and becomes a dead letter.
 -- Revisions: what an order has of which product is the same in all, whether it is complete or not; the first one counts.
 
--- A copy of an order counts once. One that is in time comes before two hours have passed.
-SET 'table.exec.state.ttl' = '2 h';
-
 -- One row per record; `error` says why it is in no figure. Late is decided once, before copies are dropped, so that both
 -- inserts decide alike: each record is counted, or a copy of one that is, or a dead letter.
 CREATE TEMPORARY VIEW judged_orders AS
@@ -37,18 +34,25 @@ FROM with_watermark(
     uid => 'enriched-orders-with-watermark'
 );
 
--- One row per order.
-CREATE TEMPORARY VIEW orders_in_time AS
+CREATE TEMPORARY VIEW first_revisions AS
 SELECT
     order_id,
     lines,
     rowtime
+FROM judged_orders
+WHERE error IS NULL AND revision = 1;
+
+-- One row per order: a copy has the same time, so it is of the same hour, and is known as one until its hour is closed.
+CREATE TEMPORARY VIEW orders_in_time AS
+SELECT
+    order_id,
+    lines,
+    window_time
 FROM (
     SELECT
         *,
-        ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY PROCTIME()) AS nth
-    FROM judged_orders
-    WHERE error IS NULL AND revision = 1
+        ROW_NUMBER() OVER (PARTITION BY window_start, window_end, order_id ORDER BY rowtime) AS nth
+    FROM TABLE(TUMBLE(TABLE first_revisions, DESCRIPTOR(rowtime), INTERVAL '1' HOUR))
 )
 WHERE nth = 1;
 
@@ -57,7 +61,7 @@ SELECT
     order_id,
     product_id,
     quantity,
-    rowtime
+    window_time AS rowtime
 FROM orders_in_time
 CROSS JOIN UNNEST(lines) AS line (
     line_number,

@@ -1,6 +1,7 @@
 """Every case of `tests/pipelines`."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,11 @@ class RunningCase:
         self._cluster = cluster
         self._folder = folder
         self._pipeline = loaded(case.pipeline)
+        if "forgotten" in case.folder.name:
+            shortened = [
+                replace(each, text=each.text.replace("'2 h'", "'1 ms'")) for each in self._pipeline.preparations
+            ]
+            self._pipeline = replace(self._pipeline, preparations=tuple(shortened))
         self._sources, self._sinks = (kafka_tables(self._pipeline, written=written) for written in (False, True))
         assert case.topics("in") <= self._sources.keys()
         assert case.topics("out") <= self._sinks.keys()
@@ -91,17 +97,17 @@ def test_what_goes_in_comes_out_as_the_case_says(case: Case, cluster: MiniCluste
     assert not told, told
 
 
-@pytest.mark.parametrize("is_restarted", [False, True], ids=["going_on", "restarted"])
+@pytest.mark.parametrize("how", ["going_on", "restarted"])
 @pytest.mark.parametrize("case", CASES_IN_TWO_PARTS, ids=lambda case: case.name)
 def test_what_comes_then_is_judged_alike_with_and_without_a_restart(
-    case: Case, is_restarted: bool, cluster: MiniCluster, tmp_path: Path
+    case: Case, how: str, cluster: MiniCluster, tmp_path: Path
 ) -> None:
     running = RunningCase(case, cluster, tmp_path)
     running.write()
     job = running.start({"execution.checkpointing.interval": "200 ms"}, stay_open=True)
     running.wait_for_first_rows()
 
-    if is_restarted:
+    if how != "going_on":
         savepoint = cluster.stop_with_savepoint(job)
         running.write(then=True)
         job = running.start({"execution.state-recovery.path": savepoint})
