@@ -1,13 +1,15 @@
 """A Flink cluster inside PyFlink's JVM, for tests to submit to: started once, as a job takes seconds without it."""
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import requests
 from pyflink import java_gateway
 from pyflink.common import JobClient
 from pyflink.datastream import StreamExecutionEnvironment
@@ -21,6 +23,11 @@ from jvm.build import Compiler, compile_jar
 ROOT = Path(__file__).parents[2]
 JAVA = Path(__file__).parent / "java"
 SLOTS = 8
+END_SECONDS = 30
+RETAINED_CHECKPOINTS = {
+    "execution.checkpointing.interval": "200 ms",
+    "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,28 @@ class MiniCluster:
         form = java.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
         stopped = job._j_job_client.stopWithSavepoint(False, (self.folder / "savepoints").as_uri(), form)
         return str(stopped.get())
+
+    def crash(self, job: JobClient) -> str:
+        """End a job that runs on it as a crash after a checkpoint does.
+
+        The job needs `RETAINED_CHECKPOINTS`.
+
+        Returns:
+            Where the checkpoint is, for `execution.state-recovery.path`.
+        """
+        address = f"http://127.0.0.1:{self.rest_port}/jobs/{job.get_job_id()}"
+        triggered = requests.post(f"{address}/checkpoints", json={"checkpointType": "CONFIGURED"}, timeout=10).json()
+        self._wait_for("COMPLETED", f"{address}/checkpoints/{triggered['request-id']}", lambda it: it["status"]["id"])
+        job.cancel().result()
+        self._wait_for("CANCELED", address, lambda it: it["state"])
+        complete = (self.folder / "checkpoints" / str(job.get_job_id())).glob("chk-*/_metadata")
+        return max((each.parent for each in complete), key=lambda each: int(each.name.removeprefix("chk-"))).as_uri()
+
+    def _wait_for(self, state: str, address: str, state_of: Callable[[Any], str]) -> None:
+        deadline = time.monotonic() + END_SECONDS
+        while (found := requests.get(address, timeout=10).json()) and state_of(found) != state:
+            assert time.monotonic() < deadline, f"{address} is still {found}"
+            time.sleep(0.1)
 
 
 @contextmanager

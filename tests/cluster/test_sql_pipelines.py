@@ -13,7 +13,7 @@ from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling
 from sql.pipeline import Pipeline, find, load
-from tests.cluster.mini_cluster import MiniCluster
+from tests.cluster.mini_cluster import RETAINED_CHECKPOINTS, MiniCluster
 from tests.cluster.records import read_records, write_records
 from tests.cluster.topic_tables import kafka_tables, over_files_in
 from tests.pipeline_cases import Case, cases, decoded, difference
@@ -97,20 +97,20 @@ def test_what_goes_in_comes_out_as_the_case_says(case: Case, cluster: MiniCluste
     assert not told, told
 
 
-@pytest.mark.parametrize("how", ["going_on", "restarted"])
+@pytest.mark.parametrize("how", ["going_on", "restarted", "crashed"])
 @pytest.mark.parametrize("case", CASES_IN_TWO_PARTS, ids=lambda case: case.name)
 def test_what_comes_then_is_judged_alike_with_and_without_a_restart(
     case: Case, how: str, cluster: MiniCluster, tmp_path: Path
 ) -> None:
     running = RunningCase(case, cluster, tmp_path)
     running.write()
-    job = running.start({"execution.checkpointing.interval": "200 ms"}, stay_open=True)
+    job = running.start(RETAINED_CHECKPOINTS, stay_open=True)
     running.wait_for_first_rows()
 
     if how != "going_on":
-        savepoint = cluster.stop_with_savepoint(job)
+        state = cluster.stop_with_savepoint(job) if how == "restarted" else cluster.crash(job)
         running.write(then=True)
-        job = running.start({"execution.state-recovery.path": savepoint})
+        job = running.start({"execution.state-recovery.path": state})
     else:
         running.write(then=True)
         running.end()

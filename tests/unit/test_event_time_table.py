@@ -22,8 +22,8 @@ def test_a_named_test_or_case_exists(name: str) -> None:
     assert found
 
 
-def test_every_line_names_a_test_or_says_that_there_is_none() -> None:
-    silent = [line for line in LINES if "not tested" not in line and not any(f"`{name}`" in line for name in NAMED)]
+def test_every_line_names_a_test() -> None:
+    silent = [line for line in LINES if not any(f"`{name}`" in line for name in NAMED)]
 
     assert len(NAMED) > 40
     assert silent == []
