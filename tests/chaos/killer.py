@@ -14,6 +14,8 @@ from tests.chaos.schedule import Kill
 from tests.lone_elasticsearch import kill_node
 
 POLL_SECONDS = 1.0
+STARTS = 2
+"""What a service needs may be killed while it starts: Connect ends by itself then."""
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Killer:
     def at_work(self) -> Iterator[None]:
         """Kill while the block runs; after it no service is killed any more, and all are back or named in `faults`."""
         self._started = time.monotonic()
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(1 + len(self.kills)) as pool:  # one waits for another
             killing = pool.submit(self._kill_all, pool)
             try:
                 yield
@@ -64,12 +66,18 @@ class Killer:
     def _bring_back(self, kill: Kill) -> None:
         killed = time.monotonic()
         self._over.wait(kill.away)
-        try:
-            # Not `Stack.start`, where one waits for another: Connect, which needs Kafka, would keep Kafka away.
-            bring_up(self.stack.service(kill.service), lambda _: None, threading.Event())
-        except StackError as error:
-            self.faults.append(f"{kill.service} was killed and could not be started again: {error}")
-            return
+        service = self.stack.service(kill.service)
+        for attempt in range(1, STARTS + 1):
+            for needed in self._returning.keys() & set(service.after):
+                self._returning[needed].result()
+            try:
+                # Not `Stack.start`, where one waits for another, also for what needs it: Connect would keep Kafka away.
+                bring_up(service, lambda _: None, threading.Event())
+                break
+            except StackError as error:
+                if attempt == STARTS:
+                    self.faults.append(f"{kill.service} was killed and could not be started again: {error}")
+                    return
         self._say(f"{kill.service} is back after {time.monotonic() - killed:.1f} s")
 
     def _wait_until_healthy(self) -> None:
