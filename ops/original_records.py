@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
+from connectors.kafka_client import poll
 from connectors.settings import Settings
 from events import Cut, DeadLetter, Header
 from ops.command_group import connecting_to_kafka
@@ -91,7 +92,7 @@ def _read(consumer: Any, letter: DeadLetter) -> Any | None:
     consumer.seek(partition, letter.source_offset)
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
-        for record in consumer.poll(timeout_ms=500, max_records=1).get(partition, ()):
+        for record in poll(consumer, timeout_ms=500, max_records=1).get(partition, ()):
             return record if record.offset == letter.source_offset else None
         if consumer.position(partition) > letter.source_offset:
             return None

@@ -6,6 +6,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
+from connectors.kafka_client import poll
 from connectors.settings import Settings
 from ops.command_group import connecting_to_kafka
 from ops.outage import Outage, report_on_stderr
@@ -39,7 +40,7 @@ def committed_records(settings: Settings, topic: str, latest: int | None = None)
             consumer.seek(each, max(first[each], from_end))
         silence = Silence(settings, topic)
         while any(consumer.position(each) < end[each] for each in partitions):
-            found = consumer.poll(timeout_ms=500)
+            found = poll(consumer, timeout_ms=500)
             silence.note(is_silent=not found)
             for records in found.values():
                 yield from records

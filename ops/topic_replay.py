@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from kafka import KafkaConsumer, TopicPartition
 
+from connectors.kafka_client import poll
 from connectors.settings import Settings
 from ops.command_group import connecting_to_kafka
 from ops.topic_records import Silence
@@ -67,7 +68,7 @@ class Replay:
         """
         silence = Silence(self._settings, self._topic)
         while missing(self.reached(), ends):
-            records = [each for batch in self._consumer.poll(timeout_ms=500).values() for each in batch]
+            records = [each for batch in poll(self._consumer, timeout_ms=500).values() for each in batch]
             silence.note(is_silent=not records)
             if records:
                 yield records

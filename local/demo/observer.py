@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors import topics
-from connectors.kafka_client import client_options
+from connectors.kafka_client import client_options, poll
 from connectors.settings import Settings
 from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Notification, Payment
 from local.demo.picture import CHANGES, FRAUD_DETECTION, NOTIFICATIONS, REVENUE
@@ -117,7 +117,7 @@ class Observer:
     def look(self, seconds: float) -> list[Noteworthy]:
         """Take in what comes within so many seconds at the most; the alerts and enriched orders among it."""
         found = []
-        for records in self._consumer.poll(timeout_ms=round(seconds * 1000)).values():
+        for records in poll(self._consumer, round(seconds * 1000)).values():
             now = time.time() * 1000
             for record in records:
                 found.append(self._take(record, now))

@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
-from connectors.kafka_client import client_options
+from connectors.kafka_client import client_options, poll
 from connectors.topics import ORDERS, PAYMENTS
 from events import Order, Payment
 from local.services.faults import key_of
@@ -57,7 +57,7 @@ class OrderDesk:
         now_ms = time.time_ns() // 1_000_000
         if time.monotonic() >= self._next_poll and len(self._waiting) < MOST_WAITING:
             self._next_poll = time.monotonic() + SECONDS_BETWEEN_POLLS
-            for records in self._consumer.poll(timeout_ms=0).values():
+            for records in poll(self._consumer, timeout_ms=0).values():
                 for record in records:
                     self._take(record, now_ms)
         while self._waiting and self._waiting[0][0] <= by_ms:

@@ -1,8 +1,13 @@
-"""Every Kafka client in Python finds a broker again within seconds, since it takes the options that say so."""
+"""Every Kafka client in Python outlives a broker that is away, and finds it again within seconds."""
 
 import ast
 from pathlib import Path
 
+import pytest
+from kafka import TopicPartition
+from kafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
+
+from connectors.kafka_client import poll
 from local.settings import CHECKOUT
 
 CLIENTS = {"KafkaConsumer", "KafkaProducer", "KafkaAdminClient"}
@@ -25,3 +30,47 @@ def test_no_client_waits_half_a_minute_before_it_tries_again() -> None:
     files = [file for folder in FOLDERS for file in (CHECKOUT / folder).rglob("*.py")]
 
     assert [place for file in files for place in made_without_a_limit(file)] == []
+
+
+class Consumer:
+    """What kafka-python's does now and then while a broker is away, at a moment that nobody can choose."""
+
+    def __init__(self, fault: KafkaError | None) -> None:
+        self.fault = fault
+
+    def poll(self, timeout_ms: int, max_records: int | None) -> dict[TopicPartition, list[int]]:
+        assert (timeout_ms, max_records) == (1, None)
+        if self.fault:
+            raise self.fault
+        return {TopicPartition("orders", 0): [1]}
+
+
+def test_nothing_comes_while_a_broker_is_away_whatever_kafka_python_raises() -> None:
+    consumer = Consumer(KafkaConnectionError("111 ECONNREFUSED"))
+
+    assert poll(consumer, 1) == {}
+    consumer.fault = None
+    assert poll(consumer, 1) == {TopicPartition("orders", 0): [1]}
+
+
+def test_what_waiting_does_not_cure_is_an_error() -> None:
+    with pytest.raises(TopicAuthorizationFailedError):
+        poll(Consumer(TopicAuthorizationFailedError()), 1)
+
+
+def polls_itself(file: Path) -> list[str]:
+    """Places of a file where a consumer is asked without the function that outlives a broker's absence."""
+    calls = [node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    return [
+        f"{file.relative_to(CHECKOUT)}:{call.lineno}"
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr == "poll"
+        and any(keyword.arg == "timeout_ms" for keyword in call.keywords)
+    ]
+
+
+def test_no_service_or_command_asks_a_consumer_itself() -> None:
+    files = [file for folder in ("local", "ops") for file in (CHECKOUT / folder).rglob("*.py")]
+
+    assert [place for file in files for place in polls_itself(file)] == []

@@ -12,6 +12,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from connectors.kafka_client import poll
 from connectors.topics import NOTIFICATIONS
 from local.services.notifier.mail_server import Answer
 from local.services.notifier.memory import Memory
@@ -132,7 +133,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _read(self) -> None:
         self._hold_back()
-        records = self._consumer.poll(timeout_ms=self._poll_ms())
+        records = poll(self._consumer, self._poll_ms())
         # kafka-python 3.0.12 forgets that it is joining if that ends between two calls of poll, and never joins.
         is_stuck = not self._has_joined and time.monotonic() - self._joins_since > JOIN_SECONDS
         if is_stuck and self.kafka_away_since is None:
