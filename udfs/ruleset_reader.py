@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, RetriableError
 
 from events import Ruleset
 from udfs.rules import RulesetError, RulesetHistory
@@ -158,7 +158,12 @@ def records_to_end(consumer: KafkaConsumer, topic: str) -> Iterator[ConsumerReco
 
 
 def _poll(consumer: KafkaConsumer) -> Iterator[ConsumerRecord]:
-    for records in consumer.poll(timeout_ms=_POLL_MS).values():
+    try:
+        found = consumer.poll(timeout_ms=_POLL_MS)
+    except RetriableError:  # as it does now and then while the brokers are away, when it should return nothing
+        time.sleep(_POLL_MS / 1000)
+        return
+    for records in found.values():
         yield from records
 
 
