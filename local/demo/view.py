@@ -15,6 +15,7 @@ from rich.text import Text
 from connectors import topics
 from events import EnrichedLine, EnrichedOrder, FraudAlert
 from local.demo.observer import Noteworthy, Observed
+from local.demo.order_proof import last_revisions
 from local.demo.picture import FRAUD_DETECTION
 from local.services.places import in_words
 
@@ -117,8 +118,7 @@ def figures(
         orders=seen[topics.ORDERS.name],
         shop_changes=observed.shop_changes,
         enriched=len({order.order_id for order in observed.enriched}),
-        incomplete=len({order.order_id for order in observed.enriched})
-        - sum(1 for order in observed.enriched if order.complete),
+        incomplete=sum(not order.complete for order in last_revisions(observed.enriched).values()),
         alerts=len(observed.alerts),
         dead_letters=len(observed.dead_letters),
         late=seen[topics.LATE_PAYMENTS.name],

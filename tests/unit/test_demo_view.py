@@ -48,6 +48,7 @@ def test_money_without_a_minor_unit_has_no_decimals() -> None:
 def test_an_order_counts_as_incomplete_until_a_complete_revision_comes() -> None:
     first = enriched(placed("o1", buyer=9))
     second = replace(enriched(placed("o1")), event_id="o1-2", revision=2)
+    other = enriched(placed("o2"))
 
     counts = [
         figures(
@@ -60,10 +61,10 @@ def test_an_order_counts_as_incomplete_until_a_complete_revision_comes() -> None
             mails=0,
             away={},
         )
-        for seen in ([first, enriched(placed("o2"))], [first, second, enriched(placed("o2"))])
+        for seen in ([first, other], [first, second, other], [first, second, replace(second, revision=3), other])
     ]
 
-    assert [(each.enriched, each.incomplete) for each in counts] == [(2, 1), (2, 0)]
+    assert [(each.enriched, each.incomplete) for each in counts] == [(2, 1), (2, 0), (2, 0)]
 
 
 LARGE = Figures(
