@@ -157,8 +157,9 @@ def news_of(alerts: Iterable[FraudAlert], enriched: Iterable[EnrichedOrder], see
         first = known.get((order.order_id, 1), order)
         before = known.get((order.order_id, order.revision - 1), order)
         is_first = order.revision == 1
+        named = {each for each in before.missing if each.startswith("product:")} - set(order.missing)
         # A confirmation that had to wait for its customer told the lines, too, as they were known by then.
-        adds = any(each.startswith("product:") for each in before.missing) and before.customer_name is not None
+        adds = bool(named) and before.customer_name is not None
         found.append(
             News(
                 event_id=order.event_id,

@@ -130,3 +130,13 @@ def test_a_message_of_what_never_happened_is_found() -> None:
 @pytest.mark.parametrize("mailed", [("n1",), ("n1", "n2", "n3"), ("n1", "n2", "n2")], ids=["less", "more", "twice"])
 def test_a_mail_too_few_or_too_many_is_found(mailed: tuple[str, ...]) -> None:
     assert broken(told(CONFIRMATION, FRAUD), *mailed) == ["notifications = mails, by id, each once"]
+
+
+def test_a_revision_that_still_lacks_the_same_product_need_not_be_told_and_the_one_that_names_it_must() -> None:
+    first = msgspec.structs.replace(ORDER, complete=False, missing=("product:product-1",))
+    corrected = msgspec.structs.replace(first, event_id="o1-2", revision=2, customer_tier="gold")
+    last = msgspec.structs.replace(ORDER, event_id="o1-3", revision=3)
+
+    what = told(CONFIRMATION, FRAUD, orders=(first, corrected, last))
+
+    assert what.untold == {"case-1-2": "not sent by the policy", "o1-2": "nothing new", "o1-3": ""}
