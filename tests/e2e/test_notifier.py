@@ -265,7 +265,9 @@ def test_a_mail_server_that_is_away_is_waited_for_and_nothing_is_given_up(
         wait_for_files(mailbox, 10)
         stack.kill("mailbox")
         publish(group, events[60:])
-        wait_for("the notifier to notice", lambda: "mail server away for 2 s" in group.said)
+        # On a busy machine a second may pass without a line.
+        noticed = re.compile(r"mail server away for ([2-9]|\d\d+) s")
+        wait_for("the notifier to notice", lambda: bool(noticed.search(group.said)))
         stack.start("mailbox")
         wait_for_files(mailbox, 120)
         service.send_signal(signal.SIGTERM)
