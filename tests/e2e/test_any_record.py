@@ -16,13 +16,14 @@ from connectors.settings import Settings
 from connectors.topics import Topic
 from events import DeadLetter, Header
 from local.stack.supervisor import Stack
-from ops import search
+from ops import rulesets, search
 from ops import topics as topic_operations
 from ops import warehouse as warehouse_operations
 from ops.search_indices import declared
 from tests.builders import order, order_line
 from tests.cluster.records import Record
 from tests.e2e.deployment import Deployment
+from udfs import ruleset_files
 
 NOW = round(time.time() * 1000)
 BAD: Mapping[str, Record] = {
@@ -47,9 +48,11 @@ PIPELINES = {"unpaid_orders"}
 
 @pytest.fixture(scope="module")
 def settings(stack: Stack) -> Settings:
-    """The shared stack with topics, indices and a warehouse."""
+    """The shared stack with topics, rules, indices and a warehouse."""
     settings = stack.setup.settings
     topic_operations.apply(settings)
+    if not rulesets.read(settings):
+        rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "test")
     warehouse_operations.migrate(settings)
     with client(settings) as elasticsearch:
         search.apply(elasticsearch, declared())
