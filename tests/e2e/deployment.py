@@ -19,10 +19,11 @@ from local.services.clock import Clock
 from local.services.outgoing import Outgoing
 from local.services.progress import Progress
 from local.services.publishing import publish_all
-from ops import pipelines
+from ops import pipelines, rulesets
 from ops.flink_rest import ask
 from ops.jobs import JobId, all_jobs, cancel, stop_with_savepoint, wait_until_running
 from ops.submit import submit
+from udfs import ruleset_files
 
 JOB = "fraud_detection"
 OUTPUTS = (topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS, topics.DEAD_LETTERS)
@@ -42,6 +43,12 @@ def wait_for(what: str, condition: Callable[[], bool], deadline_seconds: float =
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {deadline_seconds:.0f} s for {what}")
         time.sleep(POLL_SECONDS)
+
+
+def publish_default_rules(settings: Settings) -> None:
+    """Publish the default rules, in force from the beginning, unless there are some: fraud detection needs them."""
+    if not rulesets.read(settings):
+        rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "test")
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,13 @@ from connectors.settings import Settings
 from connectors.topics import Topic
 from events import DeadLetter, Header
 from local.stack.supervisor import Stack
-from ops import rulesets, search
+from ops import search
 from ops import topics as topic_operations
 from ops import warehouse as warehouse_operations
 from ops.search_indices import declared
 from tests.builders import order, order_line
 from tests.cluster.records import Record
-from tests.e2e.deployment import Deployment
-from udfs import ruleset_files
+from tests.e2e.deployment import Deployment, publish_default_rules
 
 NOW = round(time.time() * 1000)
 BAD: Mapping[str, Record] = {
@@ -51,8 +50,7 @@ def settings(stack: Stack) -> Settings:
     """The shared stack with topics, rules, indices and a warehouse."""
     settings = stack.setup.settings
     topic_operations.apply(settings)
-    if not rulesets.read(settings):
-        rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "test")
+    publish_default_rules(settings)
     warehouse_operations.migrate(settings)
     with client(settings) as elasticsearch:
         search.apply(elasticsearch, declared())

@@ -30,7 +30,6 @@ from local.services.outgoing import GOOD, POISON, Outgoing
 from local.services.payment_service import PaymentOptions, generate
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
-from ops import rulesets
 from ops import topics as topic_operations
 from ops import warehouse as warehouse_operations
 from ops.__main__ import main
@@ -41,8 +40,7 @@ from ops.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_record
 from ops.topic_records import committed_records
 from tests import oracle
 from tests.builders import payment
-from tests.e2e.deployment import Deployment, wait_for
-from udfs import ruleset_files
+from tests.e2e.deployment import Deployment, publish_default_rules, wait_for
 
 PARTITIONS = 3
 EVENT_TIME = round(time.time()) * 1000
@@ -462,8 +460,7 @@ def test_filters_choose_letters_each_of_which_counts_once(settings: Settings, to
 @pytest.fixture
 def jobs(settings: Settings) -> Iterator[tuple[Deployment, Deployment]]:
     """Two jobs that read payments: one finds fraud, one fills the warehouse."""
-    if not rulesets.read(settings):
-        rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "test")
+    publish_default_rules(settings)
     warehouse_operations.migrate(settings)
     fraud = Deployment(settings, "mended")
     warehouse = Deployment(settings, "mended", job="warehouse", outputs=(topics.DEAD_LETTERS,))

@@ -26,9 +26,8 @@ from ops import topics as topic_operations
 from ops.jobs import JobId
 from tests import oracle
 from tests.builders import payment, rule, ruleset
-from tests.e2e.deployment import Deployment, Outputs, records_from, wait_for
+from tests.e2e.deployment import Deployment, Outputs, publish_default_rules, records_from, wait_for
 from tests.e2e.python_workers import kill_python_workers
-from udfs import ruleset_files
 from udfs.ruleset_files import RulesetFile
 
 FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, poison=0.01)
@@ -59,8 +58,7 @@ def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its s
     """The shared stack with its topics and the default rules, in force from the beginning."""
     settings = Settings.from_environment()
     topic_operations.apply(settings)
-    if not rulesets.read(settings):
-        rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "test")
+    publish_default_rules(settings)
     return settings
 
 
