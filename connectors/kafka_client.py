@@ -25,9 +25,9 @@ def client_options(bootstrap_servers: str) -> dict[str, Any]:
 def poll(
     consumer: KafkaConsumer, timeout_ms: int, max_records: int | None = None
 ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
-    """What has come within so many milliseconds; nothing while the brokers are away.
+    """Return the records that come within `timeout_ms`; none while the brokers are away.
 
-    The consumer's own `poll` returns nothing then, either, but now and then it raises what it calls retriable itself.
+    The consumer's own `poll` also returns none then, but sometimes raises an error that it calls retriable itself.
     """
     try:
         return dict(consumer.poll(timeout_ms=timeout_ms, max_records=max_records))

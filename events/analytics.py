@@ -12,8 +12,8 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 class CategoryRevenue(Event, frozen=True, kw_only=True):
     """What one category sold in one minute, in one currency. Keyed by `category`.
 
-    `event_id` is category, currency and window; `event_time` is the window's last millisecond. It is told again when an
-    order of that minute is corrected: of one `event_id` the greatest revision counts.
+    `event_id` is category, currency and window; `event_time` is the window's last millisecond. It is emitted again when
+    an order of that minute is corrected: of one `event_id` the greatest revision counts.
     """
 
     event_type: Literal["category_revenue"] = "category_revenue"

@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 OUTAGE_SECONDS = 900.0
-"""A server may be away for so long, at a service's start as in the middle of its run."""
+"""Longest outage of a server in seconds, at a service's start as in the middle of its run."""
 SECONDS_BETWEEN_REPORTS = 1.0
 RETRY_SECONDS = 0.25
 

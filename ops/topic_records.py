@@ -14,7 +14,7 @@ from ops.outage import Outage, report_on_stderr
 AWAY_SECONDS = 180
 """Longest wait for the next records while a broker is away."""
 SILENT_SECONDS = 5.0
-"""A broker that sends nothing for so long, though there is more to read, is reported as away."""
+"""A broker that sends nothing for this time, though there is more to read, is reported as away."""
 
 
 def committed_records(settings: Settings, topic: str, latest: int | None = None) -> Iterator[Any]:

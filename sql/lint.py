@@ -42,7 +42,7 @@ class Table:
 
     @property
     def error_column(self) -> str:
-        """What a guarded format says of a bad record."""
+        """The column in which a guarded format has the reason why a record is bad."""
         return self.option_of_format("error-column") or "error"
 
     def option_of_format(self, name: str) -> str | None:

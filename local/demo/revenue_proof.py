@@ -13,7 +13,7 @@ Minutes = Mapping[tuple[int, str, str], tuple[int, int, int]]
 
 
 def counted(complete: Iterable[EnrichedOrder]) -> Minutes:
-    """What the pipeline must say in the end.
+    """Return what the pipeline must have emitted in the end.
 
     Args:
         complete: orders in their last revision.
@@ -31,7 +31,7 @@ def counted(complete: Iterable[EnrichedOrder]) -> Minutes:
 
 
 def said(rows: Iterable[CategoryRevenue]) -> Minutes:
-    """What it has said: of each minute the greatest revision."""
+    """Return what it has emitted: of each minute the greatest revision."""
     return {
         (row.window_start, row.category, row.currency): (row.orders, row.pieces, row.revenue_minor)
         for row in sorted(rows, key=lambda row: row.revision)

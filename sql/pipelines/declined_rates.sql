@@ -55,7 +55,7 @@ FROM (
 )
 WHERE nth = 1;
 
--- One row per country and hour. Payments are told apart once more, since in two hours without a record event time stands
+-- One row per country and hour. Payments are distinguished once more, since in two hours without a record event time stands
 -- still, and a copy is in time.
 CREATE TEMPORARY VIEW hourly_payments AS
 SELECT

@@ -3,8 +3,8 @@
 -- more whenever an order of it turns out to read otherwise, or comes late. Of rows with one event_id the one with the
 -- greatest revision holds.
 -- Keyed by: category.
--- Late: an order that is seen when its minute is forgotten, which is so long after it was closed as orders are corrected.
--- It is in no row and becomes a dead letter.
+-- Late: an order that is seen an hour after its minute can't be corrected any more. It is in no row and becomes a dead
+-- letter.
 
 -- One row per record; `error` says why it is in no figure. A minute is kept for an hour longer than orders are corrected:
 -- this pipeline's watermark may be ahead of the one that the correction was made by.

@@ -1,4 +1,4 @@
-"""Are the alerts those of the oracle? Judges the payments in Kafka anew: a job that restarts forgets its counts."""
+"""Comparison of the alerts with the oracle's, from the payments in Kafka: a job that restarts forgets its counts."""
 
 from collections.abc import Iterator
 

@@ -57,7 +57,7 @@ def shuffled(generator: random.Random, orders: Sequence[Sequence[EnrichedOrder]]
 
 
 def sold(cluster: MiniCluster, folder: Path, arriving: Sequence[EnrichedOrder]) -> list[CategoryRevenue]:
-    """What the pipeline says, minute by minute and again."""
+    """Return what the pipeline emits, corrections included."""
     records = [record(topics.ENRICHED_ORDERS, each, partition=int(each.order_id[1:]) % PARTITIONS) for each in arriving]
     write_records(folder / topics.ENRICHED_ORDERS.name, records, PARTITIONS)
     environment = StreamTableEnvironment.create(cluster.environment(SQL_OPTIONS))

@@ -1,4 +1,4 @@
-"""A pipeline in a cluster of its own: it makes checkpoints, says what it fails of, and leaves no temporary files."""
+"""A pipeline in a cluster of its own: it makes checkpoints, reports why it fails, and leaves no temporary files."""
 
 import signal
 import subprocess

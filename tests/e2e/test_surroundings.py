@@ -1,4 +1,4 @@
-"""The stack, `ops` and jobs do what they are told in an environment and in folders that are made for other programs."""
+"""The stack, `ops` and jobs work in an environment and in folders that are made for other programs."""
 
 import os
 import subprocess
