@@ -26,4 +26,4 @@ def kill_node(stack: Stack) -> None:
     launcher = psutil.Process(recorded.pid)
     (node,) = launcher.children()
     node.kill()
-    launcher.wait(ENDS_WITHIN_SECONDS)
+    assert processes.ends(launcher, ENDS_WITHIN_SECONDS), "the launcher outlives its node"

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ IPC_RMID = 0
 _CHILDREN: list[subprocess.Popen[bytes]] = []
 """Kept because Python warns of a child that is forgotten while it runs, which services do when `up` has ended."""
 
+SECONDS_BETWEEN_LOOKS = 0.05
 KILL_TAKES_SECONDS = 10.0
 """A killed process is gone in milliseconds, unless it writes much memory to disk."""
 
@@ -163,6 +165,21 @@ def kill(recorded: Recorded) -> None:
         _signal(psutil.Process(recorded.pid), signal.SIGKILL, KILL_TAKES_SECONDS)
 
 
+def ends(process: psutil.Process, within_seconds: float) -> bool:
+    """Wait for the end of a process, also of one that its parent doesn't collect (as PID 1 of many containers)."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        try:
+            process.wait(SECONDS_BETWEEN_LOOKS)
+        except psutil.TimeoutExpired:
+            if _start_ticks(process.pid) is None:
+                return True
+            if time.monotonic() > deadline:
+                return False
+        else:
+            return True
+
+
 def free_shared_memory(recorded: Recorded) -> None:
     """Let the system forget the System V memory that a process made, was killed before it removed, and nobody uses."""
     if recorded.runs() or not recorded.is_this_boot():
@@ -178,12 +195,9 @@ def _signal(process: psutil.Process, number: signal.Signals, within_seconds: flo
     try:
         process.send_signal(number)
         process.resume()  # one that is suspended would not hear of anything but SIGKILL
-        process.wait(within_seconds)
     except psutil.NoSuchProcess:
         return True
-    except psutil.TimeoutExpired:
-        return False
-    return True
+    return ends(process, within_seconds)
 
 
 def _boot() -> str:

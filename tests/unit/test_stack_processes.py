@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,12 @@ IGNORES_SIGTERM = (
     sys.executable,
     "-c",
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)",
+)
+STAYS_WITH_A_CHILD = (
+    sys.executable,
+    "-c",
+    "import subprocess, sys, time; child = subprocess.Popen([sys.executable, *sys.argv[1:]], start_new_session=True);"
+    " print(child.pid, flush=True); time.sleep(600)",
 )
 LEAVES_A_CHILD = (sys.executable, "-c", "import subprocess, sys; subprocess.Popen([sys.executable, *sys.argv[1:]])")
 
@@ -84,6 +91,21 @@ def test_a_process_that_does_not_go_is_killed_and_that_is_said(pid_file: Path) -
 
     assert words == [f"killed process {recorded.pid}: still there 0 s after SIGTERM"]
     assert not recorded.runs()
+
+
+def test_a_process_that_its_parent_never_collects_has_ended(pid_file: Path) -> None:
+    with psutil.Popen((*STAYS_WITH_A_CHILD, *WAITS[1:]), stdout=subprocess.PIPE) as parent:
+        processes.record(int(parent.stdout.readline()), pid_file, "print")
+        recorded = processes.running(pid_file)
+        assert recorded
+        began = time.monotonic()
+
+        words = processes.stop(recorded, signal.SIGTERM, DEADLINE_SECONDS)
+        took_seconds = time.monotonic() - began
+        parent.kill()
+
+    assert words == []
+    assert took_seconds < DEADLINE_SECONDS
 
 
 def test_what_a_process_started_ends_with_it(pid_file: Path) -> None:
