@@ -56,6 +56,13 @@ def next_line(demo: subprocess.Popen[str], text: str) -> str:
     return next(line for line in demo.stdout if text in line)
 
 
+def payment_service(demo: subprocess.Popen[str]) -> psutil.Process:
+    """The process of the demo's payment service."""
+    alive = [each for each in psutil.Process(demo.pid).children() if each.status() != psutil.STATUS_ZOMBIE]
+    (found,) = [each for each in alive if PAYMENT_SERVICE in each.cmdline()]
+    return found
+
+
 @pytest.fixture
 def stack(environment: Mapping[str, str]) -> Iterator[Stack]:
     """The demo's stack; whatever is left of it is stopped after the test."""
@@ -83,8 +90,7 @@ def test_demo_shows_what_is_away_goes_on_and_fails_at_once_when_a_simulated_serv
         away = next_line(demo, "elasticsearch is away for")
         stack.start("elasticsearch")
         next_line(demo, "elasticsearch is back after")
-        (payments,) = [each for each in psutil.Process(demo.pid).children() if PAYMENT_SERVICE in each.cmdline()]
-        payments.kill()
+        payment_service(demo).kill()
         killed = time.monotonic()
         next_line(demo, "shutting down")
         noticed_after = time.monotonic() - killed
