@@ -47,8 +47,8 @@ class SchemaRegistry:
         self._answer("PUT", f"/config/{subject}", {"compatibility": rule})
 
     def forget_rule(self, subject: str) -> None:
-        """Judge the subject's next schemas by the registry's own rule again."""
-        self._answer("DELETE", f"/config/{subject}")
+        """Judge the subject's next schemas by the registry's own rule again; the subject needn't have another one."""
+        self._find("DELETE", f"/config/{subject}")
 
     def own_rule(self, subject: str) -> str | None:
         """The rule that was set for the subject; None if the registry's own holds for it."""

@@ -1,7 +1,8 @@
 """How do the events' schemas reach the registry, and how is a change that breaks readers stopped before that?"""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import click
 
 import events
-from connectors.schema_registry import RULE, OtherFormatError, SchemaRefusedError, SchemaRegistry
+from connectors.schema_registry import RULE, OtherFormatError, RegistryError, SchemaRefusedError, SchemaRegistry
 from connectors.settings import Settings
 from connectors.topics import TOPICS, Topic
 from events.compatibility import incompatibilities
@@ -154,16 +155,34 @@ def _register(registry: SchemaRegistry, topic: Topic, folder: Path) -> Registrat
         return Registration(subject, registry.register(subject, document).version, "unchanged")
     if reasons := _reasons(document, there):
         return Registration(subject, None, "refused", reasons)
-    rule = registry.own_rule(subject)
-    registry.set_rule(subject)
     try:
-        for earlier in released(topic, folder).values():
-            if earlier != document:
-                registry.register(subject, earlier)
-        return Registration(subject, registry.register(subject, document).version, "new")
+        with _our_rule(registry, subject):
+            for earlier in released(topic, folder).values():
+                if earlier != document:
+                    registry.register(subject, earlier)
+            return Registration(subject, registry.register(subject, document).version, "new")
     except SchemaRefusedError as refusal:
-        _restore_rule(registry, subject, rule)
         return Registration(subject, None, "refused", (str(refusal),))
+
+
+@contextmanager
+def _our_rule(registry: SchemaRegistry, subject: str) -> Iterator[None]:
+    """Judge the subject's next schemas by `RULE` from now on; by its earlier rule again if the block fails.
+
+    Raises:
+        RegistryError: the block's own, with what to do if the earlier rule could not be restored.
+    """
+    rule = registry.own_rule(subject)
+    try:
+        registry.set_rule(subject)
+        yield
+    except (RegistryError, SchemaRefusedError) as error:
+        try:
+            _restore_rule(registry, subject, rule)
+        except RegistryError:
+            to_do = f"DELETE /config/{subject}" if rule is None else f"PUT {rule} to /config/{subject}"
+            raise RegistryError(f"{error}\nits earlier rule could not be restored: {to_do}") from error
+        raise
 
 
 def _restore_rule(registry: SchemaRegistry, subject: str, rule: str | None) -> None:

@@ -8,24 +8,24 @@ from threading import Thread
 
 
 @contextmanager
-def json_server(answer: Callable[[str], tuple[int, object]]) -> Iterator[str]:
+def json_server(answer: Callable[[str, bytes], tuple[int, object]]) -> Iterator[str]:
     """The address of a server that runs with the block.
 
     Args:
-        answer: status and content for a request, such as `GET /connectors`.
+        answer: status and content for a request, such as `GET /connectors`, and its body.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def handle_request(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, answered = answer(f"{self.command} {self.path}")
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, answered = answer(f"{self.command} {self.path}", body)
             content = json.dumps(answered).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = handle_request  # noqa: N815 - the names that http.server looks for
+        do_GET = do_PUT = do_POST = do_DELETE = handle_request  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             """Nothing."""

@@ -23,7 +23,7 @@ class Worker:
     asked: list[str] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
 
-    def next_answer(self, request: str) -> tuple[int, object]:
+    def next_answer(self, request: str, _body: bytes) -> tuple[int, object]:
         self.asked.append(request)
         status, message = self.answers[min(len(self.asked), len(self.answers)) - 1]
         return status, {"error_code": status, "message": message}

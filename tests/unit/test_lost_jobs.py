@@ -44,7 +44,7 @@ class Cluster:
         archived.parent.mkdir(exist_ok=True)
         archived.touch()
 
-    def answer(self, request: str) -> tuple[int, object]:
+    def answer(self, request: str, _body: bytes) -> tuple[int, object]:
         if request == "GET /jobmanager/config":
             folders = {"execution.checkpointing.dir": "check points für 100%20", "jobmanager.archive.fs.dir": "ended"}
             return 200, [{"key": key, "value": f"file://{self.folder / name}"} for key, name in folders.items()]
