@@ -81,11 +81,18 @@ class Download:
                 if failures == ATTEMPTS:
                     raise DownloadError(
                         f"{self.shown_url} could not be fetched ({failures} attempts; last: "
-                        f"{without_login(str(cut))}). With a network, run the same command again: it goes on where it "
+                        f"{self._shown(cut)}). With a network, run the same command again: it goes on where it "
                         "stopped. Without one, a cache that is filled elsewhere serves as well: set MILLRACE_CACHE to "
                         "it"
-                    ) from cut
+                    ) from None
                 time.sleep(self.backoff_seconds * 2 ** (failures - 1))
+            except requests.RequestException as error:
+                raise DownloadError(f"{self.shown_url} could not be fetched: {self._shown(error)}") from None
+
+    def _shown(self, error: Exception) -> str:
+        """An error without the login of a private mirror, of which an error of `requests` may quote any piece."""
+        hides = self.shown_url != self.url and isinstance(error, requests.RequestException)
+        return type(error).__name__ if hides else str(error)
 
     def _receive(self, start: int, arrived: Callable[[int], None]) -> None:
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})

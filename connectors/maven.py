@@ -10,7 +10,7 @@ import requests
 from jgo.maven import Dependency, MavenContext, PythonResolver
 
 from connectors.pinned_jars import Coordinate
-from connectors.settings import Settings, without_login
+from connectors.settings import Settings, with_escaped_login, without_login
 
 
 class ResolveError(RuntimeError):
@@ -19,7 +19,8 @@ class ResolveError(RuntimeError):
 
 def repository() -> str:
     """Base URL: `MILLRACE_MAVEN_REPOSITORY`, else the one that jgo knows."""
-    return (Settings.from_environment().maven_repository or MavenContext().remote_repos["central"]).rstrip("/")
+    base = Settings.from_environment().maven_repository or MavenContext().remote_repos["central"]
+    return with_escaped_login(base).rstrip("/")
 
 
 def resolve(roots: Iterable[Coordinate]) -> list[Coordinate]:
@@ -54,14 +55,16 @@ def sha256_and_size(coordinate: Coordinate) -> tuple[str, int]:
 
 @contextmanager
 def _without_login() -> Iterator[None]:
-    """Wraps requests of jgo, whose errors name the repository's URL as it is set.
+    """Wraps requests of jgo, whose errors quote the repository's URL, whole or a piece of it.
 
     Raises:
         ResolveError: a request failed.
     """
     try:
         yield
-    except (RuntimeError, requests.RequestException) as error:
+    except requests.RequestException as error:
+        raise ResolveError(f"{without_login(repository())} could not be asked: {type(error).__name__}") from None
+    except RuntimeError as error:
         raise ResolveError(without_login(str(error))) from None
 
 

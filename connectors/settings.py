@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 POSTGRES_URL = r"postgresql://[^\s/:@]+(:\d+)?/[A-Za-z0-9_]+"
 POSTGRES_FORM = "postgresql://host:port/database; user and password have settings of their own"
@@ -31,6 +32,12 @@ def setting(default: str, meaning: str, *, pattern: str = ".*", form: str = "", 
 def without_login(text: str) -> str:
     """A text that may be shown: without user and password of the URLs in it."""
     return _LOGIN.sub("://•••@", text)
+
+
+def with_escaped_login(url: str) -> str:
+    """Return a URL that can be parsed, also if its password has a slash in it that should have been escaped."""
+    host = re.split("[/?#]", url.partition("://")[2])[0]
+    return url if "@" in host else _LOGIN.sub(lambda login: f"://{quote(login[0][3:-1], safe=':%')}@", url)
 
 
 def own_folder(given: str, name: str, default: Callable[[], Path]) -> Path:

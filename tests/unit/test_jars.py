@@ -17,6 +17,7 @@ from connectors import jars
 from connectors.cache import CacheError, cache_directory, exclusive
 from connectors.download import ATTEMPTS, CHUNK_BYTES, Download, DownloadError
 from connectors.jars import JarsError
+from connectors.maven import ResolveError, sha256_and_size
 from connectors.pinned_jars import Coordinate, Jar, jars_directory, locked
 from tests.unit.maven_server import Repository, serve
 
@@ -154,18 +155,35 @@ def test_a_file_that_the_repository_lacks_is_not_asked_for_twice(repository: Rep
     assert len(repository.requests) == 1
 
 
+@pytest.mark.parametrize("password", ["s3cret", "s3/cret"])
 @pytest.mark.parametrize("status", [200, 404, 503])
-def test_login_of_a_private_mirror_is_in_no_error(repository: Repository, status: int) -> None:
+def test_login_of_a_private_mirror_is_in_no_error(repository: Repository, status: int, password: str) -> None:
     jar = pinned()
     repository.refusals += [] if status == 200 else [status] * 4
-    url = repository.url.replace("://", "://ci:s3cret@")
+    url = repository.url.replace("://", f"://ci:{password}@")
     wrong = Download(f"{url}/{jar.coordinate.path}", jar.path, "0" * 64, jar.size, backoff_seconds=0.001)
 
     with pytest.raises(DownloadError) as error:
         wrong.run(lambda _: None)
 
-    assert "s3cret" not in str(error.value)
+    assert "s3" not in str(error.value)
+    assert "cret" not in str(error.value)
     assert f"http://•••@{repository.url.removeprefix('http://')}/" in str(error.value)
+
+
+def test_password_of_a_private_mirror_may_have_a_slash(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_MAVEN_REPOSITORY", repository.url.replace("://", "://ci:s3/cret@"))
+
+    jars.fetch((pinned(),))
+
+    assert pinned().path.read_bytes() == CONTENT
+
+
+def test_no_error_of_resolving_quotes_a_piece_of_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_MAVEN_REPOSITORY", "http://ci:p@127.0.0.1:9/s3cret@host.example")
+
+    with pytest.raises(ResolveError, match=r"^http://•••@host\.example could not be asked: ConnectionError$"):
+        sha256_and_size(COORDINATE)
 
 
 def test_another_checksum_is_refused_and_the_file_kept_for_a_look(repository: Repository) -> None:

@@ -2,11 +2,21 @@
 
 from dataclasses import fields, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from requests.utils import get_auth_from_url
 
 from connectors.cache import cache_directory
-from connectors.settings import Settings, SettingsError, Variables, own_folder, variable, without_login
+from connectors.settings import (
+    Settings,
+    SettingsError,
+    Variables,
+    own_folder,
+    variable,
+    with_escaped_login,
+    without_login,
+)
 from local.settings import LocalSettings, stack_ports, state_directory
 
 BOTH = (Settings, LocalSettings)
@@ -121,6 +131,22 @@ def test_a_folder_that_can_not_be_looked_into_is_refused_by_its_variable(folder:
 )
 def test_login_in_a_url_is_not_shown(text: str, shown: str) -> None:
     assert without_login(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("password", "written"),
+    [("s3/cret", "s3/cret"), ("s3/cret", "s3%2Fcret"), ("s3/c@t?#%", "s3/c@t?#%"), ("p@ss", "p@ss"), ("x", "x")],
+)
+def test_password_in_a_url_may_have_a_slash_that_is_not_escaped(password: str, written: str) -> None:
+    url = with_escaped_login(f"https://ci:{written}@host.example:8081/maven")
+
+    assert urlsplit(url).netloc.endswith("@host.example:8081")
+    assert get_auth_from_url(url) == ("ci", password)
+
+
+@pytest.mark.parametrize("url", ["https://host.example:8081/@scope/maven", "https://ci:pw@host.example/@scope/maven"])
+def test_url_that_can_be_parsed_stays_as_it_is(url: str) -> None:
+    assert with_escaped_login(url) == url
 
 
 def test_login_in_a_malformed_url_is_not_told() -> None:
