@@ -10,8 +10,13 @@ from fnmatch import fnmatchcase
 
 Patterns = tuple[str, ...]
 
-PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONPLATLIBDIR")
-"""Other packages than those of `.venv`, or none of this folder's."""
+PYTHON = (
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONPLATLIBDIR"),
+    *("PYTHONINSPECT", "PYTHONOPTIMIZE", "PYTHONWARNINGS"),
+)
+"""Other packages than those of `.venv`, or none of this folder's; a prompt where a process should end, no assertions,
+and warnings that are errors.
+"""
 JAVA = ("CLASSPATH", "JAVA_HOME", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JVM_ARGS")
 """Another Java, and options for every JVM: agents, proxies, memory limits."""
 PROGRAMS = ("FLINK_*", "PYFLINK_*", "HADOOP_*", "HBASE_*", "YARN_CONF_DIR", "KAFKA_*", "LOG4J_*", "LOGBACK_*")

@@ -25,7 +25,11 @@ CALLER = {
     "HTTP_PROXY": "http://proxy:3128",
     "PGSSLROOTCERT": "/etc/ca.pem",
     "MILLRACE_JAVA_HOME": "/java",
+    "PYTHONUTF8": "1",
     "PYTHONPATH": "/opt/spark/python",
+    "PYTHONINSPECT": "1",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONWARNINGS": "error",
     "JAVA_HOME": "/usr/lib/jvm/java-8",
     "JAVA_TOOL_OPTIONS": "-javaagent:/agent.jar",
     "FLINK_CONF_DIR": "/etc/flink",
@@ -86,7 +90,7 @@ def test_child_inherits_all_but_what_would_change_what_it_does() -> None:
     with mock.patch.dict(os.environ, CALLER, clear=True):
         child = child_environment({"NO_COLOR": "1"})
 
-    kept = ("PATH", "HOME", "LD_PRELOAD", "HTTP_PROXY", "PGSSLROOTCERT", "MILLRACE_JAVA_HOME")
+    kept = ("PATH", "HOME", "LD_PRELOAD", "HTTP_PROXY", "PGSSLROOTCERT", "MILLRACE_JAVA_HOME", "PYTHONUTF8")
     assert child == {name: CALLER[name] for name in kept} | {"NO_COLOR": "1"}
     assert ignored(CALLER) == sorted(CALLER.keys() - set(kept))
 
