@@ -118,6 +118,14 @@ def test_a_table_asks_for_the_schema_of_its_topic(topic: Topic) -> None:
     assert option(table(topic), "value.guarded-json.required") == ""
 
 
+@of_every_table
+def test_table_that_reads_headers_keeps_those_of_one_name(topic: Topic) -> None:
+    metadata = {column.metadata for column in columns(table(topic))}
+
+    assert "headers" in metadata
+    assert option(table(topic), "properties.interceptor.classes") == "millrace.kafka.WholeHeaders"
+
+
 @of_every_sink_table
 def test_what_is_written_is_the_whole_event(topic: Topic) -> None:
     file = sink_table(topic)
