@@ -14,6 +14,10 @@ class FlinkError(RuntimeError):
     """The cluster doesn't answer, or refuses; the text says what and what to do."""
 
 
+class FlinkAwayError(FlinkError):
+    """The cluster doesn't answer, or has no JobManager that leads; it may in a moment."""
+
+
 def ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """One request; the decoded answer.
 
@@ -21,19 +25,21 @@ def ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None 
         path: behind the address of the REST API, e.g. `jobs/overview`.
 
     Raises:
-        FlinkError: no answer, or an error.
+        FlinkAwayError: no answer.
+        FlinkError: an error.
     """
     address = settings.flink_rest_url.rstrip("/")
     try:
         answer = rest.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUT_SECONDS)
     except requests.RequestException as error:
-        raise FlinkError(
+        raise FlinkAwayError(
             f"no Flink cluster answers at {address}: start it (`make up`), "
             "or set MILLRACE_FLINK_REST_URL to where it is"
         ) from error
     content = answer.json() if answer.content else {}
     if not answer.ok:
-        raise FlinkError(f"Flink refuses {method} {path}: {_first_error(content)}")
+        kind = FlinkAwayError if answer.status_code == requests.codes.unavailable else FlinkError
+        raise kind(f"Flink refuses {method} {path}: {_first_error(content)}")
     return content
 
 

@@ -1,21 +1,23 @@
 """How do the jobs on a cluster do, and how is one ended?"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, NewType
+from typing import Any, NewType, TypeVar
 
 import click
 
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
-from ops.flink_rest import FlinkError, ask
+from ops.flink_rest import FlinkAwayError, FlinkError, ask
 from ops.lost_jobs import forget, lost_jobs
+from ops.outage import await_server, report_on_stderr
 from ops.tables import table
 
 JobId = NewType("JobId", str)
+_AnswerT = TypeVar("_AnswerT")
 
 ENDED = ("FAILED", "CANCELED", "FINISHED")
 POLL_SECONDS = 0.2
@@ -136,10 +138,11 @@ def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: floa
 
     Raises:
         JobError: it ended, or isn't there in time; with the reason of its last failure if there was one.
+        FlinkAwayError: the cluster doesn't answer in time.
     """
     deadline = time.monotonic() + deadline_seconds
     while True:
-        job = _known(settings, job_id)
+        job = _known(settings, job_id, deadline)
         if job.state == "RUNNING" and job.running_tasks == job.tasks:
             return
         if job.has_ended or time.monotonic() > deadline:
@@ -197,7 +200,6 @@ def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) ->
     Raises:
         JobError: it hasn't ended in time.
     """
-    forget(settings, job_id)
     ask(settings, "PATCH", f"jobs/{job_id}?mode=cancel")
     _wait_until_ended(settings, job_id, deadline_seconds)
 
@@ -217,7 +219,7 @@ def stop_with_savepoint(
     request = ask(settings, "POST", f"jobs/{job_id}/stop", {"drain": drain})["request-id"]
     deadline = time.monotonic() + deadline_seconds
     while True:
-        answer = ask(settings, "GET", f"jobs/{job_id}/savepoints/{request}")
+        answer = _patiently(settings, lambda: ask(settings, "GET", f"jobs/{job_id}/savepoints/{request}"), deadline)
         if answer["status"]["id"] == "COMPLETED":
             break
         if time.monotonic() > deadline:
@@ -227,20 +229,27 @@ def stop_with_savepoint(
     if "location" not in operation:
         raise JobError(f"no savepoint of {job_id}: {root_cause(operation['failure-cause']['stack-trace'])}")
     _wait_until_ended(settings, job_id, deadline_seconds)
-    forget(settings, job_id)
     return str(operation["location"])
 
 
 def _wait_until_ended(settings: Settings, job_id: JobId, deadline_seconds: float) -> None:
+    """Only then is its note forgotten: until it has ended, a job can be lost."""
     deadline = time.monotonic() + deadline_seconds
-    while not (job := _known(settings, job_id)).has_ended:
+    while not (job := _known(settings, job_id, deadline)).has_ended:
         if time.monotonic() > deadline:
             raise JobError(f"{job.name} ({job_id}) is still {job.state} after {deadline_seconds:.0f} s")
         time.sleep(POLL_SECONDS)
+    _patiently(settings, lambda: forget(settings, job_id), deadline)
 
 
-def _known(settings: Settings, job_id: JobId) -> Job:
-    for job in all_jobs(settings):
+def _patiently(settings: Settings, use: Callable[[], _AnswerT], deadline: float) -> _AnswerT:
+    """Return what `use` returns; while the cluster is away, wait for it until the deadline."""
+    cluster, left = f"the Flink cluster at {settings.flink_rest_url}", deadline - time.monotonic()
+    return await_server(cluster, use, FlinkAwayError, report_on_stderr, limit_seconds=left)
+
+
+def _known(settings: Settings, job_id: JobId, deadline: float) -> Job:
+    for job in _patiently(settings, lambda: all_jobs(settings), deadline):
         if job.id == job_id:
             return job
     raise JobError(f"the cluster at {settings.flink_rest_url} doesn't know job {job_id}: was it started again since?")

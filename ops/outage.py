@@ -56,7 +56,13 @@ class Outage:
 
 
 def await_server(
-    server: str, use: Callable[[], _ResultT], away: type[Exception], report: Report, stop: Event
+    server: str,
+    use: Callable[[], _ResultT],
+    away: type[Exception],
+    report: Report,
+    stop: Event | None = None,
+    *,
+    limit_seconds: float = OUTAGE_SECONDS,
 ) -> _ResultT:
     """Return what `use` returns, as soon as the server is there.
 
@@ -66,15 +72,16 @@ def await_server(
         report: gets a line each second while the server is away.
 
     Raises:
-        Exception: `away`, when the server has been away for `OUTAGE_SECONDS`, or when `stop` is set.
+        Exception: `away`, when the server has been away for `limit_seconds`, or when `stop` is set.
     """
+    stop = stop or Event()
     outage: Outage | None = None
     while True:
         try:
             result = use()
         except away:
             outage = outage or Outage(server, report)
-            if outage.seconds > OUTAGE_SECONDS or stop.is_set():
+            if outage.seconds > limit_seconds or stop.is_set():
                 raise
             outage.report()
             stop.wait(RETRY_SECONDS)

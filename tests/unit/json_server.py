@@ -25,7 +25,7 @@ def json_server(answer: Callable[[str, bytes], tuple[int, object]]) -> Iterator[
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_DELETE = handle_request  # noqa: N815 - the names that http.server looks for
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_request  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             """Nothing."""

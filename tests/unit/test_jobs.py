@@ -1,10 +1,19 @@
-"""What is reported of a job that fails again and again."""
+"""What is reported of a job that fails again and again, and waiting for jobs while the cluster is away for a moment."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from ops.jobs import Failure, Restarts
+from connectors.settings import Settings
+from ops import jobs
+from ops.flink_rest import FlinkAwayError, FlinkError
+from ops.jobs import Failure, JobError, JobId, Restarts, cancel, stop_with_savepoint, wait_until_running
+from ops.lost_jobs import Note, write_notes
+from tests.mail_servers import free_port
+from tests.unit.json_server import json_server
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -38,3 +47,105 @@ def test_failures_that_go_on_are_reported_with_their_begin_and_the_last_cause() 
 
 def test_a_single_failure_is_reported_with_its_cause() -> None:
     assert Restarts(1, failures(0)).in_full() == "failed at 2026-03-01 12:00:00 UTC:\ncause of 0"
+
+
+JOB = JobId("a" * 32)
+NOTE = Note(job_id=JOB, name="j", prefix="p", command=("submit", "j"), variables={}, savepoint=None, submitted_at=0)
+OVERVIEW = "GET /jobs/overview"
+SAVEPOINT = f"GET /jobs/{JOB}/savepoints/1"
+CONFIGURATION = "GET /jobmanager/config"
+STOP = f"POST /jobs/{JOB}/stop"
+CANCEL = f"PATCH /jobs/{JOB}?mode=cancel"
+
+
+@dataclass
+class Cluster:
+    """What Flink's REST API answers of one job, which ends when it is asked to."""
+
+    folder: Path
+    state: str = "RUNNING"
+    away: dict[str, int] = field(default_factory=dict)
+    """By request, how many times more no JobManager leads."""
+    refused: str = ""
+    """A request that fails."""
+    settings: Settings = field(default_factory=Settings)
+
+    def answer(self, request: str, _body: bytes) -> tuple[int, object]:
+        if self.away.get(request, 0) > 0:
+            self.away[request] -= 1
+            return 503, {"errors": ["Service temporarily unavailable due to an ongoing leader election."]}
+        if request == self.refused:
+            return 500, {"errors": ["Internal server error."]}
+        if request == CONFIGURATION:
+            return 200, [{"key": "execution.checkpointing.dir", "value": f"file://{self.folder / 'checkpoints'}"}]
+        if request == STOP:
+            return 202, {"request-id": "1"}
+        if request == SAVEPOINT:
+            self.state = "FINISHED"
+            return 200, {"status": {"id": "COMPLETED"}, "operation": {"location": "/savepoints/1"}}
+        if request == CANCEL:
+            self.state = "CANCELED"
+        job = {"jid": JOB, "name": "fraud_detection", "state": self.state, "start-time": 0}
+        return 200, {"jobs": [job | {"tasks": {"total": 1, "running": 1}}]}
+
+    def notes(self) -> list[Path]:
+        return list(self.folder.rglob("*.json"))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster with a job that runs and that is noted."""
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.01)
+    found = Cluster(tmp_path)
+    with json_server(found.answer) as address:
+        found.settings = Settings(flink_rest_url=address)
+        write_notes(found.settings, [NOTE])
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("wait", "away"),
+    [
+        (wait_until_running, OVERVIEW),
+        (cancel, OVERVIEW),
+        (cancel, CONFIGURATION),
+        (stop_with_savepoint, SAVEPOINT),
+        (stop_with_savepoint, OVERVIEW),
+        (stop_with_savepoint, CONFIGURATION),
+    ],
+)
+def test_a_cluster_that_is_away_for_a_moment_is_waited_for_and_reported(
+    cluster: Cluster, wait: Callable[[Settings, JobId], object], away: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.away = {away: 2}
+
+    wait(cluster.settings, JOB)
+
+    assert cluster.away == {away: 0}
+    assert f"the Flink cluster at {cluster.settings.flink_rest_url} is back" in capsys.readouterr().err
+
+
+def test_a_cluster_that_stays_away_is_an_error_at_the_deadline() -> None:
+    nobody = Settings(flink_rest_url=f"http://127.0.0.1:{free_port()}")
+
+    with pytest.raises(FlinkAwayError, match="no Flink cluster answers"):
+        wait_until_running(nobody, JOB, deadline_seconds=0.3)
+
+
+def test_a_job_that_the_cluster_has_forgotten_is_not_waited_for(cluster: Cluster) -> None:
+    with pytest.raises(JobError, match="was it started again since"):
+        wait_until_running(cluster.settings, JobId("b" * 32))
+
+
+@pytest.mark.parametrize(("end", "request_"), [(cancel, CANCEL), (stop_with_savepoint, STOP)])
+def test_a_job_that_could_not_be_ended_can_still_be_lost(
+    cluster: Cluster, end: Callable[[Settings, JobId], object], request_: str
+) -> None:
+    cluster.refused = request_
+    with pytest.raises(FlinkError, match="Internal server error"):
+        end(cluster.settings, JOB)
+    assert cluster.notes()
+
+    cluster.refused = ""
+    end(cluster.settings, JOB)
+    assert not cluster.notes()

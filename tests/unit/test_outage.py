@@ -7,11 +7,9 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Event
 
 import pytest
 
-from ops import outage
 from ops.outage import await_server
 from tests.e2e.deployment import wait_for
 from tests.e2e.service_process import running
@@ -33,7 +31,7 @@ def test_a_server_that_comes_back_is_used_and_the_outage_reported() -> None:
             if len(reports) == 2:
                 at_the_end.enter_context(socket.create_server(("127.0.0.1", port)))
 
-        await_server("it", connecting_to(port), ConnectionError, report, Event())
+        await_server("it", connecting_to(port), ConnectionError, report)
 
     assert reports[0] == "it has been away for 0 s; trying again"
     assert re.fullmatch(r"it has been away for [1-9]\d* s; trying again", reports[1])
@@ -43,16 +41,14 @@ def test_a_server_that_comes_back_is_used_and_the_outage_reported() -> None:
 def test_a_server_that_is_there_is_not_reported() -> None:
     reports = list[str]()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        await_server("it", connecting_to(server.getsockname()[1]), ConnectionError, reports.append, Event())
+        await_server("it", connecting_to(server.getsockname()[1]), ConnectionError, reports.append)
 
     assert reports == []
 
 
-def test_a_server_that_stays_away_is_an_error_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage, "OUTAGE_SECONDS", 0.5)
-
+def test_a_server_that_stays_away_is_an_error_in_the_end() -> None:
     with pytest.raises(ConnectionError):
-        await_server("it", connecting_to(free_port()), ConnectionError, lambda _: None, Event())
+        await_server("it", connecting_to(free_port()), ConnectionError, lambda _: None, limit_seconds=0.5)
 
 
 def test_services_show_what_they_wait_for_and_can_be_stopped(tmp_path: Path) -> None:
