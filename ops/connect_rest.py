@@ -15,9 +15,18 @@ WAIT_SECONDS = 60.0
 """A worker may take so long to start, or its group to rebalance, before a request fails."""
 POLL_SECONDS = 0.5
 
+_REPEATABLE = ("GET", "PUT", "DELETE")
+"""Done twice, they do the same as once: they can be sent again though the worker may have carried them out."""
+_TIMED_OUT = "Request timed out"
+"""How the message begins by which a worker answers 500 when it, or the leader of its group, was busy for too long."""
+
 
 class ConnectError(ConnectionError):
     """Kafka Connect doesn't answer, or refuses; the text says what and what to do."""
+
+
+class _SilentError(ConnectError):
+    """Kafka Connect has accepted a request, but doesn't answer it."""
 
 
 def find(settings: Settings, path: str) -> Any | None:
@@ -42,21 +51,34 @@ def ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
 def _send(settings: Settings, method: str, path: str, body: Any = None) -> requests.Response:
     """The answer to a request; a worker that starts or rebalances is asked again until it can answer."""
     deadline = time.monotonic() + WAIT_SECONDS
-    while _is_busy(response := _send_once(settings, method, path, body)):
-        if time.monotonic() > deadline:
-            raise ConnectError(
-                f"Kafka Connect has not been able to answer {method} {path} for {WAIT_SECONDS:.0f} s: "
-                f"{_reason(response)}; look at its log"
-            )
+    while True:
+        is_late = time.monotonic() > deadline
+        try:
+            response = _send_once(settings, method, path, body)
+        except _SilentError:
+            if is_late or method not in _REPEATABLE:
+                raise
+        else:
+            if not _is_busy(response, method):
+                return response
+            if is_late:
+                raise ConnectError(
+                    f"Kafka Connect has not been able to answer {method} {path} for {WAIT_SECONDS:.0f} s: "
+                    f"{_reason(response)}; look at its log"
+                )
         time.sleep(POLL_SECONDS)
-    return response
 
 
-def _is_busy(response: requests.Response) -> bool:
-    """Whether the same request can succeed in a moment: nothing was done."""
-    if response.status_code == requests.codes.unavailable:
-        return True
-    return response.status_code == requests.codes.conflict and "already exists" not in _reason(response)
+def _is_busy(response: requests.Response, method: str) -> bool:
+    """Whether the same request can succeed in a moment: nothing was done, or it does no harm to do it again."""
+    match response.status_code:
+        case requests.codes.unavailable:
+            return True
+        case requests.codes.conflict:
+            return "already exists" not in _reason(response)
+        case requests.codes.server_error:
+            return method in _REPEATABLE and _reason(response).startswith(_TIMED_OUT)
+    return False
 
 
 def _send_once(settings: Settings, method: str, path: str, body: Any = None) -> requests.Response:
@@ -64,7 +86,7 @@ def _send_once(settings: Settings, method: str, path: str, body: Any = None) -> 
     try:
         return rest.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUTS_SECONDS)
     except requests.ReadTimeout as error:
-        raise ConnectError(
+        raise _SilentError(
             f"Kafka Connect at {address} accepts connections, but doesn't answer {method} {path}: look at its log"
         ) from error
     except requests.RequestException as error:

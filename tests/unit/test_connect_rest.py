@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from threading import Event
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.unit.json_server import json_server
 
 REBALANCE = (409, "Request cannot be completed because a rebalance is expected")
 STARTING = (503, "Worker is starting up")
+TIMED_OUT = (500, "Request timed out. The worker is currently ensuring membership in the cluster")
 EXISTS = (409, "Connector shop already exists")
 
 
@@ -22,9 +24,14 @@ class Worker:
     answers: list[tuple[int, str]]
     asked: list[str] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
+    silent: int = 0
+    """How many requests get no answer at first."""
+    ended: Event = field(default_factory=Event)
 
     def next_answer(self, request: str, _body: bytes) -> tuple[int, object]:
         self.asked.append(request)
+        if len(self.asked) <= self.silent:
+            self.ended.wait()
         status, message = self.answers[min(len(self.asked), len(self.answers)) - 1]
         return status, {"error_code": status, "message": message}
 
@@ -38,9 +45,10 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     with json_server(found.next_answer) as address:
         found.settings = Settings(connect_url=address)
         yield found
+        found.ended.set()
 
 
-@pytest.mark.parametrize("busy", [REBALANCE, STARTING], ids=["rebalances", "starts"])
+@pytest.mark.parametrize("busy", [REBALANCE, STARTING, TIMED_OUT], ids=["rebalances", "starts", "timed out"])
 def test_a_worker_that_is_busy_is_asked_again(worker: Worker, busy: tuple[int, str]) -> None:
     worker.answers = [busy, busy, (200, "ready")]
 
@@ -67,3 +75,46 @@ def test_what_is_refused_for_good_is_told_at_once(worker: Worker) -> None:
         ask(worker.settings, "POST", "connectors", {"name": "shop"})
 
     assert worker.asked == ["POST /connectors"]
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"), [("GET", (500, "Connector failed")), ("POST", TIMED_OUT)], ids=["failed", "not repeatable"]
+)
+def test_what_must_not_or_need_not_be_repeated_is_told_at_once(
+    worker: Worker, method: str, answer: tuple[int, str]
+) -> None:
+    worker.answers = [answer]
+
+    with pytest.raises(ConnectError, match=f"refuses {method} /connectors: {answer[1]}"):
+        ask(worker.settings, method, "connectors")
+
+    assert worker.asked == [f"{method} /connectors"]
+
+
+@pytest.fixture
+def silent_worker(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """A worker that doesn't answer the first two requests."""
+    monkeypatch.setattr(connect_rest, "_TIMEOUTS_SECONDS", (3, 0.2))
+    worker.silent = 2
+    return worker
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_a_worker_that_does_not_answer_is_asked_again(silent_worker: Worker, method: str) -> None:
+    assert ask(silent_worker.settings, method, "connectors/shop")["message"] == "ready"
+
+    assert silent_worker.asked == [f"{method} /connectors/shop"] * 3
+
+
+def test_a_post_that_is_not_answered_is_not_sent_twice(silent_worker: Worker) -> None:
+    with pytest.raises(ConnectError, match="accepts connections, but doesn't answer POST connectors: look at its log"):
+        ask(silent_worker.settings, "POST", "connectors")
+
+    assert silent_worker.asked == ["POST /connectors"]
+
+
+def test_a_worker_that_stays_silent_is_named(silent_worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect_rest, "WAIT_SECONDS", 0.1)
+
+    with pytest.raises(ConnectError, match="accepts connections, but doesn't answer GET connectors: look at its log"):
+        find(silent_worker.settings, "connectors")
