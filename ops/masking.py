@@ -46,11 +46,11 @@ def shown_bytes(data: bytes | None) -> str:
     return "none" if data is None else shown(_text(data))
 
 
-def shown_field(name: str, data: bytes | None) -> str:
-    """A header's value, or a key that is the field of that name."""
+def shown_field(name: str, data: bytes | str | None) -> str:
+    """A header's value, or a key or a text that is the field of that name."""
     if data is None:
         return "none"
-    return harmless(str(_masked_value(name, _text(data))))
+    return harmless(str(_masked_value(name, _text(data) if isinstance(data, bytes) else data)))
 
 
 def shown_payload(payload: bytes | None) -> str:

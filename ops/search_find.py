@@ -1,5 +1,6 @@
 """What is in the search index? The few questions that one asks first, answered at the terminal."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,13 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import click
-import msgspec
 from elasticsearch import Elasticsearch, NotFoundError
 
 from connectors.elasticsearch import client, explained
 from connectors.settings import Settings
 from events.currencies import decimals
-from ops.masking import shown
+from ops.masking import shown, shown_field
 from ops.moments import in_words
 from ops.tables import table
 
@@ -81,7 +81,7 @@ ALERTS = Kind(
     texts=(),
     nested=("rules", ("rule",), ("reason",)),
     columns={
-        "card": lambda it: it["card_id"],
+        "card": lambda it: shown_field("card_id", it["card_id"]),
         "time": lambda it: in_words(it["event_time"]),
         "case": lambda it: it["event_type"].removeprefix("fraud_alert."),
         "score": lambda it: str(it["score"]),
@@ -201,7 +201,7 @@ def _tell(found: Sequence[Found], as_json: bool) -> None:
     if as_json:
         for each in found:
             for document in each.documents:
-                click.echo(msgspec.json.encode({"index": each.kind.alias, **document}))
+                click.echo(_json({"index": each.kind.alias, **document}))
         return
     for each in found:
         if each.documents:
@@ -213,10 +213,15 @@ def _tell(found: Sequence[Found], as_json: bool) -> None:
         click.echo(f"nothing found in {' and '.join(each.kind.alias for each in found)}")
 
 
+def _json(document: Document) -> str:
+    """One line, in which every control and every character that isn't ASCII is an escape."""
+    return json.dumps(document, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
 def _tell_rules(rules: Sequence[tuple[str, int, int]], as_json: bool) -> None:
     if as_json:
         for rule, alerts, cards in rules:
-            click.echo(msgspec.json.encode({"rule": rule, "alerts": alerts, "cards": cards}))
+            click.echo(_json({"rule": rule, "alerts": alerts, "cards": cards}))
     elif rules:
         rows = [(shown(rule), f"{alerts:,}", f"{cards:,}") for rule, alerts, cards in rules]
         click.echo(table(("rule", "alerts", "cards"), rows))

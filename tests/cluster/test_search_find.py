@@ -40,7 +40,7 @@ def found(search_client: Elasticsearch, run: Find) -> Find:
         enriched_order("o1", at="12:00:00", customer_id="u1", customer_name="Ada Lovelace"),
         enriched_order("o2", at="12:00:01", customer_id="u1", customer_name="Ada Lovelace", lines=lamp),
         enriched_order("o3", at="12:00:02", customer_id="u2", customer_name=None),
-        enriched_order("o4", at=now, customer_id="u3", customer_name="Ada\u202eByron"),
+        enriched_order("o4", at=now, customer_id="u3", customer_name="Ada\u202e\x9b\x7fByron"),
         fraud_alert("a1", at="12:00:00", card_id="c1", rules=rules("many_payments"), customer_id="u1"),
         fraud_alert("a2", at="12:00:01", card_id="c1", rules=rules("new_device", "far_away"), customer_id="u1"),
         fraud_alert("a3", at=now, card_id="c2", rules=rules("many_payments")),
@@ -93,8 +93,8 @@ def test_what_is_found_stands_in_aligned_tables(found: Find) -> None:
         "o1     2026-03-01 12:00:00 UTC  u1        Ada Lovelace  40.00 EUR  2 × A book",
         "fraud-alerts: 2 found",
         "card  time                     case    score  rules                 payments  amount",
-        "c1    2026-03-01 12:00:01 UTC  opened  50     new_device, far_away  1         40.00 EUR",
-        "c1    2026-03-01 12:00:00 UTC  opened  50     many_payments         1         40.00 EUR",
+        "•••   2026-03-01 12:00:01 UTC  opened  50     new_device, far_away  1         40.00 EUR",
+        "•••   2026-03-01 12:00:00 UTC  opened  50     many_payments         1         40.00 EUR",
     ]
 
 
@@ -122,6 +122,14 @@ def test_what_a_customer_calls_himself_does_not_turn_the_line_around(found: Find
 
     assert "Byron" in output
     assert "\u202e" not in output
+
+
+def test_documents_as_json_are_printable_ascii(found: Find) -> None:
+    [line] = found("--customer", "u3", "--json").output.splitlines()
+
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["customer_name"] == "Ada\u202e\x9b\x7fByron"
 
 
 def test_nothing_found_says_so(found: Find) -> None:
