@@ -46,7 +46,7 @@ class Step:
 
 
 class TopicsBlockedError(RuntimeError):
-    """The plan has a step that is impossible or isn't allowed; nothing was changed. The text says what to do."""
+    """The plan has a step that is impossible or isn't allowed. The text says what to do."""
 
 
 def plan(declared: Iterable[Topic], real: Mapping[str, RealTopic]) -> list[Step]:
@@ -71,7 +71,8 @@ def apply(
     `allow_…` name topics. Topics that aren't declared are left alone.
 
     Raises:
-        TopicsBlockedError: a step is impossible or not allowed; nothing was changed.
+        TopicsBlockedError: a step is impossible or not allowed, and nothing was changed; or the topics are as declared,
+            but what isn't declared, such as a default of the brokers, makes them useless.
     """
     topics = tuple(topics)
     with _admin(settings) as admin:
@@ -219,7 +220,9 @@ def _carry_out(admin: Any, steps: Sequence[Step]) -> None:
 def _wait_until_done(admin: Any, topics: Sequence[Topic]) -> None:
     """Brokers learn of a change a moment after the controller has confirmed it."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while any(step.what != "nothing" for step in plan(topics, _describe(admin))):
+    while left := [step for step in plan(topics, _describe(admin)) if step.what != "nothing"]:
+        if all(step.what == "can't" for step in left):
+            raise TopicsBlockedError("\n".join(["the topics were changed, but can't be used", *blocked_steps(left)]))
         if time.monotonic() > deadline:
             raise KafkaTimeoutError(f"the changes were accepted, but don't show after {DEADLINE_SECONDS} s")
         time.sleep(0.1)
@@ -253,7 +256,10 @@ def apply_command(yes: bool, allow_data_loss: tuple[str, ...], allow_key_moves: 
         if not sys.stdin.isatty():
             raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
         click.confirm("Carry out the plan?", abort=True)
-    done = apply(settings, TOPICS, allow_data_loss, allow_key_moves)
+    try:
+        done = apply(settings, TOPICS, allow_data_loss, allow_key_moves)
+    except TopicsBlockedError as error:
+        raise click.ClickException(str(error)) from error
     click.echo(f"done: {len(done)} {'step' if len(done) == 1 else 'steps'}")
 
 

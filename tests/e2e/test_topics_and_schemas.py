@@ -4,6 +4,7 @@ import copy
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,18 +112,33 @@ def test_an_altered_topic_keeps_its_other_settings(settings: Settings, topic: To
     assert (config["retention.ms"], config["segment.ms"]) == (str(9 * DAY_MS), "3600000")
 
 
+@contextmanager
+def default_of_the_brokers(admin: Any, name: str, value: str) -> Iterator[None]:
+    """Another default while the block runs."""
+    [broker] = admin.describe_cluster()["brokers"]
+
+    def change(to: object) -> None:
+        admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, str(broker["broker_id"]), {name: to})])
+
+    change(value)
+    try:
+        yield
+    finally:
+        change((AlterConfigOp.DELETE, None))
+
+
 @pytest.fixture
 def small_by_default(admin: Any) -> Iterator[None]:
     """Brokers whose default is to keep little, since a moment ago."""
-    [broker] = admin.describe_cluster()["brokers"]
+    with default_of_the_brokers(admin, "log.retention.bytes", "1000000"):
+        yield
 
-    def change(value: object) -> None:
-        name = str(broker["broker_id"])
-        admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, name, {"log.retention.bytes": value})])
 
-    change("1000000")
-    yield
-    change((AlterConfigOp.DELETE, None))
+@pytest.fixture
+def short_segments_by_default(admin: Any) -> Iterator[None]:
+    """Brokers by whose default no large record fits into a segment, since a moment ago."""
+    with default_of_the_brokers(admin, "log.segment.bytes", "1048576"):
+        yield
 
 
 @pytest.mark.usefixtures("small_by_default")
@@ -139,6 +155,34 @@ def test_a_default_of_the_brokers_that_loses_data_counts_and_apply_overrides_it(
 
     assert (step.what, step.detail) == ("alter", "retention.bytes 1000000 → unlimited")
     assert describe(settings)[topic.name].config["retention.bytes"] == "-1"
+
+
+@pytest.mark.usefixtures("short_segments_by_default")
+def test_a_default_of_the_brokers_that_makes_a_new_topic_useless_is_named_at_once(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.topics.TOPICS", (topic,))
+
+    applied = CliRunner().invoke(topics, ["apply", "--yes"])
+
+    assert applied.exit_code == 1
+    assert applied.output.splitlines()[-2] == "Error: the topics were changed, but can't be used"
+    assert applied.output.splitlines()[-1].startswith(f"{topic.name}: segment.bytes is 1048576, less than max")
+
+
+def test_a_topic_that_differs_from_its_declaration_is_listed_with_what_differs(
+    settings: Settings, topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.topics.TOPICS", (topic, replace(topic, name=f"{topic.name}-missing")))
+    apply(settings, changed(topic, retention_ms=9 * DAY_MS))
+
+    listed = CliRunner().invoke(topics, ["list"])
+
+    assert listed.exit_code == 0, listed.output
+    assert [line.rpartition("service  ")[2] for line in listed.output.splitlines()[1:]] == [
+        "differs: retention.ms 9 days → 7 days",
+        "missing",
+    ]
 
 
 def test_data_is_only_deleted_when_asked(settings: Settings, topic: Topic) -> None:
