@@ -1,6 +1,7 @@
 """The stack, `ops` and jobs work in an environment and in folders that are made for other programs."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,14 +51,30 @@ def environment() -> Iterator[Mapping[str, str]]:
         Path(folder).chmod(0o755)
         cache = Path(folder, "Zwischenspeicher für alle")
         cache.symlink_to(cache_directory())
-        checkout = Path(folder, "Köln's")
-        checkout.symlink_to(CHECKOUT)
+        packages = Path(folder, "packages")
+        packages.mkdir()
+        Path(packages, "py4j.py").write_text("raise ImportError('this is the py4j of another Spark')\n")
         yield (
             os.environ
             | HOSTILE
             | environment_on_free_ports(Path(folder, "Zustand"))
-            | {"MILLRACE_CACHE": str(cache), "PWD": str(checkout)}
+            | {
+                "MILLRACE_CACHE": str(cache),
+                "PWD": str(copied_checkout(Path(folder, "Köln's Mühle"))),
+                "PYTHONPATH": str(packages),
+            }
         )
+
+
+def copied_checkout(folder: Path) -> Path:
+    """A copy of this checkout's files. A link to it wouldn't do: its code would find its files by their plain path."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        if Path(CHECKOUT, name).exists():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(Path(CHECKOUT, name), Path(folder, name))
+    Path(folder, ".venv").symlink_to(CHECKOUT / ".venv")
+    return folder
 
 
 def run(module: str, *arguments: str, environment: Mapping[str, str]) -> str:
