@@ -32,6 +32,21 @@ def last_change(settings: Settings, table: CapturedTable) -> datetime | None:
     return datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
 
 
+def beat(settings: Settings) -> datetime:
+    """Write a heartbeat, so that nobody has to wait for the connector's own.
+
+    Returns:
+        A time by the database's clock: once a later heartbeat is captured, so is all that was committed until now.
+
+    Raises:
+        DatabaseError: the database can't be reached.
+    """
+    with capture_database.connected(settings) as connection:
+        since = capture_database.look(connection).now
+        connection.execute(BEAT.encode())
+    return since
+
+
 def wait_until_captured(settings: Settings) -> None:
     """Wait until all that is committed in the database now is in the topics, also while a broker or Connect is away.
 
@@ -41,9 +56,7 @@ def wait_until_captured(settings: Settings) -> None:
         DatabaseError: the database can't be reached.
         CaptureError: it takes too long.
     """
-    with capture_database.connected(settings) as connection:
-        since = capture_database.look(connection).now
-        connection.execute(BEAT.encode())  # so that nobody has to wait for the connector's own
+    since = beat(settings)
     began = time.monotonic()
     next_report = began + SECONDS_BETWEEN_REPORTS
     while True:

@@ -1,20 +1,22 @@
 """Which jobs run in the demo, how are they brought up beside other things, and how are they ended?"""
 
-import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 from typing import Self
 
 from connectors.settings import Settings, variable
 from local.demo.picture import JOBS, PIPELINES, Box
 from local.demo.saying import say
 from ops.flink_rest import FlinkError, ask
-from ops.jobs import ENDED, JobId, stop_with_savepoint, wait_until_running
+from ops.jobs import ENDED, JobError, JobId, stop_with_savepoint, wait_until_running
 from ops.pipelines import of_pipeline
 from ops.submit import of_job, send
 
-STOP_SECONDS = 180.0
+RETRY_SECONDS = 1.0
+STOPPED = "FINISHED"
+"""State of a job that was stopped, also if Flink's answer was lost."""
 OPTIONS = {"execution.checkpointing.interval": "3s", "execution.checkpointing.min-pause": "1s"}
 """What waits for a checkpoint, as enriched orders and offsets do, is seen sooner than with the usual ten seconds."""
 NEVER_IDLE_SECONDS = "86400"
@@ -31,7 +33,8 @@ class JobsUnderWay:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._pool = ThreadPoolExecutor(1)
+        self._pool = ThreadPoolExecutor(len(JOBS) + len(PIPELINES))
+        self._over = Event()
         self._ids: Future[dict[Box, JobId]] | None = None
 
     def __enter__(self) -> Self:
@@ -39,6 +42,7 @@ class JobsUnderWay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self._pool.shutdown(cancel_futures=True)
 
     def __getitem__(self, box: Box) -> JobId:
@@ -60,27 +64,29 @@ class JobsUnderWay:
             wait_until_running(self._settings, self[box])
             say(f"{box.name}: running; look at it: {self._settings.flink_rest_url}/#/job/{self[box]}/overview")
 
-    def stop(self, boxes: Iterable[Box], *, drain: bool = False) -> None:
-        """Stop them side by side with a savepoint, by which all that they have to say is said.
+    def stop(self, boxes: Iterable[Box], *, drain: bool = False) -> list[Future[None]]:
+        """Begin to stop them side by side with a savepoint, by which all that they have to emit is emitted.
 
-        Raises:
-            FlinkError: one of them could not be stopped.
+        Returns:
+            One for each job, done when it has ended; with a `FlinkError` if it ended in another way.
         """
-        chosen = list(boxes)
-        with ThreadPoolExecutor(len(chosen)) as pool:
-            list(pool.map(lambda box: self._stop(self[box], drain), chosen))
+        return [self._pool.submit(self._stop, self[box], drain) for box in boxes]
 
     def _stop(self, job_id: JobId, drain: bool) -> None:
-        """Stop a job; if one of its tasks fails meanwhile, it goes on, and is stopped when all of it runs again."""
-        deadline = time.monotonic() + STOP_SECONDS
-        while True:
-            wait_until_running(self._settings, job_id)
+        """Stop a job as soon as all of its tasks run; while Flink is away or a task fails, try again."""
+        while not self._over.is_set():
             try:
-                stop_with_savepoint(self._settings, job_id, drain=drain)
-                return
+                state = ask(self._settings, "GET", f"jobs/{job_id}")["state"]
+                if state not in ENDED:
+                    wait_until_running(self._settings, job_id, RETRY_SECONDS)
+                    stop_with_savepoint(self._settings, job_id, drain=drain)
+                    return
             except FlinkError:
-                if time.monotonic() > deadline or ask(self._settings, "GET", f"jobs/{job_id}")["state"] in ENDED:
-                    raise
+                self._over.wait(RETRY_SECONDS)
+                continue
+            if state != STOPPED:
+                raise JobError(f"job {job_id} is {state}, so it can't be stopped")
+            return
 
     def _submit(self) -> dict[Box, JobId]:
         boxes = (*JOBS, *PIPELINES)

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ _WATCHED = (
     topics.PAYMENTS,
     topics.CUSTOMER_CHANGES,
     topics.PRODUCT_CHANGES,
+    topics.CAPTURE_HEARTBEATS,
     topics.ENRICHED_ORDERS,
     topics.REVENUE,
     topics.NOTIFICATIONS,
@@ -58,6 +60,8 @@ class Observed:
     """Of the records, ascending; between them there may be others, such as that of a transaction's end."""
     shop_rows_at_first: int = 0
     """Records of the shop's rows that were captured before anything was watched."""
+    captured_until: int = 0
+    """Time of the last captured heartbeat in UTC milliseconds; every earlier change of the shop is in its topic."""
     alerts: list[FraudAlert] = field(default_factory=list)
     enriched: list[EnrichedOrder] = field(default_factory=list)
     """All revisions of all orders."""
@@ -130,11 +134,24 @@ class Observer:
             TimeoutError: not done within the deadline.
         """
         deadline = time.monotonic() + deadline_seconds
-        ends = self._consumer.end_offsets(self._partitions)
-        while any(self._consumer.position(partition) < ends[partition] for partition in self._partitions):
+        ends = self.ends()
+        while not self.has_read(ends):
             self.look(0.2)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the topics were not read to their ends within {deadline_seconds:.0f} s")
+
+    def ends(self) -> Mapping[TopicPartition, int]:
+        """Return the offsets behind all that is in the topics now.
+
+        Raises:
+            KafkaError: no broker answers.
+        """
+        ends: dict[TopicPartition, int] = self._consumer.end_offsets(self._partitions)
+        return ends
+
+    def has_read(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Whether all before these offsets is taken in."""
+        return all(self._consumer.position(partition) >= end for partition, end in ends.items())
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -150,6 +167,8 @@ class Observer:
             case topics.FRAUD_ALERTS.name:
                 alert = msgspec.json.decode(record.value, type=FraudAlert)
                 return self._alert(alert, now) if self._is_new(FRAUD_DETECTION.name, record, alert.event_id) else None
+            case topics.CAPTURE_HEARTBEATS.name:
+                self.observed.captured_until = max(self.observed.captured_until, record.timestamp)
             case topics.ENRICHED_ORDERS.name:
                 self.observed.enriched.append(msgspec.json.decode(record.value, type=EnrichedOrder))
                 return self.observed.enriched[-1]

@@ -2,9 +2,11 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cache
 
 from kafka.errors import KafkaError
 from rich.console import Console
@@ -31,6 +33,8 @@ from ops.postgres import DatabaseError
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 90.0
 """For so long something is waited for while every service is there."""
+STOP_SECONDS = 180.0
+"""The same for jobs to stop: tasks that a kill ended run again before."""
 OUTAGE_SECONDS = 600.0
 """For so long something is waited for at the most."""
 AWAY_FAULTS = (DatabaseError, ElasticsearchError, FlinkError, KafkaError, ShopError)
@@ -65,25 +69,28 @@ def watch(run: Run) -> None:
         while any(service.poll() is None for service in running.values()):
             screen.show()
         screen.show()
-        _wait(screen, "all changes to be captured", lambda: _is_captured(run))
+        beat = cache(lambda: capture_stream.beat(run.settings).timestamp() * 1000)
+        _wait(screen, "all changes to be captured", lambda: run.observer.observed.captured_until > beat())
         ledgers = read_ledgers(run.settings, run.services)
         _wait(screen, "order_enrichment to tell of all orders", lambda: _is_enriched(run, ledgers))
         # What is committed is that of the last checkpoint before a job is stopped.
         _wait(screen, "every consumer to have read all there is", lambda: _is_seen(run, ledgers) and _is_read(run))
-        _stop(run, picture.FRAUD_DETECTION, picture.ORDER_ENRICHMENT)
+        _stop(screen, run, picture.FRAUD_DETECTION, picture.ORDER_ENRICHMENT)
         _wait(screen, "all that reads alerts and orders to have them", lambda: _is_read(run))
-        _stop(run, picture.REVENUE, drain=True)
+        _stop(screen, run, picture.REVENUE, drain=True)
         _wait(screen, "everything to be loaded, told and mailed", lambda: _is_read(run) and _has_all(run, ledgers))
 
 
-def _stop(run: Run, *boxes: Box, drain: bool = False) -> None:
+def _stop(screen: "Screen", run: Run, *boxes: Box, drain: bool = False) -> None:
     names = " and ".join(box.name for box in boxes)
     say(f"{names}: everything is taken in; stopping, so that all that there is to say is in Kafka")
-    run.jobs.stop(boxes, drain=drain)
-    run.observer.look_to_the_end(DRAIN_SECONDS)
+    stops = run.jobs.stop(boxes, drain=drain)
+    _wait(screen, f"{names} to stop", lambda: _are_done(stops), STOP_SECONDS)
+    ends = cache(run.observer.ends)
+    _wait(screen, "the topics to be read to their ends", lambda: run.observer.has_read(ends()))
 
 
-def _wait(screen: "Screen", what: str, condition: Callable[[], bool]) -> None:
+def _wait(screen: "Screen", what: str, condition: Callable[[], bool], patience_seconds: float = DRAIN_SECONDS) -> None:
     """Until the condition holds. If it doesn't in time, say so and go on: the proofs tell what is missing.
 
     Time counts from when the last service that was away is back.
@@ -96,7 +103,7 @@ def _wait(screen: "Screen", what: str, condition: Callable[[], bool]) -> None:
         now = time.monotonic()
         if screen.is_anything_away:
             since = now
-        if now - since > DRAIN_SECONDS or now - began > OUTAGE_SECONDS:
+        if now - since > patience_seconds or now - began > OUTAGE_SECONDS:
             say(f"gave up waiting for {what} after {now - began:.0f} s{fault}")
             return
         fault = _fault(condition)
@@ -110,8 +117,16 @@ def _fault(condition: Callable[[], bool]) -> str:
         return f": {error}"
 
 
-def _is_captured(run: Run) -> bool:
-    capture_stream.wait_until_captured(run.settings)
+def _are_done(stops: Iterable[Future[None]]) -> bool:
+    """Whether all jobs have ended.
+
+    Raises:
+        FlinkError: one could not be stopped.
+    """
+    for stop in stops:
+        if not stop.done():
+            return False
+        stop.result()
     return True
 
 
