@@ -142,7 +142,7 @@ def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: floa
     """
     deadline = time.monotonic() + deadline_seconds
     while True:
-        job = _known(settings, job_id, deadline)
+        job = _patiently(settings, lambda: known(settings, job_id), deadline)
         if job.state == "RUNNING" and job.running_tasks == job.tasks:
             return
         if job.has_ended or time.monotonic() > deadline:
@@ -235,7 +235,7 @@ def stop_with_savepoint(
 def _wait_until_ended(settings: Settings, job_id: JobId, deadline_seconds: float) -> None:
     """Only then is its note forgotten: until it has ended, a job can be lost."""
     deadline = time.monotonic() + deadline_seconds
-    while not (job := _known(settings, job_id, deadline)).has_ended:
+    while not (job := _patiently(settings, lambda: known(settings, job_id), deadline)).has_ended:
         if time.monotonic() > deadline:
             raise JobError(f"{job.name} ({job_id}) is still {job.state} after {deadline_seconds:.0f} s")
         time.sleep(POLL_SECONDS)
@@ -248,8 +248,13 @@ def _patiently(settings: Settings, use: Callable[[], _AnswerT], deadline: float)
     return await_server(cluster, use, FlinkAwayError, report_on_stderr, limit_seconds=left)
 
 
-def _known(settings: Settings, job_id: JobId, deadline: float) -> Job:
-    for job in _patiently(settings, lambda: all_jobs(settings), deadline):
+def known(settings: Settings, job_id: JobId) -> Job:
+    """Return the job with this id, also if it has ended.
+
+    Raises:
+        JobError: the cluster doesn't know it.
+    """
+    for job in all_jobs(settings):
         if job.id == job_id:
             return job
     raise JobError(f"the cluster at {settings.flink_rest_url} doesn't know job {job_id}: was it started again since?")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors.settings import Settings
 from local.demo import picture, samples
-from local.demo.job_figures import job_figures, restarts
+from local.demo.job_figures import job_figures
 from local.demo.jobs_under_way import JobsUnderWay
 from local.demo.observer import Observer
 from local.demo.preparing import prepare_for_jobs, prepare_shop
@@ -18,6 +18,7 @@ from local.demo.services import Services
 from local.demo.watching import Run, watch
 from local.settings import state_directory
 from local.stack.supervisor import Stack
+from ops.jobs import known, restarts
 
 
 def demonstrate(
@@ -50,7 +51,9 @@ def demonstrate(
         with beside(stack):
             watch(run)
         fraud_job = job_figures(settings, jobs[picture.FRAUD_DETECTION])
-        restarted = {box.name: restarts(settings, jobs[box]) for box in (*picture.JOBS, *picture.PIPELINES)}
+        restarted = {
+            box.name: restarts(settings, known(settings, jobs[box])) for box in (*picture.JOBS, *picture.PIPELINES)
+        }
         samples.show(stack.setup, run.observer.observed.alerts)
         prove(stack.setup, run.observer.observed, read_ledgers(settings, services), fraud_job, restarted)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from connectors.settings import Settings
 from ops.flink_rest import ask
+from ops.jobs import JobId, known, restarts
 
 TAKES_IN_PAYMENTS = "ProcessTableFunction"
 """In the name of the vertex that computes features: it reads each payment that decodes once."""
@@ -24,7 +25,7 @@ class JobFigures:
         return None if self.restarts else self.accepted
 
 
-def job_figures(settings: Settings, job_id: str) -> JobFigures:
+def job_figures(settings: Settings, job_id: JobId) -> JobFigures:
     """Ask Flink.
 
     Raises:
@@ -34,13 +35,4 @@ def job_figures(settings: Settings, job_id: str) -> JobFigures:
     accepted = sum(
         vertex["metrics"]["read-records"] for vertex in job["vertices"] if TAKES_IN_PAYMENTS in vertex["name"]
     )
-    return JobFigures(accepted, restarts(settings, job_id))
-
-
-def restarts(settings: Settings, job_id: str) -> int:
-    """How often any job failed and started again since it was submitted.
-
-    Raises:
-        FlinkError: the cluster doesn't answer.
-    """
-    return len(ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]["entries"])
+    return JobFigures(accepted, restarts(settings, known(settings, job_id)).number)

@@ -17,7 +17,8 @@ from ops.submit import of_job, send
 RETRY_SECONDS = 1.0
 STOPPED = "FINISHED"
 """State of a job that was stopped, also if Flink's answer was lost."""
-OPTIONS = {"execution.checkpointing.interval": "3s", "execution.checkpointing.min-pause": "1s"}
+CHECKPOINT_SECONDS = 3
+OPTIONS = {"execution.checkpointing.interval": f"{CHECKPOINT_SECONDS}s", "execution.checkpointing.min-pause": "1s"}
 """What waits for a checkpoint, as enriched orders and offsets do, is seen sooner than with the usual ten seconds."""
 NEVER_IDLE_SECONDS = "86400"
 """Of a pipeline, since it is drained: what Flink says then, that time is over, it keeps from those behind a source that

@@ -1,7 +1,7 @@
 """What does an outsider see in the topics? Counts, alerts, enriched orders, dead letters, how long an alert takes."""
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -69,8 +69,8 @@ class Observed:
     """All revisions of all minutes."""
     notifications: list[Notification] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    times_written: Counter[Written] = field(default_factory=Counter)
-    """Of alerts, minutes' revenue, notifications and dead letters, how often each is in its topic."""
+    seen_at_ms: dict[Written, list[float]] = field(default_factory=dict)
+    """UTC milliseconds at which each copy of alerts, minutes' revenue, notifications and dead letters was seen."""
     latencies_ms: list[float] = field(default_factory=list)
     """From seeing a payment to seeing the alert that it caused, both by the same consumer."""
 
@@ -80,7 +80,7 @@ class Observed:
 
     def copies(self, topic: str) -> int:
         """How many records of an at-least-once topic are there again."""
-        return sum(times - 1 for written, times in self.times_written.items() if written.topic == topic)
+        return sum(len(times) - 1 for written, times in self.seen_at_ms.items() if written.topic == topic)
 
     @property
     def shop_changes(self) -> int:
@@ -166,7 +166,9 @@ class Observer:
                 self._payment(record, now)
             case topics.FRAUD_ALERTS.name:
                 alert = msgspec.json.decode(record.value, type=FraudAlert)
-                return self._alert(alert, now) if self._is_new(FRAUD_DETECTION.name, record, alert.event_id) else None
+                return (
+                    self._alert(alert, now) if self._is_new(FRAUD_DETECTION.name, record, alert.event_id, now) else None
+                )
             case topics.CAPTURE_HEARTBEATS.name:
                 self.observed.captured_until = max(self.observed.captured_until, record.timestamp)
             case topics.ENRICHED_ORDERS.name:
@@ -174,23 +176,23 @@ class Observer:
                 return self.observed.enriched[-1]
             case topics.REVENUE.name:
                 minute = msgspec.json.decode(record.value, type=CategoryRevenue)
-                if self._is_new(REVENUE.name, record, f"{minute.event_id}-{minute.revision}"):
+                if self._is_new(REVENUE.name, record, f"{minute.event_id}-{minute.revision}", now):
                     self.observed.revenue.append(minute)
             case topics.NOTIFICATIONS.name:
                 notification = msgspec.json.decode(record.value, type=Notification)
-                if self._is_new(NOTIFICATIONS.name, record, notification.event_id):
+                if self._is_new(NOTIFICATIONS.name, record, notification.event_id, now):
                     self.observed.notifications.append(notification)
             case topics.DEAD_LETTERS.name:
                 letter = msgspec.json.decode(record.value, type=DeadLetter)
                 rejected = f"{letter.source_topic}-{letter.source_partition}-{letter.source_offset}"
-                if self._is_new(letter.rejected_by, record, rejected):
+                if self._is_new(letter.rejected_by, record, rejected, now):
                     self.observed.dead_letters.append(letter)
         return None
 
-    def _is_new(self, box: str, record: ConsumerRecord, identity: str) -> bool:
-        written = Written(box, record.topic, identity)
-        self.observed.times_written[written] += 1
-        return self.observed.times_written[written] == 1
+    def _is_new(self, box: str, record: ConsumerRecord, identity: str, now: float) -> bool:
+        times = self.observed.seen_at_ms.setdefault(Written(box, record.topic, identity), [])
+        times.append(now)
+        return len(times) == 1
 
     def _payment(self, record: ConsumerRecord, now: float) -> None:
         if now - record.timestamp > _LIVE_MS:

@@ -1,7 +1,7 @@
 """Did what went in come out? Holds the services' ledgers against what was seen in the topics; knows no Kafka."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.topics import ORDERS, PAYMENTS, Topic
@@ -49,29 +49,6 @@ def findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
     )
     ids = {alert.event_id for alert in observed.alerts}
     yield Finding("fraud was seen", f"{len(ids):,} alerts", bool(ids) or not sent.incidents)
-
-
-def copy_finding(observed: Observed, restarts: Mapping[str, int]) -> Finding:
-    """What is there more than once, a restart has repeated: each restart writes each event once more at most.
-
-    Args:
-        restarts: by name of each box that is a job. Others, such as the notifier, write again what they aren't sure of.
-    """
-    copies: Counter[tuple[str, str]] = Counter()
-    unexplained = []
-    for (box, topic, identity), times in observed.times_written.items():
-        copies[topic, box] += times - 1
-        if times - 1 > restarts.get(box, times):
-            unexplained.append(f"{identity} in {topic}, {times} times")
-    shown = [
-        f"{count:,} in {topic} by {box}" + (f" ({restarts[box]} restarts)" if box in restarts else "")
-        for (topic, box), count in sorted(copies.items())
-        if count
-    ]
-    wrong = f"; unexplained: {unexplained[0]}" if unexplained else ""
-    return Finding(
-        "what is written twice, a restart has repeated", f"{', '.join(shown) or 'no copies'}{wrong}", not unexplained
-    )
 
 
 def poison_findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:

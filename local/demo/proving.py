@@ -10,6 +10,7 @@ from connectors.settings import Settings
 from connectors.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from local.demo import (
     arrows,
+    copy_proof,
     flow,
     index_reading,
     mailbox_reading,
@@ -33,6 +34,7 @@ from local.demo.warehouse_proof import Warehouse
 from local.services.ledger import LedgerContent
 from local.services.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup
+from ops.jobs import Restarts
 from ops.tables import table
 from udfs import notification_policy
 
@@ -66,7 +68,7 @@ def read_ledgers(settings: Settings, services: Services) -> Ledgers:
 
 
 def prove(
-    setup: Setup, observed: Observed, ledgers: Ledgers, fraud_job: JobFigures, restarts: Mapping[str, int]
+    setup: Setup, observed: Observed, ledgers: Ledgers, fraud_job: JobFigures, restarts: Mapping[str, Restarts]
 ) -> None:
     """Show what went through each box, and hold it against the ledgers.
 
@@ -108,7 +110,7 @@ def prove(
         *flow.findings(boxes),
         *(arrow.finding() for arrow in sums),
         *proof.findings(ledgers.sent, observed),
-        proof.copy_finding(observed, restarts),
+        copy_proof.finding(observed, restarts),
         *proof.poison_findings(ledgers.sent, observed),
         *order_proof.findings(ledgers.expected, observed.enriched),
         *_of_warehouse(settings, observed, ledgers, filled),

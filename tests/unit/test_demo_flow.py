@@ -1,6 +1,5 @@
 """The demo counts records of each box, not offsets, and the sum along an arrow breaks when one is lost."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -154,7 +153,7 @@ def test_an_alert_that_is_there_twice_has_one_row_and_one_document() -> None:
     alert = Written("fraud_detection", FRAUD_ALERTS.name, "a1")
     more = {box: Progress(far.taken_in | {FRAUD_ALERTS.name: 2}, 0) for box, far in READ.items()}
 
-    assert broken(replace(SEEN, times_written=Counter({alert: 2})), more) == []
+    assert broken(replace(SEEN, seen_at_ms={alert: [1, 2]}), more) == []
     assert broken(SEEN, more) == ["fraud-alerts ─▶ search_index", "fraud-alerts ─▶ warehouse"]
 
 

@@ -1,8 +1,8 @@
 """The demo's proof on small ledgers: it must not hold when something is missing."""
 
 from events import BrokenRule, DeadLetter, FraudAlert
-from local.demo.observer import Observed, Written
-from local.demo.proof import cards_wrongly_suspected, caught, copy_finding, findings, poison_findings
+from local.demo.observer import Observed
+from local.demo.proof import cards_wrongly_suspected, caught, findings, poison_findings
 from local.services.ledger import LedgerContent, LedgerRecord
 from tests.builders import dead_letter
 
@@ -88,41 +88,6 @@ def test_each_job_that_reads_a_topic_owes_the_dead_letters() -> None:
         "order_enrichment: every poison record of orders is a dead letter, nothing else is",
         "warehouse: every poison record of payments is a dead letter, nothing else is",
     ]
-
-
-ALERT = Written("fraud_detection", "fraud-alerts", "a1")
-LETTER = Written("warehouse", "dead-letters", "payments-0-1")
-
-
-def test_copies_are_reported_and_each_restart_may_have_made_one_of_each_event() -> None:
-    seen = Observed()
-    seen.times_written.update({ALERT: 3, LETTER: 2, Written("fraud_detection", "fraud-alerts", "a2"): 1})
-
-    finding = copy_finding(seen, {"fraud_detection": 2, "warehouse": 1})
-
-    assert finding.holds
-    assert finding.found == (
-        "1 in dead-letters by warehouse (1 restarts), 2 in fraud-alerts by fraud_detection (2 restarts)"
-    )
-
-
-def test_a_copy_that_no_restart_explains_is_found() -> None:
-    seen = Observed()
-    seen.times_written.update({ALERT: 3})
-
-    finding = copy_finding(seen, {"fraud_detection": 1})
-
-    assert not finding.holds
-    assert finding.found.endswith("; unexplained: a1 in fraud-alerts, 3 times")
-
-
-def test_nothing_is_reported_when_all_is_there_once() -> None:
-    seen = Observed()
-    seen.times_written.update({ALERT: 1, LETTER: 1})
-
-    finding = copy_finding(seen, {"fraud_detection": 0, "warehouse": 0})
-
-    assert (finding.found, finding.holds) == ("no copies", True)
 
 
 def test_silence_in_spite_of_planted_fraud_is_found() -> None:
