@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 import psutil
 
 from local.stack import processes
+from local.stack.starting import StackError
 from local.stack.supervisor import Stack
 from tests.lone_service import lone_service
 
@@ -20,9 +21,13 @@ def kill_node(stack: Stack) -> None:
     """End Elasticsearch at once, as a crash would; `stack.start("elasticsearch")` brings it back.
 
     `stack.kill` kills the launcher that started the node, at which the node ends in an orderly way.
+
+    Raises:
+        StackError: it doesn't run.
     """
     recorded = processes.running(stack.service("elasticsearch").place.pid_file)
-    assert recorded, "Elasticsearch doesn't run"
+    if recorded is None:
+        raise StackError("elasticsearch doesn't run, so it can't be killed")
     launcher = psutil.Process(recorded.pid)
     (node,) = launcher.children()
     node.kill()

@@ -4,7 +4,7 @@ The same seed draws the same kills, and the same world of orders and payments.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,10 +18,9 @@ from local.demo.saying import say
 from local.settings import LocalSettings
 from local.stack import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
 from local.stack.supervisor import Stack
-from ops.flink_rest import ask
-from ops.jobs import all_jobs
+from ops.jobs import Failure, all_jobs, restarts
 from ops.tables import table
-from tests.chaos import alert_proof
+from tests.chaos import alert_proof, restart_proof
 from tests.chaos.killer import Killer
 from tests.chaos.schedule import Kill, schedule
 
@@ -66,7 +65,8 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
     """Run the demo with these kills.
 
     Raises:
-        ProofError: a proof of the demo doesn't hold, or a service didn't come back.
+        ProofError: a proof of the demo doesn't hold, a service ended by itself or didn't come back, or a job
+            restarted for another reason than a kill.
     """
     faults: list[str] = []
 
@@ -77,6 +77,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
             with killer.at_work():
                 yield
             faults.extend(_wrong_alerts(stack))
+            faults.extend(restart_proof.unexplained(killer.killed_at, _failures(stack.setup.settings)))
         finally:
             faults.extend(killer.faults)
             _report(stack, killer)
@@ -99,21 +100,18 @@ def _report(stack: Stack, killer: Killer) -> None:
     killed = sorted({kill.service for kill in killer.done})
     rows = [(service, sum(kill.service == service for kill in killer.done)) for service in killed]
     say(f"\n{table(('service', 'killed'), rows)}")
-    settings = stack.setup.settings
-    restarts = [
-        (job.name, len(causes), " | ".join(dict.fromkeys(causes)))
-        for job in all_jobs(settings)
-        for causes in [_causes(settings, job.id)]
+    restarted = [
+        (name, len(failures), " | ".join(dict.fromkeys(map(restart_proof.first_line, failures))))
+        for name, failures in _failures(stack.setup.settings).items()
     ]
-    say(f"\n{table(('job', 'restarts', 'causes'), restarts)}")
+    say(f"\n{table(('job', 'restarts', 'causes'), restarted)}")
     for fault in killer.faults:
         say(f"chaos: {fault}")
 
 
-def _causes(settings: Settings, job_id: str) -> list[str]:
-    """The exception of each restart of a job, the latest first."""
-    entries = ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-    return [str(entry["exceptionName"]).rpartition(".")[2] for entry in entries]
+def _failures(settings: Settings) -> dict[str, Sequence[Failure]]:
+    """What each job was restarted for, by its name, the latest first."""
+    return {job.name: restarts(settings, job).failures for job in all_jobs(settings)}
 
 
 def copy_of_evidence(stack: Stack, folder: Path) -> None:

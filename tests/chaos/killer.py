@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from local.stack import elasticsearch
 from local.stack.starting import Say, StackError, bring_up
@@ -29,8 +30,10 @@ class Killer:
     """After the last restart, for services that only have to notice that another one is back."""
     done: list[Kill] = field(default_factory=list)
     """The kills that hit a running service."""
+    killed_at: list[datetime] = field(default_factory=list)
+    """When each of them did."""
     faults: list[str] = field(default_factory=list)
-    """What didn't come back, in words."""
+    """What ended without a kill or didn't come back, in words."""
     _over: threading.Event = field(default_factory=threading.Event)
     _returning: dict[str, Future[None]] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
@@ -58,10 +61,19 @@ class Killer:
             if returning and not returning.done():
                 self._say(f"{kill.service} is still away, so it is spared")
                 continue
-            strike(self.stack, kill.service)
-            self._say(f"killed {kill.service}, for {kill.away:.1f} s and its start")
-            self.done.append(kill)
+            self._strike(kill)
             self._returning[kill.service] = pool.submit(self._bring_back, kill)
+
+    def _strike(self, kill: Kill) -> None:
+        killed_at = datetime.now(UTC)
+        try:
+            strike(self.stack, kill.service)
+        except StackError as error:
+            self.faults.append(f"{kill.service} has ended by itself before it was killed: {error}")
+            return
+        self._say(f"killed {kill.service}, for {kill.away:.1f} s and its start")
+        self.done.append(kill)
+        self.killed_at.append(killed_at)
 
     def _bring_back(self, kill: Kill) -> None:
         killed = time.monotonic()

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from local.demo.proving import ProofError
 from local.settings import CHECKOUT
 from local.stack import processes
 from tests.chaos.killer import Killer
@@ -58,6 +59,23 @@ def test_service_that_cannot_be_started_again_is_a_fault() -> None:
 
         assert "mailbox was killed and could not be started again: mailbox has ended by itself" in killer.faults[0]
         assert "mailbox has gone" in killer.faults[1]
+
+
+def test_service_that_ended_by_itself_is_a_fault_that_hides_no_other_and_is_started_again() -> None:
+    with lone_service("mailbox", SMTP) as stack:
+        stack.kill("mailbox")
+        said: SimpleQueue[str] = SimpleQueue()
+        killer = Killer(stack, [Kill(0.0, "mailbox", 0.0)], said.put)
+
+        with pytest.raises(ProofError, match="a claim that doesn't hold"), killer.at_work():
+            assert "mailbox is back after" in said.get(timeout=DEADLINE_SECONDS)
+            raise ProofError("a claim that doesn't hold")
+
+        assert killer.faults == [
+            "mailbox has ended by itself before it was killed: mailbox doesn't run, so it can't be killed"
+        ]
+        assert killer.done == []
+        assert [each.fault for each in stack.status()] == [""]
 
 
 @pytest.mark.full
