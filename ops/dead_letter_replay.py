@@ -6,7 +6,7 @@ begins ends what another one left open, and locks out those who began before. Th
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from kafka.errors import (
     MessageSizeTooLargeError,
     ProducerFencedError,
     RecordListTooLargeError,
+    TopicAuthorizationFailedError,
 )
 
 from connectors.settings import Settings
@@ -36,7 +37,7 @@ from ops.moments import in_words
 from ops.original_records import whats_missing
 from ops.record_headers import pairs_of
 from ops.rejected_record import Record, Rejected, replay_headers
-from ops.topics import RealTopic, duration
+from ops.topics import RealTopic, describe, duration
 
 TRANSACTIONAL_ID = "millrace.dead-letter-replays"
 """Not one for each consumer group prefix: deployments share the topics, so they share what was replayed, too."""
@@ -87,7 +88,15 @@ class Unsent:
 
 
 class _RefusedError(RuntimeError):
-    """Kafka refuses a record of the transaction, which is aborted; the text is Kafka's."""
+    """Kafka refuses a record of the transaction, which is aborted; the text says why."""
+
+
+class _TopicsRefusedError(_RefusedError):
+    """Kafka refuses every record of some topics."""
+
+    def __init__(self, why: str, topics: Collection[str]) -> None:
+        super().__init__(why)
+        self.topics = topics
 
 
 def unchanged(rejected: Rejected) -> Record | None:
@@ -231,15 +240,22 @@ def _sent_until_refused(
 ) -> Iterator[DeadLetterReplay | Unsent]:
     """Send what is left, a transaction for each batch, until Kafka refuses a record of one.
 
-    That batch is left as two of half as many, in order, down to that record. They need another producer: after a
-    refused record kafka-python goes on with sequence numbers that brokers don't expect.
+    That batch is left as two of half as many, in order, down to that record; what goes to a topic that takes none is
+    left out at once. They need another producer: after a refused record kafka-python goes on with sequence numbers that
+    brokers don't expect.
     """
     with _only_producer(settings) as producer:
         replays = read_replays(settings)
+        gone = {_topic(each) for batch in left for each in batch} - describe(settings).keys()
+        yield from _left_out(left, gone, "its topic is not there any more")
         while left:
             batch = [each for each in left.popleft() if again or replays.of(each.rejected.letter) is None]
             try:
                 yield from _sent_in_a_transaction(producer, batch, replays, fix, replayed_by)
+            except _TopicsRefusedError as error:
+                left.appendleft(batch)
+                yield from _left_out(left, error.topics, str(error))
+                return
             except _RefusedError as error:
                 if len(batch) == 1:
                     yield Unsent(batch[0], str(error))
@@ -247,6 +263,20 @@ def _sent_until_refused(
                     middle = len(batch) // 2
                     left.extendleft((batch[middle:], batch[:middle]))
                 return
+
+
+def _left_out(left: deque[list[Decision]], topics: Collection[str], why: str) -> Iterator[Unsent]:
+    """Take the records of these topics out of what is left."""
+    for _ in range(len(left)):
+        batch = left.popleft()
+        yield from (Unsent(each, why) for each in batch if _topic(each) in topics)
+        if rest := [each for each in batch if _topic(each) not in topics]:
+            left.append(rest)
+
+
+def _topic(decision: Decision) -> str:
+    assert decision.record is not None
+    return decision.record.topic
 
 
 def _sent_in_a_transaction(
@@ -281,6 +311,8 @@ def _sent_in_a_transaction(
             producer.abort_transaction()
         # A refused record ends the transaction, so what is sent after it fails, too, and for another reason.
         causes = (error, *(future.exception for future in futures))
+        if topics := {_topic(each) for each in batch} & _forbidden_topics(causes):
+            raise _TopicsRefusedError("writing to its topic is not allowed", topics) from error
         if refusal := next((each for each in causes if isinstance(each, REFUSALS)), None):
             raise _RefusedError(str(refusal)) from error
         raise ReplayError(
@@ -288,6 +320,12 @@ def _sent_in_a_transaction(
             "run it again, it looks at what is marked as sent"
         ) from error
     return sent
+
+
+def _forbidden_topics(causes: Iterable[BaseException | None]) -> set[str]:
+    """The client names one by its name, and those that it finds together as a set."""
+    named = [each for cause in causes if isinstance(cause, TopicAuthorizationFailedError) for each in cause.args]
+    return {topic for each in named for topic in ([each] if isinstance(each, str) else each)}
 
 
 def _is_locked_out(error: KafkaError) -> bool:

@@ -34,7 +34,7 @@ from ops import topics as topic_operations
 from ops import warehouse as warehouse_operations
 from ops.__main__ import main
 from ops.dead_letter_reading import Letters, Selection, replays_so_far
-from ops.dead_letter_replay import RECORDS_A_TRANSACTION, Decision, ReplayError, decide, send, unchanged
+from ops.dead_letter_replay import RECORDS_A_TRANSACTION, Decision, ReplayError, Unsent, decide, send, unchanged
 from ops.postgres import connecting
 from ops.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
 from ops.topic_records import committed_records
@@ -302,6 +302,23 @@ def test_what_was_decided_before_another_replay_is_not_sent_after_it(settings: S
     list(send(settings, decisions(settings, topic), fix="", again=False, replayed_by="another"))
 
     assert list(send(settings, too_early, fix="", again=False, replayed_by="us")) == []
+    assert sent(settings, topic) == ["0", "1", "2"]
+
+
+def test_topic_that_is_deleted_meanwhile_keeps_no_other_from_being_sent(settings: Settings, topic: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    gone = f"{topic[-40:]}-gone"
+    admin.create_topics({gone: {"num_partitions": PARTITIONS, "replication_factor": 1}}, wait_for_metadata=True)
+    write(settings, [*letters(gone), *letters(topic)])
+    decided = [*decisions(settings, gone), *decisions(settings, topic)]
+
+    admin.delete_topics([gone])
+    wait_for("the topic to be gone", lambda: gone not in topic_operations.describe(settings))
+    outcomes = list(send(settings, decided, fix="", again=False, replayed_by="us"))
+    admin.close()
+
+    refused = [each.decision.rejected.letter.source_topic for each in outcomes if isinstance(each, Unsent)]
+    assert refused == [gone] * 3
     assert sent(settings, topic) == ["0", "1", "2"]
 
 

@@ -1,18 +1,22 @@
 """Which rejected records are sent again, why the others aren't, and how that is told."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import msgspec
 import pytest
+from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.letters import fitted
+from connectors.settings import Settings
 from connectors.topics import DAY_MS, PAYMENTS
 from events import DeadLetter
+from ops import dead_letter_replay
 from ops.dead_letter_fixes import FixError
 from ops.dead_letter_reading import Replays
-from ops.dead_letter_replay import Change, Decision, decide, unchanged
+from ops.dead_letter_replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
 from ops.record_words import difference, letter_in_full
 from ops.rejected_record import Record, Rejected, rejected_records
 from ops.topics import RealTopic
@@ -221,3 +225,98 @@ def test_a_letter_in_full_says_where_it_comes_from_and_what_became_of_it() -> No
         '  "card_id": "•••5678"',
         "}",
     ]
+
+
+@dataclass
+class Future:
+    """A record that was sent."""
+
+    topic: str
+    exception: KafkaError | None = None
+    partition: int = 0
+    offset: int = 0
+
+    def get(self, timeout: float) -> Self:  # noqa: ARG002 - as Kafka's has it
+        if self.exception:
+            raise self.exception
+        return self
+
+
+@dataclass
+class Producer:
+    """Kafka's producer, of a user who may not write to some topics."""
+
+    forbidden: set[str]
+    at_once: bool
+    """Whether that is known when a record is sent; otherwise it is from the broker's answer on."""
+    transactions: int = 0
+    futures: list[Future] = field(default_factory=list)
+    committed: list[str] = field(default_factory=list)
+
+    def begin_transaction(self) -> None:
+        self.transactions += 1
+        self.futures = []
+
+    def partitions_for(self, topic: str) -> set[int]:
+        if self.at_once and topic in self.forbidden:
+            raise TopicAuthorizationFailedError({topic})
+        return {0}
+
+    def send(self, topic: str, **_: object) -> Future:
+        self.futures.append(Future(topic))
+        return self.futures[-1]
+
+    def flush(self, timeout: float) -> None:  # noqa: ARG002 - as Kafka's has it
+        found = self.forbidden & {future.topic for future in self.futures}
+        for future in self.futures if found else ():
+            future.exception = TopicAuthorizationFailedError(found)
+
+    def commit_transaction(self) -> None:
+        self.committed += [future.topic for future in self.futures]
+
+    def abort_transaction(self) -> None:
+        """Nothing is committed."""
+
+
+def outcomes(monkeypatch: pytest.MonkeyPatch, producer: Producer) -> list[tuple[str, str]]:
+    """What became of three records each of two topics: topic, and why it was not sent."""
+
+    @contextmanager
+    def only_producer(_: Settings) -> Iterator[Producer]:
+        yield producer
+
+    monkeypatch.setattr(dead_letter_replay, "_only_producer", only_producer)
+    monkeypatch.setattr(dead_letter_replay, "read_replays", lambda _: Replays(()))
+    monkeypatch.setattr(dead_letter_replay, "describe", lambda _: REAL)
+    letters = [
+        dead_letter(event_id=f"{name}-0-{offset}", source_topic=name, source_offset=offset, payload=GOOD)
+        for offset in range(3)
+        for name in REAL
+    ]
+    sent = send(Settings(), map(decision, letters), fix="", again=False, replayed_by="us")
+    return sorted(
+        (each.decision.rejected.letter.source_topic, each.why) if isinstance(each, Unsent) else (each.source_topic, "")
+        for each in sent
+    )
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_topic_that_may_not_be_written_to_keeps_no_other_from_being_sent(
+    monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    producer = Producer({"their-topic"}, at_once)
+
+    found = outcomes(monkeypatch, producer)
+
+    assert found == [("payments", "")] * 3 + [("their-topic", "writing to its topic is not allowed")] * 3
+    assert producer.committed == ["payments"] * 3 + ["dead-letter-replays"] * 3
+    assert producer.transactions == 2
+
+
+def test_a_replay_that_may_not_be_marked_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = Producer({"dead-letter-replays"}, at_once=False)
+
+    with pytest.raises(ReplayError, match="dead-letter-replays"):
+        outcomes(monkeypatch, producer)
+
+    assert producer.committed == []
