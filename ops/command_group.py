@@ -1,6 +1,6 @@
 """What does the person at the terminal see of an error that they can mend? One message, no traceback."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,13 @@ from connectors.kafka_client import client_options
 from connectors.schema_registry import RegistryError
 from connectors.settings import Settings, SettingsError
 from ops.flink_rest import FlinkError
+from ops.outage import await_server, report_on_stderr
 from sql import SqlFileError
 
-CONNECT_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_MS = 2_000
+"""For one attempt to reach a broker."""
+KAFKA_WITHIN_SECONDS = 30.0
+"""Longest wait of a command for a broker at its start, in seconds; longer than a broker's restart takes."""
 FAULTS = (
     CacheError,
     ConnectionError,
@@ -58,3 +62,21 @@ def connecting_to_kafka(settings: Settings) -> Iterator[dict[str, Any]]:
             f"no Kafka broker answers at {settings.kafka_bootstrap_servers}: start it (`make up`), "
             "or set MILLRACE_KAFKA_BOOTSTRAP_SERVERS to where it is"
         ) from error
+
+
+def kafka_client(settings: Settings, make: Callable[..., Any], **options: Any) -> Any:
+    """Make a consumer, a producer or an admin client; while no broker answers, wait and report it on stderr.
+
+    Raises:
+        ConnectionError: no broker answers within `KAFKA_WITHIN_SECONDS`; the text says what to do.
+    """
+
+    def connect() -> Any:
+        with connecting_to_kafka(settings) as found:
+            return make(**found, **options)
+
+    broker = f"the Kafka broker at {settings.kafka_bootstrap_servers}"
+    try:
+        return await_server(broker, connect, ConnectionError, report_on_stderr, limit_seconds=KAFKA_WITHIN_SECONDS)
+    except ConnectionError as error:
+        raise ConnectionError(f"{error}; waited for it for {KAFKA_WITHIN_SECONDS:.0f} s") from error

@@ -29,7 +29,7 @@ from connectors.settings import Settings
 from connectors.topics import DEAD_LETTER_REPLAYS, TOPICS, UNLIMITED_MS, YEAR_9999_MS
 from events import DeadLetterReplay
 from events.checks import NotTheEventError, check
-from ops.command_group import connecting_to_kafka
+from ops.command_group import kafka_client
 from ops.dead_letter_export import ExportError
 from ops.dead_letter_fixes import FixError
 from ops.dead_letter_reading import Replays, read_replays
@@ -385,17 +385,17 @@ def _mark(producer: Any, replay: DeadLetterReplay) -> Any:
 @contextmanager
 def _only_producer(settings: Settings) -> Iterator[Any]:
     """The one producer that may send now; what another one left open is ended, and nothing more is taken from it."""
-    with connecting_to_kafka(settings) as options:
-        producer = KafkaProducer(
-            **options,
-            transactional_id=TRANSACTIONAL_ID,
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            acks="all",
-            compression_type="lz4",
-            batch_size=0,  # a batch that is too large would be split, and its sequence numbers with it
-            allow_auto_create_topics=False,
-            max_request_size=LARGEST_RECORD_BYTES,
-        )
+    producer = kafka_client(
+        settings,
+        KafkaProducer,
+        transactional_id=TRANSACTIONAL_ID,
+        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        acks="all",
+        compression_type="lz4",
+        batch_size=0,  # a batch that is too large would be split, and its sequence numbers with it
+        allow_auto_create_topics=False,
+        max_request_size=LARGEST_RECORD_BYTES,
+    )
     try:
         producer.init_transactions()
         yield producer

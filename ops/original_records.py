@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from connectors.kafka_client import poll
 from connectors.settings import Settings
 from events import Cut, DeadLetter, Header
-from ops.command_group import connecting_to_kafka
+from ops.command_group import kafka_client
 
 DEADLINE_SECONDS = 30
 MOST_BYTES = 256 * 1024 * 1024
@@ -69,15 +69,15 @@ def _completed(letter: DeadLetter, record: Any) -> DeadLetter:
 
 
 def _consumer(settings: Settings) -> Any:
-    with connecting_to_kafka(settings) as options:
-        return KafkaConsumer(
-            **options,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=MOST_BYTES,
-            fetch_max_bytes=MOST_BYTES,
-        )
+    return kafka_client(
+        settings,
+        KafkaConsumer,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=MOST_BYTES,
+        fetch_max_bytes=MOST_BYTES,
+    )
 
 
 def _read(consumer: Any, letter: DeadLetter) -> Any | None:

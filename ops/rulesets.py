@@ -15,7 +15,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from connectors.settings import Settings
 from connectors.topics import FRAUD_RULESETS, SHADOW_HITS
 from events import Rule, Ruleset, ShadowHit
-from ops.command_group import CommandGroup, connecting_to_kafka
+from ops.command_group import CommandGroup, kafka_client
 from ops.masking import harmless
 from ops.moments import Moment, in_words
 from ops.tables import table
@@ -48,8 +48,7 @@ class PublicationError(RuntimeError):
 
 def read(settings: Settings) -> list[Published]:
     """All that was ever published, oldest first."""
-    with connecting_to_kafka(settings) as options:
-        consumer = KafkaConsumer(**options)
+    consumer = kafka_client(settings, KafkaConsumer)
     try:
         return [
             _published(record.offset, record.value, settings)
@@ -126,8 +125,7 @@ def _effective_from(wanted: int | None, known: Sequence[Ruleset], now: int) -> i
 
 
 def _send(settings: Settings, ruleset: Ruleset, value: bytes) -> int:
-    with connecting_to_kafka(settings) as options:
-        producer = KafkaProducer(**options, acks="all")
+    producer = kafka_client(settings, KafkaProducer, acks="all")
     try:
         sent = producer.send(
             FRAUD_RULESETS.name,
@@ -168,8 +166,7 @@ def latest(settings: Settings) -> Ruleset:
 
 def shadow_hits(settings: Settings) -> Counter[tuple[int, str]]:
     """How many payments broke each rule in shadow, by (ruleset version, rule); repeats of a restart count once."""
-    with connecting_to_kafka(settings) as options:
-        consumer = KafkaConsumer(**options)
+    consumer = kafka_client(settings, KafkaConsumer)
     try:
         hits = {
             hit.event_id: hit

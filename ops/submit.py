@@ -23,7 +23,7 @@ from connectors.process_environment import UTF_8, child_environment
 from connectors.scratch import PREFIX, scratch_folder
 from connectors.settings import Settings, variable
 from ops import lost_jobs, run_job
-from ops.command_group import connecting_to_kafka
+from ops.command_group import kafka_client
 from ops.flink_rest import FlinkError, ask
 from ops.jobs import Job, JobId, all_jobs, root_cause
 from ops.lost_jobs import Note
@@ -129,8 +129,7 @@ def send(
     for submission in submissions:
         _require_alone(submission.name, settings)
     if any(submission.needs_kafka for submission in submissions):
-        with connecting_to_kafka(settings) as kafka:
-            KafkaConsumer(**kafka).close()
+        kafka_client(settings, KafkaConsumer).close()
     home = assemble()
     with scratch_folder() as scratch:
         folders = (*PACKAGES, *(folder for each in submissions for folder in each.folders))

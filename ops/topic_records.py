@@ -8,7 +8,7 @@ from kafka.errors import KafkaTimeoutError
 
 from connectors.kafka_client import poll
 from connectors.settings import Settings
-from ops.command_group import connecting_to_kafka
+from ops.command_group import kafka_client
 from ops.outage import Outage, report_on_stderr
 
 AWAY_SECONDS = 180
@@ -27,8 +27,7 @@ def committed_records(settings: Settings, topic: str, latest: int | None = None)
         LookupError: there is no such topic.
         ConnectionError: no broker answers.
     """
-    with connecting_to_kafka(settings) as options:
-        consumer = KafkaConsumer(**options, enable_auto_commit=False, isolation_level="read_committed")
+    consumer = kafka_client(settings, KafkaConsumer, enable_auto_commit=False, isolation_level="read_committed")
     try:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         if not partitions:

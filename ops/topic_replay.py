@@ -8,7 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from connectors.kafka_client import poll
 from connectors.settings import Settings
-from ops.command_group import connecting_to_kafka
+from ops.command_group import kafka_client
 from ops.topic_records import Silence
 
 BATCH_RECORDS = 5_000
@@ -24,14 +24,14 @@ class Replay:
             LookupError: there is no such topic.
             ConnectionError: no broker answers.
         """
-        with connecting_to_kafka(settings) as options:
-            self._consumer = KafkaConsumer(
-                **options,
-                enable_auto_commit=False,
-                isolation_level="read_committed",
-                auto_offset_reset="earliest",  # where retention has taken what was to come next
-                max_poll_records=BATCH_RECORDS,
-            )
+        self._consumer = kafka_client(
+            settings,
+            KafkaConsumer,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",  # where retention has taken what was to come next
+            max_poll_records=BATCH_RECORDS,
+        )
         self._settings, self._topic = settings, topic
         self._partitions = sorted(
             TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic) or ()

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from connectors.partitions import PARTITION_BYTES_PER_SECOND, Load, recommend
 from connectors.settings import Settings
 from connectors.topics import DAY_MS, FOREVER_MS, MINUTE_MS, TOPICS, UNLIMITED_BYTES, UNLIMITED_MS, Topic
-from ops.command_group import CommandGroup, connecting_to_kafka
+from ops.command_group import CommandGroup, kafka_client
 from ops.tables import table
 from ops.topic_keys import sample_keys, shown_key
 
@@ -178,8 +178,7 @@ def duration(milliseconds: int) -> str:
 
 @contextmanager
 def _admin(settings: Settings) -> Iterator[Any]:
-    with connecting_to_kafka(settings) as options:
-        admin = KafkaAdminClient(**options)
+    admin = kafka_client(settings, KafkaAdminClient)
     try:
         yield admin
     finally:

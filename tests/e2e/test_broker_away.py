@@ -199,6 +199,22 @@ def test_services_that_start_while_the_broker_is_away_wait_for_it_and_go_on(
     assert sorted(map(found, records)) == sorted(written_down(each) for content in ledgers for each in content.records)
 
 
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("command", ["topics list", "dead-letters count"])
+def test_command_that_starts_while_the_broker_is_away_waits_for_it(stack: Stack, tmp_path: Path, command: str) -> None:
+    said = tmp_path / "said"
+
+    stack.kill("kafka")
+    with running([sys.executable, "-m", "ops", *command.split()], {}, said) as process:
+        away = re.compile(r"the Kafka broker at \S+ has been away for ([3-9]|\d\d) s")
+        wait_for("the command to report the outage", lambda: away.search(last_line(said)), 60)
+        stack.start("kafka")
+        status = process.wait(END_SECONDS)
+
+    assert status == 0, said.read_text()
+    assert "is back after" in said.read_text()
+
+
 def test_records_that_wait_are_limited_and_then_the_sender_waits(
     settings: Settings, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

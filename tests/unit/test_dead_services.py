@@ -61,6 +61,7 @@ def test_a_command_names_the_service_that_does_not_answer_and_says_what_to_do(
     variable, form, _ = SERVICES[service]
     monkeypatch.setenv(variable, form.format(nobody))
     monkeypatch.setattr(command_group, "CONNECT_TIMEOUT_MS", 50)
+    monkeypatch.setattr(command_group, "KAFKA_WITHIN_SECONDS", 0.0)
     began = time.monotonic()
 
     result = CliRunner().invoke(main, command.split())
@@ -70,3 +71,18 @@ def test_a_command_names_the_service_that_does_not_answer_and_says_what_to_do(
     assert re.match(rf"Error: (no|the) {service} .*{nobody}.*: start it \(`make up`\), or set {variable} to", message)
     assert "Traceback" not in result.output
     assert time.monotonic() - began < 10
+
+
+def test_a_command_reports_a_broker_that_it_waits_for(nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", nobody)
+    monkeypatch.setattr(command_group, "CONNECT_TIMEOUT_MS", 50)
+    monkeypatch.setattr(command_group, "KAFKA_WITHIN_SECONDS", 1.5)
+
+    result = CliRunner().invoke(main, ["topics", "list"])
+
+    *reports, error = result.output.splitlines()
+    assert reports
+    for report in reports:
+        assert re.fullmatch(rf"the Kafka broker at {nobody} has been away for \d s; trying again", report)
+    assert error.startswith(f"Error: no Kafka broker answers at {nobody}: start it (`make up`), or set MILLRACE_")
+    assert error.endswith("to where it is; waited for it for 2 s")
