@@ -31,12 +31,12 @@ def ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None 
     address = settings.flink_rest_url.rstrip("/")
     try:
         answer = rest.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUT_SECONDS)
+        content = answer.json() if answer.content else {}
     except requests.RequestException as error:
         raise FlinkAwayError(
             f"no Flink cluster answers at {address}: start it (`make up`), "
             "or set MILLRACE_FLINK_REST_URL to where it is"
         ) from error
-    content = answer.json() if answer.content else {}
     if not answer.ok:
         kind = FlinkAwayError if answer.status_code == requests.codes.unavailable else FlinkError
         raise kind(f"Flink refuses {method} {path}: {_first_error(content)}")

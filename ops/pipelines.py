@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,18 @@ from connectors.settings import Settings
 from jobs.environment import stream_environment
 from jobs.sql_pipeline import Planned, filling, planned, run
 from ops.command_group import CommandGroup
-from ops.flink_rest import FlinkError
+from ops.flink_rest import FlinkError, FlinkAwayError
 from ops.jobs import JobId
-from ops.submit import CHECKOUT, Submission, names, parsed, say_submitted, send, submission_options
+from ops.submit import (
+    CHECKOUT,
+    Submission,
+    names,
+    parsed,
+    require_alone,
+    say_submitted,
+    send,
+    submission_options,
+)
 from sql import SqlFileError, lint, plans
 from sql.pipeline import PipelineFile, find, load
 
@@ -149,7 +159,10 @@ def run_command(
         options["execution.state-recovery.path"] = savepoint
     if parallelism is not None:
         options["parallelism.default"] = str(parallelism)
-    run(_found(pipeline), settings, options)
+    file = _found(pipeline)
+    with suppress(FlinkAwayError):  # no cluster, so nothing there that this run could disturb
+        require_alone(file.name, settings)
+    run(file, settings, options)
 
 
 @group.command("check")

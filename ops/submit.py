@@ -127,7 +127,7 @@ def send(
         CacheError, JarsError, JavaError: this machine can't run Flink's client.
     """
     for submission in submissions:
-        _require_alone(submission.name, settings)
+        require_alone(submission.name, settings)
     if any(submission.needs_kafka for submission in submissions):
         kafka_client(settings, KafkaConsumer).close()
     home = assemble()
@@ -200,8 +200,13 @@ def _note(
     )
 
 
-def _require_alone(name: str, settings: Settings) -> None:
-    """Two jobs with one consumer group both read everything, and write it twice."""
+def require_alone(name: str, settings: Settings) -> None:
+    """Two jobs with one consumer group both read everything, and write it twice.
+
+    Raises:
+        SubmitError: the cluster runs a job of this name and consumer group.
+        FlinkError: the cluster can't be reached.
+    """
     for job in all_jobs(settings):
         if job.name == name and not job.has_ended and _prefix(job, settings) == settings.consumer_group_prefix:
             raise SubmitError(
