@@ -13,9 +13,10 @@ from pyflink.datastream import StreamExecutionEnvironment
 import sql
 from connectors.settings import Settings
 from jobs.environment import stream_environment
+from jobs.planning_errors import FLINK_ERRORS, reason
 from jobs.sql_pipeline import Planned, filling, planned, run
-from ops.command_group import CommandGroup
-from ops.flink_rest import FlinkError, FlinkAwayError
+from ops.command_group import FAULTS, CommandGroup
+from ops.flink_rest import FlinkAwayError, FlinkError
 from ops.jobs import JobId
 from ops.submit import (
     CHECKOUT,
@@ -124,16 +125,34 @@ def _kept(file: PipelineFile) -> Compiled | None:
     return plan
 
 
-def _outcomes(given: Sequence[str]) -> Iterator[tuple[PipelineFile, Planned] | Exception]:
-    """Each file (all of sql/pipelines if none is given) with what Flink makes of it, or what is wrong with it."""
-    for name in given or sql.names("pipelines"):
-        try:
-            files = [_found(name)]
-        except (SqlFileError, PipelineError) as error:
-            yield error
-            continue
-        for file, outcome in planned_pipelines(files, lambda: stream_environment("plan")):
-            yield outcome if isinstance(outcome, SqlFileError) else (file, outcome)
+def _judge(given: Sequence[str], is_well: Callable[[PipelineFile, Planned], bool]) -> None:
+    """Plan each file (all of sql/pipelines if none is given); exit status 1 if anything is wrong with one of them.
+
+    Args:
+        is_well: prints what is to be reported of a pipeline that can be planned.
+    """
+    results = [_is_well(name, is_well) for name in given or sql.names("pipelines")]
+    if not all(results):
+        sys.exit(1)
+
+
+def _is_well(name: str, is_well: Callable[[PipelineFile, Planned], bool]) -> bool:
+    try:
+        [(file, outcome)] = planned_pipelines([_found(name)], lambda: stream_environment("plan"))
+        if isinstance(outcome, Planned):
+            return is_well(file, outcome)
+        click.echo(str(outcome))
+    except (SqlFileError, PipelineError) as error:
+        click.echo(str(error))
+    except FAULTS:  # of this machine, so of no file
+        raise
+    except Exception as error:  # noqa: BLE001 - the files after it are judged all the same
+        words = reason(error) if isinstance(error, FLINK_ERRORS) else str(error)
+        click.echo(
+            f"{name}: {type(error).__name__}: {words}; this is a fault of `ops sql`, not of the file: report it with "
+            "the file"
+        )
+    return False
 
 
 @click.group("sql", cls=CommandGroup)
@@ -169,18 +188,13 @@ def run_command(
 @click.argument("pipelines", nargs=-1)
 def check_command(pipelines: tuple[str, ...]) -> None:
     """Plan PIPELINES (all of sql/pipelines if none is given) without running them, and say what isn't well."""
-    failed = False
-    for outcome in _outcomes(pipelines):
-        if isinstance(outcome, Exception):
-            failed = True
-            click.echo(str(outcome))
-            continue
-        file, planned = outcome
+
+    def is_well(file: PipelineFile, planned: Planned) -> bool:
         found = problems(file, planned)
-        failed = failed or bool(found)
         click.echo("\n".join(found) if found else f"{file.label}: ok")
-    if failed:
-        sys.exit(1)
+        return not found
+
+    _judge(pipelines, is_well)
 
 
 @group.command("plan")
@@ -188,18 +202,14 @@ def check_command(pipelines: tuple[str, ...]) -> None:
 @click.option("--keep", is_flag=True, help="Keep the new plans, as what the next change is compared with.")
 def plan_command(pipelines: tuple[str, ...], keep: bool) -> None:
     """Say whether savepoints of the kept plans of PIPELINES (all if none is given) would restore in the new ones."""
-    failed = False
-    for outcome in _outcomes(pipelines):
-        if isinstance(outcome, Exception):
-            failed = True
-            click.echo(str(outcome))
-            continue
-        file, planned = outcome
+
+    def is_well(file: PipelineFile, planned: Planned) -> bool:
         click.echo(f"{file.label}: {_said(_kept(file), planned.plan)}")
         if keep:
             _keep(file, planned.plan)
-    if failed:
-        sys.exit(1)
+        return True
+
+    _judge(pipelines, is_well)
 
 
 def _said(kept: Compiled | None, compiled: Compiled) -> str:
