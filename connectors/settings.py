@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-POSTGRES_URL = r"postgresql://[^\s/:@]+(:\d+)?/[A-Za-z0-9_]+"
+POSTGRES_URL = r"postgresql://[^\s/:@]+(:[0-9]+)?/[A-Za-z0-9_]+"
 POSTGRES_FORM = "postgresql://host:port/database; user and password have settings of their own"
 
 PATH_ENDS = r":,;\x00-\x1f"
@@ -101,25 +101,25 @@ class Settings(Variables):
     kafka_bootstrap_servers: str = setting(
         "127.0.0.1:19092",
         "Kafka brokers, `host:port[,host:port…]`",
-        pattern=r"[^\s:,]+:\d+(,[^\s:,]+:\d+)*",
+        pattern=r"[^\s:,]+:[0-9]+(,[^\s:,]+:[0-9]+)*",
         form="host:port, separated by commas",
     )
     schema_registry_url: str = setting(
         "http://127.0.0.1:18080/apis/ccompat/v7",
         "Schema registry with Confluent's API",
-        pattern=r"https?://[^\s/:]+(:\d+)?(/\S*)?",
+        pattern=r"https?://[^\s/:]+(:[0-9]+)?(/\S*)?",
         form="http://host:port/path",
     )
     flink_rest_url: str = setting(
         "http://127.0.0.1:18081",
         "Flink's REST API and web UI",
-        pattern=r"https?://[^\s/:]+(:\d+)?/?",
+        pattern=r"https?://[^\s/:]+(:[0-9]+)?/?",
         form="http://host:port",
     )
     connect_url: str = setting(
         "http://127.0.0.1:18083",
         "Kafka Connect's REST API",
-        pattern=r"https?://[^\s/:]+(:\d+)?/?",
+        pattern=r"https?://[^\s/:]+(:[0-9]+)?/?",
         form="http://host:port",
     )
     shop_database_url: str = setting(
@@ -141,7 +141,7 @@ class Settings(Variables):
     elasticsearch_url: str = setting(
         "http://127.0.0.1:19200",
         "Elasticsearch, one node or several: `http(s)://host:port[,http(s)://host:port…]`",
-        pattern=r"https?://[^\s/:,@]+(:\d+)?(/[^\s,]*)?(,https?://[^\s/:,@]+(:\d+)?(/[^\s,]*)?)*",
+        pattern=r"https?://[^\s/:,@]+(:[0-9]+)?(/[^\s,]*)?(,https?://[^\s/:,@]+(:[0-9]+)?(/[^\s,]*)?)*",
         form="http(s)://host:port, separated by commas; user and password have settings of their own",
     )
     elasticsearch_user: str = setting("", "Who writes to it and reads it; unset: nobody logs in", form="a name")
@@ -171,27 +171,27 @@ class Settings(Variables):
     watermark_delay_seconds: str = setting(
         "5",
         "How far out of order records of one partition are expected to be",
-        pattern=r"\d+",
+        pattern=r"[0-9]+",
         form="a whole number of seconds",
     )
     source_idle_seconds: str = setting(
         "10",
         "After so long without a record a partition stops holding back event time",
-        pattern=r"[1-9]\d*",
+        pattern=r"[1-9][0-9]*",
         form="a whole number of seconds, at least 1",
     )
     capture_wait_seconds: str = setting(
         "60",
         "An order waits for change data capture to come as far as its event time, for at most so long after the last "
         "sign of it; then it goes out as it is known, and says so",
-        pattern=r"[1-9]\d*",
+        pattern=r"[1-9][0-9]*",
         form="a whole number of seconds, at least 1",
     )
     missing_data_hours: str = setting(
         "24",
         "For so long after an order another version of its customer or product may become known, and a corrected row "
         "follows",
-        pattern=r"[1-9]\d{0,2}",
+        pattern=r"[1-9][0-9]{0,2}",
         form="a whole number of hours, 1 to 999",
     )
     base_currency: str = setting(

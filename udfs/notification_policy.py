@@ -12,7 +12,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 WARNINGS: tuple[Kind, ...] = ("fraud_suspected", "fraud_escalated")
 """What may be critical: it goes even to those who want no messages but those that warn of fraud."""
 
-_TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+_TimeOfDay = Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=len("hh:mm"))]
+"""The length leaves no room for a line break, which `$` lets pass in Python."""
 
 HOURS_OF_GRACE = 24
 """What was told is known for at least so long after the last moment at which it may still wait for something."""
@@ -71,7 +72,7 @@ def parse(text: str) -> Policy:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOML's own error, a number of 5,000 digits, 1,000 brackets
         raise PolicyError([f"not TOML: {error}"]) from error
     if unknown := list(_unknown_names(content)):
         raise PolicyError(unknown)

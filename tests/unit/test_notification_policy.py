@@ -33,6 +33,13 @@ def test_quiet_hours_can_be_left_out() -> None:
     assert parse(text).quiet_hours is None
 
 
+@pytest.mark.parametrize("text", ["version = " + "9" * 5_000, "version = " + "[" * 10_000], ids=["digits", "brackets"])
+def test_what_toml_can_not_hold_is_told(text: str) -> None:
+    (mistake,) = mistakes(text)
+
+    assert mistake.startswith("not TOML: ")
+
+
 def test_what_is_not_toml_is_told_with_its_line() -> None:
     (mistake,) = mistakes("version = \n")
 
@@ -55,6 +62,8 @@ def test_what_is_not_toml_is_told_with_its_line() -> None:
         ),
         ("messages_per_hour = 3", "", "", "missing required field `messages_per_hour`"),
         ('from = "22:00"', 'from = "24:00"', "", "- at `$.quiet_hours.from`"),
+        ('from = "22:00"', 'from = "0٧:3٠"', "", "- at `$.quiet_hours.from`"),
+        ('from = "22:00"', r'from = "22:00\\n"', "", "- at `$.quiet_hours.from`"),
         ('to = "08:00"', 'to = "22:00"', "quiet_hours: ", "from and to are both 22:00; leave [quiet_hours] out"),
         ("remembered_hours = 72", "remembered_hours = 47", "", "it must be at least 48"),
         (r"\[occasion\.fraud_closed\][^\[]*", "", "occasion: ", "fraud_closed is missing; say `sent = false`"),

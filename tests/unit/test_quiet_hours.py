@@ -3,8 +3,9 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.builders import event_time
@@ -116,6 +117,18 @@ def test_it_is_quiet_when_a_search_by_the_minute_says_so(
     moment = change + minutes * MINUTE_MS
 
     assert quiet_until(hours, ZoneInfo(zone), moment) == searched(hours, ZoneInfo(zone), moment)
+
+
+@given(text=st.from_regex(r"\d\d:\d\d$") | st.from_regex("[0-2][0-9]:[0-9][0-9]$"))
+@example(text="22:00\n")
+@example(text="0٧:3٠")
+def test_whatever_time_the_policy_accepts_the_job_takes(text: str) -> None:
+    try:
+        hours = msgspec.convert({"from": text, "to": "12:34"}, QuietHours)
+    except msgspec.ValidationError:
+        return
+
+    quiet_until(hours, BERLIN, utc("2026-03-01T12:30"))
 
 
 @pytest.mark.parametrize("name", ["", "Europe/Atlantis", "Europe", "../etc/passwd", "a\0b", "x" * 128, "/UTC"])

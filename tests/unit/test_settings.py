@@ -59,6 +59,7 @@ def test_an_error_does_not_tell_a_password() -> None:
         (Settings, "schema_registry_url", "127.0.0.1:18080"),
         (Settings, "start_from", "yesterday"),
         (Settings, "source_idle_seconds", "0"),
+        (Settings, "source_idle_seconds", "1٠"),
         (Settings, "cache", "relative/folder"),
         (Settings, "cache", "/a:b"),
         (Settings, "java_home", "/a,b"),
