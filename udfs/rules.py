@@ -45,8 +45,8 @@ LONGEST_TEXT = 1000
 """Characters of a description, at most: it is in every alert."""
 _LATEST = 253_402_300_799_999
 """Last millisecond of the year 9999."""
-_HIGHEST_VERSION = 2**63 - 1
-"""The JVM and the warehouse hold versions as 64 bits."""
+_HIGHEST_VERSION = 10**9
+"""Far above what counting by one reaches, and far below what 64 bits hold, so that no accepted version is the last."""
 
 
 class RulesetError(ValueError):
@@ -137,7 +137,7 @@ def _validate(ruleset: Ruleset, features: Sequence[Feature], base_currency: str)
 
 def _mistakes_of_publication(ruleset: Ruleset) -> Iterable[str]:
     if ruleset.version > _HIGHEST_VERSION:
-        yield f"version is {quoted(str(ruleset.version))}; it must be at most {_HIGHEST_VERSION}"
+        yield f"version is {quoted(str(ruleset.version))}; it must be at most {_HIGHEST_VERSION:,}"
     for name, moment in (("effective_from", ruleset.effective_from), ("event_time", ruleset.event_time)):
         if moment > _LATEST:
             yield f"{name} is {quoted(str(moment))}, after the year 9999; times are in milliseconds since 1970"
@@ -146,6 +146,8 @@ def _mistakes_of_publication(ruleset: Ruleset) -> Iterable[str]:
 
 
 def _mistakes(rule: Rule, known: Mapping[str, Fact], base_currency: str) -> Iterable[str]:
+    if rule.name.endswith("\n"):  # `$` of the name's pattern lets one pass in Python
+        yield "the name ends with a line break: leave it out"
     if len(rule.description) > LONGEST_TEXT:
         yield f"the description has {len(rule.description):,} characters; write at most {LONGEST_TEXT:,}"
     if rule.when is None and rule.function is None:

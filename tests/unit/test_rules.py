@@ -147,8 +147,10 @@ UNUSABLE = {
         ruleset(rule("a", " and ".join(f"(count_1m = {i} or count_1h = {i})" for i in range(1, 25))), version=2)
     ),
     "a version that is no 64-bit integer": msgspec.json.encode(ruleset(version=2**63)),
+    "a version that leaves no number for the next": msgspec.json.encode(ruleset(version=2**63 - 1)),
     "a time that is no date": msgspec.json.encode(ruleset(version=2, effective_from=10**17)),
     "201 rules": msgspec.json.encode(ruleset(*(rule(f"r{i}") for i in range(201)), version=2)),
+    "a line break behind a name": msgspec.json.encode(ruleset(rule("a\n"), version=2)),
     "a long description": msgspec.json.encode(ruleset(rule(description="d" * 1001), version=2)),
     "a long note": msgspec.json.encode(ruleset(version=2, note="n" * 1001)),
     "too large": msgspec.json.encode(ruleset(version=2, note="n" * 500_000)),

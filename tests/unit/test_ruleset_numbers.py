@@ -1,0 +1,27 @@
+"""The number of the next ruleset follows the accepted ones, whatever a record numbers itself."""
+
+import msgspec
+import pytest
+
+from connectors.settings import Settings
+from ops.rulesets import _next_version, _published
+from udfs import ruleset_files
+
+
+def record(version: int) -> bytes:
+    """The default rules under a number."""
+    file = ruleset_files.parse(ruleset_files.default_text())
+    return msgspec.json.encode(
+        ruleset_files.ruleset(file, version=version, effective_from=0, published_at=0, published_by="a test")
+    )
+
+
+@pytest.mark.parametrize(
+    ("versions", "following"), [((), 1), ((1, 2), 3), ((1, 7), 8), ((1, 2**63 - 1), 2), ((2**63 - 1,), 1)]
+)
+def test_a_number_out_of_line_is_rejected_and_leaves_the_next_one_as_it_was(
+    versions: tuple[int, ...], following: int
+) -> None:
+    records = [_published(offset, record(version), Settings()) for offset, version in enumerate(versions)]
+
+    assert _next_version(records) == following
