@@ -39,12 +39,31 @@ _INSTEAD = {
 _STREAM = "a pipeline is a streaming job; "
 _PLACE_IN_PLAN = "a savepoint's state is found by the uids that it makes, which `ops sql plan` compares; leave it out"
 _ELSEWHERE = "where a pipeline runs is said when it is submitted; leave it out"
+_CLUSTER_S = "where a job's state lies is the cluster's to choose, and a lost job is looked for there; leave it out"
+_ENDED = "with FALSE what a source that ends brought last is never committed; leave it out"
 _START = "each start of the pipeline would go back there; say it for one start: --savepoint PATH"
 _KEYS = {
+    "execution.checkpointing.approximate-local-recovery": (
+        {"false"},
+        "with TRUE a restart loses records; leave it out",
+    ),
+    "execution.checkpointing.checkpoints-after-tasks-finish": ({"true"}, _ENDED),
+    "execution.checkpointing.checkpoints-after-tasks-finish.enabled": ({"true"}, _ENDED),
+    "execution.checkpointing.create-subdir": (
+        {"true"},
+        "with FALSE jobs overwrite each other's checkpoints; leave it out",
+    ),
+    "execution.checkpointing.dir": (set(), _CLUSTER_S),
+    "execution.checkpointing.externalized-checkpoint-retention": (
+        {"retain_on_cancellation"},
+        "with any other value a job that ends loses its state; leave it out, and delete by hand what isn't needed",
+    ),
     "execution.checkpointing.mode": (
         {"exactly_once"},
         "with any other value a restart counts records twice; leave it out",
     ),
+    "execution.checkpointing.savepoint-dir": (set(), _CLUSTER_S),
+    "execution.checkpointing.storage": ({"filesystem"}, _CLUSTER_S),
     "execution.runtime-mode": ({"streaming"}, _STREAM + "leave it out"),
     "execution.target": (set(), _ELSEWHERE),
     "execution.attached": (set(), _ELSEWHERE),
@@ -56,6 +75,27 @@ _KEYS = {
         set(),
         "the job is called as its file is, and by this name a second run under one consumer group is refused; "
         "leave it out, and name the file",
+    ),
+    "table.exec.legacy-cast-behaviour": (
+        {"disabled"},
+        "with ENABLED a value that can't be cast becomes NULL without a word; leave it out, and write TRY_CAST where "
+        "that is meant",
+    ),
+    "table.exec.sink.keyed-shuffle": (
+        {"auto", "force"},
+        "with NONE the changes of a key reach the sink in any order; leave it out",
+    ),
+    "table.exec.sink.rowtime-inserter": (
+        {"enabled"},
+        "with DISABLED records don't carry their event's time; leave it out, and write one time attribute",
+    ),
+    "table.exec.sink.type-length-enforcer": (
+        {"ignore", "error"},
+        "TRIM_PAD cuts texts without a word; leave it out, and write SUBSTRING where that is meant",
+    ),
+    "table.exec.sink.upsert-materialize": (
+        {"auto", "force"},
+        "with NONE an older row of a key can overwrite or delete a newer one; leave it out",
     ),
     "table.exec.uid.format": (set(), _PLACE_IN_PLAN),
     "table.exec.uid.generation": ({"always"}, _PLACE_IN_PLAN),
@@ -72,10 +112,15 @@ _KEYS = {
 }
 """By key: values that change nothing, and why it can't have another."""
 _BEGINNINGS = {
-    "execution.savepoint.": _START,
+    "execution.savepoint": _START,
     "execution.state-recovery.": _START,
     "jobmanager.": _ELSEWHERE,
     "rest.": _ELSEWHERE,
+    "restart-strategy": "by the cluster's a job goes on by itself however long a fault lasts; leave it out",
+    "state.backend.fs.checkpointdir": _CLUSTER_S,
+    "state.checkpoint-storage": _CLUSTER_S,
+    "state.checkpoints.": _CLUSTER_S,
+    "state.savepoints.": _CLUSTER_S,
     "table.plan.": _PLACE_IN_PLAN,
 }
 
