@@ -29,8 +29,6 @@ _WITH_OPTIONS = {
     # What a hint says of a table's options is lost unless they are in the plan.
     "table.plan.compile.catalog-objects": "ALL",
 }
-JUDGING = "with_watermark"
-"""The function that a pipeline needs to find out what is late."""
 _JUDGING_OPTIONS = {
     # One subtask. With more, a step whose inputs were all idle takes the first watermark of one of them for that of
     # all, and Flink drops in silence what the others still bring. Sources may have more, by `scan.parallelism`.
@@ -60,7 +58,7 @@ def define(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:
         tables.get_config().set(key, value)
     for statement in pipeline.preparations:
         _prepare(tables, statement)
-    if any(JUDGING in each.references() for each in (*pipeline.preparations, *pipeline.inserts)):
+    if pipeline.judges_lateness():
         for key, value in _JUDGING_OPTIONS.items():
             tables.get_config().set(key, value)
     try:

@@ -10,6 +10,9 @@ from sql import SqlFileError
 from sql.allowed import FIRST_WORDS, QUERY, why_not_allowed, why_not_set
 from sql.statements import Statement, default_name, head_comment, split
 
+_JUDGING = ("with_watermark", "millrace.watermarks.WithWatermark")
+"""The function that a pipeline needs to find out what is late, and its class, which a file may name otherwise."""
+_SUBTASKS = ("parallelism.default", "table.exec.resource.default-parallelism")
 _TEMPLATE = re.compile(r"^CREATE TEMPORARY VIEW (\w+)\$\{TABLE\}", re.MULTILINE)
 
 
@@ -35,6 +38,10 @@ class Pipeline:
                 found.append(statement)
                 wanted |= statement.references()
         return found[::-1]
+
+    def judges_lateness(self) -> bool:
+        """Whether it reads through `with_watermark`, so that each step needs to have one subtask."""
+        return any(each.mentions(word) for each in (*self.preparations, *self.inserts) for word in _JUDGING)
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,10 @@ def load(file: PipelineFile, variables: Mapping[str, str]) -> Pipeline:
     if not loading.inserts:
         raise SqlFileError(_without_insert(file, statements))
     comment = head_comment(file.text)
-    return Pipeline(file.name, file.label, comment, tuple(loading.preparations), tuple(loading.inserts))
+    pipeline = Pipeline(file.name, file.label, comment, tuple(loading.preparations), tuple(loading.inserts))
+    if pipeline.judges_lateness():
+        _check_subtasks(statements)
+    return pipeline
 
 
 def _without_insert(file: PipelineFile, statements: Sequence[Statement]) -> str:
@@ -141,8 +151,8 @@ class _Loading:
         self._prepare(statement)
 
     def _include_what_is_named(self, statement: Statement) -> None:
-        created = statement.creates()
-        for name in sorted(statement.references() - {created}):
+        functions = {name for name in sql.names("functions") if statement.mentions(name)}
+        for name in sorted((statement.references() | functions) - {statement.creates()}):
             self._include(name)
 
     def _include(self, name: str) -> None:
@@ -176,6 +186,17 @@ def _check_setting(statement: Statement) -> None:
         raise SqlFileError(f"{statement.place}: write SET 'key' = 'value'")
     if why_not := why_not_set(*setting):
         raise SqlFileError(f"{statement.place}: a file can't set this: {why_not}")
+
+
+def _check_subtasks(statements: Sequence[Statement]) -> None:
+    for statement in statements:
+        key, value = statement.setting() or ("", "")
+        if key in _SUBTASKS and value != "1":
+            raise SqlFileError(
+                f"{statement.place}: a file that reads through with_watermark can't set this: its steps have one "
+                "subtask each, or Flink would drop late records in silence; leave it out, and write 'scan.parallelism' "
+                "for a source that is to have more"
+            )
 
 
 def _templates() -> Iterator[tuple[str, str]]:

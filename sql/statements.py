@@ -130,6 +130,10 @@ class Statement:
         introducing = {"FROM", "JOIN", "INTO", "TABLE", *(["LIKE"] if self.is_table() else [])}
         return set(_references(self.tokens, introducing))
 
+    def mentions(self, word: str) -> bool:
+        """Whether it has this word, name or text, in capitals or not."""
+        return any(token.text.strip("`'").lower() == word.lower() for token in self.tokens)
+
     def is_insert(self) -> bool:
         """Whether it is an INSERT."""
         return self.first_word == "INSERT" or self.starts_with("EXECUTE", "INSERT")

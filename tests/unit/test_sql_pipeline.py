@@ -40,6 +40,46 @@ def test_a_function_is_brought_once_however_often_it_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "with_watermark(input => TABLE orders, uid => 'v')",
+        "TABLE(with_watermark(input => TABLE orders, uid => 'v'))",
+        "TABLE (`with_watermark`(TABLE orders))",
+        "TABLE(WITH_WATERMARK(TABLE orders))",
+    ],
+)
+def test_a_function_is_brought_however_it_is_called(call: str) -> None:
+    pipeline = loaded(f"CREATE TEMPORARY VIEW v AS SELECT * FROM {call};\nINSERT INTO o SELECT 1 FROM v;")
+
+    assert {each.creates() for each in pipeline.preparations} == {"orders", "with_watermark", "v"}
+    assert pipeline.judges_lateness()
+
+
+def test_a_function_that_is_named_only_in_a_comment_is_not_brought() -> None:
+    pipeline = loaded("INSERT INTO o /* with_watermark */ SELECT 1 FROM a; -- with_watermark")
+
+    assert not pipeline.preparations
+    assert not pipeline.judges_lateness()
+
+
+JUDGED = "INSERT INTO o SELECT 1 FROM TABLE({name}(TABLE a));"
+OWN = "CREATE TEMPORARY FUNCTION {name} AS 'millrace.watermarks.WithWatermark';\n"
+
+
+@pytest.mark.parametrize("name", ["with_watermark", "judged"])
+@pytest.mark.parametrize("key", ["parallelism.default", "table.exec.resource.default-parallelism"])
+def test_a_file_that_reads_through_with_watermark_has_one_subtask(name: str, key: str) -> None:
+    text = OWN.format(name=name) + "SET '{key}' = '{value}';\n" + JUDGED.format(name=name)
+
+    assert loaded(text.format(key=key, value=1)).judges_lateness()
+    with pytest.raises(
+        SqlFileError, match=rf"^mine.sql, line 2, SET '{key}': a file that reads through with_watermark"
+    ):
+        loaded(text.format(key=key, value=4))
+    assert not loaded(f"SET '{key}' = '4';\n{INSERT}").judges_lateness()
+
+
 def test_what_the_file_creates_itself_is_not_brought() -> None:
     pipeline = loaded("CREATE TABLE orders (a INT);\nINSERT INTO orders SELECT a FROM orders;")
 
