@@ -25,8 +25,8 @@ FIRST_WORDS = frozenset({"ADD", "ALTER", "CREATE", "DROP", "SET", "USE"})
 """How such a statement begins."""
 _NO_WRITING = "it would write while the pipeline is only planned; write CREATE TABLE, then INSERT INTO"
 _CONTENTS = (
-    "a pipeline contains SET, CREATE, ALTER and DROP of tables, views, functions and databases, USE, ADD JAR, and one "
-    "INSERT or statement set"
+    "a pipeline contains SET, CREATE and DROP of tables, views, functions and databases, ALTER of a table's columns "
+    "and options, USE, ADD JAR, and one INSERT or statement set"
 )
 _INSTEAD = {
     QUERY: "the rows of a query by itself go nowhere in a job; write INSERT INTO … SELECT",

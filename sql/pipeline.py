@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import sql
 from sql import SqlFileError
@@ -145,6 +146,12 @@ class _Loading:
             return
         if statement.first_word == "SET":
             _check_setting(statement)
+        for jar in statement.jars():
+            if urlsplit(jar).scheme not in ("", "file"):
+                raise SqlFileError(
+                    f"{statement.place}: {jar} would be fetched while the pipeline is only planned; download it, and "
+                    "name the file"
+                )
         if self.inserts:
             raise SqlFileError(f"{statement.place}: it stands behind the inserts, which would not know of it")
         self._include_what_is_named(statement)

@@ -134,6 +134,11 @@ class Statement:
         """Whether it has this word, name or text, in capitals or not."""
         return any(token.text.strip("`'").lower() == word.lower() for token in self.tokens)
 
+    def jars(self) -> list[str]:
+        """What it names by ADD JAR or USING JAR."""
+        pairs = pairwise(self.tokens)
+        return [_unquoted(token.text) for before, token in pairs if before.keyword == "JAR" and token.kind == "text"]
+
     def is_insert(self) -> bool:
         """Whether it is an INSERT."""
         return self.first_word == "INSERT" or self.starts_with("EXECUTE", "INSERT")

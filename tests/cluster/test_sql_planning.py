@@ -341,7 +341,7 @@ FILES = "CREATE TABLE files (country STRING) WITH ('connector' = 'filesystem', '
         (f"{FILES} AS SELECT 'PT' AS country", "it would write while the pipeline is only planned"),
         (FILES.replace("CREATE", "CREATE OR REPLACE") + " AS SELECT 'PT' AS country", "it would write while the"),
         ("SELECT country FROM payments", "the rows of a query by itself go nowhere in a job"),
-        ("DELETE FROM counts", "a pipeline contains SET, CREATE, ALTER and DROP"),
+        ("DELETE FROM counts", "a pipeline contains SET, CREATE and DROP of tables, "),
         ("TRUNCATE TABLE counts", "a pipeline contains"),
         ("UPDATE counts SET country = 'PT'", "a pipeline contains"),
         ("ANALYZE TABLE counts COMPUTE STATISTICS", "a pipeline contains"),

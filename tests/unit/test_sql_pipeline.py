@@ -113,11 +113,19 @@ def test_settings_are_filled_in() -> None:
             "SET 'a' = '1';\nSELECT 1 FROM orders;",
             "mine.sql, line 2, SELECT 1 FROM orders: the rows of a query by itself",
         ),
-        ("SHOW TABLES;", "mine.sql, line 1, SHOW TABLES: a pipeline contains SET, CREATE, ALTER and DROP of tables, "),
+        ("SHOW TABLES;", "mine.sql, line 1, SHOW TABLES: a pipeline contains SET, CREATE and DROP of tables, "),
         (f"\n{INSERT}\n{INSERT}", "mine.sql, line 3, INSERT INTO dead_letters_out: a pipeline is one job"),
         (f"{INSERT}\nSET 'a' = '1';", "mine.sql, line 2, SET 'a': it stands behind the inserts"),
         ("SET a = 1;", "mine.sql, line 1, SET a: write SET 'key' = 'value'"),
         ("SET 'a' = '1';", "mine.sql: nothing is inserted anywhere"),
+        (
+            f"ADD JAR 'https://example.org/a.jar';\n{INSERT}",
+            "mine.sql, line 1, ADD JAR 'https://example.org/a.jar': https://example.org/a.jar would be fetched while",
+        ),
+        (
+            f"CREATE FUNCTION f AS 'a.B' USING JAR '/a.jar', JAR 's3://b/b.jar';\n{INSERT}",
+            "mine.sql, line 1, CREATE FUNCTION f: s3://b/b.jar would be fetched while the pipeline is only planned",
+        ),
         ("SELECT\n'${NOT_SET}'", "mine.sql, line 2: ${NOT_SET} has no value; set the variable NOT_SET"),
         (
             "EXECUTE STATEMENT SET BEGIN\nCREATE TABLE x (a INT);\nEND;",
@@ -232,6 +240,11 @@ def test_a_setting_in_a_hint_is_filled_in() -> None:
     pipeline = loaded("INSERT INTO x SELECT 1 FROM y /*+ OPTIONS('topic' = '${MY_TOPIC}') */", MY_TOPIC="t")
 
     assert pipeline.inserts[0].text.endswith("/*+ OPTIONS('topic' = 't') */")
+
+
+@pytest.mark.parametrize("path", ["lib/a.jar", "/lib/a.jar", "file:///lib/a.jar"])
+def test_a_jar_of_this_machine_can_be_added(path: str) -> None:
+    assert loaded(f"ADD JAR '{path}';\n{INSERT}").preparations[0].jars() == [path]
 
 
 def test_two_dollars_write_a_setting_s_name_as_text() -> None:
