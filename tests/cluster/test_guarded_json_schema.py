@@ -39,6 +39,7 @@ FIELDS: dict[str, tuple[str, Schema]] = {
     "channel": ("STRING", {"enum": ["online", 'at "the" till']}),
     "kind": ("STRING", {"const": "payment"}),
     "number": ("SMALLINT", {"enum": [1, 2]}),
+    "listed": ("STRING", {"enum": ["abc", "ab", "AB"], "maxLength": 2, "pattern": "^[a-z]+$"}),
     "flag": ("BOOLEAN", {"type": "boolean"}),
     "raw": ("VARBINARY(9)", {"type": "string", "contentEncoding": "base64"}),
     "on_day": ("DATE", {"type": "string", "minLength": 10}),
@@ -154,6 +155,8 @@ CASES = [
     Case("kind", '"Payment"', '"Payment" is not "payment"'),
     Case("number", "2"),
     Case("number", "3", "3 is none of 1, 2"),
+    Case("listed", '"ab"'),
+    Case("listed", '"abc"', '"abc" is too long: 3 characters, at most 2'),
     Case("flag", "true"),
     Case("flag", "1", "a number where BOOLEAN is expected"),
     Case("raw", '"AAEC"'),
@@ -458,6 +461,21 @@ NOT_PORTABLE = "what all readers understand alike are"
             "`a`: it is an integer, but 9223372036854775808 is among its",
         ),
         ({}, field({"type": "integer", "enum": ["1"]}), '`a`: it is an integer, but "1" is among its values'),
+        (
+            {},
+            field({"enum": ["abc", "a"], "minLength": 2, "maxLength": 2}),
+            '`a`: its other rules leave none of its values: "a" is too short: 1 character, at least 2',
+        ),
+        (
+            {},
+            field({"const": "abc", "pattern": "^[A-Z]+$"}),
+            '`a`: its other rules leave none of its values: "abc" doesn\'t match ^[A-Z]+$',
+        ),
+        (
+            {},
+            field({"type": ["integer", "null"], "enum": [1, 2, None], "exclusiveMinimum": 2}),
+            "`a`: its other rules leave none of its values: 2 isn't more than 2",
+        ),
         ({}, field({"type": "integer", "minimum": 2, "maximum": 1}), "`a`: `minimum` and `maximum` leave no value"),
         ({}, field({"type": "integer", "minimum": 1.2, "maximum": 1.8}), "`a`: `minimum` and `maximum` leave no value"),
         (

@@ -1,5 +1,7 @@
 package millrace.json;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.util.ArrayDeque;
@@ -13,9 +15,11 @@ import java.util.Map;
 import java.util.Set;
 
 import org.apache.flink.table.api.ValidationException;
+import org.apache.flink.table.data.StringData;
 
 import millrace.json.SchemaNode.Kind;
 
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadFeature;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.DeserializationFeature;
@@ -237,7 +241,7 @@ final class SchemaParser {
     }
 
     private static Kind kindOfValues(String path, JsonNode schema) {
-        List<JsonNode> values = values(path, schema).stream().filter(value -> !value.isNull()).toList();
+        List<JsonNode> values = listed(path, schema);
         if (values.isEmpty()) {
             throw problem(path, "it has neither a type nor values");
         }
@@ -260,6 +264,11 @@ final class SchemaParser {
             throw problem(path, "beside `const` it has `enum`");
         }
         return schema.has("const") ? List.of(schema.get("const")) : list(path, schema, "enum");
+    }
+
+    /** Values that are listed, but for null. */
+    private static List<JsonNode> listed(String path, JsonNode schema) {
+        return values(path, schema).stream().filter(value -> !value.isNull()).toList();
     }
 
     private Map<String, SchemaNode> properties(String path, JsonNode schema) {
@@ -312,11 +321,42 @@ final class SchemaParser {
         if (schema.has("pattern")) {
             rules.add(match(path, text(path, schema, "pattern")));
         }
+        requireSomeListed(path, schema, rules);
         return List.copyOf(rules);
     }
 
+    /** Refuses listed values none of which passes the other rules; the message says why the last doesn't. */
+    private static void requireSomeListed(String path, JsonNode schema, List<Rule> rules) {
+        String problem = null;
+        for (JsonNode value : listed(path, schema)) {
+            problem = problemOf(value, rules);
+            if (problem == null) {
+                return;
+            }
+        }
+        if (problem != null) {
+            throw problem(path, "its other rules leave none of its values: %s", problem);
+        }
+    }
+
+    private static String problemOf(JsonNode value, List<Rule> rules) {
+        Object internal = value.isTextual() ? StringData.fromString(value.textValue()) : value.numberValue();
+        try (JsonParser parser = value.traverse()) {
+            parser.nextToken();
+            for (Rule rule : rules) {
+                String problem = rule.problem(internal, parser);
+                if (problem != null) {
+                    return problem;
+                }
+            }
+            return null;
+        } catch (IOException impossible) {
+            throw new UncheckedIOException(impossible);
+        }
+    }
+
     private static Rule oneOf(String path, Kind kind, JsonNode schema) {
-        List<JsonNode> values = values(path, schema).stream().filter(value -> !value.isNull()).toList();
+        List<JsonNode> values = listed(path, schema);
         if (values.isEmpty()) {
             throw problem(path, "none of its values can be %s", kind.words);
         }
