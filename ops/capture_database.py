@@ -183,6 +183,8 @@ class Server:
 
     wal_level: str
     free_slots: int
+    free_senders: int
+    """WAL senders that more clients may take; a connector takes one for as long as it reads."""
     may_replicate: bool
     may_create: bool
     odd_enums: tuple[str, ...]
@@ -438,6 +440,7 @@ def _server(connection: Connection) -> Server:
         SELECT
             current_setting('wal_level'),
             current_setting('max_replication_slots')::integer - (SELECT count(*) FROM pg_replication_slots),
+            current_setting('max_wal_senders')::integer - (SELECT count(*) FROM pg_stat_get_wal_senders()),
             rolreplication OR rolsuper,
             has_database_privilege(current_database(), 'CREATE'),
             ARRAY(
@@ -458,8 +461,8 @@ def _server(connection: Connection) -> Server:
         """,
         {"slot": SLOT, "publication": PUBLICATION, "schema": OWN_SCHEMA},
     )
-    wal_level, free_slots, may_replicate, may_create, odd_enums, foreign = row
-    return Server(wal_level, free_slots, may_replicate, may_create, tuple(odd_enums), tuple(foreign))
+    wal_level, free_slots, free_senders, may_replicate, may_create, odd_enums, foreign = row
+    return Server(wal_level, free_slots, free_senders, may_replicate, may_create, tuple(odd_enums), tuple(foreign))
 
 
 def _table(

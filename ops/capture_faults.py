@@ -84,6 +84,15 @@ def obstacles(database: CaptureDatabase) -> list[str]:
     ]
 
 
+def shortages(database: CaptureDatabase) -> Iterator[str]:
+    """What `cdc apply` needs one more of than the server has."""
+    slot, server = database.slot, database.server
+    if slot is None and server.free_slots <= 0:
+        yield "the server has no replication slot left: drop one that nobody needs, or raise max_replication_slots"
+    if (slot is None or not slot.is_active) and server.free_senders <= 0:
+        yield "the server has no WAL sender left: end a client that nobody needs, or raise max_wal_senders"
+
+
 def slot_faults(database: CaptureDatabase) -> Iterator[str]:
     """What is wrong with publication and replication slot."""
     slot = database.slot

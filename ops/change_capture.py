@@ -175,12 +175,7 @@ def _require_database(database: CaptureDatabase) -> None:
             f"the shop's database has no table {', '.join(missing)}: for the simulated shop, "
             "run `python -m local.services.shop --tables-only`"
         )
-    found = capture_faults.obstacles(database)
-    if _needs_slot(database) and database.slot is None and database.server.free_slots <= 0:
-        found.append(
-            "the server has no replication slot left: drop one that nobody needs, or raise max_replication_slots"
-        )
-    if found:
+    if found := [*capture_faults.obstacles(database), *capture_faults.shortages(database)]:
         raise CaptureError("nothing was changed, since this must be mended first\n" + "\n".join(found))
 
 

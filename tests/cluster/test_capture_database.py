@@ -11,7 +11,7 @@ from local.services.shop.database import make_tables
 from ops import capture_database, capture_reading, warehouse
 from ops.capture_database import captured_columns, columns_of, look, set_up
 from ops.capture_faults import database_faults, is_set_up, obstacles, slot_faults
-from ops.postgres import Connection, connecting
+from ops.postgres import Connection, connect, connecting, shop_address
 
 ROWS = 5
 OF_THE_SLOT = "replication slot"
@@ -235,6 +235,16 @@ def test_a_slot_of_our_name_in_another_database_is_an_obstacle(shop: Connection,
         f"the replication slot {SLOT} has our name, and is another database's, role's or plugin's: drop it, or change "
         "its owner"
     ]
+
+
+def test_a_client_that_replicates_takes_a_wal_sender(shop: Connection, postgres: Settings) -> None:
+    before = look(shop).server.free_senders
+    address = shop_address(postgres)
+
+    with connect(address.url, user=address.user, password=address.password, replication="database", autocommit=True):
+        during = look(shop).server.free_senders
+
+    assert during == before - 1
 
 
 def test_char_domains_enums_uuid_and_nullable_columns_raise_no_false_alarm(shop: Connection) -> None:

@@ -43,6 +43,7 @@ from ops.capture_faults import (
     heartbeat_faults,
     must_read,
     obstacles,
+    shortages,
 )
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -83,7 +84,9 @@ def real_table(table: CapturedTable) -> RealTable:
 DATABASE = CaptureDatabase(
     tables={table.name: real_table(table) for table in CAPTURED},
     publication=Publication(frozenset(OPERATIONS), is_of_all_tables=False, tells_of_partitions=False),
-    server=Server("logical", free_slots=1, may_replicate=True, may_create=True, odd_enums=(), foreign=()),
+    server=Server(
+        "logical", free_slots=1, free_senders=0, may_replicate=True, may_create=True, odd_enums=(), foreign=()
+    ),
     slot=Slot(is_active=True, is_lost=False, retained_bytes=1, unread_bytes=0, limit="1GB"),
     is_being_applied=False,
     now=NOW,
@@ -310,6 +313,29 @@ def test_apply_refuses_what_it_can_not_mend_and_status_says_it(database: Capture
 
     assert found.startswith(obstacle)
     assert database_faults(database) == [found]
+
+
+@pytest.mark.parametrize(
+    ("slot", "free_slots", "free_senders", "lacking"),
+    [
+        (None, 1, 1, []),
+        (None, 0, 1, ["no replication slot left"]),
+        (None, 1, 0, ["no WAL sender left"]),
+        (None, 0, 0, ["no replication slot left", "no WAL sender left"]),
+        (replace(SLOT, is_active=False), 0, 1, []),
+        (replace(SLOT, is_active=False), 0, 0, ["no WAL sender left"]),
+        (SLOT, 0, 0, []),
+    ],
+)
+def test_apply_needs_a_slot_and_a_sender_that_it_has_not_yet(
+    slot: Slot | None, free_slots: int, free_senders: int, lacking: list[str]
+) -> None:
+    server = replace(DATABASE.server, free_slots=free_slots, free_senders=free_senders)
+    database = replace(DATABASE, slot=slot, server=server)
+
+    found = list(shortages(database))
+
+    assert [each.removeprefix("the server has ").partition(":")[0] for each in found] == lacking
 
 
 @pytest.mark.parametrize(
