@@ -86,6 +86,19 @@ def test_time_closes_a_case_once_and_forgets_it_after_the_grace() -> None:
     assert next_time(()) is None
 
 
+def test_a_payment_of_a_forgotten_case_opens_one_of_its_own_that_time_closes_at_once() -> None:
+    first, _ = all_alerts(suspicion("12:00:00", "burst"))
+    forgotten, _ = pass_time(first, event_time("12:30:00") + GRACE_MS)
+
+    again, opened = suspect(forgotten, suspicion("12:10:00", "burst"))
+    ended, closed = pass_time(again, event_time("12:40:00") + GRACE_MS)
+
+    assert opened is not None
+    assert steps([opened, *closed]) == ["opened", "closed"]
+    assert opened.case_id != first[0].case_id
+    assert ended == ()
+
+
 def test_the_same_payments_give_the_same_alert_ids_and_other_steps_give_others() -> None:
     arrivals = (suspicion("12:00:00", "burst"), suspicion("12:00:10", "travel"), suspicion("12:00:20", "amount"))
 
