@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sql.pipeline import Pipeline
-from sql.plans import Plan
+from sql.plans import Node, Plan
 
 DEAD_LETTERS = "dead-letters"
 GUARDED = "guarded-json"
 _COMMENT_SAYS = ("One row per:", "Keyed by:", "Late:")
+_JUDGING_CALL = "with_watermark(input => TABLE …, on_time => DESCRIPTOR(…), uid => '…')"
 _CHANGELOG_FORMATS = re.compile(r"(debezium|canal|maxwell|ogg)-.*")
 
 
@@ -69,6 +70,7 @@ def findings(pipeline: Pipeline, plan: Plan, catalog: Catalog) -> list[str]:
         *_all_columns_into_a_sink(pipeline),
         *_without_dead_letters(pipeline, plan, catalog),
         *_judged_by_current_watermark(pipeline),
+        *_late_rows_dropped(pipeline, plan),
     ]
 
 
@@ -162,9 +164,27 @@ def _judged_by_current_watermark(pipeline: Pipeline) -> Iterator[str]:
         if statement.says("CURRENT_WATERMARK"):
             yield (
                 f"{statement.place}: CURRENT_WATERMARK is NULL after a restore and ignores other parts of the source: "
-                "late records would be lost; compare with last_watermark of with_watermark(input => TABLE …, "
-                "on_time => DESCRIPTOR(…), uid => '…')"
+                f"late records would be lost; compare with last_watermark of {_JUDGING_CALL}"
             )
+
+
+def _late_rows_dropped(pipeline: Pipeline, plan: Plan) -> Iterator[str]:
+    for node in plan.nodes:
+        if node.drops_late_rows and (tables := {each.table or each.short for each in _unjudged_sources(node)}):
+            yield (
+                f"{pipeline.file}: late rows of {', '.join(sorted(tables))} are lost: {node.short} drops what is "
+                f"behind the watermark in silence; read the source with {_JUDGING_CALL}, and send what is late by "
+                "last_watermark to the dead letters, as docs/event-time.md says"
+            )
+
+
+def _unjudged_sources(node: Node) -> Iterator[Node]:
+    """Sources whose late rows come to a step; none are left behind another step that drops them."""
+    for before in node.inputs:
+        if before.is_source:
+            yield before
+        elif not (before.adds_watermark or before.drops_late_rows):
+            yield from _unjudged_sources(before)
 
 
 def _reported(plan: Plan, catalog: Catalog) -> Set[str]:

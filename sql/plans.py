@@ -30,6 +30,16 @@ _STATELESS = {
     "watermark-assigner",
 }
 """Kinds of node that forget each row when they have dealt with it; every other kind is taken to keep state."""
+_GATHERS_IN_WINDOWS = {
+    "global-window-aggregate",
+    "group-window-aggregate",
+    "window-aggregate",
+    "window-deduplicate",
+    "window-join",
+    "window-rank",
+}
+_EVENT_TIME = '"ROWTIME"'
+"""In the type of a column that watermarks go by."""
 _SAYS_NOTHING_OF_STATE = {"id", "type", "description", "configuration", "inputProperties", "state", "outputType"}
 _NUMBERED = re.compile(r"\$cor\d+")
 
@@ -143,6 +153,37 @@ class Node:
     def waits_for_ever(self) -> bool:
         """Whether it is a MATCH_RECOGNIZE without WITHIN, for which no time to live counts."""
         return self.kind == "match" and self.json["matchSpec"].get("interval") is None
+
+    @property
+    def adds_watermark(self) -> bool:
+        """Whether it is `with_watermark`, under whatever name."""
+        return self.kind == "process-table-function" and "last_watermark" in self.columns
+
+    @property
+    def drops_late_rows(self) -> bool:
+        """Whether it goes by event time and drops rows that are behind the watermark."""
+        match self.kind:
+            case "interval-join":
+                return bool(self.json["intervalJoinSpec"]["windowBounds"]["isEventTime"])
+            case "deduplicate":
+                return bool(self.json["isRowtime"] and self.json["outputInsertOnly"])
+            case "window-table-function":
+                return self._has_event_time_window and self.json["windowing"]["window"]["type"] == "SessionWindow"
+            case "match" | "over-aggregate" | "temporal-sort":
+                return self._is_ordered_by_event_time
+            case kind:
+                return kind in _GATHERS_IN_WINDOWS and self._has_event_time_window
+
+    @property
+    def _is_ordered_by_event_time(self) -> bool:
+        spec = self.json["overSpec"]["groups"][0] if "overSpec" in self.json else self.json.get("matchSpec", self.json)
+        columns = _columns(self.inputs[0].json["outputType"])
+        return _EVENT_TIME in columns[spec["orderBy"]["fields"][0]["index"]][1]
+
+    @property
+    def _has_event_time_window(self) -> bool:
+        windows = [self.json.get(key) for key in ("window", "windowing", "leftWindowing", "rightWindowing")]
+        return _EVENT_TIME in json.dumps(windows)
 
     @property
     def key_differs(self) -> bool:
