@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -57,21 +58,27 @@ class Outputs:
 
     events: Mapping[str, Sequence[Event]]
 
-    def alerts(self) -> dict[str, FraudAlert]:
-        """Alerts by id; those that open or escalate a case, since when one closes depends on the watermark."""
-        return {
-            each.event_id: each
+    def alerts(self) -> list[FraudAlert]:
+        """Alerts that open or escalate a case, since when one closes depends on the watermark."""
+        return [
+            each
             for each in self.events[topics.FRAUD_ALERTS.name]
             if isinstance(each, FraudAlert) and each.event_type != "fraud_alert.closed"
-        }
+        ]
 
-    def dead_letters(self, topic: topics.Topic = topics.DEAD_LETTERS) -> dict[tuple[str, int, int], DeadLetter]:
-        """Dead letters by the coordinates of their record."""
-        return {
-            (each.source_topic, each.source_partition, each.source_offset): each
-            for each in self.events[topic.name]
-            if isinstance(each, DeadLetter)
-        }
+    def dead_letters(self, topic: topics.Topic = topics.DEAD_LETTERS) -> list[DeadLetter]:
+        """Dead letters, or late payments, which are written like them."""
+        return [each for each in self.events[topic.name] if isinstance(each, DeadLetter)]
+
+
+def ids(events: Iterable[Event]) -> list[str]:
+    """Their ids, sorted; an id stands there as often as its event was written."""
+    return sorted(each.event_id for each in events)
+
+
+def copied(events: Iterable[Event]) -> set[str]:
+    """Ids of the events that were written more than once."""
+    return {event_id for event_id, number in Counter(ids(events)).items() if number > 1}
 
 
 @contextmanager
@@ -185,11 +192,15 @@ class Deployment:
             TopicPartition(each.topic, each.partition): each.offset + 1
             for each in records_from(self.settings, self.begins_at)
         }
+        wait_for(
+            "the job to read all that there is",
+            lambda: all(offset >= ends[partition] for partition, offset in self.committed().items()),
+        )
+
+    def committed(self) -> dict[TopicPartition, int]:
+        """The offsets of the last complete checkpoint, or of one before: a restart reads nothing before them again."""
         with consumer_of(self.settings, self._group) as consumer:
-            wait_for(
-                "the job to read all that there is",
-                lambda: all((consumer.committed(each) or 0) >= end for each, end in ends.items()),
-            )
+            return {each: consumer.committed(each) or 0 for each in self._inputs}
 
     def wait_until_running(self) -> None:
         """Until every task runs, e.g. after a crash."""

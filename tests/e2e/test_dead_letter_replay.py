@@ -40,7 +40,7 @@ from ops.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_record
 from ops.topic_records import committed_records
 from tests import oracle
 from tests.builders import payment
-from tests.e2e.deployment import Deployment, publish_default_rules, wait_for
+from tests.e2e.deployment import Deployment, ids, publish_default_rules, wait_for
 
 PARTITIONS = 3
 EVENT_TIME = round(time.time()) * 1000
@@ -527,30 +527,27 @@ def test_what_is_mended_and_replayed_is_as_if_it_had_been_right_from_the_start(
     fraud.publish([*wrong, Outgoing(topics.PAYMENTS, b"with-nul", EVENT_TIME, EVENT_TIME, GOOD, unloadable)])
     for job in jobs:
         job.wait_until_all_is_read()
-    rejected = {each.payload: each.event_id for each in fraud.outputs().dead_letters().values()}
-    ids = [rejected[each.value()] for each in wrong if each.event is None]
-    assert len(ids) > 20
+    rejected = {each.payload: each.event_id for each in fraud.outputs().dead_letters()}
+    wanted = [rejected[each.value()] for each in wrong if each.event is None]
+    assert len(wanted) > 20
     (tmp_path / "currency.py").write_text(
         "def fix(record):\n"
         "    document = record.document()\n"
         "    return record.with_document(document | {'currency': document['currency'].upper()})\n"
     )
 
-    said = run("replay", *ids, "--fix", str(tmp_path / "currency.py"), "--yes")
+    said = run("replay", *wanted, "--fix", str(tmp_path / "currency.py"), "--yes")
     unchanged = rejected[msgspec.json.encode(unloadable)]
     run("replay", unchanged, "--yes")
-    # A transaction ends with a mark that no reader's offset passes until something follows it.
-    others = [payment(f"other-{n}", iso(EVENT_TIME), currency="USD") for n in range(40)]
-    fraud.publish([Outgoing(topics.PAYMENTS, o.card_id.encode(), EVENT_TIME, EVENT_TIME, GOOD, o) for o in others])
     for job in jobs:
         job.wait_until_all_is_read()
     for job in jobs:
         job.stop()
 
-    assert f"{len(ids)} sent" in said
-    assert fraud.outputs().alerts().keys() == expected.keys()
+    assert f"{len(wanted)} sent" in said
+    assert ids(fraud.outputs().alerts()) == sorted(expected)
     currencies = {each.event.payment_id: each.event.currency for each in right if isinstance(each.event, Payment)}
     assert loaded(settings, list(currencies)) == currencies
-    letters_of_the_warehouse = warehouse.outputs().dead_letters().values()
+    letters_of_the_warehouse = warehouse.outputs().dead_letters()
     [again] = [each for each in letters_of_the_warehouse if "millrace-replays" in each.source_headers]
     assert f"sent again once, as {unchanged}" in run("show", again.event_id)

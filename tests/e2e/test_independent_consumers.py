@@ -310,7 +310,7 @@ def test_a_consumer_is_stopped_and_replayed_into_a_fresh_target_and_the_others_d
     wait_for(f"{consumer.name} to be where it was", lambda: before.keys() <= consumer.read(replay).keys())
     after = consumer.read(replay)
     assert {each: after[each] for each in before} == before
-    assert replay.outputs().dead_letters() == {}
+    assert replay.outputs().dead_letters() == []
     assert operators(replay) == operators(first), "submitted with others a job has other uids than alone"
     assert_unimpressed(world, others)
 

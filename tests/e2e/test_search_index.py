@@ -176,7 +176,8 @@ def assert_reconciled(deployment: Deployment, elasticsearch: Elasticsearch, name
             expected[wanted.alias, wanted.id] = (wanted.version, checksum(document))
     assert expected
     assert found(elasticsearch, name) == expected
-    assert {at: letter.payload for at, letter in deployment.outputs().dead_letters().items()} == rejects
+    letters = deployment.outputs().dead_letters()
+    assert {(each.source_topic, each.source_partition, each.source_offset): each.payload for each in letters} == rejects
 
 
 def worker_of(stack: Stack, deployment: Deployment) -> psutil.Process:
