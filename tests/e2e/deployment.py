@@ -1,5 +1,9 @@
 """A job of its own on the shared stack: it sees only what is published after it was made."""
 
+import re
+import shlex
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -20,6 +24,7 @@ from local.services.clock import Clock
 from local.services.outgoing import Outgoing
 from local.services.progress import Progress
 from local.services.publishing import publish_all
+from local.settings import CHECKOUT
 from ops import pipelines, rulesets
 from ops.flink_rest import ask
 from ops.jobs import JobId, all_jobs, cancel, stop_with_savepoint, wait_until_running
@@ -44,6 +49,14 @@ def wait_for(what: str, condition: Callable[[], bool], deadline_seconds: float =
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {deadline_seconds:.0f} s for {what}")
         time.sleep(POLL_SECONDS)
+
+
+def in_checkout(command: str) -> str:
+    """What a command of the shell says, such as `-m ops jobs list`, run by this Python."""
+    command = command.replace("python -m", "-m").replace("-m", f"{shlex.quote(sys.executable)} -m", 1)
+    done = subprocess.run(command, shell=True, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def publish_default_rules(settings: Settings) -> None:
@@ -209,6 +222,14 @@ class Deployment:
     def stop(self) -> str:
         """Stop with a savepoint, by which all is written; where the savepoint is."""
         return stop_with_savepoint(self.settings, self.job_id)
+
+    def take_up_again(self) -> str:
+        """Run the command that `ops jobs list` names for the job, which was lost with the JobManager; the command."""
+        listed = in_checkout("-m ops jobs list")
+        (command,) = [line for line in listed.splitlines() if "ops submit" in line]
+        self.job_id = JobId(re.findall(r"is submitted: (\w+)", in_checkout(command.strip()))[0])
+        self.wait_until_running()
+        return command
 
     def cancel(self) -> None:
         """End the job, whatever it does."""

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -56,7 +56,7 @@ class Trade:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.orders: list[Order] = []
-        self._settings, self._name = settings, name
+        self._settings, self.name = settings, name
         self._random = random.Random(name)
         self._stop = threading.Event()
 
@@ -92,7 +92,7 @@ class Trade:
             numbers = self._random.sample(range(1, PRODUCTS + 1), 2)
             lines = tuple(order_line(f"product-{number:04}", place) for place, number in enumerate(numbers, start=1))
             customer = f"customer-{self._random.randint(1, CUSTOMERS):07}"
-            each = order(f"{self._name}-{moment}", event_time=moment, lines=lines, customer_id=customer)
+            each = order(f"{self.name}-{moment}", event_time=moment, lines=lines, customer_id=customer)
             self.orders.append(each)
             yield sent(topics.ORDERS, each)
             moment += 1000 // ORDERS_A_SECOND
@@ -100,7 +100,7 @@ class Trade:
     def rows(self, deployment: Deployment) -> list[EnrichedOrder]:
         """What was sent of its orders."""
         rows = deployment.outputs().events[topics.ENRICHED_ORDERS.name]
-        return [row for row in rows if isinstance(row, EnrichedOrder) and row.order_id.startswith(f"{self._name}-")]
+        return [row for row in rows if isinstance(row, EnrichedOrder) and row.order_id.startswith(f"{self.name}-")]
 
     def expected(self) -> dict[str, EnrichedOrder]:
         """What each order comes to in the end, by what was captured until now."""
@@ -176,6 +176,19 @@ def lagging(settings: Settings, seconds: float) -> Iterator[None]:
         ask(settings, "PUT", f"connectors/{CONNECTOR}/resume")
 
 
+def assert_replay_agrees(
+    settings: Settings, deployment: Deployment, trade: Trade, rows: Sequence[EnrichedOrder]
+) -> None:
+    """Another group reads the same from where the deployment began, and its last revisions are the same."""
+    replay = deployed(settings, f"{trade.name}-replay", like=deployment)
+    try:
+        replay.start()
+        again = trade.wait_for_all(replay)
+    finally:
+        replay.cancel()
+    assert last_revisions(again).items() >= last_revisions(rows).items()
+
+
 def test_connect_is_away_for_longer_than_orders_wait(settings: Settings, stack: Stack, trade: Trade) -> None:
     with enriching(settings, "beyond", wait_seconds=3) as deployment:
         with trade.open(deployment):
@@ -184,17 +197,11 @@ def test_connect_is_away_for_longer_than_orders_wait(settings: Settings, stack: 
                 wait_for("orders that are marked", lambda: any(row.provisional for row in trade.rows(deployment)))
             wait_for("capture to be back", lambda: healthy_capture(settings))
         rows = trade.wait_for_all(deployment)
-        replay = deployed(settings, "beyond-replay", like=deployment)
-        try:
-            replay.start()
-            again = trade.wait_for_all(replay)
-        finally:
-            replay.cancel()
+    assert_replay_agrees(settings, deployment, trade, rows)
 
     corrected = {row.order_id for row in rows if row.revision > 1}
     assert corrected
     assert corrected <= {row.order_id for row in rows if row.provisional}
-    assert last_revisions(again).items() >= last_revisions(rows).items()
 
 
 def test_connect_is_away_for_less_than_orders_wait(settings: Settings, stack: Stack, trade: Trade) -> None:
@@ -222,6 +229,7 @@ def test_what_capture_needs_is_away_under_load(
                 pass
             wait_for("capture to be back", lambda: healthy_capture(settings))
         rows = trade.wait_for_all(deployment)
+    assert_replay_agrees(settings, deployment, trade, rows)
 
     assert any(row.provisional for row in rows) == (seconds > 60)
 
@@ -235,5 +243,6 @@ def test_the_slot_lags_under_load(settings: Settings, trade: Trade) -> None:
                 wait_for("orders that are marked", lambda: any(row.provisional for row in trade.rows(deployment)))
             wait_for("capture to be back", lambda: healthy_capture(settings))
         rows = trade.wait_for_all(deployment)
+    assert_replay_agrees(settings, deployment, trade, rows)
 
     assert any(row.revision > 1 for row in rows)

@@ -1,9 +1,5 @@
 """The fraud job on the real stack: exact, also when things die. What it must say comes from `tests/oracle.py`."""
 
-import re
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,14 +15,21 @@ from events import Payment
 from local.services.faults import Faults
 from local.services.outgoing import GOOD, Outgoing
 from local.services.payment_service import PaymentOptions, generate
-from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops import rulesets
 from ops import topics as topic_operations
-from ops.jobs import JobId
 from tests import oracle
 from tests.builders import payment, rule, ruleset
-from tests.e2e.deployment import Deployment, Outputs, copied, ids, publish_default_rules, records_from, wait_for
+from tests.e2e.deployment import (
+    Deployment,
+    Outputs,
+    copied,
+    ids,
+    in_checkout,
+    publish_default_rules,
+    records_from,
+    wait_for,
+)
 from tests.e2e.python_workers import kill_python_workers
 from udfs.ruleset_files import RulesetFile
 
@@ -241,10 +244,7 @@ def test_jobs_lost_with_the_jobmanager_are_named_and_their_command_takes_them_up
     stack.kill("jobmanager")
     deployment.publish(third)
     up = in_checkout("-m local.stack up")
-    listed = in_checkout("-m ops jobs list")
-    (command,) = [line for line in listed.splitlines() if "ops submit" in line]
-    deployment.job_id = JobId(re.findall(r"is submitted: (\w+)", in_checkout(command.strip()))[0])
-    deployment.wait_until_running()
+    command = deployment.take_up_again()
     deployment.wait_until_all_is_read()
     left = in_checkout("-m ops jobs list")
     deployment.stop()
@@ -257,14 +257,6 @@ def test_jobs_lost_with_the_jobmanager_are_named_and_their_command_takes_them_up
     assert "was lost" not in left
     assert_exact(deployment, sent, restarted_at)
     assert "was lost" not in in_checkout("-m ops jobs list")
-
-
-def in_checkout(command: str) -> str:
-    """What a command of the shell says, such as `-m ops jobs list`, run by this Python."""
-    command = command.replace("python -m", "-m").replace("-m", f"{shlex.quote(sys.executable)} -m", 1)
-    done = subprocess.run(command, shell=True, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_stopping_with_a_savepoint_and_going_on_changes_no_alert(deployment: Deployment) -> None:

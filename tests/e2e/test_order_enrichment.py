@@ -16,7 +16,7 @@ from local.services.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops import topics as topic_operations
 from tests.builders import customer, order, order_line, product
-from tests.e2e.deployment import Deployment, wait_for
+from tests.e2e.deployment import Deployment, ids, in_checkout, wait_for
 from tests.order_oracle import OrderOracle, without_revision
 
 JOB = "order_enrichment"
@@ -171,7 +171,27 @@ def test_a_killed_taskmanager_costs_no_order_and_doubles_none(deployment: Deploy
 
     assert deployment.restarts() >= 1
     assert max(Counter(row.event_id for row in rows).values()) == 1
-    assert len(deployment.outputs().dead_letters()) == shop.poison
+    assert len(set(ids(deployment.outputs().dead_letters()))) == shop.poison
+
+
+def test_a_job_that_was_lost_with_the_jobmanager_costs_no_order_and_doubles_none(
+    deployment: Deployment, stack: Stack
+) -> None:
+    shop = Shop("lost")
+    deployment.start()
+    deployment.publish(shop.wave(500))
+    deployment.wait_for_checkpoints()
+    deployment.publish(shop.wave(500))
+
+    stack.kill("jobmanager")
+    deployment.publish(shop.wave(500))
+    in_checkout("-m local.stack up")
+    deployment.take_up_again()
+    deployment.publish(shop.wave(500))
+    rows = wait_for_all(deployment, shop)
+
+    assert max(Counter(row.event_id for row in rows).values()) == 1
+    assert len(set(ids(deployment.outputs().dead_letters()))) == shop.poison
 
 
 def test_a_stopped_job_goes_on_from_its_savepoint(deployment: Deployment) -> None:

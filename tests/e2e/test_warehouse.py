@@ -88,8 +88,8 @@ def assert_holds(settings: Settings, events: Sequence[Event]) -> None:
 
 def assert_rejected(deployment: Deployment) -> None:
     """Of each topic the one record that is no event, and nothing else."""
-    letters = deployment.outputs().dead_letters().values()
-    assert sorted(letter.payload or b"" for letter in letters) == sorted(
+    letters = {each.event_id: each.payload for each in deployment.outputs().dead_letters()}
+    assert sorted(payload or b"" for payload in letters.values()) == sorted(
         b"no event of " + topic.name.encode() for topic in INPUTS
     )
 
