@@ -63,11 +63,12 @@ def findings(expected: Mapping[str, Expectation], enriched: Sequence[EnrichedOrd
         f"{len(expected):,} = {len(last):,}{some(expected.keys() ^ last.keys())}",
         expected.keys() == last.keys(),
     )
+    revisions = _revisions(enriched)
     repeated = [event_id for event_id, count in Counter(order.event_id for order in enriched).items() if count > 1]
-    needless = [order_id for order_id, revisions in _revisions(enriched).items() if not _each_differs(revisions)]
+    needless = [order_id for order_id, each in revisions.items() if not _each_differs(each)]
     yield Finding(
         "each revision is there once, and says otherwise than the one before",
-        f"{len(enriched):,} rows{some([*repeated, *needless])}",
+        f"{len(enriched):,} rows{_corrections(revisions.values())}{some([*repeated, *needless])}",
         not repeated and not needless,
     )
     wrong = {
@@ -102,6 +103,14 @@ def _revisions(enriched: Iterable[EnrichedOrder]) -> dict[str, list[EnrichedOrde
 def _each_differs(revisions: Sequence[EnrichedOrder]) -> bool:
     contents = [replace(each, event_id="", revision=1, provisional=False) for each in revisions]
     return all(before != after for before, after in pairwise(contents))
+
+
+def _corrections(orders: Iterable[Sequence[EnrichedOrder]]) -> str:
+    """How many orders were complete but provisional, and how many of those a later revision corrected."""
+    marks = [[each.complete and each.provisional for each in revisions] for revisions in orders]
+    provisional = sum(any(each) for each in marks)
+    corrected = sum(any(each[:-1]) for each in marks)
+    return f", {provisional:,} orders provisional, {corrected:,} of them corrected" if provisional else ""
 
 
 def some(names: Iterable[str]) -> str:

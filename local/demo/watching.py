@@ -131,12 +131,8 @@ def _are_done(stops: Iterable[Future[None]]) -> bool:
 
 
 def _is_enriched(run: Run, ledgers: Ledgers) -> bool:
-    """Whether each order is there, and complete if it can be."""
-    last = order_proof.last_revisions(run.observer.observed.enriched)
-    return all(
-        order_id in last and last[order_id].complete == each.result.complete
-        for order_id, each in ledgers.expected.items()
-    )
+    """Whether each order is there, complete if it can be, and corrected if it went out before capture caught up."""
+    return all(each.holds for each in order_proof.findings(ledgers.expected, run.observer.observed.enriched))
 
 
 def _is_seen(run: Run, ledgers: Ledgers) -> bool:

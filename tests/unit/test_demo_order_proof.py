@@ -203,3 +203,13 @@ def test_revenue_is_by_category_and_currency_and_of_complete_orders_only() -> No
         ("books", "CHF"): 30_00,
         ("toys", "CHF"): 20_00,
     }
+
+
+def test_corrections_of_provisional_orders_are_counted() -> None:
+    changed = result(shop(("12:00:00", Statement("u", (product(1, "garden"),)))), placed("o1"))
+    provisional = replace(result(shop(), placed("o1")), provisional=True)
+    right = replace(result(shop(), placed("o2")), provisional=True)
+
+    found = [each.found for each in findings({}, [provisional, second(changed), right])]
+
+    assert "3 rows, 2 orders provisional, 1 of them corrected" in found
