@@ -104,6 +104,8 @@ def declare(setup: Setup) -> Service:
         memory_bytes=GIB * 2 // 10,
         ports=(NAME,),
         unprivileged=True,
+        # It holds the killed server for alive as long as that one's parent hasn't collected it.
+        lock_files=(_cluster(place) / "postmaster.pid",),
         stop_signal=signal.SIGINT,  # ends sessions; SIGTERM would wait until they end
     )
 
@@ -136,9 +138,7 @@ def _database(url: str, user: str, password: str) -> Database:
 
 def _launch(setup: Setup, place: Place, port: Port) -> Launch:
     program = unpacked(setup, NAME) / "bin" / "postgres"
-    # One release can't read another's files, so they lie in a folder with its number.
-    release = next(jar.coordinate.version for jar in locked() if jar.group == NAME).partition(".")[0]
-    cluster = place.data / release
+    cluster = _cluster(place)
     settings, access = place.conf / "postgresql.conf", place.conf / "pg_hba.conf"
     started_with = ("-D", str(cluster), "-c", f"config_file={settings}")
     wanted = databases(setup.settings)
@@ -161,6 +161,12 @@ def _launch(setup: Setup, place: Place, port: Port) -> Launch:
             _alone(program, started_with, ("log_min_messages=fatal",), _ownership(wanted)),
         ),
     )
+
+
+def _cluster(place: Place) -> Path:
+    """Where the server's files are: one release can't read another's, so the folder has its number."""
+    release = next(jar.coordinate.version for jar in locked() if jar.group == NAME).partition(".")[0]
+    return place.data / release
 
 
 def _quoted(path: Path) -> str:

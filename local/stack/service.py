@@ -107,6 +107,8 @@ class Service:
     unprivileged: bool = False
     """Whether it runs as `UNPRIVILEGED` when root starts it."""
     ready_within_seconds: float = 60
+    lock_files: tuple[Path, ...] = ()
+    """What it leaves when it is killed, and takes for another server's when it starts."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_seconds: float = 15
     """After so long it is killed."""

@@ -63,6 +63,8 @@ def stop(service: Service, say: Say) -> None:
         say(f"stopped after {time.monotonic() - started:.1f} s")
     if recorded:
         processes.free_shared_memory(recorded)
+        for left in service.lock_files:
+            left.unlink(missing_ok=True)
     service.place.pid_file.unlink(missing_ok=True)
 
 

@@ -1,0 +1,27 @@
+"""PostgreSQL as a service of the local stack."""
+
+import os
+import signal
+
+from local.stack import processes
+from local.stack.supervisor import Stack
+from tests.lone_postgres import lone_postgres
+
+
+def test_killed_server_that_its_parent_has_not_collected_is_started_again() -> None:
+    with lone_postgres() as stack:
+        kill_without_collecting(stack)
+
+        stack.start("postgres")
+
+        (status,) = stack.status()
+        assert not status.fault
+
+
+def kill_without_collecting(stack: Stack) -> None:
+    """Kill the server so that its process id stays taken: this process is its parent, and doesn't wait for it."""
+    recorded = processes.running(stack.service("postgres").place.pid_file)
+    assert recorded
+    os.kill(recorded.pid, signal.SIGKILL)
+    while recorded.runs():
+        os.sched_yield()
