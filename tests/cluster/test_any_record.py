@@ -62,9 +62,12 @@ TIMES = [-(2**63), -1_000, -1, 0, 999, NOON, NOON * 1_000, NOON * 1_000_000, top
 """A time that no program handles with care, in milliseconds; also in microseconds and nanoseconds."""
 
 LARGE = b"x" * 900_000
+EXPANDED = b"x" * 20_000_000
+"""What a compressed batch of a megabyte may hold."""
 UNUSUAL = [
     *(Record(b"no event", key=b"k", timestamp=time) for time in TIMES),
     Record(LARGE, key=b"k", timestamp=NOON),
+    Record(EXPANDED, key=b"k", timestamp=NOON),
     Record(b"no event", key=LARGE, timestamp=NOON),
     Record(b"no event", headers={f"header-{n}": b"h" * 100 for n in range(8_000)}, timestamp=NOON),
     Record(b"no event", headers={"h" * 60_000: LARGE}, timestamp=NOON),
