@@ -1,4 +1,4 @@
--- auction_side_input.sql, line 11, INSERT INTO results:
+-- auction_side_input.sql, line 11, INSERT INTO results: Temporal Table Join requires primary key in versioned table
 CREATE TABLE bids (auction BIGINT, price BIGINT, seen AS PROCTIME()) WITH ('connector' = 'datagen');
 CREATE TABLE side_input (key BIGINT, `value` STRING) WITH (
     'connector' = 'filesystem',

@@ -17,7 +17,10 @@ RUNS = "Runs."
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.sql")))
-def test_what_people_bring_runs_or_is_refused_in_words(name: str, cluster: MiniCluster) -> None:
+def test_what_people_bring_runs_or_is_refused_in_words(
+    name: str, cluster: MiniCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOLDER", str(tmp_path))
     text = (FOLDER / f"{name}.sql").read_text("utf-8")
     expected = text.splitlines()[0].removeprefix("-- ")
     tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, "parallelism.default": "1"}))
