@@ -358,7 +358,7 @@ class RunningEnrichment:
         return self._cluster.stop_with_savepoint(self._job)
 
 
-def ago(minutes: int) -> str:
+def ago(minutes: float) -> str:
     """A moment before the tests began; a clock runs only in the present."""
     return datetime.fromtimestamp(NOW - 60 * minutes, UTC).isoformat(timespec="milliseconds")
 
@@ -485,15 +485,29 @@ def test_a_replay_comes_to_the_same_without_the_corrections(
     assert in_the_end(tmp_path) == in_the_end(corrected)
 
 
+def test_a_version_that_comes_seconds_late_into_a_running_job_corrects_its_order(
+    cluster: MiniCluster, tmp_path: Path
+) -> None:
+    known = World([order_of("o", ago(0.5), "p1")], [customer(at=ago(100))], [product("p1", ago(100), 20)])
+
+    job = RunningEnrichment(cluster, known.write(tmp_path))
+    job.wait_for_rows("o-1")
+    World([], [], [product("p1", ago(0.6), 25, lsn=2)]).write(tmp_path)
+    job.wait_for_rows("o-1", "o-2")
+    job.stop()
+
+    rows = {row.event_id: row for row in enriched(tmp_path)}
+    assert [rows[each].lines[0].list_price_minor for each in ("o-1", "o-2")] == [20_00, 25_00]
+
+
 def test_an_order_waits_for_capture_and_goes_out_marked_when_it_stays_away(
     cluster: MiniCluster, tmp_path: Path
 ) -> None:
     captured, beyond = order_of("captured", ago(10), "p1"), order_of("beyond", ago(2), "p1")
-    known = World(
-        [captured, beyond], [customer(at=ago(100))], [product("p1", ago(100), 20)], heartbeats=[heartbeat(ago(5))]
-    )
+    heartbeats = [heartbeat(ago(5), lsn=2), heartbeat(ago(30)), heartbeat(ago(5), lsn=2)]
+    known = World([captured, beyond], [customer(at=ago(100))], [product("p1", ago(100), 20)], heartbeats=heartbeats)
 
-    # GIVEN capture that has come as far as five minutes ago, and is waited for
+    # GIVEN capture that has come as far as five minutes ago, also if an older heartbeat follows, and is waited for
     job = RunningEnrichment(cluster, known.write(tmp_path), wait="10 min")
     job.wait_for_rows("captured-1")
     savepoint = job.stop()
@@ -501,7 +515,7 @@ def test_an_order_waits_for_capture_and_goes_out_marked_when_it_stays_away(
     job = RunningEnrichment(cluster, tmp_path, savepoint=savepoint)
     job.wait_for_rows("captured-1", "beyond-1")
     savepoint = job.stop()
-    World([], [], [product("p1", ago(3), 25, lsn=2)], heartbeats=[heartbeat(ago(1), lsn=2)]).write(tmp_path)
+    World([], [], [product("p1", ago(3), 25, lsn=2)], heartbeats=[heartbeat(ago(1), lsn=3)]).write(tmp_path)
     job = RunningEnrichment(cluster, tmp_path, savepoint=savepoint)
     job.wait_for_rows("captured-1", "beyond-1", "beyond-2")
     job.stop()
