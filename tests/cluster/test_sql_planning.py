@@ -318,8 +318,8 @@ def test_an_error_is_told_with_file_line_and_statement(old: str, new: str, words
             "mine.sql, line 20, CREATE TEMPORARY VIEW minutes: The window function requires the timecol is a time attr",
         ),
         (
-            changed(GOOD, (SET_OUT, f"SET 'parallelism.default' = 'many';\n{SET_OUT}")),
-            "mine.sql, line 23, SET 'parallelism.default': Could not parse value 'many' for key 'parallelism.default'",
+            changed(GOOD, (SET_OUT, f"SET 'pipeline.max-parallelism' = 'many';\n{SET_OUT}")),
+            "mine.sql, line 23, SET 'pipeline.max-parallelism': Could not parse value 'many' for key",
         ),
         (
             changed(GOOD, (COUNTS, f"INSERT INTO counts /*+ OPTIONS('strange' = 'a') */ {COUNTS[19:]}")),
