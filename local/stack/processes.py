@@ -169,10 +169,12 @@ def ends(process: psutil.Process, within_seconds: float) -> bool:
     """Wait for the end of a process, also of one that its parent doesn't collect (as PID 1 of many containers)."""
     deadline = time.monotonic() + within_seconds
     while True:
+        # First, since to wait collects a child of ours that has ended.
+        has_ended = _start_ticks(process.pid) is None
         try:
             process.wait(SECONDS_BETWEEN_LOOKS)
         except psutil.TimeoutExpired:
-            if _start_ticks(process.pid) is None:
+            if has_ended:
                 return True
             if time.monotonic() > deadline:
                 return False
