@@ -56,7 +56,7 @@ class Trade:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.orders: list[Order] = []
-        self._settings, self.name = settings, name
+        self._settings, self._name = settings, name
         self._random = random.Random(name)
         self._stop = threading.Event()
 
@@ -92,7 +92,7 @@ class Trade:
             numbers = self._random.sample(range(1, PRODUCTS + 1), 2)
             lines = tuple(order_line(f"product-{number:04}", place) for place, number in enumerate(numbers, start=1))
             customer = f"customer-{self._random.randint(1, CUSTOMERS):07}"
-            each = order(f"{self.name}-{moment}", event_time=moment, lines=lines, customer_id=customer)
+            each = order(f"{self._name}-{moment}", event_time=moment, lines=lines, customer_id=customer)
             self.orders.append(each)
             yield sent(topics.ORDERS, each)
             moment += 1000 // ORDERS_A_SECOND
@@ -100,7 +100,7 @@ class Trade:
     def rows(self, deployment: Deployment) -> list[EnrichedOrder]:
         """What was sent of its orders."""
         rows = deployment.outputs().events[topics.ENRICHED_ORDERS.name]
-        return [row for row in rows if isinstance(row, EnrichedOrder) and row.order_id.startswith(f"{self.name}-")]
+        return [row for row in rows if isinstance(row, EnrichedOrder) and row.order_id.startswith(f"{self._name}-")]
 
     def expected(self) -> dict[str, EnrichedOrder]:
         """What each order comes to in the end, by what was captured until now."""
@@ -180,7 +180,7 @@ def assert_replay_agrees(
     settings: Settings, deployment: Deployment, trade: Trade, rows: Sequence[EnrichedOrder]
 ) -> None:
     """Another group reads the same from where the deployment began, and its last revisions are the same."""
-    replay = deployed(settings, f"{trade.name}-replay", like=deployment)
+    replay = deployed(settings, f"{deployment.settings.consumer_group_prefix}-replay", like=deployment)
     try:
         replay.start()
         again = trade.wait_for_all(replay)
