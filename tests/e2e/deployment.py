@@ -205,15 +205,19 @@ class Deployment:
             TopicPartition(each.topic, each.partition): each.offset + 1
             for each in records_from(self.settings, self.begins_at)
         }
-        wait_for(
-            "the job to read all that there is",
-            lambda: all(offset >= ends[partition] for partition, offset in self.committed().items()),
-        )
+        with consumer_of(self.settings, self._group) as consumer:
+            wait_for(
+                "the job to read all that there is",
+                lambda: all(offset >= ends[partition] for partition, offset in self._committed(consumer).items()),
+            )
 
     def committed(self) -> dict[TopicPartition, int]:
         """The offsets of the last complete checkpoint, or of one before: a restart reads nothing before them again."""
         with consumer_of(self.settings, self._group) as consumer:
-            return {each: consumer.committed(each) or 0 for each in self._inputs}
+            return self._committed(consumer)
+
+    def _committed(self, consumer: KafkaConsumer) -> dict[TopicPartition, int]:
+        return {each: consumer.committed(each) or 0 for each in self._inputs}
 
     def wait_until_running(self) -> None:
         """Until every task runs, e.g. after a crash."""

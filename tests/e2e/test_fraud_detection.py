@@ -66,7 +66,8 @@ def assert_exact(deployment: Deployment, sent: Sequence[Outgoing], restarted_at:
     payments_again = {payment_ids[each.value] for each in read_again if each.value in payment_ids}
     assert set(ids(alerts)) == expected_alert_ids(sent)
     assert len(set(ids(letters))) == sum(outgoing.event is None for outgoing in sent)
-    assert {each.payment_id for each in alerts if each.event_id in copied(alerts)} <= payments_again
+    alerts_again = copied(alerts)
+    assert {each.payment_id for each in alerts if each.event_id in alerts_again} <= payments_again
     assert copied(letters) <= positions_again
 
 
