@@ -3,7 +3,7 @@
 -- but is seen after the watermark has passed the deadline doesn't take back what was said.
 -- Keyed by: order_id.
 -- Late: an order or a payment that is seen more than an hour after its time, as the watermark goes: what belongs to it
--- is forgotten by then. Nothing is said of it and it becomes a dead letter. A copy of an order is dropped within that time.
+-- is forgotten by then. Nothing is said of it and it becomes a dead letter. A copy within that time changes nothing.
 
 -- One row per order and per payment, whether it is judged or not.
 CREATE TEMPORARY VIEW orders_and_payments AS
@@ -40,8 +40,7 @@ SELECT
 FROM payments;
 
 -- The same; `error` says why nothing is said of a record. Late is decided once and by the watermark of both topics
--- together, and before copies are dropped: each record is judged, or a copy of one that is, or a dead
--- letter.
+-- together, and before copies are dropped: each record is judged, or a copy of one that is, or a dead letter.
 CREATE TEMPORARY VIEW judged_records AS
 SELECT
     kind,
