@@ -3,6 +3,8 @@
 PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11; do $$p -E -c '' 2>&- && echo $$p && break; done),python3)
 # -E: not with another Python's packages or home, which PYTHONPATH and PYTHONHOME may name. UTF-8 in every locale.
 RUN := .venv/bin/python -E -X utf8 -m
+# Two processes of tests, where the machine has room for two stacks; a file's tests share what they start.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help .venv demo test test-full check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor clean bench bench-quick
 .NOTPARALLEL:
@@ -19,20 +21,21 @@ demo: .venv ## Boot the stack, run the whole picture, prove what came of it, shu
 test: check unit cluster e2e ## Everything that CI runs
 
 test-full: check ## Everything there is: long outages, every fault, the contest of the benchmark
-	$(RUN) pytest tests/unit tests/cluster --full
-	$(RUN) pytest tests/e2e --full
+	$(RUN) pytest tests/unit tests/cluster --full $(PARALLEL)
+	$(RUN) pytest tests/e2e --full --ignore tests/e2e/test_bench.py $(PARALLEL)
+	$(RUN) pytest tests/e2e/test_bench.py --full
 
 check: .venv ## Format, lint, types, import contract, duplicates, dead code, schema compatibility
 	$(RUN) local.check
 
 unit: .venv ## Tests that need no JVM
-	$(RUN) pytest tests/unit
+	$(RUN) pytest tests/unit $(PARALLEL)
 
 cluster: .venv ## Tests on Flink's mini-cluster
-	$(RUN) pytest tests/cluster
+	$(RUN) pytest tests/cluster $(PARALLEL)
 
 e2e: .venv ## Tests on a stack of their own
-	$(RUN) pytest tests/e2e
+	$(RUN) pytest tests/e2e $(PARALLEL)
 
 bench: .venv ## Measure the fraud job against its peers: half an hour on a quiet machine
 	$(RUN) tests.bench

@@ -1,13 +1,13 @@
 """One service of the stack alone, for tests that need no more."""
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from local.stack.supervisor import Stack
+from tests.free_ports import free_port
 
 
 @contextmanager
@@ -17,8 +17,7 @@ def lone_service(name: str, addresses: Mapping[str, str]) -> Iterator[Stack]:
     Args:
         addresses: variables that say where it listens, with `{port}` in them.
     """
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
+    port = free_port()
     # Not pytest's own folder, which a server that runs as another user can't enter.
     folder = Path(tempfile.mkdtemp(prefix=f"millrace-{name}-"))
     folder.chmod(0o755)

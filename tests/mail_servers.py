@@ -1,6 +1,5 @@
 """Mail servers in the test's own process."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +10,7 @@ from aiosmtpd.smtp import SMTP
 
 from local.services.mailbox.letters import Letters
 from local.services.mailbox.server import protocol
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return int(held.getsockname()[1])
+from tests.free_ports import free_port
 
 
 @contextmanager

@@ -2,25 +2,30 @@
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from local.stack.supervisor import Stack
+from tests.free_ports import free_ports
+
+STACKS_OF_THEIR_OWN = (
+    *("test_demo.py", "test_broker_away.py", "test_surroundings.py", "test_search_rebuild.py"),
+    *("test_chaos.py", "test_shop.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with stacks of their own first: the shared one, which stays, would take the memory for them."""
+    items.sort(key=lambda item: item.path.name not in STACKS_OF_THEIR_OWN)
 
 
 def environment_on_free_ports(state: Path) -> dict[str, str]:
     """Variables of a stack that gets into nobody's way."""
-    with ExitStack() as held:
-        # All are held at once, so that no port is given out twice.
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(10)]
-        ports = [held_port.getsockname()[1] for held_port in sockets]
-    kafka, controller, registry, management, rest, rpc, connect, postgres, elasticsearch, smtp = ports
+    kafka, controller, registry, management, rest, rpc, connect, postgres, elasticsearch, smtp = free_ports(10)
     return {
         "MILLRACE_STATE": str(state),
         "MILLRACE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka}",

@@ -12,7 +12,7 @@ from ops import jobs
 from ops.flink_rest import FlinkAwayError, FlinkError
 from ops.jobs import Failure, JobError, JobId, Restarts, cancel, stop_with_savepoint, wait_until_running
 from ops.lost_jobs import Note, write_notes
-from tests.mail_servers import free_port
+from tests.free_ports import free_port
 from tests.unit.json_server import json_server
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

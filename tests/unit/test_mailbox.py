@@ -14,7 +14,8 @@ from local.services.mailbox.letters import Letters
 from local.services.mailbox.server import MOST_BYTES, NotLocalError, serve
 from local.stack.mailbox import check_health
 from local.stack.service import UnhealthyError
-from tests.mail_servers import free_port, running_mailbox
+from tests.free_ports import free_port
+from tests.mail_servers import running_mailbox
 
 TIMEOUT_SECONDS = 10
 

@@ -4,7 +4,6 @@ They run until they are stopped, as they would in earnest: that they have done e
 """
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from local.stack.supervisor import Stack
 from ops.jobs import ENDED, all_jobs, cancel, wait_until_running
 from ops.submit import Submission, send
 from tests.bench.fraud.run import Run
+from tests.free_ports import free_ports
 
 HERE = "tests/bench/fraud"
 OURS = "millrace"
@@ -190,14 +190,8 @@ def _bytewax(folder: Path, parallelism: int) -> Sequence[Sequence[str]]:
     flow += ["-r", str(folder), "-s", f"{CHECKPOINT_SECONDS:.0f}", "-b", "0"]
     if parallelism == 1:
         return [flow]
-    addresses = ";".join(f"127.0.0.1:{port}" for port in _free_ports(parallelism))
+    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(parallelism))
     return [[*flow, "-i", str(number), "-a", addresses] for number in range(parallelism)]
-
-
-def _free_ports(number: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [each.getsockname()[1] for each in sockets]
 
 
 NAMES = tuple(each.name for each in contenders(Path()))
