@@ -58,7 +58,7 @@ def _wrap_functions(version: str, packages: tuple[str, ...]) -> None:
     cloudpickle.dumps = dumps
 
 
-def _number_anew() -> None:
+def number_anew() -> None:
     """Make the planner number the next job's operators as it would in a client of its own.
 
     Its numbers are parts of their uids, by which a savepoint's state is found again, and it goes on counting where the
@@ -77,7 +77,7 @@ if __name__ == "__main__":
     _wrap_functions(code_version, tuple(code_packages.split(",")))
     for number, job in enumerate(json.loads(described)):
         if number:
-            _number_anew()
+            number_anew()
         sys.argv[1:] = job["arguments"]
         os.environ |= job["variables"]
         runpy.run_module(job["module"], run_name="__main__")

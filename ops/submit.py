@@ -156,7 +156,7 @@ def send(
             ",".join(dict.fromkeys(folder.partition("/")[0] for folder in folders)),
             json.dumps(jobs),
         ]
-        done = _run_client(home, settings, arguments, scratch)
+        done = run_client(home, settings, arguments, scratch)
     submitted = re.findall(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
     if done.returncode or len(submitted) < len(submissions):
         failed = submissions[min(len(submitted), len(submissions) - 1)]
@@ -251,9 +251,10 @@ def _version(code: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _run_client(
+def run_client(
     home: FlinkHome, settings: Settings, arguments: list[str], scratch: Path
 ) -> subprocess.CompletedProcess[str]:
+    """Start Flink's client, and wait for its end; what it prints is in `stdout`."""
     text = flink_conf.CONFIGURATION.read_text("utf-8")
     return subprocess.run(
         [

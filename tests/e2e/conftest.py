@@ -9,7 +9,10 @@ from unittest import mock
 
 import pytest
 
+from connectors.scratch import scratch_folder
 from local.stack.supervisor import Stack
+from ops import submit
+from tests.e2e.warm_client import WarmClient
 from tests.free_ports import free_ports
 
 STACKS_OF_THEIR_OWN = (
@@ -56,6 +59,18 @@ def stack() -> Iterator[Stack]:
         finally:
             running.down()
             shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_client() -> Iterator[None]:
+    """Submissions of this process go through one client that stays; commands that tests start have clients of their
+    own.
+    """
+    with scratch_folder() as folder:
+        client = WarmClient(folder)
+        with mock.patch.object(submit, "run_client", client.run):
+            yield
+        client.end()
 
 
 @pytest.fixture
