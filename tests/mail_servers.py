@@ -8,7 +8,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
-from local.services.mailbox.letters import Letters
+from local.services.mailbox import messages
 from local.services.mailbox.server import protocol
 from tests.free_ports import free_port
 
@@ -33,7 +33,8 @@ class _Mailbox(Controller):
 @contextmanager
 def running_mailbox(folder: Path, port: int | None = None) -> Iterator[int]:
     """The local stack's mailbox, keeping what it gets in a folder; its port."""
-    controller = _Mailbox(Letters(folder).prepare(), hostname="127.0.0.1", port=port or free_port())
+    messages.prepare(folder)
+    controller = _Mailbox(folder, hostname="127.0.0.1", port=port or free_port())
     controller.start()
     try:
         yield controller.port

@@ -1,9 +1,11 @@
 """What mail has arrived in the stack's mailbox?"""
 
 from email.message import EmailMessage
+from pathlib import Path
 from urllib.parse import unquote
 
-from local.services.mailbox.letters import Letters
+from local.services.mailbox.messages import newest
+from local.services.mailbox.server import STARTED
 from local.services.notifier.message import HEADER
 from local.stack import mailbox
 from local.stack.setup import Setup
@@ -11,18 +13,23 @@ from local.stack.setup import Setup
 
 def mails(setup: Setup) -> list[EmailMessage]:
     """All of it, what came first first."""
-    return [letter.read() for letter in _letters(setup).newest()]
+    return [kept.read() for kept in newest(_folder(setup))]
 
 
 def count(setup: Setup) -> int:
     """How many."""
-    return len(_letters(setup).newest())
+    return len(newest(_folder(setup)))
 
 
-def notification_ids(letters: list[EmailMessage]) -> list[str]:
-    """Of the notifications that these were made of, one a mail."""
-    return [unquote(str(letter[HEADER])) for letter in letters]
+def restarts(setup: Setup) -> int:
+    """Return how often the mail server was started again; each time, answers to messages may have been lost."""
+    return setup.place(mailbox.NAME).log.read_text("utf-8").count(STARTED) - 1
 
 
-def _letters(setup: Setup) -> Letters:
-    return Letters(setup.place(mailbox.NAME).data)
+def notification_ids(messages: list[EmailMessage]) -> list[str]:
+    """Return the ids of the notifications that these were made of, one a mail."""
+    return [unquote(str(message[HEADER])) for message in messages]
+
+
+def _folder(setup: Setup) -> Path:
+    return setup.place(mailbox.NAME).data

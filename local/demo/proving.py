@@ -32,6 +32,7 @@ from local.demo.saying import say
 from local.demo.services import Services
 from local.demo.warehouse_proof import Warehouse
 from local.services.ledger import LedgerContent
+from local.services.notifier.senders import SENDERS
 from local.services.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup
 from ops.jobs import Restarts
@@ -141,7 +142,8 @@ def notification_findings(setup: Setup, observed: Observed, ledgers: Ledgers) ->
     news = notification_proof.news_of(observed.alerts, observed.enriched, seen_by=time.time_ns() // 1_000_000)
     policy = notification_policy.parse(notification_policy.default_text())
     told = Told(policy, news, observed.notifications, ledgers.shop.versions)
-    return list(notification_proof.findings(told, mailbox_reading.notification_ids(mailbox_reading.mails(setup))))
+    mailed = mailbox_reading.notification_ids(mailbox_reading.mails(setup))
+    return list(notification_proof.findings(told, mailed, mailbox_reading.restarts(setup) * SENDERS))
 
 
 def _of_warehouse(settings: Settings, observed: Observed, ledgers: Ledgers, filled: Warehouse) -> Sequence[Finding]:

@@ -1,4 +1,4 @@
-"""The mail server: ours, which keeps each message as a file.
+"""The mail server: aiosmtpd, which keeps each message as a file.
 
 It runs as whoever starts the stack, as Flink does: another user couldn't enter a checkout, or a Python, that lies under
 a closed home.

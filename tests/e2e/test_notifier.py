@@ -1,4 +1,7 @@
-"""Each notification reaches its recipient once, or is a dead letter, whatever dies in between; over Kafka and SMTP."""
+"""Each notification reaches its recipient, or is a dead letter, whatever dies in between; over Kafka and SMTP.
+
+What was under way when the notifier or the mail server died is sent again, with the same id.
+"""
 
 import re
 import signal
@@ -19,9 +22,10 @@ from kafka.structs import OffsetAndMetadata
 from connectors.settings import Settings, variable
 from connectors.topics import DEAD_LETTERS, NOTIFICATIONS
 from events import DeadLetter, Notification
-from local.services.mailbox.letters import Letters
+from local.services.mailbox.messages import newest
 from local.services.notifier import NAME
 from local.services.notifier.message import HEADER
+from local.services.notifier.senders import SENDERS
 from local.services.outgoing import GOOD, POISON, Outgoing
 from local.services.publisher import Publisher
 from local.stack.supervisor import Stack
@@ -166,13 +170,13 @@ def publish(group: Group, events: Sequence[Notification | bytes]) -> None:
 
 def delivered(group: Group, folder: Path) -> Counter[str]:
     """How many files there are of each of the group's notifications."""
-    ids = [str(letter.read()[HEADER]) for letter in Letters(folder).newest()]
+    ids = [str(kept.read()[HEADER]) for kept in newest(folder)]
     return Counter(each for each in ids if each.startswith(group.name))
 
 
 def wait_for_files(folder: Path, number: int) -> None:
     """Until so many messages are in a mailbox."""
-    wait_for(f"{number} messages in {folder}", lambda: len(Letters(folder).newest()) >= number)
+    wait_for(f"{number} messages in {folder}", lambda: len(newest(folder)) >= number)
 
 
 @pytest.fixture
@@ -180,8 +184,8 @@ def mailbox(stack: Stack) -> Path:
     """The stack's mailbox, running and empty; its folder."""
     stack.up(["mailbox"])
     folder = stack.service("mailbox").place.data
-    for letter in Letters(folder).newest():
-        letter.file.unlink()
+    for kept in newest(folder):
+        kept.file.unlink()
     return folder
 
 
@@ -189,9 +193,14 @@ def once(events: Sequence[Notification]) -> Counter[str]:
     return Counter({event.event_id: 1 for event in events})
 
 
-def test_each_notification_is_delivered_once_though_the_notifier_is_killed_and_reads_some_twice(
-    group: Group, mailbox: Path
-) -> None:
+def assert_delivered(found: Counter[str], events: Sequence[Notification], *, most_copies: int) -> None:
+    """Each notification was delivered, and no more of them twice than could be under way at once."""
+    assert found.keys() == once(events).keys()
+    assert max(found.values()) <= 2
+    assert found.total() - len(found) <= most_copies
+
+
+def test_killed_notifier_loses_nothing_and_repeats_what_was_under_way_at_most(group: Group, mailbox: Path) -> None:
     events = made_for(group, 300)
     publish(group, [*events, *events[:50]])
 
@@ -203,7 +212,7 @@ def test_each_notification_is_delivered_once_though_the_notifier_is_killed_and_r
     group.run()
 
     assert killed_at < 300
-    assert delivered(group, mailbox) == once(events)
+    assert_delivered(delivered(group, mailbox), events, most_copies=SENDERS)
     assert group.is_all_committed()
     assert group.dead_letters() == []
 
@@ -273,7 +282,7 @@ def test_a_mail_server_that_is_away_is_waited_for_and_nothing_is_given_up(
         service.send_signal(signal.SIGTERM)
         assert service.wait(END_SECONDS) == 0
 
-    assert delivered(group, mailbox) == once(events)
+    assert_delivered(delivered(group, mailbox), events, most_copies=SENDERS)
     assert group.dead_letters() == []
     assert group.is_all_committed()
 

@@ -1,4 +1,4 @@
-"""The mailbox keeps each message once, whole, and nowhere else; over real SMTP."""
+"""The mailbox keeps each message, whole, and nowhere else; over real SMTP."""
 
 import asyncio
 import smtplib
@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from local.services.mailbox.__main__ import main
-from local.services.mailbox.letters import Letters
+from local.services.mailbox.messages import newest, prepare
 from local.services.mailbox.server import MOST_BYTES, NotLocalError, serve
 from local.stack.mailbox import check_health
 from local.stack.service import UnhealthyError
@@ -44,39 +44,23 @@ def message(message_id: str = "<m1@shop.example>", to: str = "ada@mail.example",
 
 
 def texts(folder: Path) -> list[str]:
-    return [letter.read().get_content() for letter in Letters(folder).newest()]
+    return [kept.read().get_content() for kept in newest(folder)]
 
 
 def test_a_message_is_a_whole_file_when_it_is_accepted(client: smtplib.SMTP, folder: Path) -> None:
     client.send_message(message(text="Grüße\n"))
 
-    (letter,) = Letters(folder).newest()
-    assert letter.file.suffix == ".eml"
-    assert (letter.read()["Delivered-To"], letter.read()["Subject"]) == ("ada@mail.example", "A subject")
-    assert texts(folder) == ["Grüße\r\n"]
+    (kept,) = newest(folder)
+    assert (kept.read()["X-RcptTo"], kept.read()["Subject"]) == ("ada@mail.example", "A subject")
+    assert texts(folder) == ["Grüße\n"]
     assert list((folder / "tmp").iterdir()) == []
 
 
-def test_a_message_that_comes_again_is_there_once(client: smtplib.SMTP, folder: Path) -> None:
+def test_message_that_comes_again_is_kept_again(client: smtplib.SMTP, folder: Path) -> None:
     client.send_message(message(text="first\n"))
     client.send_message(message(text="second\n"))
 
-    assert texts(folder) == ["first\r\n"]
-
-
-def test_one_message_to_two_people_is_there_for_each_and_two_without_an_id_are_two(
-    client: smtplib.SMTP, folder: Path
-) -> None:
-    without_id = message(to="third@mail.example")
-    del without_id["Message-ID"]
-
-    client.send_message(message(to="ada@mail.example"))
-    client.send_message(message(to="bob@mail.example"))
-    client.send_message(without_id)
-    client.send_message(without_id)
-
-    to = [letter.read()["To"] for letter in Letters(folder).newest()]
-    assert to == ["ada@mail.example", "bob@mail.example", "third@mail.example", "third@mail.example"]
+    assert texts(folder) == ["first\n", "second\n"]
 
 
 def test_nothing_is_written_outside_its_folder_whatever_a_message_calls_itself(
@@ -84,18 +68,16 @@ def test_nothing_is_written_outside_its_folder_whatever_a_message_calls_itself(
 ) -> None:
     client.send_message(message("</../../../outside@shop.example>", to="../../outside@mail.example"))
 
-    (letter,) = Letters(folder).newest()
-    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [letter.file]
-    assert letter.file.parent == folder / "new"
+    (kept,) = newest(folder)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [kept.file]
+    assert kept.file.parent == folder / "new"
 
 
-def test_what_was_not_written_to_its_end_is_no_message_and_is_forgotten(folder: Path) -> None:
-    Letters(folder).prepare()
-    torn = folder / "tmp" / "torn"
-    torn.write_text("Subject: hal")
+def test_file_that_was_not_written_to_its_end_is_no_message(folder: Path) -> None:
+    prepare(folder)
+    (folder / "tmp" / "torn").write_text("Subject: hal")
 
-    assert Letters(folder).prepare().newest() == []
-    assert not torn.exists()
+    assert newest(folder) == []
 
 
 def test_a_message_that_is_too_large_is_refused(client: smtplib.SMTP, folder: Path) -> None:
@@ -103,7 +85,7 @@ def test_a_message_that_is_too_large_is_refused(client: smtplib.SMTP, folder: Pa
         client.send_message(message(text="x" * 900 + "\n" + ("x" * 70 + "\n") * (MOST_BYTES // 71)))
 
     assert refused.value.smtp_code == 552
-    assert Letters(folder).newest() == []
+    assert newest(folder) == []
 
 
 def test_a_message_that_can_not_be_written_is_refused_for_now(client: smtplib.SMTP, folder: Path) -> None:
@@ -130,10 +112,10 @@ def test_mail_is_listed_oldest_first_and_shown_without_what_a_terminal_would_obe
 ) -> None:
     client.send_message(message("<m1@shop.example>", text="first\n"))
     client.send_message(message("<m2@shop.example>", to="bob@mail.example", text="\x1b[2Jsecond\n"))
-    newest = Letters(folder).newest()[-1].name
+    name = newest(folder)[-1].name
 
     listed = CliRunner().invoke(main, ["list"]).output.splitlines()
-    shown = CliRunner().invoke(main, ["show", newest]).output
+    shown = CliRunner().invoke(main, ["show", name]).output
 
     assert listed[0].split() == ["name", "arrived", "(UTC)", "to", "subject"]
     assert [line.split()[3] for line in listed[1:]] == ["ada@mail.example", "bob@mail.example"]
@@ -142,7 +124,7 @@ def test_mail_is_listed_oldest_first_and_shown_without_what_a_terminal_would_obe
 
 
 def test_an_empty_mailbox_and_an_unknown_message_are_told_in_words(folder: Path) -> None:
-    Letters(folder).prepare()
+    prepare(folder)
 
     assert "no mail has arrived" in CliRunner().invoke(main, ["list"]).output
     assert "there is no message abc" in CliRunner().invoke(main, ["show", "abc"]).output
@@ -150,7 +132,7 @@ def test_an_empty_mailbox_and_an_unknown_message_are_told_in_words(folder: Path)
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])
 def test_an_address_that_others_can_reach_is_refused(folder: Path, host: str) -> None:
-    serving = serve(Letters(folder).prepare(), host, free_port())
+    serving = serve(folder, host, free_port())
 
     with pytest.raises(NotLocalError, match="on this machine alone"):
         asyncio.run(asyncio.wait_for(serving, TIMEOUT_SECONDS))

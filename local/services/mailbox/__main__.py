@@ -1,4 +1,4 @@
-"""What mail has arrived? `list` and `show` look into the local stack's mailbox; `serve` is its server."""
+"""Mail of the local stack: `list` and `show` look into its mailbox; `serve` is its server."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import click
 
 from connectors.settings import SettingsError
-from local.services.mailbox.letters import Letter, Letters
+from local.services.mailbox.messages import KeptMessage, newest
 from local.services.mailbox.server import NotLocalError, serve
 from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
 from local.stack import mailbox
@@ -27,16 +27,16 @@ def main() -> None:
 
 @main.command("list", help="Show what came last, newest at the end.")
 @click.option("-n", "--count", default=20, show_default=True, type=click.IntRange(min=1), help="How many.")
-def list_letters(count: int) -> None:
+def list_messages(count: int) -> None:
     """Look."""
-    letters = _letters().newest(count)
-    if not letters:
+    found = newest(_place().data, count)
+    if not found:
         print(f"no mail has arrived in {_place().data}")
         return
-    messages = [(letter, letter.read()) for letter in letters]
+    messages = [(kept, kept.read()) for kept in found]
     rows = [
-        (letter.name, f"{letter.arrived:%Y-%m-%d %H:%M:%S}", _shown(message["To"]), _shown(message["Subject"]))
-        for letter, message in messages
+        (kept.name, f"{kept.arrived:%Y-%m-%d %H:%M:%S}", _shown(message["To"]), _shown(message["Subject"]))
+        for kept, message in messages
     ]
     print(table(("name", "arrived (UTC)", "to", "subject"), rows))
 
@@ -66,8 +66,7 @@ def serve_until_told() -> None:
     )
     logging.getLogger("mail.log").setLevel(logging.WARNING)
     try:
-        letters = Letters(place.data).prepare()
-        asyncio.run(serve(letters, address.hostname or "", address.port or DEFAULT_PORTS["smtp"]))
+        asyncio.run(serve(place.data, address.hostname or "", address.port or DEFAULT_PORTS["smtp"]))
     except (NotLocalError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -79,12 +78,8 @@ def _place() -> Place:
         raise click.ClickException(str(error)) from error
 
 
-def _letters() -> Letters:
-    return Letters(_place().data)
-
-
-def _chosen(name: str | None) -> Letter:
-    found = [letter for letter in _letters().newest() if letter.file.name.startswith(name or "")]
+def _chosen(name: str | None) -> KeptMessage:
+    found = [kept for kept in newest(_place().data) if kept.name.startswith(name or "")]
     if not found:
         raise click.ClickException(f"there is no message {name}" if name else f"no mail has arrived in {_place().data}")
     if name and len(found) > 1:

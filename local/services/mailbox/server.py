@@ -1,20 +1,24 @@
-"""What does the mailbox answer? SMTP, by aiosmtpd: a message is a file on disk before 250 is said."""
+"""The mailbox's SMTP server: aiosmtpd, which keeps each message in a Maildir before it answers 250."""
 
 import asyncio
 import ipaddress
 import logging
 import signal
 import socket
-from dataclasses import dataclass
+from pathlib import Path
 
+from aiosmtpd.handlers import Mailbox
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from local.services.mailbox.letters import Letters
+from local.services.mailbox import messages
 
 MOST_BYTES = 1024 * 1024
 """Of a message; told to clients as SIZE."""
 IDLE_SECONDS = 300.0
 """After so long without a command a client is disconnected, as RFC 5321 wants it at least."""
+
+STARTED = "listening at"
+"""In the log once for each start."""
 
 LOG = logging.getLogger(__name__)
 
@@ -23,30 +27,26 @@ class NotLocalError(ValueError):
     """The address is not this machine's alone."""
 
 
-@dataclass(frozen=True)
-class Keeper:
-    """Keeps what arrives; its methods have the names that aiosmtpd calls."""
+class Keeper(Mailbox):
+    """Keeps each message, also one that it has already; a message that can't be written is refused for now only."""
 
-    letters: Letters
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """A whole message has come; the answer."""
-        assert isinstance(envelope.content, bytes)
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Called by aiosmtpd with a whole message; returns the answer to the client."""
         try:
-            is_new = await asyncio.to_thread(self.letters.keep, envelope.content, envelope.rcpt_tos)
+            return str(await super().handle_DATA(server, session, envelope))
         except OSError as error:
             LOG.error("a message to %s can't be kept: %s", envelope.rcpt_tos, error)
             return "452 4.3.1 the message can't be written to disk now"
-        if not is_new:
-            LOG.info("a message to %s has come before: it is there once", envelope.rcpt_tos)
-            return "250 2.0.0 kept before"
-        return "250 2.0.0 kept"
 
 
-def protocol(letters: Letters) -> SMTP:
-    """One connection's part of the server, in the running loop."""
+def protocol(folder: Path) -> SMTP:
+    """Return one connection's part of the server, in the running loop.
+
+    Args:
+        folder: of the Maildir.
+    """
     return SMTP(
-        Keeper(letters),
+        Keeper(folder),
         data_size_limit=MOST_BYTES,
         enable_SMTPUTF8=True,
         hostname="localhost",
@@ -56,19 +56,20 @@ def protocol(letters: Letters) -> SMTP:
     )
 
 
-async def serve(letters: Letters, host: str, port: int) -> None:
-    """Answer until SIGTERM or Ctrl-C.
+async def serve(folder: Path, host: str, port: int) -> None:
+    """Keep messages in a Maildir, which need not exist yet, until SIGTERM or Ctrl-C.
 
     Raises:
         NotLocalError: the address can be reached from elsewhere.
         OSError: it can't be listened at.
     """
     _require_loopback(host)
+    messages.prepare(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(lambda: protocol(letters), host, port)
-    LOG.info("listening at %s:%d", host, port)
+    server = await loop.create_server(lambda: protocol(folder), host, port)
+    LOG.info("%s %s:%d", STARTED, host, port)
     await stop.wait()
     server.close()
     LOG.info("stopped")
