@@ -9,8 +9,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
@@ -23,7 +24,7 @@ from connectors.settings import Settings
 from connectors.topics import NOTIFICATIONS, ORDERS, PAYMENTS, Topic
 from local.services import publisher
 from local.services.ledger import Ledger, LedgerRecord
-from local.services.mailbox.letters import Letters
+from local.services.mailbox.messages import newest
 from local.services.notifier.message import HEADER
 from local.services.outgoing import GOOD, Outgoing
 from local.services.publisher import Publisher, PublishError, Receipt
@@ -33,12 +34,16 @@ from tests.builders import payment
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for
 from tests.e2e.service_process import running
+from tests.mail_servers import running_mailbox
 from tests.notifications import notification
 
 END_SECONDS = 240
 GOES_ON_WITHIN_SECONDS = 10
 AWAY_SECONDS = [20, pytest.param(120, marks=pytest.mark.full)]
-RUN = ("--seconds", "15", "--seed", "3")
+AWAY = re.compile(r"the Kafka broker at \S+ has been away for ([3-9]|\d\d+) s")
+NOTIFIER = [sys.executable, "-m", "local.services.notifier"]
+OPS = [sys.executable, "-m", "ops"]
+COMMANDS = ("topics list", "dead-letters count")
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +69,10 @@ def settings(stack: Stack) -> Settings:
 class Process:
     """A service of ours, and what it says."""
 
-    def __init__(self, folder: Path, name: str, *arguments: str) -> None:
+    def __init__(self, folder: Path, name: str, service: str, *arguments: str) -> None:
         """Nothing is started."""
-        self.ledger, self._output = folder / f"{name}.ledger", folder / f"{name}.out"
-        self._command = [sys.executable, "-m", f"local.services.{name}", *arguments, "--ledger", str(self.ledger)]
+        self.ledger, self._output = folder / f"{name}-{service}.ledger", folder / f"{name}-{service}.out"
+        self._command = [sys.executable, "-m", f"local.services.{service}", *arguments, "--ledger", str(self.ledger)]
 
     def running(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
         """See `service_process.running`."""
@@ -144,75 +149,129 @@ def in_order(records: Sequence[ConsumerRecord]) -> bool:
     return all(each == sorted(each) for each in times.values())
 
 
-@pytest.mark.parametrize("away_seconds", AWAY_SECONDS)
-def test_the_order_and_payment_services_go_on_by_themselves_and_their_ledgers_are_right(
-    settings: Settings, stack: Stack, tmp_path: Path, away_seconds: int
-) -> None:
-    begin_at = ends(settings, ORDERS, PAYMENTS)
-    orders = Process(tmp_path, "order_service", "--rate", "5", *RUN)
-    payments = Process(tmp_path, "payment_service", "--rate", "100", "--history-hours", "0", "--orders", *RUN)
-    both = (orders, payments)
+@dataclass(frozen=True)
+class Outage:
+    """How programs have come through an outage of the broker."""
 
-    with orders.running() as first, payments.running() as second:
-        wait_for("both to have sent something", lambda: all(each.acknowledged() for each in both))
+    went_on: Sequence[Process]
+    """Services that had sent records before."""
+    began: Sequence[Process]
+    """Services that started meanwhile."""
+    commands: Mapping[str, tuple[int, str]]
+    """Exit status and output of commands that started meanwhile."""
+    statuses: Sequence[int]
+    """Exit statuses of all services and notifiers."""
+    records: Sequence[ConsumerRecord]
+    """All orders and payments."""
+    notifications: Sequence[str]
+    """Ids of the events, half of which were published before."""
+    delivered: Sequence[Counter[str]]
+    """Mails of each, by the notifier that worked before and by the one that started meanwhile."""
+
+
+@pytest.fixture(scope="module")
+def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Outage:
+    """One outage, of so many seconds as the parameter says, for all programs."""
+    away_seconds: int = request.param
+    folder, settings, name = tmp_path_factory.mktemp("outage"), stack.setup.settings, f"away-{away_seconds}"
+    stack.up(["kafka"])
+    begin_at = ends(settings, ORDERS, PAYMENTS)
+    went_on = services(folder, "before", "--seed", "3")
+    began = services(folder, "meanwhile", "--seed", "4")
+    told, told_later = folder / "notifier", folder / "second-notifier"
+    events = [notification(f"{name}-{number}", recipient=f"customer-{number % 7}") for number in range(40)]
+    outgoings = [Outgoing(NOTIFICATIONS, e.recipient.encode(), e.event_time, e.event_time, GOOD, e) for e in events]
+    mailbox, second_mailbox = stack.service("mailbox").place.data, folder / "second-mailbox"
+
+    def delivered(to: Path = mailbox) -> Counter[str]:
+        ids = [str(kept.read()[HEADER]) for kept in newest(to)]
+        return Counter(each for each in ids if each.startswith(name))
+
+    with ExitStack() as running_all:
+        enter = running_all.enter_context
+        sender = enter(Publisher(settings.kafka_bootstrap_servers, lambda _outgoing, _receipt: None))
+        runs = [enter(each.running()) for each in went_on]
+        notifiers = [enter(running(NOTIFIER, {"MILLRACE_CONSUMER_GROUP_PREFIX": name}, told))]
+        for outgoing in outgoings[:20]:
+            sender.publish_event(outgoing)
+        wait_for("both to have sent something", lambda: all(each.acknowledged() for each in went_on))
+        wait_for("the first half to be delivered", lambda: len(delivered()) == 20)
+
         stack.kill("kafka")
-        wait_for("the outage to pass", lambda: all(each.silent_seconds() >= away_seconds for each in both), 600)
-        stack.start("kafka")
-        wait_for("both to go on", lambda: not any(each.silent_seconds() for each in both), GOES_ON_WITHIN_SECONDS)
-        statuses = [first.wait(END_SECONDS), second.wait(END_SECONDS)]
+        for outgoing in outgoings[20:]:
+            sender.publish_event(outgoing)
+        runs += [enter(each.running()) for each in began]
+        smtp = f"smtp://127.0.0.1:{enter(running_mailbox(second_mailbox))}"
+        later = {"MILLRACE_CONSUMER_GROUP_PREFIX": f"{name}-later", "MILLRACE_SMTP_URL": smtp}
+        notifiers.append(enter(running(NOTIFIER, later, told_later)))
+        wait_for("the outage to pass", lambda: all(each.silent_seconds() >= away_seconds for each in went_on), 600)
+        wait_for("the notifier to show it", lambda: away_for(told) >= away_seconds)
+        lines = [*(lambda each=each: each.last_line for each in began), lambda: last_line(told_later)]
+        wait_for("all that started to show it", lambda: all(AWAY.search(line()) for line in lines))
+        said = {command: folder / command for command in COMMANDS}
+        commands = {each: enter(running([*OPS, *each.split()], {}, said[each])) for each in COMMANDS}
+        wait_for("the commands to show it", lambda: all(AWAY.search(last_line(output)) for output in said.values()))
 
-    assert statuses == [0, 0], [each.last_line for each in both]
-    ledgers = [Ledger.read(each.ledger) for each in both]
+        stack.start("kafka")
+        wait_for("both to go on", lambda: not any(each.silent_seconds() for each in went_on), GOES_ON_WITHIN_SECONDS)
+        wait_for("the second half to be delivered", lambda: len(delivered()) == 40, END_SECONDS)
+        wait_for("the notifier to show that Kafka is back", lambda: away_for(told) == 0)
+        wait_for("the second notifier to deliver all", lambda: len(delivered(second_mailbox)) == 40, END_SECONDS)
+        statuses = [run.wait(END_SECONDS) for run in runs]
+        for notifier in notifiers:
+            notifier.send_signal(signal.SIGTERM)
+        statuses += [notifier.wait(END_SECONDS) for notifier in notifiers]
+        ended = {each: (run.wait(END_SECONDS), said[each].read_text()) for each, run in commands.items()}
+
     records = list(records_from(settings, begin_at))
+    mails = [delivered(), delivered(second_mailbox)]
+    return Outage(went_on, began, ended, statuses, records, [each.event_id for each in events], mails)
+
+
+def services(folder: Path, name: str, *arguments: str) -> Sequence[Process]:
+    """The simulated order and payment services."""
+    arguments = ("--seconds", "15", *arguments)
+    return (
+        Process(folder, name, "order_service", "--rate", "5", *arguments),
+        Process(folder, name, "payment_service", "--rate", "100", "--history-hours", "0", "--orders", *arguments),
+    )
+
+
+@pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
+def test_the_order_and_payment_services_go_on_by_themselves_and_their_ledgers_are_right(outage: Outage) -> None:
+    ledgers = [Ledger.read(each.ledger) for each in outage.went_on]
+
+    assert set(outage.statuses) == {0}, [each.last_line for each in outage.went_on]
     assert all(content.summary and content.summary.complete for content in ledgers)
-    assert sorted(map(found, records)) == sorted(written_down(each) for content in ledgers for each in content.records)
-    assert in_order(records)
+    for content in ledgers:
+        own = {written_down(each) for each in content.records}
+        records = [each for each in outage.records if found(each) in own]
+        assert len(records) == len(own) == len(content.records)
+        assert in_order(records)
 
 
-def test_services_that_start_while_the_broker_is_away_wait_for_it_and_go_on(
-    settings: Settings, stack: Stack, tmp_path: Path
-) -> None:
-    begin_at = ends(settings, ORDERS, PAYMENTS)
-    orders = Process(tmp_path, "order_service", "--rate", "5", *RUN)
-    payments = Process(tmp_path, "payment_service", "--rate", "20", "--history-hours", "0", "--orders", *RUN)
-    notifier, said = [sys.executable, "-m", "local.services.notifier"], tmp_path / "said"
+@pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
+def test_services_that_start_while_the_broker_is_away_wait_for_it_and_go_on(outage: Outage) -> None:
+    ledgers = [Ledger.read(each.ledger) for each in (*outage.went_on, *outage.began)]
 
-    stack.kill("kafka")
-    with (
-        orders.running() as first,
-        payments.running() as second,
-        running(notifier, {"MILLRACE_CONSUMER_GROUP_PREFIX": "away-at-the-start"}, said) as third,
-    ):
-        away = re.compile(r"the Kafka broker at \S+ has been away for ([5-9]|\d\d) s")
-        lines = [lambda: orders.last_line, lambda: payments.last_line, lambda: last_line(said)]
-        wait_for("all to report the outage", lambda: all(away.search(line()) for line in lines), 60)
-        stack.start("kafka")
-        statuses = [first.wait(END_SECONDS), second.wait(END_SECONDS)]
-        wait_for("the notifier to work", lambda: "0 delivered (" in last_line(said))
-        third.send_signal(signal.SIGTERM)
-        statuses.append(third.wait(END_SECONDS))
-
-    assert statuses == [0, 0, 0], [line() for line in lines]
-    ledgers = [Ledger.read(each.ledger) for each in (orders, payments)]
-    records = list(records_from(settings, begin_at))
+    assert set(outage.statuses) == {0}, [each.last_line for each in outage.began]
     assert all(content.summary and content.summary.complete for content in ledgers)
-    assert sorted(map(found, records)) == sorted(written_down(each) for content in ledgers for each in content.records)
+    written = [written_down(each) for content in ledgers for each in content.records]
+    assert sorted(map(found, outage.records)) == sorted(written)
 
 
-@pytest.mark.usefixtures("settings")
-@pytest.mark.parametrize("command", ["topics list", "dead-letters count"])
-def test_command_that_starts_while_the_broker_is_away_waits_for_it(stack: Stack, tmp_path: Path, command: str) -> None:
-    said = tmp_path / "said"
+@pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_that_starts_while_the_broker_is_away_waits_for_it(outage: Outage, command: str) -> None:
+    status, said = outage.commands[command]
 
-    stack.kill("kafka")
-    with running([sys.executable, "-m", "ops", *command.split()], {}, said) as process:
-        away = re.compile(r"the Kafka broker at \S+ has been away for ([3-9]|\d\d) s")
-        wait_for("the command to report the outage", lambda: away.search(last_line(said)), 60)
-        stack.start("kafka")
-        status = process.wait(END_SECONDS)
+    assert status == 0, said
+    assert "is back after" in said
 
-    assert status == 0, said.read_text()
-    assert "is back after" in said.read_text()
+
+@pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
+def test_the_notifier_goes_on_by_itself_and_delivers_each_message_once(outage: Outage) -> None:
+    assert outage.delivered == [Counter(outage.notifications)] * 2
 
 
 def test_records_that_wait_are_limited_and_then_the_sender_waits(
@@ -239,38 +298,3 @@ def test_records_that_wait_are_limited_and_then_the_sender_waits(
     sent = [msgspec.json.decode(record.value)["event_id"] for record in records_from(settings, begin_at)]
     assert sorted(sent) == sorted(each.event_id for each in events)
     assert sum(receipt.offset is not None for receipt in receipts) == 300
-
-
-@pytest.mark.parametrize("away_seconds", AWAY_SECONDS)
-def test_the_notifier_goes_on_by_itself_and_delivers_each_message_once(
-    settings: Settings, stack: Stack, tmp_path: Path, away_seconds: int
-) -> None:
-    folder = stack.service("mailbox").place.data
-    name = f"away-{away_seconds}"
-    events = [notification(f"{name}-{number}", recipient=f"customer-{number % 7}") for number in range(40)]
-    outgoings = [Outgoing(NOTIFICATIONS, e.recipient.encode(), e.event_time, e.event_time, GOOD, e) for e in events]
-
-    def delivered() -> Counter[str]:
-        ids = [str(letter.read()[HEADER]) for letter in Letters(folder).newest()]
-        return Counter(each for each in ids if each.startswith(name))
-
-    command = [sys.executable, "-m", "local.services.notifier"]
-    with (
-        Publisher(settings.kafka_bootstrap_servers, lambda _outgoing, _receipt: None) as sender,
-        running(command, {"MILLRACE_CONSUMER_GROUP_PREFIX": name}, tmp_path / "said") as service,
-    ):
-        for outgoing in outgoings[:20]:
-            sender.publish_event(outgoing)
-        wait_for("the first half to be delivered", lambda: len(delivered()) == 20)
-        stack.kill("kafka")
-        for outgoing in outgoings[20:]:
-            sender.publish_event(outgoing)
-        wait_for("the notifier to show the outage", lambda: away_for(tmp_path / "said") >= away_seconds, 600)
-        stack.start("kafka")
-        wait_for("the second half to be delivered", lambda: len(delivered()) == 40, END_SECONDS)
-        wait_for("the notifier to show that Kafka is back", lambda: away_for(tmp_path / "said") == 0)
-        service.send_signal(signal.SIGTERM)
-        status = service.wait(END_SECONDS)
-
-    assert status == 0, (tmp_path / "said").read_text()
-    assert delivered() == Counter({event.event_id: 1 for event in events})

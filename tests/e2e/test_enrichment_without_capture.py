@@ -204,6 +204,7 @@ def test_connect_is_away_for_longer_than_orders_wait(settings: Settings, stack: 
     assert corrected <= {row.order_id for row in rows if row.provisional}
 
 
+@pytest.mark.full
 def test_connect_is_away_for_less_than_orders_wait(settings: Settings, stack: Stack, trade: Trade) -> None:
     with enriching(settings, "within", wait_seconds=60) as deployment:
         with trade.open(deployment):

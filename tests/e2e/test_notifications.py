@@ -170,6 +170,7 @@ def wave(name: str, known: Sequence[CustomerVersion], number: int) -> list[Event
     return [*orders, *alerts]
 
 
+@pytest.mark.full
 def test_a_killed_taskmanager_costs_no_message_and_adds_none(deployment: Deployment, stack: Stack) -> None:
     known = customers("killed", 300, now_ms(), hour=15)
     deployment.start(options={"parallelism.default": "2"})

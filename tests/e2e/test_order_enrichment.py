@@ -155,6 +155,7 @@ def wait_for_all(deployment: Deployment, shop: Shop) -> Sequence[EnrichedOrder]:
     return rows_of(deployment, shop)
 
 
+@pytest.mark.full
 def test_a_killed_taskmanager_costs_no_order_and_doubles_none(deployment: Deployment, stack: Stack) -> None:
     shop = Shop("killed")
     deployment.start(options={"parallelism.default": "2"})
@@ -174,6 +175,7 @@ def test_a_killed_taskmanager_costs_no_order_and_doubles_none(deployment: Deploy
     assert len(set(ids(deployment.outputs().dead_letters()))) == shop.poison
 
 
+@pytest.mark.full
 def test_a_job_that_was_lost_with_the_jobmanager_costs_no_order_and_doubles_none(
     deployment: Deployment, stack: Stack
 ) -> None:
@@ -211,6 +213,7 @@ def test_a_stopped_job_goes_on_from_its_savepoint(deployment: Deployment) -> Non
     assert len(deployment.outputs().dead_letters()) == shop.poison
 
 
+@pytest.mark.full
 def test_two_deployments_side_by_side_write_the_same_and_end_each_others_transactions_never(
     deployment: Deployment, settings: Settings
 ) -> None:

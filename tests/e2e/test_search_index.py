@@ -224,6 +224,7 @@ def test_nothing_is_lost_while_elasticsearch_is_busy_read_only_or_killed_and_awa
     assert_reconciled(deployment, elasticsearch, name)
 
 
+@pytest.mark.full
 def test_nothing_is_lost_when_flink_is_killed_in_the_middle_of_a_bulk_request(
     deployment: Deployment, elasticsearch: Elasticsearch, proxy: MoodyProxy, stack: Stack, name: str
 ) -> None:
@@ -253,6 +254,7 @@ def test_nothing_is_lost_when_flink_is_killed_in_the_middle_of_a_bulk_request(
     wait_for("the killed TaskManager's worker to end", lambda: not orphan.is_running())
 
 
+@pytest.mark.full
 def test_what_is_told_again_overwrites_nothing_and_what_is_new_can_be_found_soon(
     deployment: Deployment, elasticsearch: Elasticsearch, settings: Settings, name: str
 ) -> None:

@@ -1,16 +1,17 @@
 """What is not submitted: a job that runs already, and one that could do nothing."""
 
-import socket
 from dataclasses import replace
 
 import pytest
 
 from connectors.settings import Settings
 from local.stack.supervisor import Stack
+from ops import command_group
 from ops import topics as topic_operations
 from ops.jobs import all_jobs
 from ops.submit import SubmitError, submit
 from tests.e2e.deployment import Deployment
+from tests.free_ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +32,9 @@ def test_a_job_that_runs_already_is_not_submitted_twice(settings: Settings) -> N
         deployment.cancel()
 
 
-def test_without_kafka_nothing_is_submitted(settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        nobody = f"127.0.0.1:{held.getsockname()[1]}"
+def test_without_kafka_nothing_is_submitted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_group, "KAFKA_WITHIN_SECONDS", 1.0)
+    nobody = f"127.0.0.1:{free_port()}"
     before = len(all_jobs(settings))
 
     with pytest.raises(ConnectionError, match=f"no Kafka broker answers at {nobody}"):

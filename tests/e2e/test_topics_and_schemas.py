@@ -21,6 +21,7 @@ from connectors.settings import Settings
 from connectors.topics import DAY_MS, FUTURE_LIMIT, PAYMENTS, TOPICS, Topic
 from events import Event
 from events.schemas import schema, schema_text
+from local.stack.supervisor import Stack
 from ops.schemas import SchemasRefusedError, check_registry, register, release, schemas
 from ops.topic_keys import sample_keys
 from ops.topics import TopicsBlockedError, apply, describe, plan, topics
@@ -391,3 +392,18 @@ def test_the_registry_judges_a_change_as_we_do(change: Change, registry: SchemaR
     if not expected:
         with pytest.raises(SchemaRefusedError):
             registry.register(subject, change.new)
+
+
+def test_registry_that_was_killed_is_named_and_filled_again_by_register(stack: Stack, settings: Settings) -> None:
+    register(settings)
+    stack.kill("registry")
+    checked = CliRunner().invoke(schemas, ["check", "--registry"])
+    stack.up(["registry"])
+    empty = {verdict.state for verdict in check_registry(settings)}
+    registered = CliRunner().invoke(schemas, ["register"])
+
+    assert checked.exit_code == 1
+    assert f"the schema registry at {settings.schema_registry_url} doesn't answer" in checked.output
+    assert empty == {"new"}
+    assert registered.exit_code == 0
+    assert {verdict.state for verdict in check_registry(settings)} == {"unchanged"}

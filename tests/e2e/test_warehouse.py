@@ -115,6 +115,7 @@ def test_postgresql_is_killed_and_away_for_a_while_under_load(
     assert_rejected(deployment)
 
 
+@pytest.mark.full
 def test_a_taskmanager_is_killed_under_load(deployment: Deployment, settings: Settings, stack: Stack) -> None:
     events = world("taskmanager", 6_000, seed=2)
     deployment.start(options={"parallelism.default": "2"})
@@ -133,6 +134,7 @@ def test_a_taskmanager_is_killed_under_load(deployment: Deployment, settings: Se
     assert_rejected(deployment)
 
 
+@pytest.mark.full
 def test_a_replay_while_new_events_arrive_changes_nothing(deployment: Deployment, settings: Settings) -> None:
     events = world("replay", 2_000, seed=3)
     deployment.start()
