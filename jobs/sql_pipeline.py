@@ -110,7 +110,7 @@ def _planned(tables: StreamTableEnvironment, inserts: Sequence[Statement]) -> Co
         statements.add_insert_sql(insert.text)
     compiled = json.loads(statements.compile_plan().as_json_string())
     # A node's number is a part of its uid, and Flink goes on counting where the last plan of this JVM ended.
-    reference = PlanReference.from_json_string(plans.text(plans.normal(compiled)))
+    reference = PlanReference.from_json_string(json.dumps(plans.normal(compiled)))
     # Much is refused only when nodes become operators and these a graph; a copy is taken, since what runs is made anew.
     tables.load_plan(reference).explain(ExplainDetail.JSON_EXECUTION_PLAN)
     # PyFlink's own wrapper of a loaded plan has Java's environment where it needs Python's.

@@ -1,6 +1,5 @@
 """How is a pipeline of `sql/pipelines`, or a user's own `.sql` file, run, checked, and compared with what it was?"""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -109,7 +108,7 @@ def problems(file: PipelineFile, planned: Planned) -> list[str]:
     kept = _kept(file)
     if kept is None:
         return [*found, f"{file.label}: its plan isn't kept; `python -m ops sql plan {file.name} --keep` does it"]
-    if plans.text(kept) != plans.text(planned.plan):
+    if kept != plans.text(planned.plan):
         found.append(
             f"{file.label}: its plan isn't the one in sql/plans; `make sql-plan` says what that means for savepoints, "
             f"`python -m ops sql plan {file.name} --keep` keeps the new one"
@@ -117,12 +116,9 @@ def problems(file: PipelineFile, planned: Planned) -> list[str]:
     return found
 
 
-def _kept(file: PipelineFile) -> Compiled | None:
-    path = PLANS / f"{file.name}.json"
-    if not path.is_file():
-        return None
-    plan: Compiled = json.loads(path.read_text("utf-8"))
-    return plan
+def _kept(file: PipelineFile) -> str | None:
+    path = PLANS / f"{file.name}.txt"
+    return path.read_text("utf-8") if path.is_file() else None
 
 
 def _judge(given: Sequence[str], is_well: Callable[[PipelineFile, Planned], bool]) -> None:
@@ -212,10 +208,10 @@ def plan_command(pipelines: tuple[str, ...], keep: bool) -> None:
     _judge(pipelines, is_well)
 
 
-def _said(kept: Compiled | None, compiled: Compiled) -> str:
+def _said(kept: str | None, compiled: Compiled) -> str:
     if kept is None:
         return "new; no plan of it is kept"
-    changes = plans.compare(kept, compiled)
+    changes = plans.compare(kept, plans.text(compiled))
     return "\n".join([plans.verdict(changes), *(f"  {change.verdict}: {change.words}" for change in changes)])
 
 
@@ -223,4 +219,4 @@ def _keep(file: PipelineFile, compiled: Compiled) -> None:
     if not file.is_ours:
         raise PipelineError(f"{file.label}: only plans of sql/pipelines are kept")
     PLANS.mkdir(exist_ok=True)
-    (PLANS / f"{file.name}.json").write_text(plans.text(compiled), encoding="utf-8")
+    (PLANS / f"{file.name}.txt").write_text(plans.text(compiled), encoding="utf-8")

@@ -4,10 +4,11 @@ State is found by uid, and a uid is a node's number in the plan and what it does
 renumbers them. So plans are compared node by node, and only those that keep state count.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -38,10 +39,13 @@ _GATHERS_IN_WINDOWS = {
     "window-join",
     "window-rank",
 }
+_SOURCE = "table-source-scan"
 _EVENT_TIME = '"ROWTIME"'
 """In the type of a column that watermarks go by."""
 _SAYS_NOTHING_OF_STATE = {"id", "type", "description", "configuration", "inputProperties", "state", "outputType"}
 _NUMBERED = re.compile(r"\$cor\d+")
+_STEP = re.compile(r"(?P<uid>\d+_(?P<kind>[\w-]+))(?: (?P<table>\S+))?: (?P<description>.*)")
+_STATE = re.compile(r"  state (?P<digest>[0-9a-f]+)(?:: (?P<times_to_live>.+))?")
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,12 @@ class Node:
     @property
     def short(self) -> str:
         """Enough of the description to know which it is."""
-        words = self.description if self.table is None else f"{'source' if self.is_source else 'sink'} {self.table}"
-        return words if len(words) <= 100 else f"{words[:99]}…"
+        return _short(self.kind, self.table, self.description)
 
     @property
     def is_source(self) -> bool:
         """Whether it reads a table."""
-        return self.kind == "table-source-scan"
+        return self.kind == _SOURCE
 
     @property
     def table(self) -> str | None:
@@ -141,7 +144,7 @@ class Node:
     @property
     def is_unbounded(self) -> bool:
         """Whether it keeps what it has seen for ever, as far as the plan tells."""
-        return any(ttl.startswith("0 ") for ttl in self.times_to_live.values())
+        return _is_unbounded(self.times_to_live)
 
     @property
     def reaches_back_for_ever(self) -> bool:
@@ -209,9 +212,28 @@ class Plan:
 
     nodes: Sequence[Node]
 
-    def with_state(self) -> dict[str, Node]:
-        """Steps that keep state, by uid."""
-        return {node.uid: node for node in self.nodes if node.keeps_state}
+
+@dataclass(frozen=True)
+class Step:
+    """What is kept of a node: enough to say whether its state would be found again."""
+
+    uid: str
+    kind: str
+    table: str | None
+    description: str
+    state: str | None
+    """A digest of what must be equal for state to fit; None if it keeps none."""
+    times_to_live: Mapping[str, str]
+
+    @property
+    def short(self) -> str:
+        """As a node's."""
+        return _short(self.kind, self.table, self.description)
+
+    @property
+    def is_unbounded(self) -> bool:
+        """As a node's."""
+        return _is_unbounded(self.times_to_live)
 
 
 @dataclass(frozen=True)
@@ -253,17 +275,58 @@ def normal(compiled: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def text(compiled: Mapping[str, Any]) -> str:
-    """A plan as it is kept."""
-    return json.dumps(compiled, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    """Return a plan as it is kept: a line for each step with its uid, and one for its state, if it keeps any.
+
+    The state's line has a digest of what must be equal for state to fit, and each time to live.
+    """
+    lines = []
+    for node in read(compiled).nodes:
+        table = f" {node.table}" if node.table else ""
+        lines.append(f"{node.uid}{table}: {node.description.replace(chr(10), ' ')}")
+        if node.keeps_state:
+            digest = hashlib.sha256(json.dumps(node.state, sort_keys=True).encode()).hexdigest()[:16]
+            times = ", ".join(f"{name} {ttl}" for name, ttl in node.times_to_live.items())
+            lines.append(f"  state {digest}{f': {times}' if times else ''}")
+    return "\n".join([*lines, ""])
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """What has changed, and for each change whether a savepoint of the old plan would restore in the new one."""
-    if text(old) == text(new):
-        return []
-    before, after = read(old), read(new)
-    changes = [*_of_state(before.with_state(), after.with_state()), *_of_the_rest(before, after)]
-    return changes or [Change("compatible", "only how Flink writes the plan down has changed")]
+def compare(old: str, new: str) -> list[Change]:
+    """What has changed, and for each change whether a savepoint of the old plan would restore in the new one.
+
+    Args:
+        old: a plan as it is kept; so is the new one.
+    """
+    before, after = _steps(old), _steps(new)
+    return [*_of_state(_with_state(before), _with_state(after)), *_of_the_rest(before, after)]
+
+
+def _steps(kept: str) -> list[Step]:
+    """Inverse of `text`."""
+    steps: list[Step] = []
+    for line in kept.splitlines():
+        if state := _STATE.fullmatch(line):
+            each = (part.partition(" ") for part in (state["times_to_live"] or "").split(", ") if part)
+            times = {name: ttl for name, _, ttl in each}
+            steps[-1] = replace(steps[-1], state=state["digest"], times_to_live=times)
+        elif step := _STEP.fullmatch(line):
+            steps.append(Step(**step.groupdict(), state=None, times_to_live={}))
+        else:
+            raise ValueError(f"no line of a kept plan: {line}")
+    return steps
+
+
+def _with_state(steps: Sequence[Step]) -> dict[str, Step]:
+    """Steps that keep state, by uid."""
+    return {step.uid: step for step in steps if step.state is not None}
+
+
+def _short(kind: str, table: str | None, description: str) -> str:
+    words = description if table is None else f"{'source' if kind == _SOURCE else 'sink'} {table}"
+    return words if len(words) <= 100 else f"{words[:99]}…"
+
+
+def _is_unbounded(times_to_live: Mapping[str, str]) -> bool:
+    return any(ttl.startswith("0 ") for ttl in times_to_live.values())
 
 
 def verdict(changes: Sequence[Change]) -> Verdict:
@@ -272,7 +335,7 @@ def verdict(changes: Sequence[Change]) -> Verdict:
     return "breaks state" if "breaks state" in verdicts else "compatible" if verdicts else "same"
 
 
-def _of_state(before: Mapping[str, Node], after: Mapping[str, Node]) -> Iterator[Change]:
+def _of_state(before: Mapping[str, Step], after: Mapping[str, Step]) -> Iterator[Change]:
     for uid, node in before.items():
         if uid not in after:
             yield Change("breaks state", f"{node.short}: {_why_gone(node, after)}")
@@ -287,7 +350,7 @@ def _of_state(before: Mapping[str, Node], after: Mapping[str, Node]) -> Iterator
             yield Change("compatible", f"{node.short} is new and begins with nothing (uid {uid})")
 
 
-def _why_gone(node: Node, after: Mapping[str, Node]) -> str:
+def _why_gone(node: Step, after: Mapping[str, Step]) -> str:
     moved = next((other for other in after.values() if (other.kind, other.state) == (node.kind, node.state)), None)
     if moved is None:
         return f"it is gone, and a savepoint's state for uid {node.uid} would have no place"
@@ -297,7 +360,7 @@ def _why_gone(node: Node, after: Mapping[str, Node]) -> str:
     )
 
 
-def _of_time_to_live(old: Node, new: Node) -> Change:
+def _of_time_to_live(old: Step, new: Step) -> Change:
     was, is_ = (", ".join(f"{name} {ttl}" for name, ttl in node.times_to_live.items()) for node in (old, new))
     words = f"{new.short} kept {was} and keeps {is_} now"
     if old.is_unbounded != new.is_unbounded:
@@ -305,14 +368,14 @@ def _of_time_to_live(old: Node, new: Node) -> Change:
     return Change("compatible", words)
 
 
-def _of_the_rest(before: Plan, after: Plan) -> Iterator[Change]:
-    known = {node.description for node in before.nodes if not node.keeps_state}
-    new = {node.description for node in after.nodes if not node.keeps_state}
-    for node in after.nodes:
-        if not node.keeps_state and node.description not in known:
+def _of_the_rest(before: Sequence[Step], after: Sequence[Step]) -> Iterator[Change]:
+    known = {node.description for node in before if node.state is None}
+    new = {node.description for node in after if node.state is None}
+    for node in after:
+        if node.state is None and node.description not in known:
             yield Change("compatible", f"{node.short} is new or different; it keeps no state")
-    for node in before.nodes:
-        if not node.keeps_state and node.description not in new:
+    for node in before:
+        if node.state is None and node.description not in new:
             yield Change("compatible", f"{node.short} is gone or different; it kept no state")
 
 
