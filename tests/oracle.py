@@ -1,4 +1,7 @@
-"""What the fraud job must say, from the pure parts alone: reference features, rules and cases, no Flink."""
+"""The fraud job as a plain loop: reference features, production's rules and cases, no Flink.
+
+`tests/unit/test_alert_oracle.py` holds it against an oracle that knows neither rules nor cases of production.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator

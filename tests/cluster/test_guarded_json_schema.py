@@ -297,7 +297,7 @@ def test_the_schema_of_every_topic_can_be_enforced(
 ) -> None:
     declare(table_environment, {}, rules_text(topic.event), tmp_path)
 
-    table_environment.explain_sql("SELECT * FROM events")
+    assert "TableSourceScan" in table_environment.explain_sql("SELECT * FROM events")
 
 
 class Spelled(NamedTuple):

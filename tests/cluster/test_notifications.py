@@ -114,8 +114,10 @@ def test_a_customer_whom_nobody_can_write_to_is_a_dead_letter(outcome: list[Any]
 def test_messages_are_as_their_schema_says(outcome: list[Any]) -> None:
     validator = jsonschema.validators.validator_for(schema(Notification))(schema(Notification))
 
-    for message in of_type(Notification, outcome):
-        validator.validate(msgspec.json.decode(msgspec.json.encode(message)))
+    messages = [msgspec.json.decode(msgspec.json.encode(message)) for message in of_type(Notification, outcome)]
+
+    assert messages
+    assert not [error for message in messages for error in validator.iter_errors(message)]
 
 
 def test_every_operator_has_a_uid_and_every_topic_is_read_once(cluster: MiniCluster, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ GOOD = msgspec.json.encode(payment())
 def test_an_event_as_it_is_sent_is_good() -> None:
     check(GOOD, Payment)
 
+    assert msgspec.json.decode(GOOD, type=Payment) == payment()
+
 
 @pytest.mark.parametrize(
     ("value", "reason"),

@@ -13,7 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from tests.builders import rule, ruleset
 from udfs.conditions import DEEPEST, LONGEST, ConditionError, Value, parse_condition
 from udfs.features import payment_features
-from udfs.rules import Rules, fact_names, facts, published_rules
+from udfs.rules import Rules, Verdict, fact_names, facts, published_rules
 
 FEATURES = payment_features()
 FACTS = facts(FEATURES)
@@ -135,10 +135,11 @@ def test_what_is_accepted_can_be_published_and_judged_by(text: str, number: Valu
 
     rules = published_rules(value, FEATURES, "EUR")
 
-    judged_by(rules, number)
+    verdict = judged_by(rules, number)
+    assert verdict is None or [each.rule for each in verdict.rules] == ["a"]
 
 
-def judged_by(rules: Rules, number: Value) -> None:
+def judged_by(rules: Rules, number: Value) -> Verdict | None:
     """Judge a payment all of whose numbers are the given one."""
     kinds = {name: FACTS[name].kind for name in fact_names(FEATURES)}
-    rules.judge(*(number if kind == "number" else None for kind in kinds.values()))
+    return rules.judge(*(number if kind == "number" else None for kind in kinds.values()))

@@ -35,7 +35,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
 def test_the_example_rule_is_valid() -> None:
     file = ruleset_files.parse("alert_score = 50\nquiet_minutes = 30\n" + block("[[rule]]"))
 
-    Rules(ruleset(*file.rule), payment_features(), "EUR")
+    rules = Rules(ruleset(*file.rule), payment_features(), "EUR")
+
+    assert len(rules.conditions) == 1
 
 
 def test_the_example_feature_is_valid() -> None:

@@ -83,7 +83,7 @@ def on_the_wire(example: Event) -> dict[str, Any]:
 
 @of_every_event
 def test_every_schema_is_a_valid_schema(event: type[Event]) -> None:
-    Draft7Validator.check_schema(schema(event))
+    assert not list(Draft7Validator(Draft7Validator.META_SCHEMA).iter_errors(schema(event)))
 
 
 @of_every_event

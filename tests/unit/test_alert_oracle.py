@@ -1,0 +1,37 @@
+"""The plain loop over production's rules and cases, against an oracle that shares neither."""
+
+import msgspec
+
+from connectors.topics import PAYMENTS
+from local.services.faults import Faults
+from local.services.outgoing import GOOD, Outgoing
+from local.services.payment_service import PaymentOptions, generate
+from tests import alert_oracle, oracle
+from tests.builders import event_time, payment
+
+FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, poison=0.01)
+COPIED_CARD = [
+    Outgoing(PAYMENTS, b"copied", each.event_time, each.event_time, GOOD, each)
+    for number, country in enumerate(("PT", "DE", "JP"))
+    for each in [payment("copied", f"12:0{number}:00", country=country, payment_id=f"copied-{number}")]
+]
+"""A pattern that the simulator doesn't plant."""
+
+
+def test_plain_loop_raises_the_alerts_of_the_oracle() -> None:
+    options = PaymentOptions(
+        start_ms=event_time("12:00:00"), rate=60, seconds=90, seed=5, fraud_share=0.1, faults=FAULTS
+    )
+    judged = list(oracle.judged([*generate(options), *COPIED_CARD], oracle.default_ruleset()))
+    facts = [
+        (each.payment, msgspec.structs.asdict(each.payment) | each.row.features)
+        for each in judged
+        if not each.row.is_duplicate and not each.row.is_late
+    ]
+
+    expected = alert_oracle.alert_ids(facts)
+
+    assert len(expected) > 100
+    assert {alert.event_id for alert in oracle.alerts(judged)} == expected
+    broken = {rule.rule for each in judged if each.verdict for rule in each.verdict.rules}
+    assert broken == alert_oracle.RULES.keys()
