@@ -1,8 +1,8 @@
 """What the enrichment job must say, as plainly as it can be written: no Flink, no time but that of the events.
 
 - Of orders with one id the first to arrive counts.
-- What is known of a customer or product at a moment is its last version until then; of one moment, the one with the
-  greatest lsn. If that is a deletion or there is none, it is missing, and an incomplete order goes out as revision 1.
+- What is known of a customer or product at a moment is the version until then that has the greatest lsn. If that is a
+  deletion or there is none, it is missing, and an incomplete order goes out as revision 1.
 - If the first version after that moment comes within the bound and is no deletion, it is found; if all that was missing
   is found, the order goes out again as revision 2.
 
@@ -48,7 +48,7 @@ class Table(Generic[VersionT]):
     def known(self, key: str, at_ms: int, bound_ms: int) -> Known[VersionT]:
         """Of a key at a moment."""
         until = [version for version in self._versions[key] if version.event_time <= at_ms]
-        last = max(until, key=lambda version: (version.event_time, version.lsn), default=None)
+        last = max(until, key=lambda version: version.lsn, default=None)
         if last is not None and not last.deleted:
             return Known(last, None)
         after = [version for version in self._versions[key] if at_ms < version.event_time]

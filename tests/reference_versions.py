@@ -26,18 +26,22 @@ def accepted(arrivals: Iterable[Version]) -> Sequence[Version]:
 
 
 def valid(versions: Iterable[Version], moment: int) -> int | None:
-    """Number of the last version until then, if there is one and it isn't deleted; of one time the greatest counts."""
+    """Greatest number of a version until then, if there is one and it isn't deleted."""
     until = [version for version in versions if version.at <= moment]
-    last = max(until, key=lambda version: (version.at, version.lsn), default=None)
+    last = max(until, key=lambda version: version.lsn, default=None)
     return None if last is None or last.deleted else last.lsn
 
 
 def found_later(versions: Iterable[Version], moment: int, hours: int) -> int | None:
-    """Number of the first version after that if none was valid then: it is soon enough, and isn't deleted."""
+    """Number of the first version after that if none was valid then: it is soon enough, and isn't deleted.
+
+    A version that is later and has an earlier time, since the clock was set back, takes the place of one.
+    """
     versions = list(versions)
     if valid(versions, moment) is not None:
         return None
-    after = [version for version in versions if version.at > moment]
+    lasting = [each for each in versions if not any(each.lsn < other.lsn and other.at < each.at for other in versions)]
+    after = [version for version in lasting if version.at > moment]
     following = min(after, key=lambda version: (version.at, version.lsn), default=None)
     if following is None or following.deleted or following.at > moment + hours * HOUR_MS:
         return None

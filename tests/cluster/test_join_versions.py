@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,11 +82,16 @@ def write(folder: Path, rows: Iterable[Record], changes: Iterable[Record]) -> Pa
 
 
 def answers(cluster: MiniCluster, folder: Path) -> list[Answer]:
-    """What goes out to the end of the records."""
+    """What goes out to the end of the records, sorted."""
+    return sorted(answers_in_order(cluster, folder), key=str)
+
+
+def answers_in_order(cluster: MiniCluster, folder: Path) -> list[Answer]:
+    """The same; those of a key come in the order in which they went out."""
     environment = StreamTableEnvironment.create(cluster.environment())
     declare(environment, folder)
     with environment.execute_sql(QUERY).collect() as rows:
-        return sorted(((each[1], each[2], each[3]) for each in rows), key=str)
+        return [(each[1], each[2], each[3]) for each in rows]
 
 
 def test_random_rows_in_time_get_what_the_reference_says_once(cluster: MiniCluster, tmp_path: Path) -> None:
@@ -124,6 +130,39 @@ def random_versions(generator: random.Random, start: int, count: int) -> list[Ve
     moments = sorted(start + generator.randrange(8 * 60) * 60_000 for _ in range(count))
     versions = [Version(lsn, moment, generator.random() < 0.25) for lsn, moment in enumerate(moments, start=1)]
     return [each for version in versions for each in [version] * generator.choice([1, 1, 2])]
+
+
+def test_random_versions_of_a_clock_that_is_set_back_end_as_the_reference_says(
+    cluster: MiniCluster, tmp_path: Path
+) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    generator = random.Random(seed)
+    start = at("06:00:00")
+    versions = {f"k{number}": set_back(generator, start, generator.randint(0, 8)) for number in range(60)}
+    versions["hot"] = set_back(generator, start, 400)
+    rows = sorted((start + generator.randrange(HOURS * HOUR_MS), generator.choice([*versions])) for _ in range(2_000))
+
+    found = answers_in_order(
+        cluster,
+        write(
+            tmp_path,
+            [row(key, moment, f"row {number}") for number, (moment, key) in enumerate(rows)],
+            [change(key, each) for key, known in versions.items() for each in known],
+        ),
+    )
+
+    in_the_end = {(row_id, is_found_later): version for row_id, version, is_found_later in found}
+    for number, (moment, key) in enumerate(rows):
+        expected = valid(versions[key], moment), found_later(versions[key], moment, HOURS)
+        actual = in_the_end[f"row {number}", False], in_the_end.get((f"row {number}", True))
+        assert actual == expected, f"seed {seed}, {key} at {moment - start}: {versions[key]}"
+
+
+def set_back(generator: random.Random, start: int, count: int) -> list[Version]:
+    """In the order of their numbers; of some the clock was set back by up to an hour."""
+    moments = sorted(generator.randrange(HOURS * HOUR_MS) for _ in range(count))
+    moments = [max(0, each - generator.choice([0, 0, 0, generator.randrange(HOUR_MS)])) for each in moments]
+    return [Version(lsn, start + each, generator.random() < 0.25) for lsn, each in enumerate(moments, start=1)]
 
 
 class RunningJoin(RunningQuery):
@@ -223,6 +262,45 @@ def test_a_row_is_corrected_for_so_many_hours_and_then_forgotten(cluster: MiniCl
 
     assert before == [("new", 1, False), ("old", 1, False)]
     assert after == [(f"{CLOCK}@{end + 60_000}", 1, False), ("new", 2, False)]
+
+
+def test_a_later_version_of_an_earlier_time_counts_from_then_on(cluster: MiniCluster, tmp_path: Path) -> None:
+    minute, end = 60_000, NOON + HOUR_MS
+    changes = [
+        *[
+            change("found", Version(1, NOON + 10 * minute)),
+            change("gone", Version(1, NOON + 10 * minute, deleted=True)),
+        ],
+        # Not with its own time, by which the watermark would pass the hours of the others.
+        replace(change("far", Version(1, NOON + (HOURS + 1) * HOUR_MS)), timestamp=NOON),
+        change("valid", Version(1, NOON - 10 * minute)),
+    ]
+    placed = [row(key, NOON, key) for key in ("found", "gone", "far", "valid")]
+    between = row("found", NOON + 7 * minute, "between")
+    write(tmp_path, [*placed, between, row(CLOCK, end)], [*changes, change(CLOCK, Version(1, end))])
+
+    # GIVEN rows whose versions come later, not at all or too late, and one that has its version
+    first = RunningJoin(cluster, tmp_path)
+    before = first.answers(7)
+    savepoint = first.stop()
+    # WHEN each has another version, by a clock that was set back
+    moments = {"found": NOON + 5 * minute, "gone": NOON + minute, "far": NOON + minute, "valid": NOON - 20 * minute}
+    later = [change(key, Version(2, moment)) for key, moment in moments.items()]
+    rows = [row("found", NOON + 20 * minute, "late")]
+    write(tmp_path, rows, [*later, change(CLOCK, Version(2, end + minute))])
+    second = RunningJoin(cluster, tmp_path, savepoint)
+    corrections = second.answers(8)
+    second.stop()
+
+    # THEN that is the one that counts, also after the time of the one before
+    assert before == [
+        *[("between", 1, True), ("between", None, False), ("far", None, False)],
+        *[("found", 1, True), ("found", None, False), ("gone", None, False), ("valid", 1, False)],
+    ]
+    assert corrections == [
+        *[("between", 2, False), ("between", None, True), (f"{CLOCK}@{end}", 1, False), ("far", 2, True)],
+        *[("found", 2, True), ("gone", 2, True), ("late", 2, False), ("valid", 2, False)],
+    ]
 
 
 def test_state_of_other_columns_is_refused(cluster: MiniCluster, tmp_path: Path) -> None:

@@ -43,9 +43,9 @@ import org.apache.flink.table.types.logical.RowType;
  * </pre>
  *
  * <p>A row goes out when the watermark has passed its {@code moment} (milliseconds), or at once if it had before: the
- * input's columns, the columns of the last version with {@code valid_from} up to that moment (the one with the greatest
- * number {@code version} if there are several), and {@code found_later}, which is FALSE. If there was no such version,
- * or it is {@code deleted}, the version's columns are NULL.
+ * input's columns, the columns of the version with the greatest number {@code version} of those with {@code valid_from}
+ * up to that moment, and {@code found_later}, which is FALSE. If there was no such version, or it is {@code deleted},
+ * the version's columns are NULL.
  *
  * <p>Then the first version after the moment says at least what it became: if it is valid within {@code hours} and isn't
  * deleted, the row goes out once more with that one and {@code found_later} TRUE.
@@ -57,7 +57,8 @@ import org.apache.flink.table.types.logical.RowType;
  * the end doesn't depend on the order of arrival, but for what comes later than {@code hours}.
  *
  * <p>Of each key versions are taken in the order of their numbers; one whose number isn't greater than all before was
- * seen, and is ignored.
+ * seen, and is ignored. If a clock was set back, a version is valid from an earlier time than one before it: that one is
+ * never valid then, and is forgotten.
  *
  * <p>State: of each key its last version, for ever; its versions and rows of the last {@code hours}, which a sweep
  * forgets an eighth of that later at the latest.
@@ -220,7 +221,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
             return;
         }
         head.greatest = version.number;
-        keep(version, others);
+        boolean isSetBack = keep(version, others);
         // What rows in time can't want any more goes where only late ones look.
         List<Version> known = head.versions;
         while (known.size() > 1 && known.get(1).validFrom <= watermark(time)) {
@@ -232,25 +233,33 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         if (isLate) {
             lateVersions.inc();
         }
-        if (isLate || head.isOpen) {
+        if (isLate || isSetBack || head.isOpen) {
             // A restored job has no watermark at first.
             time.registerOnTime(REVISE, Math.max(watermark(time) + 1, 0));
         }
     }
 
-    private void keep(Version version, MapView<Long, byte[]> others) throws Exception {
+    /** Keep a version, and forget those with a later time, which it replaces; whether rows may have found one of them. */
+    private boolean keep(Version version, MapView<Long, byte[]> others) throws Exception {
         List<Version> known = head.versions;
-        boolean isBefore = !known.isEmpty() && version.compareTo(known.get(0)) < 0;
-        if (isBefore || version.validFrom >= head.othersFrom) {
+        if (version.validFrom >= head.othersFrom) {
+            // If it replaces some of those, they are forgotten before a row looks at them.
             others.put(version.number, version.bytes);
-            return;
+            return false;
         }
-        known.add(-Collections.binarySearch(known, version) - 1, version);
+        boolean isSetBack = known.removeIf(each -> each.validFrom > version.validFrom);
+        known.add(version);
+        if (head.othersFrom != Head.NEVER) {
+            isSetBack = true;
+            all(others);
+            head.othersFrom = Head.NEVER;
+        }
         if (known.size() > Head.MOST) {
             Version last = known.remove(Head.MOST);
             others.put(last.number, last.bytes);
             head.othersFrom = last.validFrom;
         }
+        return isSetBack;
     }
 
     /** Send the rows of a moment that the watermark has just passed. */
@@ -419,12 +428,22 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         return new Found(null, isFound ? following : null, false);
     }
 
+    /** Those at hand and the others, by time; those that are never valid are forgotten. */
     private List<Version> all(MapView<Long, byte[]> others) throws Exception {
         List<Version> all = new ArrayList<>(head.versions);
         for (byte[] bytes : others.values()) {
             all.add(new Version(bytes, call));
         }
         Collections.sort(all);
+        long greatest = Long.MIN_VALUE;
+        for (Version version : List.copyOf(all)) {
+            if (version.number < greatest) {
+                all.remove(version);
+                others.remove(version.number);
+                head.versions.remove(version);
+            }
+            greatest = Math.max(greatest, version.number);
+        }
         return all;
     }
 
