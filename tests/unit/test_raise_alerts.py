@@ -14,6 +14,10 @@ def steps(alerts: list[FraudAlert]) -> list[tuple[str, str]]:
     return [(alert.card_id, alert.event_type.removeprefix("fraud_alert.")) for alert in alerts]
 
 
+def by_id(alert: FraudAlert) -> str:
+    return alert.event_id
+
+
 def test_cards_have_cases_of_their_own() -> None:
     stage = harness()
 
@@ -54,6 +58,38 @@ def test_a_restart_in_the_middle_gives_the_same_alerts() -> None:
         after_restart.process(*element(arrival))
 
     assert restarted.outputs + after_restart.outputs == undisturbed.outputs
+
+
+def test_payment_of_an_idle_partition_joins_its_case_for_an_hour_and_then_opens_one_that_closes_at_once() -> None:
+    stage = harness()
+    stage.process(*element(suspicion("12:00:00", "burst")))
+
+    # Its case ends at 12:30, and then at 12:40, by the payment that joins it.
+    assert steps(stage.advance_watermark(event_time("13:29:59"))) == [("c1", "closed")]
+    assert stage.process(*element(suspicion("12:10:00", "burst"))) == []
+    assert stage.advance_watermark(event_time("13:40:00")) == []
+    assert stage.is_empty()
+    assert steps(stage.process(*element(suspicion("12:20:00", "burst")))) == [("c1", "opened")]
+    assert steps(stage.advance_watermark(event_time("13:50:00"))) == [("c1", "closed")]
+    assert stage.is_empty()
+
+
+def test_partition_that_holds_event_time_back_changes_no_alert_but_when_a_case_is_closed() -> None:
+    arrivals = [suspicion("12:00:00", "burst"), suspicion("12:20:00", "travel"), suspicion("15:00:00", "burst")]
+    slow = suspicion("12:05:00", "burst", card="of-the-slow-partition")
+    held, in_step = harness(), harness()
+
+    for arrival in (*arrivals, slow):
+        held.process(*element(arrival))
+        in_step.process(*element(arrival))
+        in_step.advance_watermark(arrival.event_time)
+    before = steps(held.outputs)
+    for stage in (held, in_step):
+        stage.advance_watermark(event_time("15:30:00"))
+
+    assert before == [("c1", step) for step in ("opened", "escalated", "opened")] + [(slow.card_id, "opened")]
+    assert sorted(held.outputs, key=by_id) == sorted(in_step.outputs, key=by_id)
+    assert steps(held.outputs).count(("c1", "closed")) == 2
 
 
 def test_state_and_timers_end_empty() -> None:
