@@ -9,6 +9,7 @@ from pyflink.common import Row
 from pyflink.table import StreamTableEnvironment
 
 from tests.cluster.mini_cluster import MiniCluster
+from tests.harness import LOWEST_WATERMARK
 
 
 class RunningQuery:
@@ -43,12 +44,29 @@ class RunningQuery:
 
     def metric(self, name: str) -> int:
         """A counter of the only process table function, over all subtasks."""
+        metrics = f"{self._vertex()}/subtasks/metrics"
+        ids = [metric["id"] for metric in get_json(metrics) if metric["id"].endswith(f".{name}")]
+        return sum(int(metric["sum"]) for metric in get_json(f"{metrics}?get={','.join(ids)}&agg=sum")) if ids else 0
+
+    def wait_for_watermark(self, milliseconds: int) -> None:
+        """Until the watermark of the only process table function has come so far, in all subtasks.
+
+        Of two inputs each must come so far: Flink's metric knows no idle one.
+        """
+        deadline = time.monotonic() + 60
+        while (found := self._watermark()) < milliseconds:
+            assert time.monotonic() < deadline, f"the watermark stays at {found}"
+            time.sleep(0.2)
+
+    def _watermark(self) -> int:
+        subtasks = get_json(f"{self._vertex()}/watermarks")
+        return min((int(each["value"]) for each in subtasks), default=LOWEST_WATERMARK)
+
+    def _vertex(self) -> str:
         job = self._result.get_job_client().get_job_id()
         root = f"http://127.0.0.1:{self._cluster.rest_port}/jobs/{job}"
         [vertex] = [v["id"] for v in get_json(root)["vertices"] if v["name"].startswith("ProcessTableFunction")]
-        metrics = f"{root}/vertices/{vertex}/subtasks/metrics"
-        ids = [metric["id"] for metric in get_json(metrics) if metric["id"].endswith(f".{name}")]
-        return sum(int(metric["sum"]) for metric in get_json(f"{metrics}?get={','.join(ids)}&agg=sum")) if ids else 0
+        return f"{root}/vertices/{vertex}"
 
     def wait_for_metrics(self, **expected: int) -> None:
         """Until the counters have these values; they come a few seconds after the rows."""

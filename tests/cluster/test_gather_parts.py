@@ -36,8 +36,17 @@ QUERY = """
 """
 
 
-def declare(environment: StreamTableEnvironment, folder: Path | None = None, stay_open: bool = False) -> None:
-    """The table of parts, over the records of a folder, and the function."""
+OPEN_MS = 24 * 3_600_000
+"""When wholes of moment 0 are done."""
+
+
+def declare(
+    environment: StreamTableEnvironment,
+    folder: Path | None = None,
+    stay_open: bool = False,
+    is_ever_idle: bool = True,
+) -> None:
+    """The table of parts, over the records of a folder, and the function; what stays open is there in time, too."""
     options = {"connector": "datagen"}
     if folder:
         options = {"connector": "records", "path": str(folder), "topic": "order_parts", "value.format": "json"}
@@ -60,11 +69,25 @@ def declare(environment: StreamTableEnvironment, folder: Path | None = None, sta
         CREATE TEMPORARY SYSTEM FUNCTION gather_parts AS 'millrace.parts.GatherParts' LANGUAGE JAVA
     """)
     environment.execute_sql("CREATE TEMPORARY VIEW weighed_parts AS SELECT *, 1 AS weight FROM order_parts")
+    if not stay_open:
+        return
+    idle = ", 'scan.watermark.idle-timeout' = '1 s'" if is_ever_idle else ""
+    environment.execute_sql(f"""
+        CREATE TABLE timed_parts (
+            recorded_at TIMESTAMP_LTZ(3) METADATA FROM 'timestamp',
+            WATERMARK FOR recorded_at AS recorded_at
+        ) WITH ('scan.watermark.emit.strategy' = 'on-event'{idle}) LIKE order_parts
+    """)
+    environment.execute_sql("""
+        CREATE TEMPORARY VIEW parts_in_time AS
+        SELECT order_id, whole, number, parts, missing, later, line, amount, name, moment FROM timed_parts
+    """)
 
 
-def record(order: str, part: Part) -> Record:
+def record(order: str, part: Part, timestamp: int = 0, partition: int | None = None) -> Record:
     fields = {name: value for name, value in asdict(part).items() if value is not None}
-    return Record(json.dumps(fields | {"order_id": order}).encode(), partition=sum(order.encode()) % 2)
+    partition = sum(order.encode()) % 2 if partition is None else partition
+    return Record(json.dumps(fields | {"order_id": order}).encode(), timestamp=timestamp, partition=partition)
 
 
 def row(fields: dict[str, Any]) -> Gathered:
@@ -279,12 +302,17 @@ class RunningParts(RunningQuery):
     """Says order, revision, amount and name of each row."""
 
     def __init__(
-        self, cluster: MiniCluster, folder: Path, savepoint: str | None = None, parts: str = "order_parts"
+        self,
+        cluster: MiniCluster,
+        folder: Path,
+        savepoint: str | None = None,
+        parts: str = "order_parts",
+        is_ever_idle: bool = True,
     ) -> None:
         query = QUERY.replace("TABLE order_parts", f"TABLE {parts}")
         super().__init__(
             cluster,
-            lambda environment: declare(environment, folder, stay_open=True),
+            lambda environment: declare(environment, folder, stay_open=True, is_ever_idle=is_ever_idle),
             f"SELECT order_id, revision, amount, name FROM ({query})",
             savepoint,
         )
@@ -319,6 +347,65 @@ def test_a_restored_job_knows_parts_incomplete_wholes_and_what_is_done(cluster: 
 
     assert answers_before == [("done", 1, 30, "Ada"), ("incomplete", 1, 30, None)]
     assert answers_after == [("incomplete", 2, 30, "Ada, later"), ("waits", 1, 30, "Ada")]
+
+
+ONLY = part(0, parts=1)
+CORRECTED = part(0, parts=1, name="Bob")
+
+
+def test_part_that_comes_late_completes_its_whole_and_corrects_none_that_is_done(
+    cluster: MiniCluster, tmp_path: Path
+) -> None:
+    before = [record("waits", part(0)), record("waits", part(1)), record("done", ONLY)]
+    clocks = [record(f"clock {number}", ONLY, OPEN_MS, partition=number) for number in (0, 1)]
+    folder = write_records(tmp_path / "parts", [*before, *clocks])
+
+    first = RunningParts(cluster, folder, parts="parts_in_time")
+    answers_before = first.answers(3)
+    first.wait_for_watermark(OPEN_MS)
+    savepoint = first.stop()
+    write_records(folder, [record("done", CORRECTED), record("waits", part(2)), record("late", ONLY)])
+    second = RunningParts(cluster, folder, savepoint, parts="parts_in_time")
+    answers_after = second.answers(2)
+    second.wait_for_metrics(ignored_parts=1, corrected=0)
+    second.stop()
+
+    assert answers_before == [(order, 1, None, "Ada") for order in ("clock 0", "clock 1", "done")]
+    assert answers_after == [("late", 1, None, "Ada"), ("waits", 1, 30, "Ada")]
+
+
+def test_idle_partition_holds_no_whole_open_and_its_parts_are_late_then(cluster: MiniCluster, tmp_path: Path) -> None:
+    before = [record("waits", part(0), 0, 0), record("waits", part(1), 0, 0), record("done", ONLY, 0, 0)]
+    folder = write_records(tmp_path / "parts", [*before, record("far ahead", ONLY, OPEN_MS, partition=1)])
+    late = [record("done", CORRECTED, 1, 0), record("waits", part(2), 1, 0), record("late", ONLY, 1, 0)]
+
+    job = RunningParts(cluster, folder, parts="parts_in_time")
+    answers_before = job.answers(2)
+    job.wait_for_watermark(OPEN_MS)
+    write_records(folder, late)
+    answers_after = job.answers(2)
+    job.wait_for_metrics(ignored_parts=1, corrected=0)
+    job.stop()
+
+    assert answers_before == [("done", 1, None, "Ada"), ("far ahead", 1, None, "Ada")]
+    assert answers_after == [("late", 1, None, "Ada"), ("waits", 1, 30, "Ada")]
+
+
+def test_slow_partition_holds_wholes_open(cluster: MiniCluster, tmp_path: Path) -> None:
+    ahead = [record("open", ONLY, partition=1), record("far ahead", ONLY, OPEN_MS, partition=1)]
+    folder = write_records(tmp_path / "parts", [record("slow", ONLY, partition=0), *ahead])
+
+    job = RunningParts(cluster, folder, parts="parts_in_time", is_ever_idle=False)
+    answers = job.answers(3)
+    write_records(folder, [record("open", CORRECTED, OPEN_MS, partition=1)])
+    answers += job.answers(1)
+    write_records(folder, [record("no longer slow", ONLY, OPEN_MS, partition=0)])
+    job.wait_for_watermark(OPEN_MS)
+    write_records(folder, [record("open", ONLY, OPEN_MS, partition=1)])
+    job.wait_for_metrics(ignored_parts=1, corrected=1)
+    job.stop()
+
+    assert answers == [(order, 1, None, "Ada") for order in ("far ahead", "open", "slow")] + [("open", 2, None, "Bob")]
 
 
 def records(orders: dict[str, Sequence[Part]]) -> list[Record]:

@@ -303,6 +303,52 @@ def test_a_later_version_of_an_earlier_time_counts_from_then_on(cluster: MiniClu
     ]
 
 
+def test_row_later_than_so_many_hours_gets_what_is_still_known(cluster: MiniCluster, tmp_path: Path) -> None:
+    replaced, end = NOON - HOUR_MS, NOON + (HOURS + 1) * HOUR_MS
+    write(tmp_path, [row("p", NOON, "in time")], [change("p", Version(1, EARLIER)), clock_change(1, NOON + 10_000)])
+
+    # GIVEN a version that another replaced more than so many hours ago, so that it is forgotten
+    job = RunningJoin(cluster, tmp_path)
+    before = job.answers(1)
+    write(tmp_path, [], [change("p", Version(2, replaced)), clock_change(2, NOON + 20_000)])
+    before += job.answers(1)
+    write(tmp_path, [row(CLOCK, end)], [clock_change(3, end)])
+    job.wait_for_watermark(end - 5_000)
+    # WHEN rows of its time, and of the time of the one that is kept, come then
+    write(tmp_path, [row("p", replaced - 1, "of the forgotten"), row("p", replaced, "of the kept")], [])
+    late = job.answers(3)
+    job.stop()
+
+    assert before == [("in time", 1, False), ("in time", 2, False)]
+    assert late == [("of the forgotten", 2, True), ("of the forgotten", None, False), ("of the kept", 2, False)]
+
+
+def test_row_and_version_of_an_idle_partition_are_taken_as_late(cluster: MiniCluster, tmp_path: Path) -> None:
+    # q is in another partition than p and the clock, of rows and of versions.
+    hour = NOON + HOUR_MS
+    rows = [row("q", NOON, "in time"), row("p", hour - 60_000, "far ahead")]
+    write(tmp_path, rows, [change("q", Version(1, EARLIER)), change("p", Version(1, EARLIER)), clock_change(1, hour)])
+
+    job = RunningJoin(cluster, tmp_path)
+    before = job.answers(2)
+    write(tmp_path, [row("q", NOON + 60_000, "late")], [])
+    late = job.answers(1)
+    write(tmp_path, [], [change("q", Version(2, NOON + 30_000))])
+    job.wait_for_metrics(late_versions=1)
+    write(tmp_path, [], [clock_change(2, hour + 10_000)])
+    corrected = job.answers(1)
+    job.stop()
+
+    assert before == [("far ahead", 1, False), ("in time", 1, False)]
+    assert late == [("late", 1, False)]
+    assert corrected == [("late", 2, False)]
+
+
+def clock_change(lsn: int, moment: int) -> Record:
+    """It carries event time on, and no row asks for it."""
+    return change(CLOCK, Version(lsn, moment))
+
+
 def test_state_of_other_columns_is_refused(cluster: MiniCluster, tmp_path: Path) -> None:
     write(tmp_path, [row("p", NOON), row(CLOCK, NOON + HOUR_MS)], [change("p", Version(1, NOON + HOUR_MS))])
     first = RunningJoin(cluster, tmp_path)
