@@ -21,8 +21,8 @@ from local.services.shop.shop_ledger import ShopLedger, ShopLedgerContent
 from local.services.shop.state import State
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
+from tests.cutting_proxy import cutting_proxy
 from tests.e2e.conftest import environment_on_free_ports
-from tests.e2e.cutting_proxy import cutting_proxy
 from tests.e2e.deployment import wait_for
 from tests.e2e.service_process import running
 

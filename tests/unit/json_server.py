@@ -12,13 +12,18 @@ def json_server(answer: Callable[[str, bytes], tuple[int, object]]) -> Iterator[
     """The address of a server that runs with the block.
 
     Args:
-        answer: status and content for a request, such as `GET /connectors`, and its body.
+        answer: status and content for a request, such as `GET /connectors`, and its body. If it raises a
+            ConnectionError, the connection is closed without an answer.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def handle_request(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, answered = answer(f"{self.command} {self.path}", body)
+            try:
+                status, answered = answer(f"{self.command} {self.path}", body)
+            except ConnectionError:
+                self.close_connection = True
+                return
             content = json.dumps(answered).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))

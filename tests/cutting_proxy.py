@@ -1,4 +1,4 @@
-"""A way to PostgreSQL that breaks at the worst moment: a commit goes through, its answer doesn't come back."""
+"""A way to PostgreSQL that breaks at the worst moment: a statement goes through, its answer doesn't come back."""
 
 import socket
 import threading
@@ -11,10 +11,12 @@ COMMIT = b"COMMIT"
 
 @dataclass
 class CuttingProxy:
-    """Listens on a port of its own; cuts every connection at its `cut_at`-th commit, counted from the connection."""
+    """Listens on a port of its own; cuts every connection at its `cut_at`-th statement of a kind."""
 
     server: tuple[str, int]
     cut_at: int
+    statement: bytes
+    """What such a statement has in it."""
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     answers_lost: int = 0
 
@@ -32,24 +34,25 @@ class CuttingProxy:
 
     def _connect(self, client: socket.socket) -> None:
         with suppress(OSError), client, socket.create_connection(self.server) as server:
-            commits = 0
-            answers = threading.Thread(target=_copy, args=[server, client], daemon=True)
-            answers.start()
+            is_cut, is_answered = threading.Event(), threading.Event()
+            threading.Thread(target=_pass_answers, args=[server, client, is_cut, is_answered], daemon=True).start()
+            statements = 0
             while chunk := client.recv(65_536):
-                commits += COMMIT in chunk
-                if commits == self.cut_at:
-                    client.shutdown(socket.SHUT_RDWR)
+                statements += self.statement in chunk
+                if statements == self.cut_at:
+                    is_cut.set()
                     server.sendall(chunk)
-                    server.recv(1)  # the server has committed when it answers
+                    is_answered.wait()  # the server has done it when it answers
                     self.answers_lost += 1
+                    client.shutdown(socket.SHUT_RDWR)
                     return
                 server.sendall(chunk)
 
 
 @contextmanager
-def cutting_proxy(server: tuple[str, int], cut_at: int) -> Iterator[CuttingProxy]:
+def cutting_proxy(server: tuple[str, int], cut_at: int, statement: bytes = COMMIT) -> Iterator[CuttingProxy]:
     """A proxy that serves until the end of the block."""
-    proxy = CuttingProxy(server, cut_at)
+    proxy = CuttingProxy(server, cut_at, statement)
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()
     try:
@@ -60,7 +63,12 @@ def cutting_proxy(server: tuple[str, int], cut_at: int) -> Iterator[CuttingProxy
         thread.join()
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
+def _pass_answers(
+    server: socket.socket, client: socket.socket, is_cut: threading.Event, is_answered: threading.Event
+) -> None:
     with suppress(OSError):
-        while chunk := source.recv(65_536):
-            target.sendall(chunk)
+        while chunk := server.recv(65_536):
+            if is_cut.is_set():
+                break
+            client.sendall(chunk)
+    is_answered.set()
