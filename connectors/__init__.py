@@ -1,1 +1,1 @@
-"""Where does it come from, where does it go? Topics, Kafka, dead letters, jars."""
+"""Where does it come from, where does it go? Topics, Kafka, dead letters."""

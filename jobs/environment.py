@@ -11,11 +11,11 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
-from connectors import flink_conf, flink_home
-from connectors.flink_home import FlinkHome, end_jvm
-from connectors.scratch import scratch_folder
 from connectors.settings import Settings
 from connectors.topics import limit_variables, schema_variables
+from toolchain import flink_conf, flink_home
+from toolchain.flink_home import FlinkHome, end_jvm
+from toolchain.scratch import scratch_folder
 
 SQL_OPTIONS = {
     # Gives every operator of SQL a uid, by its place in the plan, so that its state is found again.

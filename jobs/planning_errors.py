@@ -60,7 +60,7 @@ _ADVICE = (
     ),
     (
         r"Cannot discover a connector|Could not find any factory for identifier '[^']+' that implements",
-        "Flink has no jar with it; connectors/jars.py lists those that it has, and ADD JAR 'path' brings another",
+        "Flink has no jar with it; toolchain/jars.py lists those that it has, and ADD JAR 'path' brings another",
     ),
     (
         r"due to implementation errors",

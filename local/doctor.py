@@ -9,15 +9,8 @@ from pathlib import Path
 
 import click
 
-from connectors import jars
-from connectors.cache import CacheError, free_bytes
-from connectors.flink_home import assemble
-from connectors.java import JavaError, java_home, java_version
-from connectors.pinned_jars import locked
 from connectors.process_environment import ignored
-from connectors.scratch import temporary_folder
 from connectors.settings import SettingsError
-from jvm.build import CompileError
 from local import preflight
 from local.bootstrap import SUPPORTED as SUPPORTED_PYTHON
 from local.install import Environment
@@ -26,6 +19,13 @@ from local.settings import CHECKOUT
 from local.stack import kafka_connect, services
 from local.stack.setup import Setup
 from ops.tables import table
+from toolchain import jars
+from toolchain.build import CompileError
+from toolchain.cache import CacheError, free_bytes
+from toolchain.flink_home import assemble
+from toolchain.java import JavaError, java_home, java_version
+from toolchain.pinned_jars import locked
+from toolchain.scratch import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 COMBINATION = (
     Part("Python", SUPPORTED_PYTHON, _python, "Run `make PYTHON=/path/to/python3.11 doctor`"),
     Part("Flink", ("2.3.0",), lambda: version("apache-flink"), "Pin it in requirements.in"),
-    Part("Kafka connector", ("5.0.0-2.2",), _kafka_connector, "Declare it in connectors/jars.py"),
+    Part("Kafka connector", ("5.0.0-2.2",), _kafka_connector, "Declare it in toolchain/jars.py"),
     Part("Java", ("21",), _java, "Unset MILLRACE_JAVA_HOME, or let it be a Java 21"),
 )
 
@@ -140,7 +140,7 @@ def checksums() -> Finding:
     """Whether every jar is the one that was pinned."""
     faults = jars.faults(deep=True)
     if faults:
-        return Finding("checksums", "; ".join(faults), "Then run `python -m connectors.jars fetch`")
+        return Finding("checksums", "; ".join(faults), "Then run `python -m toolchain.jars fetch`")
     return Finding("checksums", f"all {len(locked())} jars are as pinned")
 
 

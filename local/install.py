@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from connectors.cache import CacheError, cache_directory, exclusive, require_free, whole_folder
-from connectors.pinned_jars import missing
 from connectors.process_environment import PYTHON, child_environment
 from connectors.settings import PATH_ENDS, SettingsError
 from local.settings import CHECKOUT, state_directory
+from toolchain.cache import CacheError, cache_directory, exclusive, require_free, whole_folder
+from toolchain.pinned_jars import missing
 
 WHEELS_BYTES = 1_200_000_000
 ENVIRONMENT_BYTES = 1_300_000_000

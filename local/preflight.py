@@ -14,14 +14,14 @@ from pathlib import Path
 
 import psutil
 
-from connectors.cache import CacheError, cache_directory, free_bytes
-from connectors.java import JavaError, java_home, java_version
-from connectors.pinned_jars import jars_directory, locked, missing
 from connectors.settings import PATH_ENDS
 from local.settings import CHECKOUT, Port, stack_ports
 from local.stack import postgres, processes
 from local.stack.service import GIB, UNPRIVILEGED, Service
 from local.stack.setup import MINIMUM_JAVA, Setup
+from toolchain.cache import CacheError, cache_directory, free_bytes
+from toolchain.java import JavaError, java_home, java_version
+from toolchain.pinned_jars import jars_directory, locked, missing
 
 STATE_BYTES = 3 * GIB
 """For Kafka's segments, PostgreSQL's files and log of changes, indices, checkpoints and logs of a day's trying out."""
@@ -79,7 +79,7 @@ def jars() -> Finding:
     """Whether everything in jars.lock has been fetched."""
     absent = missing()
     if absent:
-        return Finding("jars", f"{len(absent)} are not in {jars_directory()}", "Run `python -m connectors.jars fetch`")
+        return Finding("jars", f"{len(absent)} are not in {jars_directory()}", "Run `python -m toolchain.jars fetch`")
     return Finding("jars", f"all {len(locked())} in {jars_directory()}")
 
 

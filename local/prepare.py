@@ -3,11 +3,11 @@
 import sys
 import time
 
-from connectors import flink_home, jars
-from connectors.cache import CacheError
-from connectors.java import JavaError
 from connectors.settings import SettingsError
-from jvm.build import CompileError
+from toolchain import flink_home, jars
+from toolchain.build import CompileError
+from toolchain.cache import CacheError
+from toolchain.java import JavaError
 
 
 def main() -> int:

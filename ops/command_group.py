@@ -7,16 +7,16 @@ from typing import Any
 import click
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from connectors.cache import CacheError
 from connectors.elasticsearch import ElasticsearchError
-from connectors.jars import JarsError
-from connectors.java import JavaError
 from connectors.kafka_client import client_options
 from connectors.schema_registry import RegistryError
 from connectors.settings import Settings, SettingsError
 from ops.flink_rest import FlinkError
 from ops.outage import await_server, report_on_stderr
 from sql import SqlFileError
+from toolchain.cache import CacheError
+from toolchain.jars import JarsError
+from toolchain.java import JavaError
 
 CONNECT_TIMEOUT_MS = 2_000
 """For one attempt to reach a broker."""

@@ -17,19 +17,19 @@ from urllib.parse import urlsplit
 import click
 from kafka import KafkaConsumer
 
-from connectors import flink_conf
-from connectors.flink_home import FlinkHome, assemble
 from connectors.process_environment import UTF_8, child_environment
-from connectors.scratch import PREFIX, scratch_folder
 from connectors.settings import Settings, variable
 from ops import lost_jobs, run_job
 from ops.command_group import kafka_client
 from ops.flink_rest import FlinkError, ask
 from ops.jobs import Job, JobId, all_jobs, root_cause
 from ops.lost_jobs import Note
+from toolchain import flink_conf
+from toolchain.flink_home import FlinkHome, assemble
+from toolchain.scratch import PREFIX, scratch_folder
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PACKAGES = ("events", "udfs", "sql", "connectors", "jobs", "jvm")
+PACKAGES = ("events", "udfs", "sql", "connectors", "toolchain", "jobs")
 """What a job may import, and so must be sent along."""
 LINES_OF_TRACEBACK = 25
 WARNING = "warning: "

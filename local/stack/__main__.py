@@ -7,11 +7,7 @@ import time
 
 import click
 
-from connectors.cache import CacheError
-from connectors.jars import JarsError
-from connectors.java import JavaError
 from connectors.settings import SettingsError
-from jvm.build import CompileError
 from local.preflight import PreflightError
 from local.stack import flink_jobmanager
 from local.stack.flink_cluster import FlinkConfigurationError
@@ -19,6 +15,10 @@ from local.stack.starting import StackError
 from local.stack.supervisor import Stack, Status
 from ops.lost_jobs import lost_jobs
 from ops.tables import table
+from toolchain.build import CompileError
+from toolchain.cache import CacheError
+from toolchain.jars import JarsError
+from toolchain.java import JavaError
 
 FAULTS = (
     CacheError,

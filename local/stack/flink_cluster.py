@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from connectors import flink_conf
-from connectors.flink_home import WHEEL
 from connectors.process_environment import UTF_8, child_environment
-from connectors.scratch import plain_path
 from local.stack.java_process import arguments_file, classpath, java_arguments, java_command
 from local.stack.service import DEFAULT_PATH, Launch, Place
 from local.stack.setup import Setup
+from toolchain import flink_conf
+from toolchain.flink_home import WHEEL
+from toolchain.scratch import plain_path
 
 SHARED = "flink"
 """The place of what all of them share: configuration, checkpoints, savepoints."""

@@ -6,7 +6,6 @@ import uuid
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from connectors import jars
 from connectors.kafka_client import client_options
 from local.stack.java_process import (
     arguments_file,
@@ -19,6 +18,7 @@ from local.stack.java_process import (
 from local.stack.probes import connect
 from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
 from local.stack.setup import Setup
+from toolchain import jars
 
 NAME = "kafka"
 ANSWERS_WITHIN_MS = 3000

@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import jvm.build
-from connectors import jars
-from connectors.cache import exclusive, make_folder, whole_folder
+import toolchain.build
 from connectors.settings import Settings, variable
-from jvm.build import Compiler
 from local.settings import Port
 from local.stack import kafka_broker, postgres
 from local.stack.java_process import (
@@ -22,6 +19,9 @@ from local.stack.probes import get_json
 from local.stack.service import GIB, Launch, Place, Service
 from local.stack.setup import Setup
 from local.stack.unpacked import unpacked
+from toolchain import jars
+from toolchain.build import Compiler
+from toolchain.cache import exclusive, make_folder, whole_folder
 
 NAME = "connect"
 SECRETS = ("shop_database_user", "shop_database_password")
@@ -99,7 +99,7 @@ def plugin_path(setup: Setup) -> Path:
     (ecj,) = jars.paths("compiler")
     debezium = sorted(unpacked(setup, "debezium").rglob("*.jar"))
     compiler = Compiler(ecj, [*jars.paths("connect"), *debezium], setup.java_home / "bin" / "java")
-    ours = jvm.build.compile_jar(jvm.build.HERE / "connect", compiler, setup.cache, "millrace-connect")
+    ours = toolchain.build.compile_jar(toolchain.build.SOURCES / "connect", compiler, setup.cache, "millrace-connect")
     plugins = ours.with_name("plugins")
     if not plugins.is_dir():
         with exclusive(ours.parent, print), whole_folder(plugins) as partial:

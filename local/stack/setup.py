@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from connectors import jars
-from connectors.flink_home import FlinkHome, assemble
 from connectors.settings import Settings
 from local.settings import LocalSettings, Port, stack_ports, state_directory
 from local.stack.service import Place
+from toolchain import jars
+from toolchain.flink_home import FlinkHome, assemble
 
 MINIMUM_JAVA = 21
 """For the registry."""

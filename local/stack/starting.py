@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from connectors.cache import make_folder
 from local.stack import processes
 from local.stack.processes import Recorded, Surroundings
 from local.stack.service import DEFAULT_PATH, UNPRIVILEGED, Launch, Service, UnhealthyError
 from local.stack.side_by_side import GivenUpError
+from toolchain.cache import make_folder
 
 PATIENCE_SECONDS = 10.0
 """How long a service that was found running may be unhealthy before it is started again."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from connectors.cache import exclusive
 from local import preflight
 from local.services import notifier
 from local.stack import flink_cluster, flink_taskmanager, processes, services
@@ -19,6 +18,7 @@ from local.stack.service import Place, Service, UnhealthyError
 from local.stack.setup import Setup
 from local.stack.side_by_side import side_by_side
 from local.stack.starting import Say, StackError, bring_up, stop
+from toolchain.cache import exclusive
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from connectors import jars
-from connectors.cache import exclusive, whole_folder
-from connectors.jars import JarsError
 from local.stack.setup import Setup
+from toolchain import jars
+from toolchain.cache import exclusive, whole_folder
+from toolchain.jars import JarsError
 
 
 def unpacked(setup: Setup, group: str) -> Path:

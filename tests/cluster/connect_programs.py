@@ -4,10 +4,10 @@ import os
 from functools import cache
 from pathlib import Path
 
-from connectors import jars
-from jvm.build import Compiler, compile_jar
 from local.stack.kafka_connect import plugin_path
 from local.stack.setup import Setup
+from toolchain import jars
+from toolchain.build import Compiler, compile_jar
 
 SOURCES = Path(__file__).parent / "connect"
 

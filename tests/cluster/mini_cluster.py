@@ -14,11 +14,11 @@ from pyflink import java_gateway
 from pyflink.common import JobClient
 from pyflink.datastream import StreamExecutionEnvironment
 
-from connectors import jars
-from connectors.cache import cache_directory
-from connectors.flink_home import WHEEL, FlinkHome, assemble, end_jvm
-from connectors.scratch import plain_path
-from jvm.build import Compiler, compile_jar
+from toolchain import jars
+from toolchain.build import Compiler, compile_jar
+from toolchain.cache import cache_directory
+from toolchain.flink_home import WHEEL, FlinkHome, assemble, end_jvm
+from toolchain.scratch import plain_path
 
 ROOT = Path(__file__).parents[2]
 JAVA = Path(__file__).parent / "java"

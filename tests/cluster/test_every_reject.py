@@ -225,7 +225,7 @@ def test_every_table_that_is_read_has_a_declared_topic() -> None:
 
 def sources() -> list[Path]:
     """What is sent to a cluster, in Python."""
-    return [file for room in ("udfs", "connectors", "jobs") for file in (CHECKOUT / room).rglob("*.py")]
+    return [file for room in ("udfs", "connectors", "toolchain", "jobs") for file in (CHECKOUT / room).rglob("*.py")]
 
 
 def test_of_every_target_it_is_tried_what_becomes_of_what_it_refuses() -> None:

@@ -10,8 +10,8 @@ import pytest
 from pyflink.table import DataTypes, StreamTableEnvironment
 from pyflink.table.udf import udf
 
-from connectors.flink_home import JvmRunsError, assemble
 from tests.cluster.mini_cluster import MiniCluster
+from toolchain.flink_home import JvmRunsError, assemble
 
 
 def test_the_folders_hold_flink_the_connectors_and_our_extensions() -> None:

@@ -6,9 +6,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from connectors import jars
-from connectors.java import java_home
-from jvm.build import CompileError, Compiler, compile_jar
+from toolchain import jars
+from toolchain.build import CompileError, Compiler, compile_jar
+from toolchain.java import java_home
 
 NO_JAVA = Path("there-is-no-java-here")
 

@@ -9,11 +9,11 @@ from unittest import mock
 
 import pytest
 
-from connectors.scratch import scratch_folder
 from local.stack.supervisor import Stack
 from ops import submit
 from tests.e2e.warm_client import WarmClient
 from tests.free_ports import free_ports
+from toolchain.scratch import scratch_folder
 
 STACKS_OF_THEIR_OWN = (
     *("test_demo.py", "test_broker_away.py", "test_surroundings.py", "test_search_rebuild.py"),

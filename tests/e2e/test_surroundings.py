@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from connectors import topics
-from connectors.cache import cache_directory
 from connectors.settings import Settings
 from events import FraudAlert
 from local.settings import CHECKOUT
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.deployment import partitions, records_from, wait_for
+from toolchain.cache import cache_directory
 
 DEADLINE_SECONDS = 120
 ELSEWHERE = "192.0.2.1"

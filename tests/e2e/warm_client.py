@@ -20,14 +20,14 @@ from pyflink import java_gateway
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 
-from connectors import flink_conf
-from connectors.flink_home import FlinkHome, assemble, end_jvm
 from connectors.process_environment import child_environment
 from connectors.settings import Settings
 from local.settings import CHECKOUT
 from ops import submit
 from ops.jobs import all_jobs
 from ops.run_job import number_anew
+from toolchain import flink_conf
+from toolchain.flink_home import FlinkHome, assemble, end_jvm
 
 END_SECONDS = 60
 AS_OPTIONS = {"--fromSavepoint": "execution.state-recovery.path", "--parallelism": "parallelism.default"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors import scratch
-from connectors.flink_home import FlinkHome
+from toolchain import scratch
+from toolchain.flink_home import FlinkHome
 
 
 def test_python_in_a_path_with_spaces_is_found_by_a_script_that_splits_at_them(

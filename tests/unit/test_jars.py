@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from connectors import jars
-from connectors.cache import CacheError, cache_directory, exclusive
-from connectors.download import ATTEMPTS, CHUNK_BYTES, Download, DownloadError
-from connectors.jars import JarsError
-from connectors.maven import ResolveError, sha256_and_size
-from connectors.pinned_jars import Coordinate, Jar, jars_directory, locked
 from tests.unit.maven_server import Repository, serve
+from toolchain import jars
+from toolchain.cache import CacheError, cache_directory, exclusive
+from toolchain.download import ATTEMPTS, CHUNK_BYTES, Download, DownloadError
+from toolchain.jars import JarsError
+from toolchain.maven import ResolveError, sha256_and_size
+from toolchain.pinned_jars import Coordinate, Jar, jars_directory, locked
 
 CONTENT = random.Random(1).randbytes(300_000)
 COORDINATE = Coordinate.parse("org.example.streams:mill:1.2")

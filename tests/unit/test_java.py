@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.java import JavaError, java_home, java_version
+from toolchain.java import JavaError, java_home, java_version
 
 
 def make_java_home(folder: Path, version: str) -> Path:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from connectors import scratch
-from connectors.scratch import temporary_folder
 from connectors.settings import Settings
 from local import doctor, preflight
 from local.preflight import Finding, PreflightError
@@ -20,6 +18,8 @@ from local.stack import processes, services
 from local.stack.service import GIB, Service
 from local.stack.setup import Setup
 from tests.unit.test_java import make_java_home
+from toolchain import scratch
+from toolchain.scratch import temporary_folder
 
 
 def setup(state: Path, **variables: str) -> Setup:

@@ -10,13 +10,13 @@ from unittest import mock
 import pytest
 
 from connectors import rest
-from connectors.download import Download, sha256
 from connectors.elasticsearch import client
 from connectors.process_environment import POSTGRES, child_environment, forget_ignored, ignored
 from connectors.schema_registry import SchemaRegistry
 from connectors.settings import Settings
 from local.stack.probes import get_json
 from ops import connect_rest, flink_rest
+from toolchain.download import Download, sha256
 
 CALLER = {
     "PATH": "/bin",

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from connectors import scratch
-from connectors.cache import CacheError
-from connectors.scratch import plain_path, scratch_folder
 from local.settings import CHECKOUT
+from toolchain import scratch
+from toolchain.cache import CacheError
+from toolchain.scratch import plain_path, scratch_folder
 
 HOLDER = """\
 import sys
-from connectors.scratch import scratch_folder
+from toolchain.scratch import scratch_folder
 with scratch_folder() as folder:
     (folder / "kept").mkdir()
     print(folder, flush=True)

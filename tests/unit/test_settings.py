@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import pytest
 from requests.utils import get_auth_from_url
 
-from connectors.cache import cache_directory
 from connectors.settings import (
     Settings,
     SettingsError,
@@ -18,6 +17,7 @@ from connectors.settings import (
     without_login,
 )
 from local.settings import LocalSettings, stack_ports, state_directory
+from toolchain.cache import cache_directory
 
 BOTH = (Settings, LocalSettings)
 

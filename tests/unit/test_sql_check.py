@@ -6,11 +6,11 @@ import pytest
 from click.testing import CliRunner
 from py4j.protocol import Py4JError
 
-from connectors.java import JavaError
 from jobs.sql_pipeline import Planned
 from ops.pipelines import group
 from sql.lint import Catalog
 from sql.pipeline import Pipeline
+from toolchain.java import JavaError
 
 
 @pytest.fixture

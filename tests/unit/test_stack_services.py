@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from connectors import flink_conf
 from connectors.settings import Settings
 from local.settings import LocalSettings
 from local.stack import flink_cluster, services
@@ -16,6 +15,7 @@ from local.stack.service import Service
 from local.stack.setup import Setup
 from local.stack.side_by_side import GivenUpError, side_by_side
 from ops import submit
+from toolchain import flink_conf
 
 DEADLINE_SECONDS = 10
 

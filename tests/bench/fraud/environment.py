@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from connectors.cache import cache_directory, exclusive, whole_folder
+from toolchain.cache import cache_directory, exclusive, whole_folder
 
 LOCK = Path(__file__).with_name("requirements.lock")
 

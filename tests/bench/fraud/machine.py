@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from connectors.pinned_jars import LOCK_FILE
 from local.stack.setup import Setup
 from tests.bench.fraud import environment
 from tests.bench.fraud.report import Machine
+from toolchain.pinned_jars import LOCK_FILE
 
 PEERS = ("bytewax", "quixstreams", "confluent-kafka", "msgspec")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
+SOURCES = Path(__file__).parents[1] / "jvm"
 
 COMPILER_OPTIONS = (
     "-17",
@@ -68,7 +68,7 @@ def build(ecj: Path, classpath: Sequence[Path], java: Path, target_directory: Pa
     Raises:
         CompileError: with the compiler's text.
     """
-    return compile_jar(HERE, Compiler(ecj, classpath, java), target_directory, "millrace-jvm")
+    return compile_jar(SOURCES, Compiler(ecj, classpath, java), target_directory, "millrace-jvm")
 
 
 def compile_jar(folder: Path, compiler: Compiler, target_directory: Path, name: str) -> Path:

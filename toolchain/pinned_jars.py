@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from connectors.cache import cache_directory
+from toolchain.cache import cache_directory
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 
@@ -47,7 +47,7 @@ class Jar:
     """An entry of jars.lock."""
 
     group: str
-    """Of `connectors.jars.ROOTS`; a file that two groups need has two entries."""
+    """Of `toolchain.jars.ROOTS`; a file that two groups need has two entries."""
     coordinate: Coordinate
     sha256: str
     size: int

@@ -1,4 +1,4 @@
-"""Which jars are used, and how do they get here? `python -m connectors.jars fetch|verify|lock`.
+"""Which jars are used, and how do they get here? `python -m toolchain.jars fetch|verify|lock`.
 
 `ROOTS` declares them, `lock` writes into jars.lock what that means (files, sizes, checksums), `fetch` downloads what
 jars.lock says into the cache.
@@ -13,12 +13,12 @@ from threading import Event
 
 import click
 
-from connectors.cache import CacheError, cache_directory, exclusive, require_free
-from connectors.download import Download, DownloadError, sha256
-from connectors.java import java_home
-from connectors.maven import ResolveError, repository, resolve, sha256_and_size
-from connectors.pinned_jars import LOCK_FILE, Coordinate, Jar, jars_directory, locked, missing
-from connectors.progress import show_bytes
+from toolchain.cache import CacheError, cache_directory, exclusive, require_free
+from toolchain.download import Download, DownloadError, sha256
+from toolchain.java import java_home
+from toolchain.maven import ResolveError, repository, resolve, sha256_and_size
+from toolchain.pinned_jars import LOCK_FILE, Coordinate, Jar, jars_directory, locked, missing
+from toolchain.progress import show_bytes
 
 __all__ = ["JarsError", "cache_directory", "faults", "fetch", "java_home", "paths"]
 
@@ -73,7 +73,7 @@ def paths(group: str) -> list[Path]:
     if absent := [jar for jar in jars if not jar.is_here()]:
         raise JarsError(
             f"{len(absent)} of {len(jars)} jars of {group} are not in {jars_directory()}, the first: "
-            f"{absent[0].coordinate}. Run `python -m connectors.jars fetch`"
+            f"{absent[0].coordinate}. Run `python -m toolchain.jars fetch`"
         )
     return [jar.path for jar in jars]
 
@@ -129,7 +129,7 @@ def faults(jars: tuple[Jar, ...] | None = None, deep: bool = False) -> list[str]
 def lock(roots: Iterable[Root] = ROOTS, lock_file: Path = LOCK_FILE) -> None:
     """Resolve the roots and write jars.lock; a file that is in it already keeps its checksum."""
     known = {jar.coordinate: jar for jar in locked(lock_file)} if lock_file.exists() else {}
-    entries = ["# Written by `python -m connectors.jars lock` from its ROOTS.\n"]
+    entries = ["# Written by `python -m toolchain.jars lock` from its ROOTS.\n"]
     for group, members in groupby(roots, key=lambda root: root.group):
         for coordinate in _resolve_group(list(members)):
             before = known.get(coordinate)
@@ -147,7 +147,7 @@ def _resolve_group(members: list[Root]) -> list[Coordinate]:
     return alone + (resolve(whole) if whole else [])
 
 
-@click.group(help="The jars that are pinned in connectors/jars.lock.")
+@click.group(help="The jars that are pinned in toolchain/jars.lock.")
 def main() -> None:
     """Command line."""
 
@@ -167,7 +167,7 @@ def _verify() -> None:
     for fault in found:
         print(fault)
     if found:
-        raise click.ClickException("then run `python -m connectors.jars fetch`")
+        raise click.ClickException("then run `python -m toolchain.jars fetch`")
     print(f"jars: all {len(locked())} are as pinned")
 
 

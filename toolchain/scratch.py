@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from connectors.cache import CacheError, exclusive, make_folder, require_free
+from toolchain.cache import CacheError, exclusive, make_folder, require_free
 
 TEMPORARY_BYTES = 96_000_000
 """What Flink unpacks among temporary files, its planner and its network layer, and the code that goes with a job."""

@@ -13,12 +13,12 @@ import pyflink
 from py4j.protocol import Py4JError
 from pyflink import java_gateway
 
-import jvm.build
-from connectors import jars
-from connectors.cache import cache_directory, exclusive, whole_folder
-from connectors.java import java_home
+import toolchain.build
 from connectors.process_environment import UTF_8, forget_ignored
-from connectors.scratch import plain_path
+from toolchain import jars
+from toolchain.cache import cache_directory, exclusive, whole_folder
+from toolchain.java import java_home
+from toolchain.scratch import plain_path
 
 WHEEL = Path(pyflink.__file__).parent
 END_SECONDS = 30
@@ -113,12 +113,12 @@ def assemble() -> FlinkHome:
     """The folders in the cache, made now unless these very jars were put together before.
 
     Raises:
-        jvm.build.CompileError: our Java sources don't compile.
+        toolchain.build.CompileError: our Java sources don't compile.
     """
     java = java_home()
     flink = [*_jars_in(WHEEL / "lib"), *(WHEEL / "opt").glob("flink-python-*.jar"), *jars.paths("flink")]
     (ecj,) = jars.paths("compiler")
-    extensions = jvm.build.build(ecj, flink, java / "bin" / "java", cache_directory())
+    extensions = toolchain.build.build(ecj, flink, java / "bin" / "java", cache_directory())
     gateway = [*_jars_in(WHEEL / "opt"), *jars.paths("flink-opt")]
     return FlinkHome(lib=_linked("lib", [*flink, extensions]), opt=_linked("opt", gateway), java_home=java)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import requests
 
 from connectors import rest
-from connectors.cache import make_folder, make_readable
 from connectors.settings import without_login
+from toolchain.cache import make_folder, make_readable
 
 ATTEMPTS = 4
 """Failures in a row, without a byte received in between, after which a download is given up."""

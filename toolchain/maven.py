@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import requests
 from jgo.maven import Dependency, MavenContext, PythonResolver
 
-from connectors.pinned_jars import Coordinate
 from connectors.settings import Settings, with_escaped_login, without_login
+from toolchain.pinned_jars import Coordinate
 
 
 class ResolveError(RuntimeError):
