@@ -12,7 +12,7 @@ import click
 from connectors.process_environment import child_environment
 from local.settings import CHECKOUT
 
-FOLDERS = ("events", "udfs", "sql", "connectors", "toolchain", "jobs", "ops", "local", "tests")
+FOLDERS = ("events", "udfs", "sql", "connectors", "toolchain", "jobs", "ops", "notifier", "local", "tests")
 PARALLEL_CHECKS = 2
 
 

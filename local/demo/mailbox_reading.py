@@ -6,9 +6,9 @@ from urllib.parse import unquote
 
 from local.services.mailbox.messages import newest
 from local.services.mailbox.server import STARTED
-from local.services.notifier.message import HEADER
 from local.stack import mailbox
 from local.stack.setup import Setup
+from notifier.message import HEADER
 
 
 def mails(setup: Setup) -> list[EmailMessage]:

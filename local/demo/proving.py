@@ -32,9 +32,9 @@ from local.demo.saying import say
 from local.demo.services import Services
 from local.demo.warehouse_proof import Warehouse
 from local.services.ledger import LedgerContent
-from local.services.notifier.senders import SENDERS
 from local.services.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup
+from notifier.senders import SENDERS
 from ops.jobs import Restarts
 from ops.tables import table
 from udfs import notification_policy

@@ -44,7 +44,7 @@ class Services:
         """A service, ended with the block."""
         with self._output(name).open("wb") as output:
             service = subprocess.Popen(
-                [sys.executable, "-m", f"local.services.{name}", *self.arguments.get(name, ["--quiet"])],
+                [sys.executable, "-m", _module(name), *self.arguments.get(name, ["--quiet"])],
                 env=child_environment(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -114,3 +114,8 @@ class Services:
 
     def _output(self, name: str) -> Path:
         return self.folder / f"{name}.out"
+
+
+def _module(name: str) -> str:
+    """Return the module that a service is started as."""
+    return name if name == "notifier" else f"local.services.{name}"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+import notifier
 from local import preflight
-from local.services import notifier
 from local.stack import flink_cluster, flink_taskmanager, processes, services
 from local.stack.service import Place, Service, UnhealthyError
 from local.stack.setup import Setup

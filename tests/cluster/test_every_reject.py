@@ -63,7 +63,7 @@ CLIENTS = re.compile(r"^(?:from|import) (elasticsearch|psycopg|pymongo|redis|bot
 
 CONSUMERS = {
     "udfs/ruleset_reader.py": ("unit/test_rules.py", "test_an_invalid_version_leaves_the_history_as_it_was"),
-    "local/services/notifier/__main__.py": (
+    "notifier/__main__.py": (
         "e2e/test_notifier.py",
         "test_what_is_no_notification_is_a_dead_letter_and_stops_nothing",
     ),
@@ -236,7 +236,7 @@ def test_of_every_target_it_is_tried_what_becomes_of_what_it_refuses() -> None:
 
 
 def test_of_every_consumer_in_python_it_is_tried_what_becomes_of_what_it_can_not_use() -> None:
-    files = [*sources(), *(CHECKOUT / "local" / "services" / "notifier").rglob("*.py")]
+    files = [*sources(), *(CHECKOUT / "notifier").rglob("*.py")]
     consuming = {str(file.relative_to(CHECKOUT)) for file in files if "KafkaConsumer(" in file.read_text("utf-8")}
 
     assert consuming == CONSUMERS.keys()

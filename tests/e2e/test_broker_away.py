@@ -25,10 +25,10 @@ from connectors.topics import NOTIFICATIONS, ORDERS, PAYMENTS, Topic
 from local.services import publisher
 from local.services.ledger import Ledger, LedgerRecord
 from local.services.mailbox.messages import newest
-from local.services.notifier.message import HEADER
 from local.services.outgoing import GOOD, Outgoing
 from local.services.publisher import Publisher, PublishError, Receipt
 from local.stack.supervisor import Stack
+from notifier.message import HEADER
 from ops import topics
 from tests.builders import payment
 from tests.e2e.conftest import environment_on_free_ports
@@ -41,7 +41,7 @@ END_SECONDS = 240
 GOES_ON_WITHIN_SECONDS = 10
 AWAY_SECONDS = [20, pytest.param(120, marks=pytest.mark.full)]
 AWAY = re.compile(r"the Kafka broker at \S+ has been away for ([3-9]|\d\d+) s")
-NOTIFIER = [sys.executable, "-m", "local.services.notifier"]
+NOTIFIER = [sys.executable, "-m", "notifier"]
 OPS = [sys.executable, "-m", "ops"]
 COMMANDS = ("topics list", "dead-letters count")
 

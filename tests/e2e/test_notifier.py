@@ -23,12 +23,12 @@ from connectors.settings import Settings, variable
 from connectors.topics import DEAD_LETTERS, NOTIFICATIONS
 from events import DeadLetter, Notification
 from local.services.mailbox.messages import newest
-from local.services.notifier import NAME
-from local.services.notifier.message import HEADER
-from local.services.notifier.senders import SENDERS
 from local.services.outgoing import GOOD, POISON, Outgoing
 from local.services.publisher import Publisher
 from local.stack.supervisor import Stack
+from notifier import NAME
+from notifier.message import HEADER
+from notifier.senders import SENDERS
 from ops import topics
 from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for
 from tests.e2e.service_process import running
@@ -70,7 +70,7 @@ class Group:
     def running(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         """A notifier, killed at the end if it still runs."""
         self.folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "local.services.notifier", *options]
+        command = [sys.executable, "-m", "notifier", *options]
         variables = {variable("consumer_group_prefix"): self.name, **self.variables}
         with running(command, variables, self.folder / self.name) as service:
             yield service

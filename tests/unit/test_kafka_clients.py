@@ -11,7 +11,7 @@ from connectors.kafka_client import poll
 from local.settings import CHECKOUT
 
 CLIENTS = {"KafkaConsumer", "KafkaProducer", "KafkaAdminClient"}
-FOLDERS = ("connectors", "jobs", "local", "ops", "udfs")
+FOLDERS = ("connectors", "jobs", "local", "notifier", "ops", "udfs")
 
 
 def made_without_a_limit(file: Path) -> list[str]:
@@ -71,6 +71,6 @@ def polls_itself(file: Path) -> list[str]:
 
 
 def test_no_service_or_command_asks_a_consumer_itself() -> None:
-    files = [file for folder in ("local", "ops") for file in (CHECKOUT / folder).rglob("*.py")]
+    files = [file for folder in ("local", "notifier", "ops") for file in (CHECKOUT / folder).rglob("*.py")]
 
     assert [place for file in files for place in polls_itself(file)] == []

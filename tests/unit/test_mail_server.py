@@ -10,7 +10,7 @@ from email.message import EmailMessage
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from local.services.notifier.mail_server import MailServer
+from notifier.mail_server import MailServer
 from tests.free_ports import free_port
 from tests.mail_servers import mail_server
 

@@ -10,11 +10,11 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors.topics import NOTIFICATIONS
 from events import Notification
-from local.services.notifier.memory import OLDEST_MS, Memory
-from local.services.notifier.offsets import Offsets
-from local.services.notifier.patience import LEAST_SHARE, Availability, Patience
-from local.services.notifier.rejects import NoNotificationError, Reject, decoded
-from local.services.notifier.waiting import Message, Waiting
+from notifier.memory import OLDEST_MS, Memory
+from notifier.offsets import Offsets
+from notifier.patience import LEAST_SHARE, Availability, Patience
+from notifier.rejects import NoNotificationError, Reject, decoded
+from notifier.waiting import Message, Waiting
 from tests.notifications import notification
 
 PATIENCE = Patience(attempts=5, outage_seconds=100, first_delay_seconds=1, longest_delay_seconds=8)

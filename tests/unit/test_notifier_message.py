@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from events import Notification
-from local.services.notifier.message import HEADER, UndeliverableError, email_of
+from notifier.message import HEADER, UndeliverableError, email_of
 from tests.notifications import notification, occasion
 
 SENDER = "shop@shop.example"

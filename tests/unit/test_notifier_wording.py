@@ -2,8 +2,8 @@
 
 import pytest
 
-from local.services.notifier.conventions import LANGUAGES, masked, moment, money
-from local.services.notifier.wording import TEMPLATES, Wording, one_line, worded
+from notifier.conventions import LANGUAGES, masked, moment, money
+from notifier.wording import TEMPLATES, Wording, one_line, worded
 from tests.builders import event_time
 from tests.notifications import notification, occasion
 

@@ -55,10 +55,10 @@ def test_services_show_what_they_wait_for_and_can_be_stopped(tmp_path: Path) -> 
     kafka = "the Kafka broker at 127.0.0.1:9 has been away for", "no Kafka broker answers at 127.0.0.1:9"
     database = "the database has been away for", "no PostgreSQL answers at postgresql://127.0.0.1:9/shop"
     expected = {
-        ("order_service",): kafka,
-        ("payment_service", "--orders"): kafka,
+        ("local.services.order_service",): kafka,
+        ("local.services.payment_service", "--orders"): kafka,
         ("notifier",): kafka,
-        ("shop",): database,
+        ("local.services.shop",): database,
     }
     variables = {
         "MILLRACE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
@@ -69,7 +69,7 @@ def test_services_show_what_they_wait_for_and_can_be_stopped(tmp_path: Path) -> 
 
     with ExitStack() as at_the_end:
         processes = [
-            at_the_end.enter_context(running([sys.executable, "-m", f"local.services.{name}", *options], variables, to))
+            at_the_end.enter_context(running([sys.executable, "-m", name, *options], variables, to))
             for (name, *options), to in outputs.items()
         ]
         wait_for(

@@ -14,14 +14,14 @@ from kafka.structs import OffsetAndMetadata
 
 from connectors.kafka_client import poll
 from connectors.topics import NOTIFICATIONS
-from local.services.notifier.mail_server import Answer
-from local.services.notifier.memory import Memory
-from local.services.notifier.message import UndeliverableError, email_of
-from local.services.notifier.offsets import Offsets
-from local.services.notifier.patience import Availability, Patience
-from local.services.notifier.rejects import DeadLetters, NoNotificationError, Reject, decoded
-from local.services.notifier.senders import Senders
-from local.services.notifier.waiting import Message, Waiting
+from notifier.mail_server import Answer
+from notifier.memory import Memory
+from notifier.message import UndeliverableError, email_of
+from notifier.offsets import Offsets
+from notifier.patience import Availability, Patience
+from notifier.rejects import DeadLetters, NoNotificationError, Reject, decoded
+from notifier.senders import Senders
+from notifier.waiting import Message, Waiting
 
 MOST_WAITING = 1_000
 """Messages that are read ahead; when so many wait, no more are read."""

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from urllib.parse import quote
 
 from events import Notification
-from local.services.notifier.wording import one_line, worded
+from notifier.wording import one_line, worded
 
 ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 SENDER_NAME = "Your shop"

@@ -10,10 +10,10 @@ from connectors.letters import fitted
 from connectors.topics import DEAD_LETTERS
 from events import DeadLetter, Header, Notification
 from events.checks import NotTheEventError, check
-from local.services.notifier import NAME
-from local.services.notifier.memory import OLDEST_MS
 from local.services.outgoing import Outgoing
 from local.services.publisher import Publisher, PublishError, Receipt
+from notifier import NAME
+from notifier.memory import OLDEST_MS
 
 WRITE_SECONDS = 30.0
 """Dead letters that aren't written by then are tried again later; meanwhile nothing else is done."""

@@ -1,4 +1,4 @@
-"""Who is told what? `python -m local.services.notifier --help` says how notifications are delivered."""
+"""Who is told what? `python -m notifier --help` says how notifications are delivered."""
 
 import logging
 import time
@@ -11,17 +11,17 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from connectors.settings import Settings
-from local.services.notifier import NAME
-from local.services.notifier.delivery import Delivery
-from local.services.notifier.mail_server import MailServer
-from local.services.notifier.memory import Memory
-from local.services.notifier.patience import Patience
-from local.services.notifier.rejects import DeadLetters
-from local.services.notifier.senders import Senders
 from local.services.progress import StatusLine
 from local.services.publisher import CONNECT_MS
 from local.services.service import errors_in_words, until_a_signal
 from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
+from notifier import NAME
+from notifier.delivery import Delivery
+from notifier.mail_server import MailServer
+from notifier.memory import Memory
+from notifier.patience import Patience
+from notifier.rejects import DeadLetters
+from notifier.senders import Senders
 from ops.command_group import connecting_to_kafka
 from ops.outage import await_server
 

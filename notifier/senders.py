@@ -7,8 +7,8 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from local.services.notifier.mail_server import Answer, MailServer
-from local.services.notifier.waiting import Message
+from notifier.mail_server import Answer, MailServer
+from notifier.waiting import Message
 
 SENDERS = 4
 
