@@ -13,7 +13,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 .venv: # What is missing is installed; with nothing missing this takes a moment and no network
-	@$(PYTHON) -E -m local.bootstrap
+	@$(PYTHON) -E -m tools.bootstrap
 
 demo: .venv ## Boot the stack, run the whole picture, prove what came of it, shut down
 	$(RUN) local.demo
@@ -26,7 +26,7 @@ test-full: check ## Everything there is: long outages, every fault, the contest 
 	$(RUN) pytest tests/e2e/test_bench.py --full
 
 check: .venv ## Format, lint, types, import contract, duplicates, dead code, schema compatibility
-	$(RUN) local.check
+	$(RUN) tools.check
 
 unit: .venv ## Tests that need no JVM
 	$(RUN) pytest tests/unit $(PARALLEL)
@@ -44,7 +44,7 @@ bench-quick: .venv ## The same with less, in some minutes
 	$(RUN) tests.bench --quick
 
 fix: .venv ## Format, and mend what the linter can mend
-	$(RUN) local.check --fix
+	$(RUN) tools.check --fix
 
 up: .venv ## Start the stack, or what of it does not run
 	$(RUN) local.stack up
@@ -71,7 +71,7 @@ sql-plan: .venv ## Say of each pipeline whether savepoints from before its chang
 	$(RUN) ops sql plan $(PIPELINE)
 
 doctor: .venv ## Check versions, jars, ports, memory and disk
-	$(RUN) local.doctor
+	$(RUN) tools.doctor
 
 clean: ## Remove what was installed and cached in this folder; downloads shared between clones stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Can it run here? What is checked before anything starts; `local.doctor` shows the same and more."""
+"""Can it run here? What is checked before anything starts; `tools.doctor` shows the same and more."""
 
 import errno
 import os

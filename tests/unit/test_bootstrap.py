@@ -10,9 +10,9 @@ from unittest import mock
 
 import pytest
 
-from local import bootstrap
-from local.bootstrap import find_python
-from local.install import Environment, InstallError, install, without_pip_configuration
+from tools import bootstrap
+from tools.bootstrap import find_python
+from tools.install import Environment, InstallError, install, without_pip_configuration
 
 
 def script(path: Path, *lines: str) -> str:

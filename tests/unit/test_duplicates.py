@@ -11,7 +11,7 @@ BLOCK = "".join(f"    total = total * {number} + price\n" for number in range(8)
 
 def duplicates(*folders: Path) -> tuple[int, str]:
     """Exit status, and what it says."""
-    command = [sys.executable, "-m", "local.duplicates", *map(str, folders)]
+    command = [sys.executable, "-m", "tools.duplicates", *map(str, folders)]
     done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=False)
     return done.returncode, done.stdout
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.settings import Settings
-from local import doctor, preflight
+from local import preflight
 from local.preflight import Finding, PreflightError
 from local.settings import LocalSettings
 from local.stack import processes, services
@@ -20,6 +20,7 @@ from local.stack.setup import Setup
 from tests.unit.test_java import make_java_home
 from toolchain import scratch
 from toolchain.scratch import temporary_folder
+from tools import doctor
 
 
 def setup(state: Path, **variables: str) -> Setup:

@@ -12,7 +12,7 @@ import click
 from connectors.process_environment import child_environment
 from local.settings import CHECKOUT
 
-FOLDERS = ("events", "udfs", "sql", "connectors", "toolchain", "jobs", "ops", "notifier", "local", "tests")
+FOLDERS = ("events", "udfs", "sql", "connectors", "toolchain", "jobs", "ops", "notifier", "local", "tools", "tests")
 PARALLEL_CHECKS = 2
 
 
@@ -40,7 +40,7 @@ CHECKS = (
     Check("format", ("ruff", "format", "--check", ".")),
     Check("lint", ("ruff", "check", ".")),
     Check("imports", ("lint-imports", "--no-logo")),
-    Check("duplicates", ("python", "-m", "local.duplicates", *FOLDERS)),
+    Check("duplicates", ("python", "-m", "tools.duplicates", *FOLDERS)),
     Check("dead code", ("vulture",)),
     Check("schemas", ("python", "-m", "ops", "schemas", "check")),
 )

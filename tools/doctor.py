@@ -12,8 +12,6 @@ import click
 from connectors.process_environment import ignored
 from connectors.settings import SettingsError
 from local import preflight
-from local.bootstrap import SUPPORTED as SUPPORTED_PYTHON
-from local.install import Environment
 from local.preflight import Finding
 from local.settings import CHECKOUT
 from local.stack import kafka_connect, services
@@ -26,6 +24,8 @@ from toolchain.flink_home import assemble
 from toolchain.java import JavaError, java_home, java_version
 from toolchain.pinned_jars import locked
 from toolchain.scratch import temporary_folder
+from tools.bootstrap import SUPPORTED as SUPPORTED_PYTHON
+from tools.install import Environment
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Are there blocks of lines that say the same? `python -m local.duplicates FOLDER…` names them.
+"""Are there blocks of lines that say the same? `python -m tools.duplicates FOLDER…` names them.
 
 What counts as the same decides pylint's checker `duplicate-code`. It compares any two files, and has types inferred
 that it doesn't look at, which with hundreds of files took longer than all other checks. Here only files are compared

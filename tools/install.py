@@ -123,7 +123,7 @@ def install(environment: Environment) -> None:
         if not environment.is_current():
             _make(environment)
         _run(
-            [str(environment.python), "-m", "local.prepare"],
+            [str(environment.python), "-m", "tools.prepare"],
             child_environment(),
             "The jars could not be made ready (see above)",
         )

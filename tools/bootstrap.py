@@ -1,4 +1,4 @@
-"""Which Python does all the rest run on? Finds one that Millrace supports and hands over to `local.install`.
+"""Which Python does all the rest run on? Finds one that Millrace supports and hands over to `tools.install`.
 
 This file is read by whatever Python the machine has, so it keeps to what 3.8 understands.
 """
@@ -21,7 +21,7 @@ def main() -> int:
     """Replace this process by the installation, run by a supported Python."""
     python, rejected = find_python(_candidates(os.environ.get("PATH", os.defpath)))
     if python is not None:
-        os.execv(python, [python, "-E", "-m", "local.install"])
+        os.execv(python, [python, "-E", "-m", "tools.install"])
     print(_complaint(rejected), file=sys.stderr)
     return 1
 
