@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import inspect
 
+from connectors.kafka.topics import CAPTURE_HEARTBEATS, CUSTOMER_CHANGES, PRODUCT_CHANGES, Topic
 from connectors.settings import Settings
-from connectors.topics import CAPTURE_HEARTBEATS, CUSTOMER_CHANGES, PRODUCT_CHANGES, Topic
 from events import RowVersion
 
 CONNECTOR = "shop"

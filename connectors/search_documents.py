@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from connectors.topics import ENRICHED_ORDERS, FRAUD_ALERTS, Topic
+from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, Topic
 
 DELETED_VERSION = 1 << 62
 """Greater than every version that a document can have: what was deleted isn't brought back by what came before."""

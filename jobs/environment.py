@@ -11,8 +11,8 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+from connectors.kafka.topics import limit_variables, schema_variables
 from connectors.settings import Settings
-from connectors.topics import limit_variables, schema_variables
 from toolchain import flink_conf, flink_home
 from toolchain.flink_home import FlinkHome, end_jvm
 from toolchain.scratch import scratch_folder

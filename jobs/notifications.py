@@ -13,8 +13,8 @@ from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors import topics
-from connectors.outgoing import OUTGOING, outgoing, publish
+from connectors.kafka import topics
+from connectors.kafka.outgoing import OUTGOING, outgoing, publish
 from connectors.settings import Settings
 from events import DeadLetter, Notification
 from jobs.environment import stream_environment, variables

@@ -9,8 +9,8 @@ db-changes.* ──────────────▶ (its versions; its he
 from pyflink.table import StatementSet, StreamTableEnvironment
 
 import sql
+from connectors.kafka.topics import limit_variables
 from connectors.settings import Settings
-from connectors.topics import limit_variables
 from jobs.environment import insert, stream_environment, variables
 
 JOB = "order_enrichment"

@@ -10,8 +10,8 @@ of every topic, what doesn't decode and what PostgreSQL couldn't take ─▶ dea
 from pyflink.table import StatementSet, StreamTableEnvironment
 
 import sql
+from connectors.kafka.topics import limit_variables
 from connectors.settings import Settings
-from connectors.topics import limit_variables
 from jobs.environment import insert, stream_environment, variables
 
 JOB = "warehouse"

@@ -12,8 +12,8 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from connectors.kafka_client import poll
-from connectors.topics import NOTIFICATIONS
+from connectors.kafka.client import poll
+from connectors.kafka.topics import NOTIFICATIONS
 from notifier.mail_server import Answer
 from notifier.memory import Memory
 from notifier.message import UndeliverableError, email_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from connectors.topics import FUTURE_LIMIT, NOTIFICATIONS
+from connectors.kafka.topics import FUTURE_LIMIT, NOTIFICATIONS
 
 OLDEST_MS = NOTIFICATIONS.retention_ms
 """Older notifications are not delivered: what the topic keeps no longer is no news, and could be a repetition of

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import msgspec
 from kafka.consumer.fetcher import ConsumerRecord
 
-from connectors.letters import fitted
-from connectors.topics import DEAD_LETTERS
+from connectors.kafka.letters import fitted
+from connectors.kafka.topics import DEAD_LETTERS
 from events import DeadLetter, Header, Notification
 from events.checks import NotTheEventError, check
 from local.services.outgoing import Outgoing

@@ -8,8 +8,8 @@ import click
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from connectors.elasticsearch import ElasticsearchError
-from connectors.kafka_client import client_options
-from connectors.schema_registry import RegistryError
+from connectors.kafka.client import client_options
+from connectors.kafka.registry import RegistryError
 from connectors.settings import Settings, SettingsError
 from ops.flink_rest import FlinkError
 from ops.outage import await_server, report_on_stderr

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from connectors.kafka.topics import DEAD_LETTER_REPLAYS
 from connectors.settings import Settings
-from connectors.topics import DEAD_LETTER_REPLAYS
 from events import DeadLetter, DeadLetterReplay
 from ops.topic_records import committed_records
 

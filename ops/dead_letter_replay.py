@@ -25,8 +25,8 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from connectors.kafka.topics import DEAD_LETTER_REPLAYS, TOPICS, UNLIMITED_MS, YEAR_9999_MS
 from connectors.settings import Settings
-from connectors.topics import DEAD_LETTER_REPLAYS, TOPICS, UNLIMITED_MS, YEAR_9999_MS
 from events import DeadLetterReplay
 from events.checks import NotTheEventError, check
 from ops.command_group import kafka_client

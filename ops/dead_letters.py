@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from connectors.kafka.topics import LETTER_TOPICS
 from connectors.settings import Settings
-from connectors.topics import LETTER_TOPICS
 from events import DeadLetter
 from ops import topics as topic_operations
 from ops.command_group import CommandGroup

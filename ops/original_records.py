@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.kafka_client import poll
+from connectors.kafka.client import poll
 from connectors.settings import Settings
 from events import Cut, DeadLetter, Header
 from ops.command_group import kafka_client

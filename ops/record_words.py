@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator
 
-from connectors.topics import TOPICS
+from connectors.kafka.topics import TOPICS
 from events import DeadLetter
 from ops.dead_letter_reading import Replays
 from ops.masking import shown, shown_field, shown_payload

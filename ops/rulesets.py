@@ -12,8 +12,8 @@ import click
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer
 
+from connectors.kafka.topics import FRAUD_RULESETS, SHADOW_HITS
 from connectors.settings import Settings
-from connectors.topics import FRAUD_RULESETS, SHADOW_HITS
 from events import Rule, Ruleset, ShadowHit
 from ops.command_group import CommandGroup, kafka_client
 from ops.masking import harmless

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import click
 
 import events
-from connectors.schema_registry import RULE, OtherFormatError, RegistryError, SchemaRefusedError, SchemaRegistry
+from connectors.kafka.registry import RULE, OtherFormatError, RegistryError, SchemaRefusedError, SchemaRegistry
+from connectors.kafka.topics import TOPICS, Topic
 from connectors.settings import Settings
-from connectors.topics import TOPICS, Topic
 from events.compatibility import incompatibilities
 from events.schemas import schema, schema_text
 from ops.command_group import CommandGroup

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.kafka.topics import TOPICS
 from connectors.settings import Settings
-from connectors.topics import TOPICS
 from ops.masking import shown_bytes, shown_field
 from ops.topic_records import committed_records
 

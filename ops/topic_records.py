@@ -6,7 +6,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from connectors.kafka_client import poll
+from connectors.kafka.client import poll
 from connectors.settings import Settings
 from ops.command_group import kafka_client
 from ops.outage import Outage, report_on_stderr

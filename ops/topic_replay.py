@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.kafka_client import poll
+from connectors.kafka.client import poll
 from connectors.settings import Settings
 from ops.command_group import kafka_client
 from ops.topic_records import Silence

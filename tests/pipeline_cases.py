@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.topics import TOPICS, Topic
+from connectors.kafka.topics import TOPICS, Topic
 from ops.tables import table
 from tests.builders import DAY, event_time
 from tests.cluster.records import Record

@@ -5,8 +5,8 @@ from random import Random
 
 import msgspec
 
-from connectors import topics
-from connectors.topics import Topic
+from connectors.kafka import topics
+from connectors.kafka.topics import Topic
 from events import (
     CategoryRevenue,
     CustomerVersion,

@@ -12,7 +12,7 @@ import click
 from kafka.errors import KafkaError
 
 from connectors.elasticsearch import ElasticsearchError
-from connectors.schema_registry import RegistryError
+from connectors.kafka.registry import RegistryError
 from local.demo.course import demonstrate
 from local.demo.proving import ProofError
 from local.demo.saying import say

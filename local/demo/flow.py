@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, TopicPartition
 
-from connectors.kafka_client import client_options
+from connectors.kafka.client import client_options
+from connectors.kafka.topics import Topic
 from connectors.settings import Settings
-from connectors.topics import Topic
 from local.demo.observer import Observed
 from local.demo.picture import BOXES, Box, consumers
 from local.demo.proof import Finding

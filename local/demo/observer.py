@@ -10,8 +10,8 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from connectors import topics
-from connectors.kafka_client import client_options, poll
+from connectors.kafka import topics
+from connectors.kafka.client import client_options, poll
 from connectors.settings import Settings
 from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Notification, Payment
 from local.demo.picture import CHANGES, FRAUD_DETECTION, NOTIFICATIONS, REVENUE

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from connectors import topics
+from connectors.kafka import topics
+from connectors.kafka.topics import Topic
 from connectors.settings import Settings
-from connectors.topics import Topic
 
 
 @dataclass(frozen=True)

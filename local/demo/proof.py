@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.topics import ORDERS, PAYMENTS, Topic
+from connectors.kafka.topics import ORDERS, PAYMENTS, Topic
 from events import FraudAlert
 from local.demo.observer import Observed
 from local.demo.picture import FRAUD_DETECTION, ORDER_ENRICHMENT, WAREHOUSE, Box

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from connectors.topics import MINUTE_MS
+from connectors.kafka.topics import MINUTE_MS
 from events import CategoryRevenue, DeadLetter, EnrichedOrder
 from local.demo.order_proof import last_revisions, some
 from local.demo.proof import Finding

@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from connectors import topics
+from connectors.kafka import topics
 from events import EnrichedLine, EnrichedOrder, FraudAlert
 from local.demo.observer import Noteworthy, Observed
 from local.demo.order_proof import last_revisions

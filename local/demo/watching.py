@@ -12,8 +12,8 @@ from kafka.errors import KafkaError
 from rich.console import Console
 
 from connectors.elasticsearch import ElasticsearchError
+from connectors.kafka.topics import ORDERS, PAYMENTS
 from connectors.settings import Settings
-from connectors.topics import ORDERS, PAYMENTS
 from local.demo import flow, index_reading, mailbox_reading, order_proof, picture
 from local.demo.job_figures import JobFigures, job_figures
 from local.demo.jobs_under_way import JobsUnderWay

@@ -8,7 +8,7 @@ from random import Random
 
 import msgspec
 
-from connectors.topics import Topic
+from connectors.kafka.topics import Topic
 from events import Event, Order, Payment
 from local.services.outgoing import DUPLICATE, GOOD, POISON, Outgoing, Planned
 from local.services.timetable import OptionsError

@@ -12,8 +12,8 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
-from connectors.kafka_client import client_options, poll
-from connectors.topics import ORDERS, PAYMENTS
+from connectors.kafka.client import client_options, poll
+from connectors.kafka.topics import ORDERS, PAYMENTS
 from events import Order, Payment
 from local.services.faults import key_of
 from local.services.orders import payments_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from connectors.topics import ORDERS
+from connectors.kafka.topics import ORDERS
 from local.services.faults import NO_FAULTS, Faults, disturb
 from local.services.ledger import LedgerSummary
 from local.services.ledger_file import NO_LEDGER

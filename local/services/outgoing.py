@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from connectors.topics import Topic
+from connectors.kafka.topics import Topic
 from events import Event
 
 GOOD, DUPLICATE, LATE = "good", "duplicate", "late"

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from connectors.topics import ORDERS, PAYMENTS
+from connectors.kafka.topics import ORDERS, PAYMENTS
 from local.services.faults import NO_FAULTS, Faults, disturb
 from local.services.honest_customers import VISITS_A_DAY, regulars
 from local.services.ledger import LedgerSummary

@@ -18,8 +18,8 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata, RecordMetadata
 
-from connectors.kafka_client import client_options
-from connectors.topics import FUTURE_LIMIT
+from connectors.kafka.client import client_options
+from connectors.kafka.topics import FUTURE_LIMIT
 from events import Event
 from events.checks import NotTheEventError, check
 from local.services.outgoing import Outgoing

@@ -13,8 +13,8 @@ from types import FrameType
 
 import click
 
+from connectors.kafka.topics import FUTURE_LIMIT, Topic
 from connectors.settings import Settings, SettingsError
-from connectors.topics import FUTURE_LIMIT, Topic
 from local.services.clock import Clock
 from local.services.faults import Faults
 from local.services.ledger_file import NO_LEDGER, LedgerError

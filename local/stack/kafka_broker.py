@@ -6,7 +6,7 @@ import uuid
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from connectors.kafka_client import client_options
+from connectors.kafka.client import client_options
 from local.stack.java_process import (
     arguments_file,
     classpath,
@@ -86,7 +86,7 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.num.partitions=4
 # A consumer starts at once instead of waiting for others to join its group.
 group.initial.rebalance.delay.ms=0
-# Topics are declared in connectors/topics.py: a misspelt name is an error, not a new topic.
+# Topics are declared in connectors/kafka/topics.py: a misspelt name is an error, not a new topic.
 auto.create.topics.enable=false
 """
 

@@ -22,7 +22,7 @@ import msgspec
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import CustomerVersion, EnrichedLine, EnrichedOrder, Event, Order, ProductVersion
 from jobs import order_enrichment

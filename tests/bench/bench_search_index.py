@@ -23,8 +23,8 @@ import msgspec
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import parallel_bulk, streaming_bulk
 
-from connectors import topics
 from connectors.elasticsearch import client
+from connectors.kafka import topics
 from connectors.search_documents import SEARCH_INDICES, action
 from connectors.settings import Settings
 from events import Event

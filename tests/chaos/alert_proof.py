@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from connectors.kafka.topics import FRAUD_ALERTS, PAYMENTS
 from connectors.settings import Settings
-from connectors.topics import FRAUD_ALERTS, PAYMENTS
 from events import FraudAlert, Payment
 from local.demo.order_proof import some
 from local.demo.proof import Finding

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from pyflink.table import StatementSet, StreamTableEnvironment
 
-from connectors.topics import Topic
+from connectors.kafka.topics import Topic
 from events import DeadLetter, Event
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records

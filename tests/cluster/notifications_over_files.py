@@ -9,8 +9,8 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors import topics
-from connectors.outgoing import publish
+from connectors.kafka import topics
+from connectors.kafka.outgoing import publish
 from connectors.settings import Settings
 from events import Event
 from jobs import notifications

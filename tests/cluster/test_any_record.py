@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors import topics
-from connectors.outgoing import publish
+from connectors.kafka import topics
+from connectors.kafka.outgoing import publish
 from connectors.settings import Settings
 from events import DeadLetter
 from jobs.environment import SQL_OPTIONS, variables

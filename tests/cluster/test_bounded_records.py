@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyflink import java_gateway
 
-from connectors.letters import fitted
-from connectors.topics import DEAD_LETTERS, ENRICHED_ORDERS, limit_variables
+from connectors.kafka.letters import fitted
+from connectors.kafka.topics import DEAD_LETTERS, ENRICHED_ORDERS, limit_variables
 from events import DeadLetter, Header
 from tests.builders import dead_letter
 from tests.cluster.mini_cluster import MiniCluster

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 from pyflink.table import StreamTableEnvironment
 
-from connectors import topics
+from connectors.kafka import topics
 from events import CategoryRevenue, EnrichedOrder
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define

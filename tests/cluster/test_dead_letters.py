@@ -10,7 +10,7 @@ import pytest
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors import topics
+from connectors.kafka import topics
 from events import Cut, DeadLetter
 from events.schemas import schema
 from jobs.environment import insert

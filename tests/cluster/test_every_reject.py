@@ -19,7 +19,7 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import StatementSet, StreamTableEnvironment
 
 import sql
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import DeadLetter
 from events.schemas import schema

@@ -9,8 +9,8 @@ from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors import topics
-from connectors.outgoing import publish
+from connectors.kafka import topics
+from connectors.kafka.outgoing import publish
 from connectors.settings import Settings
 from events import DeadLetter, Event, FraudAlert, Payment, Ruleset, ShadowHit
 from jobs import fraud_detection

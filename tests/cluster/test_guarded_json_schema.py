@@ -14,7 +14,7 @@ from hypothesis.strategies import SearchStrategy
 from py4j.protocol import Py4JJavaError
 from pyflink.table import StreamTableEnvironment
 
-from connectors.topics import TOPICS, Topic
+from connectors.kafka.topics import TOPICS, Topic
 from events.schemas import rules_text
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records

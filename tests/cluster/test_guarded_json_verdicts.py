@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors.topics import TOPICS, Topic
+from connectors.kafka.topics import TOPICS, Topic
 from events.checks import NotTheEventError, check
 from events.schemas import rules_text, schema
 from tests.cluster.records import Record, write_records

@@ -14,9 +14,9 @@ import pytest
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors import topics
+from connectors.kafka import topics
+from connectors.kafka.topics import Topic
 from connectors.settings import Settings
-from connectors.topics import Topic
 from events import CaptureHeartbeat, CustomerVersion, DeadLetter, EnrichedOrder, Event, Order, ProductVersion
 from events.schemas import schema
 from jobs import order_enrichment

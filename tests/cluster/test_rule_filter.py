@@ -17,7 +17,7 @@ from pyflink import java_gateway
 from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
-from connectors import topics
+from connectors.kafka import topics
 from events import Event, Payment
 from jobs import fraud_detection
 from tests.builders import payment, rule, ruleset

@@ -11,8 +11,8 @@ from elasticsearch import Elasticsearch
 from py4j.protocol import Py4JJavaError
 from pyflink import java_gateway
 
-from connectors import topics
 from connectors.elasticsearch import client as connect
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import Event
 from jobs import search_index

@@ -14,7 +14,7 @@ from pyflink.table import StreamTableEnvironment
 from pyflink.util.exceptions import TableException
 
 import sql
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling, planned

@@ -10,7 +10,7 @@ import pytest
 from py4j.protocol import Py4JJavaError
 from pyflink import java_gateway
 
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import Event
 from jobs import warehouse

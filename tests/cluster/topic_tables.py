@@ -8,8 +8,8 @@ import msgspec
 from pyflink.table import StreamTableEnvironment
 
 import sql
+from connectors.kafka.topics import Topic
 from connectors.settings import Settings
-from connectors.topics import Topic
 from events import Event
 from jobs.environment import variables
 from sql.pipeline import Pipeline

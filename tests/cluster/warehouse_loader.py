@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pyflink.table import StatementSet, StreamTableEnvironment
 
-from connectors import topics
+from connectors.kafka import topics
+from connectors.kafka.topics import Topic
 from connectors.settings import Settings
-from connectors.topics import Topic
 from events import DeadLetter, Event
 from jobs import warehouse
 from jobs.environment import variables

@@ -16,8 +16,8 @@ import psycopg
 from kafka import TopicPartition
 
 from connectors.change_capture import SHOP_TABLES
+from connectors.kafka.topics import CUSTOMER_CHANGES, PRODUCT_CHANGES
 from connectors.settings import Settings
-from connectors.topics import CUSTOMER_CHANGES, PRODUCT_CHANGES
 from events import CustomerVersion, ProductVersion, RowVersion
 from events.schemas import schema
 from local.services.shop.database import connect, read_all

@@ -17,7 +17,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import OffsetAndMetadata
 
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import DeadLetter, Event, FraudAlert
 from local.services.clock import Clock

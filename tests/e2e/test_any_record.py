@@ -10,10 +10,10 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from connectors import topics
 from connectors.elasticsearch import client
+from connectors.kafka import topics
+from connectors.kafka.topics import Topic
 from connectors.settings import Settings
-from connectors.topics import Topic
 from events import DeadLetter, Header
 from local.stack.supervisor import Stack
 from ops import search

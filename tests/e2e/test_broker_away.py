@@ -20,8 +20,8 @@ import pytest
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from connectors.kafka.topics import NOTIFICATIONS, ORDERS, PAYMENTS, Topic
 from connectors.settings import Settings
-from connectors.topics import NOTIFICATIONS, ORDERS, PAYMENTS, Topic
 from local.services import publisher
 from local.services.ledger import Ledger, LedgerRecord
 from local.services.mailbox.messages import newest

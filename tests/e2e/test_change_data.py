@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from connectors.change_capture import CONNECTOR, PUBLICATION, SLOT
+from connectors.kafka.topics import CUSTOMER_CHANGES
 from connectors.settings import Settings
-from connectors.topics import CUSTOMER_CHANGES
 from local.services.shop.database import connect, make_tables
 from local.services.shop.rows import ProductRow
 from local.stack.supervisor import Stack

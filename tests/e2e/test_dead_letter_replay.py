@@ -21,10 +21,10 @@ from click.testing import CliRunner
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from connectors import topics
-from connectors.letters import fitted
+from connectors.kafka import topics
+from connectors.kafka.letters import fitted
+from connectors.kafka.topics import LETTER_TOPICS
 from connectors.settings import Settings
-from connectors.topics import LETTER_TOPICS
 from events import DeadLetter, DeadLetterReplay, Header, Payment
 from local.services.outgoing import GOOD, POISON, Outgoing
 from local.services.payment_service import PaymentOptions, generate

@@ -11,8 +11,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from connectors import topics
 from connectors.change_capture import CONNECTOR
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import CustomerVersion, EnrichedOrder, Order, ProductVersion
 from local.services.outgoing import Outgoing

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from kafka import KafkaProducer, TopicPartition
 
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import Payment
 from local.services.faults import Faults

@@ -12,11 +12,11 @@ import pytest
 from elasticsearch.helpers import scan
 from kafka import TopicPartition
 
-from connectors import topics
 from connectors.elasticsearch import client
+from connectors.kafka import topics
+from connectors.kafka.topics import Topic
 from connectors.search_documents import SEARCH_INDICES
 from connectors.settings import Settings
-from connectors.topics import Topic
 from events import DeclinedRate, Event
 from jobs import warehouse
 from local.services.clock import Clock

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import CustomerVersion, DeadLetter, Event, Notification
 from local.services.outgoing import GOOD, Outgoing

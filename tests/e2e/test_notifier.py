@@ -19,8 +19,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from connectors.kafka.topics import DEAD_LETTERS, NOTIFICATIONS
 from connectors.settings import Settings, variable
-from connectors.topics import DEAD_LETTERS, NOTIFICATIONS
 from events import DeadLetter, Notification
 from local.services.mailbox.messages import newest
 from local.services.outgoing import GOOD, POISON, Outgoing

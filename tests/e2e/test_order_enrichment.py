@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from connectors import topics
+from connectors.kafka import topics
+from connectors.kafka.topics import Topic
 from connectors.settings import Settings
-from connectors.topics import Topic
 from events import CaptureHeartbeat, CustomerVersion, EnrichedOrder, Event, Order, ProductVersion
 from local.services.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack

@@ -15,8 +15,8 @@ import requests
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 
-from connectors import topics
 from connectors.elasticsearch import client
+from connectors.kafka import topics
 from connectors.search_documents import SEARCH_INDICES, action
 from connectors.settings import Settings
 from events import Event

@@ -22,9 +22,9 @@ from kafka.admin import KafkaAdminClient
 
 from connectors.bulk_index import BulkIndex
 from connectors.elasticsearch import client as make_client
+from connectors.kafka.topics import ENRICHED_ORDERS
 from connectors.search_documents import action
 from connectors.settings import Settings
-from connectors.topics import ENRICHED_ORDERS
 from events import EnrichedOrder
 from local.stack.supervisor import Stack
 from ops import topics as topic_operations

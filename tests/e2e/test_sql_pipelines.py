@@ -15,7 +15,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import NewTopic
 
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import DeadLetter, DeclinedRate, Payment
 from local.services.outgoing import GOOD, Outgoing

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import FraudAlert
 from local.settings import CHECKOUT

@@ -16,9 +16,9 @@ from kafka import KafkaProducer
 from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import InvalidTimestampError
 
-from connectors.schema_registry import RULE, RegistryError, SchemaRefusedError, SchemaRegistry
+from connectors.kafka.registry import RULE, RegistryError, SchemaRefusedError, SchemaRegistry
+from connectors.kafka.topics import DAY_MS, FUTURE_LIMIT, PAYMENTS, TOPICS, Topic
 from connectors.settings import Settings
-from connectors.topics import DAY_MS, FUTURE_LIMIT, PAYMENTS, TOPICS, Topic
 from events import Event
 from events.schemas import schema, schema_text
 from local.stack.supervisor import Stack

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import requests
 
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from events import Event
 from jobs import warehouse

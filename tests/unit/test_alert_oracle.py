@@ -2,7 +2,7 @@
 
 import msgspec
 
-from connectors.topics import PAYMENTS
+from connectors.kafka.topics import PAYMENTS
 from local.services.faults import Faults
 from local.services.outgoing import GOOD, Outgoing
 from local.services.payment_service import PaymentOptions, generate

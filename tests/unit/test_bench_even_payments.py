@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from connectors.topics import PAYMENTS
+from connectors.kafka.topics import PAYMENTS
 from events import Payment
 from tests.bench.fraud.card import default_ruleset
 from tests.bench.fraud.even_payments import BURST, DAY_MS, Record, Shape, rules

@@ -8,7 +8,7 @@ import pytest
 from msgspec import inspect
 
 import sql
-from connectors.topics import TOPICS, Topic
+from connectors.kafka.topics import TOPICS, Topic
 from ops import search_indices
 from ops.schemas import check, released
 from ops.search_indices import Declared

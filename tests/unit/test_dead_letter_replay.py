@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from connectors.letters import fitted
+from connectors.kafka.letters import fitted
+from connectors.kafka.topics import DAY_MS, PAYMENTS
 from connectors.settings import Settings
-from connectors.topics import DAY_MS, PAYMENTS
 from events import DeadLetter
 from ops import dead_letter_replay
 from ops.dead_letter_fixes import FixError

@@ -7,8 +7,8 @@ import pytest
 from kafka import TopicPartition
 from msgspec import structs
 
+from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from connectors.settings import Settings
-from connectors.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from local.demo import flow, picture
 from local.demo.arrows import Arrow, arrows
 from local.demo.flow import Flow, Progress

@@ -7,7 +7,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 
-from connectors.kafka_client import poll
+from connectors.kafka.client import poll
 from local.settings import CHECKOUT
 
 CLIENTS = {"KafkaConsumer", "KafkaProducer", "KafkaAdminClient"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.topics import ORDERS, PAYMENTS
+from connectors.kafka.topics import ORDERS, PAYMENTS
 from local.services.ledger import Ledger
 from local.services.ledger_file import LedgerError
 from local.services.outgoing import Outgoing

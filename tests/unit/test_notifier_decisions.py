@@ -8,7 +8,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from connectors.topics import NOTIFICATIONS
+from connectors.kafka.topics import NOTIFICATIONS
 from events import Notification
 from notifier.memory import OLDEST_MS, Memory
 from notifier.offsets import Offsets

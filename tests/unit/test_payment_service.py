@@ -9,7 +9,7 @@ from itertools import groupby, islice, pairwise
 import msgspec
 import pytest
 
-from connectors.topics import ORDERS, PAYMENTS
+from connectors.kafka.topics import ORDERS, PAYMENTS
 from events import Order, Payment
 from local.services import order_service
 from local.services.faults import POISON_KINDS, Faults

@@ -11,8 +11,8 @@ import pytest
 
 from connectors import rest
 from connectors.elasticsearch import client
+from connectors.kafka.registry import SchemaRegistry
 from connectors.process_environment import POSTGRES, child_environment, forget_ignored, ignored
-from connectors.schema_registry import SchemaRegistry
 from connectors.settings import Settings
 from local.stack.probes import get_json
 from ops import connect_rest, flink_rest

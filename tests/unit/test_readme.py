@@ -5,8 +5,8 @@ from dataclasses import fields
 
 import pytest
 
+from connectors.kafka.topics import TOPICS
 from connectors.settings import Settings, variable
-from connectors.topics import TOPICS
 from local.demo import picture as picture_boxes
 from local.settings import CHECKOUT, LocalSettings
 from ops import submit

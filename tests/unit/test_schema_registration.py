@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.schema_registry import RULE, RegistryError
+from connectors.kafka.registry import RULE, RegistryError
+from connectors.kafka.topics import PAYMENTS
 from connectors.settings import Settings
-from connectors.topics import PAYMENTS
 from ops.schemas import SchemasRefusedError, register
 from tests.unit.json_server import json_server
 

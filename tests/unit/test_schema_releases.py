@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from connectors.topics import PAYMENTS, TOPICS, Topic
+from connectors.kafka.topics import PAYMENTS, TOPICS, Topic
 from events import Event
 from events.schemas import schema, schema_text
 from ops.schemas import SchemasRefusedError, check, release, released, schemas

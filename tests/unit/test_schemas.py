@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from jsonschema import Draft7Validator
 
-from connectors.topics import TOPICS, Topic
+from connectors.kafka.topics import TOPICS, Topic
 from events import BrokenRule, DeadLetter, Event, FraudAlert, ShadowHit
 from events.schemas import field_docstrings, schema, schema_text
 from tests.builders import event_time, order, payment, rule, ruleset

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import psutil
 
-from connectors.topics import FRAUD_ALERTS, PAYMENTS
+from connectors.kafka.topics import FRAUD_ALERTS, PAYMENTS
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops.jobs import ENDED, all_jobs, cancel, wait_until_running

@@ -12,7 +12,7 @@ import psutil
 from kafka import KafkaConsumer, TopicPartition
 from msgspec.structs import replace
 
-from connectors.topics import FRAUD_ALERTS
+from connectors.kafka.topics import FRAUD_ALERTS
 from events import FraudAlert
 from local.stack.supervisor import Stack
 from tests.bench.fraud.contenders import AtWork, Contender, ContenderError

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from connectors.topics import PAYMENTS
+from connectors.kafka.topics import PAYMENTS
 from events import Payment, Rule, Ruleset
 
 DAY_MS = 86_400_000

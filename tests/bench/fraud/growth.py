@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 
+from connectors.kafka.topics import FRAUD_RULESETS, PAYMENTS
 from connectors.settings import Settings
-from connectors.topics import FRAUD_RULESETS, PAYMENTS
 from events import FraudAlert, Ruleset
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack

@@ -16,8 +16,8 @@ import msgspec
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from connectors.kafka.topics import FOREVER_MS, FRAUD_ALERTS, FRAUD_RULESETS, PAYMENTS
 from connectors.settings import Settings
-from connectors.topics import FOREVER_MS, FRAUD_ALERTS, FRAUD_RULESETS, PAYMENTS
 from events import FraudAlert, Payment, Ruleset
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack

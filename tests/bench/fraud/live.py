@@ -15,7 +15,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from connectors.topics import PAYMENTS
+from connectors.kafka.topics import PAYMENTS
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from tests.bench.fraud.contenders import AtWork, Contender, ContenderError

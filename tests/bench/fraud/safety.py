@@ -13,8 +13,8 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
+from connectors.kafka.topics import PAYMENTS
 from connectors.settings import Settings
-from connectors.topics import PAYMENTS
 from events import FraudAlert
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack

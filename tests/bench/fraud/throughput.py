@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from connectors.topics import PAYMENTS
+from connectors.kafka.topics import PAYMENTS
 from events import FraudAlert
 from local.stack.supervisor import Stack
 from ops.flink_rest import FlinkError

@@ -7,7 +7,7 @@ from itertools import islice
 import msgspec
 from msgspec.structs import replace
 
-from connectors.topics import PAYMENTS
+from connectors.kafka.topics import PAYMENTS
 from events import FraudAlert, Payment
 from local.services.payment_service import PaymentOptions, generate
 from tests.bench.fraud.card import Card, alert, rules

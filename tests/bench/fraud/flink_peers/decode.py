@@ -10,7 +10,7 @@ from pathlib import Path
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors import topics
+from connectors.kafka import topics
 from connectors.settings import Settings
 from jobs.environment import stream_environment, variables
 

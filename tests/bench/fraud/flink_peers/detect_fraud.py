@@ -8,8 +8,8 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueState, ValueStateDescriptor
 
-from connectors import topics
-from connectors.outgoing import outgoing
+from connectors.kafka import topics
+from connectors.kafka.outgoing import outgoing
 from events import Payment
 from tests.bench.fraud.card import Past, alert, features, remember, rules
 from udfs.alerts import decode_cases, encode_cases

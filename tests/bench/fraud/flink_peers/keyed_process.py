@@ -4,8 +4,8 @@ from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
 import sql
-from connectors import topics
-from connectors.outgoing import OUTGOING, publish
+from connectors.kafka import topics
+from connectors.kafka.outgoing import OUTGOING, publish
 from connectors.settings import Settings
 from jobs.environment import stream_environment, variables
 from tests.bench.fraud.flink_peers.detect_fraud import DetectFraud

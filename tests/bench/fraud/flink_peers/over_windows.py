@@ -12,8 +12,8 @@ from pyflink.table import DataTypes, StreamTableEnvironment
 from pyflink.table.udf import udf
 
 import sql
-from connectors import topics
-from connectors.outgoing import OUTGOING, outgoing, publish
+from connectors.kafka import topics
+from connectors.kafka.outgoing import OUTGOING, outgoing, publish
 from connectors.settings import Settings
 from events import FraudAlert
 from jobs.environment import stream_environment, variables

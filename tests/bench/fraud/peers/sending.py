@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 
-from connectors.topics import PAYMENTS
+from connectors.kafka.topics import PAYMENTS
 from tests.bench.fraud.even_payments import Record
 
 READY_SECONDS = 30.0

@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from connectors.topics import RECORD_BYTES
+from connectors.kafka.topics import RECORD_BYTES
 from events import Cut, DeadLetter, Header
 
 END_OF_TIME_MS = 253_402_300_799_999

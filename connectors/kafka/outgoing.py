@@ -5,7 +5,7 @@ from pyflink.common import Row, Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
-from connectors.topics import Topic
+from connectors.kafka.topics import Topic
 from events import Event
 
 OUTGOING = Types.ROW_NAMED(
