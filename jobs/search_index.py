@@ -11,7 +11,7 @@ from pyflink.table import DataTypes, StatementSet, StreamTableEnvironment
 from pyflink.table.udf import udf
 
 import sql
-from connectors.index_documents import IndexDocuments
+from connectors.elasticsearch.index_documents import IndexDocuments
 from connectors.settings import Settings
 from jobs.environment import insert, stream_environment, variables
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from connectors.elasticsearch import ElasticsearchError
+from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.client import client_options
 from connectors.kafka.registry import RegistryError
 from connectors.settings import Settings, SettingsError

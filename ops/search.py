@@ -8,7 +8,7 @@ from typing import Literal
 import click
 from elasticsearch import Elasticsearch
 
-from connectors.elasticsearch import client, explained
+from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
 from ops.search_indices import (

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from elasticsearch import Elasticsearch, NotFoundError
 
-from connectors.elasticsearch import client, explained
+from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from events.currencies import decimals
 from ops.masking import shown, shown_field

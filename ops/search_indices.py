@@ -1,4 +1,4 @@
-"""How do the declared indices differ from the real ones? The files of connectors/search, and what Elasticsearch has."""
+"""How do the declared indices differ from the real ones? The mappings' files, and what Elasticsearch has."""
 
 import json
 import re
@@ -11,9 +11,9 @@ from typing import Any
 from elasticsearch import Elasticsearch, NotFoundError
 
 import connectors
-from connectors.search_documents import SEARCH_INDICES, SearchIndex
+from connectors.elasticsearch.documents import SEARCH_INDICES, SearchIndex
 
-FOLDER = Path(str(connectors.__file__)).parent / "search"
+FOLDER = Path(str(connectors.__file__)).parent / "elasticsearch" / "mappings"
 """One index template a file, named after its alias."""
 
 FILLED_TO = "filled_to"

@@ -16,9 +16,9 @@ import jsonschema_rs
 import msgspec
 from elasticsearch import Elasticsearch, NotFoundError, helpers
 
-from connectors.bulk_index import BulkIndex, IndexingError
-from connectors.elasticsearch import client, explained
-from connectors.search_documents import Action, NoDocumentError, action
+from connectors.elasticsearch.bulk_index import BulkIndex, IndexingError
+from connectors.elasticsearch.client import client, explained
+from connectors.elasticsearch.documents import Action, NoDocumentError, action
 from connectors.settings import Settings
 from events.schemas import schema
 from ops.masking import shown

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 from kafka.errors import KafkaError
 
-from connectors.elasticsearch import ElasticsearchError
+from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.registry import RegistryError
 from local.demo.course import demonstrate
 from local.demo.proving import ProofError

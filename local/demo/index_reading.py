@@ -2,8 +2,8 @@
 
 from elasticsearch.helpers import scan
 
-from connectors.elasticsearch import client, explained
-from connectors.search_documents import SEARCH_INDICES
+from connectors.elasticsearch.client import client, explained
+from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.settings import Settings
 from local.demo.search_proof import Documents
 

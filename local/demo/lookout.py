@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
-from connectors.elasticsearch import ElasticsearchError
+from connectors.elasticsearch.client import ElasticsearchError
 from local.demo.saying import say
 from local.stack.supervisor import Status
 from ops.flink_rest import FlinkError

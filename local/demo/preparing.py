@@ -1,6 +1,6 @@
 """What must be there before orders and payments flow?"""
 
-from connectors.elasticsearch import client, explained
+from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from local.demo.saying import say
 from local.demo.services import Services

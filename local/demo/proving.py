@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
-from connectors.search_documents import SEARCH_INDICES
 from connectors.settings import Settings
 from local.demo import (
     arrows,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
 
-from connectors.elasticsearch import client, explained
+from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from events import FraudAlert
 from local.demo import mailbox_reading

@@ -11,7 +11,7 @@ from functools import cache
 from kafka.errors import KafkaError
 from rich.console import Console
 
-from connectors.elasticsearch import ElasticsearchError
+from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.topics import ORDERS, PAYMENTS
 from connectors.settings import Settings
 from local.demo import flow, index_reading, mailbox_reading, order_proof, picture

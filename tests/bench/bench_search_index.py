@@ -23,9 +23,9 @@ import msgspec
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import parallel_bulk, streaming_bulk
 
-from connectors.elasticsearch import client
+from connectors.elasticsearch.client import client
+from connectors.elasticsearch.documents import SEARCH_INDICES, action
 from connectors.kafka import topics
-from connectors.search_documents import SEARCH_INDICES, action
 from connectors.settings import Settings
 from events import Event
 from jobs import search_index

@@ -7,7 +7,7 @@ from elasticsearch import Elasticsearch
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
-import connectors.elasticsearch
+import connectors.elasticsearch.client
 from connectors.settings import Settings
 from local.stack.supervisor import Stack
 from ops import warehouse
@@ -64,7 +64,7 @@ def elasticsearch() -> Iterator[Stack]:
 @pytest.fixture
 def search_client(elasticsearch: Stack) -> Iterator[Elasticsearch]:
     """A client of it; there is no index and no template."""
-    with connectors.elasticsearch.client(elasticsearch.setup.settings) as client:
+    with connectors.elasticsearch.client.client(elasticsearch.setup.settings) as client:
         for index in client.indices.get(index="*"):
             client.indices.delete(index=index)
         client.options(ignore_status=404).indices.delete_index_template(name="millrace-*")

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from elasticsearch import BadRequestError, Elasticsearch
 
-from connectors.search_documents import action
+from connectors.elasticsearch.documents import action
 from local.stack.supervisor import Stack
 from ops.__main__ import main
 from ops.search import SearchBlockedError, apply, faults, plan

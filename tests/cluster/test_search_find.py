@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from elasticsearch import Elasticsearch
 
-from connectors.search_documents import action
+from connectors.elasticsearch.documents import action
 from events import BrokenRule
 from local.stack.supervisor import Stack
 from ops.__main__ import main

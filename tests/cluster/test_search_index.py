@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 from py4j.protocol import Py4JJavaError
 from pyflink import java_gateway
 
-from connectors.elasticsearch import client as connect
+from connectors.elasticsearch.client import client as connect
 from connectors.kafka import topics
 from connectors.settings import Settings
 from events import Event

@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from connectors.elasticsearch import client
+from connectors.elasticsearch.client import client
 from connectors.kafka import topics
 from connectors.kafka.topics import Topic
 from connectors.settings import Settings

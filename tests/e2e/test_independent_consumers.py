@@ -12,10 +12,10 @@ import pytest
 from elasticsearch.helpers import scan
 from kafka import TopicPartition
 
-from connectors.elasticsearch import client
+from connectors.elasticsearch.client import client
+from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka import topics
 from connectors.kafka.topics import Topic
-from connectors.search_documents import SEARCH_INDICES
 from connectors.settings import Settings
 from events import DeclinedRate, Event
 from jobs import warehouse

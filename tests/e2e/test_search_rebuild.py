@@ -20,10 +20,10 @@ from elasticsearch import Elasticsearch, helpers
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from connectors.bulk_index import BulkIndex
-from connectors.elasticsearch import client as make_client
+from connectors.elasticsearch.bulk_index import BulkIndex
+from connectors.elasticsearch.client import client as make_client
+from connectors.elasticsearch.documents import action
 from connectors.kafka.topics import ENRICHED_ORDERS
-from connectors.search_documents import action
 from connectors.settings import Settings
 from events import EnrichedOrder
 from local.stack.supervisor import Stack

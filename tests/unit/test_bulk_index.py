@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 from elasticsearch import Elasticsearch
 
-from connectors import bulk_index
-from connectors.bulk_index import BulkIndex, IndexingError, Tally
-from connectors.search_documents import Action
+from connectors.elasticsearch import bulk_index
+from connectors.elasticsearch.bulk_index import BulkIndex, IndexingError, Tally
+from connectors.elasticsearch.documents import Action
 from connectors.settings import Settings
 from tests.unit.moody_elasticsearch import Answer, Json, MoodyElasticsearch, Sent, error, serve
 

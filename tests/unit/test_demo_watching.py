@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from kafka.errors import KafkaTimeoutError, NodeNotReadyError
 
-from connectors.elasticsearch import ElasticsearchError
+from connectors.elasticsearch.client import ElasticsearchError
 from local.demo import watching
 from local.demo.watching import Screen, _are_done, _wait
 from local.services.shop.database import ShopError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.elasticsearch import ElasticsearchError, client, explained
+from connectors.elasticsearch.client import ElasticsearchError, client, explained
 from connectors.settings import Settings, SettingsError
 from tests.unit.guarded_elasticsearch import AUTHORITY, GuardedElasticsearch, serve
 

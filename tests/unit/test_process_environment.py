@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from connectors import rest
-from connectors.elasticsearch import client
+from connectors.elasticsearch.client import client
 from connectors.kafka.registry import SchemaRegistry
 from connectors.process_environment import POSTGRES, child_environment, forget_ignored, ignored
 from connectors.settings import Settings

@@ -5,8 +5,15 @@ import json
 import msgspec
 import pytest
 
+from connectors.elasticsearch.documents import (
+    DELETED_VERSION,
+    SEARCH_INDICES,
+    Action,
+    NoDocumentError,
+    SearchIndex,
+    action,
+)
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS
-from connectors.search_documents import DELETED_VERSION, SEARCH_INDICES, Action, NoDocumentError, SearchIndex, action
 from tests.builders import enriched_order, fraud_alert
 
 

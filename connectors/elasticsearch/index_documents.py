@@ -11,12 +11,12 @@ import msgspec
 import pandas as pd  # type: ignore[import-untyped]
 from pyflink.table.udf import FunctionContext, ScalarFunction
 
-from connectors.bulk_index import BulkIndex
-from connectors.search_documents import Action, action
+from connectors.elasticsearch.bulk_index import BulkIndex
+from connectors.elasticsearch.documents import Action, action
 from connectors.settings import Settings
 
 METRICS = ("written", "unchanged", "refused", "retries")
-"""As `connectors.bulk_index.Tally` counts them, since the worker started; in Flink with `documents_` before them."""
+"""As `bulk_index.Tally` counts them, since the worker started; in Flink with `documents_` before them."""
 
 
 class IndexDocuments(ScalarFunction):  # type: ignore[misc]

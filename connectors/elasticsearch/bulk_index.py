@@ -17,8 +17,8 @@ from elastic_transport import ConnectionError as NoConnectionError
 from elastic_transport import TlsError, TransportError
 from elasticsearch import ApiError
 
-from connectors.elasticsearch import client, in_words
-from connectors.search_documents import Action
+from connectors.elasticsearch.client import client, in_words
+from connectors.elasticsearch.documents import Action
 from connectors.settings import Settings
 
 REQUEST_BYTES = 8_000_000
