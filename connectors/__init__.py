@@ -1,1 +1,1 @@
-"""Where does it come from, where does it go? Topics, Kafka, dead letters."""
+"""Where does it come from, where does it go? Kafka, Elasticsearch, PostgreSQL, and the settings of all three."""

@@ -9,7 +9,7 @@ from typing import Literal
 import psycopg
 from psycopg import sql
 
-from connectors.change_capture import (
+from connectors.postgres.captured_tables import (
     CAPTURED,
     HEARTBEATS,
     OWN_SCHEMA,
@@ -18,8 +18,8 @@ from connectors.change_capture import (
     SLOT,
     CapturedTable,
 )
+from connectors.postgres.client import Connection, DatabaseError, connecting, shop_address
 from connectors.settings import Settings
-from ops.postgres import Connection, DatabaseError, connecting, shop_address
 
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 10

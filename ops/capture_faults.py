@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connectors.change_capture import (
+from connectors.postgres.captured_tables import (
     BECOMES,
     CAPTURED,
     CONNECTOR,

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import msgspec
 from psycopg import sql
 
-from connectors.change_capture import OWN_SCHEMA, CapturedTable
+from connectors.postgres.captured_tables import OWN_SCHEMA, CapturedTable
+from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from ops.capture_database import RealColumn, captured_columns, columns_of, identifier, identities
 from ops.capture_stream import wait_until_captured
-from ops.postgres import Connection
 from ops.topic_records import committed_records
 
 BATCH_ROWS = 2_000

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from kafka.errors import KafkaError
 
-from connectors.change_capture import BEAT, HEARTBEATS, CapturedTable
+from connectors.postgres.captured_tables import BEAT, HEARTBEATS, CapturedTable
 from connectors.settings import Settings
 from ops import capture_database
 from ops.outage import report_on_stderr

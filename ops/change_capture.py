@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 from kafka.errors import KafkaError
 
-from connectors.change_capture import (
+from connectors.postgres.captured_tables import (
     CAPTURED,
     CONNECTOR,
     HEARTBEATS,
@@ -18,6 +18,7 @@ from connectors.change_capture import (
     CapturedTable,
     connector_config,
 )
+from connectors.postgres.client import Connection, DatabaseError
 from connectors.settings import Settings
 from ops import capture_database, capture_faults, topics
 from ops.capture_database import CaptureDatabase, Slot
@@ -26,7 +27,6 @@ from ops.capture_reading import Say, read_rows
 from ops.capture_stream import CaptureError, last_change, wait_until_captured
 from ops.command_group import CommandGroup
 from ops.connect_rest import ConnectError, ask, find
-from ops.postgres import Connection, DatabaseError
 
 RUNS_WITHIN_SECONDS = 90
 """A connector that was killed first waits until its last transaction is given up."""

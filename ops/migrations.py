@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from ops.postgres import Connection
+from connectors.postgres.client import Connection
 
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 OTHERS_WITHIN_SECONDS = 60

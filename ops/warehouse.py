@@ -10,11 +10,11 @@ import click
 from psycopg import sql as composed
 
 import sql
+from connectors.postgres.client import Address, Connection, connecting
 from connectors.settings import Settings
 from ops import migrations
 from ops.command_group import CommandGroup
 from ops.migrations import Applied, Migration, MigrationError
-from ops.postgres import Address, Connection, connecting
 from ops.tables import table
 
 SCHEMA = "warehouse"

@@ -8,10 +8,10 @@ import click
 import psycopg
 from psycopg import sql
 
-from connectors.change_capture import SHOP_TABLES
+from connectors.postgres.captured_tables import SHOP_TABLES
+from connectors.postgres.client import Connection, connecting, shop_address
 from connectors.settings import Settings
 from ops import warehouse
-from ops.postgres import Connection, connecting, shop_address
 from ops.tables import table
 
 CHECK_SECONDS = 600

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from connectors.postgres.client import Connection
 from events import (
     CategoryRevenue,
     CustomerVersion,
@@ -13,7 +14,6 @@ from events import (
     Payment,
     ProductVersion,
 )
-from ops.postgres import Connection
 
 COLUMNS = {
     "dim_customer": "customer_id, lsn, valid_from, valid_to, is_current, deleted, name, tier",

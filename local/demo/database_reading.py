@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 from psycopg import sql
 
+from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
 from local.demo.warehouse_proof import ShopTables, Warehouse
 from local.services.shop.database import columns, read_all
 from local.services.shop.rows import CUSTOMERS, PRODUCTS, RowT, Table
-from ops.postgres import Connection, connecting
 from ops.warehouse import address
 
 STATEMENT_SECONDS = 30

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.topics import ORDERS, PAYMENTS
+from connectors.postgres.client import DatabaseError
 from connectors.settings import Settings
 from local.demo import flow, index_reading, mailbox_reading, order_proof, picture
 from local.demo.job_figures import JobFigures, job_figures
@@ -28,7 +29,6 @@ from local.services.shop.database import ShopError
 from local.stack.supervisor import Stack
 from ops import capture_stream
 from ops.flink_rest import FlinkError
-from ops.postgres import DatabaseError
 
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 90.0

@@ -14,6 +14,7 @@ from types import FrameType
 import click
 
 from connectors.kafka.topics import FUTURE_LIMIT, Topic
+from connectors.postgres.client import DatabaseError
 from connectors.settings import Settings, SettingsError
 from local.services.clock import Clock
 from local.services.faults import Faults
@@ -22,7 +23,6 @@ from local.services.places import BASE_CURRENCY, DAY_MS
 from local.services.publisher import PublishError
 from local.services.shop.database import ShopError
 from local.services.timetable import OptionsError, Timetable
-from ops.postgres import DatabaseError
 
 MOST_LATE_MS = 2 * DAY_MS
 

@@ -23,11 +23,11 @@ from typing import Any, TypeVar
 import msgspec
 from psycopg import sql
 
+from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
 from events import EnrichedLine, EnrichedOrder, Event, Payment
 from jobs import warehouse
 from ops import warehouse as warehouse_operations
-from ops.postgres import Connection, connecting
 from ops.tables import table
 from tests.builders import enriched_line, enriched_order, event_time, payment
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster

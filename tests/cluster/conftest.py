@@ -8,10 +8,10 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 import connectors.elasticsearch.client
+from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
 from local.stack.supervisor import Stack
 from ops import warehouse
-from ops.postgres import Connection, connecting
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.lone_elasticsearch import lone_elasticsearch
 from tests.lone_postgres import lone_postgres

@@ -14,14 +14,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from connectors.change_capture import CAPTURED, OWN_SCHEMA, PUBLICATION, SLOT
+from connectors.postgres.captured_tables import CAPTURED, OWN_SCHEMA, PUBLICATION, SLOT
+from connectors.postgres.client import Connection, connect, shop_address
 from connectors.settings import Settings
 from local.services.shop.database import make_tables
 from ops import capture_database, capture_reading, change_capture, topics
 from ops.capture_database import drop_slot, look
 from ops.capture_faults import database_faults
 from ops.change_capture import group
-from ops.postgres import Connection, connect, shop_address
 from tests.cutting_proxy import cutting_proxy
 from tests.unit.json_server import json_server
 

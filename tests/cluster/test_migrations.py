@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
 from ops import migrations, warehouse
 from ops.migrations import Migration, MigrationError
-from ops.postgres import Connection, connecting
 
 SCHEMA = "trial"
 

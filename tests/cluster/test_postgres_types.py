@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from connectors.change_capture import BECOMES, PUBLICATION, SLOT, connector_config
+from connectors.postgres.captured_tables import BECOMES, PUBLICATION, SLOT, connector_config
+from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from ops import capture_database
 from ops.capture_database import columns_of
-from ops.postgres import Connection
 from tests.cluster.connect_programs import connect_program
 
 DOCS = Path(__file__).parents[2] / "docs" / "change-data.md"

@@ -11,10 +11,10 @@ from py4j.protocol import Py4JJavaError
 from pyflink import java_gateway
 
 from connectors.kafka import topics
+from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from events import Event
 from jobs import warehouse
-from ops.postgres import Connection
 from tests.builders import (
     category_revenue,
     customer,

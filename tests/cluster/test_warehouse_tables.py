@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 from psycopg import sql
 
+from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
 from events import (
     CategoryRevenue,
@@ -24,7 +25,6 @@ from events import (
     ProductVersion,
 )
 from ops import warehouse
-from ops.postgres import Connection, connecting
 from tests import reference_warehouse
 from tests.builders import customer, event_time, product
 from tests.unit.sql_columns import columns

@@ -15,8 +15,8 @@ import msgspec
 import psycopg
 from kafka import TopicPartition
 
-from connectors.change_capture import SHOP_TABLES
 from connectors.kafka.topics import CUSTOMER_CHANGES, PRODUCT_CHANGES
+from connectors.postgres.captured_tables import SHOP_TABLES
 from connectors.settings import Settings
 from events import CustomerVersion, ProductVersion, RowVersion
 from events.schemas import schema

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from connectors.change_capture import CONNECTOR, PUBLICATION, SLOT
 from connectors.kafka.topics import CUSTOMER_CHANGES
+from connectors.postgres.captured_tables import CONNECTOR, PUBLICATION, SLOT
 from connectors.settings import Settings
 from local.services.shop.database import connect, make_tables
 from local.services.shop.rows import ProductRow

@@ -24,6 +24,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from connectors.kafka import topics
 from connectors.kafka.letters import fitted
 from connectors.kafka.topics import LETTER_TOPICS
+from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import DeadLetter, DeadLetterReplay, Header, Payment
 from local.services.outgoing import GOOD, POISON, Outgoing
@@ -35,7 +36,6 @@ from ops import warehouse as warehouse_operations
 from ops.__main__ import main
 from ops.dead_letter_reading import Letters, Selection, replays_so_far
 from ops.dead_letter_replay import RECORDS_A_TRANSACTION, Decision, ReplayError, Unsent, decide, send, unchanged
-from ops.postgres import connecting
 from ops.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
 from ops.topic_records import committed_records
 from tests import oracle

@@ -11,8 +11,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from connectors.change_capture import CONNECTOR
 from connectors.kafka import topics
+from connectors.postgres.captured_tables import CONNECTOR
 from connectors.settings import Settings
 from events import CustomerVersion, EnrichedOrder, Order, ProductVersion
 from local.services.outgoing import Outgoing

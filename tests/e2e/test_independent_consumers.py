@@ -16,6 +16,7 @@ from connectors.elasticsearch.client import client
 from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka import topics
 from connectors.kafka.topics import Topic
+from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import DeclinedRate, Event
 from jobs import warehouse
@@ -29,7 +30,6 @@ from ops import warehouse as warehouse_operations
 from ops.flink_rest import ask
 from ops.jobs import all_jobs
 from ops.pipelines import of_pipeline
-from ops.postgres import connecting
 from ops.search import apply
 from ops.search_indices import declared, look
 from ops.submit import Submission, of_job, send

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from connectors.kafka import topics
+from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import Event
 from jobs import warehouse
@@ -17,7 +18,6 @@ from local.stack.supervisor import Stack
 from ops import topics as topic_operations
 from ops import warehouse as warehouse_operations
 from ops import warehouse_checks
-from ops.postgres import connecting
 from tests import reference_warehouse, warehouse_world
 from tests.e2e.deployment import Deployment, wait_for
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.change_capture import (
+from connectors.postgres.captured_tables import (
     CAPTURED,
     CUSTOMERS,
     HEARTBEATS,

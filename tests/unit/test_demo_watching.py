@@ -9,12 +9,12 @@ import pytest
 from kafka.errors import KafkaTimeoutError, NodeNotReadyError
 
 from connectors.elasticsearch.client import ElasticsearchError
+from connectors.postgres.client import DatabaseAwayError
 from local.demo import watching
 from local.demo.watching import Screen, _are_done, _wait
 from local.services.shop.database import ShopError
 from ops.flink_rest import FlinkError
 from ops.jobs import JobError
-from ops.postgres import DatabaseAwayError
 
 AWAY = [
     DatabaseAwayError("no PostgreSQL answers"),

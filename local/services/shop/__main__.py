@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from connectors.postgres.client import DatabaseAwayError
 from connectors.settings import Settings
 from local.services.progress import StatusLine
 from local.services.service import errors_in_words, real_time_options, until_a_signal
@@ -14,7 +15,6 @@ from local.services.shop.plan import ShopOptions
 from local.services.shop.run import change_rows
 from local.services.shop.shop_ledger import ShopSummary
 from ops.outage import await_server
-from ops.postgres import DatabaseAwayError
 
 
 def _describe(summary: ShopSummary) -> str:

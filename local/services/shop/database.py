@@ -8,6 +8,8 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from connectors.postgres import client as postgres
+from connectors.postgres.client import CONNECT_SECONDS, Connection, connecting, shop_address
 from connectors.settings import Settings
 from local.services.shop.rows import (
     CUSTOMERS,
@@ -21,8 +23,6 @@ from local.services.shop.rows import (
     customers_at_first,
     products_at_first,
 )
-from ops import postgres
-from ops.postgres import CONNECT_SECONDS, Connection, connecting, shop_address
 
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
 LOCK_SECONDS = 10

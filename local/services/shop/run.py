@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+from connectors.postgres.client import DatabaseAwayError
 from connectors.settings import Settings
 from local.services.clock import Clock
 from local.services.ledger_file import NO_LEDGER
@@ -15,7 +16,6 @@ from local.services.shop.shop_ledger import ShopLedger, ShopSummary
 from local.services.shop.state import State
 from local.services.shop.writer import Writer
 from ops.outage import await_server
-from ops.postgres import DatabaseAwayError
 
 SECONDS_BETWEEN_LINES = 1.0
 

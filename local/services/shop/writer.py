@@ -10,13 +10,13 @@ import psycopg
 from msgspec.structs import replace
 from psycopg import sql
 
+from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from local.services.shop.database import ShopError, columns, connect, name
 from local.services.shop.rows import CUSTOMERS, PRODUCTS, AnyTable, CustomerRow
 from local.services.shop.shop_ledger import Outcome, TransactionRecord
 from local.services.shop.state import Statement
 from ops.outage import OUTAGE_SECONDS, RETRY_SECONDS, Outage, Report
-from ops.postgres import Connection
 
 PARAMETERS = {
     str: sql.SQL("%s::text[]"),

@@ -1,0 +1,1 @@
+"""How is PostgreSQL reached, and which tables are captured?"""
