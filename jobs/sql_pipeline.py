@@ -15,11 +15,12 @@ from pyflink.table import CompiledPlan, ExplainDetail, PlanReference, StreamTabl
 from connectors.settings import Settings
 from jobs.environment import stream_environment, submitted, variables
 from jobs.planning_errors import FLINK_ERRORS, POSITION, advice, reason, root_cause
-from sql import SqlFileError, lint, plans
-from sql.allowed import FIRST_WORDS, why_not_allowed
-from sql.lint import Catalog, Table
-from sql.pipeline import Pipeline, PipelineFile, find, load
-from sql.statements import Statement
+from sql import SqlFileError
+from sql.tools import lint, plans
+from sql.tools.allowed import FIRST_WORDS, why_not_allowed
+from sql.tools.lint import Catalog, Table
+from sql.tools.pipeline import Pipeline, PipelineFile, find, load
+from sql.tools.statements import Statement
 
 PLAN_OPTIONS = {
     # A plan names its tables and doesn't repeat what they are made of, so that no address or password is in it.

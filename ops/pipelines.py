@@ -27,8 +27,9 @@ from ops.submit import (
     send,
     submission_options,
 )
-from sql import SqlFileError, lint, plans
-from sql.pipeline import PipelineFile, find, load
+from sql import SqlFileError
+from sql.tools import lint, plans
+from sql.tools.pipeline import PipelineFile, find, load
 
 PLANS = CHECKOUT / "sql" / "plans"
 Compiled = Mapping[str, Any]

@@ -23,7 +23,7 @@ from connectors.settings import Settings
 from events import DeadLetter
 from jobs.environment import SQL_OPTIONS, variables
 from jobs.sql_pipeline import define, filling
-from sql.pipeline import find, load
+from sql.tools.pipeline import find, load
 from tests.builders import (
     category_revenue,
     customer,

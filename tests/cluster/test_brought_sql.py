@@ -9,7 +9,7 @@ from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling
 from sql import SqlFileError
-from sql.pipeline import PipelineFile, load
+from sql.tools.pipeline import PipelineFile, load
 from tests.cluster.mini_cluster import MiniCluster
 
 FOLDER = Path(__file__).parents[1] / "brought_sql"

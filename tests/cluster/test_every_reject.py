@@ -27,7 +27,7 @@ from jobs.environment import SQL_OPTIONS, variables
 from jobs.sql_pipeline import define, filling
 from local.settings import CHECKOUT
 from ops.submit import names
-from sql.pipeline import find, load
+from sql.tools.pipeline import find, load
 from tests.builders import event_time, ruleset
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records

@@ -12,7 +12,7 @@ import sql
 from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling
-from sql.pipeline import Pipeline, find, load
+from sql.tools.pipeline import Pipeline, find, load
 from tests.cluster.mini_cluster import RETAINED_CHECKPOINTS, MiniCluster
 from tests.cluster.records import read_records, write_records
 from tests.cluster.topic_tables import kafka_tables, over_files_in

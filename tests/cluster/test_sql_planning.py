@@ -20,8 +20,9 @@ from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling, planned
 from local.settings import CHECKOUT
 from ops.pipelines import Planned, group, planned_pipelines, problems
-from sql import SqlFileError, lint, plans
-from sql.pipeline import Pipeline, PipelineFile, find, load
+from sql import SqlFileError
+from sql.tools import lint, plans
+from sql.tools.pipeline import Pipeline, PipelineFile, find, load
 from tests.builders import payment
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records

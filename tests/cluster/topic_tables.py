@@ -12,8 +12,8 @@ from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from events import Event
 from jobs.environment import variables
-from sql.pipeline import Pipeline
-from sql.statements import Statement
+from sql.tools.pipeline import Pipeline
+from sql.tools.statements import Statement
 from tests.cluster.records import Record
 
 _PRODUCER_OPTIONS = ("properties.interceptor.", "properties.millrace.")

@@ -8,8 +8,8 @@ from py4j.protocol import Py4JError
 
 from jobs.sql_pipeline import Planned
 from ops.pipelines import group
-from sql.lint import Catalog
-from sql.pipeline import Pipeline
+from sql.tools.lint import Catalog
+from sql.tools.pipeline import Pipeline
 from toolchain.java import JavaError
 
 

@@ -7,7 +7,7 @@ import pytest
 from connectors.settings import Settings
 from jobs.environment import variables
 from sql import SqlFileError
-from sql.pipeline import Pipeline, PipelineFile, find, load
+from sql.tools.pipeline import Pipeline, PipelineFile, find, load
 
 INSERT = "INSERT INTO dead_letters_out SELECT event_id FROM dead_letters_of_payments;"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sql import SqlFileError
-from sql.statements import head_comment, split
+from sql.tools.statements import head_comment, split
 
 SET = """\
 -- What it is.

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import sql
 from sql import SqlFileError
-from sql.allowed import FIRST_WORDS, QUERY, why_not_allowed, why_not_set
-from sql.statements import Statement, default_name, head_comment, split
+from sql.tools.allowed import FIRST_WORDS, QUERY, why_not_allowed, why_not_set
+from sql.tools.statements import Statement, default_name, head_comment, split
 
 _JUDGING = ("with_watermark", "millrace.watermarks.WithWatermark")
 """The function that a pipeline needs to find out what is late, and its class, which a file may name otherwise."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sql.pipeline import Pipeline
-from sql.plans import Node, Plan
+from sql.tools.pipeline import Pipeline
+from sql.tools.plans import Node, Plan
 
 DEAD_LETTERS = "dead-letters"
 GUARDED = "guarded-json"

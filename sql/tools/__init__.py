@@ -1,0 +1,1 @@
+"""How are SQL files split, filled, linted and compared?"""
