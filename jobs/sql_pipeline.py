@@ -14,7 +14,7 @@ from pyflink.table import CompiledPlan, ExplainDetail, PlanReference, StreamTabl
 
 from connectors.settings import Settings
 from jobs.environment import stream_environment, submitted, variables
-from jobs.planning_errors import FLINK_ERRORS, POSITION, advice, reason, root_cause
+from jobs.flink_errors import FLINK_ERRORS, POSITION, advice, reason, root_cause
 from sql import SqlFileError
 from sql.tools import lint, plans
 from sql.tools.allowed import FIRST_WORDS, why_not_allowed

@@ -12,7 +12,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 import sql
 from connectors.settings import Settings
 from jobs.environment import stream_environment
-from jobs.planning_errors import FLINK_ERRORS, reason
+from jobs.flink_errors import FLINK_ERRORS, reason
 from jobs.sql_pipeline import Planned, filling, planned, run
 from ops.command_group import FAULTS, CommandGroup
 from ops.flink_rest import FlinkAwayError, FlinkError

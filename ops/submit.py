@@ -19,7 +19,8 @@ from kafka import KafkaConsumer
 
 from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings, variable
-from ops import lost_jobs, run_job
+from jobs import runner
+from ops import lost_jobs
 from ops.command_group import kafka_client
 from ops.flink_rest import FlinkError, ask
 from ops.jobs import Job, JobId, all_jobs, root_cause
@@ -147,8 +148,8 @@ def send(
             arguments += ["--fromSavepoint", savepoint]
         if parallelism is not None:
             arguments += ["--parallelism", str(parallelism)]
-        # Python looks for modules first where a script lies, and here ops/jobs.py would be taken for jobs/.
-        script = shutil.copy(run_job.__file__, scratch / "run_job.py")
+        # Python looks for modules first where a script lies, so it must not lie beside other modules.
+        script = shutil.copy(runner.__file__, scratch / "runner.py")
         arguments += ["--pyFiles", str(code), "--python", str(script)]
         jobs = [{"module": s.module, "arguments": s.arguments, "variables": dict(s.variables)} for s in submissions]
         arguments += [

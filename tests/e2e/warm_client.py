@@ -22,10 +22,10 @@ from pyflink.datastream import StreamExecutionEnvironment
 
 from connectors.process_environment import child_environment
 from connectors.settings import Settings
+from jobs.runner import number_anew
 from local.settings import CHECKOUT
 from ops import submit
 from ops.jobs import all_jobs
-from ops.run_job import number_anew
 from toolchain import flink_conf
 from toolchain.flink_home import FlinkHome, assemble, end_jvm
 

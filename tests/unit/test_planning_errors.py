@@ -3,7 +3,7 @@
 import pytest
 from pyflink.util.exceptions import TableException
 
-from jobs.planning_errors import advice, reason, root_cause
+from jobs.flink_errors import advice, reason, root_cause
 
 
 def thrown(text: str) -> TableException:
