@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE, Topic
-from local.demo import picture
+from jobs import flow as picture
+from jobs.flow import Box
 from local.demo.flow import Progress
 from local.demo.observer import Observed
-from local.demo.picture import Box
 from local.demo.proof import Finding
 from local.services.ledger import LedgerContent
 

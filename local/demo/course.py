@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 
 from connectors.settings import Settings
-from local.demo import picture, samples
+from jobs import flow as picture
+from local.demo import samples
 from local.demo.job_figures import job_figures
 from local.demo.jobs_under_way import JobsUnderWay
 from local.demo.observer import Observer

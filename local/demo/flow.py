@@ -9,8 +9,8 @@ from kafka import KafkaAdminClient, TopicPartition
 from connectors.kafka.client import client_options
 from connectors.kafka.topics import Topic
 from connectors.settings import Settings
+from jobs.flow import BOXES, Box, consumers
 from local.demo.observer import Observed
-from local.demo.picture import BOXES, Box, consumers
 from local.demo.proof import Finding
 
 Committed = Mapping[str, Mapping[TopicPartition, int]]

@@ -7,7 +7,7 @@ from threading import Event
 from typing import Self
 
 from connectors.settings import Settings, variable
-from local.demo.picture import JOBS, PIPELINES, Box
+from jobs.flow import JOBS, PIPELINES, Box
 from local.demo.saying import say
 from ops.flink_rest import FlinkError, ask
 from ops.jobs import ENDED, JobError, JobId, stop_with_savepoint, wait_until_running

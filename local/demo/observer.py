@@ -14,7 +14,7 @@ from connectors.kafka import topics
 from connectors.kafka.client import client_options, poll
 from connectors.settings import Settings
 from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Notification, Payment
-from local.demo.picture import CHANGES, FRAUD_DETECTION, NOTIFICATIONS, REVENUE
+from jobs.flow import CHANGES, FRAUD_DETECTION, NOTIFICATIONS, REVENUE
 
 _REMEMBERED = 100_000
 """Payments whose arrival is remembered, to measure how long their alerts take."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from connectors.settings import Settings
+from jobs import flow as picture
 from local.demo import (
     arrows,
     copy_proof,
@@ -16,7 +17,6 @@ from local.demo import (
     mailbox_reading,
     notification_proof,
     order_proof,
-    picture,
     proof,
     revenue_proof,
     search_proof,

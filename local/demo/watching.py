@@ -15,12 +15,13 @@ from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.topics import ORDERS, PAYMENTS
 from connectors.postgres.client import DatabaseError
 from connectors.settings import Settings
-from local.demo import flow, index_reading, mailbox_reading, order_proof, picture
+from jobs import flow as picture
+from jobs.flow import Box
+from local.demo import flow, index_reading, mailbox_reading, order_proof
 from local.demo.job_figures import JobFigures, job_figures
 from local.demo.jobs_under_way import JobsUnderWay
 from local.demo.lookout import Lookout
 from local.demo.observer import Noteworthy, Observer
-from local.demo.picture import Box
 from local.demo.proving import Ledgers, notification_findings, read_ledgers, search_findings, warehouse_findings
 from local.demo.saying import say
 from local.demo.services import Services

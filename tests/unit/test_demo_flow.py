@@ -9,11 +9,12 @@ from msgspec import structs
 
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from connectors.settings import Settings
-from local.demo import flow, picture
+from jobs import flow as picture
+from jobs.flow import Box
+from local.demo import flow
 from local.demo.arrows import Arrow, arrows
 from local.demo.flow import Flow, Progress
 from local.demo.observer import Observed, Written
-from local.demo.picture import Box
 from local.services.ledger import LedgerContent
 from tests.builders import dead_letter
 from tests.shop_builders import enriched, placed, sent

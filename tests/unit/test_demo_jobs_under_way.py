@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from connectors.settings import Settings
+from jobs.flow import REVENUE
 from local.demo import jobs_under_way
 from local.demo.jobs_under_way import JobsUnderWay
-from local.demo.picture import REVENUE
 from ops.jobs import JobError, JobId
 from tests.unit.json_server import json_server
 

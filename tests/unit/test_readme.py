@@ -7,7 +7,7 @@ import pytest
 
 from connectors.kafka.topics import TOPICS
 from connectors.settings import Settings, variable
-from local.demo import picture as picture_boxes
+from jobs import flow as picture_boxes
 from local.settings import CHECKOUT, LocalSettings
 from ops import submit
 from tests.builders import ruleset
