@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from pyflink.table.udf import FunctionContext, ScalarFunction
 
-from udfs.conditions import Value
+from udfs.conditions.conditions import Value
 from udfs.features import Feature
 from udfs.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.rules import RulesetHistory

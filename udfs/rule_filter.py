@@ -9,7 +9,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from udfs.conditions import Combination, Comparison, Condition, IsNull, IsTrue, Name, Number, OneOf, Product, Term
+from udfs.conditions.conditions import (
+    Combination,
+    Comparison,
+    Condition,
+    IsNull,
+    IsTrue,
+    Name,
+    Number,
+    OneOf,
+    Product,
+    Term,
+)
 
 
 def program(conditions: Sequence[Condition | None], facts: Sequence[str]) -> str:

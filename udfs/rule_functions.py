@@ -8,7 +8,7 @@ without one makes every payment cross from the JVM to Python, which is what a pa
 
 from collections.abc import Callable, Mapping
 
-from udfs.conditions import Value
+from udfs.conditions.conditions import Value
 
 RuleFunction = Callable[[Mapping[str, Value]], bool]
 

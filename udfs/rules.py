@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from events import BrokenRule, Rule, Ruleset
-from udfs.conditions import (
+from udfs.conditions.conditions import (
     KM,
     MONEY,
     PLAIN,
@@ -20,7 +20,7 @@ from udfs.conditions import (
     python_expression,
     quoted,
 )
-from udfs.conditions import ratio as _ratio
+from udfs.conditions.conditions import ratio as _ratio
 from udfs.features import Feature, Unit
 from udfs.rule_filter import program
 from udfs.rule_functions import RULE_FUNCTIONS

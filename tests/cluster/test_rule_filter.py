@@ -26,7 +26,7 @@ from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import write_records
 from tests.cluster.running_query import get_json
 from tests.cluster.topic_tables import create_table, record
-from udfs.conditions import (
+from udfs.conditions.conditions import (
     PLAIN,
     Combination,
     Comparison,

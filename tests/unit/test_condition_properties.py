@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.builders import rule, ruleset
-from udfs.conditions import DEEPEST, LONGEST, ConditionError, Value, parse_condition
+from udfs.conditions.conditions import DEEPEST, LONGEST, ConditionError, Value, parse_condition
 from udfs.features import payment_features
 from udfs.rules import Rules, Verdict, fact_names, facts, published_rules
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from udfs.conditions import ConditionError, parse_condition, python_expression, ratio
+from udfs.conditions.conditions import ConditionError, parse_condition, python_expression, ratio
 from udfs.features import payment_features
 from udfs.rules import facts
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.builders import rule, ruleset
 from tests.oracle import default_ruleset
-from udfs.conditions import IsTrue
+from udfs.conditions.conditions import IsTrue
 from udfs.features import payment_features
 from udfs.rule_filter import program
 from udfs.rules import Rules, filter_facts

@@ -3,7 +3,7 @@ package millrace.rules;
 import org.apache.flink.table.data.StringData;
 
 /**
- * What may break a rule. It is a necessary condition of what {@code udfs/conditions.py} says: where Java can't be sure
+ * What may break a rule. It is a necessary condition of what {@code udfs/conditions} says: where Java can't be sure
  * (a number that a double doesn't hold exactly, a type that no condition is about), it holds.
  *
  * <p>Negations are in the leaves, so that a leaf that is unsure can only let more pass. As in SQL, a comparison with a

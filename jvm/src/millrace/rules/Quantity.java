@@ -73,7 +73,7 @@ abstract class Quantity {
         }
     }
 
-    /** A quotient as {@code ratio} in {@code udfs/conditions.py}: by 0 it is infinite, with the numerator's sign. */
+    /** A quotient as {@code ratio} in {@code udfs/conditions}: by 0 it is infinite, with the numerator's sign. */
     static final class Ratio extends Quantity {
 
         private final Quantity numerator;

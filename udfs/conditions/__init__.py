@@ -1,0 +1,1 @@
+"""What does a rule's condition mean? Grammar, units, what can never or always be true."""
