@@ -22,13 +22,13 @@ from connectors.kafka.outgoing import OUTGOING, outgoing, publish
 from connectors.settings import Settings
 from events import DeadLetter, FraudAlert, ShadowHit
 from jobs.environment import stream_environment, variables
-from udfs.alerts import Suspicion
-from udfs.features import payment_declaration, payment_features
-from udfs.judge_payment import JudgePayment
-from udfs.raise_alerts import RaiseAlerts
-from udfs.rules import fact_names, filter_facts
-from udfs.ruleset_reader import KafkaRulesets, Rulesets
-from udfs.sort_out import Noteworthy, Outcome, outcomes
+from udfs.fraud.alerts import Suspicion
+from udfs.fraud.features import payment_declaration, payment_features
+from udfs.fraud.judge_payment import JudgePayment
+from udfs.fraud.raise_alerts import RaiseAlerts
+from udfs.fraud.rules import fact_names, filter_facts
+from udfs.fraud.ruleset_reader import KafkaRulesets, Rulesets
+from udfs.fraud.sort_out import Noteworthy, Outcome, outcomes
 
 JOB = "fraud_detection"
 OPTIONS = {

@@ -19,11 +19,11 @@ from ops.command_group import CommandGroup, kafka_client
 from ops.masking import harmless
 from ops.moments import Moment, in_words
 from ops.tables import table
-from udfs import ruleset_files
-from udfs.features import payment_features
-from udfs.rules import RulesetError, facts_in_words, published_rules
-from udfs.ruleset_files import RulesetFile
-from udfs.ruleset_reader import records_to_end
+from udfs.fraud import ruleset_files
+from udfs.fraud.features import payment_features
+from udfs.fraud.rules import RulesetError, facts_in_words, published_rules
+from udfs.fraud.ruleset_files import RulesetFile
+from udfs.fraud.ruleset_reader import records_to_end
 
 LEAD = timedelta(seconds=10)
 """A version holds from this long after its publication at the earliest, so that every reader has it by then."""

@@ -12,10 +12,10 @@ import msgspec
 from events import FraudAlert, Payment, Ruleset
 from local.services.outgoing import Outgoing
 from tests.reference_features import InputEvent, OutputRow, ReferenceFeatures
-from udfs import ruleset_files
-from udfs.alerts import Case, Suspicion, suspect
-from udfs.features import payment_features
-from udfs.rules import PAYMENT_FACTS, RulesetHistory, Verdict
+from udfs.fraud import ruleset_files
+from udfs.fraud.alerts import Case, Suspicion, suspect
+from udfs.fraud.features import payment_features
+from udfs.fraud.rules import PAYMENT_FACTS, RulesetHistory, Verdict
 
 FEATURES = payment_features()
 

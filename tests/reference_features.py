@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from udfs.features import LONGEST_WINDOW_MS, Feature, Where
+from udfs.fraud.features import LONGEST_WINDOW_MS, Feature, Where
 
 EARTH_RADIUS_KM = 6371.0088
 

@@ -4,8 +4,8 @@ import msgspec
 
 from events import BrokenRule
 from tests.builders import event_time
-from udfs.alerts import Suspicion
-from udfs.rules import Verdict
+from udfs.fraud.alerts import Suspicion
+from udfs.fraud.rules import Verdict
 
 
 def suspicion(at: str, *rules: str, card: str = "c1", amount: int = 10, payment: str | None = None) -> Suspicion:

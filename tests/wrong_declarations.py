@@ -1,6 +1,6 @@
 """Features declarations that can't be used, with what both parsers must say of them."""
 
-from udfs.features import Kind
+from udfs.fraud.features import Kind
 
 COLUMNS: dict[str, tuple[str, Kind]] = {
     "card_id": ("STRING", "text"),

@@ -7,7 +7,7 @@ from local.demo.services import Services
 from local.services.shop.database import make_tables
 from ops import change_capture, rulesets, schemas, search, topics, warehouse
 from ops.search_indices import declared
-from udfs import ruleset_files
+from udfs.fraud import ruleset_files
 
 
 def prepare_for_jobs(settings: Settings) -> None:

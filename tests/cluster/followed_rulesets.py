@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 
 from events import Ruleset
-from udfs.rules import RulesetHistory
-from udfs.ruleset_reader import Feed, RulesetsUnavailableError
+from udfs.fraud.rules import RulesetHistory
+from udfs.fraud.ruleset_reader import Feed, RulesetsUnavailableError
 
 _POLL_SECONDS = 0.02
 

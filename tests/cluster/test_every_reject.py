@@ -33,7 +33,7 @@ from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import create_table, kafka_tables, over_files_in
 from udfs import notification_policy
-from udfs.ruleset_reader import FixedRulesets
+from udfs.fraud.ruleset_reader import FixedRulesets
 
 JOBS = [name for name in names() if name != "sql_pipeline"]
 TABLES = {name: sql.template(f"tables/{name}.sql") for name in sql.names("tables")}
@@ -62,7 +62,7 @@ CLIENTS = re.compile(r"^(?:from|import) (elasticsearch|psycopg|pymongo|redis|bot
 """Of what jobs may write to without a table."""
 
 CONSUMERS = {
-    "udfs/ruleset_reader.py": ("unit/test_rules.py", "test_an_invalid_version_leaves_the_history_as_it_was"),
+    "udfs/fraud/ruleset_reader.py": ("unit/test_rules.py", "test_an_invalid_version_leaves_the_history_as_it_was"),
     "notifier/__main__.py": (
         "e2e/test_notifier.py",
         "test_what_is_no_notification_is_a_dead_letter_and_stops_nothing",

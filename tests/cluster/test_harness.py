@@ -11,7 +11,7 @@ from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
 from tests.harness import KeyedHarness
 from tests.suspicions import element, suspicion
-from udfs.raise_alerts import RaiseAlerts
+from udfs.fraud.raise_alerts import RaiseAlerts
 
 DELAY_MS = 5_000
 ARRIVALS = [

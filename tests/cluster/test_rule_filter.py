@@ -43,10 +43,10 @@ from udfs.conditions.conditions import (
     python_expression,
     ratio,
 )
-from udfs.features import payment_features
-from udfs.rule_filter import program
-from udfs.rules import facts, filter_facts
-from udfs.ruleset_reader import FixedRulesets
+from udfs.fraud.features import payment_features
+from udfs.fraud.rule_filter import program
+from udfs.fraud.rules import facts, filter_facts
+from udfs.fraud.ruleset_reader import FixedRulesets
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

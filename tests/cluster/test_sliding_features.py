@@ -22,7 +22,7 @@ from tests.cluster.running_query import RunningQuery
 from tests.reference_features import InputEvent, OutputRow, ReferenceFeatures, Value
 from tests.wrong_declarations import COLUMNS as WRONG_COLUMNS
 from tests.wrong_declarations import WRONG_DECLARATIONS
-from udfs.features import OUTPUT_FLAGS, Feature, Kind, parse_declaration
+from udfs.fraud.features import OUTPUT_FLAGS, Feature, Kind, parse_declaration
 
 SECOND = 1_000
 MINUTE = 60 * SECOND

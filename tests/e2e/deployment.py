@@ -29,7 +29,7 @@ from ops import pipelines, rulesets
 from ops.flink_rest import ask
 from ops.jobs import JobId, all_jobs, cancel, stop_with_savepoint, wait_until_running
 from ops.submit import submit
-from udfs import ruleset_files
+from udfs.fraud import ruleset_files
 
 JOB = "fraud_detection"
 OUTPUTS = (topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS, topics.DEAD_LETTERS)

@@ -31,7 +31,7 @@ from tests.e2e.deployment import (
     wait_for,
 )
 from tests.e2e.python_workers import kill_python_workers
-from udfs.ruleset_files import RulesetFile
+from udfs.fraud.ruleset_files import RulesetFile
 
 Offsets = Mapping[TopicPartition, int]
 FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, poison=0.01)

@@ -108,7 +108,7 @@ def test_stack_and_ops_work_in_a_hostile_environment(environment: Mapping[str, s
         assert (state / "kafka" / "data" / "meta.properties").is_file()
         assert (state / "postgres" / "log" / "postgres.log").is_file()
 
-        run("ops", "rulesets", "publish", "udfs/rulesets/default.toml", environment=environment)
+        run("ops", "rulesets", "publish", "udfs/fraud/rulesets/default.toml", environment=environment)
         for mode in ("thread", "process"):
             options = ("-D", f"python.execution-mode={mode}")
             group = {"MILLRACE_CONSUMER_GROUP_PREFIX": mode}

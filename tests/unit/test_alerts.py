@@ -5,7 +5,7 @@ import pytest
 from events import FraudAlert
 from tests.builders import event_time
 from tests.suspicions import suspicion
-from udfs.alerts import (
+from udfs.fraud.alerts import (
     GRACE_MS,
     MOST_PAYMENTS,
     Case,

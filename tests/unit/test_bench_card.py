@@ -10,7 +10,7 @@ from events import Payment
 from local.services.payment_service import PaymentOptions, generate
 from tests.bench.fraud.card import Card, Past, features, remember
 from tests.reference_features import InputEvent, ReferenceFeatures
-from udfs.features import payment_features
+from udfs.fraud.features import payment_features
 
 
 def test_kept_incrementally_or_computed_anew_the_features_are_those_of_the_reference() -> None:

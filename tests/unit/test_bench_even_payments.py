@@ -11,8 +11,8 @@ from events import Payment
 from tests.bench.fraud.card import default_ruleset
 from tests.bench.fraud.even_payments import BURST, DAY_MS, Record, Shape, rules
 from tests.bench.fraud.topic import expected_alerts
-from udfs.features import payment_features
-from udfs.rules import Rules
+from udfs.fraud.features import payment_features
+from udfs.fraud.rules import Rules
 
 END_MS = 1_760_000_000_000
 CROWDED = Shape(cards=5, day_events=1_000, measured=1_000, bursts=8)

@@ -12,8 +12,8 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.builders import rule, ruleset
 from udfs.conditions.conditions import DEEPEST, LONGEST, ConditionError, Value, parse_condition
-from udfs.features import payment_features
-from udfs.rules import Rules, Verdict, fact_names, facts, published_rules
+from udfs.fraud.features import payment_features
+from udfs.fraud.rules import Rules, Verdict, fact_names, facts, published_rules
 
 FEATURES = payment_features()
 FACTS = facts(FEATURES)

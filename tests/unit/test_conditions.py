@@ -3,8 +3,8 @@ import math
 import pytest
 
 from udfs.conditions.conditions import ConditionError, parse_condition, python_expression, ratio
-from udfs.features import payment_features
-from udfs.rules import facts
+from udfs.fraud.features import payment_features
+from udfs.fraud.rules import facts
 
 FACTS = facts(payment_features())
 

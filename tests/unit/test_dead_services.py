@@ -17,7 +17,7 @@ WITHOUT_KAFKA = [
     "topics keys payments",
     "rulesets list",
     "rulesets show",
-    "rulesets publish udfs/rulesets/default.toml",
+    "rulesets publish udfs/fraud/rulesets/default.toml",
     "rulesets promote new_device",
     "rulesets rollback 1",
     "cdc apply",

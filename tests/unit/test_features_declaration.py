@@ -3,14 +3,7 @@
 import pytest
 
 from tests.wrong_declarations import COLUMNS, WRONG_DECLARATIONS
-from udfs.features import (
-    DeclarationError,
-    Feature,
-    Where,
-    parse_declaration,
-    payment_columns,
-    payment_features,
-)
+from udfs.fraud.features import DeclarationError, Feature, Where, parse_declaration, payment_columns, payment_features
 
 KINDS = {name: kind for name, (_, kind) in COLUMNS.items()}
 

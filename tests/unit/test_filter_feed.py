@@ -10,11 +10,11 @@ from kafka.errors import KafkaError
 
 from events import Ruleset
 from tests.builders import event_time, rule, ruleset
-from udfs.features import payment_features
-from udfs.filter_feed import FilterFeed, filters_of_this_jvm
-from udfs.judge_payment import JudgePayment
-from udfs.rules import Rules, RulesetError, RulesetHistory
-from udfs.ruleset_reader import Feed, FixedRulesets, KafkaRulesets, RulesetsUnavailableError
+from udfs.fraud.features import payment_features
+from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
+from udfs.fraud.judge_payment import JudgePayment
+from udfs.fraud.rules import Rules, RulesetError, RulesetHistory
+from udfs.fraud.ruleset_reader import Feed, FixedRulesets, KafkaRulesets, RulesetsUnavailableError
 
 FEATURES = payment_features()
 
@@ -85,7 +85,7 @@ class FailingRulesets(FixedRulesets):
 @pytest.fixture
 def filters(monkeypatch: pytest.MonkeyPatch) -> NotedFilters:
     noted = NotedFilters()
-    monkeypatch.setattr("udfs.judge_payment.filters_of_this_jvm", lambda: noted)
+    monkeypatch.setattr("udfs.fraud.judge_payment.filters_of_this_jvm", lambda: noted)
     return noted
 
 

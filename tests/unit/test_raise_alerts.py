@@ -2,8 +2,8 @@ from events import FraudAlert
 from tests.builders import event_time
 from tests.harness import KeyedHarness
 from tests.suspicions import element, suspicion
-from udfs.alerts import GRACE_MS
-from udfs.raise_alerts import RaiseAlerts
+from udfs.fraud.alerts import GRACE_MS
+from udfs.fraud.raise_alerts import RaiseAlerts
 
 
 def harness() -> KeyedHarness:

@@ -11,9 +11,9 @@ from jobs import flow as picture_boxes
 from local.settings import CHECKOUT, LocalSettings
 from ops import submit
 from tests.builders import ruleset
-from udfs import ruleset_files
-from udfs.features import parse_declaration, payment_columns, payment_features
-from udfs.rules import Rules
+from udfs.fraud import ruleset_files
+from udfs.fraud.features import parse_declaration, payment_columns, payment_features
+from udfs.fraud.rules import Rules
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 

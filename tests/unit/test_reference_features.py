@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.reference_features import InputEvent, OutputRow, ReferenceFeatures, Value
-from udfs.features import Kind, parse_declaration
+from udfs.fraud.features import Kind, parse_declaration
 
 COLUMNS: dict[str, Kind] = {
     "payment_id": "text",

@@ -6,9 +6,9 @@ import pytest
 from tests.builders import rule, ruleset
 from tests.oracle import default_ruleset
 from udfs.conditions.conditions import IsTrue
-from udfs.features import payment_features
-from udfs.rule_filter import program
-from udfs.rules import Rules, filter_facts
+from udfs.fraud.features import payment_features
+from udfs.fraud.rule_filter import program
+from udfs.fraud.rules import Rules, filter_facts
 
 FEATURES = payment_features()
 PLACE = {name: place for place, name in enumerate(filter_facts(FEATURES))}

@@ -5,9 +5,10 @@ import pytest
 
 from events import Payment, Ruleset
 from tests.builders import event_time, rule, ruleset
-from udfs import rule_functions, ruleset_files
-from udfs.features import payment_features
-from udfs.rules import PAYMENT_FACTS, Rules, RulesetError, RulesetHistory, Verdict, fact_names, published_rules
+from udfs import rule_functions
+from udfs.fraud import ruleset_files
+from udfs.fraud.features import payment_features
+from udfs.fraud.rules import PAYMENT_FACTS, Rules, RulesetError, RulesetHistory, Verdict, fact_names, published_rules
 
 FEATURES = payment_features()
 

@@ -5,7 +5,7 @@ import pytest
 
 from connectors.settings import Settings
 from ops.rulesets import _next_version, _published
-from udfs import ruleset_files
+from udfs.fraud import ruleset_files
 
 
 def record(version: int) -> bytes:

@@ -1,7 +1,7 @@
 """One card's recent payments and their features, kept incrementally: what a careful programmer would write by hand.
 
-The features are those of `udfs/payment_features.txt`. For payments in the order of their times, each of them once: the
-peers are spared what the job can do besides. Knows neither Flink nor Kafka, so that every peer can use it.
+The features are those of `udfs/fraud/payment_features.txt`. For payments in the order of their times, each of them
+once: the peers are spared what the job can do besides. Knows neither Flink nor Kafka, so that every peer can use it.
 """
 
 from bisect import bisect_right
@@ -15,10 +15,10 @@ import msgspec
 from msgspec.structs import replace
 
 from events import FraudAlert, Payment, Ruleset
-from udfs import ruleset_files
-from udfs.alerts import Case, Suspicion, suspect
-from udfs.features import payment_features
-from udfs.rules import Rules
+from udfs.fraud import ruleset_files
+from udfs.fraud.alerts import Case, Suspicion, suspect
+from udfs.fraud.features import payment_features
+from udfs.fraud.rules import Rules
 
 EARTH_RADIUS_KM = 6371.0088
 MINUTE_MS, TEN_MINUTES_MS, HOUR_MS, DAY_MS = 60_000, 600_000, 3_600_000, 86_400_000

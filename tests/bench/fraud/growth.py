@@ -27,8 +27,8 @@ from tests.bench.fraud.even_payments import Shape
 from tests.bench.fraud.harness import empty, publish
 from tests.bench.fraud.report import Growth
 from tests.bench.fraud.topic import CLOSING_AFTER_MS, expected_alerts
-from udfs.features import payment_features
-from udfs.rules import Rules
+from udfs.fraud.features import payment_features
+from udfs.fraud.rules import Rules
 
 DEFAULT_RULES = 10
 BURSTS = 240

@@ -12,8 +12,8 @@ from events import FraudAlert, Payment
 from local.services.payment_service import PaymentOptions, generate
 from tests.bench.fraud.card import Card, alert, rules
 from tests.bench.fraud.even_payments import BY_KEY, Record
-from udfs.alerts import Case
-from udfs.rules import Rules
+from udfs.fraud.alerts import Case
+from udfs.fraud.rules import Rules
 
 SECONDS_BETWEEN_PAYMENTS = 10_000
 """Of one card, in the mean: nine payments a day. With many more, honest customers hop devices all day."""

@@ -18,7 +18,7 @@ import org.apache.flink.table.api.ValidationException;
  * Parses a features declaration: features separated by commas or newlines, {@code --} comments, each written
  * {@code name = aggregate(column) over 10 minutes where column = 'text'}.
  *
- * <p>{@code udfs/features.py} is the same parser with the same errors, for what is validated in Python.
+ * <p>{@code udfs/fraud/features.py} is the same parser with the same errors, for what is validated in Python.
  */
 final class Declaration {
 

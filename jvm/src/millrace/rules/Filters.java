@@ -5,8 +5,8 @@ import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The filters of all jobs in this JVM, by an id of the job's own. {@code udfs/filter_feed.py} hands over rules from Python
- * in thread mode, which lives in this process.
+ * The filters of all jobs in this JVM, by an id of the job's own. {@code udfs/fraud/filter_feed.py} hands over rules from
+ * Python in thread mode, which lives in this process.
  *
  * <p>A filter lives as long as a function of SQL uses it, since Flink closes functions in Python only at the end of their
  * input: those of a task that failed or was cancelled stay behind, and find by {@link #isFollowed} that they may end.

@@ -28,7 +28,7 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  * say nothing about a payment, so that it needn't be handed to Python.
  *
  * <p>It holds nothing back while nobody hands over rules for the filter. The facts are those that conditions can use, in
- * the order of {@code filter_facts} in {@code udfs/rule_filter.py}.
+ * the order of {@code filter_facts} in {@code udfs/fraud/rule_filter.py}.
  */
 public final class MayBreakRules extends ScalarFunction implements SpecializedFunction {
 

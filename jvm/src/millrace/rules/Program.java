@@ -16,7 +16,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMap
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A ruleset's conditions as {@code udfs/rule_filter.py} writes them, made ready to be asked. */
+/** A ruleset's conditions as {@code udfs/fraud/rule_filter.py} writes them, made ready to be asked. */
 public final class Program {
 
     private static final Logger LOG = LoggerFactory.getLogger(Program.class);

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * The versions of one job's rules, as {@code RulesetHistory} in {@code udfs/rules.py} has them.
+ * The versions of one job's rules, as {@code RulesetHistory} in {@code udfs/fraud/rules.py} has them.
  *
  * <p>Python functions of the job, its followers, hand over each version before they judge by it. Nothing is held back
  * unless there is a follower and every one of them has handed over all that it knows and still sees new versions.

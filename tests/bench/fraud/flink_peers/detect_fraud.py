@@ -12,8 +12,8 @@ from connectors.kafka import topics
 from connectors.kafka.outgoing import outgoing
 from events import Payment
 from tests.bench.fraud.card import Past, alert, features, remember, rules
-from udfs.alerts import decode_cases, encode_cases
-from udfs.rules import Rules
+from udfs.fraud.alerts import decode_cases, encode_cases
+from udfs.fraud.rules import Rules
 
 _decode_payment = msgspec.json.Decoder(Payment).decode
 _decode_day, _encode_day = msgspec.msgpack.Decoder(list[Past]).decode, msgspec.msgpack.Encoder().encode

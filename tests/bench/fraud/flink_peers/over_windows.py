@@ -17,12 +17,12 @@ from connectors.kafka.outgoing import OUTGOING, outgoing, publish
 from connectors.settings import Settings
 from events import FraudAlert
 from jobs.environment import stream_environment, variables
-from udfs.alerts import Suspicion
-from udfs.features import payment_features
-from udfs.judge_payment import JudgePayment
-from udfs.raise_alerts import RaiseAlerts
-from udfs.rules import Verdict, fact_names
-from udfs.ruleset_reader import KafkaRulesets
+from udfs.fraud.alerts import Suspicion
+from udfs.fraud.features import payment_features
+from udfs.fraud.judge_payment import JudgePayment
+from udfs.fraud.raise_alerts import RaiseAlerts
+from udfs.fraud.rules import Verdict, fact_names
+from udfs.fraud.ruleset_reader import KafkaRulesets
 
 JOB = "over_windows"
 OUTGOING_TOPICS = f"{topics.FRAUD_ALERTS.name};{topics.DEAD_LETTERS.name}"

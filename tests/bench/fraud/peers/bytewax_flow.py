@@ -9,7 +9,7 @@ from bytewax.dataflow import Dataflow
 from events import FraudAlert, Payment
 from tests.bench.fraud.card import Past, alert, features, remember, rules
 from tests.bench.fraud.run import Run
-from udfs.alerts import Case
+from udfs.fraud.alerts import Case
 
 State = tuple[list[Past], tuple[Case, ...]]
 """Small, since each card that had a payment is pickled at each snapshot."""

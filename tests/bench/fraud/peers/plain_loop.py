@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, Producer
 from events import Payment
 from tests.bench.fraud.card import Card, alert, rules
 from tests.bench.fraud.run import Run
-from udfs.alerts import Case
+from udfs.fraud.alerts import Case
 
 
 def main() -> None:

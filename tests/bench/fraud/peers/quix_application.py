@@ -6,7 +6,7 @@ from quixstreams import Application, State
 from events import FraudAlert, Payment
 from tests.bench.fraud.card import Past, alert, features, remember, rules
 from tests.bench.fraud.run import Run
-from udfs.alerts import decode_cases, encode_cases
+from udfs.fraud.alerts import decode_cases, encode_cases
 
 _decode_payment, _encode = msgspec.json.Decoder(Payment).decode, msgspec.json.Encoder().encode
 _decode_day, _encode_day = msgspec.msgpack.Decoder(list[Past]).decode, msgspec.msgpack.Encoder().encode

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from events import Rule, Ruleset
-from udfs.rules import RulesetError
+from udfs.fraud.rules import RulesetError
 
 
 class RulesetFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

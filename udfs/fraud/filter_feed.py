@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pemja
 
-from udfs.rules import Rules
+from udfs.fraud.rules import Rules
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ import msgspec
 from pyflink.table.udf import FunctionContext, ScalarFunction
 
 from udfs.conditions.conditions import Value
-from udfs.features import Feature
-from udfs.filter_feed import FilterFeed, filters_of_this_jvm
-from udfs.rules import RulesetHistory
-from udfs.ruleset_reader import Rulesets
+from udfs.fraud.features import Feature
+from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
+from udfs.fraud.rules import RulesetHistory
+from udfs.fraud.ruleset_reader import Rulesets
 
 
 class JudgePayment(ScalarFunction):  # type: ignore[misc]
@@ -49,7 +49,7 @@ class JudgePayment(ScalarFunction):  # type: ignore[misc]
         """
         Args:
             event_time: UTC milliseconds.
-            facts: in the order of `udfs.rules.fact_names`.
+            facts: in the order of `udfs.fraud.rules.fact_names`.
         """
         self._rulesets.check()
         rules = self._history.at(event_time)  # type: ignore[union-attr]

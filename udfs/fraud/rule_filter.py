@@ -1,8 +1,8 @@
 """Which payments can't break any rule? The conditions of a ruleset as a program that the JVM runs before Python.
 
 A program is JSON: how many facts there are, and a tree of conditions with facts by their place in
-`udfs.rules.filter_facts`.
-`jvm/src/millrace/rules` runs it. It only has to be a necessary condition: what it lets pass is judged by `udfs.rules`.
+`udfs.fraud.rules.filter_facts`.
+`jvm/src/millrace/rules` runs it. It only has to be a necessary condition: `udfs.fraud.rules` judges what it lets pass.
 """
 
 import json
@@ -28,7 +28,7 @@ def program(conditions: Sequence[Condition | None], facts: Sequence[str]) -> str
 
     Args:
         conditions: as of `Rules`: None is a rule that has only a function, so everything may break it.
-        facts: as of `udfs.rules.filter_facts`.
+        facts: as of `udfs.fraud.rules.filter_facts`.
     """
     places = {name: place for place, name in enumerate(facts)}
     trees = [_tree(condition, places) for condition in conditions if condition is not None]

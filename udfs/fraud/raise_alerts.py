@@ -9,7 +9,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueState, ValueStateDescriptor
 
 from events import FraudAlert
-from udfs.alerts import Case, Suspicion, decode_cases, encode_cases, next_time, pass_time, suspect
+from udfs.fraud.alerts import Case, Suspicion, decode_cases, encode_cases, next_time, pass_time, suspect
 
 _decoder = msgspec.json.Decoder(Suspicion)
 

@@ -11,7 +11,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, RetriableError
 
 from events import Ruleset
-from udfs.rules import RulesetError, RulesetHistory
+from udfs.fraud.rules import RulesetError, RulesetHistory
 
 log = logging.getLogger(__name__)
 

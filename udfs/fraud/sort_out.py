@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import msgspec
 
 from events import DeadLetter, Payment, ShadowHit
-from udfs.alerts import Suspicion
-from udfs.rules import Verdict
+from udfs.fraud.alerts import Suspicion
+from udfs.fraud.rules import Verdict
 from udfs.source_records import SourceRecord
 
 

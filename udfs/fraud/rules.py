@@ -21,8 +21,8 @@ from udfs.conditions.conditions import (
     quoted,
 )
 from udfs.conditions.conditions import ratio as _ratio
-from udfs.features import Feature, Unit
-from udfs.rule_filter import program
+from udfs.fraud.features import Feature, Unit
+from udfs.fraud.rule_filter import program
 from udfs.rule_functions import RULE_FUNCTIONS
 
 PAYMENT_FACTS = (
@@ -182,7 +182,7 @@ class Rules:
         )
         """Of each rule that isn't off; None where only a function knows."""
         self.filter_program = program(self.conditions, filter_facts(features))
-        """What the JVM's filter runs; see `udfs.rule_filter`."""
+        """What the JVM's filter runs; see `udfs.fraud.rule_filter`."""
         self._candidates = _compiled(self.conditions, self._names)
         self._functions = {i: RULE_FUNCTIONS[rule.function] for i, rule in enumerate(self._rules) if rule.function}
 

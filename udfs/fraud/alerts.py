@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 
 from events import BrokenRule, FraudAlert, Payment
-from udfs.rules import Verdict
+from udfs.fraud.rules import Verdict
 
 GRACE_MS = 3_600_000
 """A closed case is remembered so long (event time), so that a payment out of order joins it instead of a new one."""

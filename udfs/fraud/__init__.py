@@ -1,0 +1,1 @@
+"""Is a payment suspicious, and what happens to the case? Features, rules, alerts."""
