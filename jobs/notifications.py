@@ -18,9 +18,9 @@ from connectors.kafka.outgoing import OUTGOING, outgoing, publish
 from connectors.settings import Settings
 from events import DeadLetter, Notification
 from jobs.environment import stream_environment, variables
-from udfs import notification_policy
-from udfs.notification_policy import Policy
-from udfs.notify import RECIPIENT, Notify
+from udfs.notifications import notification_policy
+from udfs.notifications.notification_policy import Policy
+from udfs.notifications.notify import RECIPIENT, Notify
 
 JOB = "notifications"
 

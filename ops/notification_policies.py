@@ -7,8 +7,8 @@ import click
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
 from ops.tables import table
-from udfs import notification_policy
-from udfs.notification_policy import KINDS, Policy, PolicyError
+from udfs.notifications import notification_policy
+from udfs.notifications.notification_policy import KINDS, Policy, PolicyError
 
 
 @click.group(cls=CommandGroup)

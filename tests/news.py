@@ -8,10 +8,10 @@ import msgspec
 
 from events import CustomerVersion, EnrichedOrder, Event, FraudAlert, Notification
 from tests.builders import customer, enriched_line, enriched_order, event_time, fraud_alert
-from udfs import notification_policy
-from udfs.notification_input import alert_news, contact, order_news
-from udfs.notification_policy import Policy
-from udfs.notifications import NOBODY, Contact, Decision, News, Recipient, hear, learn, pass_time
+from udfs.notifications import notification_policy
+from udfs.notifications.decisions import NOBODY, Contact, Decision, News, Recipient, hear, learn, pass_time
+from udfs.notifications.input import alert_news, contact, order_news
+from udfs.notifications.notification_policy import Policy
 from udfs.source_records import SourceRecord
 
 DEFAULT = notification_policy.parse(notification_policy.default_text())

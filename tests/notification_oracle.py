@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
-from udfs.notification_policy import Policy, QuietHours
-from udfs.notifications import Contact, News
+from udfs.notifications.decisions import Contact, News
+from udfs.notifications.notification_policy import Policy, QuietHours
 
 MINUTE_MS = 60_000
 

@@ -14,8 +14,8 @@ from local.demo.proof import Finding
 from local.services.places import HOUR_MS
 from local.services.shop.rows import CustomerRow
 from local.services.shop.shop_ledger import Version
-from udfs.notification_policy import Kind, Policy
-from udfs.quiet_hours import quiet_until, time_zone
+from udfs.notifications.notification_policy import Kind, Policy
+from udfs.notifications.quiet_hours import quiet_until, time_zone
 
 SWITCHED_OFF = "not sent by the policy"
 OPTED_OUT = "opted out"

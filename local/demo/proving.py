@@ -37,7 +37,7 @@ from local.stack.setup import Setup
 from notifier.senders import SENDERS
 from ops.jobs import Restarts
 from ops.tables import table
-from udfs import notification_policy
+from udfs.notifications import notification_policy
 
 
 class ProofError(RuntimeError):

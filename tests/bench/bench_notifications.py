@@ -28,9 +28,9 @@ from tests.builders import customer, enriched_line, enriched_order, event_time, 
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.cluster.notifications_over_files import TOPICS, as_records, define, sent, write
 from tests.cluster.records import Record
-from udfs.notification_input import alert_news, contact, order_news
-from udfs.notification_policy import default_text, parse
-from udfs.notifications import NOBODY, Decision, Recipient, hear, learn, pass_time
+from udfs.notifications.decisions import NOBODY, Decision, Recipient, hear, learn, pass_time
+from udfs.notifications.input import alert_news, contact, order_news
+from udfs.notifications.notification_policy import default_text, parse
 from udfs.source_records import SourceRecord
 
 POLICY = parse(default_text())

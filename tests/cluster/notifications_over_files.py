@@ -17,7 +17,7 @@ from jobs import notifications
 from jobs.environment import variables
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import create_table, over_files, producer_options, record
-from udfs.notification_policy import Policy
+from udfs.notifications.notification_policy import Policy
 
 TOPICS = {
     "fraud_alerts": topics.FRAUD_ALERTS,

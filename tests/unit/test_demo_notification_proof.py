@@ -12,7 +12,7 @@ from local.services.shop.shop_ledger import Version
 from tests.builders import event_time, fraud_alert
 from tests.notifications import notification, occasion
 from tests.shop_builders import customer, enriched, line, placed
-from udfs import notification_policy
+from udfs.notifications import notification_policy
 
 POLICY = notification_policy.parse(notification_policy.default_text())
 SEEN_BY = event_time("12:02:00")

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from udfs import notification_policy
-from udfs.notification_policy import KINDS, PolicyError, check_covers, default_text, parse
+from udfs.notifications import notification_policy
+from udfs.notifications.notification_policy import KINDS, PolicyError, check_covers, default_text, parse
 
 
 def changed(pattern: str, replacement: str) -> str:

@@ -12,8 +12,8 @@ from tests import notification_oracle
 from tests.builders import event_time
 from tests.news import DEFAULT, Inbox, alert, incomplete_order, known, order
 from tests.notification_oracle import MINUTE_MS, Expected
-from udfs.notification_policy import Policy, QuietHours
-from udfs.notifications import HOUR_MS, NOBODY, Contact, News, decode_recipient, encode_recipient
+from udfs.notifications.decisions import HOUR_MS, NOBODY, Contact, News, decode_recipient, encode_recipient
+from udfs.notifications.notification_policy import Policy, QuietHours
 
 START = event_time("12:00:00")
 MINUTES = 3 * 24 * 60

@@ -15,10 +15,10 @@ from tests.news import (
     source_record,
     told,
 )
-from udfs import notifications
-from udfs.notification_input import LONGEST_ADDRESS, contact
-from udfs.notification_policy import OccasionRule, Policy
-from udfs.notifications import HOUR_MS, NOBODY, StateVersionError, decode_recipient, encode_recipient
+from udfs.notifications import decisions as notifications
+from udfs.notifications.decisions import HOUR_MS, NOBODY, StateVersionError, decode_recipient, encode_recipient
+from udfs.notifications.input import LONGEST_ADDRESS, contact
+from udfs.notifications.notification_policy import OccasionRule, Policy
 
 HOUR_LIMIT_2 = msgspec.structs.replace(POLICY, messages_per_hour=2)
 NIGHT = msgspec.structs.replace(POLICY, quiet_hours=DEFAULT.quiet_hours)

@@ -7,8 +7,8 @@ from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, FraudAlert
 from tests.builders import customer, enriched_order, event_time, fraud_alert
 from tests.harness import KeyedHarness
 from tests.news import POLICY
-from udfs.notifications import HOUR_MS, NOBODY, decode_recipient
-from udfs.notify import RECIPIENT, Notify
+from udfs.notifications.decisions import HOUR_MS, NOBODY, decode_recipient
+from udfs.notifications.notify import RECIPIENT, Notify
 
 KINDS = {
     FraudAlert: ("alert", "fraud-alerts"),

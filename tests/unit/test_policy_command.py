@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from ops.__main__ import main
-from udfs.notification_policy import default_text
+from udfs.notifications.notification_policy import default_text
 
 
 def checked(folder: Path, text: str) -> tuple[int, str]:

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.builders import event_time
-from udfs.notification_policy import QuietHours
-from udfs.quiet_hours import quiet_until, time_zone
+from udfs.notifications.notification_policy import QuietHours
+from udfs.notifications.quiet_hours import quiet_until, time_zone
 
 NIGHT = QuietHours(begin="22:00", end="08:00")
 BERLIN = ZoneInfo("Europe/Berlin")

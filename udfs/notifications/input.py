@@ -1,11 +1,11 @@
-"""What do the records say that are told about? One record → what `udfs/notifications.py` decides by; knows no Flink."""
+"""What do the records say that are told about? One record → what `decisions.py` decides by; knows no Flink."""
 
 from typing import Annotated, Literal
 
 import msgspec
 
 from events import CustomerVersion, EnrichedOrder, FraudAlert
-from udfs.notifications import Contact, Line, News
+from udfs.notifications.decisions import Contact, Line, News
 from udfs.source_records import SourceRecord
 
 LONGEST_ADDRESS = 254

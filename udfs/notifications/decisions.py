@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from events import Notification, Occasion
-from udfs.notification_policy import Kind, Policy
-from udfs.quiet_hours import quiet_until, time_zone
+from udfs.notifications.notification_policy import Kind, Policy
+from udfs.notifications.quiet_hours import quiet_until, time_zone
 from udfs.source_records import SourceRecord
 
 HOUR_MS = 3_600_000

@@ -9,9 +9,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueState, ValueStateDescriptor
 
 from events import DeadLetter, Notification
-from udfs.notification_input import alert_news, contact, order_news
-from udfs.notification_policy import Policy
-from udfs.notifications import (
+from udfs.notifications.decisions import (
     NOBODY,
     Decision,
     Dropped,
@@ -22,6 +20,8 @@ from udfs.notifications import (
     learn,
     pass_time,
 )
+from udfs.notifications.input import alert_news, contact, order_news
+from udfs.notifications.notification_policy import Policy
 from udfs.source_records import SourceRecord
 
 RECIPIENT = 1
