@@ -1,1 +1,1 @@
-"""How is it operated? `python -m ops` has one command group a module."""
+"""How is it operated? `python -m ops` has one command group a folder."""

@@ -1,22 +1,12 @@
-"""`python -m ops`: one command or group of commands a module."""
+"""`python -m ops`: the commands of each folder."""
 
 import signal
 
 import click
 
-from ops import (
-    change_capture,
-    dead_letters,
-    jobs,
-    pipelines,
-    search,
-    search_find,
-    search_rebuild,
-    submit,
-    warehouse,
-    warehouse_checks,
-)
+from ops import change_capture, dead_letters, search, search_find, search_rebuild, warehouse, warehouse_checks
 from ops.command_group import CommandGroup
+from ops.jobs import jobs, pipelines, submit
 from ops.notification_policies import policy
 from ops.rulesets import rulesets
 from ops.schemas import schemas

@@ -21,7 +21,7 @@ from local.services.ledger_file import LedgerError
 from local.services.shop.database import ShopError
 from local.stack.__main__ import FAULTS
 from ops.capture_stream import CaptureError
-from ops.flink_rest import FlinkError
+from ops.jobs.flink_rest import FlinkError
 from ops.migrations import MigrationError
 from ops.rulesets import PublicationError
 from ops.schemas import SchemasRefusedError

@@ -7,7 +7,7 @@ from itertools import pairwise
 from local.demo.jobs_under_way import CHECKPOINT_SECONDS
 from local.demo.observer import Observed
 from local.demo.proof import Finding
-from ops.jobs import Restarts
+from ops.jobs.jobs import Restarts
 
 SLACK_MS = 60_000
 """For a checkpoint that is late, and for an observer that a broker's outage holds up."""

@@ -9,7 +9,7 @@ from typing import Self
 from connectors.elasticsearch.client import ElasticsearchError
 from local.demo.saying import say
 from local.stack.supervisor import Status
-from ops.flink_rest import FlinkError
+from ops.jobs.flink_rest import FlinkError
 
 SECONDS_BETWEEN_LOOKS = 1.0
 

@@ -35,7 +35,7 @@ from local.services.ledger import LedgerContent
 from local.services.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup
 from notifier.senders import SENDERS
-from ops.jobs import Restarts
+from ops.jobs.jobs import Restarts
 from ops.tables import table
 from udfs.notifications import notification_policy
 

@@ -29,7 +29,7 @@ from local.demo.view import LiveView, PlainView, View, figures
 from local.services.shop.database import ShopError
 from local.stack.supervisor import Stack
 from ops import capture_stream
-from ops.flink_rest import FlinkError
+from ops.jobs.flink_rest import FlinkError
 
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 90.0

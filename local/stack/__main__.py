@@ -13,7 +13,7 @@ from local.stack import flink_jobmanager
 from local.stack.flink_cluster import FlinkConfigurationError
 from local.stack.starting import StackError
 from local.stack.supervisor import Stack, Status
-from ops.lost_jobs import lost_jobs
+from ops.jobs.lost_jobs import lost_jobs
 from ops.tables import table
 from toolchain.build import CompileError
 from toolchain.cache import CacheError

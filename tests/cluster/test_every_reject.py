@@ -26,7 +26,7 @@ from events.schemas import schema
 from jobs.environment import SQL_OPTIONS, variables
 from jobs.sql_pipeline import define, filling
 from local.settings import CHECKOUT
-from ops.submit import names
+from ops.jobs.submit import names
 from sql.tools.pipeline import find, load
 from tests.builders import event_time, ruleset
 from tests.cluster.mini_cluster import MiniCluster

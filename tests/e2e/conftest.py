@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from local.stack.supervisor import Stack
-from ops import submit
+from ops.jobs import submit
 from tests.e2e.warm_client import WarmClient
 from tests.free_ports import free_ports
 from toolchain.scratch import scratch_folder

@@ -24,8 +24,8 @@ from connectors.process_environment import child_environment
 from connectors.settings import Settings
 from jobs.runner import number_anew
 from local.settings import CHECKOUT
-from ops import submit
-from ops.jobs import all_jobs
+from ops.jobs import submit
+from ops.jobs.jobs import all_jobs
 from toolchain import flink_conf
 from toolchain.flink_home import FlinkHome, assemble, end_jvm
 
@@ -50,7 +50,7 @@ class WarmClient:
     def run(
         self, home: FlinkHome, settings: Settings, arguments: list[str], scratch: Path
     ) -> subprocess.CompletedProcess[str]:
-        """Stand for `ops.submit.run_client`, which words every failure."""
+        """Stand for `ops.jobs.submit.run_client`, which words every failure."""
         known = {job.id for job in all_jobs(settings)}
         printed, submitted = self._submit(settings, arguments)
         if not submitted:

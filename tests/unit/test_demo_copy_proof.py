@@ -8,7 +8,7 @@ from local.demo import copy_proof
 from local.demo.copy_proof import REPEATED_MS, SLACK_MS
 from local.demo.observer import Observed, Written
 from local.demo.proof import Finding
-from ops.jobs import Failure, Restarts
+from ops.jobs.jobs import Failure, Restarts
 
 ALERT = Written("fraud_detection", "fraud-alerts", "a1")
 LETTER = Written("warehouse", "dead-letters", "payments-0-1")

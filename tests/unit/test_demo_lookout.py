@@ -7,7 +7,7 @@ import pytest
 
 from local.demo import lookout
 from local.demo.lookout import Lookout
-from ops.flink_rest import FlinkError
+from ops.jobs.flink_rest import FlinkError
 from tests.lone_service import lone_service
 
 DEADLINE_SECONDS = 20

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from connectors.settings import Settings
-from ops import jobs
-from ops.flink_rest import FlinkAwayError, FlinkError
-from ops.jobs import Failure, JobError, JobId, Restarts, cancel, stop_with_savepoint, wait_until_running
-from ops.lost_jobs import Note, write_notes
+from ops.jobs import jobs
+from ops.jobs.flink_rest import FlinkAwayError, FlinkError
+from ops.jobs.jobs import Failure, JobError, JobId, Restarts, cancel, stop_with_savepoint, wait_until_running
+from ops.jobs.lost_jobs import Note, write_notes
 from tests.free_ports import free_port
 from tests.unit.json_server import json_server
 

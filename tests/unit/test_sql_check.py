@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from py4j.protocol import Py4JError
 
 from jobs.sql_pipeline import Planned
-from ops.pipelines import group
+from ops.jobs.pipelines import group
 from sql.tools.lint import Catalog
 from sql.tools.pipeline import Pipeline
 from toolchain.java import JavaError
@@ -20,9 +20,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in names:
         (tmp_path / name).write_text("INSERT INTO x SELECT 1 FROM y;")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ops.pipelines.stream_environment", lambda _: None)
-    monkeypatch.setattr("ops.pipelines.problems", lambda *_: [])
-    monkeypatch.setattr("ops.pipelines._said", lambda *_: "ok")
+    monkeypatch.setattr("ops.jobs.pipelines.stream_environment", lambda _: None)
+    monkeypatch.setattr("ops.jobs.pipelines.problems", lambda *_: [])
+    monkeypatch.setattr("ops.jobs.pipelines._said", lambda *_: "ok")
     return names
 
 
@@ -34,7 +34,7 @@ def failing_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
             raise error
         return Planned(pipeline, {}, Catalog({}, ()))
 
-    monkeypatch.setattr("ops.pipelines.planned", planned)
+    monkeypatch.setattr("ops.jobs.pipelines.planned", planned)
 
 
 @pytest.mark.parametrize("command", ["check", "plan"])

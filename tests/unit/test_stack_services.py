@@ -14,7 +14,7 @@ from local.stack.java_process import property_value
 from local.stack.service import Service
 from local.stack.setup import Setup
 from local.stack.side_by_side import GivenUpError, side_by_side
-from ops import submit
+from ops.jobs import submit
 from toolchain import flink_conf
 
 DEADLINE_SECONDS = 10

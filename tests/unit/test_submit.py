@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ops.submit import reason
+from ops.jobs.submit import reason
 
 FAILED = (
     """\

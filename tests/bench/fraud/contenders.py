@@ -17,8 +17,8 @@ import psutil
 from connectors.kafka.topics import FRAUD_ALERTS, PAYMENTS
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
-from ops.jobs import ENDED, all_jobs, cancel, wait_until_running
-from ops.submit import Submission, send
+from ops.jobs.jobs import ENDED, all_jobs, cancel, wait_until_running
+from ops.jobs.submit import Submission, send
 from tests.bench.fraud.run import Run
 from tests.free_ports import free_ports
 

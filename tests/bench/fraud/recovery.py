@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from local.stack.supervisor import Stack
-from ops.flink_rest import FlinkError
+from ops.jobs.flink_rest import FlinkError
 from tests.bench.fraud.contenders import OURS, ContenderError, Job
 from tests.bench.fraud.live import Load, Sample, latency, live
 from tests.bench.fraud.report import HALF, Latency, Recovery

@@ -11,7 +11,7 @@ from pathlib import Path
 from connectors.kafka.topics import PAYMENTS
 from events import FraudAlert
 from local.stack.supervisor import Stack
-from ops.flink_rest import FlinkError
+from ops.jobs.flink_rest import FlinkError
 from tests.bench.fraud import contest
 from tests.bench.fraud.contenders import NAMES, OURS, Contender, ContenderError, contenders
 from tests.bench.fraud.flink_peers.decode import EVERY

@@ -20,16 +20,16 @@ from kafka import KafkaConsumer
 from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings, variable
 from jobs import runner
-from ops import lost_jobs
 from ops.command_group import kafka_client
-from ops.flink_rest import FlinkError, ask
-from ops.jobs import Job, JobId, all_jobs, root_cause
-from ops.lost_jobs import Note
+from ops.jobs import lost_jobs
+from ops.jobs.flink_rest import FlinkError, ask
+from ops.jobs.jobs import Job, JobId, all_jobs, root_cause
+from ops.jobs.lost_jobs import Note
 from toolchain import flink_conf
 from toolchain.flink_home import FlinkHome, assemble
 from toolchain.scratch import PREFIX, scratch_folder
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("events", "udfs", "sql", "connectors", "toolchain", "jobs")
 """What a job may import, and so must be sent along."""
 LINES_OF_TRACEBACK = 25

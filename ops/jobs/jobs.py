@@ -11,8 +11,8 @@ import click
 
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
-from ops.flink_rest import FlinkAwayError, FlinkError, ask
-from ops.lost_jobs import forget, lost_jobs
+from ops.jobs.flink_rest import FlinkAwayError, FlinkError, ask
+from ops.jobs.lost_jobs import forget, lost_jobs
 from ops.outage import await_server, report_on_stderr
 from ops.tables import table
 

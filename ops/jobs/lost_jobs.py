@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.settings import Settings
-from ops.flink_rest import ask
+from ops.jobs.flink_rest import ask
 
 NOTES = "submissions"
 """Folder beside the checkpoints."""
