@@ -9,8 +9,8 @@ from ops.command_group import CommandGroup
 from ops.jobs import jobs, pipelines, submit
 from ops.notification_policies import policy
 from ops.rulesets import rulesets
-from ops.schemas import schemas
-from ops.topics import topics
+from ops.topics.schemas import schemas
+from ops.topics.topics import topics
 
 warehouse.group.add_command(warehouse_checks.command)
 search.group.add_command(search_rebuild.command)

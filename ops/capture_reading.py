@@ -14,7 +14,7 @@ from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from ops.capture_database import RealColumn, captured_columns, columns_of, identifier, identities
 from ops.capture_stream import wait_until_captured
-from ops.topic_records import committed_records
+from ops.topics.records import committed_records
 
 BATCH_ROWS = 2_000
 

@@ -9,7 +9,7 @@ from connectors.postgres.captured_tables import BEAT, HEARTBEATS, CapturedTable
 from connectors.settings import Settings
 from ops import capture_database
 from ops.outage import report_on_stderr
-from ops.topic_records import committed_records
+from ops.topics.records import committed_records
 
 THROUGH_WITHIN_SECONDS = 300
 POLL_SECONDS = 0.2

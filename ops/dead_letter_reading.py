@@ -8,7 +8,7 @@ import msgspec
 from connectors.kafka.topics import DEAD_LETTER_REPLAYS
 from connectors.settings import Settings
 from events import DeadLetter, DeadLetterReplay
-from ops.topic_records import committed_records
+from ops.topics.records import committed_records
 
 
 class Replays:

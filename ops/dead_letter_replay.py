@@ -37,7 +37,7 @@ from ops.moments import in_words
 from ops.original_records import whats_missing
 from ops.record_headers import pairs_of
 from ops.rejected_record import Record, Rejected, replay_headers
-from ops.topics import RealTopic, describe, duration
+from ops.topics.topics import RealTopic, describe, duration
 
 TRANSACTIONAL_ID = "millrace.dead-letter-replays"
 """Not one for each consumer group prefix: deployments share the topics, so they share what was replayed, too."""

@@ -14,7 +14,6 @@ import click
 from connectors.kafka.topics import LETTER_TOPICS
 from connectors.settings import Settings
 from events import DeadLetter
-from ops import topics as topic_operations
 from ops.command_group import CommandGroup
 from ops.dead_letter_export import ExportError, edited, read, write
 from ops.dead_letter_fixes import FixError, load
@@ -26,6 +25,7 @@ from ops.original_records import whats_missing, with_originals
 from ops.record_words import difference, key_field, letter_in_full
 from ops.rejected_record import Rejected, past, rejected_records
 from ops.tables import table
+from ops.topics import topics as topic_operations
 
 _LONGEST_REASON = 60
 _SHOWN_DECISIONS = 10

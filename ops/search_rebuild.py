@@ -24,7 +24,7 @@ from events.schemas import schema
 from ops.masking import shown
 from ops.search import confirm, put_template, rival_faults, version_fault
 from ops.search_indices import FILLED_TO, Declared, RealIndex, declared, figures, look, next_name
-from ops.topic_replay import Replay, missing
+from ops.topics.replay import Replay, missing
 
 SECONDS_BETWEEN_WORDS = 2.0
 CLOSE_SECONDS = 1.0

@@ -24,9 +24,9 @@ from ops.capture_stream import CaptureError
 from ops.jobs.flink_rest import FlinkError
 from ops.migrations import MigrationError
 from ops.rulesets import PublicationError
-from ops.schemas import SchemasRefusedError
 from ops.search_find import NoIndexError
-from ops.topics import TopicsBlockedError
+from ops.topics.schemas import SchemasRefusedError
+from ops.topics.topics import TopicsBlockedError
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OPERATING_FAULTS = (

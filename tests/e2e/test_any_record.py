@@ -17,9 +17,9 @@ from connectors.settings import Settings
 from events import DeadLetter, Header
 from local.stack.supervisor import Stack
 from ops import search
-from ops import topics as topic_operations
 from ops import warehouse as warehouse_operations
 from ops.search_indices import declared
+from ops.topics import topics as topic_operations
 from tests.builders import order, order_line
 from tests.cluster.records import Record
 from tests.e2e.deployment import Deployment, publish_default_rules

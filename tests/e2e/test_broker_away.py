@@ -29,7 +29,7 @@ from local.services.outgoing import GOOD, Outgoing
 from local.services.publisher import Publisher, PublishError, Receipt
 from local.stack.supervisor import Stack
 from notifier.message import HEADER
-from ops import topics
+from ops.topics import topics
 from tests.builders import payment
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for

@@ -19,8 +19,8 @@ from local.services.outgoing import Outgoing
 from local.services.shop.database import connect, make_tables
 from local.stack.supervisor import Stack
 from ops import change_capture
-from ops import topics as topic_operations
 from ops.connect_rest import ask
+from ops.topics import topics as topic_operations
 from tests.builders import order, order_line
 from tests.e2e.captured import Stream, healthy_capture
 from tests.e2e.deployment import Deployment, consumer_of, partitions, wait_for

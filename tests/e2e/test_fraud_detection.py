@@ -17,7 +17,7 @@ from local.services.outgoing import GOOD, Outgoing
 from local.services.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops import rulesets
-from ops import topics as topic_operations
+from ops.topics import topics as topic_operations
 from tests import oracle
 from tests.builders import payment, rule, ruleset
 from tests.e2e.deployment import (

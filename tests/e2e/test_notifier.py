@@ -29,7 +29,7 @@ from local.stack.supervisor import Stack
 from notifier import NAME
 from notifier.message import HEADER
 from notifier.senders import SENDERS
-from ops import topics
+from ops.topics import topics
 from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for
 from tests.e2e.service_process import running
 from tests.mail_servers import mail_server, running_mailbox

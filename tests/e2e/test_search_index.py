@@ -25,8 +25,8 @@ from local.services.outgoing import Outgoing
 from local.stack import processes
 from local.stack.supervisor import Stack
 from ops import search
-from ops import topics as topic_operations
 from ops.search_indices import declared
+from ops.topics import topics as topic_operations
 from tests.builders import enriched_line, enriched_order, fraud_alert
 from tests.e2e.deployment import Deployment, records_from, wait_for
 from tests.e2e.moody_proxy import BUSY, UNKNOWN_USER, MoodyProxy, moody_proxy

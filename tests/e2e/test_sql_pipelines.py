@@ -21,9 +21,9 @@ from events import DeadLetter, DeclinedRate, Payment
 from local.services.outgoing import GOOD, Outgoing
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
-from ops import topics as topic_operations
 from ops.jobs import pipelines
 from ops.jobs.submit import SubmitError
+from ops.topics import topics as topic_operations
 from tests.builders import payment
 from tests.e2e.deployment import Deployment, records_from, wait_for
 

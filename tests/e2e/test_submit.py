@@ -7,9 +7,9 @@ import pytest
 from connectors.settings import Settings
 from local.stack.supervisor import Stack
 from ops import command_group
-from ops import topics as topic_operations
 from ops.jobs.jobs import all_jobs
 from ops.jobs.submit import SubmitError, submit
+from ops.topics import topics as topic_operations
 from tests.e2e.deployment import Deployment
 from tests.free_ports import free_port
 

@@ -10,8 +10,8 @@ from msgspec import inspect
 import sql
 from connectors.kafka.topics import TOPICS, Topic
 from ops import search_indices
-from ops.schemas import check, released
 from ops.search_indices import Declared
+from ops.topics.schemas import check, released
 from tests.unit.sql_columns import columns, option
 
 TABLES = Path(str(sql.__file__)).parent / "tables"

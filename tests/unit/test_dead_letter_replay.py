@@ -19,7 +19,7 @@ from ops.dead_letter_reading import Replays
 from ops.dead_letter_replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
 from ops.record_words import difference, letter_in_full
 from ops.rejected_record import Record, Rejected, rejected_records
-from ops.topics import RealTopic
+from ops.topics.topics import RealTopic
 from tests.builders import dead_letter, event_time, payment, replay
 
 NOW = event_time("13:00:00")

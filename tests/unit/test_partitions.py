@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.partitions import Load, recommend
+from ops.topics.partitions import Load, recommend
 
 
 def load(rate: float = 1000, consumer: float = 1000, average_bytes: float = 100, **more: float | None) -> Load:

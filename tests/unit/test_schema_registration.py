@@ -11,7 +11,7 @@ import pytest
 from connectors.kafka.registry import RULE, RegistryError
 from connectors.kafka.topics import PAYMENTS
 from connectors.settings import Settings
-from ops.schemas import SchemasRefusedError, register
+from ops.topics.schemas import SchemasRefusedError, register
 from tests.unit.json_server import json_server
 
 TOPIC = replace(PAYMENTS, name="things")

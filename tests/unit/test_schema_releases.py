@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from connectors.kafka.topics import PAYMENTS, TOPICS, Topic
 from events import Event
 from events.schemas import schema, schema_text
-from ops.schemas import SchemasRefusedError, check, release, released, schemas
+from ops.topics.schemas import SchemasRefusedError, check, release, released, schemas
 
 
 class First(Event, frozen=True, kw_only=True):

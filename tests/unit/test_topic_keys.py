@@ -1,6 +1,6 @@
 """Keys of records at the terminal."""
 
-from ops.topic_keys import shown_key
+from ops.topics.keys import shown_key
 
 
 def test_a_card_that_keys_a_topic_is_masked() -> None:

@@ -4,8 +4,8 @@ import pytest
 from kafka.errors import KafkaTimeoutError
 
 from connectors.settings import Settings
-from ops import topic_records
-from ops.topic_records import Silence
+from ops.topics import records as topic_records
+from ops.topics.records import Silence
 
 
 def test_a_broker_that_sends_nothing_though_there_is_more_is_reported_on_stderr(

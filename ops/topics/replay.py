@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from connectors.kafka.client import poll
 from connectors.settings import Settings
 from ops.command_group import kafka_client
-from ops.topic_records import Silence
+from ops.topics.records import Silence
 
 BATCH_RECORDS = 5_000
 

@@ -8,7 +8,7 @@ from typing import Any
 from connectors.kafka.topics import TOPICS
 from connectors.settings import Settings
 from ops.masking import shown_bytes, shown_field
-from ops.topic_records import committed_records
+from ops.topics.records import committed_records
 
 
 @dataclass(frozen=True)
