@@ -7,8 +7,8 @@ import click
 from ops import change_capture, dead_letters, search, search_find, search_rebuild, warehouse, warehouse_checks
 from ops.command_group import CommandGroup
 from ops.jobs import jobs, pipelines, submit
-from ops.notification_policies import policy
-from ops.rulesets import rulesets
+from ops.rules.notification_policies import policy
+from ops.rules.rulesets import rulesets
 from ops.topics.schemas import schemas
 from ops.topics.topics import topics
 

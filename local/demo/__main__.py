@@ -23,7 +23,7 @@ from local.stack.__main__ import FAULTS
 from ops.capture_stream import CaptureError
 from ops.jobs.flink_rest import FlinkError
 from ops.migrations import MigrationError
-from ops.rulesets import PublicationError
+from ops.rules.rulesets import PublicationError
 from ops.search_find import NoIndexError
 from ops.topics.schemas import SchemasRefusedError
 from ops.topics.topics import TopicsBlockedError

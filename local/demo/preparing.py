@@ -5,7 +5,8 @@ from connectors.settings import Settings
 from local.demo.saying import say
 from local.demo.services import Services
 from local.services.shop.database import make_tables
-from ops import change_capture, rulesets, search, warehouse
+from ops import change_capture, search, warehouse
+from ops.rules import rulesets
 from ops.search_indices import declared
 from ops.topics import schemas, topics
 from udfs.fraud import ruleset_files

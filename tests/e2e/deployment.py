@@ -25,11 +25,11 @@ from local.services.outgoing import Outgoing
 from local.services.progress import Progress
 from local.services.publishing import publish_all
 from local.settings import CHECKOUT
-from ops import rulesets
 from ops.jobs import pipelines
 from ops.jobs.flink_rest import ask
 from ops.jobs.jobs import JobId, all_jobs, cancel, stop_with_savepoint, wait_until_running
 from ops.jobs.submit import submit
+from ops.rules import rulesets
 from udfs.fraud import ruleset_files
 
 JOB = "fraud_detection"

@@ -16,7 +16,7 @@ from local.services.faults import Faults
 from local.services.outgoing import GOOD, Outgoing
 from local.services.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
-from ops import rulesets
+from ops.rules import rulesets
 from ops.topics import topics as topic_operations
 from tests import oracle
 from tests.builders import payment, rule, ruleset

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from connectors.settings import Settings
-from ops.rulesets import _next_version, _published
+from ops.rules.rulesets import _next_version, _published
 from udfs.fraud import ruleset_files
 
 

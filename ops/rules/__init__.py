@@ -1,0 +1,1 @@
+"""Which rulesets and notification policies are valid and in force?"""
