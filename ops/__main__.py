@@ -4,8 +4,9 @@ import signal
 
 import click
 
-from ops import change_capture, dead_letters, search, search_find, search_rebuild, warehouse, warehouse_checks
+from ops import change_capture, search, search_find, search_rebuild, warehouse, warehouse_checks
 from ops.command_group import CommandGroup
+from ops.dead_letters import dead_letters
 from ops.jobs import jobs, pipelines, submit
 from ops.rules.notification_policies import policy
 from ops.rules.rulesets import rulesets

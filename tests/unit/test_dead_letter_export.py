@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import DeadLetter, Header
-from ops.dead_letter_export import ExportError, edited, read, write
-from ops.dead_letter_reading import Replays
-from ops.record_headers import pairs_of
-from ops.rejected_record import Record, rejected_records
+from ops.dead_letters.export import ExportError, edited, read, write
+from ops.dead_letters.reading import Replays
+from ops.dead_letters.record_headers import pairs_of
+from ops.dead_letters.rejected_record import Record, rejected_records
 from tests.builders import dead_letter
 
 LETTER = dead_letter(payload=b'{"currency":"euro"}', source_headers={"trace": b"t1", "none": None})

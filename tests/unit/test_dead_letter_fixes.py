@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.dead_letter_fixes import FixError, load
-from ops.rejected_record import Record, rejected_records
+from ops.dead_letters.fixes import FixError, load
+from ops.dead_letters.rejected_record import Record, rejected_records
 from tests.builders import dead_letter
 
 [REJECTED] = rejected_records([dead_letter(payload=b'{"currency":"euro"}')])

@@ -13,12 +13,12 @@ from connectors.kafka.letters import fitted
 from connectors.kafka.topics import DAY_MS, PAYMENTS
 from connectors.settings import Settings
 from events import DeadLetter
-from ops import dead_letter_replay
-from ops.dead_letter_fixes import FixError
-from ops.dead_letter_reading import Replays
-from ops.dead_letter_replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
-from ops.record_words import difference, letter_in_full
-from ops.rejected_record import Record, Rejected, rejected_records
+from ops.dead_letters import replay as dead_letter_replay
+from ops.dead_letters.fixes import FixError
+from ops.dead_letters.reading import Replays
+from ops.dead_letters.record_words import difference, letter_in_full
+from ops.dead_letters.rejected_record import Record, Rejected, rejected_records
+from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
 from ops.topics.topics import RealTopic
 from tests.builders import dead_letter, event_time, payment, replay
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from events import Header
-from ops.dead_letter_reading import Replays
-from ops.record_words import letter_in_full
-from ops.rejected_record import past, rejected_records, replay_headers
+from ops.dead_letters.reading import Replays
+from ops.dead_letters.record_words import letter_in_full
+from ops.dead_letters.rejected_record import past, rejected_records, replay_headers
 from tests.builders import dead_letter, event_time
 
 NOW = event_time("13:00:00.250")

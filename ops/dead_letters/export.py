@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from events import DeadLetter
-from ops.dead_letter_reading import Replays
+from ops.dead_letters.reading import Replays
+from ops.dead_letters.record_headers import Headers, Pair, pairs_of
+from ops.dead_letters.rejected_record import Record
 from ops.moments import in_words
-from ops.record_headers import Headers, Pair, pairs_of
-from ops.rejected_record import Record
 
 
 class Data(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from connectors.kafka.topics import TOPICS
 from events import DeadLetter
-from ops.dead_letter_reading import Replays
+from ops.dead_letters.reading import Replays
+from ops.dead_letters.record_headers import sorted_pairs
+from ops.dead_letters.rejected_record import Record, Rejected, past
 from ops.masking import shown, shown_field, shown_payload
 from ops.moments import in_words
-from ops.record_headers import sorted_pairs
-from ops.rejected_record import Record, Rejected, past
 
 
 def key_field(topic: str) -> str:

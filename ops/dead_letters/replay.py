@@ -30,13 +30,13 @@ from connectors.settings import Settings
 from events import DeadLetterReplay
 from events.checks import NotTheEventError, check
 from ops.command_group import kafka_client
-from ops.dead_letter_export import ExportError
-from ops.dead_letter_fixes import FixError
-from ops.dead_letter_reading import Replays, read_replays
+from ops.dead_letters.export import ExportError
+from ops.dead_letters.fixes import FixError
+from ops.dead_letters.original_records import whats_missing
+from ops.dead_letters.reading import Replays, read_replays
+from ops.dead_letters.record_headers import pairs_of
+from ops.dead_letters.rejected_record import Record, Rejected, replay_headers
 from ops.moments import in_words
-from ops.original_records import whats_missing
-from ops.record_headers import pairs_of
-from ops.rejected_record import Record, Rejected, replay_headers
 from ops.topics.topics import RealTopic, describe, duration
 
 TRANSACTIONAL_ID = "millrace.dead-letter-replays"

@@ -15,15 +15,15 @@ from connectors.kafka.topics import LETTER_TOPICS
 from connectors.settings import Settings
 from events import DeadLetter
 from ops.command_group import CommandGroup
-from ops.dead_letter_export import ExportError, edited, read, write
-from ops.dead_letter_fixes import FixError, load
-from ops.dead_letter_reading import Letters, Replays, Selection, replays_so_far
-from ops.dead_letter_replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
+from ops.dead_letters.export import ExportError, edited, read, write
+from ops.dead_letters.fixes import FixError, load
+from ops.dead_letters.original_records import whats_missing, with_originals
+from ops.dead_letters.reading import Letters, Replays, Selection, replays_so_far
+from ops.dead_letters.record_words import difference, key_field, letter_in_full
+from ops.dead_letters.rejected_record import Rejected, past, rejected_records
+from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
 from ops.masking import kind_of_reason, shown, shown_field
 from ops.moments import MomentOrAge, in_words
-from ops.original_records import whats_missing, with_originals
-from ops.record_words import difference, key_field, letter_in_full
-from ops.rejected_record import Rejected, past, rejected_records
 from ops.tables import table
 from ops.topics import topics as topic_operations
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from events import DeadLetter
-from ops.dead_letter_reading import by_record
-from ops.record_headers import Headers, pairs_of
+from ops.dead_letters.reading import by_record
+from ops.dead_letters.record_headers import Headers, pairs_of
 
 REPLAY_OF = "millrace-replay-of"
 """Ids of the letters that it comes from, the first one first, with commas."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.rejected_record import Record
+from ops.dead_letters.rejected_record import Record
 
 DEFAULT_FUNCTION = "fix"
 

@@ -1,0 +1,1 @@
+"""Which bad records are there, and how are they replayed?"""
