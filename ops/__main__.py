@@ -4,7 +4,8 @@ import signal
 
 import click
 
-from ops import change_capture, search, search_find, search_rebuild, warehouse, warehouse_checks
+from ops import search, search_find, search_rebuild, warehouse, warehouse_checks
+from ops.capture import change_capture
 from ops.command_group import CommandGroup
 from ops.dead_letters import dead_letters
 from ops.jobs import jobs, pipelines, submit

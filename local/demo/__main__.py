@@ -20,7 +20,7 @@ from local.demo.services import ServiceError
 from local.services.ledger_file import LedgerError
 from local.services.shop.database import ShopError
 from local.stack.__main__ import FAULTS
-from ops.capture_stream import CaptureError
+from ops.capture.stream import CaptureError
 from ops.jobs.flink_rest import FlinkError
 from ops.migrations import MigrationError
 from ops.rules.rulesets import PublicationError

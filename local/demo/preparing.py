@@ -5,7 +5,8 @@ from connectors.settings import Settings
 from local.demo.saying import say
 from local.demo.services import Services
 from local.services.shop.database import make_tables
-from ops import change_capture, search, warehouse
+from ops import search, warehouse
+from ops.capture import change_capture
 from ops.rules import rulesets
 from ops.search_indices import declared
 from ops.topics import schemas, topics

@@ -28,7 +28,7 @@ from local.demo.services import Services
 from local.demo.view import LiveView, PlainView, View, figures
 from local.services.shop.database import ShopError
 from local.stack.supervisor import Stack
-from ops import capture_stream
+from ops.capture import stream as capture_stream
 from ops.jobs.flink_rest import FlinkError
 
 TICK_SECONDS = 1.0

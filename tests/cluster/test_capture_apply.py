@@ -18,10 +18,12 @@ from connectors.postgres.captured_tables import CAPTURED, OWN_SCHEMA, PUBLICATIO
 from connectors.postgres.client import Connection, connect, shop_address
 from connectors.settings import Settings
 from local.services.shop.database import make_tables
-from ops import capture_database, capture_reading, change_capture
-from ops.capture_database import drop_slot, look
-from ops.capture_faults import database_faults
-from ops.change_capture import group
+from ops.capture import change_capture
+from ops.capture import database as capture_database
+from ops.capture import reading as capture_reading
+from ops.capture.change_capture import group
+from ops.capture.database import drop_slot, look
+from ops.capture.faults import database_faults
 from ops.topics import topics
 from tests.cutting_proxy import cutting_proxy
 from tests.unit.json_server import json_server

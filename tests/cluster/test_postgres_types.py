@@ -13,8 +13,8 @@ import pytest
 from connectors.postgres.captured_tables import BECOMES, PUBLICATION, SLOT, connector_config
 from connectors.postgres.client import Connection
 from connectors.settings import Settings
-from ops import capture_database
-from ops.capture_database import columns_of
+from ops.capture import database as capture_database
+from ops.capture.database import columns_of
 from tests.cluster.connect_programs import connect_program
 
 DOCS = Path(__file__).parents[2] / "docs" / "change-data.md"

@@ -25,8 +25,8 @@ from local.services.shop.plan import ShopOptions
 from local.services.shop.rows import CUSTOMERS, PRODUCTS, Row, checksum, key_of
 from local.services.shop.run import change_rows
 from local.services.shop.shop_ledger import ShopLedger
-from ops.capture_stream import wait_until_captured
-from ops.change_capture import status
+from ops.capture.change_capture import status
+from ops.capture.stream import wait_until_captured
 from tests.e2e.deployment import consumer_of, records_from, wait_for
 
 EVENTS = {CUSTOMER_CHANGES.name: CustomerVersion, PRODUCT_CHANGES.name: ProductVersion}

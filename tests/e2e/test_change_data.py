@@ -17,10 +17,10 @@ from connectors.settings import Settings
 from local.services.shop.database import connect, make_tables
 from local.services.shop.rows import ProductRow
 from local.stack.supervisor import Stack
-from ops import change_capture
-from ops.capture_stream import CaptureError
-from ops.change_capture import group, plan, status
-from ops.connect_rest import ask
+from ops.capture import change_capture
+from ops.capture.change_capture import group, plan, status
+from ops.capture.connect_rest import ask
+from ops.capture.stream import CaptureError
 from ops.topics import topics
 from tests.e2e.captured import (
     INTERLEAVED,

@@ -18,8 +18,8 @@ from events import CustomerVersion, EnrichedOrder, Order, ProductVersion
 from local.services.outgoing import Outgoing
 from local.services.shop.database import connect, make_tables
 from local.stack.supervisor import Stack
-from ops import change_capture
-from ops.connect_rest import ask
+from ops.capture import change_capture
+from ops.capture.connect_rest import ask
 from ops.topics import topics as topic_operations
 from tests.builders import order, order_line
 from tests.e2e.captured import Stream, healthy_capture

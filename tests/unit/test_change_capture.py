@@ -23,7 +23,7 @@ from connectors.settings import Settings
 from events import RowVersion
 from local.services.shop.rows import CUSTOMERS as SHOP_CUSTOMERS
 from local.services.shop.rows import PRODUCTS as SHOP_PRODUCTS
-from ops.capture_database import (
+from ops.capture.database import (
     GUARDS,
     OPERATIONS,
     CaptureDatabase,
@@ -35,7 +35,7 @@ from ops.capture_database import (
     Server,
     Slot,
 )
-from ops.capture_faults import (
+from ops.capture.faults import (
     RealConnector,
     column_notes,
     connector_faults,

@@ -7,8 +7,8 @@ from threading import Event
 import pytest
 
 from connectors.settings import Settings
-from ops import connect_rest
-from ops.connect_rest import ConnectError, ask, find
+from ops.capture import connect_rest
+from ops.capture.connect_rest import ConnectError, ask, find
 from tests.unit.json_server import json_server
 
 REBALANCE = (409, "Request cannot be completed because a rebalance is expected")

@@ -15,7 +15,7 @@ from connectors.kafka.registry import SchemaRegistry
 from connectors.process_environment import POSTGRES, child_environment, forget_ignored, ignored
 from connectors.settings import Settings
 from local.stack.probes import get_json
-from ops import connect_rest
+from ops.capture import connect_rest
 from ops.jobs import flink_rest
 from toolchain.download import Download, sha256
 

@@ -20,13 +20,14 @@ from connectors.postgres.captured_tables import (
 )
 from connectors.postgres.client import Connection, DatabaseError
 from connectors.settings import Settings
-from ops import capture_database, capture_faults
-from ops.capture_database import CaptureDatabase, Slot
-from ops.capture_faults import RealConnector
-from ops.capture_reading import Say, read_rows
-from ops.capture_stream import CaptureError, last_change, wait_until_captured
+from ops.capture import database as capture_database
+from ops.capture import faults as capture_faults
+from ops.capture.connect_rest import ConnectError, ask, find
+from ops.capture.database import CaptureDatabase, Slot
+from ops.capture.faults import RealConnector
+from ops.capture.reading import Say, read_rows
+from ops.capture.stream import CaptureError, last_change, wait_until_captured
 from ops.command_group import CommandGroup
-from ops.connect_rest import ConnectError, ask, find
 from ops.topics import topics
 
 RUNS_WITHIN_SECONDS = 90

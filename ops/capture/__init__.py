@@ -1,0 +1,1 @@
+"""Is change data capture set up, and is it complete?"""
