@@ -4,13 +4,16 @@ import signal
 
 import click
 
-from ops import search, search_find, search_rebuild, warehouse, warehouse_checks
+from ops import warehouse, warehouse_checks
 from ops.capture import change_capture
 from ops.command_group import CommandGroup
 from ops.dead_letters import dead_letters
 from ops.jobs import jobs, pipelines, submit
 from ops.rules.notification_policies import policy
 from ops.rules.rulesets import rulesets
+from ops.search import find as search_find
+from ops.search import rebuild as search_rebuild
+from ops.search import search
 from ops.topics.schemas import schemas
 from ops.topics.topics import topics
 

@@ -24,7 +24,7 @@ from ops.capture.stream import CaptureError
 from ops.jobs.flink_rest import FlinkError
 from ops.migrations import MigrationError
 from ops.rules.rulesets import PublicationError
-from ops.search_find import NoIndexError
+from ops.search.find import NoIndexError
 from ops.topics.schemas import SchemasRefusedError
 from ops.topics.topics import TopicsBlockedError
 

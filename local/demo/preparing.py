@@ -5,10 +5,11 @@ from connectors.settings import Settings
 from local.demo.saying import say
 from local.demo.services import Services
 from local.services.shop.database import make_tables
-from ops import search, warehouse
+from ops import warehouse
 from ops.capture import change_capture
 from ops.rules import rulesets
-from ops.search_indices import declared
+from ops.search import search
+from ops.search.indices import declared
 from ops.topics import schemas, topics
 from udfs.fraud import ruleset_files
 

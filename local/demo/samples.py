@@ -10,7 +10,7 @@ from events import FraudAlert
 from local.demo import mailbox_reading
 from local.demo.saying import say
 from local.stack.setup import Setup
-from ops.search_find import Asked, find
+from ops.search.find import Asked, find
 from ops.tables import table
 
 SHOWN_DOCUMENTS = 5

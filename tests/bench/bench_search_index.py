@@ -29,8 +29,8 @@ from connectors.kafka import topics
 from connectors.settings import Settings
 from events import Event
 from jobs import search_index
-from ops import search
-from ops.search_indices import declared
+from ops.search import search
+from ops.search.indices import declared
 from ops.tables import table
 from tests.builders import enriched_line, enriched_order, event_time, fraud_alert
 from tests.cluster.bounded_job import BoundedJob

@@ -16,9 +16,9 @@ from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from events import DeadLetter, Header
 from local.stack.supervisor import Stack
-from ops import search
 from ops import warehouse as warehouse_operations
-from ops.search_indices import declared
+from ops.search import search
+from ops.search.indices import declared
 from ops.topics import topics as topic_operations
 from tests.builders import order, order_line
 from tests.cluster.records import Record

@@ -30,8 +30,8 @@ from ops.jobs.flink_rest import ask
 from ops.jobs.jobs import all_jobs
 from ops.jobs.pipelines import of_pipeline
 from ops.jobs.submit import Submission, of_job, send
-from ops.search import apply
-from ops.search_indices import declared, look
+from ops.search.indices import declared, look
+from ops.search.search import apply
 from ops.topics import topics as topic_operations
 from tests.builders import customer, enriched_line, enriched_order, fraud_alert, payment
 from tests.e2e.deployment import FAST_CHECKPOINTS, Deployment, consumer_of, partitions, wait_for

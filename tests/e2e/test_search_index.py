@@ -24,8 +24,8 @@ from jobs import search_index
 from local.services.outgoing import Outgoing
 from local.stack import processes
 from local.stack.supervisor import Stack
-from ops import search
-from ops.search_indices import declared
+from ops.search import search
+from ops.search.indices import declared
 from ops.topics import topics as topic_operations
 from tests.builders import enriched_line, enriched_order, fraud_alert
 from tests.e2e.deployment import Deployment, records_from, wait_for

@@ -9,8 +9,8 @@ from msgspec import inspect
 
 import sql
 from connectors.kafka.topics import TOPICS, Topic
-from ops import search_indices
-from ops.search_indices import Declared
+from ops.search import indices as search_indices
+from ops.search.indices import Declared
 from ops.topics.schemas import check, released
 from tests.unit.sql_columns import columns, option
 

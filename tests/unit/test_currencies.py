@@ -3,7 +3,7 @@
 import pytest
 
 from events.currencies import decimals
-from ops.search_find import ORDERS
+from ops.search.find import ORDERS
 
 
 def test_minor_units_are_those_of_iso_4217() -> None:

@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
-from ops.search_indices import (
+from ops.search.indices import (
     Declared,
     Real,
     RealIndex,

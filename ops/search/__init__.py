@@ -1,0 +1,1 @@
+"""Which indices exist, how is one rebuilt, what is in it?"""
