@@ -4,7 +4,6 @@ import signal
 
 import click
 
-from ops import warehouse, warehouse_checks
 from ops.capture import change_capture
 from ops.command_group import CommandGroup
 from ops.dead_letters import dead_letters
@@ -16,6 +15,8 @@ from ops.search import rebuild as search_rebuild
 from ops.search import search
 from ops.topics.schemas import schemas
 from ops.topics.topics import topics
+from ops.warehouse import checks as warehouse_checks
+from ops.warehouse import warehouse
 
 warehouse.group.add_command(warehouse_checks.command)
 search.group.add_command(search_rebuild.command)

@@ -22,11 +22,11 @@ from local.services.shop.database import ShopError
 from local.stack.__main__ import FAULTS
 from ops.capture.stream import CaptureError
 from ops.jobs.flink_rest import FlinkError
-from ops.migrations import MigrationError
 from ops.rules.rulesets import PublicationError
 from ops.search.find import NoIndexError
 from ops.topics.schemas import SchemasRefusedError
 from ops.topics.topics import TopicsBlockedError
+from ops.warehouse.migrations import MigrationError
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OPERATING_FAULTS = (

@@ -10,7 +10,7 @@ from connectors.settings import Settings
 from local.demo.warehouse_proof import ShopTables, Warehouse
 from local.services.shop.database import columns, read_all
 from local.services.shop.rows import CUSTOMERS, PRODUCTS, RowT, Table
-from ops.warehouse import address
+from ops.warehouse.warehouse import address
 
 STATEMENT_SECONDS = 30
 

@@ -5,12 +5,12 @@ from connectors.settings import Settings
 from local.demo.saying import say
 from local.demo.services import Services
 from local.services.shop.database import make_tables
-from ops import warehouse
 from ops.capture import change_capture
 from ops.rules import rulesets
 from ops.search import search
 from ops.search.indices import declared
 from ops.topics import schemas, topics
+from ops.warehouse import warehouse
 from udfs.fraud import ruleset_files
 
 

@@ -27,8 +27,8 @@ from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
 from events import EnrichedLine, EnrichedOrder, Event, Payment
 from jobs import warehouse
-from ops import warehouse as warehouse_operations
 from ops.tables import table
+from ops.warehouse import warehouse as warehouse_operations
 from tests.builders import enriched_line, enriched_order, event_time, payment
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.cluster.warehouse_loader import Loader

@@ -8,8 +8,8 @@ import pytest
 
 from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
-from ops import migrations, warehouse
-from ops.migrations import Migration, MigrationError
+from ops.warehouse import migrations, warehouse
+from ops.warehouse.migrations import Migration, MigrationError
 
 SCHEMA = "trial"
 

@@ -24,7 +24,7 @@ from events import (
     Payment,
     ProductVersion,
 )
-from ops import warehouse
+from ops.warehouse import warehouse
 from tests import reference_warehouse
 from tests.builders import customer, event_time, product
 from tests.unit.sql_columns import columns

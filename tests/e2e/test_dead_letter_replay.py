@@ -31,13 +31,13 @@ from local.services.outgoing import GOOD, POISON, Outgoing
 from local.services.payment_service import PaymentOptions, generate
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
-from ops import warehouse as warehouse_operations
 from ops.__main__ import main
 from ops.dead_letters.reading import Letters, Selection, replays_so_far
 from ops.dead_letters.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
 from ops.dead_letters.replay import RECORDS_A_TRANSACTION, Decision, ReplayError, Unsent, decide, send, unchanged
 from ops.topics import topics as topic_operations
 from ops.topics.records import committed_records
+from ops.warehouse import warehouse as warehouse_operations
 from tests import oracle
 from tests.builders import payment
 from tests.e2e.deployment import Deployment, ids, publish_default_rules, wait_for

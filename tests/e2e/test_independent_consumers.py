@@ -25,7 +25,6 @@ from local.services.outgoing import GOOD, Outgoing
 from local.services.progress import Progress
 from local.services.publishing import publish_all
 from local.stack.supervisor import Stack
-from ops import warehouse as warehouse_operations
 from ops.jobs.flink_rest import ask
 from ops.jobs.jobs import all_jobs
 from ops.jobs.pipelines import of_pipeline
@@ -33,6 +32,7 @@ from ops.jobs.submit import Submission, of_job, send
 from ops.search.indices import declared, look
 from ops.search.search import apply
 from ops.topics import topics as topic_operations
+from ops.warehouse import warehouse as warehouse_operations
 from tests.builders import customer, enriched_line, enriched_order, fraud_alert, payment
 from tests.e2e.deployment import FAST_CHECKPOINTS, Deployment, consumer_of, partitions, wait_for
 from tests.reference_warehouse import COLUMNS

@@ -15,9 +15,9 @@ from events import Event
 from jobs import warehouse
 from local.services.outgoing import Outgoing
 from local.stack.supervisor import Stack
-from ops import warehouse as warehouse_operations
-from ops import warehouse_checks
 from ops.topics import topics as topic_operations
+from ops.warehouse import checks as warehouse_checks
+from ops.warehouse import warehouse as warehouse_operations
 from tests import reference_warehouse, warehouse_world
 from tests.e2e.deployment import Deployment, wait_for
 

@@ -12,10 +12,10 @@ from psycopg import sql as composed
 import sql
 from connectors.postgres.client import Address, Connection, connecting
 from connectors.settings import Settings
-from ops import migrations
 from ops.command_group import CommandGroup
-from ops.migrations import Applied, Migration, MigrationError
 from ops.tables import table
+from ops.warehouse import migrations
+from ops.warehouse.migrations import Applied, Migration, MigrationError
 
 SCHEMA = "warehouse"
 FOLDER = Path(str(sql.__file__)).parent / "tables" / "warehouse"

@@ -11,8 +11,8 @@ from psycopg import sql
 from connectors.postgres.captured_tables import SHOP_TABLES
 from connectors.postgres.client import Connection, connecting, shop_address
 from connectors.settings import Settings
-from ops import warehouse
 from ops.tables import table
+from ops.warehouse import warehouse
 
 CHECK_SECONDS = 600
 """The whole tables are read."""

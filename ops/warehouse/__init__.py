@@ -1,0 +1,1 @@
+"""Is the schema current, and do the figures agree with the sources?"""
