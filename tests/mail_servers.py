@@ -8,8 +8,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
-from local.services.mailbox import messages
-from local.services.mailbox.server import protocol
+from local.stack.mailbox import messages
+from local.stack.mailbox.server import protocol
 from tests.free_ports import free_port
 
 

@@ -11,10 +11,11 @@ import click
 
 from connectors.process_environment import ignored
 from connectors.settings import SettingsError
-from local import preflight
-from local.preflight import Finding
 from local.settings import CHECKOUT
-from local.stack import kafka_connect, services
+from local.stack import preflight
+from local.stack.preflight import Finding
+from local.stack.services import declared as services
+from local.stack.services import kafka_connect
 from local.stack.setup import Setup
 from ops.tables import table
 from toolchain import jars

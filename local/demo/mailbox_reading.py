@@ -4,9 +4,9 @@ from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import unquote
 
-from local.services.mailbox.messages import newest
-from local.services.mailbox.server import STARTED
-from local.stack import mailbox
+from local.stack.mailbox.messages import newest
+from local.stack.mailbox.server import STARTED
+from local.stack.services import mailbox
 from local.stack.setup import Setup
 from notifier.message import HEADER
 

@@ -45,6 +45,6 @@ def _mailed(letters: list[EmailMessage]) -> Iterator[str]:
     letter = max(letters, key=rank.__getitem__, default=None)
     body = letter.get_body(("plain",)) if letter else None
     if letter and body:
-        yield f"\none of {len(letters):,} mails, as `python -m local.services.mailbox show` has it:"
+        yield f"\none of {len(letters):,} mails, as `python -m local.stack.mailbox show` has it:"
         yield from (f"  {header}: {letter[header]}" for header in SHOWN_HEADERS)
         yield from (f"  {line}".rstrip() for line in ["", *str(body.get_content()).splitlines()[:SHOWN_LINES]])

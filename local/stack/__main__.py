@@ -8,9 +8,9 @@ import time
 import click
 
 from connectors.settings import SettingsError
-from local.preflight import PreflightError
-from local.stack import flink_jobmanager
-from local.stack.flink_cluster import FlinkConfigurationError
+from local.stack.preflight import PreflightError
+from local.stack.services import flink_jobmanager
+from local.stack.services.flink_cluster import FlinkConfigurationError
 from local.stack.starting import StackError
 from local.stack.supervisor import Stack, Status
 from ops.jobs.lost_jobs import lost_jobs

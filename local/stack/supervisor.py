@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Self
 
 import notifier
-from local import preflight
-from local.stack import flink_cluster, flink_taskmanager, processes, services
+from local.stack import preflight, processes
 from local.stack.service import Place, Service, UnhealthyError
+from local.stack.services import declared as services
+from local.stack.services import flink_cluster, flink_taskmanager
 from local.stack.setup import Setup
 from local.stack.side_by_side import side_by_side
 from local.stack.starting import Say, StackError, bring_up, stop

@@ -16,7 +16,7 @@ from local.demo.course import demonstrate
 from local.demo.proving import ProofError
 from local.demo.saying import say
 from local.settings import LocalSettings
-from local.stack import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
+from local.stack.services import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
 from local.stack.supervisor import Stack
 from ops.jobs.jobs import Failure, all_jobs, restarts
 from ops.tables import table

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from local.stack import elasticsearch
+from local.stack.services import elasticsearch
 from local.stack.starting import Say, StackError, bring_up
 from local.stack.supervisor import Stack
 from tests.chaos.schedule import Kill

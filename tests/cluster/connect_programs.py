@@ -4,7 +4,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from local.stack.kafka_connect import plugin_path
+from local.stack.services.kafka_connect import plugin_path
 from local.stack.setup import Setup
 from toolchain import jars
 from toolchain.build import Compiler, compile_jar

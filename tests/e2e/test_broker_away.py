@@ -24,9 +24,9 @@ from connectors.kafka.topics import NOTIFICATIONS, ORDERS, PAYMENTS, Topic
 from connectors.settings import Settings
 from local.services import publisher
 from local.services.ledger import Ledger, LedgerRecord
-from local.services.mailbox.messages import newest
 from local.services.outgoing import GOOD, Outgoing
 from local.services.publisher import Publisher, PublishError, Receipt
+from local.stack.mailbox.messages import newest
 from local.stack.supervisor import Stack
 from notifier.message import HEADER
 from ops.topics import topics

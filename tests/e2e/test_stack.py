@@ -13,9 +13,10 @@ import psycopg
 import pytest
 import requests
 
-from local.preflight import PreflightError
 from local.settings import Port, stack_ports
-from local.stack import processes, services
+from local.stack import processes
+from local.stack.preflight import PreflightError
+from local.stack.services import declared as services
 from local.stack.supervisor import Stack
 from tests.e2e.conftest import environment_on_free_ports
 

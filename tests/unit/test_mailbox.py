@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from local.services.mailbox.__main__ import main
-from local.services.mailbox.messages import newest, prepare
-from local.services.mailbox.server import MOST_BYTES, NotLocalError, serve
-from local.stack.mailbox import check_health
+from local.stack.mailbox.__main__ import main
+from local.stack.mailbox.messages import newest, prepare
+from local.stack.mailbox.server import MOST_BYTES, NotLocalError, serve
 from local.stack.service import UnhealthyError
+from local.stack.services.mailbox import check_health
 from tests.free_ports import free_port
 from tests.mail_servers import running_mailbox
 

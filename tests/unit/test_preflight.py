@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from connectors.settings import Settings
-from local import preflight
-from local.preflight import Finding, PreflightError
 from local.settings import LocalSettings
-from local.stack import processes, services
+from local.stack import preflight, processes
+from local.stack.preflight import Finding, PreflightError
 from local.stack.service import GIB, Service
+from local.stack.services import declared as services
 from local.stack.setup import Setup
 from tests.unit.test_java import make_java_home
 from toolchain import scratch

@@ -8,10 +8,11 @@ import pytest
 
 from connectors.settings import Settings
 from local.settings import LocalSettings
-from local.stack import flink_cluster, services
-from local.stack.flink_cluster import FlinkConfigurationError
-from local.stack.java_process import property_value
 from local.stack.service import Service
+from local.stack.services import declared as services
+from local.stack.services import flink_cluster
+from local.stack.services.flink_cluster import FlinkConfigurationError
+from local.stack.services.java_process import property_value
 from local.stack.setup import Setup
 from local.stack.side_by_side import GivenUpError, side_by_side
 from ops.jobs import submit

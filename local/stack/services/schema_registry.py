@@ -3,9 +3,9 @@
 What is registered is gone when it stops: whoever needs schemas registers them after each start.
 """
 
-from local.stack.java_process import QUICK_TO_START, arguments_file, java_arguments, java_command
 from local.stack.probes import get_json
 from local.stack.service import GIB, Launch, Place, Service, UnhealthyError
+from local.stack.services.java_process import QUICK_TO_START, arguments_file, java_arguments, java_command
 from local.stack.setup import Setup
 from local.stack.unpacked import unpacked
 

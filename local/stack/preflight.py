@@ -16,8 +16,9 @@ import psutil
 
 from connectors.settings import PATH_ENDS
 from local.settings import CHECKOUT, Port, stack_ports
-from local.stack import postgres, processes
+from local.stack import processes
 from local.stack.service import GIB, UNPRIVILEGED, Service
+from local.stack.services import postgres
 from local.stack.setup import MINIMUM_JAVA, Setup
 from toolchain.cache import CacheError, cache_directory, free_bytes
 from toolchain.java import JavaError, java_home, java_version

@@ -5,8 +5,10 @@ from pathlib import Path
 import toolchain.build
 from connectors.settings import Settings, variable
 from local.settings import Port
-from local.stack import kafka_broker, postgres
-from local.stack.java_process import (
+from local.stack.probes import get_json
+from local.stack.service import GIB, Launch, Place, Service
+from local.stack.services import kafka_broker, postgres
+from local.stack.services.java_process import (
     QUICK_TO_START,
     arguments_file,
     classpath,
@@ -15,8 +17,6 @@ from local.stack.java_process import (
     property_value,
     quiet_log4j,
 )
-from local.stack.probes import get_json
-from local.stack.service import GIB, Launch, Place, Service
 from local.stack.setup import Setup
 from local.stack.unpacked import unpacked
 from toolchain import jars

@@ -50,7 +50,7 @@ def check_health(host: str, port: int) -> None:
 def _launch(setup: Setup) -> Launch:
     return Launch(
         # -P: what lies in the working directory is no module.
-        command=(sys.executable, "-P", "-m", "local.services.mailbox", "serve"),
+        command=(sys.executable, "-P", "-m", "local.stack.mailbox", "serve"),
         files={},
         environment={
             "PYTHONPATH": str(CHECKOUT),

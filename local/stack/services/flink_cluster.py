@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from connectors.process_environment import UTF_8, child_environment
-from local.stack.java_process import arguments_file, classpath, java_arguments, java_command
 from local.stack.service import DEFAULT_PATH, Launch, Place
+from local.stack.services.java_process import arguments_file, classpath, java_arguments, java_command
 from local.stack.setup import Setup
 from toolchain import flink_conf
 from toolchain.flink_home import WHEEL

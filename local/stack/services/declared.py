@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from graphlib import TopologicalSorter
 
-from local.stack import (
+from local.stack.service import Service
+from local.stack.services import (
     elasticsearch,
     flink_jobmanager,
     flink_taskmanager,
@@ -13,7 +14,6 @@ from local.stack import (
     postgres,
     schema_registry,
 )
-from local.stack.service import Service
 from local.stack.setup import Setup
 
 

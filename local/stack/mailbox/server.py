@@ -10,7 +10,7 @@ from pathlib import Path
 from aiosmtpd.handlers import Mailbox
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from local.services.mailbox import messages
+from local.stack.mailbox import messages
 
 MOST_BYTES = 1024 * 1024
 """Of a message; told to clients as SIZE."""

@@ -7,7 +7,9 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from connectors.kafka.client import client_options
-from local.stack.java_process import (
+from local.stack.probes import connect
+from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
+from local.stack.services.java_process import (
     arguments_file,
     classpath,
     java_arguments,
@@ -15,8 +17,6 @@ from local.stack.java_process import (
     property_value,
     quiet_log4j,
 )
-from local.stack.probes import connect
-from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
 from local.stack.setup import Setup
 from toolchain import jars
 

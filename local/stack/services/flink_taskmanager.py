@@ -3,9 +3,9 @@
 import re
 from urllib.parse import urlsplit
 
-from local.stack import flink_cluster, flink_jobmanager
 from local.stack.probes import connect, get_json
 from local.stack.service import GIB, Service, UnhealthyError
+from local.stack.services import flink_cluster, flink_jobmanager
 from local.stack.setup import Setup
 
 

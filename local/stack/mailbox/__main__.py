@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 import click
 
 from connectors.settings import SettingsError
-from local.services.mailbox.messages import KeptMessage, newest
-from local.services.mailbox.server import NotLocalError, serve
 from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
-from local.stack import mailbox
+from local.stack.mailbox.messages import KeptMessage, newest
+from local.stack.mailbox.server import NotLocalError, serve
 from local.stack.service import Place
+from local.stack.services import mailbox
 from ops.masking import harmless
 from ops.tables import table
 

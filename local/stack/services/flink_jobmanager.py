@@ -1,9 +1,9 @@
 """Flink's JobManager: takes jobs, gives their tasks to TaskManagers, and shows both in the web UI."""
 
-from local.stack import flink_cluster
-from local.stack.java_process import QUICK_TO_START
 from local.stack.probes import get_json
 from local.stack.service import GIB, Service
+from local.stack.services import flink_cluster
+from local.stack.services.java_process import QUICK_TO_START
 from local.stack.setup import Setup
 
 NAME = "jobmanager"
