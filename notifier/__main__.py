@@ -11,10 +11,10 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from connectors.settings import Settings
-from local.services.progress import StatusLine
-from local.services.publisher import CONNECT_MS
-from local.services.service import errors_in_words, until_a_signal
 from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
+from local.simulator.progress import StatusLine
+from local.simulator.publisher import CONNECT_MS
+from local.simulator.service import errors_in_words, until_a_signal
 from notifier import NAME
 from notifier.delivery import Delivery
 from notifier.mail_server import MailServer

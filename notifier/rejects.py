@@ -10,8 +10,8 @@ from connectors.kafka.letters import fitted
 from connectors.kafka.topics import DEAD_LETTERS
 from events import DeadLetter, Header, Notification
 from events.checks import NotTheEventError, check
-from local.services.outgoing import Outgoing
-from local.services.publisher import Publisher, PublishError, Receipt
+from local.simulator.outgoing import Outgoing
+from local.simulator.publisher import Publisher, PublishError, Receipt
 from notifier import NAME
 from notifier.memory import OLDEST_MS
 

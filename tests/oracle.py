@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from events import FraudAlert, Payment, Ruleset
-from local.services.outgoing import Outgoing
+from local.simulator.outgoing import Outgoing
 from tests.reference_features import InputEvent, OutputRow, ReferenceFeatures
 from udfs.fraud import ruleset_files
 from udfs.fraud.alerts import Case, Suspicion, suspect

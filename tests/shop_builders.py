@@ -2,10 +2,10 @@
 
 from events import EnrichedOrder, Order, OrderLine
 from local.demo.order_proof import expectations
-from local.services.ledger import LedgerContent, LedgerRecord
-from local.services.shop.rows import CustomerRow, ProductRow, Row
-from local.services.shop.shop_ledger import Outcome, ShopLedgerContent, TransactionRecord
-from local.services.shop.state import Statement
+from local.simulator.ledger import LedgerContent, LedgerRecord
+from local.simulator.shop.rows import CustomerRow, ProductRow, Row
+from local.simulator.shop.shop_ledger import Outcome, ShopLedgerContent, TransactionRecord
+from local.simulator.shop.state import Statement
 from tests.builders import event_time, order
 
 

@@ -17,7 +17,7 @@ from events import (
     Payment,
     ProductVersion,
 )
-from local.services.outgoing import GOOD, POISON, Outgoing
+from local.simulator.outgoing import GOOD, POISON, Outgoing
 from tests.builders import (
     category_revenue,
     customer,

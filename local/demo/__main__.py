@@ -17,8 +17,8 @@ from local.demo.course import demonstrate
 from local.demo.proving import ProofError
 from local.demo.saying import say
 from local.demo.services import ServiceError
-from local.services.ledger_file import LedgerError
-from local.services.shop.database import ShopError
+from local.simulator.ledger_file import LedgerError
+from local.simulator.shop.database import ShopError
 from local.stack.__main__ import FAULTS
 from ops.capture.stream import CaptureError
 from ops.jobs.flink_rest import FlinkError

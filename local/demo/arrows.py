@@ -9,7 +9,7 @@ from jobs.flow import Box
 from local.demo.flow import Progress
 from local.demo.observer import Observed
 from local.demo.proof import Finding
-from local.services.ledger import LedgerContent
+from local.simulator.ledger import LedgerContent
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from functools import cached_property
 from events import EnrichedOrder, FraudAlert, Notification
 from local.demo.order_proof import some
 from local.demo.proof import Finding
-from local.services.places import HOUR_MS
-from local.services.shop.rows import CustomerRow
-from local.services.shop.shop_ledger import Version
+from local.simulator.shop.rows import CustomerRow
+from local.simulator.shop.shop_ledger import Version
+from local.simulator.world.places import HOUR_MS
 from udfs.notifications.notification_policy import Kind, Policy
 from udfs.notifications.quiet_hours import quiet_until, time_zone
 

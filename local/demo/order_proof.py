@@ -9,10 +9,10 @@ from msgspec.structs import asdict, replace
 
 from events import EnrichedLine, EnrichedOrder, Order, OrderLine
 from local.demo.proof import Finding
-from local.services.ledger import LedgerContent
-from local.services.places import HOUR_MS
-from local.services.shop.rows import CustomerRow, ProductRow, Row
-from local.services.shop.shop_ledger import ShopLedgerContent, Version
+from local.simulator.ledger import LedgerContent
+from local.simulator.shop.rows import CustomerRow, ProductRow, Row
+from local.simulator.shop.shop_ledger import ShopLedgerContent, Version
+from local.simulator.world.places import HOUR_MS
 
 Revenue = Mapping[tuple[str, str], int]
 """Minor units by category and currency."""

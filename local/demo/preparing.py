@@ -4,7 +4,7 @@ from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from local.demo.saying import say
 from local.demo.services import Services
-from local.services.shop.database import make_tables
+from local.simulator.shop.database import make_tables
 from ops.capture import change_capture
 from ops.rules import rulesets
 from ops.search import search

@@ -8,7 +8,7 @@ from connectors.kafka.topics import ORDERS, PAYMENTS, Topic
 from events import FraudAlert
 from jobs.flow import FRAUD_DETECTION, ORDER_ENRICHMENT, WAREHOUSE, Box
 from local.demo.observer import Observed
-from local.services.ledger import Incident, LedgerContent
+from local.simulator.ledger import Incident, LedgerContent
 
 READERS: dict[Box, Topic] = {FRAUD_DETECTION: PAYMENTS, ORDER_ENRICHMENT: ORDERS, WAREHOUSE: PAYMENTS}
 """By job, the topic that it reads of those into which the services put poison."""

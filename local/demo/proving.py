@@ -31,8 +31,8 @@ from local.demo.proof import Finding
 from local.demo.saying import say
 from local.demo.services import Services
 from local.demo.warehouse_proof import Warehouse
-from local.services.ledger import LedgerContent
-from local.services.shop.shop_ledger import ShopLedgerContent
+from local.simulator.ledger import LedgerContent
+from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup
 from notifier.senders import SENDERS
 from ops.jobs.jobs import Restarts

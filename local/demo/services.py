@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.process_environment import child_environment
-from local.services.ledger import Ledger, LedgerContent
-from local.services.orders import customers_for
-from local.services.shop.shop_ledger import ShopLedger, ShopLedgerContent
+from local.simulator.ledger import Ledger, LedgerContent
+from local.simulator.orders.orders import customers_for
+from local.simulator.shop.shop_ledger import ShopLedger, ShopLedgerContent
 
 END_SECONDS = 60.0
 PAYMENTS_AN_ORDER = 40
@@ -62,7 +62,7 @@ class Services:
 
     @property
     def arguments(self) -> dict[str, list[str]]:
-        """By module of `local.services`, of those that end by themselves.
+        """By module of `local.simulator`, of those that end by themselves.
 
         The shop and the order service go by one timetable: they start together.
         """
@@ -118,4 +118,4 @@ class Services:
 
 def _module(name: str) -> str:
     """Return the module that a service is started as."""
-    return name if name == "notifier" else f"local.services.{name}"
+    return name if name == "notifier" else f"local.simulator.{name}"

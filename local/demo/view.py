@@ -17,7 +17,7 @@ from events import EnrichedLine, EnrichedOrder, FraudAlert
 from jobs.flow import FRAUD_DETECTION
 from local.demo.observer import Noteworthy, Observed
 from local.demo.order_proof import last_revisions
-from local.services.places import in_words
+from local.simulator.world.places import in_words
 
 _SHOWN_ALERTS = 9
 _SHOWN_ORDERS = 6

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from local.demo.order_proof import Expectation, Revenue, revenue, some
 from local.demo.proof import Finding
 from local.demo.revenue_proof import Minutes
-from local.services.ledger import LedgerContent
-from local.services.places import in_words
-from local.services.shop.rows import CustomerRow, ProductRow, checksum
-from local.services.shop.shop_ledger import ShopLedgerContent
+from local.simulator.ledger import LedgerContent
+from local.simulator.shop.rows import CustomerRow, ProductRow, checksum
+from local.simulator.shop.shop_ledger import ShopLedgerContent
+from local.simulator.world.places import in_words
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from local.demo.proving import Ledgers, notification_findings, read_ledgers, sea
 from local.demo.saying import say
 from local.demo.services import Services
 from local.demo.view import LiveView, PlainView, View, figures
-from local.services.shop.database import ShopError
+from local.simulator.shop.database import ShopError
 from local.stack.supervisor import Stack
 from ops.capture import stream as capture_stream
 from ops.jobs.flink_rest import FlinkError

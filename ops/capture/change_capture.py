@@ -175,7 +175,7 @@ def _require_database(database: CaptureDatabase) -> None:
     if missing := [table.name for table in SHOP_TABLES if table.name not in database.tables]:
         raise CaptureError(
             f"the shop's database has no table {', '.join(missing)}: for the simulated shop, "
-            "run `python -m local.services.shop --tables-only`"
+            "run `python -m local.simulator.shop --tables-only`"
         )
     if found := [*capture_faults.obstacles(database), *capture_faults.shortages(database)]:
         raise CaptureError("nothing was changed, since this must be mended first\n" + "\n".join(found))

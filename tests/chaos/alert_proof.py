@@ -9,7 +9,7 @@ from connectors.settings import Settings
 from events import FraudAlert, Payment
 from local.demo.order_proof import some
 from local.demo.proof import Finding
-from local.services.outgoing import GOOD, Outgoing
+from local.simulator.outgoing import GOOD, Outgoing
 from ops.rules import rulesets
 from tests import oracle
 from tests.e2e.deployment import partitions, records_from

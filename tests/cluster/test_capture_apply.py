@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from connectors.postgres.captured_tables import CAPTURED, OWN_SCHEMA, PUBLICATION, SLOT
 from connectors.postgres.client import Connection, connect, shop_address
 from connectors.settings import Settings
-from local.services.shop.database import make_tables
+from local.simulator.shop.database import make_tables
 from ops.capture import change_capture
 from ops.capture import database as capture_database
 from ops.capture import reading as capture_reading

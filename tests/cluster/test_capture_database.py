@@ -8,7 +8,7 @@ import pytest
 from connectors.postgres.captured_tables import CUSTOMERS, PUBLICATION, SLOT
 from connectors.postgres.client import Connection, connect, connecting, shop_address
 from connectors.settings import Settings
-from local.services.shop.database import make_tables
+from local.simulator.shop.database import make_tables
 from ops.capture import database as capture_database
 from ops.capture import reading as capture_reading
 from ops.capture.database import captured_columns, columns_of, look, set_up

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from connectors.postgres.client import Connection
 from connectors.settings import Settings, variable
-from local.services.shop.database import connect, make_tables
+from local.simulator.shop.database import connect, make_tables
 from ops.__main__ import main
 from ops.warehouse.checks import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
 from tests.builders import customer, enriched_line, enriched_order, product

@@ -20,11 +20,11 @@ from connectors.postgres.captured_tables import SHOP_TABLES
 from connectors.settings import Settings
 from events import CustomerVersion, ProductVersion, RowVersion
 from events.schemas import schema
-from local.services.shop.database import connect, read_all
-from local.services.shop.plan import ShopOptions
-from local.services.shop.rows import CUSTOMERS, PRODUCTS, Row, checksum, key_of
-from local.services.shop.run import change_rows
-from local.services.shop.shop_ledger import ShopLedger
+from local.simulator.shop.database import connect, read_all
+from local.simulator.shop.plan import ShopOptions
+from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, Row, checksum, key_of
+from local.simulator.shop.run import change_rows
+from local.simulator.shop.shop_ledger import ShopLedger
 from ops.capture.change_capture import status
 from ops.capture.stream import wait_until_captured
 from tests.e2e.deployment import consumer_of, records_from, wait_for

@@ -20,11 +20,11 @@ from kafka.structs import OffsetAndMetadata
 from connectors.kafka import topics
 from connectors.settings import Settings
 from events import DeadLetter, Event, FraudAlert
-from local.services.clock import Clock
-from local.services.outgoing import Outgoing
-from local.services.progress import Progress
-from local.services.publishing import publish_all
 from local.settings import CHECKOUT
+from local.simulator.clock import Clock
+from local.simulator.outgoing import Outgoing
+from local.simulator.progress import Progress
+from local.simulator.publishing import publish_all
 from ops.jobs import pipelines
 from ops.jobs.flink_rest import ask
 from ops.jobs.jobs import JobId, all_jobs, cancel, stop_with_savepoint, wait_until_running

@@ -22,10 +22,10 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors.kafka.topics import NOTIFICATIONS, ORDERS, PAYMENTS, Topic
 from connectors.settings import Settings
-from local.services import publisher
-from local.services.ledger import Ledger, LedgerRecord
-from local.services.outgoing import GOOD, Outgoing
-from local.services.publisher import Publisher, PublishError, Receipt
+from local.simulator import publisher
+from local.simulator.ledger import Ledger, LedgerRecord
+from local.simulator.outgoing import GOOD, Outgoing
+from local.simulator.publisher import Publisher, PublishError, Receipt
 from local.stack.mailbox.messages import newest
 from local.stack.supervisor import Stack
 from notifier.message import HEADER
@@ -72,7 +72,7 @@ class Process:
     def __init__(self, folder: Path, name: str, service: str, *arguments: str) -> None:
         """Nothing is started."""
         self.ledger, self._output = folder / f"{name}-{service}.ledger", folder / f"{name}-{service}.out"
-        self._command = [sys.executable, "-m", f"local.services.{service}", *arguments, "--ledger", str(self.ledger)]
+        self._command = [sys.executable, "-m", f"local.simulator.{service}", *arguments, "--ledger", str(self.ledger)]
 
     def running(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
         """See `service_process.running`."""

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from connectors.kafka.topics import CUSTOMER_CHANGES
 from connectors.postgres.captured_tables import CONNECTOR, PUBLICATION, SLOT
 from connectors.settings import Settings
-from local.services.shop.database import connect, make_tables
-from local.services.shop.rows import ProductRow
+from local.simulator.shop.database import connect, make_tables
+from local.simulator.shop.rows import ProductRow
 from local.stack.supervisor import Stack
 from ops.capture import change_capture
 from ops.capture.change_capture import group, plan, status

@@ -27,9 +27,9 @@ from connectors.kafka.topics import LETTER_TOPICS
 from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import DeadLetter, DeadLetterReplay, Header, Payment
-from local.services.outgoing import GOOD, POISON, Outgoing
-from local.services.payment_service import PaymentOptions, generate
 from local.settings import CHECKOUT
+from local.simulator.outgoing import GOOD, POISON, Outgoing
+from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops.__main__ import main
 from ops.dead_letters.reading import Letters, Selection, replays_so_far

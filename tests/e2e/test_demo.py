@@ -20,7 +20,7 @@ from tests.lone_elasticsearch import kill_node
 
 END_SECONDS = 60
 AT_ONCE_SECONDS = 15
-PAYMENT_SERVICE = "local.services.payment_service"
+PAYMENT_SERVICE = "local.simulator.payment_service"
 RUN_SECONDS = 400
 KILLS: Mapping[str, Callable[[Stack], object]] = {
     "elasticsearch": kill_node,

@@ -15,8 +15,8 @@ from connectors.kafka import topics
 from connectors.postgres.captured_tables import CONNECTOR
 from connectors.settings import Settings
 from events import CustomerVersion, EnrichedOrder, Order, ProductVersion
-from local.services.outgoing import Outgoing
-from local.services.shop.database import connect, make_tables
+from local.simulator.outgoing import Outgoing
+from local.simulator.shop.database import connect, make_tables
 from local.stack.supervisor import Stack
 from ops.capture import change_capture
 from ops.capture.connect_rest import ask

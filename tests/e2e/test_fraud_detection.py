@@ -12,9 +12,9 @@ from kafka import KafkaProducer, TopicPartition
 from connectors.kafka import topics
 from connectors.settings import Settings
 from events import Payment
-from local.services.faults import Faults
-from local.services.outgoing import GOOD, Outgoing
-from local.services.payment_service import PaymentOptions, generate
+from local.simulator.faults import Faults
+from local.simulator.outgoing import GOOD, Outgoing
+from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops.rules import rulesets
 from ops.topics import topics as topic_operations

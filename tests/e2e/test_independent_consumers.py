@@ -20,10 +20,10 @@ from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import DeclinedRate, Event
 from jobs import warehouse
-from local.services.clock import Clock
-from local.services.outgoing import GOOD, Outgoing
-from local.services.progress import Progress
-from local.services.publishing import publish_all
+from local.simulator.clock import Clock
+from local.simulator.outgoing import GOOD, Outgoing
+from local.simulator.progress import Progress
+from local.simulator.publishing import publish_all
 from local.stack.supervisor import Stack
 from ops.jobs.flink_rest import ask
 from ops.jobs.jobs import all_jobs

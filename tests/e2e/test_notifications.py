@@ -10,7 +10,7 @@ import pytest
 from connectors.kafka import topics
 from connectors.settings import Settings
 from events import CustomerVersion, DeadLetter, Event, Notification
-from local.services.outgoing import GOOD, Outgoing
+from local.simulator.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.topics import topics as topic_operations
 from tests.builders import customer, enriched_line, enriched_order, fraud_alert

@@ -22,8 +22,8 @@ from kafka.structs import OffsetAndMetadata
 from connectors.kafka.topics import DEAD_LETTERS, NOTIFICATIONS
 from connectors.settings import Settings, variable
 from events import DeadLetter, Notification
-from local.services.outgoing import GOOD, POISON, Outgoing
-from local.services.publisher import Publisher
+from local.simulator.outgoing import GOOD, POISON, Outgoing
+from local.simulator.publisher import Publisher
 from local.stack.mailbox.messages import newest
 from local.stack.supervisor import Stack
 from notifier import NAME

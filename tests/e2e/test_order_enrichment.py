@@ -12,7 +12,7 @@ from connectors.kafka import topics
 from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from events import CaptureHeartbeat, CustomerVersion, EnrichedOrder, Event, Order, ProductVersion
-from local.services.outgoing import GOOD, Outgoing
+from local.simulator.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.topics import topics as topic_operations
 from tests.builders import customer, order, order_line, product

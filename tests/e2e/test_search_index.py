@@ -21,7 +21,7 @@ from connectors.kafka import topics
 from connectors.settings import Settings
 from events import Event
 from jobs import search_index
-from local.services.outgoing import Outgoing
+from local.simulator.outgoing import Outgoing
 from local.stack import processes
 from local.stack.supervisor import Stack
 from ops.search import search

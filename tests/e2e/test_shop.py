@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from connectors.settings import Settings
-from local.services.shop.database import connect, read_all
-from local.services.shop.rows import checksum
-from local.services.shop.shop_ledger import ShopLedger, ShopLedgerContent
-from local.services.shop.state import State
 from local.settings import CHECKOUT
+from local.simulator.shop.database import connect, read_all
+from local.simulator.shop.rows import checksum
+from local.simulator.shop.shop_ledger import ShopLedger, ShopLedgerContent
+from local.simulator.shop.state import State
 from local.stack.supervisor import Stack
 from tests.cutting_proxy import cutting_proxy
 from tests.e2e.conftest import environment_on_free_ports
@@ -76,7 +76,7 @@ class Shop:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "local.services.shop", "--customers", str(CUSTOMERS), *arguments]
+    return [sys.executable, "-m", "local.simulator.shop", "--customers", str(CUSTOMERS), *arguments]
 
 
 @pytest.fixture(scope="module")

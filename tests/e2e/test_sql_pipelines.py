@@ -18,8 +18,8 @@ from kafka.admin import NewTopic
 from connectors.kafka import topics
 from connectors.settings import Settings
 from events import DeadLetter, DeclinedRate, Payment
-from local.services.outgoing import GOOD, Outgoing
 from local.settings import CHECKOUT
+from local.simulator.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.jobs import pipelines
 from ops.jobs.submit import SubmitError

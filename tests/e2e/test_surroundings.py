@@ -114,7 +114,7 @@ def test_stack_and_ops_work_in_a_hostile_environment(environment: Mapping[str, s
             group = {"MILLRACE_CONSUMER_GROUP_PREFIX": mode}
             run("ops", "submit", "fraud_detection", *options, environment=environment | group)
         fraud = ("--seconds", "10", "--fraud-share", "0.5")
-        run("local.services.payment_service", *fraud, environment=environment)
+        run("local.simulator.payment_service", *fraud, environment=environment)
         settings = Settings.from_environment(environment)
         wait_for("an alert of both jobs", lambda: 2 in alerts(settings).values())
         wait_for("a checkpoint", lambda: any(state.glob("flink/checkpoints/*/chk-*/_metadata")))

@@ -13,7 +13,7 @@ from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import Event
 from jobs import warehouse
-from local.services.outgoing import Outgoing
+from local.simulator.outgoing import Outgoing
 from local.stack.supervisor import Stack
 from ops.topics import topics as topic_operations
 from ops.warehouse import checks as warehouse_checks

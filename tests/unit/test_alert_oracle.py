@@ -3,9 +3,9 @@
 import msgspec
 
 from connectors.kafka.topics import PAYMENTS
-from local.services.faults import Faults
-from local.services.outgoing import GOOD, Outgoing
-from local.services.payment_service import PaymentOptions, generate
+from local.simulator.faults import Faults
+from local.simulator.outgoing import GOOD, Outgoing
+from local.simulator.payment_service import PaymentOptions, generate
 from tests import alert_oracle, oracle
 from tests.builders import event_time, payment
 

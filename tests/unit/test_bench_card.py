@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from events import Payment
-from local.services.payment_service import PaymentOptions, generate
+from local.simulator.payment_service import PaymentOptions, generate
 from tests.bench.fraud.card import Card, Past, features, remember
 from tests.reference_features import InputEvent, ReferenceFeatures
 from udfs.fraud.features import payment_features

@@ -21,8 +21,8 @@ from connectors.postgres.captured_tables import (
 )
 from connectors.settings import Settings
 from events import RowVersion
-from local.services.shop.rows import CUSTOMERS as SHOP_CUSTOMERS
-from local.services.shop.rows import PRODUCTS as SHOP_PRODUCTS
+from local.simulator.shop.rows import CUSTOMERS as SHOP_CUSTOMERS
+from local.simulator.shop.rows import PRODUCTS as SHOP_PRODUCTS
 from ops.capture.database import (
     GUARDS,
     OPERATIONS,

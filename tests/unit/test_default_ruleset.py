@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from local.services.fraud_patterns import PATTERNS
-from local.services.payment_service import PaymentOptions, generate
+from local.simulator.payment_service import PaymentOptions, generate
+from local.simulator.payments.fraud_patterns import PATTERNS
 from tests.builders import event_time
 from tests.oracle import Judged, default_ruleset, judged
 

@@ -15,7 +15,7 @@ from local.demo import flow
 from local.demo.arrows import Arrow, arrows
 from local.demo.flow import Flow, Progress
 from local.demo.observer import Observed, Written
-from local.services.ledger import LedgerContent
+from local.simulator.ledger import LedgerContent
 from tests.builders import dead_letter
 from tests.shop_builders import enriched, placed, sent
 

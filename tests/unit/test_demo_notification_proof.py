@@ -7,8 +7,8 @@ import pytest
 
 from events import EnrichedOrder, Notification, Occasion
 from local.demo.notification_proof import Told, findings, news_of
-from local.services.shop.rows import CustomerRow
-from local.services.shop.shop_ledger import Version
+from local.simulator.shop.rows import CustomerRow
+from local.simulator.shop.shop_ledger import Version
 from tests.builders import event_time, fraud_alert
 from tests.notifications import notification, occasion
 from tests.shop_builders import customer, enriched, line, placed

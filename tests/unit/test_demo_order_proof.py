@@ -4,8 +4,8 @@ from msgspec.structs import replace
 
 from events import EnrichedOrder, Order
 from local.demo.order_proof import Expectation, expectations, findings, revenue
-from local.services.shop.shop_ledger import ShopLedgerContent
-from local.services.shop.state import Statement
+from local.simulator.shop.shop_ledger import ShopLedgerContent
+from local.simulator.shop.state import Statement
 from tests.builders import event_time
 from tests.shop_builders import KNOWN, customer, enriched, line, placed, product, record, sent, shop
 

@@ -3,7 +3,7 @@
 from events import BrokenRule, DeadLetter, FraudAlert
 from local.demo.observer import Observed
 from local.demo.proof import cards_wrongly_suspected, caught, findings, poison_findings
-from local.services.ledger import LedgerContent, LedgerRecord
+from local.simulator.ledger import LedgerContent, LedgerRecord
 from tests.builders import dead_letter
 
 

@@ -7,9 +7,9 @@ from msgspec import structs
 
 from local.demo.order_proof import expectations, revenue
 from local.demo.warehouse_proof import ShopTables, Warehouse, findings, shop_findings
-from local.services.ledger import LedgerContent
-from local.services.shop.shop_ledger import ShopLedgerContent
-from local.services.shop.state import Statement
+from local.simulator.ledger import LedgerContent
+from local.simulator.shop.shop_ledger import ShopLedgerContent
+from local.simulator.shop.state import Statement
 from tests.builders import event_time
 from tests.shop_builders import KNOWN, customer, line, placed, product, record, sent, shop
 

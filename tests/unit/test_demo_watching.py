@@ -12,7 +12,7 @@ from connectors.elasticsearch.client import ElasticsearchError
 from connectors.postgres.client import DatabaseAwayError
 from local.demo import watching
 from local.demo.watching import Screen, _are_done, _wait
-from local.services.shop.database import ShopError
+from local.simulator.shop.database import ShopError
 from ops.jobs.flink_rest import FlinkError
 from ops.jobs.jobs import JobError
 

@@ -5,10 +5,10 @@ from random import Random
 
 import pytest
 
-from local.services.drafts import Draft, home_of
-from local.services.fraud_patterns import PATTERNS, Pattern, Victim
-from local.services.places import distance_km
-from local.services.population import RARE_SHOPS, Population
+from local.simulator.payments.drafts import Draft, home_of
+from local.simulator.payments.fraud_patterns import PATTERNS, Pattern, Victim
+from local.simulator.world.places import distance_km
+from local.simulator.world.population import RARE_SHOPS, Population
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 START_MS = 1_000 * HOUR_MS

@@ -3,10 +3,10 @@
 import pytest
 
 from connectors.kafka.topics import ORDERS, PAYMENTS
-from local.services.ledger import Ledger
-from local.services.ledger_file import LedgerError
-from local.services.outgoing import Outgoing
-from local.services.publisher import Receipt
+from local.simulator.ledger import Ledger
+from local.simulator.ledger_file import LedgerError
+from local.simulator.outgoing import Outgoing
+from local.simulator.publisher import Receipt
 from tests.builders import order, payment
 
 

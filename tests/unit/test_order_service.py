@@ -6,14 +6,14 @@ from functools import cache
 import pytest
 
 from events import Order
-from local.services.arrivals import EVERY_MS
-from local.services.order_service import OrderOptions, generate
-from local.services.orders import customers_for
-from local.services.products import products_on_offer
-from local.services.shop.plan import ENTERED, LISTED, ShopOptions, plan
-from local.services.shop.rows import CustomerRow, ProductRow, customers_at_first, key_of, products_at_first
-from local.services.shop.state import State
-from local.services.timetable import OptionsError
+from local.simulator.order_service import OrderOptions, generate
+from local.simulator.orders.orders import customers_for
+from local.simulator.shop.plan import ENTERED, LISTED, ShopOptions, plan
+from local.simulator.shop.rows import CustomerRow, ProductRow, customers_at_first, key_of, products_at_first
+from local.simulator.shop.state import State
+from local.simulator.world.arrivals import EVERY_MS
+from local.simulator.world.products import products_on_offer
+from local.simulator.world.timetable import OptionsError
 from tests.builders import event_time
 
 START_MS = event_time("12:00:00")

@@ -55,10 +55,10 @@ def test_services_show_what_they_wait_for_and_can_be_stopped(tmp_path: Path) -> 
     kafka = "the Kafka broker at 127.0.0.1:9 has been away for", "no Kafka broker answers at 127.0.0.1:9"
     database = "the database has been away for", "no PostgreSQL answers at postgresql://127.0.0.1:9/shop"
     expected = {
-        ("local.services.order_service",): kafka,
-        ("local.services.payment_service", "--orders"): kafka,
+        ("local.simulator.order_service",): kafka,
+        ("local.simulator.payment_service", "--orders"): kafka,
         ("notifier",): kafka,
-        ("local.services.shop",): database,
+        ("local.simulator.shop",): database,
     }
     variables = {
         "MILLRACE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",

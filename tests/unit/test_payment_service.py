@@ -11,15 +11,15 @@ import pytest
 
 from connectors.kafka.topics import ORDERS, PAYMENTS
 from events import Order, Payment
-from local.services import order_service
-from local.services.faults import POISON_KINDS, Faults
-from local.services.fraud_patterns import PATTERNS
-from local.services.order_service import OrderOptions
-from local.services.outgoing import Outgoing
-from local.services.payment_service import PaymentOptions, generate, publish
-from local.services.places import distance_km
-from local.services.publisher import InvalidEventError, checked_value
-from local.services.timetable import OptionsError
+from local.simulator import order_service
+from local.simulator.faults import POISON_KINDS, Faults
+from local.simulator.order_service import OrderOptions
+from local.simulator.outgoing import Outgoing
+from local.simulator.payment_service import PaymentOptions, generate, publish
+from local.simulator.payments.fraud_patterns import PATTERNS
+from local.simulator.publisher import InvalidEventError, checked_value
+from local.simulator.world.places import distance_km
+from local.simulator.world.timetable import OptionsError
 from tests.builders import event_time, payment
 
 START_MS = event_time("06:00:00")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from local.services.places import CITIES, activity, distance_km, in_base, in_currency, world_activity
-from local.services.population import EVERYDAY_SHOPS, EVERYDAY_SITES, Population, customer_of, first_card_of
+from local.simulator.world.places import CITIES, activity, distance_km, in_base, in_currency, world_activity
+from local.simulator.world.population import EVERYDAY_SHOPS, EVERYDAY_SITES, Population, customer_of, first_card_of
 
 HOUR_MS = 3_600_000
 

@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from local.services.ledger_file import LedgerError
-from local.services.shop.rows import checksum
-from local.services.shop.shop_ledger import ShopLedger, Version
-from local.services.shop.state import Statement
+from local.simulator.ledger_file import LedgerError
+from local.simulator.shop.rows import checksum
+from local.simulator.shop.shop_ledger import ShopLedger, Version
+from local.simulator.shop.state import Statement
 from tests.shop_builders import customer, product, record
 
 

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from events import CustomerVersion, ProductVersion
-from local.services.arrivals import EVERY_MS, newcomer
-from local.services.people import TIME_ZONES
-from local.services.population import customer_id
-from local.services.products import LEFTOVER
-from local.services.shop.happenings import HAPPENINGS, LEAST_PRICE, orders
-from local.services.shop.plan import ENTERED, LISTED, ShopOptions, Transaction, plan
-from local.services.shop.rows import CustomerRow, ProductRow, Row, customers_at_first, key_of, products_at_first
-from local.services.shop.state import State
+from local.simulator.shop.happenings import HAPPENINGS, LEAST_PRICE, orders
+from local.simulator.shop.plan import ENTERED, LISTED, ShopOptions, Transaction, plan
+from local.simulator.shop.rows import CustomerRow, ProductRow, Row, customers_at_first, key_of, products_at_first
+from local.simulator.shop.state import State
+from local.simulator.world.arrivals import EVERY_MS, newcomer
+from local.simulator.world.people import TIME_ZONES
+from local.simulator.world.population import customer_id
+from local.simulator.world.products import LEFTOVER
 from tests.builders import event_time
 
 START_MS = event_time("12:00:00")

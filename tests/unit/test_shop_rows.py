@@ -10,12 +10,12 @@ import pytest
 
 from events import CustomerVersion, Order, ProductVersion
 from events.row_version import RowVersion
-from local.services.order_service import OrderOptions, generate
-from local.services.people import HABITS, TIERS, TIME_ZONES
-from local.services.places import CITIES
-from local.services.products import CATEGORIES, upcoming_product
-from local.services.shop.database import SCHEMA_FILE
-from local.services.shop.rows import CUSTOMERS, PRODUCTS, checksum, customers_at_first, product_row, products_at_first
+from local.simulator.order_service import OrderOptions, generate
+from local.simulator.shop.database import SCHEMA_FILE
+from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, checksum, customers_at_first, product_row, products_at_first
+from local.simulator.world.people import HABITS, TIERS, TIME_ZONES
+from local.simulator.world.places import CITIES
+from local.simulator.world.products import CATEGORIES, upcoming_product
 from tests.builders import event_time
 
 VERSION = {"event_id": "id", "event_time": 0, "op": "r", "lsn": 1, "deleted": False}

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from connectors.kafka.topics import PAYMENTS
 from events import FraudAlert, Payment
-from local.services.payment_service import PaymentOptions, generate
+from local.simulator.payment_service import PaymentOptions, generate
 from tests.bench.fraud.card import Card, alert, rules
 from tests.bench.fraud.even_payments import BY_KEY, Record
 from udfs.fraud.alerts import Case

@@ -9,9 +9,9 @@ from threading import Lock
 import msgspec
 
 from events import Order
-from local.services.ledger_file import LedgerFile, read_lines
-from local.services.outgoing import POISON, Outgoing
-from local.services.publisher import Receipt
+from local.simulator.ledger_file import LedgerFile, read_lines
+from local.simulator.outgoing import POISON, Outgoing
+from local.simulator.publisher import Receipt
 
 REFUSED, FAILED = "refused", "failed"
 

@@ -22,7 +22,7 @@ from connectors.kafka.client import client_options
 from connectors.kafka.topics import FUTURE_LIMIT
 from events import Event
 from events.checks import NotTheEventError, check
-from local.services.outgoing import Outgoing
+from local.simulator.outgoing import Outgoing
 from ops.outage import OUTAGE_SECONDS, Outage, Report
 
 CLOSE_TIMEOUT_SECONDS = 1

@@ -12,10 +12,10 @@ from psycopg import sql
 
 from connectors.postgres.client import Connection
 from connectors.settings import Settings
-from local.services.shop.database import ShopError, columns, connect, name
-from local.services.shop.rows import CUSTOMERS, PRODUCTS, AnyTable, CustomerRow
-from local.services.shop.shop_ledger import Outcome, TransactionRecord
-from local.services.shop.state import Statement
+from local.simulator.shop.database import ShopError, columns, connect, name
+from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, AnyTable, CustomerRow
+from local.simulator.shop.shop_ledger import Outcome, TransactionRecord
+from local.simulator.shop.state import Statement
 from ops.outage import OUTAGE_SECONDS, RETRY_SECONDS, Outage, Report
 
 PARAMETERS = {

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from events import Payment
-from local.services.places import BASE_CURRENCY, City, in_base, in_currency
-from local.services.population import Card, Merchant
+from local.simulator.world.places import BASE_CURRENCY, City, in_base, in_currency
+from local.simulator.world.population import Card, Merchant
 
 TERMINALS_PER_SHOP = 3
 

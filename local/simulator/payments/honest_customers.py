@@ -4,10 +4,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
-from local.services.drafts import Draft, Place, home_of, place_of, terminal
-from local.services.fraud_patterns import Victim
-from local.services.places import CITIES, DAY_MS, HOUR_MS, HOURLY_ACTIVITY, activity, distance_km
-from local.services.population import Card, Merchant, Population
+from local.simulator.payments.drafts import Draft, Place, home_of, place_of, terminal
+from local.simulator.payments.fraud_patterns import Victim
+from local.simulator.world.places import CITIES, DAY_MS, HOUR_MS, HOURLY_ACTIVITY, activity, distance_km
+from local.simulator.world.population import Card, Merchant, Population
 
 MINUTE_MS = 60_000
 

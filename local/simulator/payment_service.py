@@ -1,4 +1,4 @@
-"""What does the simulated payment service publish? `python -m local.services.payment_service --help` says how."""
+"""What does the simulated payment service publish? `python -m local.simulator.payment_service --help` says how."""
 
 import time
 from collections.abc import Iterator
@@ -13,18 +13,17 @@ from typing import Any
 import click
 
 from connectors.kafka.topics import ORDERS, PAYMENTS
-from local.services.faults import NO_FAULTS, Faults, disturb
-from local.services.honest_customers import VISITS_A_DAY, regulars
-from local.services.ledger import LedgerSummary
-from local.services.ledger_file import NO_LEDGER
-from local.services.order_desk import OrderDesk
-from local.services.orders import planned_order_payments, planned_orders
-from local.services.outgoing import Outgoing
-from local.services.places import HOUR_MS
-from local.services.population import Population
-from local.services.progress import Progress
-from local.services.publishing import publish_all
-from local.services.service import (
+from local.simulator.faults import NO_FAULTS, Faults, disturb
+from local.simulator.ledger import LedgerSummary
+from local.simulator.ledger_file import NO_LEDGER
+from local.simulator.orders.order_desk import OrderDesk
+from local.simulator.orders.orders import planned_order_payments, planned_orders
+from local.simulator.outgoing import Outgoing
+from local.simulator.payments.honest_customers import VISITS_A_DAY, regulars
+from local.simulator.payments.traffic import Traffic
+from local.simulator.progress import Progress
+from local.simulator.publishing import publish_all
+from local.simulator.service import (
     MOST_LATE_MS,
     RunArguments,
     clock_for,
@@ -33,8 +32,9 @@ from local.services.service import (
     service_settings,
     until_a_signal,
 )
-from local.services.timetable import OptionsError, Timetable
-from local.services.traffic import Traffic
+from local.simulator.world.places import HOUR_MS
+from local.simulator.world.population import Population
+from local.simulator.world.timetable import OptionsError, Timetable
 
 LEAST_CARDS = 1_000
 SECONDS_BETWEEN_VISITS = 1_800

@@ -11,7 +11,7 @@ from psycopg import sql
 from connectors.postgres import client as postgres
 from connectors.postgres.client import CONNECT_SECONDS, Connection, connecting, shop_address
 from connectors.settings import Settings
-from local.services.shop.rows import (
+from local.simulator.shop.rows import (
     CUSTOMERS,
     PRODUCTS,
     AnyTable,

@@ -16,13 +16,13 @@ import click
 from connectors.kafka.topics import FUTURE_LIMIT, Topic
 from connectors.postgres.client import DatabaseError
 from connectors.settings import Settings, SettingsError
-from local.services.clock import Clock
-from local.services.faults import Faults
-from local.services.ledger_file import NO_LEDGER, LedgerError
-from local.services.places import BASE_CURRENCY, DAY_MS
-from local.services.publisher import PublishError
-from local.services.shop.database import ShopError
-from local.services.timetable import OptionsError, Timetable
+from local.simulator.clock import Clock
+from local.simulator.faults import Faults
+from local.simulator.ledger_file import NO_LEDGER, LedgerError
+from local.simulator.publisher import PublishError
+from local.simulator.shop.database import ShopError
+from local.simulator.world.places import BASE_CURRENCY, DAY_MS
+from local.simulator.world.timetable import OptionsError, Timetable
 
 MOST_LATE_MS = 2 * DAY_MS
 

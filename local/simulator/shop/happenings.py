@@ -5,7 +5,9 @@ from random import Random
 
 from msgspec.structs import replace
 
-from local.services.people import (
+from local.simulator.shop.rows import CustomerRow, ProductRow, Row, customer_row
+from local.simulator.shop.state import State, Statement
+from local.simulator.world.people import (
     FAMILY_NAMES,
     LANGUAGES,
     TIERS,
@@ -14,11 +16,9 @@ from local.services.people import (
     language,
     phone_number,
 )
-from local.services.places import CITIES
-from local.services.population import customer_number, stays_home
-from local.services.products import CATEGORIES, LEFTOVER
-from local.services.shop.rows import CustomerRow, ProductRow, Row, customer_row
-from local.services.shop.state import State, Statement
+from local.simulator.world.places import CITIES
+from local.simulator.world.population import customer_number, stays_home
+from local.simulator.world.products import CATEGORIES, LEFTOVER
 
 LEAST_PRICE = 99
 ORDERING_SHARE = 0.5

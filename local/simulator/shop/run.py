@@ -7,14 +7,14 @@ from threading import Event
 
 from connectors.postgres.client import DatabaseAwayError
 from connectors.settings import Settings
-from local.services.clock import Clock
-from local.services.ledger_file import NO_LEDGER
-from local.services.progress import StatusLine
-from local.services.shop.database import read_all
-from local.services.shop.plan import ShopOptions, plan
-from local.services.shop.shop_ledger import ShopLedger, ShopSummary
-from local.services.shop.state import State
-from local.services.shop.writer import Writer
+from local.simulator.clock import Clock
+from local.simulator.ledger_file import NO_LEDGER
+from local.simulator.progress import StatusLine
+from local.simulator.shop.database import read_all
+from local.simulator.shop.plan import ShopOptions, plan
+from local.simulator.shop.shop_ledger import ShopLedger, ShopSummary
+from local.simulator.shop.state import State
+from local.simulator.shop.writer import Writer
 from ops.outage import await_server
 
 SECONDS_BETWEEN_LINES = 1.0

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from local.services.drafts import Draft, Place, place_of, terminal
-from local.services.places import CITIES, City, distance_km
-from local.services.population import Card, Merchant, Population
+from local.simulator.payments.drafts import Draft, Place, place_of, terminal
+from local.simulator.world.places import CITIES, City, distance_km
+from local.simulator.world.population import Card, Merchant, Population
 
 SECOND_MS = 1_000
 MINUTE_MS = 60_000

@@ -4,7 +4,7 @@ import sys
 import time
 from collections import Counter
 
-from local.services.outgoing import POISON, Outgoing
+from local.simulator.outgoing import POISON, Outgoing
 
 
 class StatusLine:

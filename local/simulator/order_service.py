@@ -1,4 +1,4 @@
-"""What does the simulated order service publish? `python -m local.services.order_service --help` says how."""
+"""What does the simulated order service publish? `python -m local.simulator.order_service --help` says how."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,15 +10,14 @@ from typing import Any
 import click
 
 from connectors.kafka.topics import ORDERS
-from local.services.faults import NO_FAULTS, Faults, disturb
-from local.services.ledger import LedgerSummary
-from local.services.ledger_file import NO_LEDGER
-from local.services.orders import planned_orders
-from local.services.outgoing import Outgoing
-from local.services.population import STAY_AT_HOME_EVERY, Population
-from local.services.progress import Progress
-from local.services.publishing import publish_all
-from local.services.service import (
+from local.simulator.faults import NO_FAULTS, Faults, disturb
+from local.simulator.ledger import LedgerSummary
+from local.simulator.ledger_file import NO_LEDGER
+from local.simulator.orders.orders import planned_orders
+from local.simulator.outgoing import Outgoing
+from local.simulator.progress import Progress
+from local.simulator.publishing import publish_all
+from local.simulator.service import (
     MOST_LATE_MS,
     RunArguments,
     clock_for,
@@ -27,7 +26,8 @@ from local.services.service import (
     service_settings,
     until_a_signal,
 )
-from local.services.timetable import OptionsError, Timetable
+from local.simulator.world.population import STAY_AT_HOME_EVERY, Population
+from local.simulator.world.timetable import OptionsError, Timetable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ from math import inf
 from random import Random
 
 from events import Payment
-from local.services.drafts import Draft
-from local.services.fraud_patterns import PATTERNS, Pattern
-from local.services.honest_customers import Customers
-from local.services.outgoing import GOOD, LATE, Planned
-from local.services.places import DAY_MS, HOUR_MS
-from local.services.population import Population
-from local.services.timetable import Timetable
+from local.simulator.outgoing import GOOD, LATE, Planned
+from local.simulator.payments.drafts import Draft
+from local.simulator.payments.fraud_patterns import PATTERNS, Pattern
+from local.simulator.payments.honest_customers import Customers
+from local.simulator.world.places import DAY_MS, HOUR_MS
+from local.simulator.world.population import Population
+from local.simulator.world.timetable import Timetable
 
 PLANTED_WHEN_MISSING = 4
 """An incident begins when so many fraud payments are missing from the share."""

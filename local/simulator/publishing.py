@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from threading import Event
 
-from local.services.clock import Clock
-from local.services.ledger import Ledger, LedgerSummary
-from local.services.ledger_file import NO_LEDGER
-from local.services.order_desk import OrderDesk
-from local.services.outgoing import Outgoing
-from local.services.progress import Progress
-from local.services.publisher import Publisher
+from local.simulator.clock import Clock
+from local.simulator.ledger import Ledger, LedgerSummary
+from local.simulator.ledger_file import NO_LEDGER
+from local.simulator.orders.order_desk import OrderDesk
+from local.simulator.outgoing import Outgoing
+from local.simulator.progress import Progress
+from local.simulator.publisher import Publisher
 
 SLICE_SECONDS = 0.1
 """The longest wait without looking whether there is something else to do."""

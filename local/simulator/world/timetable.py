@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
-from local.services.places import world_activity
+from local.simulator.world.places import world_activity
 
 STEP_MS = 60_000
 """The day's rhythm is taken as constant for so long."""

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from local.services.people import (
+from local.simulator.world.people import (
     FAMILY_NAMES,
     GIVEN_NAMES,
     TIME_ZONES,
@@ -16,9 +16,9 @@ from local.services.people import (
     phone_number,
     tier,
 )
-from local.services.places import BASE_CURRENCY
-from local.services.population import customer_id, home_city
-from local.services.products import Product, leftovers, products_on_offer
+from local.simulator.world.places import BASE_CURRENCY
+from local.simulator.world.population import customer_id, home_city
+from local.simulator.world.products import Product, leftovers, products_on_offer
 
 SEED = 1
 MOST_STOCK_AT_FIRST = 500

@@ -10,8 +10,8 @@ import msgspec
 
 from connectors.kafka.topics import Topic
 from events import Event, Order, Payment
-from local.services.outgoing import DUPLICATE, GOOD, POISON, Outgoing, Planned
-from local.services.timetable import OptionsError
+from local.simulator.outgoing import DUPLICATE, GOOD, POISON, Outgoing, Planned
+from local.simulator.world.timetable import OptionsError
 
 SHUFFLED_SHARE = 0.3
 """Of all records, delayed at all when records come out of order."""

@@ -8,13 +8,13 @@ from random import Random
 from msgspec.structs import replace
 
 from events import Order, OrderLine, Payment
-from local.services.arrivals import early_number, is_entered_by, newcomer
-from local.services.drafts import home_of
-from local.services.outgoing import LATE, Planned
-from local.services.places import BASE_CURRENCY, in_base, in_currency
-from local.services.population import STAY_AT_HOME_EVERY, Card, Population, customer_id
-from local.services.products import Product, upcoming_product
-from local.services.timetable import Timetable
+from local.simulator.outgoing import LATE, Planned
+from local.simulator.payments.drafts import home_of
+from local.simulator.world.arrivals import early_number, is_entered_by, newcomer
+from local.simulator.world.places import BASE_CURRENCY, in_base, in_currency
+from local.simulator.world.population import STAY_AT_HOME_EVERY, Card, Population, customer_id
+from local.simulator.world.products import Product, upcoming_product
+from local.simulator.world.timetable import Timetable
 
 LEAST_CUSTOMERS = 500
 """Who order, at the least."""

@@ -13,9 +13,9 @@ from typing import Literal
 
 import msgspec
 
-from local.services.ledger_file import LedgerFile, read_lines
-from local.services.shop.rows import CustomerRow, ProductRow, Row, key_of
-from local.services.shop.state import State, Statement
+from local.simulator.ledger_file import LedgerFile, read_lines
+from local.simulator.shop.rows import CustomerRow, ProductRow, Row, key_of
+from local.simulator.shop.state import State, Statement
 
 Outcome = Literal["committed", "rolled_back", "unknown"]
 

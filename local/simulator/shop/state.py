@@ -7,8 +7,8 @@ from typing import Generic, Literal
 
 import msgspec
 
-from local.services.population import customer_number
-from local.services.shop.rows import CustomerRow, ProductRow, Row, RowT, key_of
+from local.simulator.shop.rows import CustomerRow, ProductRow, Row, RowT, key_of
+from local.simulator.world.population import customer_number
 
 TRIES = 50
 """How many rows are looked at to find one that suits."""

@@ -6,8 +6,8 @@ from functools import lru_cache
 from math import cos, radians
 from random import Random
 
-from local.services.places import CITIES, City
-from local.services.products import products_on_offer
+from local.simulator.world.places import CITIES, City
+from local.simulator.world.products import products_on_offer
 
 SEED = 1
 CACHED_CARDS = 200_000

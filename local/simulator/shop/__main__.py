@@ -1,4 +1,4 @@
-"""What happens in the simulated shop's database? `python -m local.services.shop --help` says how."""
+"""What happens in the simulated shop's database? `python -m local.simulator.shop --help` says how."""
 
 import time
 from functools import partial
@@ -8,12 +8,12 @@ import click
 
 from connectors.postgres.client import DatabaseAwayError
 from connectors.settings import Settings
-from local.services.progress import StatusLine
-from local.services.service import errors_in_words, real_time_options, until_a_signal
-from local.services.shop.database import make_tables
-from local.services.shop.plan import ShopOptions
-from local.services.shop.run import change_rows
-from local.services.shop.shop_ledger import ShopSummary
+from local.simulator.progress import StatusLine
+from local.simulator.service import errors_in_words, real_time_options, until_a_signal
+from local.simulator.shop.database import make_tables
+from local.simulator.shop.plan import ShopOptions
+from local.simulator.shop.run import change_rows
+from local.simulator.shop.shop_ledger import ShopSummary
 from ops.outage import await_server
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from itertools import count
 from random import Random
 
-from local.services.arrivals import entered_ms, listed_ms, newcomer
-from local.services.products import upcoming_product
-from local.services.shop.happenings import HAPPENINGS, Happening, sold
-from local.services.shop.rows import RowT, customer_row, key_of, product_row
-from local.services.shop.state import Keyed, State, Statement
-from local.services.timetable import Timetable
+from local.simulator.shop.happenings import HAPPENINGS, Happening, sold
+from local.simulator.shop.rows import RowT, customer_row, key_of, product_row
+from local.simulator.shop.state import Keyed, State, Statement
+from local.simulator.world.arrivals import entered_ms, listed_ms, newcomer
+from local.simulator.world.products import upcoming_product
+from local.simulator.world.timetable import Timetable
 
 ROLLED_BACK_SHARE = 0.04
 LISTED, ENTERED = "listed", "entered"

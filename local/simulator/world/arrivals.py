@@ -6,7 +6,7 @@ few seconds earlier in its own. They need the same number of customers and must 
 
 from random import Random
 
-from local.services.population import STAY_AT_HOME_EVERY
+from local.simulator.world.population import STAY_AT_HOME_EVERY
 
 EVERY_MS = 4_000
 """So often in a run a product is listed, and, half of it later, a newcomer is entered."""

@@ -1,0 +1,1 @@
+"""Which payments happen? Honest ones, and fraud among them."""
