@@ -9,9 +9,9 @@ from pathlib import Path
 from connectors.settings import Settings
 from jobs import flow as picture
 from local.demo import samples
-from local.demo.job_figures import job_figures
+from local.demo.figures.job_figures import job_figures
+from local.demo.figures.observer import Observer
 from local.demo.jobs_under_way import JobsUnderWay
-from local.demo.observer import Observer
 from local.demo.preparing import prepare_for_jobs, prepare_shop
 from local.demo.proving import prove, read_ledgers
 from local.demo.saying import say

@@ -9,12 +9,9 @@ from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from connectors.settings import Settings
 from jobs import flow as picture
-from local.demo import (
+from local.demo.checks import (
     arrows,
     copy_proof,
-    flow,
-    index_reading,
-    mailbox_reading,
     notification_proof,
     order_proof,
     proof,
@@ -22,15 +19,16 @@ from local.demo import (
     search_proof,
     warehouse_proof,
 )
-from local.demo.database_reading import read_shop, read_warehouse
-from local.demo.job_figures import JobFigures
-from local.demo.notification_proof import Told
-from local.demo.observer import Observed
-from local.demo.order_proof import Expectation
-from local.demo.proof import Finding
+from local.demo.checks.notification_proof import Told
+from local.demo.checks.order_proof import Expectation
+from local.demo.checks.proof import Finding
+from local.demo.checks.warehouse_proof import Warehouse
+from local.demo.figures import flow, index_reading, mailbox_reading
+from local.demo.figures.database_reading import read_shop, read_warehouse
+from local.demo.figures.job_figures import JobFigures
+from local.demo.figures.observer import Observed
 from local.demo.saying import say
 from local.demo.services import Services
-from local.demo.warehouse_proof import Warehouse
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from events import FraudAlert
-from local.demo import mailbox_reading
+from local.demo.figures import mailbox_reading
 from local.demo.saying import say
 from local.stack.setup import Setup
 from ops.search.find import Asked, find

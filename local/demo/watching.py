@@ -17,11 +17,12 @@ from connectors.postgres.client import DatabaseError
 from connectors.settings import Settings
 from jobs import flow as picture
 from jobs.flow import Box
-from local.demo import flow, index_reading, mailbox_reading, order_proof
-from local.demo.job_figures import JobFigures, job_figures
+from local.demo.checks import order_proof
+from local.demo.figures import flow, index_reading, mailbox_reading
+from local.demo.figures.job_figures import JobFigures, job_figures
+from local.demo.figures.observer import Noteworthy, Observer
 from local.demo.jobs_under_way import JobsUnderWay
 from local.demo.lookout import Lookout
-from local.demo.observer import Noteworthy, Observer
 from local.demo.proving import Ledgers, notification_findings, read_ledgers, search_findings, warehouse_findings
 from local.demo.saying import say
 from local.demo.services import Services

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.demo import copy_proof
-from local.demo.copy_proof import REPEATED_MS, SLACK_MS
-from local.demo.observer import Observed, Written
-from local.demo.proof import Finding
+from local.demo.checks import copy_proof
+from local.demo.checks.copy_proof import REPEATED_MS, SLACK_MS
+from local.demo.checks.proof import Finding
+from local.demo.figures.observer import Observed, Written
 from ops.jobs.jobs import Failure, Restarts
 
 ALERT = Written("fraud_detection", "fraud-alerts", "a1")

@@ -11,10 +11,10 @@ from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYME
 from connectors.settings import Settings
 from jobs import flow as picture
 from jobs.flow import Box
-from local.demo import flow
-from local.demo.arrows import Arrow, arrows
-from local.demo.flow import Flow, Progress
-from local.demo.observer import Observed, Written
+from local.demo.checks.arrows import Arrow, arrows
+from local.demo.figures import flow
+from local.demo.figures.flow import Flow, Progress
+from local.demo.figures.observer import Observed, Written
 from local.simulator.ledger import LedgerContent
 from tests.builders import dead_letter
 from tests.shop_builders import enriched, placed, sent

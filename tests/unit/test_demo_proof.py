@@ -1,8 +1,8 @@
 """The demo's proof on small ledgers: it must not hold when something is missing."""
 
 from events import BrokenRule, DeadLetter, FraudAlert
-from local.demo.observer import Observed
-from local.demo.proof import cards_wrongly_suspected, caught, findings, poison_findings
+from local.demo.checks.proof import cards_wrongly_suspected, caught, findings, poison_findings
+from local.demo.figures.observer import Observed
 from local.simulator.ledger import LedgerContent, LedgerRecord
 from tests.builders import dead_letter
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from events import BrokenRule, FraudAlert
-from local.demo.observer import Observed
+from local.demo.figures.observer import Observed
 from local.demo.view import Figures, figures, order_line, screen
 from tests.builders import event_time
 from tests.shop_builders import enriched, line, placed

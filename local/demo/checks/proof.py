@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from connectors.kafka.topics import ORDERS, PAYMENTS, Topic
 from events import FraudAlert
 from jobs.flow import FRAUD_DETECTION, ORDER_ENRICHMENT, WAREHOUSE, Box
-from local.demo.observer import Observed
+from local.demo.figures.observer import Observed
 from local.simulator.ledger import Incident, LedgerContent
 
 READERS: dict[Box, Topic] = {FRAUD_DETECTION: PAYMENTS, ORDER_ENRICHMENT: ORDERS, WAREHOUSE: PAYMENTS}

@@ -10,8 +10,8 @@ from connectors.kafka.client import client_options
 from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from jobs.flow import BOXES, Box, consumers
-from local.demo.observer import Observed
-from local.demo.proof import Finding
+from local.demo.checks.proof import Finding
+from local.demo.figures.observer import Observed
 
 Committed = Mapping[str, Mapping[TopicPartition, int]]
 """By consumer group, the offset behind the last record that it has taken in."""

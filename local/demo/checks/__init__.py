@@ -1,0 +1,1 @@
+"""Are the results what they must be? One comparison a module."""

@@ -1,0 +1,1 @@
+"""What is in topics, databases, index and mailbox now?"""
