@@ -27,7 +27,7 @@ from connectors.settings import Settings
 from events import CustomerVersion, EnrichedLine, EnrichedOrder, Event, Order, ProductVersion
 from jobs import order_enrichment
 from jobs.environment import variables
-from tests.builders import customer, event_time, order, order_line, product
+from tests.builders.events import customer, event_time, order, order_line, product
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.cluster.records import read_records, write_records
 from tests.cluster.topic_tables import create_table, over_files, record

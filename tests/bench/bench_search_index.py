@@ -32,10 +32,10 @@ from jobs import search_index
 from ops.search import search
 from ops.search.indices import declared
 from ops.tables import table
-from tests.builders import enriched_line, enriched_order, event_time, fraud_alert
+from tests.builders.events import enriched_line, enriched_order, event_time, fraud_alert
 from tests.cluster.bounded_job import BoundedJob
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
-from tests.lone_elasticsearch import lone_elasticsearch
+from tests.services.lone_elasticsearch import lone_elasticsearch
 
 START = event_time("06:00:00")
 SOURCES = {"enriched_orders": topics.ENRICHED_ORDERS, "fraud_alerts": topics.FRAUD_ALERTS}

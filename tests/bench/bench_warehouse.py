@@ -29,10 +29,10 @@ from events import EnrichedLine, EnrichedOrder, Event, Payment
 from jobs import warehouse
 from ops.tables import table
 from ops.warehouse import warehouse as warehouse_operations
-from tests.builders import enriched_line, enriched_order, event_time, payment
+from tests.builders.events import enriched_line, enriched_order, event_time, payment
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.cluster.warehouse_loader import Loader
-from tests.lone_postgres import lone_postgres
+from tests.services.lone_postgres import lone_postgres
 
 BATCH = 2000
 """Rows that the loop commits at once, about as many as the job does."""

@@ -11,8 +11,8 @@ from local.demo.checks.order_proof import some
 from local.demo.checks.proof import Finding
 from local.simulator.outgoing import GOOD, Outgoing
 from ops.rules import rulesets
-from tests import oracle
 from tests.e2e.deployment import partitions, records_from
+from tests.reference_runs import oracle
 
 
 def finding(settings: Settings) -> Finding:

@@ -12,7 +12,7 @@ from local.stack.services import elasticsearch
 from local.stack.starting import Say, StackError, bring_up
 from local.stack.supervisor import Stack
 from tests.chaos.schedule import Kill
-from tests.lone_elasticsearch import kill_node
+from tests.services.lone_elasticsearch import kill_node
 
 POLL_SECONDS = 1.0
 STARTS = 2

@@ -13,8 +13,8 @@ from connectors.settings import Settings
 from local.stack.supervisor import Stack
 from ops.warehouse import warehouse
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
-from tests.lone_elasticsearch import lone_elasticsearch
-from tests.lone_postgres import lone_postgres
+from tests.services.lone_elasticsearch import lone_elasticsearch
+from tests.services.lone_postgres import lone_postgres
 
 
 @pytest.fixture(scope="session")

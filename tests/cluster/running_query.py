@@ -9,7 +9,7 @@ from pyflink.common import Row
 from pyflink.table import StreamTableEnvironment
 
 from tests.cluster.mini_cluster import MiniCluster
-from tests.harness import LOWEST_WATERMARK
+from tests.reference_runs.harness import LOWEST_WATERMARK
 
 
 class RunningQuery:

@@ -24,7 +24,7 @@ from events import DeadLetter
 from jobs.environment import SQL_OPTIONS, variables
 from jobs.sql_pipeline import define, filling
 from sql.tools.pipeline import find, load
-from tests.builders import (
+from tests.builders.events import (
     category_revenue,
     customer,
     enriched_order,

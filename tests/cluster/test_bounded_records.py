@@ -13,7 +13,7 @@ from pyflink import java_gateway
 from connectors.kafka.letters import fitted
 from connectors.kafka.topics import DEAD_LETTERS, ENRICHED_ORDERS, limit_variables
 from events import DeadLetter, Header
-from tests.builders import dead_letter
+from tests.builders.events import dead_letter
 from tests.cluster.mini_cluster import MiniCluster
 from tests.unit.test_letters import LIMIT, large_letters
 

@@ -14,7 +14,7 @@ from connectors.kafka import topics
 from events import Cut, DeadLetter
 from events.schemas import schema
 from jobs.environment import insert
-from tests.builders import event_time, payment
+from tests.builders.events import event_time, payment
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import create_table, record

@@ -4,7 +4,7 @@ import pytest
 from elasticsearch import Elasticsearch, NotFoundError
 
 from local.stack.supervisor import Stack
-from tests.lone_elasticsearch import kill_node
+from tests.services.lone_elasticsearch import kill_node
 
 
 def test_what_was_acknowledged_is_there_after_the_node_was_killed(

@@ -28,7 +28,7 @@ from jobs.sql_pipeline import define, filling
 from local.settings import CHECKOUT
 from ops.jobs.submit import names
 from sql.tools.pipeline import find, load
-from tests.builders import event_time, ruleset
+from tests.builders.events import event_time, ruleset
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import create_table, kafka_tables, over_files_in

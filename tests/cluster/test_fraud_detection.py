@@ -15,7 +15,7 @@ from connectors.settings import Settings
 from events import DeadLetter, Event, FraudAlert, Payment, Ruleset, ShadowHit
 from jobs import fraud_detection
 from jobs.environment import SQL_OPTIONS, variables
-from tests.builders import event_time, payment, rule, ruleset
+from tests.builders.events import event_time, payment, rule, ruleset
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
 from tests.cluster.topic_tables import create_table, record

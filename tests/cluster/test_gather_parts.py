@@ -15,7 +15,7 @@ from pyflink.table import StreamTableEnvironment, TableDescriptor
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
 from tests.cluster.running_query import RunningQuery
-from tests.reference_parts import Gathered, Part, gathered
+from tests.reference_runs.reference_parts import Gathered, Part, gathered
 
 QUERY = """
     SELECT order_id, whole, missing, line, amount, name, revision

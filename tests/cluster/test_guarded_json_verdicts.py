@@ -13,9 +13,9 @@ import sql
 from connectors.kafka.topics import TOPICS, Topic
 from events.checks import NotTheEventError, check
 from events.schemas import rules_text, schema
+from tests.builders.documents import good, one_wrong
 from tests.cluster.records import Record, write_records
 from tests.cluster.topic_tables import create_table
-from tests.documents import good, one_wrong
 
 TABLES = Path(str(sql.__file__)).parent / "tables"
 DOCUMENTS = 100

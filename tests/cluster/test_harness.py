@@ -7,10 +7,10 @@ from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+from tests.builders.suspicions import element, suspicion
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
-from tests.harness import KeyedHarness
-from tests.suspicions import element, suspicion
+from tests.reference_runs.harness import KeyedHarness
 from udfs.fraud.raise_alerts import RaiseAlerts
 
 DELAY_MS = 5_000

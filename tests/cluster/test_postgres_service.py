@@ -5,7 +5,7 @@ import signal
 
 from local.stack import processes
 from local.stack.supervisor import Stack
-from tests.lone_postgres import lone_postgres
+from tests.services.lone_postgres import lone_postgres
 
 
 def test_killed_server_that_its_parent_has_not_collected_is_started_again() -> None:

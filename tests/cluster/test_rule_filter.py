@@ -20,7 +20,7 @@ from pyflink.table import StreamTableEnvironment
 from connectors.kafka import topics
 from events import Event, Payment
 from jobs import fraud_detection
-from tests.builders import payment, rule, ruleset
+from tests.builders.events import payment, rule, ruleset
 from tests.cluster.followed_rulesets import FollowedRulesets
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import write_records

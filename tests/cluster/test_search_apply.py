@@ -15,7 +15,7 @@ from local.stack.supervisor import Stack
 from ops.__main__ import main
 from ops.search.indices import Declared, declared, look
 from ops.search.search import SearchBlockedError, apply, faults, plan
-from tests.builders import enriched_order, fraud_alert
+from tests.builders.events import enriched_order, fraud_alert
 
 ORDERS, ALERTS = declared()
 Change = Callable[[dict[str, Any]], None]

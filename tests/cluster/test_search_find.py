@@ -15,7 +15,7 @@ from local.stack.supervisor import Stack
 from ops.__main__ import main
 from ops.search.indices import declared
 from ops.search.search import apply
-from tests.builders import enriched_line, enriched_order, fraud_alert
+from tests.builders.events import enriched_line, enriched_order, fraud_alert
 
 Find = Callable[..., Result]
 

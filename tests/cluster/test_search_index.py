@@ -17,7 +17,7 @@ from connectors.settings import Settings
 from events import Event
 from jobs import search_index
 from local.stack.supervisor import Stack
-from tests.builders import enriched_order, event_time, fraud_alert
+from tests.builders.events import enriched_order, event_time, fraud_alert
 from tests.cluster.bounded_job import BoundedJob
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record

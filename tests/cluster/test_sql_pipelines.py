@@ -13,10 +13,10 @@ from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling
 from sql.tools.pipeline import Pipeline, find, load
+from tests.builders.pipeline_cases import Case, cases, decoded, difference
 from tests.cluster.mini_cluster import RETAINED_CHECKPOINTS, MiniCluster
 from tests.cluster.records import read_records, write_records
 from tests.cluster.topic_tables import kafka_tables, over_files_in
-from tests.pipeline_cases import Case, cases, decoded, difference
 
 CASES_IN_TWO_PARTS = [case for case in cases() if case.has_two_parts]
 

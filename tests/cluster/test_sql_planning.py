@@ -23,7 +23,7 @@ from ops.jobs.pipelines import Planned, group, planned_pipelines, problems
 from sql import SqlFileError
 from sql.tools import lint, plans
 from sql.tools.pipeline import Pipeline, PipelineFile, find, load
-from tests.builders import payment
+from tests.builders.events import payment
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import over_files_in, record

@@ -15,7 +15,7 @@ from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from events import Event
 from jobs import warehouse
-from tests.builders import (
+from tests.builders.events import (
     category_revenue,
     customer,
     enriched_line,

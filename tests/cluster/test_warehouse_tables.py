@@ -25,8 +25,8 @@ from events import (
     ProductVersion,
 )
 from ops.warehouse import warehouse
-from tests import reference_warehouse
-from tests.builders import customer, event_time, product
+from tests.builders.events import customer, event_time, product
+from tests.reference_runs import reference_warehouse
 from tests.unit.sql_columns import columns
 
 NOT_COLUMNS = {"event_id", "event_type", "event_time", "op"}

@@ -6,7 +6,7 @@ import pytest
 from py4j.protocol import Py4JJavaError
 from pyflink.table import StreamTableEnvironment
 
-from tests.builders import event_time
+from tests.builders.events import event_time
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
 from tests.cluster.running_query import RunningQuery

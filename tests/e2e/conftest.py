@@ -12,7 +12,7 @@ import pytest
 from local.stack.supervisor import Stack
 from ops.jobs import submit
 from tests.e2e.warm_client import WarmClient
-from tests.free_ports import free_ports
+from tests.services.free_ports import free_ports
 from toolchain.scratch import scratch_folder
 
 STACKS_OF_THEIR_OWN = (

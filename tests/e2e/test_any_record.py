@@ -20,7 +20,7 @@ from ops.search import search
 from ops.search.indices import declared
 from ops.topics import topics as topic_operations
 from ops.warehouse import warehouse as warehouse_operations
-from tests.builders import order, order_line
+from tests.builders.events import order, order_line
 from tests.cluster.records import Record
 from tests.e2e.deployment import Deployment, publish_default_rules
 

@@ -30,12 +30,12 @@ from local.stack.mailbox.messages import newest
 from local.stack.supervisor import Stack
 from notifier.message import HEADER
 from ops.topics import topics
-from tests.builders import payment
+from tests.builders.events import payment
+from tests.builders.notifications import notification
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for
 from tests.e2e.service_process import running
-from tests.mail_servers import running_mailbox
-from tests.notifications import notification
+from tests.services.mail_servers import running_mailbox
 
 END_SECONDS = 240
 GOES_ON_WITHIN_SECONDS = 10

@@ -19,7 +19,7 @@ from local.stack import processes
 from tests.chaos.killer import Killer
 from tests.chaos.schedule import Kill
 from tests.e2e.conftest import environment_on_free_ports
-from tests.lone_service import lone_service
+from tests.services.lone_service import lone_service
 
 SMTP = {"MILLRACE_SMTP_URL": "smtp://127.0.0.1:{port}"}
 DEADLINE_SECONDS = 20

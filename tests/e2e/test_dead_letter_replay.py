@@ -38,9 +38,9 @@ from ops.dead_letters.replay import RECORDS_A_TRANSACTION, Decision, ReplayError
 from ops.topics import topics as topic_operations
 from ops.topics.records import committed_records
 from ops.warehouse import warehouse as warehouse_operations
-from tests import oracle
-from tests.builders import payment
+from tests.builders.events import payment
 from tests.e2e.deployment import Deployment, ids, publish_default_rules, wait_for
+from tests.reference_runs import oracle
 
 PARTITIONS = 3
 EVENT_TIME = round(time.time()) * 1000

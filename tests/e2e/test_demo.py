@@ -16,7 +16,7 @@ import pytest
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from tests.e2e.conftest import environment_on_free_ports
-from tests.lone_elasticsearch import kill_node
+from tests.services.lone_elasticsearch import kill_node
 
 END_SECONDS = 60
 AT_ONCE_SECONDS = 15

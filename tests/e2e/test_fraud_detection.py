@@ -1,4 +1,4 @@
-"""The fraud job on the real stack: exact, also when things die. What it must say comes from `tests/oracle.py`."""
+"""The fraud job on the real stack: exact, also when things die. Expected are alerts of `reference_runs/oracle.py`."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +18,7 @@ from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops.rules import rulesets
 from ops.topics import topics as topic_operations
-from tests import oracle
-from tests.builders import payment, rule, ruleset
+from tests.builders.events import payment, rule, ruleset
 from tests.e2e.deployment import (
     Deployment,
     Outputs,
@@ -31,6 +30,7 @@ from tests.e2e.deployment import (
     wait_for,
 )
 from tests.e2e.python_workers import kill_python_workers
+from tests.reference_runs import oracle
 from udfs.fraud.ruleset_files import RulesetFile
 
 Offsets = Mapping[TopicPartition, int]

@@ -33,9 +33,9 @@ from ops.search.indices import declared, look
 from ops.search.search import apply
 from ops.topics import topics as topic_operations
 from ops.warehouse import warehouse as warehouse_operations
-from tests.builders import customer, enriched_line, enriched_order, fraud_alert, payment
+from tests.builders.events import customer, enriched_line, enriched_order, fraud_alert, payment
 from tests.e2e.deployment import FAST_CHECKPOINTS, Deployment, consumer_of, partitions, wait_for
-from tests.reference_warehouse import COLUMNS
+from tests.reference_runs.reference_warehouse import COLUMNS
 
 STEP_SECONDS = 0.25
 STEP_MS = 10_000

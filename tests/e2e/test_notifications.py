@@ -13,9 +13,9 @@ from events import CustomerVersion, DeadLetter, Event, Notification
 from local.simulator.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.topics import topics as topic_operations
-from tests.builders import customer, enriched_line, enriched_order, fraud_alert
+from tests.builders.events import customer, enriched_line, enriched_order, fraud_alert
 from tests.e2e.deployment import Deployment, wait_for
-from tests.news import DEFAULT, loop_over
+from tests.reference_runs.news import DEFAULT, loop_over
 from udfs.notifications.decisions import HOUR_MS
 
 JOB = "notifications"

@@ -15,9 +15,9 @@ from events import CaptureHeartbeat, CustomerVersion, EnrichedOrder, Event, Orde
 from local.simulator.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.topics import topics as topic_operations
-from tests.builders import customer, order, order_line, product
+from tests.builders.events import customer, order, order_line, product
 from tests.e2e.deployment import Deployment, ids, in_checkout, wait_for
-from tests.order_oracle import OrderOracle, without_revision
+from tests.reference_runs.order_oracle import OrderOracle, without_revision
 
 JOB = "order_enrichment"
 INPUTS = (topics.ORDERS, topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES, topics.CAPTURE_HEARTBEATS)

@@ -27,11 +27,11 @@ from local.stack.supervisor import Stack
 from ops.search import search
 from ops.search.indices import declared
 from ops.topics import topics as topic_operations
-from tests.builders import enriched_line, enriched_order, fraud_alert
+from tests.builders.events import enriched_line, enriched_order, fraud_alert
+from tests.builders.warehouse_world import outgoing, poison
 from tests.e2e.deployment import Deployment, records_from, wait_for
 from tests.e2e.moody_proxy import BUSY, UNKNOWN_USER, MoodyProxy, moody_proxy
-from tests.lone_elasticsearch import kill_node
-from tests.warehouse_world import outgoing, poison
+from tests.services.lone_elasticsearch import kill_node
 
 INPUTS = (topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS)
 OUTPUTS = (topics.DEAD_LETTERS,)

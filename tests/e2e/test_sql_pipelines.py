@@ -24,7 +24,7 @@ from local.stack.supervisor import Stack
 from ops.jobs import pipelines
 from ops.jobs.submit import SubmitError
 from ops.topics import topics as topic_operations
-from tests.builders import payment
+from tests.builders.events import payment
 from tests.e2e.deployment import Deployment, records_from, wait_for
 
 HOUR_MS = 3_600_000

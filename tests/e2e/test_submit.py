@@ -11,7 +11,7 @@ from ops.jobs.jobs import all_jobs
 from ops.jobs.submit import SubmitError, submit
 from ops.topics import topics as topic_operations
 from tests.e2e.deployment import Deployment
-from tests.free_ports import free_port
+from tests.services.free_ports import free_port
 
 
 @pytest.fixture(scope="module")

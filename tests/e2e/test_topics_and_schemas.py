@@ -25,7 +25,7 @@ from local.stack.supervisor import Stack
 from ops.topics.keys import sample_keys
 from ops.topics.schemas import SchemasRefusedError, check_registry, register, release, schemas
 from ops.topics.topics import TopicsBlockedError, apply, describe, plan, topics
-from tests.schema_changes import COMPATIBLE, INCOMPATIBLE, Change
+from tests.builders.schema_changes import COMPATIBLE, INCOMPATIBLE, Change
 
 pytestmark = pytest.mark.usefixtures("stack")
 

@@ -18,8 +18,9 @@ from local.stack.supervisor import Stack
 from ops.topics import topics as topic_operations
 from ops.warehouse import checks as warehouse_checks
 from ops.warehouse import warehouse as warehouse_operations
-from tests import reference_warehouse, warehouse_world
+from tests.builders import warehouse_world
 from tests.e2e.deployment import Deployment, wait_for
+from tests.reference_runs import reference_warehouse
 
 INPUTS = (
     topics.CUSTOMER_CHANGES,

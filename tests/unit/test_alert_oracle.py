@@ -6,8 +6,8 @@ from connectors.kafka.topics import PAYMENTS
 from local.simulator.faults import Faults
 from local.simulator.outgoing import GOOD, Outgoing
 from local.simulator.payment_service import PaymentOptions, generate
-from tests import alert_oracle, oracle
-from tests.builders import event_time, payment
+from tests.builders.events import event_time, payment
+from tests.reference_runs import alert_oracle, oracle
 
 FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, poison=0.01)
 COPIED_CARD = [

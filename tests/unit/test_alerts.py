@@ -3,8 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from events import FraudAlert
-from tests.builders import event_time
-from tests.suspicions import suspicion
+from tests.builders.events import event_time
+from tests.builders.suspicions import suspicion
 from udfs.fraud.alerts import (
     GRACE_MS,
     MOST_PAYMENTS,

@@ -9,7 +9,7 @@ import pytest
 from events import Payment
 from local.simulator.payment_service import PaymentOptions, generate
 from tests.bench.fraud.card import Card, Past, features, remember
-from tests.reference_features import InputEvent, ReferenceFeatures
+from tests.reference_runs.reference_features import InputEvent, ReferenceFeatures
 from udfs.fraud.features import payment_features
 
 

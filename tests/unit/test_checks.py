@@ -5,7 +5,7 @@ import pytest
 
 from events import Payment
 from events.checks import NotTheEventError, check
-from tests.builders import payment
+from tests.builders.events import payment
 
 GOOD = msgspec.json.encode(payment())
 

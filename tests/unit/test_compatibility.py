@@ -7,7 +7,7 @@ import pytest
 from events import Event, FraudAlert, Order, Payment
 from events.compatibility import incompatibilities
 from events.schemas import schema
-from tests.schema_changes import COMPATIBLE, INCOMPATIBLE, STRING, Change, record
+from tests.builders.schema_changes import COMPATIBLE, INCOMPATIBLE, STRING, Change, record
 
 
 @pytest.mark.parametrize("change", COMPATIBLE, ids=lambda change: change.what)

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.builders import rule, ruleset
+from tests.builders.events import rule, ruleset
 from udfs.conditions.conditions import DEEPEST, LONGEST, ConditionError, Value, parse_condition
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import Rules, Verdict, fact_names, facts, published_rules

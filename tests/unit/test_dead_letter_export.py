@@ -13,7 +13,7 @@ from ops.dead_letters.export import ExportError, edited, read, write
 from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_headers import pairs_of
 from ops.dead_letters.rejected_record import Record, rejected_records
-from tests.builders import dead_letter
+from tests.builders.events import dead_letter
 
 LETTER = dead_letter(payload=b'{"currency":"euro"}', source_headers={"trace": b"t1", "none": None})
 NOTHING_SENT = Replays(())

@@ -6,7 +6,7 @@ import pytest
 
 from ops.dead_letters.fixes import FixError, load
 from ops.dead_letters.rejected_record import Record, rejected_records
-from tests.builders import dead_letter
+from tests.builders.events import dead_letter
 
 [REJECTED] = rejected_records([dead_letter(payload=b'{"currency":"euro"}')])
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ops.dead_letters.reading import Replays, Selection
-from tests.builders import dead_letter, replay
+from tests.builders.events import dead_letter, replay
 
 LETTER = dead_letter("payments-2-17", reason='currency "euro" doesn\'t match ^[A-Z]{3}$')
 

@@ -20,7 +20,7 @@ from ops.dead_letters.record_words import difference, letter_in_full
 from ops.dead_letters.rejected_record import Record, Rejected, rejected_records
 from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
 from ops.topics.topics import RealTopic
-from tests.builders import dead_letter, event_time, payment, replay
+from tests.builders.events import dead_letter, event_time, payment, replay
 
 NOW = event_time("13:00:00")
 REAL = {"payments": RealTopic(4, PAYMENTS.config()), "their-topic": RealTopic(1, {})}

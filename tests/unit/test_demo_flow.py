@@ -16,8 +16,8 @@ from local.demo.figures import flow
 from local.demo.figures.flow import Flow, Progress
 from local.demo.figures.observer import Observed, Written
 from local.simulator.ledger import LedgerContent
-from tests.builders import dead_letter
-from tests.shop_builders import enriched, placed, sent
+from tests.builders.events import dead_letter
+from tests.builders.shop import enriched, placed, sent
 
 FIRST, SECOND = TopicPartition(PAYMENTS.name, 0), TopicPartition(PAYMENTS.name, 1)
 

@@ -8,7 +8,7 @@ import pytest
 from local.demo import lookout
 from local.demo.lookout import Lookout
 from ops.jobs.flink_rest import FlinkError
-from tests.lone_service import lone_service
+from tests.services.lone_service import lone_service
 
 DEADLINE_SECONDS = 20
 SMTP = {"MILLRACE_SMTP_URL": "smtp://127.0.0.1:{port}"}

@@ -9,9 +9,9 @@ from events import EnrichedOrder, Notification, Occasion
 from local.demo.checks.notification_proof import Told, findings, news_of
 from local.simulator.shop.rows import CustomerRow
 from local.simulator.shop.shop_ledger import Version
-from tests.builders import event_time, fraud_alert
-from tests.notifications import notification, occasion
-from tests.shop_builders import customer, enriched, line, placed
+from tests.builders.events import event_time, fraud_alert
+from tests.builders.notifications import notification, occasion
+from tests.builders.shop import customer, enriched, line, placed
 from udfs.notifications import notification_policy
 
 POLICY = notification_policy.parse(notification_policy.default_text())

@@ -6,8 +6,8 @@ from events import EnrichedOrder, Order
 from local.demo.checks.order_proof import Expectation, expectations, findings, revenue
 from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.simulator.shop.state import Statement
-from tests.builders import event_time
-from tests.shop_builders import KNOWN, customer, enriched, line, placed, product, record, sent, shop
+from tests.builders.events import event_time
+from tests.builders.shop import KNOWN, customer, enriched, line, placed, product, record, sent, shop
 
 NOON = event_time("12:00:00")
 

@@ -4,7 +4,7 @@ from events import BrokenRule, DeadLetter, FraudAlert
 from local.demo.checks.proof import cards_wrongly_suspected, caught, findings, poison_findings
 from local.demo.figures.observer import Observed
 from local.simulator.ledger import LedgerContent, LedgerRecord
-from tests.builders import dead_letter
+from tests.builders.events import dead_letter
 
 
 def sent(offset: int, kind: str = "good", *, card: str = "c1", incident: str | None = None) -> LedgerRecord:

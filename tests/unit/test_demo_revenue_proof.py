@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from events import CategoryRevenue, DeadLetter, EnrichedOrder
 from local.demo.checks.revenue_proof import Minutes, counted, findings, said
-from tests.builders import dead_letter, event_time
-from tests.shop_builders import enriched, line, placed
+from tests.builders.events import dead_letter, event_time
+from tests.builders.shop import enriched, line, placed
 
 BOOKS_AND_TOYS = enriched(placed("o1", "12:00:10", line(1), line(2), line(3, product_number=2, quantity=1)))
 BOOKS = enriched(placed("o2", "12:00:50", line(1)))

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from events import Event
 from local.demo.checks.search_proof import Documents, checksum, findings
-from tests.builders import enriched_order, fraud_alert
+from tests.builders.events import enriched_order, fraud_alert
 
 FIRST = enriched_order("o1", complete=False, missing=("product:p1",))
 LAST = replace(FIRST, event_id="o1-2", revision=2, complete=True, missing=())

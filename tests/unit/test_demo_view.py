@@ -9,8 +9,8 @@ from rich.console import Console
 from events import BrokenRule, FraudAlert
 from local.demo.figures.observer import Observed
 from local.demo.view import Figures, figures, order_line, screen
-from tests.builders import event_time
-from tests.shop_builders import enriched, line, placed
+from tests.builders.events import event_time
+from tests.builders.shop import enriched, line, placed
 
 
 def test_an_order_is_shown_with_its_customer_and_products() -> None:

@@ -10,8 +10,8 @@ from local.demo.checks.warehouse_proof import ShopTables, Warehouse, findings, s
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.simulator.shop.state import Statement
-from tests.builders import event_time
-from tests.shop_builders import KNOWN, customer, line, placed, product, record, sent, shop
+from tests.builders.events import event_time
+from tests.builders.shop import KNOWN, customer, line, placed, product, record, sent, shop
 
 ORDERS = sent(placed("o1", "12:00:00", line(1), line(2, product_number=2)), placed("o2", buyer=9))
 PAYMENT = structs.replace(ORDERS.records[0], topic="payments", payment_id="p1", order=None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.wrong_declarations import COLUMNS, WRONG_DECLARATIONS
+from tests.builders.wrong_declarations import COLUMNS, WRONG_DECLARATIONS
 from udfs.fraud.features import DeclarationError, Feature, Where, parse_declaration, payment_columns, payment_features
 
 KINDS = {name: kind for name, (_, kind) in COLUMNS.items()}

@@ -9,7 +9,7 @@ import pytest
 from kafka.errors import KafkaError
 
 from events import Ruleset
-from tests.builders import event_time, rule, ruleset
+from tests.builders.events import event_time, rule, ruleset
 from udfs.fraud.features import payment_features
 from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.fraud.judge_payment import JudgePayment

@@ -7,7 +7,7 @@ from local.simulator.ledger import Ledger
 from local.simulator.ledger_file import LedgerError
 from local.simulator.outgoing import Outgoing
 from local.simulator.publisher import Receipt
-from tests.builders import order, payment
+from tests.builders.events import order, payment
 
 
 def outgoing(card: str, at: str, kind: str = "good", pattern: str | None = None) -> Outgoing:

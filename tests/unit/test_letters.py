@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from connectors.kafka.letters import END_OF_TIME_MS, fitted
 from events import Cut, DeadLetter, Header
-from tests.builders import dead_letter
+from tests.builders.events import dead_letter
 
 LIMIT = 100_000
 

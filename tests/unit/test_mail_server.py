@@ -11,8 +11,8 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from notifier.mail_server import MailServer
-from tests.free_ports import free_port
-from tests.mail_servers import mail_server
+from tests.services.free_ports import free_port
+from tests.services.mail_servers import mail_server
 
 SENDER = "shop@shop.example"
 TIMEOUT_SECONDS = 2.0

@@ -14,8 +14,8 @@ from local.stack.mailbox.messages import newest, prepare
 from local.stack.mailbox.server import MOST_BYTES, NotLocalError, serve
 from local.stack.service import UnhealthyError
 from local.stack.services.mailbox import check_health
-from tests.free_ports import free_port
-from tests.mail_servers import running_mailbox
+from tests.services.free_ports import free_port
+from tests.services.mail_servers import running_mailbox
 
 TIMEOUT_SECONDS = 10
 

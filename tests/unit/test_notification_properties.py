@@ -1,4 +1,4 @@
-"""Decisions held against `tests/notification_oracle.py`, and what must hold whatever comes, in whatever order."""
+"""Decisions held against `reference_runs/notification_oracle.py`, and what must hold whatever comes in any order."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import notification_oracle
-from tests.builders import event_time
-from tests.news import DEFAULT, Inbox, alert, incomplete_order, known, order
-from tests.notification_oracle import MINUTE_MS, Expected
+from tests.builders.events import event_time
+from tests.reference_runs import notification_oracle
+from tests.reference_runs.news import DEFAULT, Inbox, alert, incomplete_order, known, order
+from tests.reference_runs.notification_oracle import MINUTE_MS, Expected
 from udfs.notifications.decisions import HOUR_MS, NOBODY, Contact, News, decode_recipient, encode_recipient
 from udfs.notifications.notification_policy import Policy, QuietHours
 

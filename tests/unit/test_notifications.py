@@ -2,8 +2,8 @@ import msgspec
 import pytest
 
 from events import Notification
-from tests.builders import customer, enriched_line, event_time
-from tests.news import (
+from tests.builders.events import customer, enriched_line, event_time
+from tests.reference_runs.news import (
     DEFAULT,
     POLICY,
     Inbox,

@@ -15,7 +15,7 @@ from notifier.offsets import Offsets
 from notifier.patience import LEAST_SHARE, Availability, Patience
 from notifier.rejects import NoNotificationError, Reject, decoded
 from notifier.waiting import Message, Waiting
-from tests.notifications import notification
+from tests.builders.notifications import notification
 
 PATIENCE = Patience(attempts=5, outage_seconds=100, first_delay_seconds=1, longest_delay_seconds=8)
 FIRST, SECOND = (TopicPartition(NOTIFICATIONS.name, number) for number in (0, 1))

@@ -9,7 +9,7 @@ import pytest
 
 from events import Notification
 from notifier.message import HEADER, UndeliverableError, email_of
-from tests.notifications import notification, occasion
+from tests.builders.notifications import notification, occasion
 
 SENDER = "shop@shop.example"
 HEADERS = {"From", "To", "Subject", "Date", "Message-ID", HEADER, "Auto-Submitted", "MIME-Version"}

@@ -4,8 +4,8 @@ import pytest
 
 from notifier.conventions import LANGUAGES, masked, moment, money
 from notifier.wording import TEMPLATES, Wording, one_line, worded
-from tests.builders import event_time
-from tests.notifications import notification, occasion
+from tests.builders.events import event_time
+from tests.builders.notifications import notification, occasion
 
 KINDS = ("order_confirmed", "order_completed", "fraud_suspected", "fraud_escalated", "fraud_closed")
 

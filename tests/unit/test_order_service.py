@@ -14,7 +14,7 @@ from local.simulator.shop.state import State
 from local.simulator.world.arrivals import EVERY_MS
 from local.simulator.world.products import products_on_offer
 from local.simulator.world.timetable import OptionsError
-from tests.builders import event_time
+from tests.builders.events import event_time
 
 START_MS = event_time("12:00:00")
 CUSTOMERS = 1_000

@@ -13,7 +13,7 @@ import pytest
 from ops.outage import await_server
 from tests.e2e.deployment import wait_for
 from tests.e2e.service_process import running
-from tests.free_ports import free_port
+from tests.services.free_ports import free_port
 
 END_SECONDS = 60
 

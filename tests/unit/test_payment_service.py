@@ -20,7 +20,7 @@ from local.simulator.payments.fraud_patterns import PATTERNS
 from local.simulator.publisher import InvalidEventError, checked_value
 from local.simulator.world.places import distance_km
 from local.simulator.world.timetable import OptionsError
-from tests.builders import event_time, payment
+from tests.builders.events import event_time, payment
 
 START_MS = event_time("06:00:00")
 DAY_MS = 86_400_000

@@ -1,7 +1,7 @@
 """A case that fails shows what is missing and what is too much, below each other."""
 
-from tests.builders import event_time
-from tests.pipeline_cases import difference
+from tests.builders.events import event_time
+from tests.builders.pipeline_cases import difference
 
 
 def test_rows_that_agree_in_what_is_named_differ_in_nothing() -> None:

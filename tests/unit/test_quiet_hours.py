@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.builders import event_time
+from tests.builders.events import event_time
 from udfs.notifications.notification_policy import QuietHours
 from udfs.notifications.quiet_hours import quiet_until, time_zone
 

@@ -1,7 +1,7 @@
 from events import FraudAlert
-from tests.builders import event_time
-from tests.harness import KeyedHarness
-from tests.suspicions import element, suspicion
+from tests.builders.events import event_time
+from tests.builders.suspicions import element, suspicion
+from tests.reference_runs.harness import KeyedHarness
 from udfs.fraud.alerts import GRACE_MS
 from udfs.fraud.raise_alerts import RaiseAlerts
 

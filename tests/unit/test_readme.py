@@ -10,7 +10,7 @@ from connectors.settings import Settings, variable
 from jobs import flow as picture_boxes
 from local.settings import CHECKOUT, LocalSettings
 from ops.jobs import submit
-from tests.builders import ruleset
+from tests.builders.events import ruleset
 from udfs.fraud import ruleset_files
 from udfs.fraud.features import parse_declaration, payment_columns, payment_features
 from udfs.fraud.rules import Rules

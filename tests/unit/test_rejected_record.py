@@ -8,7 +8,7 @@ from events import Header
 from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_words import letter_in_full
 from ops.dead_letters.rejected_record import past, rejected_records, replay_headers
-from tests.builders import dead_letter, event_time
+from tests.builders.events import dead_letter, event_time
 
 NOW = event_time("13:00:00.250")
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import rule, ruleset
-from tests.oracle import default_ruleset
+from tests.builders.events import rule, ruleset
+from tests.reference_runs.oracle import default_ruleset
 from udfs.conditions.conditions import IsTrue
 from udfs.fraud.features import payment_features
 from udfs.fraud.rule_filter import program

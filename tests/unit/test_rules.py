@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from events import Payment, Ruleset
-from tests.builders import event_time, rule, ruleset
+from tests.builders.events import event_time, rule, ruleset
 from udfs import rule_functions
 from udfs.fraud import ruleset_files
 from udfs.fraud.features import payment_features

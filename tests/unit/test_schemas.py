@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 from connectors.kafka.topics import TOPICS, Topic
 from events import BrokenRule, DeadLetter, Event, FraudAlert, ShadowHit
 from events.schemas import field_docstrings, schema, schema_text
-from tests.builders import event_time, order, payment, rule, ruleset
+from tests.builders.events import event_time, order, payment, rule, ruleset
 
 ALERT = FraudAlert(
     event_id="case-1/1",

@@ -14,7 +14,7 @@ from connectors.elasticsearch.documents import (
     action,
 )
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS
-from tests.builders import enriched_order, fraud_alert
+from tests.builders.events import enriched_order, fraud_alert
 
 
 def test_an_order_is_a_document_by_its_number_and_of_its_revisions_the_greatest_counts() -> None:

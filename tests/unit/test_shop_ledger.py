@@ -7,7 +7,7 @@ from local.simulator.ledger_file import LedgerError
 from local.simulator.shop.rows import checksum
 from local.simulator.shop.shop_ledger import ShopLedger, Version
 from local.simulator.shop.state import Statement
-from tests.shop_builders import customer, product, record
+from tests.builders.shop import customer, product, record
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from local.simulator.world.arrivals import EVERY_MS, newcomer
 from local.simulator.world.people import TIME_ZONES
 from local.simulator.world.population import customer_id
 from local.simulator.world.products import LEFTOVER
-from tests.builders import event_time
+from tests.builders.events import event_time
 
 START_MS = event_time("12:00:00")
 OPTIONS = ShopOptions(start_ms=START_MS, rate=20, seconds=60, customers=1_000)

@@ -16,7 +16,7 @@ from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, checksum, customers_a
 from local.simulator.world.people import HABITS, TIERS, TIME_ZONES
 from local.simulator.world.places import CITIES
 from local.simulator.world.products import CATEGORIES, upcoming_product
-from tests.builders import event_time
+from tests.builders.events import event_time
 
 VERSION = {"event_id": "id", "event_time": 0, "op": "r", "lsn": 1, "deleted": False}
 

@@ -20,7 +20,7 @@ from local.stack.supervisor import Stack
 from ops.jobs.jobs import ENDED, all_jobs, cancel, wait_until_running
 from ops.jobs.submit import Submission, send
 from tests.bench.fraud.run import Run
-from tests.free_ports import free_ports
+from tests.services.free_ports import free_ports
 
 HERE = "tests/bench/fraud"
 OURS = "millrace"

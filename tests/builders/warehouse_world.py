@@ -18,7 +18,7 @@ from events import (
     ProductVersion,
 )
 from local.simulator.outgoing import GOOD, POISON, Outgoing
-from tests.builders import (
+from tests.builders.events import (
     category_revenue,
     customer,
     enriched_line,

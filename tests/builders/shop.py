@@ -6,7 +6,7 @@ from local.simulator.ledger import LedgerContent, LedgerRecord
 from local.simulator.shop.rows import CustomerRow, ProductRow, Row
 from local.simulator.shop.shop_ledger import Outcome, ShopLedgerContent, TransactionRecord
 from local.simulator.shop.state import Statement
-from tests.builders import event_time, order
+from tests.builders.events import event_time, order
 
 
 def customer(number: int, tier: str = "standard") -> CustomerRow:

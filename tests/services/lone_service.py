@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.stack.supervisor import Stack
-from tests.free_ports import free_port
+from tests.services.free_ports import free_port
 
 
 @contextmanager

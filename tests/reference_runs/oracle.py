@@ -11,7 +11,7 @@ import msgspec
 
 from events import FraudAlert, Payment, Ruleset
 from local.simulator.outgoing import Outgoing
-from tests.reference_features import InputEvent, OutputRow, ReferenceFeatures
+from tests.reference_runs.reference_features import InputEvent, OutputRow, ReferenceFeatures
 from udfs.fraud import ruleset_files
 from udfs.fraud.alerts import Case, Suspicion, suspect
 from udfs.fraud.features import payment_features

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 
 from local.stack.supervisor import Stack
-from tests.lone_service import lone_service
+from tests.services.lone_service import lone_service
 
 
 def lone_postgres() -> AbstractContextManager[Stack]:

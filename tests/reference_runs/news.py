@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from events import CustomerVersion, EnrichedOrder, Event, FraudAlert, Notification
-from tests.builders import customer, enriched_line, enriched_order, event_time, fraud_alert
+from tests.builders.events import customer, enriched_line, enriched_order, event_time, fraud_alert
 from udfs.notifications import notification_policy
 from udfs.notifications.decisions import NOBODY, Contact, Decision, News, Recipient, hear, learn, pass_time
 from udfs.notifications.input import alert_news, contact, order_news

@@ -11,10 +11,10 @@ import msgspec
 
 from connectors.kafka.topics import TOPICS, Topic
 from ops.tables import table
-from tests.builders import DAY, event_time
+from tests.builders.events import DAY, event_time
 from tests.cluster.records import Record
 
-FOLDER = Path(__file__).parent / "pipelines"
+FOLDER = Path(__file__).parents[1] / "pipelines"
 DEFAULTS = "defaults"
 _THEN = "@then"
 

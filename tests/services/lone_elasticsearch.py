@@ -7,7 +7,7 @@ import psutil
 from local.stack import processes
 from local.stack.starting import StackError
 from local.stack.supervisor import Stack
-from tests.lone_service import lone_service
+from tests.services.lone_service import lone_service
 
 ENDS_WITHIN_SECONDS = 30
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from events import BrokenRule
-from tests.builders import event_time
+from tests.builders.events import event_time
 from udfs.fraud.alerts import Suspicion
 from udfs.fraud.rules import Verdict
 

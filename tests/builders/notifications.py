@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from events import Notification, Occasion
-from tests.builders import event_time
+from tests.builders.events import event_time
 
 
 def occasion(kind: str = "order_confirmed", at: str = "12:00:00", amount: float = 40, **more: Any) -> Occasion:

@@ -10,7 +10,7 @@ from aiosmtpd.smtp import SMTP
 
 from local.stack.mailbox import messages
 from local.stack.mailbox.server import protocol
-from tests.free_ports import free_port
+from tests.services.free_ports import free_port
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""What is a case built from? Events, rows and streams by intent."""
