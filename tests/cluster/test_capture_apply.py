@@ -25,7 +25,7 @@ from ops.capture.change_capture import group
 from ops.capture.database import drop_slot, look
 from ops.capture.faults import database_faults
 from ops.topics import topics
-from tests.cutting_proxy import cutting_proxy
+from tests.services.cutting_proxy import cutting_proxy
 from tests.unit.json_server import json_server
 
 ROWS = 5
