@@ -1,5 +1,6 @@
 """What the documents show is there: settings, examples, targets, modules, commands, files and links."""
 
+import configparser
 import importlib
 import re
 import shlex
@@ -11,6 +12,7 @@ import click
 import pytest
 
 from connectors.settings import Settings, variable
+from jobs import flow
 from local.settings import CHECKOUT, LocalSettings
 from ops.__main__ import main as operate
 from udfs.fraud.features import parse_declaration, payment_columns
@@ -150,3 +152,41 @@ def test_the_index_lists_every_document() -> None:
     listed = {target for target, _ in LINK.findall(TEXTS["docs/README.md"])}
 
     assert {path.name for path in DOCS.glob("*.md")} - {"README.md"} <= listed
+
+
+def rows(document: str, head: str) -> list[list[str]]:
+    """Cells of the table with that head."""
+    table = TEXTS[document].partition(head)[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()[2:]]
+
+
+def test_the_data_flow_is_the_declared_one() -> None:
+    shown = rows("docs/architecture.md", "| program | reads | emits or fills |")
+
+    assert [(name.strip("`"), *map(topics_or_words, cells)) for name, *cells in shown] == [
+        (box.name, {topic.name for topic in box.reads}, {topic.name for topic in box.writes} or {box.fills})
+        for box in flow.BOXES
+    ]
+
+
+def topics_or_words(cell: str) -> set[str]:
+    """What a cell names."""
+    return {name.strip("` ") for name in cell.split(",")} - {""}
+
+
+def test_the_allowed_imports_are_those_of_the_import_contract() -> None:
+    contract = configparser.ConfigParser()
+    contract.read(CHECKOUT / ".importlinter")
+    importers = {
+        section["protected_modules"].strip(): {*section["allowed_importers"].split()}
+        for section in contract.values()
+        if section.get("type") == "protected"
+    }
+
+    head = "| folder | its question | may import |"
+    shown = {cells[0].strip("`"): {*re.findall("`(.*?)`", cells[2])} for cells in rows("docs/architecture.md", head)}
+
+    assert shown == {
+        folder: {name for name, allowed in importers.items() if folder in allowed and name != folder}
+        for folder in importers
+    }

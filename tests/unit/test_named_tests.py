@@ -1,4 +1,4 @@
-"""The tests that tables of `docs/` name exist, and run when the tables say so."""
+"""The tests that tables and decisions of `docs/` name exist, and run when the tables say so."""
 
 import ast
 import re
@@ -20,7 +20,14 @@ def lines(document: str) -> list[str]:
 
 
 LINES = {document: lines(document) for document in ("event-time.md", "failures.md")}
+DECISIONS = {path.name: path.read_text("utf-8") for path in sorted((DOCS / "decisions").glob("0*.md"))}
+PARTS = ("Context", "Decision", "Consequences", "Held by")
 NAMED = {document: sorted(set(NAME.findall("\n".join(LINES[document])))) for document in LINES}
+
+
+def held_by(decision: str) -> list[str]:
+    """Tests that a decision names."""
+    return re.findall(r"`((?:cluster|e2e|unit)/\w+\.py::\w+)`", decision)
 
 
 @cache
@@ -52,7 +59,13 @@ def mark(file: str, test: str) -> str:
     return LONGER_IN_FULL if some_are_full or "outage_seconds" in ast.unparse(function.args) else ""
 
 
-@pytest.mark.parametrize("name", sorted({name for named in NAMED.values() for name, _ in named}))
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        {name for named in NAMED.values() for name, _ in named}
+        | {name for decision in DECISIONS.values() for name in held_by(decision)}
+    ),
+)
 def test_named_test_or_case_exists(name: str) -> None:
     file, _, test = name.partition("::")
 
@@ -72,3 +85,22 @@ def test_every_line_names_a_test(document: str) -> None:
 
     assert len(NAMED[document]) > 40
     assert silent == []
+
+
+def test_decisions_are_numbered_without_a_gap_and_listed() -> None:
+    index = (DOCS / "decisions" / "README.md").read_text("utf-8")
+    rows = [f"| [{number}]({name}) | " for number, name in enumerate(DECISIONS, start=1)]
+
+    assert [int(name[:4]) for name in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+    assert [row for row in rows if row not in index] == []
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_decision_has_its_parts_and_names_a_test(name: str) -> None:
+    text = DECISIONS[name]
+    title, listed = text.partition("\n")[0], (DOCS / "decisions" / "README.md").read_text("utf-8")
+
+    assert title.startswith(f"# Decision {int(name[:4])}: ")
+    assert f"]({name}) | {title.partition(': ')[2]} |" in listed
+    assert re.findall(r"^\*\*([\w ]+)\.\*\*", text, re.MULTILINE) == list(PARTS)
+    assert held_by(text)
