@@ -42,8 +42,9 @@ SESSION_TIMEOUT_MS = 10_000
 def main(until_idle: float | None, quiet: bool) -> None:
     """Deliver the notifications in the topic `notifications` as e-mail to MILLRACE_SMTP_URL.
 
-    Each is delivered once, however often it is in the topic; what can't be delivered becomes a dead letter. The
-    notifier waits for a mail server or a Kafka broker that is away, and shows since when it is.
+    Each is delivered once, however often it is in the topic, unless the notifier or the mail server crashes before the
+    answer: then at most four arrive twice. What can't be delivered becomes a dead letter. The notifier waits for a mail
+    server or a Kafka broker that is away, and shows since when it is.
     """
     with errors_in_words(), until_a_signal() as stop:
         try:
