@@ -1,1 +1,1 @@
-"""Where does it come from, where does it go? Kafka, Elasticsearch, PostgreSQL, and the settings of all three."""
+"""Clients of Kafka, Elasticsearch and PostgreSQL, and the settings of all three."""

@@ -1,1 +1,1 @@
-"""How is it operated? `python -m ops` has one command group a folder."""
+"""Commands of `python -m ops`, one group a folder."""

@@ -1,1 +1,1 @@
-"""How are Java, the jars and Flink's folders provided? Fetched, checked, compiled, linked into a cache."""
+"""Java, jars and Flink's folders: fetched, checked, compiled and linked into a cache."""

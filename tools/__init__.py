@@ -1,1 +1,1 @@
-"""What does a developer run on a checkout? Installation, checks, and a look at the machine."""
+"""Programs for a checkout: installation, checks, and a diagnosis of the machine."""

@@ -1,1 +1,1 @@
-"""How do documents get into the index? The client, bulk requests, mappings."""
+"""Elasticsearch: its client, bulk requests, documents and mappings."""

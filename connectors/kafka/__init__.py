@@ -1,1 +1,1 @@
-"""How are topics declared, read and written? Also dead letters and the schema registry."""
+"""Kafka: declared topics, clients, dead letters and the schema registry."""

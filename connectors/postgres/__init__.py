@@ -1,1 +1,1 @@
-"""How is PostgreSQL reached, and which tables are captured?"""
+"""PostgreSQL: its client, and the tables whose changes are captured."""

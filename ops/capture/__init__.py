@@ -1,1 +1,1 @@
-"""Is change data capture set up, and is it complete?"""
+"""Commands that set up change data capture and compare it with what is declared."""

@@ -1,1 +1,1 @@
-"""Which bad records are there, and how are they replayed?"""
+"""Commands that list, export and replay dead letters."""

@@ -1,1 +1,1 @@
-"""What runs on the cluster, and how is it submitted? Also SQL pipelines."""
+"""Commands that submit, list and stop jobs and SQL pipelines."""

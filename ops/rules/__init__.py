@@ -1,1 +1,1 @@
-"""Which rulesets and notification policies are valid and in force?"""
+"""Commands that check and publish rulesets and notification policies."""

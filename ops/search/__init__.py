@@ -1,1 +1,1 @@
-"""Which indices exist, how is one rebuilt, what is in it?"""
+"""Commands that apply, rebuild and query the search index."""

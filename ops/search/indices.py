@@ -1,4 +1,4 @@
-"""How do the declared indices differ from the real ones? The mappings' files, and what Elasticsearch has."""
+"""Differences between the declared indices, in the mappings' files, and those that Elasticsearch has."""
 
 import json
 import re

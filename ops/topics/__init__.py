@@ -1,1 +1,1 @@
-"""Do topics and schemas match their declarations? Also keys, partitions, and what is in a topic."""
+"""Commands that compare topics and schemas with their declarations, and show keys and records."""

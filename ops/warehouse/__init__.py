@@ -1,1 +1,1 @@
-"""Is the schema current, and do the figures agree with the sources?"""
+"""Commands that migrate the warehouse and compare its figures with the sources."""

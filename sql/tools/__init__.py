@@ -1,1 +1,1 @@
-"""How are SQL files split, filled, linted and compared?"""
+"""Tools that split, load, lint and compare SQL files."""

@@ -1,1 +1,1 @@
-"""What is a case built from? Events, rows and streams by intent."""
+"""Builders of the tests' events, rows and streams."""

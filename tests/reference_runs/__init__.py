@@ -1,1 +1,1 @@
-"""What must the results be? Plain loops, and rules written from their specification."""
+"""Expected results of the tests: plain loops, and oracles written from a specification."""

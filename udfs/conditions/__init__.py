@@ -1,1 +1,1 @@
-"""What does a rule's condition mean? Grammar, units, what can never or always be true."""
+"""Conditions of rules: grammar, units, contradictions."""

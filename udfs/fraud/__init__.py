@@ -1,1 +1,1 @@
-"""Is a payment suspicious, and what happens to the case? Features, rules, alerts."""
+"""Fraud detection without Flink and with it: features, rules, cases and alerts."""

@@ -1,1 +1,1 @@
-"""Which message goes to which customer, and when? Policy, decisions, quiet hours."""
+"""Notifications: policy, decisions and quiet hours."""

@@ -1,4 +1,4 @@
-"""What do the records say that are told about? One record → what `decisions.py` decides by; knows no Flink."""
+"""Input of the notifications' decisions, made of one record each; knows no Flink."""
 
 from typing import Annotated, Literal
 

@@ -1,1 +1,1 @@
-"""Are the results what they must be? One comparison a module."""
+"""Comparisons of the demo's results with what they must be, one a module."""

@@ -1,1 +1,1 @@
-"""What is in topics, databases, index and mailbox now?"""
+"""Figures of the demo, read from topics, databases, index and mailbox."""

@@ -1,4 +1,4 @@
-"""What mail has arrived in the stack's mailbox?"""
+"""Mail in the stack's mailbox, as the demo's checks read it."""
 
 from email.message import EmailMessage
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Which orders are placed, and how does the payment service learn of them?"""
+"""Simulated orders, and how the payment service reads them."""

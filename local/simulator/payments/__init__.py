@@ -1,1 +1,1 @@
-"""Which payments happen? Honest ones, and fraud among them."""
+"""Simulated payments: honest ones, and fraud among them."""

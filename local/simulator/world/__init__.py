@@ -1,1 +1,1 @@
-"""Who lives in the simulated world, where, and what can be bought there?"""
+"""The simulated world: its people, places and products."""

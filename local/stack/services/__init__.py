@@ -1,1 +1,1 @@
-"""Which services run here? One declaration a file."""
+"""Services of the local stack, one declaration a file."""
