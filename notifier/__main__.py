@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from threading import Event
 from urllib.parse import urlsplit
@@ -74,6 +76,7 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
         with (
             Memory(state_directory() / NAME / f"{group}.sqlite") as memory,
             Senders(lambda: MailServer(host, port, local.mail_sender)) as senders,
+            _leaving(consumer),
         ):
             delivery = Delivery(
                 consumer=consumer,
@@ -86,6 +89,14 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
             _work(delivery, stop, until_idle, line)
     finally:
         dead_letters.close()
+
+
+@contextmanager
+def _leaving(consumer: KafkaConsumer) -> Iterator[None]:
+    """Leaving it gives up the partitions, which is when what is under way is settled."""
+    try:
+        yield
+    finally:
         consumer.close(autocommit=False)
 
 

@@ -3,11 +3,12 @@ is its offset committed."""
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from random import Random
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
@@ -39,7 +40,7 @@ JOIN_SECONDS = 20.0
 ANSWER_SECONDS = 0.02
 
 
-class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
+class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     """One member of the consumer group at work."""
 
     def __init__(
@@ -107,13 +108,21 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         self._note([])
         self._commit()
 
-    def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
-        """Kafka's client calls it from a thread of its own."""
+    async def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
+        """Kafka's client calls it from a thread of its own, within `poll`."""
         self._has_joined, self._active_at = True, time.monotonic()
 
-    def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
-        """Kafka's client calls it from a thread of its own, before it says what is assigned instead."""
+    async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
+        """Settle what is under way while the partitions are still ours, or their next owner would deliver it again.
+
+        Kafka's client calls it from a thread of its own, within `poll` or `close`, and sends heartbeats while this
+        awaits.
+        """
         self._has_joined, self._joins_since = False, time.monotonic()
+        while self._senders:
+            self._note(self._senders.answers(ANSWER_SECONDS))
+            await self._commit_while_joining()
+        await self._commit_while_joining()
 
     def _join(self) -> None:
         """Become a member of the group, again if need be.
@@ -199,6 +208,8 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
         self._waiting.add(Message(record, notification, self._active_at))
 
     def _hand_over(self) -> None:
+        if not self._has_joined:
+            return  # who knows whose they will be
         now = time.monotonic()
         while self._senders.has_room and (message := self._waiting.take(now)):
             if self._memory.has(message.notification.event_id):
@@ -262,20 +273,31 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _commit(self) -> None:
         offsets = self._offsets.to_commit()
-        if not offsets or self.kafka_away_since is not None:
-            return
+        if offsets and self.kafka_away_since is None:
+            with self._commit_of(offsets):
+                self._consumer.commit(_as_committed(offsets), timeout_ms=COMMIT_TIMEOUT_MS)
+
+    async def _commit_while_joining(self) -> None:
+        offsets = self._offsets.to_commit()
+        with self._commit_of(offsets):
+            await self._consumer.commit_async(_as_committed(offsets))
+
+    @contextmanager
+    def _commit_of(self, offsets: Mapping[TopicPartition, int]) -> Iterator[None]:
+        """Note what came of a commit."""
         try:
-            self._consumer.commit(
-                {each: OffsetAndMetadata(offset, "", -1) for each, offset in offsets.items()},
-                timeout_ms=COMMIT_TIMEOUT_MS,
-            )
+            yield
         except KafkaError as error:
             # The brokers are away, or the partitions are another member's by now: it will find in the memory, or in
             # the mailbox, what was delivered.
             self._commit_fault = f"offsets can't be committed now: {error}"
-            return
-        self._offsets.committed(offsets)
-        self._commit_fault = ""
+        else:
+            self._offsets.committed(offsets)
+            self._commit_fault = ""
+
+
+def _as_committed(offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+    return {each: OffsetAndMetadata(offset, "", -1) for each, offset in offsets.items()}
 
 
 _FIRST_PARTITION = TopicPartition(NOTIFICATIONS.name, 0)

@@ -28,7 +28,8 @@ class Memory:
     def __init__(self, file: Path) -> None:
         """Open it, and make it if it isn't there."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(file, timeout=_LOCK_SECONDS)
+        # Kafka's client notes in a thread of its own what is under way at a rebalance; this one waits meanwhile.
+        self._connection = sqlite3.connect(file, timeout=_LOCK_SECONDS, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         with self._connection:

@@ -3,14 +3,16 @@
 What was under way when the notifier or the mail server died is sent again, with the same id.
 """
 
+import asyncio
 import re
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -102,6 +104,12 @@ class Choosy:
     offered: list[str] = field(default_factory=list)
     got: list[str] = field(default_factory=list)
     """Notification ids in the order in which they were taken."""
+    seconds: float = 0
+    """How long it thinks about each message before it takes it."""
+
+    def has(self, number: int) -> bool:
+        """Whether it has taken so many."""
+        return len(self.got) >= number
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -115,6 +123,7 @@ class Choosy:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """A message has come."""
+        await asyncio.sleep(self.seconds)
         assert isinstance(envelope.content, bytes)
         (notification_id,) = re.findall(rb"^X-Notification-Id: (\S+)", envelope.content, re.MULTILINE)
         self.got.append(notification_id.decode())
@@ -130,7 +139,7 @@ def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its s
 
 @pytest.fixture
 def group(settings: Settings, request: pytest.FixtureRequest, tmp_path: Path) -> Group:
-    made = Group(settings, request.node.name, tmp_path / "said")
+    made = Group(settings, re.sub(r"\W", "-", request.node.name), tmp_path / "said")
     made.begin()
     return made
 
@@ -217,21 +226,31 @@ def test_killed_notifier_loses_nothing_and_repeats_what_was_under_way_at_most(gr
     assert group.dead_letters() == []
 
 
-def test_a_member_that_joins_and_one_that_leaves_lose_nothing_and_deliver_nothing_twice(group: Group) -> None:
-    events = made_for(group, 200)
-    server = Choosy({})
+@pytest.mark.parametrize("has_one_memory", [True, False])
+def test_a_member_that_joins_and_one_that_leaves_lose_nothing_and_deliver_nothing_twice(
+    group: Group, tmp_path: Path, *, has_one_memory: bool
+) -> None:
+    events = made_for(group, 400)
+    server = Choosy({}, seconds=0.1)
     publish(group, events)
 
-    with mail_server(server) as port:
-        group = with_variables(group, MILLRACE_SMTP_URL=at_port(port))
-        with group.running() as first, group.running() as second:
-            wait_for("some messages", lambda: len(server.got) >= 100)
-            first.send_signal(signal.SIGTERM)
-            assert first.wait(END_SECONDS) == 0
-            wait_for("all messages", lambda: len(server.got) >= 200)
-            wait_for("both to have had a part", group.is_all_committed)
-            second.send_signal(signal.SIGTERM)
-            assert second.wait(END_SECONDS) == 0
+    with mail_server(server) as port, ExitStack() as members:
+
+        def join(state: str) -> subprocess.Popen[bytes]:
+            own = {} if has_one_memory else {"MILLRACE_STATE": str(tmp_path / state)}
+            return members.enter_context(with_variables(group, MILLRACE_SMTP_URL=at_port(port), **own).running())
+
+        first = join("first")
+        for number in (1, 2, 3):
+            wait_for("some messages", partial(server.has, 60 * number))
+            last = join(f"joined-{number}")
+        wait_for("some messages", lambda: server.has(280))
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(END_SECONDS) == 0
+        wait_for("all messages", lambda: server.has(400))
+        wait_for("all of them to have had a part", group.is_all_committed)
+        last.send_signal(signal.SIGTERM)
+        assert last.wait(END_SECONDS) == 0
 
     assert Counter(server.got) == once(events)
 
@@ -372,18 +391,19 @@ def test_a_notifier_that_is_told_to_stop_commits_what_it_has_delivered(group: Gr
     assert group.is_all_committed()
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9", "no Kafka broker answers at 127.0.0.1:9"),
-        ("MILLRACE_SMTP_URL", "127.0.0.1:25", "MILLRACE_SMTP_URL='127.0.0.1:25' can't be used"),
-    ],
-)
-def test_what_is_set_wrongly_is_told_without_a_traceback(group: Group, name: str, value: str, words: str) -> None:
-    wrong = with_variables(group, **{name: value})
-
-    with wrong.running() as service:
+def test_a_broker_that_never_answers_is_waited_for_until_the_notifier_is_stopped(group: Group) -> None:
+    with with_variables(group, MILLRACE_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9").running() as service:
+        wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been away for" in group.said)
+        service.send_signal(signal.SIGTERM)
         assert service.wait(END_SECONDS) == 1
 
-    assert words in wrong.said
-    assert "Traceback" not in wrong.said
+    assert "Error: no Kafka broker answers at 127.0.0.1:9" in group.said
+    assert "Traceback" not in group.said
+
+
+def test_an_address_of_the_mail_server_that_is_none_is_an_error_in_words(group: Group) -> None:
+    with with_variables(group, MILLRACE_SMTP_URL="127.0.0.1:25").running() as service:
+        assert service.wait(END_SECONDS) == 1
+
+    assert "MILLRACE_SMTP_URL='127.0.0.1:25' can't be used" in group.said
+    assert "Traceback" not in group.said
