@@ -9,7 +9,7 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs"
-NAME = re.compile(r"`((?:cluster|e2e|unit)/\w+\.py::\w+|(?!tests/)[a-z_]+/[a-z_]+)`([†‡]?)")
+NAME = re.compile(r"`((?:cluster|e2e|unit)/[\w/]+\.py::\w+|(?!tests/)[a-z_]+/[a-z_]+)`([†‡]?)")
 IN_FULL_ONLY, LONGER_IN_FULL = "†", "‡"
 
 
@@ -27,7 +27,7 @@ NAMED = {document: sorted(set(NAME.findall("\n".join(LINES[document])))) for doc
 
 def held_by(decision: str) -> list[str]:
     """Tests that a decision names."""
-    return re.findall(r"`((?:cluster|e2e|unit)/\w+\.py::\w+)`", decision)
+    return re.findall(r"`((?:cluster|e2e|unit)/[\w/]+\.py::\w+)`", decision)
 
 
 @cache
