@@ -26,7 +26,7 @@ from ops.capture.database import drop_slot, look
 from ops.capture.faults import database_faults
 from ops.topics import topics
 from tests.services.cutting_proxy import cutting_proxy
-from tests.unit.json_server import json_server
+from tests.services.json_server import json_server
 
 ROWS = 5
 DEADLINE_SECONDS = 30

@@ -9,7 +9,7 @@ import pytest
 from connectors.settings import Settings
 from ops.capture import connect_rest
 from ops.capture.connect_rest import ConnectError, ask, find
-from tests.unit.json_server import json_server
+from tests.services.json_server import json_server
 
 REBALANCE = (409, "Request cannot be completed because a rebalance is expected")
 STARTING = (503, "Worker is starting up")

@@ -9,7 +9,7 @@ from jobs.flow import REVENUE
 from local.demo import jobs_under_way
 from local.demo.jobs_under_way import JobsUnderWay
 from ops.jobs.jobs import JobError, JobId
-from tests.unit.json_server import json_server
+from tests.services.json_server import json_server
 
 DEADLINE_SECONDS = 20
 AWAY = (503, {"errors": ["Service temporarily unavailable"]})

@@ -13,7 +13,7 @@ from ops.jobs.flink_rest import FlinkAwayError, FlinkError
 from ops.jobs.jobs import Failure, JobError, JobId, Restarts, cancel, stop_with_savepoint, wait_until_running
 from ops.jobs.lost_jobs import Note, write_notes
 from tests.services.free_ports import free_port
-from tests.unit.json_server import json_server
+from tests.services.json_server import json_server
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

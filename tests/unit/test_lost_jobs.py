@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from connectors.settings import Settings
 from ops.__main__ import main
 from ops.jobs.lost_jobs import Note, forget, lost_jobs, write_notes
-from tests.unit.json_server import json_server
+from tests.services.json_server import json_server
 
 NOTE = Note(
     job_id="a" * 32,

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ops.jobs.pipelines import group
-from tests.unit.json_server import json_server
+from tests.services.json_server import json_server
 
 JOB = {
     "jid": "a" * 32,

@@ -12,7 +12,7 @@ from connectors.kafka.registry import RULE, RegistryError
 from connectors.kafka.topics import PAYMENTS
 from connectors.settings import Settings
 from ops.topics.schemas import SchemasRefusedError, register
-from tests.unit.json_server import json_server
+from tests.services.json_server import json_server
 
 TOPIC = replace(PAYMENTS, name="things")
 OWN_RULES = [None, "NONE"]
