@@ -27,7 +27,7 @@ from events import (
 from ops.warehouse import warehouse
 from tests.builders.events import customer, event_time, product
 from tests.reference_runs import reference_warehouse
-from tests.unit.sql_columns import columns
+from tests.unit.sql.sql_columns import columns
 
 NOT_COLUMNS = {"event_id", "event_type", "event_time", "op"}
 """Fields of a row's version that its table has not, or not under this name."""

@@ -12,7 +12,7 @@ from connectors.kafka.topics import TOPICS, Topic
 from ops.search import indices as search_indices
 from ops.search.indices import Declared
 from ops.topics.schemas import check, released
-from tests.unit.sql_columns import columns, option
+from tests.unit.sql.sql_columns import columns, option
 
 TABLES = Path(str(sql.__file__)).parent / "tables"
 NOT_FIELDS = {
