@@ -62,7 +62,10 @@ CLIENTS = re.compile(r"^(?:from|import) (elasticsearch|psycopg|pymongo|redis|bot
 """Of what jobs may write to without a table."""
 
 CONSUMERS = {
-    "udfs/fraud/ruleset_reader.py": ("unit/test_rules.py", "test_an_invalid_version_leaves_the_history_as_it_was"),
+    "udfs/fraud/ruleset_reader.py": (
+        "unit/fraud/test_rules.py",
+        "test_an_invalid_version_leaves_the_history_as_it_was",
+    ),
     "notifier/__main__.py": (
         "e2e/test_notifier.py",
         "test_what_is_no_notification_is_a_dead_letter_and_stops_nothing",

@@ -1,6 +1,6 @@
 """The fraud job as a plain loop: reference features, production's rules and cases, no Flink.
 
-`tests/unit/test_alert_oracle.py` holds it against an oracle that knows neither rules nor cases of production.
+`tests/unit/fraud/test_alert_oracle.py` holds it against an oracle that knows neither rules nor cases of production.
 """
 
 from collections import defaultdict
