@@ -15,7 +15,7 @@ from connectors.kafka.topics import DEAD_LETTERS, ENRICHED_ORDERS, limit_variabl
 from events import DeadLetter, Header
 from tests.builders.events import dead_letter
 from tests.cluster.mini_cluster import MiniCluster
-from tests.unit.test_letters import LIMIT, large_letters
+from tests.unit.connectors.test_letters import LIMIT, large_letters
 
 SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka"
 WITHIN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-CERTIFICATES = Path(__file__).parents[1] / "certificates"
+CERTIFICATES = Path(__file__).parents[2] / "certificates"
 AUTHORITY = CERTIFICATES / "authority.pem"
 
 

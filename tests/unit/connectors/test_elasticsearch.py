@@ -8,7 +8,7 @@ import pytest
 
 from connectors.elasticsearch.client import ElasticsearchError, client, explained
 from connectors.settings import Settings, SettingsError
-from tests.unit.guarded_elasticsearch import AUTHORITY, GuardedElasticsearch, serve
+from tests.unit.connectors.guarded_elasticsearch import AUTHORITY, GuardedElasticsearch, serve
 
 BASIC = f"Basic {base64.b64encode(b'ann:secret').decode()}"
 

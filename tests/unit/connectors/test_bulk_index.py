@@ -11,7 +11,7 @@ from connectors.elasticsearch import bulk_index
 from connectors.elasticsearch.bulk_index import BulkIndex, IndexingError, Tally
 from connectors.elasticsearch.documents import Action
 from connectors.settings import Settings
-from tests.unit.moody_elasticsearch import Answer, Json, MoodyElasticsearch, Sent, error, serve
+from tests.unit.connectors.moody_elasticsearch import Answer, Json, MoodyElasticsearch, Sent, error, serve
 
 BUSY = Answer.error(429, "es_rejected_execution_exception", "queue is full")
 WATERMARK = "index [orders-v1] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark]"
