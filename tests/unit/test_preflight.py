@@ -17,7 +17,7 @@ from local.stack.preflight import Finding, PreflightError
 from local.stack.service import GIB, Service
 from local.stack.services import declared as services
 from local.stack.setup import Setup
-from tests.unit.test_java import make_java_home
+from tests.unit.toolchain.test_java import make_java_home
 from toolchain import scratch
 from toolchain.scratch import temporary_folder
 from tools import doctor

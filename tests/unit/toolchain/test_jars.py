@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.maven_server import Repository, serve
+from tests.unit.toolchain.maven_server import Repository, serve
 from toolchain import jars
 from toolchain.cache import CacheError, cache_directory, exclusive
 from toolchain.download import ATTEMPTS, CHUNK_BYTES, Download, DownloadError
