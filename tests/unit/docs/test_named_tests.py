@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 DOCS = TESTS.parent / "docs"
 NAME = re.compile(r"`((?:cluster|e2e|unit)/[\w/]+\.py::\w+|(?!tests/)[a-z_]+/[a-z_]+)`([†‡]?)")
 IN_FULL_ONLY, LONGER_IN_FULL = "†", "‡"
