@@ -15,9 +15,9 @@ from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from ops.capture import database as capture_database
 from ops.capture.database import columns_of
-from tests.cluster.connect_programs import connect_program
+from tests.cluster.capture.connect_programs import connect_program
 
-DOCS = Path(__file__).parents[2] / "docs" / "change-data.md"
+DOCS = Path(__file__).parents[3] / "docs" / "change-data.md"
 LEFT_OUT = "left out"
 MADE_FIRST = (
     "CREATE SCHEMA kinds",

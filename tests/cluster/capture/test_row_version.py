@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.connect_programs import connect_program
+from tests.cluster.capture.connect_programs import connect_program
 
 TABLES = ("shop.people db-changes.people person_version id millrace.people_read", "millrace.beats beats beat connector")
 
