@@ -5,7 +5,7 @@
     previous_country = previous(country)
 
 Features are separated by commas or newlines. `jvm/src/millrace/features/Declaration.java` is the same parser with
-the same errors; `tests/cluster/test_sliding_features.py` holds them together.
+the same errors; `tests/cluster/jvm/test_sliding_features.py` holds them together.
 """
 
 import re

@@ -21,7 +21,7 @@ from connectors.kafka import topics
 from events import Event, Payment
 from jobs import fraud_detection
 from tests.builders.events import payment, rule, ruleset
-from tests.cluster.followed_rulesets import FollowedRulesets
+from tests.cluster.jvm.followed_rulesets import FollowedRulesets
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import write_records
 from tests.cluster.running_query import get_json
