@@ -25,8 +25,8 @@ import psutil
 from events import Event, Notification
 from ops.tables import table
 from tests.builders.events import customer, enriched_line, enriched_order, event_time, fraud_alert
+from tests.cluster.jobs.notifications_over_files import TOPICS, as_records, define, sent, write
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
-from tests.cluster.notifications_over_files import TOPICS, as_records, define, sent, write
 from tests.cluster.records import Record
 from udfs.notifications.decisions import NOBODY, Decision, Recipient, hear, learn, pass_time
 from udfs.notifications.input import alert_news, contact, order_news

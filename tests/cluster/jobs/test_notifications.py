@@ -16,8 +16,8 @@ from events import DeadLetter, Event, Notification
 from events.schemas import schema
 from jobs.environment import SQL_OPTIONS
 from tests.builders.events import customer, enriched_line, enriched_order, event_time, fraud_alert
+from tests.cluster.jobs.notifications_over_files import TOPICS, as_records, define, sent, write
 from tests.cluster.mini_cluster import MiniCluster
-from tests.cluster.notifications_over_files import TOPICS, as_records, define, sent, write
 from tests.cluster.records import Record
 from tests.cluster.running_query import get_json, recovery_from
 from tests.reference_runs.news import DEFAULT, inboxes, loop_over
