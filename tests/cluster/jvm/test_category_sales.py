@@ -19,7 +19,7 @@ from local.demo.checks.revenue_proof import counted, said
 from tests.builders.events import enriched_line, enriched_order, event_time
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import read_records, write_records
-from tests.cluster.test_sql_pipelines import loaded
+from tests.cluster.sql.test_sql_pipelines import loaded
 from tests.cluster.topic_tables import over_files_in, record
 
 PARTITIONS = 3

@@ -12,7 +12,7 @@ from sql import SqlFileError
 from sql.tools.pipeline import PipelineFile, load
 from tests.cluster.mini_cluster import MiniCluster
 
-FOLDER = Path(__file__).parents[1] / "brought_sql"
+FOLDER = Path(__file__).parents[2] / "brought_sql"
 RUNS = "Runs."
 
 
