@@ -31,7 +31,7 @@ from ops.tables import table
 from ops.warehouse import warehouse as warehouse_operations
 from tests.builders.events import enriched_line, enriched_order, event_time, payment
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
-from tests.cluster.warehouse_loader import Loader
+from tests.cluster.warehouse.warehouse_loader import Loader
 from tests.services.lone_postgres import lone_postgres
 
 BATCH = 2000

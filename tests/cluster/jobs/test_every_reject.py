@@ -51,7 +51,10 @@ GIVEN: Mapping[str, Callable[[], Any]] = {
 """What a job's `define` asks for by the names of its parameters, besides its tables."""
 
 TARGETS = {
-    "guarded-jdbc": ("cluster/test_warehouse.py", "test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded"),
+    "guarded-jdbc": (
+        "cluster/warehouse/test_warehouse.py",
+        "test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded",
+    ),
     "elasticsearch": (
         "cluster/search/test_search_index.py",
         "test_what_can_not_be_indexed_is_a_dead_letter_byte_for_byte_and_the_rest_is_indexed",

@@ -27,7 +27,7 @@ from tests.builders.events import (
 )
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record
-from tests.cluster.warehouse_loader import SOURCES, Loader
+from tests.cluster.warehouse.warehouse_loader import SOURCES, Loader
 
 
 @pytest.fixture

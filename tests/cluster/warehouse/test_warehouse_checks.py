@@ -14,7 +14,7 @@ from ops.__main__ import main
 from ops.warehouse.checks import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
 from tests.builders.events import customer, enriched_line, enriched_order, product
 from tests.cluster.mini_cluster import MiniCluster
-from tests.cluster.warehouse_loader import Loader
+from tests.cluster.warehouse.warehouse_loader import Loader
 
 DATABASES = ("shop_database_url", "warehouse_url")
 CUSTOMERS = 30
