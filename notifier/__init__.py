@@ -1,4 +1,4 @@
-"""How do notifications reach people? Each as an e-mail, over SMTP, once."""
+"""Delivers notifications to customers as e-mail over SMTP, once each."""
 
 NAME = "notifier"
-"""Of its consumer group behind the prefix, of its folder in the stack's state, and in `rejected_by`."""
+"""Name of the notifier: suffix of its consumer group, folder in the stack's state, and value of `rejected_by`."""

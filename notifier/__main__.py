@@ -1,4 +1,4 @@
-"""Who is told what? `python -m notifier --help` says how notifications are delivered."""
+"""Command line of the notifier; `python -m notifier --help` describes how notifications are delivered."""
 
 import logging
 import time
@@ -30,7 +30,7 @@ from ops.outage import await_server
 SECONDS_BETWEEN_LINES = 1.0
 HOUR_SECONDS = 3600
 SESSION_TIMEOUT_MS = 10_000
-"""So long after a crash a successor waits for the partitions."""
+"""How long the group waits for a crashed member before another one gets its partitions."""
 
 
 @click.command()
@@ -58,10 +58,10 @@ def main(until_idle: float | None, quiet: bool) -> None:
 
 
 def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: float | None, *, quiet: bool) -> None:
-    """Deliver until told to stop, or until there has been nothing to do for `until_idle` seconds.
+    """Deliver notifications until `stop` is set, or until there has been nothing to do for `until_idle` seconds.
 
     Raises:
-        ConnectionError: no broker answers for too long, or there is no such topic.
+        ConnectionError: no broker answers in time, or the topic does not exist.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     group = f"{settings.consumer_group_prefix}.{NAME}"
@@ -93,7 +93,7 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
 
 @contextmanager
 def _leaving(consumer: KafkaConsumer) -> Iterator[None]:
-    """Leaving it gives up the partitions, which is when what is under way is settled."""
+    """Close the consumer on exit: it gives up its partitions, and `Delivery` settles what is under way."""
     try:
         yield
     finally:

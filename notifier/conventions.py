@@ -1,4 +1,4 @@
-"""How are money, moments and card numbers written for people? As their language does, in their time zone."""
+"""Formats money, times and card numbers for a message's language and time zone."""
 
 import re
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from events.currencies import decimals
 
 SHOWN_CHARACTERS = 4
 LONG_ENOUGH = 8
-"""A shorter card id is hidden wholly: four of its characters would be most of it."""
+"""Minimum length of a card id that is shown in part: four characters of a shorter one would be most of it."""
 _CARD_NUMBER = re.compile(r"(?<!\w)(?:\d[ -]?){11,18}\d(?!\w)")
 
 
 @dataclass(frozen=True)
 class Language:
-    """What isn't a word of a message."""
+    """Conventions of a language, apart from the words of its templates."""
 
     decimal_mark: str
     group_mark: str
     months: tuple[str, ...]
     moment: str
-    """How a date and time are put together."""
+    """Format of a date with its time."""
     first_of_month: str = "1"
 
 
@@ -85,12 +85,12 @@ LANGUAGES = {
         first_of_month="1er",
     ),
 }
-"""By ISO 639-1 code. Each has a folder of templates."""
+"""Languages by ISO 639-1 code. Each has a folder of templates."""
 FALLBACK = "en"
 
 
 def money(amount_minor: int, currency: str, language: Language) -> str:
-    """An amount in minor units, e.g. `1,234.50 EUR`."""
+    """Format an amount in minor units, e.g. `1,234.50 EUR`."""
     places = decimals(currency)
     whole, fraction = divmod(abs(amount_minor), 10**places)
     sign = "-" if amount_minor < 0 else ""
@@ -100,10 +100,10 @@ def money(amount_minor: int, currency: str, language: Language) -> str:
 
 
 def moment(at_ms: int, time_zone: str, language: Language) -> str:
-    """A moment in UTC milliseconds as a clock there shows it, with the zone's name; in UTC if there is no such zone.
+    """Format UTC milliseconds as local time with the name of the zone; in UTC if the time zone is unknown.
 
     Raises:
-        ValueError: it is beyond the year 9999.
+        ValueError: the time is after the year 9999.
     """
     try:
         at = datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(_zone(time_zone))
@@ -120,12 +120,12 @@ def moment(at_ms: int, time_zone: str, language: Language) -> str:
 
 
 def masked(card_id: str) -> str:
-    """What may be said of a card's id: its end, by which its owner knows it."""
+    """Mask a card id except for its last characters, by which its owner recognises the card."""
     return "••••" + (f" {card_id[-SHOWN_CHARACTERS:]}" if len(card_id) >= LONG_ENOUGH else "")
 
 
 def without_cards(text: str, card_id: str) -> str:
-    """A text in which the card's id, and whatever looks like a card's number, is masked."""
+    """Mask the card id, and everything that looks like a card number, in a text."""
     return _CARD_NUMBER.sub(lambda found: masked(found[0]), text).replace(card_id, masked(card_id))
 
 

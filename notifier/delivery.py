@@ -1,5 +1,5 @@
-"""What becomes of each notification? It is delivered, or a dead letter, or was delivered before; then, and only then,
-is its offset committed."""
+"""Delivery of notifications: each is delivered, becomes a dead letter, or was delivered before. Only then is its offset
+committed."""
 
 import time
 from collections import Counter
@@ -25,9 +25,9 @@ from notifier.senders import Senders
 from notifier.waiting import Message, Waiting
 
 MOST_WAITING = 1_000
-"""Messages that are read ahead; when so many wait, no more are read."""
+"""Maximum number of messages held in memory; at this number, reading pauses."""
 WIDEST_SPREAD = 10_000
-"""Records of a partition that are read beyond one that is put off again and again."""
+"""Maximum number of records read from a partition from its oldest unsettled record on."""
 COMMIT_SECONDS = 1.0
 COMMIT_TIMEOUT_MS = 2_000
 LOOK_SECONDS = 1.0
@@ -36,12 +36,12 @@ FORGET_SECONDS = 3600.0
 POLL_MS = 100
 JOIN_POLL_MS = 1_000
 JOIN_SECONDS = 20.0
-"""After so long without partitions, joining the group begins anew."""
+"""How long the notifier may be without partitions before it starts to join the group again."""
 ANSWER_SECONDS = 0.02
 
 
 class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
-    """One member of the consumer group at work."""
+    """One running member of the consumer group."""
 
     def __init__(
         self,
@@ -53,32 +53,32 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         patience: Patience,
         sender: str,
     ) -> None:
-        """Nothing is read yet."""
+        """Subscribe to the topic; nothing is read yet."""
         self._consumer, self._memory, self._dead_letters, self._senders = consumer, memory, dead_letters, senders
         self._patience, self._sender, self._random = patience, sender, Random()
         self._waiting, self._offsets = Waiting(), Offsets()
         self.server = Availability(patience, self._random)
         self.counts: Counter[str] = Counter()
-        """By what became of them: `delivered`, `delivered before`, `dead letters`."""
+        """Number of notifications by outcome: `delivered`, `delivered before`, `dead letters`."""
         self._has_joined, self._commit_fault = False, ""
         self.kafka_away_since: float | None = None
-        """None while the brokers are there; in seconds of the monotonic clock."""
+        """When the brokers became unavailable, in seconds of the monotonic clock; None while they are available."""
         self._active_at = self._committed_at = self._looked_at = time.monotonic()
         self._forgot_at = -FORGET_SECONDS
         self._join()
 
     @property
     def waiting(self) -> int:
-        """How many are read, and neither delivered nor dead letters."""
+        """Number of notifications that were read and are neither delivered nor written as dead letters."""
         return len(self._waiting) + len(self._dead_letters)
 
     @property
     def fault(self) -> str:
-        """Why there is no progress; empty if there can be."""
+        """Why there is no progress; empty if nothing prevents it."""
         return self.server.reason or self._dead_letters.fault or self._commit_fault
 
     def work(self) -> None:
-        """Read what has come, hand over what is due, and note what came of it; takes a few seconds at most."""
+        """Read new records, send what is due and record the results; takes a few seconds at most."""
         self._read()
         self._look()
         self._hand_over()
@@ -92,31 +92,31 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             self._memory.forget_old(_now_ms())
 
     def is_idle(self, seconds: float) -> bool:
-        """Whether for so long nothing has come, nothing waits, and the topic is read to its end."""
+        """Return whether for `seconds` no record came, nothing is waiting, and the topic is read to its end."""
         if not self._has_joined or self.waiting or time.monotonic() - self._active_at < seconds:
             return False
         assigned = self._consumer.assignment()
         ends = self._ends(assigned)
         if ends is None:
-            return False  # the brokers are away: who knows what they have
+            return False  # the brokers are unavailable, so the end of the topic is unknown
         positions = {each: self._consumer.position(each, timeout_ms=LOOK_TIMEOUT_MS) for each in assigned}
         return all(at is not None and at >= ends[each] for each, at in positions.items())
 
     def finish(self) -> None:
-        """Wait for what is under way, and commit how far everything is dealt with."""
+        """Wait for what is under way, and commit all settled offsets."""
         self._await_answers()
         self._note([])
         self._commit()
 
     async def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
-        """Kafka's client calls it from a thread of its own, within `poll`."""
+        """Note that the notifier has partitions; Kafka's client calls this from its own thread, within `poll`."""
         self._has_joined, self._active_at = True, time.monotonic()
 
     async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
-        """Settle what is under way while the partitions are still ours, or their next owner would deliver it again.
+        """Settle what is under way while the partitions are still ours; otherwise their next owner would deliver it
+        again.
 
-        Kafka's client calls it from a thread of its own, within `poll` or `close`, and sends heartbeats while this
-        awaits.
+        Kafka's client calls this from its own thread, within `poll` or `close`, and sends heartbeats while this awaits.
         """
         self._has_joined, self._joins_since = False, time.monotonic()
         while self._senders:
@@ -125,25 +125,25 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         await self._commit_while_joining()
 
     def _join(self) -> None:
-        """Become a member of the group, again if need be.
+        """Join the consumer group, or join it again.
 
         Raises:
-            ConnectionError: there is no topic to read.
+            ConnectionError: the topic does not exist.
         """
         self._joins_since = time.monotonic()
         self._consumer.subscribe([NOTIFICATIONS.name], listener=self)
         try:
-            # Asked for now, or else the client joins before it knows the partitions, and again when it does.
+            # Ask for the topics now: otherwise the client joins before it knows the partitions, and again when it does.
             topics = self._consumer.topics()
         except KafkaError:
-            return  # the brokers are away; if that keeps it from joining, it begins anew
+            return  # the brokers are unavailable; if that prevents joining, `_read` starts again
         if NOTIFICATIONS.name not in topics:
             raise ConnectionError(f"there is no topic {NOTIFICATIONS.name}: `python -m ops topics apply` makes it")
 
     def _read(self) -> None:
         self._hold_back()
         records = poll(self._consumer, self._poll_ms())
-        # kafka-python 3.0.12 forgets that it is joining if that ends between two calls of poll, and never joins.
+        # kafka-python 3.0.12 loses its joining state if joining ends between two calls of poll, and then never joins.
         is_stuck = not self._has_joined and time.monotonic() - self._joins_since > JOIN_SECONDS
         if is_stuck and self.kafka_away_since is None:
             self._consumer.unsubscribe()
@@ -153,7 +153,7 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             self._take(record)
 
     def _look(self) -> None:
-        """Note whether the brokers are there; `poll` returns nothing in either case."""
+        """Note whether the brokers are available; `poll` returns nothing in either case."""
         now = time.monotonic()
         if now - self._looked_at < LOOK_SECONDS:
             return
@@ -162,21 +162,23 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self._looked_at = time.monotonic()
 
     def _ends(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int] | None:
-        """Return the end of each partition, or None if the brokers are away."""
+        """Return the end offset of each partition, or None if the brokers are unavailable."""
         try:
             return dict(self._consumer.end_offsets(list(partitions), timeout_ms=LOOK_TIMEOUT_MS))
         except KafkaError:
             return None
 
     def _poll_ms(self) -> int:
-        """How long to wait for records. As long as the client needs for joining, as it does so only meanwhile."""
+        """Return how long to wait for records. While the client joins, it needs longer calls: it joins only during
+        them."""
         if not self._has_joined:
             return JOIN_POLL_MS
         has_more_to_do = self._senders or (self.server.is_there and self._waiting.is_due(time.monotonic()))
         return 0 if has_more_to_do else POLL_MS
 
     def _let_go(self) -> None:
-        """Forget what is another member's now. Of what stays here, the client knows how far it was read."""
+        """Forget records of partitions that another member owns now. For those that stay, the client keeps its
+        position."""
         lost = self._offsets.partitions - self._consumer.assignment()
         if lost:
             self._await_answers()
@@ -188,7 +190,7 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             self._note(self._senders.answers(ANSWER_SECONDS))
 
     def _hold_back(self) -> None:
-        """Let no more come than can be held."""
+        """Pause partitions while the limits on held and unsettled records are reached."""
         for partition in self._consumer.assignment():
             is_full = len(self._waiting) >= MOST_WAITING or self._offsets.spread(partition) >= WIDEST_SPREAD
             if is_full:
@@ -209,7 +211,7 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
 
     def _hand_over(self) -> None:
         if not self._has_joined:
-            return  # who knows whose they will be
+            return  # without partitions it is unknown which member these messages will belong to
         now = time.monotonic()
         while self._senders.has_room and (message := self._waiting.take(now)):
             if self._memory.has(message.notification.event_id):
@@ -239,11 +241,11 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             self._settle("delivered", [message.record for message in taken])
             for message in taken:
                 self._waiting.done(message)
-        if self.kafka_away_since is None:  # or else writing would only hold up the mail
+        if self.kafka_away_since is None:  # while the brokers are unavailable, writing would only delay the e-mails
             self._settle("dead letters", [reject.record for reject in self._dead_letters.write()])
 
     def _is_taken(self, message: Message, answer: Answer) -> bool:
-        """Whether it is delivered; what isn't is put off or given up."""
+        """Return whether the message is delivered; if not, put it off or give it up."""
         now = time.monotonic()
         if answer.verdict == "away":
             self.server.failed(answer.words, now)
@@ -284,12 +286,12 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
 
     @contextmanager
     def _commit_of(self, offsets: Mapping[TopicPartition, int]) -> Iterator[None]:
-        """Note what came of a commit."""
+        """Record whether a commit succeeded."""
         try:
             yield
         except KafkaError as error:
-            # The brokers are away, or the partitions are another member's by now: it will find in the memory, or in
-            # the mailbox, what was delivered.
+            # The brokers are unavailable, or another member owns the partitions by now: that one finds in the memory,
+            # or in the mailbox, what was delivered.
             self._commit_fault = f"offsets can't be committed now: {error}"
         else:
             self._offsets.committed(offsets)

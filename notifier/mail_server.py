@@ -1,4 +1,4 @@
-"""How is a message handed to the mail server, and what does its answer mean?"""
+"""Sends messages over SMTP and interprets the server's answers."""
 
 import smtplib
 from contextlib import suppress
@@ -7,32 +7,32 @@ from email.message import EmailMessage
 from typing import Literal
 
 TIMEOUT_SECONDS = 10.0
-"""For each answer."""
+"""Timeout for each answer of the server."""
 TOO_LARGE = 552
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a message that was offered."""
+    """Result of offering a message to the mail server."""
 
     verdict: Literal["taken", "not now", "never", "away"]
-    """`not now`: refused for now, or it isn't known whether it was taken. `never`: refused for good.
+    """`not now`: refused temporarily, or the result is unknown. `never`: refused permanently.
 
-    `away`: the server can't be reached, or refuses us whatever we would send; it says nothing about the message.
+    `away`: the server can't be reached, or refuses this sender whatever the message; says nothing about the message.
     """
     words: str
 
 
 class MailServer:
-    """One connection, made when it is needed and kept; for one thread at a time."""
+    """One SMTP connection, opened on demand and kept; for one thread at a time."""
 
     def __init__(self, host: str, port: int, sender: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        """Nothing is connected yet."""
+        """Store the server's address; connect later, on demand."""
         self._host, self._port, self._sender, self._timeout = host, port, sender, timeout_seconds
         self._connection: smtplib.SMTP | None = None
 
     def offer(self, message: EmailMessage, address: str) -> Answer:
-        """Hand a message over, and say what came of it; never raises for what a server or a network does."""
+        """Send a message and return the result; never raises for what a server or a network does."""
         try:
             connection = self._connected()
         except OSError as error:
@@ -45,13 +45,13 @@ class MailServer:
         return Answer("taken", "")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection without QUIT."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def quit(self) -> None:
-        """Take leave and let go of the connection."""
+        """Send QUIT and close the connection."""
         if self._connection is not None:
             with suppress(OSError):
                 self._connection.quit()
@@ -60,7 +60,8 @@ class MailServer:
     def _failure(self, error: OSError) -> Answer:
         match error:
             case smtplib.SMTPSenderRefused(smtp_code=code):
-                # It doesn't know yet for whom the message is, so this is about us; but it has been told the size.
+                # The server doesn't know the recipient yet, so this refuses the sender; but it does know the message's
+                # size.
                 return Answer("never" if code == TOO_LARGE else "away", _in_words(error))
             case smtplib.SMTPRecipientsRefused(recipients=recipients):
                 ((code, text),) = recipients.values()
@@ -73,7 +74,7 @@ class MailServer:
         return Answer("not now", f"the connection was lost before the answer: {_in_words(error)}")
 
     def _connected(self) -> smtplib.SMTP:
-        """The connection, if it still answers, or a new one."""
+        """Return the open connection if it still answers, or a new one."""
         if self._connection is not None:
             with suppress(OSError):
                 if self._connection.noop()[0] == 250:

@@ -1,4 +1,4 @@
-"""What is handed to the mail server? The notification as an e-mail, always with the same id."""
+"""Builds the e-mail of a notification, always with the same message id."""
 
 import hashlib
 import re
@@ -18,12 +18,12 @@ HEADER = "X-Notification-Id"
 
 
 class _OneLine(UnstructuredHeader):
-    """A header that is neither folded nor encoded in pieces, however long it is, so that it can be searched for."""
+    """A header that is neither folded nor encoded in pieces, whatever its length, so that it can be searched for."""
 
     name: str
 
     def fold(self, *, policy: Policy) -> str:
-        """As it goes into the message."""
+        """Return the header as it goes into the message."""
         return f"{self.name}: {self}{policy.linesep}"
 
 
@@ -33,14 +33,14 @@ _POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class UndeliverableError(ValueError):
-    """No e-mail can be made of a notification; the text says why."""
+    """No e-mail can be made of a notification; the text gives the reason."""
 
 
 def email_of(notification: Notification, sender: str) -> EmailMessage:
-    """The e-mail. Its ids follow from the notification's alone: a server that sees them again knows it has it already.
+    """Build the e-mail. Its ids depend on the notification's id only, so that a mail server can recognise a duplicate.
 
     Raises:
-        UndeliverableError: its address is none, or something in it can't be told.
+        UndeliverableError: the address is invalid, or a value can't be shown in an e-mail.
     """
     if not ADDRESS.fullmatch(notification.address):
         raise UndeliverableError(f"{notification.address!r} is no e-mail address")
@@ -51,7 +51,7 @@ def email_of(notification: Notification, sender: str) -> EmailMessage:
 
 
 def message_id(notification_id: str, sender: str) -> str:
-    """A hash, since an id of ours may have characters that none of theirs may have."""
+    """Return a Message-ID: a hash, since a notification id may have characters that a Message-ID may not have."""
     return f"<{hashlib.sha256(notification_id.encode()).hexdigest()[:40]}@{sender.rpartition('@')[2]}>"
 
 
@@ -69,5 +69,5 @@ def _email(notification: Notification, sender: str) -> EmailMessage:
     made.set_content(wording.text, cte="quoted-printable")
     made.add_alternative(wording.html, subtype="html", cte="quoted-printable")
     made["Content-Language"] = wording.language
-    made.as_bytes()  # what can't be sent is found here, and not in the midst of sending it
+    made.as_bytes()  # a message that can't be serialised fails here, not in the middle of sending
     return made

@@ -1,4 +1,4 @@
-"""How far has everything been dealt with? Records end in any order; offsets can only be committed in theirs."""
+"""Tracks which offsets can be committed: records are settled in any order, but offsets are committed in sequence."""
 
 from collections import deque
 from collections.abc import Collection, Mapping
@@ -10,24 +10,25 @@ from kafka import TopicPartition
 @dataclass
 class _Partition:
     next_offset: int
-    """Behind all that is settled without a gap."""
+    """Offset after all that is settled without a gap."""
     committed: int
     last_taken: int
     open: deque[int] = field(default_factory=deque)
-    """Offsets in their order, from the oldest that isn't settled on."""
+    """Offsets in sequence, from the oldest unsettled one on."""
     settled: set[int] = field(default_factory=set)
-    """Those of them that are settled."""
+    """Settled offsets among `open`."""
 
 
 class Offsets:
-    """What has been read and what of it is settled, by partition."""
+    """Records that were read and which of them are settled, by partition."""
 
     def __init__(self) -> None:
-        """Nothing has been read."""
+        """Start with no partition."""
         self._partitions: dict[TopicPartition, _Partition] = {}
 
     def took(self, partition: TopicPartition, offset: int) -> bool:
-        """A record was read, behind those before it; False if it was read before, as after a rebalance."""
+        """Record that a record was read, in order of offsets; return False if it was read before, as after a
+        rebalance."""
         if partition not in self._partitions:
             self._partitions[partition] = _Partition(next_offset=offset, committed=offset, last_taken=offset - 1)
         found = self._partitions[partition]
@@ -38,10 +39,10 @@ class Offsets:
         return True
 
     def settled(self, partition: TopicPartition, offset: int) -> None:
-        """A record that was read need not be read again."""
+        """Mark a record as settled: it need not be read again."""
         found = self._partitions.get(partition)
         if found is None:
-            return  # it is somebody else's by now
+            return  # another member owns the partition by now
         found.settled.add(offset)
         while found.open and found.open[0] in found.settled:
             found.settled.remove(found.open[0])
@@ -49,15 +50,15 @@ class Offsets:
 
     @property
     def partitions(self) -> frozenset[TopicPartition]:
-        """Those of which something was read."""
+        """Partitions of which a record was read."""
         return frozenset(self._partitions)
 
     def spread(self, partition: TopicPartition) -> int:
-        """How many records have been read from the oldest that isn't settled on."""
+        """Return how many records have been read from the oldest unsettled one on."""
         return len(self._partitions[partition].open) if partition in self._partitions else 0
 
     def to_commit(self) -> dict[TopicPartition, int]:
-        """Where each partition is to be read on from, if that isn't committed yet."""
+        """Return the next offset of each partition for which it isn't committed yet."""
         return {
             partition: found.next_offset
             for partition, found in self._partitions.items()
@@ -65,11 +66,11 @@ class Offsets:
         }
 
     def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """These are committed."""
+        """Record that these offsets are committed."""
         for partition, offset in offsets.items():
             self._partitions[partition].committed = offset
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """These are somebody else's now."""
+        """Forget these partitions: another member owns them now."""
         for partition in partitions:
             self._partitions.pop(partition, None)

@@ -1,4 +1,4 @@
-"""Where do notifications go that can't be delivered? To the dead letters, with the reason."""
+"""Writes dead letters for notifications that can't be delivered, with the reason."""
 
 import time
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from notifier import NAME
 from notifier.memory import OLDEST_MS
 
 WRITE_SECONDS = 30.0
-"""Dead letters that aren't written by then are tried again later; meanwhile nothing else is done."""
+"""Timeout for writing dead letters; after it, they are retried later. The notifier does nothing else meanwhile."""
 
 
 class NoNotificationError(ValueError):
-    """A record isn't what it should be; the text says why."""
+    """A record isn't a valid notification; the text gives the reason."""
 
 
 def decoded(record: ConsumerRecord, now_ms: int) -> Notification:
-    """The notification in a record.
+    """Decode the notification in a record.
 
     Raises:
-        NoNotificationError: there is none, or it is too old.
+        NoNotificationError: the record has no valid notification, or it is too old.
     """
     if record.value is None:
         raise NoNotificationError("the record has no value")
@@ -43,13 +43,13 @@ def decoded(record: ConsumerRecord, now_ms: int) -> Notification:
 
 @dataclass(frozen=True)
 class Reject:
-    """A record and why it ends here."""
+    """A record that can't be delivered, and the reason."""
 
     record: ConsumerRecord
     reason: str
 
     def letter(self) -> DeadLetter:
-        """Return the letter as it is written, no larger than its topic takes."""
+        """Return the dead letter as it is written, no larger than its topic allows."""
         record = self.record
         headers = tuple(Header(name=name, value=value) for name, value in record.headers)
         letter = DeadLetter(
@@ -69,26 +69,26 @@ class Reject:
 
 
 class DeadLetters:
-    """Writes rejects down. While that can't be done, they stay."""
+    """Writes dead letters; those that can't be written yet wait for the next call."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        """Nothing is connected before there is a reject."""
+        """Store the address; connect only when there is a dead letter to write."""
         self._bootstrap_servers = bootstrap_servers
         self._publisher: Publisher | None = None
         self._waiting: list[Reject] = []
         self.fault = ""
-        """Why the last try failed."""
+        """Why the last attempt failed."""
 
     def __len__(self) -> int:
-        """How many are not written yet."""
+        """Return how many are not written yet."""
         return len(self._waiting)
 
     def add(self, reject: Reject) -> None:
-        """One more."""
+        """Add a dead letter to write."""
         self._waiting.append(reject)
 
     def write(self) -> list[Reject]:
-        """Write all that wait; those that are in the topic then. None of them is if any failed: all are tried again."""
+        """Write all that wait and return those that are written: all, or none if any failed. Then all are retried."""
         if not self._waiting:
             return []
         try:
@@ -112,11 +112,11 @@ class DeadLetters:
         return written
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._publisher is not None:
             self._publisher.close()
             self._publisher = None
 
 
 def _ignore(_outgoing: Outgoing, _receipt: Receipt) -> None:
-    """The publisher itself says what failed."""
+    """Ignore the receipt: the publisher itself reports failures."""

@@ -1,4 +1,4 @@
-"""How are several messages handed over at the same time? By a few threads, each with a connection of its own."""
+"""Sends several messages at the same time: a few threads, each with its own connection."""
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,10 +14,10 @@ SENDERS = 4
 
 
 class Senders:
-    """Messages that are under way. A context manager: leaving it takes leave of the server."""
+    """Messages that are under way. A context manager: leaving it sends QUIT to the server."""
 
     def __init__(self, connect: Callable[[], MailServer]) -> None:
-        """Nothing is connected yet."""
+        """Create the senders; nothing is connected yet."""
         self._servers = [connect() for _ in range(SENDERS)]
         self._free: SimpleQueue[MailServer] = SimpleQueue()
         for server in self._servers:
@@ -34,20 +34,20 @@ class Senders:
             server.quit()
 
     def __len__(self) -> int:
-        """How many are under way."""
+        """Return how many messages are under way."""
         return len(self._under_way)
 
     @property
     def has_room(self) -> bool:
-        """Whether one more would be handed over at once."""
+        """Whether a further message would be sent at once."""
         return len(self._under_way) < SENDERS
 
     def send(self, message: Message, email: EmailMessage) -> None:
-        """Hand it over; `answers` will say what came of it."""
+        """Start to send a message; `answers` returns the result."""
         self._under_way[self._pool.submit(self._offer, email, message.notification.address)] = message
 
     def answers(self, within_seconds: float) -> list[tuple[Message, Answer]]:
-        """What has come of those that are finished; waits for one if none is."""
+        """Return the results of finished messages; wait up to `within_seconds` for one if none is finished."""
         finished, _ = wait(self._under_way, within_seconds, FIRST_COMPLETED)
         return [(self._under_way.pop(future), future.result()) for future in finished]
 

@@ -1,4 +1,4 @@
-"""Which message is next? Each recipient's in their order, one at a time; no recipient waits for another."""
+"""Queue of messages: those of one recipient in order, one at a time; no recipient waits for another."""
 
 import heapq
 from collections import deque
@@ -13,41 +13,41 @@ from events import Notification
 
 @dataclass(eq=False)
 class Message:
-    """A notification on its way."""
+    """A notification that is to be delivered."""
 
     record: ConsumerRecord
-    """What it was read from."""
+    """Record that the notification was read from."""
     notification: Notification
     since: float
     """When it was read, in seconds of the monotonic clock."""
     failures: int = 0
-    """How often the server didn't take it."""
+    """Number of times the server refused it."""
 
     @property
     def partition(self) -> TopicPartition:
-        """Where it was read."""
+        """Partition that it was read from."""
         return TopicPartition(self.record.topic, self.record.partition)
 
 
 class Waiting:
     """Messages that are neither delivered nor given up.
 
-    Only the oldest of each recipient's can be taken, and while it is under way or put off, none of theirs.
+    Only a recipient's oldest message can be taken; while it is under way or put off, none of that recipient can.
     """
 
     def __init__(self) -> None:
-        """Nobody waits."""
+        """Start with no message."""
         self._by_recipient: dict[str, deque[Message]] = {}
         self._ready: list[tuple[float, int, Message]] = []
         self._number = 0
         self._count = 0
 
     def __len__(self) -> int:
-        """How many, those that are under way included."""
+        """Return the number of messages, those that are under way included."""
         return self._count
 
     def add(self, message: Message) -> None:
-        """One more, behind the others of its recipient."""
+        """Add a message behind the others of its recipient."""
         queue = self._by_recipient.setdefault(message.notification.recipient, deque())
         queue.append(message)
         self._count += 1
@@ -55,19 +55,19 @@ class Waiting:
             self._make_ready(message, message.since)
 
     def take(self, now: float) -> Message | None:
-        """The one whose turn it is, which is under way then; None if there is none now."""
+        """Take the next message, which is then under way; None if none is due."""
         return heapq.heappop(self._ready)[2] if self.is_due(now) else None
 
     def is_due(self, now: float) -> bool:
-        """Whether it is somebody's turn."""
+        """Return whether a message is due."""
         return bool(self._ready) and self._ready[0][0] <= now
 
     def put_off(self, message: Message, until: float) -> None:
-        """One that was under way is to be taken again then."""
+        """Make a message that was under way available again at that time."""
         self._make_ready(message, until)
 
     def done(self, message: Message) -> None:
-        """One that was under way needn't be taken again; it is its recipient's next one's turn."""
+        """Remove a message that was under way; the next one of its recipient becomes available."""
         recipient = message.notification.recipient
         queue = self._by_recipient[recipient]
         queue.popleft()
@@ -78,7 +78,7 @@ class Waiting:
             del self._by_recipient[recipient]
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """Drop what was read from there; nothing may be under way."""
+        """Drop messages of these partitions; none may be under way."""
         kept = [message for queue in self._by_recipient.values() for message in queue]
         self._by_recipient, self._ready, self._count = {}, [], 0
         for message in kept:

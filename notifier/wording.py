@@ -1,4 +1,4 @@
-"""What does a message say? A subject, a text and the same as HTML, from the templates of its language."""
+"""Renders a notification as a subject, a text and HTML, from the templates of its language."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,33 +14,33 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Wording:
-    """A message in words."""
+    """A rendered message."""
 
     language: str
-    """ISO 639-1 code of what it is written in."""
+    """ISO 639-1 code of the language it is written in."""
     subject: str
-    """One line."""
+    """Subject, on one line."""
     text: str
     html: str
 
 
 @dataclass(frozen=True)
 class Told:
-    """An occasion as the templates see it: all of it text for people."""
+    """An occasion as the templates see it: every value is text for display."""
 
     kind: str
     subject: str
-    """An order's id, or a card's masked one."""
+    """The order's id, or the masked id of the card."""
     when: str
     amount: str
     details: tuple[str, ...]
 
 
 def worded(notification: Notification) -> Wording:
-    """The message in its recipient's language, or in English if there are no templates in that.
+    """Render the notification in its recipient's language, or in English if that language has no templates.
 
     Raises:
-        ValueError: something in it can't be told.
+        ValueError: a value can't be displayed.
     """
     code = notification.language if notification.language in LANGUAGES else FALLBACK
     told = [_told(occasion, LANGUAGES[code], notification.time_zone) for occasion in notification.payload]
@@ -53,7 +53,7 @@ def worded(notification: Notification) -> Wording:
 
 
 def one_line(text: str) -> str:
-    """The text without what is no visible character, so that it can't end a header and begin another."""
+    """Replace unprintable characters and runs of spaces, so that the text can't end a header and begin another."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
@@ -87,4 +87,4 @@ def _block(environment: Environment, template: str, block: str, values: dict[str
 
 
 _TEXT, _HTML = _environment(is_html=False), _environment(is_html=True)
-"""The same templates twice: what is put into HTML is escaped."""
+"""Environments for text and HTML over the same templates; only that of HTML escapes values."""
