@@ -1,1 +1,1 @@
-"""Notifications: policy, decisions and quiet hours."""
+"""Notifications to customers: policy, decisions and quiet hours."""

@@ -1,8 +1,8 @@
-"""What is told to one recipient, when, and what isn't? From news and versions of the customer; knows no Flink.
+"""Decides which messages one recipient gets, and when, from events and versions of the customer. Knows no Flink.
 
-Warnings are decided when they arrive. All else is decided in the order of event times, when event time has passed it:
-so it follows from event times alone, whatever the order of arrival, and a restart or a replay decides the same. What
-comes after its time is decided at once, as of then. docs/notifications.md says what is promised.
+Warnings are decided on arrival. All else is decided in order of event time, once the watermark has passed it: decisions
+depend on event times alone, whatever the order of arrival, so a restart or a replay of the topics decides the same. A
+late event is decided at once, as of that time. docs/notifications.md lists the guarantees.
 """
 
 import hashlib
@@ -21,35 +21,37 @@ from udfs.source_records import SourceRecord
 
 HOUR_MS = 3_600_000
 
-# What one recipient's state holds at the most, and what happens beyond.
+# Limits of one recipient's state, and what happens beyond them.
 MOST_QUEUED = 50
-"""News ahead of event time; the earliest is decided at once, as of its time."""
+"""Events ahead of the watermark; beyond, the earliest is decided at once, as of its time."""
 MOST_UNSETTLED = 20
-"""News of somebody who isn't known; the oldest becomes a dead letter."""
+"""Events of an unknown customer; beyond, the oldest becomes a dead letter."""
 MOST_HELD = 50
-"""Occasions that wait for morning or for the limit; they go out at once, as a digest."""
+"""Occasions that wait for the end of quiet hours or for the limit; at this number they are sent at once, as a
+digest."""
 MOST_TOLD = 200
-"""What was told; what would be forgotten first is forgotten, and its repetition is sent again, with the same id."""
+"""Remembered events; beyond, the one that expires first is forgotten, and its duplicate is sent again with the same
+id."""
 MOST_VERSIONS = 16
-"""Versions of the customer ahead of event time; of the two oldest the later one holds already."""
+"""Versions of the customer ahead of the watermark; beyond, the second oldest replaces the oldest at once."""
 MOST_UNNAMED = 100
-"""Lines of an order that weren't known; more are not told later."""
+"""Order lines without a product name; the names of further ones are not sent later."""
 MOST_DETAILS = 10
-"""Lines in a message; the last one says how many more there are."""
+"""Lines in a message; the last one gives the number of those left out."""
 LONGEST_DETAIL = 120
 LONGEST_NAME = 200
-"""Characters; what is longer is cut off."""
+"""Maximum number of characters; longer names are cut off."""
 
 _STATE_VERSION = b"\x01"
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """A version of a customer, as far as messages depend on it."""
+    """A version of a customer, reduced to what messages depend on."""
 
     lsn: int
-    """A greater one is a later version."""
+    """Log sequence number; a greater one is a later version."""
     valid_from: int
-    """Event time from which it holds."""
+    """Event time from which the version is valid."""
     deleted: bool
     opted_out: bool
     name: str
@@ -59,33 +61,33 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One line of what is told."""
+    """One line of a message's details."""
 
     text: str
     number: int = 0
-    """Of an order's line."""
+    """Line number within the order."""
     known: bool = True
-    """Whether its product is known; if not, it is named by its id."""
+    """Whether the product's name is known; if not, the text has its id."""
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One record that tells of something: a step of a fraud case, or a revision of an order."""
+    """One record that customers are notified of: a step of a fraud case, or a revision of an order."""
 
     kind: Literal["order", "fraud_suspected", "fraud_escalated", "fraud_closed"]
     event_id: str
     happened_at: int
     """Event time, UTC milliseconds."""
     subject_id: str
-    """The order's id, or the card's."""
+    """Id of the order or of the card."""
     amount_minor: int
     currency: str
     revision: int
-    """Of an order; 1 for all else."""
+    """Revision of an order; 1 for all else."""
     lines: tuple[Line, ...]
     record: SourceRecord
 
     def key(self) -> bytes:
-        """The same for what must not be told twice: the event, or all revisions of an order."""
+        """Return the key for detecting duplicates: equal for the same event, and for all revisions of an order."""
         return hashlib.sha256(f"{self.kind}\x1f{self._identity()}".encode()).digest()[:8]
 
     def _identity(self) -> str:
@@ -93,7 +95,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """News that is not decided yet."""
+    """An event that is not decided yet."""
 
     since: int
     """Event time at which it is decided, or could have been."""
@@ -101,42 +103,42 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """An occasion that will be told later."""
+    """An occasion that will be sent later."""
 
     occasion: Occasion
     since: int
     cause: str
-    """Why not at once, in words."""
+    """Why it was not sent at once, in words."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What is known of news that came."""
+    """What is remembered of an event that was received."""
 
     key: bytes
     until: int
     """Event time at which it is forgotten."""
     seen: int
-    """The greatest revision that came."""
+    """Greatest revision received."""
     decided: int = 0
-    """The greatest revision of which something was told; 0 if nothing was."""
+    """Greatest revision decided; 0 if none was."""
     unnamed: tuple[int, ...] = ()
-    """Numbers of an order's lines whose names haven't been told."""
+    """Numbers of the order's lines whose product names haven't been sent."""
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """All that is known of one recipient; the keyed state."""
+    """Everything known of one recipient; the keyed state."""
 
     contacts: tuple[Contact, ...] = ()
-    """Versions of the customer, by lsn and by time: the one that holds now, if any does, and those that will."""
+    """Versions of the customer, by lsn and by time: the one valid now, if any, and those valid later."""
     queue: tuple[Waiting, ...] = ()
-    """What is decided when event time gets there, in that order."""
+    """Events that are decided when the watermark reaches them, in that order."""
     unsettled: tuple[Waiting, ...] = ()
-    """What waits for the customer to become known."""
+    """Events that wait for the customer to become known."""
     held: tuple[Held, ...] = ()
-    """What goes out at `release_at`."""
+    """Occasions that are sent at `release_at`."""
     release_at: int = 0
     sent: tuple[int, ...] = ()
-    """Event times of the last messages that weren't critical, as many as the limit allows within an hour."""
+    """Event times of the last messages that weren't critical, at most as many as the limit allows per hour."""
     told: tuple[Told, ...] = ()
     next_at: int | None = None
     """Event time of the next `pass_time` that would change anything; None if there is nothing to wait for."""
@@ -147,12 +149,12 @@ class StateVersionError(ValueError):
 
 
 def encode_recipient(recipient: Recipient) -> bytes:
-    """Keyed state: a version byte, then MessagePack."""
+    """Encode keyed state: a version byte, then MessagePack."""
     return _STATE_VERSION + _encoder.encode(recipient)
 
 
 def decode_recipient(state: bytes | None) -> Recipient:
-    """Inverse of `encode_recipient`; no state is somebody of whom nothing is known.
+    """Decode what `encode_recipient` wrote; no state is a recipient of whom nothing is known.
 
     Raises:
         StateVersionError: the version byte is unknown.
@@ -172,37 +174,37 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Recipient)
 
 Dropped = Literal["repeated", "switched_off", "opted_out", "deleted", "nothing_new"]
-"""Why nothing is told, and nothing is wrong."""
+"""Why nothing is sent although nothing is wrong."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What follows from one input."""
+    """Result of one input."""
 
     recipient: Recipient
     notifications: tuple[Notification, ...] = ()
     rejected: tuple[tuple[SourceRecord, str], ...] = ()
     """Records that become dead letters, with the reason."""
     dropped: tuple[Dropped, ...] = ()
-    """One for each occasion that isn't told."""
+    """One reason for each occasion that isn't sent."""
 
 
 def hear(policy: Policy, recipient_id: str, before: Recipient, news: News, now: int) -> Decision:
-    """What follows from news.
+    """Process an event.
 
     Args:
-        now: event time, that is the watermark: all that happened before has been heard of, unless it is late.
+        now: the watermark: all events before it have been received, unless they are late.
     """
     return _after(policy, recipient_id, before, now, lambda desk: desk.hear(news, now))
 
 
 def learn(policy: Policy, recipient_id: str, before: Recipient, contact: Contact, now: int) -> Decision:
-    """What follows from a version of the customer; `now` as in `hear`."""
+    """Process a version of the customer; `now` as in `hear`."""
     return _after(policy, recipient_id, before, now, lambda desk: desk.learn(contact))
 
 
 def pass_time(policy: Policy, recipient_id: str, before: Recipient, now: int) -> Decision:
-    """What follows from event time having come to `now`."""
+    """Advance the recipient to `now`: release held messages, end waiting."""
     return _after(policy, recipient_id, before, now, lambda _: None)
 
 
@@ -214,7 +216,7 @@ def _next_at(policy: Policy, recipient: Recipient) -> int | None:
         moments.append(min(_settles_at(policy, recipient, each) for each in recipient.unsettled))
     if recipient.held:
         moments.append(recipient.release_at)
-    # Of all that is to be forgotten the last one: one timer for all, and none of them matters when it is over.
+    # The time at which the last of them expires: one timer for all, since none of them matters once it has expired.
     forgotten_at = max([each.until for each in recipient.told], default=None)
     if recipient.sent:
         forgotten_at = max(recipient.sent[-1] + HOUR_MS, forgotten_at or 0)
@@ -226,7 +228,7 @@ def _next_at(policy: Policy, recipient: Recipient) -> int | None:
 
 
 def _settles_at(policy: Policy, recipient: Recipient, waiting: Waiting) -> int:
-    """When it is over with waiting for the customer: the first version holds, or it has taken too long."""
+    """Return when waiting for the customer ends: the first version becomes valid, or the time limit is reached."""
     gives_up_at = waiting.since + policy.wait_for_customer_hours * HOUR_MS
     known_at = recipient.contacts[0].valid_from if recipient.contacts else gives_up_at
     return min(max(known_at, waiting.since), gives_up_at)
@@ -255,7 +257,7 @@ def _after(
 
 
 class _Desk:
-    """Where one recipient's matters are decided; the state changes as it goes."""
+    """Applies inputs to one recipient; holds the changing state and collects the results."""
 
     def __init__(self, policy: Policy, recipient_id: str, recipient: Recipient) -> None:
         self._policy = policy
@@ -266,7 +268,7 @@ class _Desk:
         self.dropped: list[Dropped] = []
 
     def hear(self, news: News, now: int) -> None:
-        """Take in news: decide a warning, and put all else into the queue."""
+        """Receive an event: decide a warning, and queue all else."""
         if not self._is_to_be_told(news):
             self.dropped.append("switched_off")
             return
@@ -286,11 +288,11 @@ class _Desk:
             self._put(queue=tuple(queue))
 
     def learn(self, contact: Contact) -> None:
-        """Take in a version of the customer: what waited for one is sent if it is a warning."""
+        """Add a version of the customer; send warnings that waited for one."""
         known = self.recipient.contacts
         if any(each.lsn >= contact.lsn and each.valid_from <= contact.valid_from for each in known):
             return
-        # One that is older and would hold later never holds.
+        # An older version that would become valid later never becomes valid.
         rest = [each for each in known if each.lsn > contact.lsn or each.valid_from < contact.valid_from]
         contacts = sorted((*rest, contact), key=lambda each: each.lsn)
         if len(contacts) > MOST_VERSIONS:
@@ -305,7 +307,7 @@ class _Desk:
                 self._warn(each, max(each.news.happened_at, contact.valid_from))
 
     def settle(self, moment: int) -> None:
-        """Do all that is due at this moment; what is due before has been done."""
+        """Do all that is due at this moment; what was due before must be done already."""
         before = self.recipient
         over = [each for each in before.unsettled if _settles_at(self._policy, before, each) <= moment]
         self._put(unsettled=tuple(each for each in before.unsettled if each not in over))
@@ -323,7 +325,7 @@ class _Desk:
         self._forget(moment)
 
     def forget_versions(self, now: int) -> None:
-        """Forget versions of the customer that a later one has taken the place of."""
+        """Forget versions of the customer that a later one has replaced."""
         contacts = self.recipient.contacts
         over = sum(each.valid_from <= now for each in contacts)
         if over > 1:
@@ -339,7 +341,7 @@ class _Desk:
         return news.kind != "order" and self._policy.occasion[news.kind].critical
 
     def _is_new(self, news: News, now: int) -> bool:
-        """Whether it hasn't come before; it has from now on."""
+        """Return whether the event is new, and remember it."""
         key = news.key()
         known = self._told(key)
         if known and known.seen >= news.revision:
@@ -359,11 +361,11 @@ class _Desk:
         self._put(told=(*others, told))
 
     def _contact_at(self, moment: int) -> Contact | None:
-        """The newest version of those that hold at that moment."""
+        """Return the newest of the versions that are valid at that moment."""
         return next((each for each in reversed(self.recipient.contacts) if each.valid_from <= moment), None)
 
     def _warn(self, waiting: Waiting, moment: int) -> None:
-        """Send a warning at once, to the newest address that is known."""
+        """Send a warning at once, to the newest known address."""
         news = waiting.news
         if not self.recipient.contacts:
             self._wait_for_customer(waiting)
@@ -376,7 +378,7 @@ class _Desk:
         self._send([occasion], moment, contact, f"{news.kind} is critical: it goes out at once")
 
     def _wait_for_customer(self, waiting: Waiting) -> None:
-        # Of an order only the last revision waits: it says all that the others do, and is told as the first one.
+        # Of an order only the last revision waits: it contains all that the others do, and is sent like the first one.
         order = [each for each in self.recipient.unsettled if each.news.key() == waiting.news.key()]
         if order:
             first = order[0]
@@ -390,12 +392,12 @@ class _Desk:
     def _give_up(self, waiting: Waiting, details: str) -> None:
         reason = f"the customer {self._recipient_id} isn't known, {details}"
         self.rejected.append((waiting.news.record, reason))
-        # So that it counts when it is sent again.
+        # Forget it, so that it isn't a duplicate when it is sent again.
         key = waiting.news.key()
         self._put(told=tuple(each for each in self.recipient.told if each.key != key))
 
     def _decide(self, news: News, moment: int) -> None:
-        """What becomes of news that isn't critical."""
+        """Decide an event that isn't critical: wait for the customer, drop, hold or send it."""
         contact = self._contact_at(moment)
         if contact is None:
             self._wait_for_customer(Waiting(since=moment, news=news))
@@ -407,7 +409,7 @@ class _Desk:
             self._hold_or_send(occasion, moment, contact)
 
     def _order(self, news: News) -> Occasion | None:
-        """What is to be told of a revision; None if nothing."""
+        """Return the occasion to send for an order's revision; None if there is nothing to send."""
         told = self._told(news.key()) or Told(
             key=news.key(), until=news.happened_at + _remembered_ms(self._policy), seen=news.revision
         )
@@ -427,7 +429,7 @@ class _Desk:
         return None
 
     def _complete_held(self, news: News) -> bool:
-        """Whether the order's confirmation hasn't gone out yet; then it tells what is known now."""
+        """If the order's confirmation is still held, update it with what is known now; return whether it was."""
         held = self.recipient.held
         place = next((i for i, each in enumerate(held) if _confirms(each.occasion, news.subject_id)), None)
         if place is None:
@@ -452,7 +454,7 @@ class _Desk:
             self._put(held=(Held(occasion=occasion, since=moment, cause=cause),), release_at=free_at)
 
     def _free_at(self, moment: int, contact: Contact) -> tuple[int, str]:
-        """When a message that isn't critical may go out at the earliest, and what is in its way until then."""
+        """Return the earliest time for a message that isn't critical, and what prevents it until then."""
         zone, _ = _zone(contact)
         limit = self._policy.messages_per_hour
         causes: list[str] = []
@@ -468,7 +470,8 @@ class _Desk:
                 return moment, " and ".join(dict.fromkeys(causes))
 
     def _release(self, moment: int) -> None:
-        """Send what was held, unless somebody doesn't want it any more, or it isn't time yet where they are now."""
+        """Send held occasions, unless the customer has opted out or been deleted, or it isn't time yet in their time
+        zone."""
         contact = self._contact_at(moment)
         if contact is None or contact.deleted or contact.opted_out:
             why: Dropped = "opted_out" if contact and not contact.deleted else "deleted"
@@ -514,7 +517,7 @@ class _Desk:
         )
 
     def _forget(self, moment: int) -> None:
-        """Forget what is over."""
+        """Forget what has expired."""
         self._put(
             told=tuple(each for each in self.recipient.told if each.until > moment),
             sent=tuple(each for each in self.recipient.sent if each + HOUR_MS > moment),
@@ -524,7 +527,7 @@ class _Desk:
 
 
 def _turn(waiting: Waiting) -> tuple[int, int, str, int, str]:
-    """In which order news are decided."""
+    """Return the sort key of the order in which events are decided."""
     news = waiting.news
     return waiting.since, news.happened_at, news.subject_id, news.revision, news.event_id
 
@@ -553,13 +556,13 @@ def _confirms(occasion: Occasion, order_id: str) -> bool:
 
 
 def _zone(contact: Contact) -> tuple[ZoneInfo, str]:
-    """The customer's time zone, or UTC and why."""
+    """Return the customer's time zone and an empty remark, or UTC and the reason."""
     zone = time_zone(contact.time_zone)
     return (zone, "") if zone else (ZoneInfo("UTC"), f"; there is no time zone {contact.time_zone!r}, so UTC")
 
 
 def _notification_id(recipient_id: str, occasions: Sequence[Occasion]) -> str:
-    """128 bits of SHA-256 in hex over what is told to whom: the same in every run."""
+    """Return 128 bits of SHA-256 in hex over the recipient and the occasions: the same in every run."""
     told = sorted(f"{each.kind}\x1f{each.occasion_id}" for each in occasions)
     return hashlib.sha256("\x1e".join(("notification", recipient_id, *told)).encode()).hexdigest()[:32]
 

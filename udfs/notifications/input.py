@@ -1,4 +1,4 @@
-"""Input of the notifications' decisions, made of one record each; knows no Flink."""
+"""Converts records into the input of notification decisions. Knows no Flink."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from udfs.notifications.decisions import Contact, Line, News
 from udfs.source_records import SourceRecord
 
 LONGEST_ADDRESS = 254
-"""Characters; no longer one can be written to (RFC 5321)."""
+"""Maximum number of characters of an e-mail address (RFC 5321)."""
 
 _STEPS: dict[str, Literal["fraud_suspected", "fraud_escalated", "fraud_closed"]] = {
     "fraud_alert.opened": "fraud_suspected",
@@ -28,10 +28,10 @@ _customer = msgspec.json.Decoder(_Customer)
 
 
 def alert_news(record: SourceRecord) -> News:
-    """Of a record of `fraud-alerts`. Times are the record's, which is what watermarks follow.
+    """Convert a record of `fraud-alerts`. Its times are the record's timestamp, which watermarks follow.
 
     Raises:
-        msgspec.ValidationError: it is no alert.
+        msgspec.ValidationError: the record is not a valid alert.
     """
     alert = _alert.decode(record.payload or b"")
     return News(
@@ -48,7 +48,7 @@ def alert_news(record: SourceRecord) -> News:
 
 
 def order_news(record: SourceRecord) -> News:
-    """Of a record of `enriched-orders`; otherwise like `alert_news`."""
+    """Convert a record of `enriched-orders`; otherwise like `alert_news`."""
     order = _order.decode(record.payload or b"")
     return News(
         kind="order",
@@ -71,7 +71,7 @@ def order_news(record: SourceRecord) -> News:
 
 
 def contact(record: SourceRecord) -> Contact:
-    """Of a record of `db-changes.customers`; otherwise like `alert_news`."""
+    """Convert a record of `db-changes.customers`; otherwise like `alert_news`."""
     customer = _customer.decode(record.payload or b"")
     return Contact(
         lsn=customer.lsn,

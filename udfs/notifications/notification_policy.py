@@ -1,4 +1,4 @@
-"""Which messages are sent, and when? A declared policy, from a TOML file, checked before it decides anything."""
+"""Notification policy: which messages are sent, and when. Parsed from a TOML file and checked before use."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,17 +10,17 @@ import msgspec
 Kind = Literal["fraud_suspected", "fraud_escalated", "fraud_closed", "order_confirmed", "order_completed"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 WARNINGS: tuple[Kind, ...] = ("fraud_suspected", "fraud_escalated")
-"""What may be critical: it goes even to those who want no messages but those that warn of fraud."""
+"""Kinds that may be marked critical: sent even to customers who opted out of everything except fraud warnings."""
 
 _TimeOfDay = Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=len("hh:mm"))]
-"""The length leaves no room for a line break, which `$` lets pass in Python."""
+"""The maximum length excludes a line break, which `$` accepts in Python."""
 
 HOURS_OF_GRACE = 24
-"""What was told is known for at least so long after the last moment at which it may still wait for something."""
+"""Minimum time for which a sent occasion is remembered after the last moment at which it can still wait."""
 
 
 class PolicyError(ValueError):
-    """A policy can't be used; one line a mistake, each saying where, what is wrong and what would be right."""
+    """A policy can't be used; one line per mistake, each with the place, what is wrong and what would be right."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("\n".join(mistakes))
@@ -35,31 +35,31 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True, rename={"begin": "fr
 
 
 class OccasionRule(msgspec.Struct, frozen=True, kw_only=True):
-    """How one kind of occasion is told."""
+    """How one kind of occasion is sent."""
 
     template: Literal["fraud_warning", "order_confirmation"]
-    """Which words, when it is told alone."""
+    """Template of a message with this occasion alone."""
     critical: bool
-    """Whether it goes out at once: in quiet hours, beyond the limit, to those who opted out."""
+    """Whether it is sent at once: in quiet hours, beyond the limit, and to customers who opted out."""
     sent: bool
-    """Whether it is told at all."""
+    """Whether it is sent at all."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of the policy; it travels with the job."""
+    """One version of the policy; it is submitted with the job."""
 
     version: Annotated[int, msgspec.Meta(ge=1)]
-    """Grows with each change; notifications carry it."""
+    """Number that grows with each change; notifications carry it."""
     messages_per_hour: Annotated[int, msgspec.Meta(ge=1, le=100)]
-    """Most messages that aren't critical within an hour to one recipient, a digest counting as one."""
+    """Maximum number of messages that aren't critical to one recipient within an hour; a digest counts as one."""
     settle_seconds: Annotated[int, msgspec.Meta(ge=0, le=600)]
-    """What isn't critical is decided so long after its event time, so that the order of arrival decides nothing."""
+    """Delay between event time and decision of what isn't critical, so that the order of arrival has no influence."""
     wait_for_customer_hours: Annotated[int, msgspec.Meta(ge=1, le=168)]
-    """So long an occasion waits for its customer to become known."""
+    """How long an occasion waits for its customer to become known."""
     remembered_hours: Annotated[int, msgspec.Meta(ge=1, le=2_000)]
-    """So long it is known what was told."""
+    """How long a sent occasion is remembered."""
     quiet_hours: QuietHours | None = None
-    """When messages that aren't critical wait; none if left out."""
+    """When messages that aren't critical wait; no quiet hours if left out."""
     occasion: dict[Kind, OccasionRule]
     """One entry for every kind."""
 
@@ -68,7 +68,7 @@ def parse(text: str) -> Policy:
     """Parse and check a policy file.
 
     Raises:
-        PolicyError: it is not TOML, or says what can't be; with every mistake that was found.
+        PolicyError: the text is not TOML, or its content is invalid; has every mistake that was found.
     """
     try:
         content = tomllib.loads(text)
@@ -86,18 +86,18 @@ def parse(text: str) -> Policy:
 
 
 def default_text() -> str:
-    """The policy that Millrace comes with."""
+    """Return the policy that is part of Millrace."""
     return resources.files(__package__).joinpath("policies/default.toml").read_text(encoding="utf-8")
 
 
 def check_covers(policy: Policy, missing_data_hours: int) -> None:
-    """Check that an order's last revision finds what was told of the first.
+    """Check that the first revision of an order is still remembered when its last one comes.
 
     Args:
-        missing_data_hours: within so long an order may become complete.
+        missing_data_hours: maximum number of hours until an order becomes complete.
 
     Raises:
-        PolicyError: what was told is forgotten before.
+        PolicyError: the first revision would be forgotten before.
     """
     if policy.remembered_hours < missing_data_hours + HOURS_OF_GRACE:
         raise PolicyError(

@@ -1,4 +1,4 @@
-"""Notifications as a Flink function: keyed by recipient, one state value, one event-time timer at a time."""
+"""Flink function for notifications: keyed by recipient, one state value, one event-time timer at a time."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
@@ -25,11 +25,11 @@ from udfs.notifications.notification_policy import Policy
 from udfs.source_records import SourceRecord
 
 RECIPIENT = 1
-"""Column of a row by which the rows are keyed."""
+"""Index of the column that the rows are keyed by."""
 
 
 class Notify(KeyedProcessFunction):  # type: ignore[misc]
-    """Rows of `records_of_recipients` → notifications and dead letters, each as whatever `address` makes of it."""
+    """Rows of `records_of_recipients` → notifications and dead letters, each passed through `address`."""
 
     _state: ValueState
 
@@ -58,7 +58,7 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
             yield self._address(record.dead_letter(error, self._job))
             return
         before = decode_recipient(self._state.value())
-        # After a restore this operator's own watermark is unknown until the next one.
+        # After a restore this operator's own watermark is unknown until the next one arrives.
         now = ctx.timer_service().current_watermark()
         if watermark is not None:
             now = max(now, watermark)
@@ -69,7 +69,7 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
                 news = alert_news(record) if kind == "alert" else order_news(record)
                 decision = hear(self._policy, recipient_id, before, news, now)
         except msgspec.ValidationError as mistake:
-            # The tables take no such record; where one comes another way, it must not fail the job time and again.
+            # The tables reject such a record; if one arrives in another way, it must not fail the job repeatedly.
             yield self._address(record.dead_letter(str(mistake), self._job))
             return
         yield from self._carry_out(before, decision, ctx)
