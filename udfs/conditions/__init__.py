@@ -1,1 +1,1 @@
-"""Conditions of rules: grammar, units, contradictions."""
+"""Conditions of rules: grammar, units and contradictions."""

@@ -1,4 +1,4 @@
-"""What may a rule's condition say? Parses it, checks its units, finds what can never or always be true.
+"""Parses conditions of rules, checks their units, and finds those that are never or always true.
 
     count_10m >= 4 and (declined_10m >= 2 or base_amount_minor > 5 * avg_24h)
     km_from_previous / seconds_from_previous > 900 km/h and channel = 'card_present'
@@ -22,14 +22,14 @@ Value = int | float | str | bool | tuple[str, ...] | None
 
 
 class Dimension(NamedTuple):
-    """Exponents of what a number is measured in; all zero for a plain number."""
+    """Dimension of a number, as exponents of its units; all zero for a plain number."""
 
     money: int = 0
     seconds: int = 0
     km: int = 0
 
     def times(self, other: "Dimension", sign: int = 1) -> "Dimension":
-        """Dimension of a product (`sign` 1) or a quotient (`sign` −1)."""
+        """Return the dimension of a product (`sign` 1) or a quotient (`sign` −1)."""
         return Dimension(*(mine + sign * its for mine, its in zip(self, other, strict=True)))
 
 
@@ -44,18 +44,18 @@ _IN_WORDS = {PLAIN: "a plain number", MONEY: "money", SECONDS: "a time", KM: "a 
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that a condition can ask about."""
+    """A value that a condition can refer to."""
 
     kind: Literal["number", "text", "flag", "list"]
     dimension: Dimension = PLAIN
     lowest: float = -math.inf
-    """No value is below it: lets a threshold that can't be reached be found."""
+    """Lower bound of its values, which makes it possible to find thresholds that can't be reached."""
     unusable: str | None = None
-    """Why the fact can't be used in a condition, if it can't, and what to use instead."""
+    """Why the fact can't be used in a condition, and what to use instead; None if it can be used."""
 
 
 class ConditionError(ValueError):
-    """A condition can't be used; the text says where in it, what is wrong, and what would be right."""
+    """A condition can't be used; the text gives the position, what is wrong, and what would be right."""
 
     def __init__(self, position: int, what: str, what_next: str) -> None:
         super().__init__(f"at character {position + 1}: {what}; {what_next}")
@@ -63,22 +63,22 @@ class ConditionError(ValueError):
 
 
 LONGEST = 4000
-"""Characters of a condition, at most."""
+"""Maximum number of characters of a condition."""
 DEEPEST = 20
-"""Parentheses and `not` around each other, at most."""
+"""Maximum nesting of parentheses and `not`."""
 MOST_DIGITS = 15
-"""Digits of a number, at most: so many are exact in a double."""
+"""Maximum number of digits of a number: so many are exact in a double."""
 MOST_FACTORS = 10
-"""Numbers and features that are multiplied and divided with each other, at most: their product is a double."""
+"""Maximum number of factors and divisors in one product: the product is a double."""
 MOST_STEPS = 1000
-"""Steps that the search for contradictions takes, at most."""
+"""Maximum number of steps of the search for contradictions."""
 _LARGEST = 2.0**53
-"""Constants are below it, in base units: whole numbers are exact."""
+"""Upper limit of constants, in base units: whole numbers below it are exact."""
 _LONGEST_QUOTE = 40
 
 
 def quoted(text: str, longest: int = _LONGEST_QUOTE) -> str:
-    """A text in quotes, cut where it is long."""
+    """Quote a text, cut to at most `longest` characters."""
     return repr(text if len(text) <= longest else f"{text[:longest]}…")
 
 
@@ -93,14 +93,14 @@ class Number:
 
 @dataclass(frozen=True)
 class Name:
-    """A fact, by name."""
+    """A reference to a fact by its name."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Product:
-    """left × right, or left ÷ right."""
+    """A product, left × right, or a quotient, left ÷ right."""
 
     left: "Term"
     operator: Literal["*", "/"]
@@ -113,7 +113,7 @@ Operator = Literal["<", "<=", ">", ">=", "=", "!="]
 
 @dataclass(frozen=True)
 class Comparison:
-    """left operator right, over numbers."""
+    """A comparison of numbers: left operator right."""
 
     left: Term
     operator: Operator
@@ -122,7 +122,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class OneOf:
-    """A text fact is (or is not) among constants, or equal to another text fact."""
+    """A text fact is (or is not) one of some constants, or equal to another text fact."""
 
     name: str
     values: tuple[str, ...]
@@ -162,11 +162,11 @@ _MIRRORED: dict[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=
 
 
 def parse_condition(text: str, facts: Mapping[str, Fact], base_currency: str) -> Condition:
-    """The condition that `text` says about `facts`; money in it must be in `base_currency`.
+    """Parse a condition on `facts`; amounts of money in it must be in `base_currency`.
 
     Raises:
         ConditionError: syntax, an unknown fact, a unit that doesn't fit, a condition that can never be true or is
-            always true, or one beyond the bounds above, which keep parsing and judging within milliseconds.
+            always true, or one beyond the limits above, which keep parsing and judging within milliseconds.
     """
     if len(text) > LONGEST:
         raise ConditionError(LONGEST, f"this is longer than {LONGEST:,} characters", "split it into several rules")
@@ -179,7 +179,8 @@ def parse_condition(text: str, facts: Mapping[str, Fact], base_currency: str) ->
 
 
 def python_expression(condition: Condition) -> str:
-    """A Python expression over variables named as the facts, with `_ratio` in scope; true where the rule is broken."""
+    """Return a Python expression over variables named like the facts, with `_ratio` in scope; true where the rule is
+    broken."""
     match condition:
         case Combination(operator, parts):
             return "(" + f" {operator} ".join(python_expression(part) for part in parts) + ")"
@@ -199,7 +200,7 @@ def python_expression(condition: Condition) -> str:
 
 
 def ratio(numerator: float, denominator: float) -> float:
-    """A quotient that is infinite, with the numerator's sign, where the denominator is 0; 0 ÷ 0 is not a number."""
+    """Return the quotient; infinite, with the numerator's sign, where the denominator is 0; 0 ÷ 0 is not a number."""
     if denominator:
         return numerator / denominator
     return math.copysign(math.inf, numerator) if numerator else math.nan
@@ -245,14 +246,14 @@ def _negated(condition: Condition) -> Condition:
 
 
 _Pending = tuple[Condition, "_Pending"] | None
-"""Conditions that must hold too, as a linked list."""
+"""Further conditions that must hold, as a linked list."""
 
 
 def _possible(condition: Condition, facts: Mapping[str, Fact]) -> bool:
-    """Whether the atoms of some alternative don't contradict each other; looks for one, and backs up where it fails.
+    """Return whether some alternative has no contradiction among its atoms; a search with backtracking.
 
     Raises:
-        ConditionError: neither was found within `MOST_STEPS`.
+        ConditionError: no result within `MOST_STEPS`.
     """
     untried: list[tuple[_Pending, _Claims]] = [((condition, None), _Claims())]
     steps = 0
@@ -267,7 +268,7 @@ def _possible(condition: Condition, facts: Mapping[str, Fact]) -> bool:
                 )
             match current:
                 case Combination("and", parts):
-                    # Atoms come first: a contradiction among them ends all alternatives of the other parts.
+                    # Atoms come first: a contradiction among them rules out all alternatives of the other parts.
                     for part in sorted(parts, key=lambda part: not isinstance(part, Combination)):
                         pending = (part, pending)
                 case Combination(_, (first, *others)):
@@ -294,7 +295,7 @@ class _Range:
     excluded: frozenset[float] = frozenset()
 
     def narrowed(self, operator: Operator, value: float) -> "_Range":
-        """The range without the values for which the comparison isn't true."""
+        """Return the range without the values for which the comparison isn't true."""
         if operator == "!=":
             return replace(self, excluded=self.excluded | {value})
         low, low_open, high, high_open = self.low, self.low_open, self.high, self.high_open
@@ -305,14 +306,14 @@ class _Range:
         return _Range(low, low_open, high, high_open, self.excluded)
 
     def is_empty(self) -> bool:
-        """Whether no value is left."""
+        """Return whether no value is left."""
         edge = self.low_open or self.high_open or self.low in self.excluded
         return self.low > self.high or (self.low == self.high and edge)
 
 
 @dataclass(frozen=True)
 class _Claims:
-    """What some atoms that must all hold say of each term and fact."""
+    """Constraints on each term and fact that follow from atoms that must all hold."""
 
     ranges: Mapping[Term, _Range] = field(default_factory=dict)
     allowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -322,7 +323,7 @@ class _Claims:
     contradictory: bool = False
 
     def including(self, atom: Atom, facts: Mapping[str, Fact]) -> "_Claims":
-        """The claims with one more atom."""
+        """Return the constraints with one more atom."""
         match atom:
             case Comparison(left, _, right):
                 return self._within(atom, facts)._present(*_names(left), *_names(right))
