@@ -1,1 +1,1 @@
-"""What is decided? Pure functions and records first; then the thin Flink functions that call them."""
+"""Business decisions: pure functions and records first, then the thin Flink functions that call them."""

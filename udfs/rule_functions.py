@@ -1,9 +1,10 @@
-"""Rules that a condition can't say, as Python functions. A ruleset names them: `function = "just_below_a_limit"`.
+"""Rules that can't be written as a condition, as Python functions. A ruleset names them: `function =
+"just_below_a_limit"`.
 
-A function gets a payment's facts by name (its columns and features; money in minor units of the base currency) and
-says whether the payment breaks the rule. It must be pure: the same facts always give the same answer, or a replay
-would decide otherwise than it did the first time. Give the rule a condition besides (`when = "count_10m >= 3"`): a rule
-without one makes every payment cross from the JVM to Python, which is what a payment costs most.
+A function takes a payment's facts by name (its columns and features; money in minor units of the base currency) and
+returns whether the payment breaks the rule. It must be pure: if the same facts could give another result, a replay of
+the payments would decide differently. Add a condition to the rule (`when = "count_10m >= 3"`): without one, every
+payment crosses from the JVM to Python, which is the largest cost per payment.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ _LIMITS_MINOR = (50_00, 100_00, 250_00, 500_00, 1000_00)
 
 
 def just_below_a_limit(facts: Mapping[str, Value]) -> bool:
-    """A payment at most 2 % below a sum that would have asked for a second factor."""
+    """Return whether a payment is at most 2 % below a sum that would have required a second factor."""
     amount = facts["base_amount_minor"]
     return isinstance(amount, int) and any(limit * 0.98 <= amount < limit for limit in _LIMITS_MINOR)
 

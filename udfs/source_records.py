@@ -1,4 +1,4 @@
-"""Where does a decision's input come from? A record with its place in a topic, as a dead letter needs it."""
+"""Kafka records with their coordinates, as decisions take them and dead letters need them."""
 
 from collections.abc import Mapping
 
@@ -14,14 +14,14 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     partition: int
     offset: int
     event_time: int
-    """UTC milliseconds; the record's timestamp."""
+    """Timestamp of the record, in UTC milliseconds."""
     key: bytes | None
     headers: Mapping[str, bytes | None]
     payload: bytes | None
-    """The record's value."""
+    """Value of the record."""
 
     def dead_letter(self, reason: str, job: str) -> DeadLetter:
-        """The record as rejected by `job`."""
+        """Return the dead letter of the record, as rejected by `job`."""
         return DeadLetter(
             event_id=f"{self.topic}-{self.partition}-{self.offset}",
             event_time=self.event_time,

@@ -1,1 +1,1 @@
-"""Fraud detection without Flink and with it: features, rules, cases and alerts."""
+"""Fraud detection, as pure functions and as Flink functions: features, rules, cases and alerts."""

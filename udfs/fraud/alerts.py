@@ -1,7 +1,8 @@
-"""When does a suspicious payment become an alert? Cases by card, from verdicts in arrival order; knows no Flink.
+"""Fraud cases by card: opens, escalates and closes them, from verdicts in arrival order. Knows no Flink.
 
 A case holds the broken rules of one card until it has been quiet for the ruleset's quiet period. Which case a payment
-belongs to depends on event times alone, never on when a timer fired, so a restart or a replay gives the same alerts.
+belongs to depends on event times alone, never on when a timer fired, so a restart or a replay of payments gives the
+same alerts.
 """
 
 import hashlib
@@ -14,10 +15,11 @@ from events import BrokenRule, FraudAlert, Payment
 from udfs.fraud.rules import Verdict
 
 GRACE_MS = 3_600_000
-"""A closed case is remembered so long (event time), so that a payment out of order joins it instead of a new one."""
+"""How long a closed case is kept, in event time, so that an out-of-order payment joins it instead of opening a new
+case."""
 
 MOST_PAYMENTS = 50
-"""A case lists the ids of its latest so many payments; it counts them all."""
+"""Maximum number of payment ids in a case: the latest ones. The count includes all payments."""
 
 _STATE_VERSION = b"\x01"
 
@@ -36,7 +38,7 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, payment: Payment, verdict: Verdict) -> Self:
-        """The payment's."""
+        """Build a suspicion from a payment and its verdict."""
         return cls(
             card_id=payment.card_id,
             customer_id=payment.customer_id,
@@ -72,7 +74,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     @property
     def closes_at(self) -> int:
-        """Event time at which the quiet period is over."""
+        """Event time at which the quiet period ends."""
         return self.last_at + self.quiet_ms
 
     @property
@@ -81,7 +83,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         return self.closes_at + GRACE_MS
 
     def covers(self, event_time: int) -> bool:
-        """Whether a payment of that time belongs to the case."""
+        """Return whether a payment of that event time belongs to the case."""
         return self.opened_at - self.quiet_ms <= event_time <= self.closes_at
 
 
@@ -90,12 +92,12 @@ class StateVersionError(ValueError):
 
 
 def encode_cases(cases: Sequence[Case]) -> bytes:
-    """Keyed state: a version byte, then MessagePack."""
+    """Encode keyed state: a version byte, then MessagePack."""
     return _STATE_VERSION + msgspec.msgpack.encode(cases)
 
 
 def decode_cases(state: bytes | None) -> tuple[Case, ...]:
-    """Inverse of `encode_cases`; no state is no case.
+    """Decode what `encode_cases` wrote; no state is no case.
 
     Raises:
         StateVersionError: the version byte is unknown.
@@ -114,7 +116,8 @@ _decoder = msgspec.msgpack.Decoder(tuple[Case, ...])
 
 
 def suspect(cases: Sequence[Case], suspicion: Suspicion) -> tuple[tuple[Case, ...], FraudAlert | None]:
-    """Put a suspicious payment into its card's cases; an alert if it opens one or breaks a rule new to its case."""
+    """Add a suspicious payment to its card's cases; return an alert if it opens a case or breaks a rule new to its
+    case."""
     position = next((i for i, case in enumerate(cases) if case.covers(suspicion.event_time)), None)
     if position is None:
         opened = _opened(suspicion)
@@ -130,7 +133,7 @@ def suspect(cases: Sequence[Case], suspicion: Suspicion) -> tuple[tuple[Case, ..
 
 
 def pass_time(cases: Sequence[Case], event_time: int) -> tuple[tuple[Case, ...], tuple[FraudAlert, ...]]:
-    """Close the cases whose quiet period is over at `event_time`, and forget those that nothing can join any more."""
+    """Close cases whose quiet period has ended at `event_time`, and forget those that no payment can join any more."""
     closing = [case for case in cases if not case.closed and case.closes_at <= event_time]
     alerts = tuple(_alert(case, "fraud_alert.closed", case.closes_at, case.rules) for case in closing)
     kept = tuple(
@@ -142,7 +145,8 @@ def pass_time(cases: Sequence[Case], event_time: int) -> tuple[tuple[Case, ...],
 
 
 def next_time(cases: Sequence[Case]) -> int | None:
-    """Event time of the next `pass_time` that would change anything; None if there is nothing to wait for."""
+    """Return the event time of the next `pass_time` that would change anything; None if there is nothing to wait
+    for."""
     return min((case.forgotten_at if case.closed else case.closes_at for case in cases), default=None)
 
 
@@ -204,5 +208,5 @@ def _alert(case: Case, step: str, event_time: int, rules: tuple[BrokenRule, ...]
 
 
 def _digest(*parts: str) -> str:
-    """128 bits of SHA-256 over the parts, in hex: the same parts give the same id in every run."""
+    """Return 128 bits of SHA-256 over the parts, in hex: the same parts give the same id in every run."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]

@@ -1,11 +1,11 @@
-"""Which features has a payment? Parses a features declaration: the one that `sliding_features` computes in the JVM.
+"""Parses a features declaration: the language of `sliding_features`, which computes the features in the JVM.
 
     count_10m    = count() over 10 minutes                 -- payments of the card, this one included
     declined_10m = count() over 10 minutes where status = 'declined'
     previous_country = previous(country)
 
-Features are separated by commas or newlines. `jvm/src/millrace/features/Declaration.java` is the same parser with
-the same errors; `tests/cluster/jvm/test_sliding_features.py` holds them together.
+Features are separated by commas or newlines. `jvm/src/millrace/features/Declaration.java` is the same parser with the
+same errors; `tests/cluster/jvm/test_sliding_features.py` checks that they agree.
 """
 
 import re
@@ -19,10 +19,10 @@ from msgspec import inspect
 from events import Payment
 
 Kind = Literal["text", "integer", "double", "other"]
-"""What a column holds, as far as a feature is concerned; `other` is what no feature can use."""
+"""Kind of a column's values, as features see it; `other` is what no feature can use."""
 
 Unit = Literal["count", "money", "seconds", "km", "text", "number", "list"]
-"""What a feature's value is measured in; `money` is minor units of the base currency."""
+"""Unit of a feature's value; `money` is minor units of the base currency."""
 
 HOUR_MS = 3_600_000
 LONGEST_WINDOW_MS = 24 * HOUR_MS
@@ -33,7 +33,7 @@ RESERVED_NAMES = (*OUTPUT_FLAGS, "rowtime")
 
 @dataclass(frozen=True)
 class Where:
-    """Only events whose text `column` equals `value` count."""
+    """Condition of a feature: only events whose text `column` equals `value` count."""
 
     column: str
     value: str
@@ -47,15 +47,15 @@ class Feature:
     aggregate: str
     columns: tuple[str, ...]
     window_ms: int | None
-    """Length of the sliding window; None for the aggregates that look at the previous event."""
+    """Length of the sliding window in milliseconds; None for the aggregates that use the previous event."""
     where: Where | None
     unit: Unit
     limit: int | None = None
-    """How many values `recent` keeps at most."""
+    """Maximum number of values that `recent` keeps."""
 
 
 class DeclarationError(ValueError):
-    """A declaration can't be used; the text says where, what is wrong, and what would be right."""
+    """A declaration can't be used; the text gives the position, what is wrong, and what would be right."""
 
     def __init__(self, line: int, column: int, what: str, what_next: str) -> None:
         super().__init__(f"line {line}, column {column}: {what}; {what_next}")
@@ -104,7 +104,7 @@ _KIND_IN_WORDS = {"text": "text", "integer": "an integer", "double": "a double",
 
 
 def parse_declaration(text: str, columns: Mapping[str, Kind]) -> tuple[Feature, ...]:
-    """The features that `text` declares over a table with these columns, in the order of the text.
+    """Parse the features that `text` declares over a table with these columns, in the order of the text.
 
     Raises:
         DeclarationError: the text or its use of the columns is wrong.
@@ -113,18 +113,18 @@ def parse_declaration(text: str, columns: Mapping[str, Kind]) -> tuple[Feature, 
 
 
 def payment_columns() -> dict[str, Kind]:
-    """Columns of the payments table that features can be made of; `event_time` is the table's row time."""
+    """Return the columns of the payments table that features can use; `event_time` is the table's row time."""
     columns = {field.name: _kind(field.type) for field in inspect.type_info(Payment).fields}  # type: ignore[attr-defined]
     return columns | {"event_time": "other"}
 
 
 def payment_declaration() -> str:
-    """Text of `payment_features.txt`; quotes in it must be doubled to put it into an SQL string."""
+    """Return the text of `payment_features.txt`; double the quotes in it to put it into an SQL string."""
     return resources.files(__package__).joinpath("payment_features.txt").read_text(encoding="utf-8")
 
 
 def payment_features() -> tuple[Feature, ...]:
-    """The features that the fraud job computes of every payment."""
+    """Return the features that the fraud job computes for every payment."""
     return parse_declaration(payment_declaration(), payment_columns())
 
 
@@ -385,7 +385,7 @@ def _suggestion(wrong: str, known: Sequence[str], plural: str) -> str:
 
 
 def _edit_distance(left: str, right: str) -> int:
-    """Levenshtein distance."""
+    """Return the Levenshtein distance."""
     previous = list(range(len(right) + 1))
     for i, left_character in enumerate(left, 1):
         current = [i]

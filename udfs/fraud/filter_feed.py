@@ -1,4 +1,4 @@
-"""How do rules get into the JVM's filter? Each version's program is handed over before anything is judged by it."""
+"""Passes rules to the filter in the JVM: each version's program is there before a payment is judged by that version."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Filters(Protocol):
-    """The filters of a JVM: `millrace.rules.Filters`. A follower is a number that `open` gives."""
+    """Filters of a JVM: `millrace.rules.Filters`. A follower is a number that `open` returns."""
 
     def open(self, filter_id: str) -> int: ...
 
@@ -30,16 +30,16 @@ class Filters(Protocol):
 
 
 class FilterFeed:
-    """Tells a job's filter what one function that judges payments knows. Without a JVM there is nobody to tell."""
+    """Reports to a job's filter which versions one judging function knows. Does nothing without a JVM."""
 
     def __init__(self, filters: Filters | None, filter_id: str) -> None:
-        """Begin; the filter holds nothing back until `ready`."""
+        """Register with the filter, which passes every payment until `ready`."""
         self._filters = filters
         self._filter_id = filter_id
         self._follower = filters.open(filter_id) if filters else 0
 
     def hand_over(self, rules: Rules) -> None:
-        """A version that is going to be judged by."""
+        """Pass on a version before payments are judged by it."""
         if self._filters:
             self._filters.put(
                 self._filter_id,
@@ -50,28 +50,29 @@ class FilterFeed:
             )
 
     def ready(self) -> None:
-        """All versions that there are were handed over, and new ones will be."""
+        """Report that all existing versions were passed on, and that new ones will be."""
         if self._filters:
             self._filters.ready(self._filter_id, self._follower)
 
     def failed(self) -> None:
-        """New versions can't be seen any more: each payment has to come here from now on."""
+        """Report that new versions can't be read any more: the filter must pass every payment from now on."""
         if self._filters:
             self._filters.failed(self._filter_id, self._follower)
 
     def is_wanted(self) -> bool:
-        """Whether the task may still run: Flink says so to the JVM's functions alone when it is cancelled or fails."""
+        """Return whether the task may still run: on cancellation or failure, Flink notifies the JVM's functions
+        only."""
         return self._filters is None or self._filters.isFollowed(self._filter_id, self._follower)
 
     def close(self) -> None:
-        """End; may be called again."""
+        """End the registration; may be called again."""
         if self._filters:
             self._filters.close(self._filter_id, self._follower)
             self._filters = None
 
 
 class _FiltersInJvm:
-    """Calls Java from one thread that never ends: pemja attaches a thread that calls, and never detaches it."""
+    """Calls Java from one thread that never ends: pemja attaches a calling thread and never detaches it."""
 
     def __init__(self, java_class: Any) -> None:
         self._caller = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rule-filters")
@@ -86,9 +87,9 @@ class _FiltersInJvm:
 
 @cache
 def filters_of_this_jvm() -> Filters | None:
-    """The filters of the JVM that this interpreter is embedded in, as in thread mode; None if it runs by itself.
+    """Return the filters of the JVM that this interpreter is embedded in (thread mode); None if it runs by itself.
 
-    Must be called in a thread of the JVM's own, such as a task's.
+    Call it in a thread of the JVM's own, such as a task's.
     """
     find_class = getattr(pemja, "findClass", None)
     if find_class is None:

@@ -15,7 +15,8 @@ from udfs.fraud.ruleset_reader import Rulesets
 class JudgePayment(ScalarFunction):  # type: ignore[misc]
     """Judges one payment by the ruleset that was in force at its event time.
 
-    Few payments come here: it tells the filter in the JVM what the rules ask, and what can't break any stays there.
+    Few payments come here: it passes the rules' conditions to the filter in the JVM, which keeps back payments that
+    can't break any rule.
     """
 
     def __init__(self, rulesets: Rulesets, features: Sequence[Feature], base_currency: str, filter_id: str) -> None:
@@ -42,11 +43,12 @@ class JudgePayment(ScalarFunction):  # type: ignore[misc]
             self._feed.close()
 
     def is_deterministic(self) -> bool:
-        """False: it depends on the rulesets, so the planner must neither fold nor repeat a call."""
+        """Return False: results depend on the rulesets, so the planner must neither fold nor repeat a call."""
         return False
 
     def eval(self, event_time: int, *facts: Value) -> str | None:
-        """
+        """Judge one payment; return the verdict as JSON, or None.
+
         Args:
             event_time: UTC milliseconds.
             facts: in the order of `udfs.fraud.rules.fact_names`.

@@ -15,7 +15,7 @@ _decoder = msgspec.json.Decoder(Suspicion)
 
 
 class RaiseAlerts(KeyedProcessFunction):  # type: ignore[misc]
-    """(card_id, Suspicion as JSON), keyed by card → `FraudAlert`s, each as whatever `address` makes of it."""
+    """(card_id, Suspicion as JSON), keyed by card → `FraudAlert`s, each passed through `address`."""
 
     _state: ValueState
 

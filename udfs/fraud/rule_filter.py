@@ -1,8 +1,8 @@
-"""Which payments can't break any rule? The conditions of a ruleset as a program that the JVM runs before Python.
+"""Compiles the conditions of a ruleset into a filter program that the JVM runs before Python.
 
-A program is JSON: how many facts there are, and a tree of conditions with facts by their place in
-`udfs.fraud.rules.filter_facts`.
-`jvm/src/millrace/rules` runs it. It only has to be a necessary condition: `udfs.fraud.rules` judges what it lets pass.
+A program is JSON: the number of facts, and a tree of conditions that refer to facts by their position in
+`udfs.fraud.rules.filter_facts`. `jvm/src/millrace/rules` runs it. The program only has to be a necessary condition:
+`udfs.fraud.rules` judges the payments that it passes.
 """
 
 import json
@@ -24,11 +24,11 @@ from udfs.conditions.conditions import (
 
 
 def program(conditions: Sequence[Condition | None], facts: Sequence[str]) -> str:
-    """The program that is true where any of these conditions may hold.
+    """Return the program that is true wherever one of these conditions may hold.
 
     Args:
-        conditions: as of `Rules`: None is a rule that has only a function, so everything may break it.
-        facts: as of `udfs.fraud.rules.filter_facts`.
+        conditions: as in `Rules`: None is a rule that has only a function, so any payment may break it.
+        facts: as returned by `udfs.fraud.rules.filter_facts`.
     """
     places = {name: place for place, name in enumerate(facts)}
     trees = [_tree(condition, places) for condition in conditions if condition is not None]

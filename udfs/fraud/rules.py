@@ -1,4 +1,4 @@
-"""Which rules does a payment break? Validates rulesets, and judges payments by them; knows no Flink."""
+"""Validates rulesets, and judges payments by them. Knows no Flink."""
 
 import bisect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,15 +34,15 @@ PAYMENT_FACTS = (
     "channel",
     "status",
 )
-"""Columns of the payment itself that rules may ask about, besides its features."""
+"""Columns of the payment itself that rules may use, besides its features."""
 
 
 MOST_BYTES = 500_000
-"""Size of a ruleset as a record of its topic, at most."""
+"""Maximum size of a ruleset as a record of its topic, in bytes."""
 MOST_RULES = 200
-"""Rules of a ruleset, at most: each of them is parsed whenever a job starts, and an alert may carry all of them."""
+"""Maximum number of rules in a ruleset: each is parsed at every start of a job, and an alert may carry all of them."""
 LONGEST_TEXT = 1000
-"""Characters of a description, at most: it is in every alert."""
+"""Maximum number of characters of a description: it is in every alert."""
 _LATEST = 253_402_300_799_999
 """Last millisecond of the year 9999."""
 _HIGHEST_VERSION = 10**9
@@ -50,12 +50,12 @@ _HIGHEST_VERSION = 10**9
 
 
 class RulesetError(ValueError):
-    """A ruleset can't be used; one line a mistake, each saying which rule, what is wrong and what would be right."""
+    """A ruleset can't be used; one line per mistake, each with the rule, what is wrong and what would be right."""
 
     def __init__(self, mistakes: Sequence[str], version: int | None = None) -> None:
         """
         Args:
-            version: that the ruleset gives itself, if it is known.
+            version: that the ruleset declares, if it is known.
         """
         super().__init__("\n".join(mistakes))
         self.mistakes = tuple(mistakes)
@@ -63,17 +63,17 @@ class RulesetError(ValueError):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one version of the rules says of one payment; travels between two operators of the fraud job."""
+    """Result of one ruleset version for one payment; travels between two operators of the fraud job."""
 
     ruleset_version: int
     score: int = 0
-    """Sum over `rules`; 0 when they don't reach the ruleset's alert score."""
+    """Sum over `rules`; 0 if it doesn't reach the ruleset's alert score."""
     rules: tuple[BrokenRule, ...] = ()
     shadow: tuple[str, ...] = ()
     quiet_minutes: int
     features: dict[str, int | float | str | tuple[str, ...] | None]
     failures: tuple[str, ...] = ()
-    """Rule functions that raised, with their error: the payment becomes a dead letter besides."""
+    """Rule functions that raised, with their error: the payment also becomes a dead letter."""
 
 
 _LONGEST_CONDITION_QUOTE = 200
@@ -87,12 +87,12 @@ _NOT_FACTS = {
 
 
 def fact_names(features: Sequence[Feature]) -> tuple[str, ...]:
-    """What `Rules.judge` takes, in its order."""
+    """Return the names of the arguments of `Rules.judge`, in their order."""
     return (*PAYMENT_FACTS, *(feature.name for feature in features))
 
 
 def filter_facts(features: Sequence[Feature]) -> tuple[str, ...]:
-    """The facts that conditions can use, in the order in which the JVM gets them."""
+    """Return the facts that conditions can use, in the order in which the JVM gets them."""
     known = facts(features)
     return tuple(name for name in fact_names(features) if known[name].unusable is None)
 
@@ -109,7 +109,7 @@ def _feature_fact(feature: Feature) -> Fact:
 
 
 def facts(features: Sequence[Feature]) -> dict[str, Fact]:
-    """All that a condition can name, with its unit."""
+    """Return all facts that a condition can name, with their units."""
     return _PAYMENT_FACTS | _NOT_FACTS | {feature.name: _feature_fact(feature) for feature in features}
 
 
@@ -163,13 +163,13 @@ def _mistakes(rule: Rule, known: Mapping[str, Fact], base_currency: str) -> Iter
 
 
 class Rules:
-    """One ruleset, ready to judge payments: whoever holds one knows that every job can take it in."""
+    """A valid ruleset, compiled for judging payments: every job can load it."""
 
     def __init__(self, ruleset: Ruleset, features: Sequence[Feature], base_currency: str) -> None:
         """Validate and compile the ruleset.
 
         Raises:
-            RulesetError: it is not valid, with every mistake in it, not only the first.
+            RulesetError: it is not valid; has every mistake in it, not only the first.
         """
         _validate(ruleset, features, base_currency)
         self.ruleset = ruleset
@@ -180,14 +180,14 @@ class Rules:
         self.conditions = tuple(
             None if rule.when is None else parse_condition(rule.when, known, base_currency) for rule in self._rules
         )
-        """Of each rule that isn't off; None where only a function knows."""
+        """Condition of each rule that isn't off; None where there is only a function."""
         self.filter_program = program(self.conditions, filter_facts(features))
-        """What the JVM's filter runs; see `udfs.fraud.rule_filter`."""
+        """Program of the JVM's filter; see `udfs.fraud.rule_filter`."""
         self._candidates = _compiled(self.conditions, self._names)
         self._functions = {i: RULE_FUNCTIONS[rule.function] for i, rule in enumerate(self._rules) if rule.function}
 
     def judge(self, *values: Value) -> Verdict | None:
-        """Judge one payment by its facts, in the order of `fact_names`; None if there is nothing to say."""
+        """Judge one payment by its facts, in the order of `fact_names`; None if there is nothing to report."""
         candidates = self._candidates(*values)
         if not candidates:
             return None
@@ -198,7 +198,7 @@ class Rules:
         return self._verdict(broken, failures, values)
 
     def _agrees(self, i: int, values: Sequence[Value], failures: list[str]) -> bool:
-        """Does the function of a rule say that it is broken? What it raises is added to the failures."""
+        """Return whether the function of a rule finds it broken; an exception is added to the failures."""
         try:
             return self._functions[i](dict(zip(self._names, values, strict=True)))
         except Exception as error:  # noqa: BLE001 - somebody's function: whatever it raises is reported
@@ -230,7 +230,8 @@ def _plain(value: Value) -> int | float | str | tuple[str, ...] | None:
 
 
 def _compiled(conditions: Sequence[Condition | None], names: Sequence[str]) -> Callable[..., list[int]]:
-    """All conditions as one Python function, so that a payment costs one call: facts → indices of those that hold.
+    """Compile all conditions into one Python function, so that a payment costs one call: facts → indices of those that
+    hold.
 
     A rule without a condition is always among them.
     """
@@ -245,10 +246,11 @@ def _compiled(conditions: Sequence[Condition | None], names: Sequence[str]) -> C
 
 
 def published_rules(value: bytes | None, features: Sequence[Feature], base_currency: str) -> Rules:
-    """The rules that a record of the topic publishes: the one decision on what is accepted, for jobs and commands.
+    """Return the rules that a record of the topic publishes; jobs and commands use this one decision on what is
+    accepted.
 
     Args:
-        value: the record's; a ruleset as JSON if it is right.
+        value: the record's value; a ruleset as JSON if it is valid.
 
     Raises:
         RulesetError: a job can't judge by it, whatever the reason.
@@ -264,7 +266,7 @@ def published_rules(value: bytes | None, features: Sequence[Feature], base_curre
         raise RulesetError(error.mistakes, version) from error
     except msgspec.MsgspecError as error:
         raise RulesetError([str(error)]) from error
-    except Exception as error:  # whatever else it is: a job that failed of it would fail at each of its starts
+    except Exception as error:  # any other error too: a job that failed on it would fail at each of its starts
         raise RulesetError([f"{type(error).__name__}: {error}"], version) from error
 
 
@@ -285,7 +287,7 @@ class RulesetHistory:
     ) -> None:
         """
         Args:
-            announce: is told of each version before anything is judged by it.
+            announce: called with each version before a payment is judged by it.
         """
         self._announce = announce
         self._features = features
@@ -296,9 +298,9 @@ class RulesetHistory:
         return len(self._versions)
 
     def add(self, ruleset: Ruleset) -> None:
-        """Take in a version; a version number that is known already is ignored (the topic was read again).
+        """Add a version; ignore it if its number is known already (the topic was read again).
 
-        Of two versions with the same effective time the higher one counts.
+        Of two versions with the same effective time the higher one applies.
 
         Raises:
             RulesetError: it is not valid; the history stays as it was.
@@ -307,7 +309,7 @@ class RulesetHistory:
             self._include(Rules(ruleset, self._features, self._base_currency))
 
     def add_published(self, value: bytes | None) -> None:
-        """Take in a version from its record, as `add` does.
+        """Add a version from its record, as `add` does.
 
         Raises:
             RulesetError: it is not a valid version; the history stays as it was.
@@ -326,14 +328,14 @@ class RulesetHistory:
         self._versions = versions
 
     def at(self, event_time: int) -> Rules | None:
-        """The rules in force at an event time (UTC milliseconds); None before the first version."""
+        """Return the rules in force at an event time (UTC milliseconds); None before the first version."""
         versions = self._versions
         position = bisect.bisect_right(versions, event_time, key=lambda version: version.effective_from)
         return versions[position - 1].rules if position else None
 
 
 def facts_in_words(features: Sequence[Feature]) -> list[tuple[str, str, str]]:
-    """Name, kind and unit of every fact that a condition can ask about."""
+    """Return name, kind and unit of every fact that a condition can use."""
     units = {MONEY: "money", SECONDS: "time", KM: "distance", PLAIN: ""}
     return [
         (name, fact.kind, units.get(fact.dimension, ""))

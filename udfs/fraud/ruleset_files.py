@@ -1,4 +1,4 @@
-"""How does an analyst write rules? A TOML file → a `Ruleset`."""
+"""Reads rulesets that analysts write as TOML files, and converts them to `Ruleset`s."""
 
 import tomllib
 from importlib import resources
@@ -11,7 +11,7 @@ from udfs.fraud.rules import RulesetError
 
 
 class RulesetFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the file says; version, author and times come with the publication."""
+    """Content of the file; version, author and times are added on publication."""
 
     note: str = ""
     alert_score: int
@@ -48,7 +48,7 @@ def _rules(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def ruleset(file: RulesetFile, *, version: int, effective_from: int, published_at: int, published_by: str) -> Ruleset:
-    """The event that publishes a file's rules; times are UTC milliseconds."""
+    """Build the event that publishes a file's rules; times are UTC milliseconds."""
     return Ruleset(
         event_id=f"ruleset-{version}",
         event_time=published_at,
@@ -63,5 +63,5 @@ def ruleset(file: RulesetFile, *, version: int, effective_from: int, published_a
 
 
 def default_text() -> str:
-    """The rules that Millrace comes with."""
+    """Return the ruleset that is part of Millrace."""
     return resources.files(__package__).joinpath("rulesets/default.toml").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Where do the rules come from? Reads a topic of rulesets: all versions before the first payment, new ones after."""
+"""Reads rulesets from their topic: all versions before the first payment, new ones afterwards."""
 
 import logging
 import threading
@@ -17,41 +17,41 @@ log = logging.getLogger(__name__)
 
 _POLL_MS = 500
 _RECONNECT_MS = 1_000
-"""Longest wait between two attempts to reach a broker that is away; a ruleset that is published meanwhile is in force
-ten seconds later."""
+"""Maximum wait between two attempts to reach an unavailable broker; a ruleset published meanwhile takes effect ten
+seconds later."""
 _LOADING_DEADLINE_SECONDS = 60
 _LONGEST_LOGGED = 2000
 
 
 class RulesetsUnavailableError(RuntimeError):
-    """The rulesets can't be read, so nothing can be judged; Flink restarts the task, and it tries again."""
+    """The rulesets can't be read, so no payment can be judged; Flink restarts the task, which tries again."""
 
 
 class Feed(Protocol):
-    """Whom versions are read for."""
+    """The consumer for which versions are read."""
 
     def failed(self) -> None:
-        """New versions can't be seen any more."""
+        """Report that new versions can't be read any more."""
 
     def is_wanted(self) -> bool:
-        """Whether there is still anybody; `close` isn't called for a task that fails or is cancelled."""
+        """Return whether it still runs; `close` isn't called for a task that fails or is cancelled."""
 
 
 class Rulesets(Protocol):
-    """A source of rulesets that can be shipped to where payments are judged."""
+    """A source of rulesets that can be serialised and sent to where payments are judged."""
 
     def open(self, history: RulesetHistory, feed: Feed) -> None:
-        """Load all versions there are, and keep the history growing until `close`, or until nobody wants it."""
+        """Load all existing versions, and add new ones to the history until `close`, or until the feed isn't wanted."""
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop reading new versions."""
 
     def check(self) -> None:
-        """Raise if new versions can't be seen any more."""
+        """Raise an error if new versions can't be read any more."""
 
 
 class FixedRulesets:
-    """Rulesets that are known beforehand: for tests, and for judging a replay by rules of one's choice."""
+    """Rulesets that are known beforehand: for tests, and for judging replayed payments by chosen rules."""
 
     def __init__(self, *rulesets: Ruleset) -> None:
         self._rulesets = rulesets
@@ -61,14 +61,14 @@ class FixedRulesets:
             history.add(ruleset)
 
     def close(self) -> None:
-        """Nothing to stop."""
+        """Do nothing: nothing runs."""
 
     def check(self) -> None:
-        """Nothing can fail."""
+        """Do nothing: nothing can fail."""
 
 
 class KafkaRulesets:
-    """The topic of rulesets. It has one partition, since versions have one order."""
+    """Rulesets of a topic. It has one partition, since versions have one order."""
 
     def __init__(self, bootstrap_servers: str, topic: str) -> None:
         self._bootstrap_servers = bootstrap_servers
@@ -140,7 +140,7 @@ class KafkaRulesets:
 
 
 def records_to_end(consumer: KafkaConsumer, topic: str) -> Iterator[ConsumerRecord]:
-    """Every record that is in partition 0 of the topic now; the consumer's position is behind them afterwards.
+    """Yield every record that is in partition 0 of the topic now; the consumer's position is behind them afterwards.
 
     Raises:
         TimeoutError: the end was not reached within a minute.
@@ -160,7 +160,7 @@ def records_to_end(consumer: KafkaConsumer, topic: str) -> Iterator[ConsumerReco
 def _poll(consumer: KafkaConsumer) -> Iterator[ConsumerRecord]:
     try:
         found = consumer.poll(timeout_ms=_POLL_MS)
-    except RetriableError:  # as it does now and then while the brokers are away, when it should return nothing
+    except RetriableError:  # sometimes raised while the brokers are unavailable, instead of returning none
         time.sleep(_POLL_MS / 1000)
         return
     for records in found.values():
@@ -171,6 +171,6 @@ def _take(record: ConsumerRecord, history: RulesetHistory) -> None:
     try:
         history.add_published(record.value)
     except RulesetError as error:
-        # The versions before it stay in force: an invalid one must not stop the job.
+        # Earlier versions stay in force: an invalid one must not stop the job.
         place = f"{record.topic}-{record.partition}@{record.offset}"
         log.error("ignoring the ruleset at %s: %s", place, str(error)[:_LONGEST_LOGGED])

@@ -1,4 +1,4 @@
-"""What becomes of a noteworthy payment? One row of the view `noteworthy_payments` → where it goes; knows no Flink."""
+"""Sorts rows of the view `noteworthy_payments` into dead letters, shadow hits and suspicions. Knows no Flink."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,28 +13,28 @@ from udfs.source_records import SourceRecord
 
 @dataclass(frozen=True)
 class Noteworthy:
-    """A payment that isn't just counted."""
+    """A row that leaves the main flow: suspicious, late, or undecodable."""
 
     kind: str
-    """`rejected`: not a payment. `late`: older than the features reach back. `judged`: broke rules."""
+    """`rejected`: not a valid payment. `late`: older than the features reach back. `judged`: broke rules."""
     event_time: int
-    """UTC milliseconds; the record's timestamp."""
+    """Timestamp of the record, in UTC milliseconds."""
     topic: str
     partition: int
     offset: int
     key: bytes | None
     headers: Mapping[str, bytes | None]
     payload: bytes | None
-    """rejected: the record's value. Otherwise the payment as JSON."""
+    """Value of the record if rejected; otherwise the payment as JSON."""
     note: str
-    """rejected, late: the reason. judged: the `Verdict` as JSON."""
+    """The reason if rejected or late; the `Verdict` as JSON if judged."""
 
 
 Outcome = DeadLetter | ShadowHit | Suspicion
 
 
 def outcomes(noteworthy: Noteworthy, job: str) -> Iterator[Outcome]:
-    """All that follows from one noteworthy payment."""
+    """Yield everything that follows from one row."""
     if noteworthy.kind != "judged":
         yield _dead_letter(noteworthy, noteworthy.note, job)
         return
@@ -42,7 +42,7 @@ def outcomes(noteworthy: Noteworthy, job: str) -> Iterator[Outcome]:
     try:
         payment = msgspec.json.decode(noteworthy.payload or b"", type=Payment)
     except msgspec.ValidationError as error:
-        # The table takes no such payment; where one comes another way, it must not fail the job time and again.
+        # The table rejects such a payment; if one arrives in another way, it must not fail the job repeatedly.
         yield _dead_letter(noteworthy, str(error), job)
         return
     if verdict.failures:
