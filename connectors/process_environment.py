@@ -1,7 +1,7 @@
-"""Environments of the processes that we start: the caller's, without the variables that would change what they do.
+"""Environments of child processes: the caller's, without the variables that would change what they do.
 
-Services of the local stack get even less: see `local.stack.service.Launch`. Standard library only: the installation
-uses it too.
+Services of the local stack get even fewer variables: see `local.stack.service.Launch`. Standard library only: the
+installation uses it too.
 """
 
 import os
@@ -14,41 +14,40 @@ PYTHON = (
     *("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONPLATLIBDIR"),
     *("PYTHONINSPECT", "PYTHONOPTIMIZE", "PYTHONWARNINGS"),
 )
-"""Other packages than those of `.venv`, or none of this folder's; a prompt where a process should end, no assertions,
-and warnings that are errors.
-"""
+"""Variables that make Python use other packages than those of `.venv`, or none of this folder; open a prompt where a
+process should end, switch off assertions, or turn warnings into errors."""
 JAVA = ("CLASSPATH", "JAVA_HOME", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JVM_ARGS")
-"""Another Java, and options for every JVM: agents, proxies, memory limits."""
+"""Variables that select another Java, or add options to every JVM: agents, proxies, memory limits."""
 PROGRAMS = ("FLINK_*", "PYFLINK_*", "HADOOP_*", "HBASE_*", "YARN_CONF_DIR", "KAFKA_*", "LOG4J_*", "LOGBACK_*")
-"""What scripts of Flink and Kafka, and PyFlink, read: of another installation than ours."""
+"""Variables of Flink's and Kafka's scripts and of PyFlink, which may refer to another installation."""
 POSTGRES = ("PG*",)
-"""Where PostgreSQL is, as whom to log in and how to talk, all of which the settings say."""
+"""Variables for PostgreSQL's address, login and connection options, all of which are settings of ours."""
 KEPT = ("PGSSL*",)
-"""The settings don't say which certificates a server away from this machine wants."""
+"""Exceptions: no setting tells which certificates a remote server requires."""
 IGNORED = (*PYTHON, *JAVA, *PROGRAMS, *POSTGRES)
 
 UTF_8 = {"LC_ALL": "C.UTF-8"}
-"""For a JVM, which can't open a file with an umlaut in its path under another locale."""
+"""Locale for a JVM, which can't open a file with an umlaut in its path under another one."""
 
 
 def ignored(environment: Mapping[str, str], patterns: Patterns = IGNORED) -> list[str]:
-    """The variables of an environment that our processes ignore."""
+    """Return the variables of an environment that our processes ignore."""
     return sorted(name for name in environment if _matches(name, patterns) and not _matches(name, KEPT))
 
 
 def child_environment(own: Mapping[str, str] | None = None, patterns: Patterns = IGNORED) -> dict[str, str]:
-    """An environment for a process of ours.
+    """Build the environment of a child process.
 
     Args:
         own: variables for this process, over the caller's.
-        patterns: of what it doesn't inherit.
+        patterns: variables that it doesn't inherit.
     """
     without = ignored(os.environ, patterns)
     return {name: value for name, value in os.environ.items() if name not in without} | dict(own or {})
 
 
 def forget_ignored(patterns: Patterns = IGNORED) -> None:
-    """Remove from this process what it ignores, before a library reads it, or starts a process with it."""
+    """Remove ignored variables from this process, before a library reads them or starts a process with them."""
     for name in ignored(os.environ, patterns):
         os.environ.pop(name, None)
 

@@ -25,7 +25,7 @@ def session(url: str) -> requests.Session:
 
 
 def is_on_this_machine(host: str) -> bool:
-    """Whether a host's name or address is that of the loopback interface; no name is looked up."""
+    """Return whether a host's name or address is that of the loopback interface; looks up no name."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

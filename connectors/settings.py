@@ -1,4 +1,4 @@
-"""Every setting of the jobs and of `ops`, read from the environment in this one place; defaults fit the local stack."""
+"""Settings of the jobs and of `ops`, read from the environment in this one place; defaults fit the local stack."""
 
 import os
 import re
@@ -12,53 +12,53 @@ POSTGRES_URL = r"postgresql://[^\s/:@]+(:[0-9]+)?/[A-Za-z0-9_]+"
 POSTGRES_FORM = "postgresql://host:port/database; user and password have settings of their own"
 
 PATH_ENDS = r":,;\x00-\x1f"
-"""Characters that separate one path from the next in a list of paths, as Java, Kafka and Flink write them."""
+"""Characters that separate paths in a list of paths, as Java, Kafka and Flink write them."""
 FOLDER = rf"(/[^{PATH_ENDS}]*)?"
 FOLDER_FORM = "an absolute path with no colon, comma or semicolon in it"
 
 _LOGIN = re.compile(r"://(?:[^\s/:@]+:(?!\d+/)\S*|[^\s/]*)@")
-"""What stands before the host in a URL; a password may have a slash in it that should have been escaped."""
+"""Login before the host in a URL; a password may contain a slash that should have been escaped."""
 
 
 class SettingsError(ValueError):
-    """An environment variable has a value that can't be used; the text says which, and what would do."""
+    """An environment variable has a value that can't be used; the text names it, and what it must be."""
 
 
 def setting(default: str, meaning: str, *, pattern: str = ".*", form: str = "", secret: bool = False) -> str:
-    """A field of `Variables`: what it means, and the regular expression (in words: the form) of its values."""
+    """Declare a field of `Variables`: its meaning, the regular expression of its values, and their form in words."""
     return field(default=default, metadata={"meaning": meaning, "pattern": pattern, "form": form, "secret": secret})
 
 
 def without_login(text: str) -> str:
-    """A text that may be shown: without user and password of the URLs in it."""
+    """Return a text that may be shown: without user and password of the URLs in it."""
     return _LOGIN.sub("://•••@", text)
 
 
 def with_escaped_login(url: str) -> str:
-    """Return a URL that can be parsed, also if its password has a slash in it that should have been escaped."""
+    """Return a URL that can be parsed, also if its password contains a slash that should have been escaped."""
     host = re.split("[/?#]", url.partition("://")[2])[0]
     return url if "@" in host else _LOGIN.sub(lambda login: f"://{quote(login[0][3:-1], safe=':%')}@", url)
 
 
 def own_folder(given: str, name: str, default: Callable[[], Path]) -> Path:
-    """The folder of a setting, or the default for this user; it may not exist yet.
+    """Return the folder of a setting, or the default for this user; it may not exist yet.
 
     Args:
         name: of the setting.
 
     Raises:
-        SettingsError: there is no default, or this user can't look into it.
+        SettingsError: there is no default, or this user can't access it.
     """
     try:
         folder = Path(given) if given else default()
         folder.exists()
-    except (RuntimeError, OSError) as error:  # no home folder, or that of somebody else
+    except (RuntimeError, OSError) as error:  # no home folder, or another user's
         raise SettingsError(f"{variable(name)} must be set to a folder of this user's: {error}") from error
     return folder
 
 
 def variable(name: str) -> str:
-    """Environment variable of a setting."""
+    """Return the environment variable of a setting."""
     return f"MILLRACE_{name.upper()}"
 
 
@@ -79,11 +79,11 @@ class Variables:
         return settings
 
     def as_variables(self) -> dict[str, str]:
-        """By variable name, to fill `${MILLRACE_…}` in SQL files and to hand on to another process."""
+        """Return the values by variable name, to fill `${MILLRACE_…}` in SQL files and to pass to another process."""
         return {variable(f.name): getattr(self, f.name) for f in fields(self)}
 
     def as_public_variables(self) -> dict[str, str]:
-        """The same without passwords, for places that others can look at, such as a job's parameters."""
+        """Return the values without passwords, for places that others can read, such as a job's parameters."""
         return {variable(f.name): getattr(self, f.name) for f in fields(self) if not f.metadata["secret"]}
 
     def _check(self) -> None:
@@ -96,7 +96,7 @@ class Variables:
 
 @dataclass(frozen=True)
 class Settings(Variables):
-    """What jobs and operation need."""
+    """Settings of jobs and operation."""
 
     kafka_bootstrap_servers: str = setting(
         "127.0.0.1:19092",

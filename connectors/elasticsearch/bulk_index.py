@@ -1,7 +1,7 @@
-"""How do documents get into Elasticsearch? Many in one bulk request, with a verdict on each, in whatever mood it is.
+"""Writes documents to Elasticsearch in bulk requests, with a result for each document.
 
-Where the same version or a newer one is already, nothing is to be done. What Elasticsearch can't take now is offered
-again without end, what it will never take has a reason, and what is wrong for every document fails.
+A document is unchanged if the index has the same or a newer version. What Elasticsearch can't take now is retried
+without end, what it will never take gets a reason, and an error that concerns every document raises.
 """
 
 import logging
@@ -22,17 +22,17 @@ from connectors.elasticsearch.documents import Action
 from connectors.settings import Settings
 
 REQUEST_BYTES = 8_000_000
-"""A request is no larger than this, unless one document is: far below what Elasticsearch takes (100 MB)."""
+"""Maximum size of a request, unless one document is larger: far below Elasticsearch's limit (100 MB)."""
 REQUEST_SECONDS = 60.0
-"""After so long without an answer a request is sent again."""
+"""Timeout for an answer; after it, the request is sent again."""
 SHARD_SECONDS = 30
-"""So long Elasticsearch itself waits for a shard that is away."""
+"""How long Elasticsearch itself waits for an unavailable shard."""
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 REASON_LENGTH = 2000
 
 _BLOCKED = "cluster_block_exception"
-"""Not writable for now: the disk is full, no master is elected, or somebody has set an index to read-only."""
+"""Temporarily not writable: the disk is full, no master is elected, or an index was set to read-only."""
 _ABOUT_THE_INDEX = ("index_not_found_exception", "index_closed_exception")
 _NO_WRITE_INDEX = "no write index is defined for alias"
 
@@ -40,19 +40,19 @@ _log = logging.getLogger(__name__)
 
 
 class IndexingError(RuntimeError):
-    """No document can be written as things are; the text says why, and what to do."""
+    """No document can be written in the current state; the text says why, and what to do."""
 
 
 @dataclass
 class Tally:
-    """What became of actions."""
+    """Number of actions by outcome."""
 
     written: int = 0
     unchanged: int = 0
-    """There was the same version, or a newer one."""
+    """Actions for which the index had the same version, or a newer one."""
     refused: int = 0
     retries: int = 0
-    """How many times something was not taken and offered again."""
+    """Number of times that something was not taken and offered again."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class _Verdict:
 
 
 class _UnusableRequestError(Exception):
-    """It is too large, or one of its actions makes all of it unusable; the text says why."""
+    """The request is too large, or one of its actions makes all of it unusable; the text gives the reason."""
 
 
 class BulkIndex:
-    """Writes to aliases; never makes an index. For one thread at a time."""
+    """Writes to aliases; never creates an index. For one thread at a time."""
 
     def __init__(self, settings: Settings, pause: Callable[[float], None] = time.sleep) -> None:
-        """Connects when it writes first."""
+        """Create the client; it connects at the first write."""
         self.tally = Tally()
         self._settings = settings
         self._client = client(settings, REQUEST_SECONDS)
@@ -77,14 +77,14 @@ class BulkIndex:
         self._pause = pause
 
     def close(self) -> None:
-        """Give up its connections."""
+        """Close the connections."""
         self._client.close()
 
     def write(self, actions: Sequence[Action]) -> list[str | None]:
-        """For each action the reason why it can't be done, or None once it is; however long that takes.
+        """Carry out the actions, for as long as it takes; return for each the reason why it is impossible, or None.
 
         Raises:
-            IndexingError: what is wrong is wrong for every document.
+            IndexingError: an error that concerns every document.
         """
         lines = [action.lines() for action in actions]
         reasons: list[str | None] = [None] * len(actions)
@@ -110,15 +110,15 @@ class BulkIndex:
                 pauses = _pauses()
             if later:
                 self._wait(next(pauses), later[0][1], len(later))
-                # By halves, down to one: what is too much at once may be taken bit by bit.
+                # Retry in halves, down to one action: Elasticsearch may accept in parts what is too much at once.
                 waiting.extendleft(_halves([number for number, _ in later]))
         return reasons
 
     def _request(self, lines: Sequence[bytes]) -> list[_Verdict]:
-        """A verdict for each.
+        """Return a result for each line.
 
         Raises:
-            _UnusableRequestError: there is none, but there may be if the lines are sent in parts.
+            _UnusableRequestError: no result, but parts of the lines may get one.
             IndexingError: as `write`.
         """
         try:
@@ -137,7 +137,7 @@ class BulkIndex:
         return [_verdict(item) for each in answer["items"] for item in each.values()]
 
     def _verdict_on_all(self, error: ApiError) -> _Verdict:
-        """What an answer to the whole request says of each action; raises as `_request`."""
+        """Interpret an answer to the whole request as a result for each action; raises as `_request`."""
         told = error.body.get("error") if isinstance(error.body, dict) else None
         cause = told if isinstance(told, dict) else {"type": f"status {error.status_code}", "reason": str(error.body)}
         status = error.status_code
@@ -163,12 +163,12 @@ class BulkIndex:
 
 
 def _verdict(item: Mapping[str, Any]) -> _Verdict:
-    """On one action of an answer.
+    """Interpret the answer to one action.
 
     Raises:
-        IndexingError: it was not done, and not because of its document.
+        IndexingError: it was not carried out, and not because of its document.
     """
-    # A document that is to be deleted and isn't there is 404 without an error.
+    # Deleting a document that doesn't exist is 404 without an error.
     if "error" not in item:
         return _Verdict("written")
     status, cause = item["status"], item["error"]
@@ -189,7 +189,7 @@ def _is_for_now(status: int, cause: Mapping[str, Any]) -> bool:
 
 
 def _reason(cause: Mapping[str, Any]) -> str:
-    """An error and what caused it."""
+    """Return an error with its causes."""
     said = []
     step: Mapping[str, Any] | None = cause
     while isinstance(step, dict):
@@ -199,7 +199,7 @@ def _reason(cause: Mapping[str, Any]) -> str:
 
 
 def _requests(lines: Sequence[bytes]) -> Iterator[Sequence[int]]:
-    """Which actions are sent together."""
+    """Yield the indices of the actions that are sent together."""
     begin = size = 0
     for number, line in enumerate(lines):
         if size + len(line) > REQUEST_BYTES and number > begin:
@@ -211,13 +211,13 @@ def _requests(lines: Sequence[bytes]) -> Iterator[Sequence[int]]:
 
 
 def _halves(numbers: Sequence[int]) -> list[Sequence[int]]:
-    """The second one first, as `extendleft` turns them round; one that is empty is left out."""
+    """Return the halves, the second one first, as `extendleft` reverses them; leave out an empty one."""
     middle = (len(numbers) + 1) // 2
     return [half for half in (numbers[middle:], numbers[:middle]) if half]
 
 
 def _pauses() -> Iterator[float]:
-    """In seconds, ever longer, and never the same for all that wait."""
+    """Yield pauses in seconds, increasing up to a limit, with a random part so that clients don't retry together."""
     longest = FIRST_PAUSE_SECONDS
     while True:
         yield longest * random.uniform(0.5, 1)

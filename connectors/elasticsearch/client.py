@@ -1,4 +1,4 @@
-"""How is Elasticsearch spoken to? One place that makes the client, and that says in words what went wrong."""
+"""Creates the Elasticsearch client, and explains its errors."""
 
 import ssl
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from connectors.settings import Settings, SettingsError, variable
 
 REQUEST_SECONDS = 30.0
-"""Longest wait for an answer, unless a request says otherwise."""
+"""Timeout for an answer, unless a request has its own."""
 
 _URL = variable("elasticsearch_url")
 _USER = variable("elasticsearch_user")
@@ -25,11 +25,12 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ElasticsearchError(RuntimeError):
-    """It can't be reached, or doesn't do what it was asked; the text says what, where and what to do next."""
+    """Elasticsearch can't be reached, or doesn't do what it was asked; the text says what, where and what to do
+    next."""
 
 
 def client(settings: Settings, request_seconds: float = REQUEST_SECONDS) -> Elasticsearch:
-    """A client for all nodes of the settings; it connects with the first request.
+    """Create a client for all nodes of the settings; it connects with the first request.
 
     Raises:
         SettingsError: two ways to log in are set, or half of one; the authority's file can't be read.
@@ -43,7 +44,7 @@ def client(settings: Settings, request_seconds: float = REQUEST_SECONDS) -> Elas
 
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
-    """Wraps requests, so that what goes wrong is told in words.
+    """Wrap requests, and explain their errors.
 
     Raises:
         ElasticsearchError: a request failed.
@@ -55,7 +56,7 @@ def explained(settings: Settings) -> Iterator[None]:
 
 
 def in_words(error: ApiError | TransportError, settings: Settings) -> str:
-    """What a failed request means for who set up the settings."""
+    """Explain a failed request to the operator, in terms of the settings."""
     return _answered(error, settings) if isinstance(error, ApiError) else _unanswered(error, settings)
 
 
@@ -65,7 +66,7 @@ def _answered(error: ApiError, settings: Settings) -> str:
         return f"what answers at {settings.elasticsearch_url} is no Elasticsearch: set {_URL} to where it is"
     if error.status_code == HTTPStatus.UNAUTHORIZED:
         return f"{where} {_unauthorized(settings)}"
-    # An index that is closed to writing for now is 403 as well.
+    # An index that is temporarily closed to writing is 403 as well.
     if error.status_code == HTTPStatus.FORBIDDEN and "cluster_block_exception" not in str(error.body):
         return (
             f"{where} knows {_who(settings)}, but doesn't allow this: {_reason(error)}. Give it the right, "
@@ -87,7 +88,7 @@ def _unanswered(error: TransportError, settings: Settings) -> str:
 
 
 def _with_port(url: str) -> str:
-    """The client wants a port in each address."""
+    """Return the URL with a port, which the client requires."""
     parts = urlsplit(url)
     return parts._replace(netloc=f"{parts.hostname}:{parts.port or _DEFAULT_PORTS[parts.scheme]}").geturl()
 
@@ -112,7 +113,7 @@ def _trust(settings: Settings) -> ssl.SSLContext:
     file = settings.elasticsearch_ca_file or None
     try:
         return ssl.create_default_context(cafile=file)
-    except OSError as error:  # an SSLError too: there is no certificate in it
+    except OSError as error:  # includes SSLError: the file has no certificate
         raise SettingsError(
             f"{_CA_FILE}={file} can't be used: {error.strerror or error}; it must be a PEM file with the certificate "
             "of the authority that signed Elasticsearch's"

@@ -1,4 +1,4 @@
-"""What does a record do to the search index? Decided here alone, for the job and for `ops search rebuild`."""
+"""Converts records into actions on the search index, for the job and for `ops search rebuild` alike."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,26 @@ import msgspec
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, Topic
 
 DELETED_VERSION = 1 << 62
-"""Greater than every version that a document can have: what was deleted isn't brought back by what came before."""
+"""Greater than every version that a document can have: an earlier version doesn't restore a deleted document."""
 
 
 class NoDocumentError(ValueError):
-    """A record means nothing to the index; the text says why."""
+    """A record has no meaning for the index; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Of one id the action with the greatest version counts, in whatever order they come."""
+    """If several actions have the same id, the highest version wins, whatever the order."""
 
     alias: str
     id: str
     version: int
     document: bytes | None
-    """JSON; without it the document is deleted."""
+    """Document as JSON; None deletes it."""
 
     def lines(self) -> bytes:
-        """As a bulk request has it. A line break in JSON stands between tokens, where a blank says the same."""
+        """Return the lines of a bulk request. A line break in JSON stands between tokens, where a blank is
+        equivalent."""
         place = {"_index": self.alias, "_id": self.id, "version": self.version, "version_type": "external"}
         if self.document is None:
             return msgspec.json.encode({"delete": place}) + b"\n"
@@ -35,18 +36,19 @@ class Action:
 
 @dataclass(frozen=True)
 class SearchIndex:
-    """An alias through which everybody reads and writes, and where its documents come from: one an event."""
+    """An alias for all reading and writing, and the topic of its documents: one document per event."""
 
     alias: str
     topic: Topic
     id_field: str
-    """Of the event: the document's id."""
+    """Field of the event that is the document's id."""
     version_field: str | None
-    """Of the event: of one id the greatest counts. None: what an id stands for never changes."""
+    """Field of the event that is the document's version; the greatest one wins. None if the document of an id never
+    changes."""
 
     @property
     def can_delete(self) -> bool:
-        """Whether a record without a value says which document is gone, which it does by its key."""
+        """Whether a record without a value deletes the document that its key names."""
         return self.topic.key == self.id_field
 
 
@@ -57,7 +59,7 @@ SEARCH_INDICES = (
 
 
 class _Identity(msgspec.Struct):
-    """The fields of all events of `SEARCH_INDICES` of which ids and versions are made; the rest is passed over."""
+    """Fields, of all events of `SEARCH_INDICES`, that make up ids and versions; other fields are ignored."""
 
     event_id: str
     order_id: str = ""
@@ -69,10 +71,10 @@ _IDENTITY = msgspec.json.Decoder(_Identity)
 
 
 def action(topic: str, key: bytes | None, value: bytes | None) -> Action:
-    """What a record of one of the indices' topics asks for; its value, if it has one, is known to be a good event.
+    """Return the action for a record of one of the indices' topics; a value, if there is one, must be a valid event.
 
     Raises:
-        NoDocumentError: it has no value, and doesn't say by its key whose document that means.
+        NoDocumentError: the record has no value, and its key doesn't name a document.
     """
     index = _BY_TOPIC[topic]
     if value is None:

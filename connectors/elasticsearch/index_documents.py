@@ -1,7 +1,7 @@
-"""How do a job's records get into the search index? As an SQL function that says of each why it isn't there.
+"""Writes a job's records to the search index, as an SQL function that returns why a record isn't there.
 
 It is here and not in udfs/ because it decides nothing: it is a sink in the shape of a function, since Flink 2 has no
-other for Elasticsearch.
+Elasticsearch sink.
 """
 
 import logging
@@ -16,22 +16,22 @@ from connectors.elasticsearch.documents import Action, action
 from connectors.settings import Settings
 
 METRICS = ("written", "unchanged", "refused", "retries")
-"""As `bulk_index.Tally` counts them, since the worker started; in Flink with `documents_` before them."""
+"""Counters of `bulk_index.Tally` since the start of the worker; in Flink they have the prefix `documents_`."""
 
 
 class IndexDocuments(ScalarFunction):  # type: ignore[misc]
     """index_documents(topic, key, payload, error) → why a record isn't in the index, or NULL once it is.
 
-    For rows that are only ever added. It runs in a process of its own, whatever the execution mode, and takes a batch
-    at a time; a checkpoint begins when all that came before it has come back.
+    For append-only rows. It runs in its own process, whatever the execution mode, and takes a batch at a time; a
+    checkpoint begins when the results of all earlier rows have come back.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """What is sent to the cluster is how to reach Elasticsearch, and no other secret."""
+        """Keep only the settings of Elasticsearch, so that no other secret is sent to the cluster."""
         self._where = {name: value for name, value in vars(settings).items() if name.startswith("elasticsearch_")}
 
     def open(self, function_context: FunctionContext) -> None:
-        # It tells of every request; what matters of them BulkIndex says itself.
+        # The client logs every request; BulkIndex itself logs what matters.
         logging.getLogger("elastic_transport").setLevel(logging.ERROR)
         self._index = BulkIndex(Settings(**self._where))
         metrics = function_context.get_metric_group()
@@ -42,11 +42,12 @@ class IndexDocuments(ScalarFunction):  # type: ignore[misc]
         self._index.close()
 
     def is_deterministic(self) -> bool:
-        """False: the planner must neither leave out a call nor repeat one."""
+        """Return False: the planner must neither leave out a call nor repeat one."""
         return False
 
     def eval(self, topics: Any, keys: Any, payloads: Any, errors: Any) -> Any:
-        """Series of a batch; a record that has an error already isn't written, and its error is told again."""
+        """Write a batch, given as Series; a record that already has an error isn't written, and its error is
+        returned."""
         reasons: list[str | None] = list(errors)
         actions: dict[int, Action] = {}
         for number, (topic, key, payload) in enumerate(zip(topics, keys, payloads, strict=True)):

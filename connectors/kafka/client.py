@@ -1,4 +1,4 @@
-"""What every Kafka client in Python has to do so that it outlives a broker that is away."""
+"""Options and polling for every Kafka client in Python, so that it survives the outage of a broker."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import RetriableError
 
 RECONNECT_MS = 1_000
-"""Longest wait between two attempts to reach a broker, as in Kafka's own clients. kafka-python's default of 30 s made
-clients need up to 36 s after the broker was back."""
+"""Maximum wait between two attempts to reach a broker, as in Kafka's own clients. With kafka-python's default of 30 s,
+clients needed up to 36 s after the broker was available again."""
 
 
 def client_options(bootstrap_servers: str) -> dict[str, Any]:
-    """Options for a consumer, a producer or an admin client.
+    """Return options for a consumer, a producer or an admin client.
 
     Args:
         bootstrap_servers: addresses, separated by commas.
@@ -25,9 +25,9 @@ def client_options(bootstrap_servers: str) -> dict[str, Any]:
 def poll(
     consumer: KafkaConsumer, timeout_ms: int, max_records: int | None = None
 ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
-    """Return the records that come within `timeout_ms`; none while the brokers are away.
+    """Return the records that come within `timeout_ms`; none while the brokers are unavailable.
 
-    The consumer's own `poll` also returns none then, but sometimes raises an error that it calls retriable itself.
+    In that case the consumer's own `poll` also returns none, but sometimes raises an error that it marks as retriable.
     """
     try:
         return dict(consumer.poll(timeout_ms=timeout_ms, max_records=max_records))

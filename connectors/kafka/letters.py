@@ -1,4 +1,4 @@
-"""Makes a dead letter fit into its topic, for producers in Python; `millrace.kafka.Letter` does the same in Flink."""
+"""Cuts a dead letter to its topic's limit, for producers in Python; `millrace.kafka.Letter` does the same in Flink."""
 
 import hashlib
 
@@ -16,9 +16,9 @@ REASON_CHARACTERS = 4_000
 
 
 def fitted(letter: DeadLetter, limit: int = RECORD_BYTES) -> DeadLetter:
-    """Return the letter with a time that events can have, and cut to `limit` bytes together with its record's key.
+    """Return the dead letter with a time that events can have, and cut to `limit` bytes together with its record's key.
 
-    A letter that is cut is written under its `source_key`, which then is a beginning of the record's key.
+    A dead letter that is cut is written under its `source_key`, which then is a prefix of the record's key.
     """
     event_time = max(0, min(letter.event_time, END_OF_TIME_MS))
     if event_time != letter.event_time:

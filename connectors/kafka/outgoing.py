@@ -1,4 +1,4 @@
-"""How do events that Python has encoded reach their topics? One stream, one sink, each row says its topic."""
+"""Writes events that Python has encoded to their topics: one stream and one sink, each row names its topic."""
 
 import msgspec
 from pyflink.common import Row, Types
@@ -12,7 +12,7 @@ OUTGOING = Types.ROW_NAMED(
     ["topic", "record_key", "record_value", "event_time_ms"],
     [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()],
 )
-"""Which topic, the record's key, its value, its timestamp (UTC milliseconds).
+"""Row with the topic's name, the record's key, its value, and its timestamp (UTC milliseconds).
 
 The timestamp is a column because the elements of a Python side output have none of their own.
 """
@@ -21,7 +21,7 @@ TABLE = "outgoing_events"
 
 
 def outgoing(topic: Topic, key: bytes | None, event: Event) -> Row:
-    """Return a row of `OUTGOING`. Kafka takes no timestamp before 1970, which a dead letter may have."""
+    """Return a row of `OUTGOING`. Kafka rejects timestamps before 1970, which a dead letter may have."""
     return Row(topic.name, key, msgspec.json.encode(event), max(0, event.event_time))
 
 

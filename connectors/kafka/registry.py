@@ -1,4 +1,4 @@
-"""How is a schema registry spoken to? Confluent's API, as Apicurio and Confluent's own registry answer it."""
+"""Client of a schema registry with Confluent's API, such as Apicurio and Confluent's own registry."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from connectors import rest
 
 TIMEOUT_SECONDS = 10
 RULE = "BACKWARD_TRANSITIVE"
-"""A reader with the newest schema can read the records of every earlier one."""
+"""Compatibility rule: a reader with the newest schema can read the records of every earlier one."""
 
 
 class RegistryError(RuntimeError):
@@ -19,16 +19,16 @@ class RegistryError(RuntimeError):
 
 
 class SchemaRefusedError(RuntimeError):
-    """The registry holds a schema of the subject that is incompatible with the one sent; the text is its own."""
+    """The registry has a schema of the subject that is incompatible with the one sent; the text is the registry's."""
 
 
 class OtherFormatError(RuntimeError):
-    """The registry holds something else than JSON Schemas for the subject; the text says what."""
+    """The registry has another format than JSON Schema for the subject; the text says which."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A schema's place in the registry."""
+    """Result of registering a schema."""
 
     version: int
     is_new: bool
@@ -43,24 +43,24 @@ class SchemaRegistry:
         self._session = rest.session(url)
 
     def set_rule(self, subject: str, rule: str = RULE) -> None:
-        """Judge the subject's next schemas by a rule; the subject needn't exist yet."""
+        """Set the compatibility rule for the subject's next schemas; the subject needn't exist yet."""
         self._answer("PUT", f"/config/{subject}", {"compatibility": rule})
 
     def forget_rule(self, subject: str) -> None:
-        """Judge the subject's next schemas by the registry's own rule again; the subject needn't have another one."""
+        """Apply the registry's own rule to the subject's next schemas again; the subject needn't have another one."""
         self._find("DELETE", f"/config/{subject}")
 
     def own_rule(self, subject: str) -> str | None:
-        """The rule that was set for the subject; None if the registry's own holds for it."""
+        """Return the rule that was set for the subject; None if the registry's own rule applies."""
         found = self._find("GET", f"/config/{subject}")
         return None if found is None else str(found["compatibilityLevel"])
 
     def rule(self, subject: str) -> str:
-        """The rule by which the subject's next schema is judged."""
+        """Return the rule that applies to the subject's next schema."""
         return self.own_rule(subject) or str(self._answer("GET", "/config")["compatibilityLevel"])
 
     def schemas(self, subject: str) -> dict[int, dict[str, Any]]:
-        """Every schema of the subject by its version, oldest first; none if the subject is unknown.
+        """Return every schema of the subject by its version, oldest first; none if the subject is unknown.
 
         Raises:
             OtherFormatError: they aren't all JSON Schemas.
@@ -70,12 +70,12 @@ class SchemaRegistry:
         return {version: _document(version, answer) for version, answer in found.items()}
 
     def accepts(self, subject: str, schema: Mapping[str, Any]) -> bool:
-        """Whether `register` would take the schema; nothing is registered."""
+        """Return whether `register` would accept the schema; registers nothing."""
         found = self._find("POST", f"/compatibility/subjects/{subject}/versions", _body(schema))
         return found is None or bool(found["is_compatible"])
 
     def register(self, subject: str, schema: Mapping[str, Any]) -> Registered:
-        """Make it a version of the subject, unless it is one already.
+        """Register the schema as a version of the subject, unless it is one already.
 
         Raises:
             SchemaRefusedError: it breaks the subject's rule.
@@ -86,7 +86,7 @@ class SchemaRegistry:
         return Registered(self._answer("POST", f"/subjects/{subject}", _body(schema))["version"], is_new=True)
 
     def _find(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any | None:
-        """The registry's answer; None if it doesn't have the subject or the schema."""
+        """Return the registry's answer; None if it doesn't have the subject or the schema."""
         response = self._send(method, path, body)
         if response.status_code == requests.codes.not_found and "error_code" in response.text:
             return None
@@ -105,7 +105,7 @@ class SchemaRegistry:
             ) from error
 
     def _checked(self, response: requests.Response) -> Any:
-        """What the registry answered, if it is a registry and does what it was asked."""
+        """Return the content of an answer, after checking that it comes from a registry and reports success."""
         try:
             answer = response.json()
             refusal = None if response.ok else str(answer["message"])
@@ -125,7 +125,7 @@ class SchemaRegistry:
 
 
 def _document(version: int, answer: Mapping[str, Any]) -> dict[str, Any]:
-    # Avro is what the API leaves unsaid.
+    # The API leaves out the type if it is Avro.
     if (format_ := answer.get("schemaType", "AVRO")) != "JSON":
         raise OtherFormatError(
             f"version {version} is {format_}, no JSON Schema, so records under it are no events; use another registry, "

@@ -1,4 +1,4 @@
-"""Every topic, declared once: what is in it, by what it is keyed, how long it is kept, who owns it."""
+"""Topics, each declared once: its event, key, retention and owner."""
 
 import re
 from dataclasses import dataclass
@@ -30,27 +30,29 @@ MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 FOREVER_MS = -1
 UNLIMITED_MS = 2**63 - 1
-"""What Kafka writes for a limit that isn't set."""
+"""Kafka's value for a limit that isn't set."""
 UNLIMITED_BYTES = -1
 
 FUTURE_LIMIT = timedelta(minutes=5)
-"""Brokers refuse a record whose timestamp is further ahead than this: it would drag event time along."""
+"""Brokers refuse a record whose timestamp is further ahead than this: it would advance the watermark too far."""
 
 MESSAGE_BYTES = 1_048_588
-"""What brokers take of one message, after compression: Kafka's own default, so that no other client needs a setting."""
+"""Maximum size of a message for brokers, after compression: Kafka's default, so that no client needs a setting."""
 
 REQUEST_BYTES = 1_048_576
-"""What producers take of one record, before compression: Kafka's own default."""
+"""Maximum size of a record for producers, before compression: Kafka's default."""
 
 RECORD_BYTES = 1_000_000
-"""Key, value and headers of a record that a job writes. The rest up to the two above is for Kafka's own fields, and for
-what can't be compressed and becomes a little larger by it."""
+"""Maximum size of key, value and headers of a record that a job writes. The rest up to the two limits above is for
+Kafka's own fields, and for incompressible data, which compression makes a little larger."""
 
 FUTURE_MARGIN = timedelta(minutes=1)
-"""By how much the clocks of TaskManagers and brokers may differ: a job writes no timestamp nearer to the limit."""
+"""Tolerated difference between the clocks of TaskManagers and brokers: a job writes no timestamp nearer to the
+limit."""
 
 YEAR_9999_MS = 253_370_764_800_000
-"""First millisecond of the year 9999, UTC: no event is as late. Neither PostgreSQL nor Python reads times beyond it."""
+"""First millisecond of the year 9999, UTC: events must be earlier. PostgreSQL and Python read no times far beyond
+it."""
 
 
 @dataclass(frozen=True)
@@ -63,25 +65,25 @@ class Topic:
     partitions: int
     cleanup: Literal["delete", "compact"]
     retention_ms: int
-    """Milliseconds; `FOREVER_MS` keeps everything."""
+    """Retention in milliseconds; `FOREVER_MS` keeps everything."""
     event: type[Event]
     owner: str
-    """Who answers for what is in it."""
+    """Service, job or team that is responsible for the content."""
 
     @property
     def subject(self) -> str:
-        """The schema's name in the registry."""
+        """Name of the schema in the registry."""
         return f"{self.name}-value"
 
     @property
     def schema_variable(self) -> str:
-        """What stands for its event's schema in SQL files, e.g. `${PAYMENTS_SCHEMA}`."""
+        """Placeholder of its event's schema in SQL files, e.g. `${PAYMENTS_SCHEMA}`."""
         return f"{re.sub('[-.]', '_', self.name).upper()}_SCHEMA"
 
     def config(self) -> dict[str, str]:
-        """The topic's configuration as Kafka spells it: every setting by which records get lost or are refused.
+        """Return the topic's configuration in Kafka's terms: every setting by which records can get lost or be refused.
 
-        A broker's default for one of them may be another at any time, so that all are declared. Where records lie, and
+        A broker's default for one of them may change at any time, so all are declared. Where records are stored, and
         when segments are closed, is left to the brokers.
         """
         return {
@@ -104,11 +106,11 @@ FRAUD_ALERTS = Topic("fraud-alerts", "card_id", 4, "delete", 90 * DAY_MS, FraudA
 SHADOW_HITS = Topic("fraud-shadow-hits", "card_id", 1, "delete", 7 * DAY_MS, ShadowHit, "fraud_detection job")
 LATE_PAYMENTS = Topic("late-payments", "source_key", 1, "delete", 90 * DAY_MS, DeadLetter, "fraud_detection job")
 DEAD_LETTERS = Topic("dead-letters", "source_key", 4, "delete", 90 * DAY_MS, DeadLetter, "whoever owns source_topic")
-# The last of each key is kept for ever: what is remembered must outlive the letter, or it would be sent twice.
+# The last record of each key is kept for ever: the mark must outlive the dead letter, or it would be sent twice.
 DEAD_LETTER_REPLAYS = Topic(
     "dead-letter-replays", "letter_id", 1, "compact", FOREVER_MS, DeadLetterReplay, "ops dead-letters"
 )
-# All row versions are kept, not just the last of each key: an order of last year is joined with what was valid then.
+# All row versions are kept, not just the last of each key: an old order is joined with what was valid at its time.
 CUSTOMER_CHANGES = Topic("db-changes.customers", "customer_id", 4, "delete", FOREVER_MS, CustomerVersion, "shop")
 PRODUCT_CHANGES = Topic("db-changes.products", "product_id", 4, "delete", FOREVER_MS, ProductVersion, "shop")
 CAPTURE_HEARTBEATS = Topic("db-changes.heartbeats", "connector", 1, "delete", DAY_MS, CaptureHeartbeat, "shop")
@@ -144,11 +146,11 @@ LETTER_TOPICS = (
     DEAD_LETTERS.name,
     *(each.name for each in TOPICS if each.event is DeadLetter and each != DEAD_LETTERS),
 )
-"""The topics that hold dead letters, the usual one first."""
+"""Names of the topics that hold dead letters, the default one first."""
 
 
 def limit_variables() -> dict[str, str]:
-    """Return what fills the limits in SQL files: of a record that is read or written, and of a producer."""
+    """Return the values of the limits in SQL files: for records that are read or written, and for producers."""
     return {
         "RECORD_BYTES": str(RECORD_BYTES),
         "REQUEST_BYTES": str(REQUEST_BYTES),
@@ -159,7 +161,8 @@ def limit_variables() -> dict[str, str]:
 
 
 def schema_variables() -> dict[str, str]:
-    """What fills `${…_SCHEMA}` in SQL files: all that a table's format is to ask of the topic's records."""
+    """Return the values of `${…_SCHEMA}` in SQL files: the rules by which a table's format checks the topic's
+    records."""
     return {topic.schema_variable: rules_text(topic.event) for topic in TOPICS}
 
 

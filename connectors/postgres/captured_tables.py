@@ -1,4 +1,4 @@
-"""Which tables of the shop's database are captured, into which topics, and by a connector of which configuration?"""
+"""Captured tables of the shop's database: their columns, topics, and the connector's configuration."""
 
 import re
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ from connectors.settings import Settings
 from events import RowVersion
 
 CONNECTOR = "shop"
-"""Its name in Kafka Connect."""
+"""Name of the connector in Kafka Connect."""
 SLOT = "millrace_shop"
-"""The replication slot: how far the write-ahead log was captured."""
+"""Name of the replication slot, which marks how far the write-ahead log was captured."""
 PUBLICATION = "millrace_shop"
 OWN_SCHEMA = "millrace"
-"""Where, in the shop's database, capturing keeps what it needs for itself."""
+"""Schema in the shop's database for the tables and functions that capture itself needs."""
 HEARTBEAT_SECONDS = 1
-"""Orders wait for the next heartbeat, so it is what capture adds to their way."""
+"""Interval of heartbeats; orders wait for the next one, so it is the delay that capture adds."""
 
 Kind = Literal["text", "integer", "number", "boolean"]
-"""What a value is in JSON, and so which fields can hold it."""
+"""Kind of a value in JSON, which decides which fields can hold it."""
 
 BECOMES: Mapping[str, Kind] = {
     **dict.fromkeys(("text", "character varying", "character", '"char"', "citext", "uuid", "enum"), "text"),
@@ -37,15 +37,16 @@ BECOMES: Mapping[str, Kind] = {
     **dict.fromkeys(("real", "double precision"), "number"),
     **dict.fromkeys(("boolean", "bit(1)"), "boolean"),
 }
-"""What the values of a PostgreSQL type become; those of a type that isn't here fit into no field.
+"""JSON kind of the values of a PostgreSQL type; values of a type that isn't listed fit into no field.
 
-A domain is what it is made of. Every row of the table in docs/change-data.md is tested.
+A domain counts as its base type. Every row of the table in docs/change-data.md is tested.
 """
 
 KEY_TYPES = frozenset(
     {"text", "character varying", "character", "citext", "uuid", "enum", "smallint", "integer", "bigint"}
 )
-"""What a key may be: it has an order to read rows by, and one text in the database and in events."""
+"""Types that a key may have: rows can be read in their order, and their text is the same in the database and in
+events."""
 
 _HOLDS: Mapping[type[inspect.Type], tuple[Kind, ...]] = {
     inspect.StrType: ("text",),
@@ -61,31 +62,31 @@ class Column:
 
     name: str
     kinds: tuple[Kind, ...]
-    """What its values may be in JSON; the first is the field's own."""
+    """JSON kinds that its values may have; the first is the field's own."""
     is_required: bool
-    """Whether an event can't be without it."""
+    """Whether the event requires the field."""
     is_nullable: bool
     """Whether the field can be null."""
 
 
 @dataclass(frozen=True)
 class CapturedTable:
-    """A table, each change of whose rows becomes an event of a topic."""
+    """A table whose row changes each become an event of a topic."""
 
     name: str
-    """Schema and table."""
+    """Name with schema, `schema.table`."""
     topic: Topic
     relay: str = ""
-    """A table through which rows that are there already are read into the stream; none if that isn't needed."""
+    """Relay table through which existing rows are read into the stream; empty if that isn't needed."""
 
     @property
     def primary_key(self) -> str:
-        """The column that the topic is keyed by."""
+        """Column that the topic is keyed by."""
         return self.topic.key
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """What is captured of it: the event's fields, but for those that say how the row changed."""
+        """Captured columns: the event's fields except those that describe the change of the row."""
         ours = {field.name for field in msgspec.structs.fields(RowVersion)}
         declared = inspect.type_info(self.topic.event)
         assert isinstance(declared, inspect.StructType)
@@ -97,7 +98,7 @@ class CapturedTable:
 
     @property
     def event_type(self) -> str:
-        """The only value of the event's field of that name."""
+        """The only value of the event's field `event_type`."""
         field = next(each for each in msgspec.structs.fields(self.topic.event) if each.name == "event_type")
         assert isinstance(field.default, str)
         return field.default
@@ -114,13 +115,13 @@ BEAT = (
     f"INSERT INTO {HEARTBEATS.name} (connector, beats) VALUES ('{CONNECTOR}', 1) "
     "ON CONFLICT (connector) DO UPDATE SET beats = heartbeats.beats + 1"
 )
-"""Changes the row of the heartbeats."""
+"""Statement that changes the row of the heartbeats."""
 
 
 def published_tables() -> dict[str, tuple[str, ...]]:
-    """Every table that the connector reads, with its columns: those that are captured, and their relays.
+    """Return every table that the connector reads, with its columns: the captured tables, and their relays.
 
-    A row of a relay says what to tell of a row (`op`: r, it is there; d, it is gone), and the row.
+    A row of a relay has `op`, what to report of a row (r, it exists; d, it is gone), and the row.
     """
     columns = {table: tuple(column.name for column in table.columns) for table in CAPTURED}
     relays = {table.relay: ("op", *columns[table]) for table in SHOP_TABLES}
@@ -128,7 +129,7 @@ def published_tables() -> dict[str, tuple[str, ...]]:
 
 
 def connector_config(settings: Settings) -> dict[str, str]:
-    """The configuration of `CONNECTOR`; user and password are in Connect's environment, not in it."""
+    """Return the configuration of `CONNECTOR`; user and password are in Connect's environment, not in it."""
     database = urlsplit(settings.shop_database_url)
     tables = published_tables()
     return {
@@ -146,12 +147,12 @@ def connector_config(settings: Settings) -> dict[str, str]:
         "topic.prefix": CONNECTOR,
         "table.include.list": ",".join(map(re.escape, tables)),
         "column.include.list": ",".join(_columns_pattern(name, columns) for name, columns in tables.items()),
-        # Whatever the database takes for the primary key: events are keyed by what their topic is keyed by.
+        # Events are keyed like their topic, whatever the database's primary key is.
         "message.key.columns": ";".join(f"{re.escape(table.name)}:{table.primary_key}" for table in CAPTURED),
-        # What programs write into the log for others is no change of a row.
+        # Messages that programs write into the log for others are no changes of rows.
         "message.prefix.exclude.list": ".*",
-        # Rows that are there already are read through relay tables: a snapshot of Debezium's gives them the time at
-        # which it reads them, so that a change meanwhile would count as the older version.
+        # Existing rows are read through relay tables: a snapshot by Debezium has the time at which it reads a row, so
+        # that a change meanwhile would count as the older version.
         "snapshot.mode": "no_data",
         # Without this a TRUNCATE would leave no trace.
         "skipped.operations": "none",
@@ -165,12 +166,12 @@ def connector_config(settings: Settings) -> dict[str, str]:
         "poll.interval.ms": "100",
         "retriable.restart.connector.wait.ms": "2000",
         "exactly.once.support": "required",
-        # What is polled at once is whole transactions of the database, whose ends must be told for that.
+        # One poll returns whole transactions of the database; the connector must be informed of their ends for that.
         "transaction.boundary": "poll",
         "provide.transaction.metadata": "true",
-        # A killed worker's transaction holds readers up for so long; with the default a restart can take a minute.
+        # A killed worker's transaction delays readers for this long; with the default, a restart can take a minute.
         "producer.override.transaction.timeout.ms": "10000",
-        # What can't be converted or sent stops the connector: to go on would be to lose it.
+        # What can't be converted or sent stops the connector: continuing would lose it.
         "errors.tolerance": "none",
         "key.converter": "org.apache.kafka.connect.storage.StringConverter",
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
@@ -208,5 +209,5 @@ def _columns_pattern(table: str, columns: tuple[str, ...]) -> str:
 
 
 def _declaration(table: CapturedTable) -> str:
-    """What the transform needs to know of a table."""
+    """Return the table's declaration for the transform."""
     return f"{table.name} {table.topic.name} {table.event_type} {table.primary_key} {table.relay}".rstrip()

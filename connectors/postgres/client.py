@@ -1,4 +1,4 @@
-"""How does `ops` get a connection to a PostgreSQL database? With deadlines, and errors for the reader."""
+"""Connections of `ops` to a PostgreSQL database, with timeouts and explained errors."""
 
 import re
 from collections.abc import Iterator
@@ -24,23 +24,23 @@ class DatabaseError(ConnectionError):
 
 
 class DatabaseAwayError(DatabaseError):
-    """No server answers, or the connection to it broke: the same may succeed later."""
+    """No server answers, or the connection broke: a retry may succeed."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is, and who uses it."""
+    """Address and login of a database."""
 
     url: str
     """`postgresql://host:port/database`."""
     user: str
     password: str
     variable: str
-    """What the settings' variables begin with, such as `MILLRACE_WAREHOUSE`."""
+    """Prefix of its environment variables, such as `MILLRACE_WAREHOUSE`."""
 
 
 def shop_address(settings: Settings) -> Address:
-    """Where the shop's database is."""
+    """Return the address of the shop's database."""
     return Address(
         settings.shop_database_url,
         settings.shop_database_user,
@@ -50,7 +50,7 @@ def shop_address(settings: Settings) -> Address:
 
 
 def connect(url: str, **options: Any) -> Connection:
-    """Open a connection as `psycopg.connect` does; the variables `PG*` don't say where, as whom and how.
+    """Open a connection as `psycopg.connect` does, but ignore the environment variables `PG*`.
 
     Args:
         url: without user and password, which are among the options.
@@ -60,16 +60,16 @@ def connect(url: str, **options: Any) -> Connection:
     """
     forget_ignored(POSTGRES)
     if is_on_this_machine(urlsplit(url).hostname or ""):
-        options = {"sslmode": "prefer"} | options  # PGSSLMODE is for servers elsewhere
+        options = {"sslmode": "prefer"} | options  # PGSSLMODE is for remote servers
     return psycopg.connect(url, **options)
 
 
 @contextmanager
 def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]:
-    """A connection in autocommit mode, closed at the end.
+    """Open a connection in autocommit mode, and close it at the end.
 
     Args:
-        statement_seconds: after so long the server gives up a statement.
+        statement_seconds: time limit of a statement, after which the server cancels it.
 
     Raises:
         DatabaseAwayError: the server can't be reached, or the connection broke.
@@ -99,7 +99,8 @@ def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]
 
 
 def _connection_error(address: Address, message: str) -> DatabaseError:
-    """Why there is no connection. The server's own words, which are English unless it is told otherwise, come last."""
+    """Explain why there is no connection. The server's own message, in English unless it is configured otherwise, comes
+    last."""
     database = urlsplit(address.url).path.removeprefix("/")
     reasons = {
         r"authentication failed|no password": f"PostgreSQL at {address.url} doesn't accept the password of "
