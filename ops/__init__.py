@@ -1,1 +1,1 @@
-"""Commands of `python -m ops`, one group a folder."""
+"""Commands of `python -m ops`, one group per folder."""

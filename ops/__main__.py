@@ -26,7 +26,7 @@ search.group.add_command(search_find.command)
 @click.group(cls=CommandGroup)
 def main() -> None:
     """Operate Millrace."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or temporary files, and a JVM, would be left
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # otherwise temporary files, and a JVM, would be left
 
 
 COMMANDS = (

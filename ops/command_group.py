@@ -1,4 +1,4 @@
-"""What does the person at the terminal see of an error that they can mend? One message, no traceback."""
+"""Reports errors that the operator can fix as one message, without a traceback."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +19,9 @@ from toolchain.jars import JarsError
 from toolchain.java import JavaError
 
 CONNECT_TIMEOUT_MS = 2_000
-"""For one attempt to reach a broker."""
+"""Timeout of one attempt to reach a broker."""
 KAFKA_WITHIN_SECONDS = 30.0
-"""Longest wait of a command for a broker at its start, in seconds; longer than a broker's restart takes."""
+"""Maximum wait of a command for a broker at its start, in seconds; longer than a broker's restart takes."""
 FAULTS = (
     CacheError,
     ConnectionError,
@@ -36,10 +36,10 @@ FAULTS = (
 
 
 class CommandGroup(click.Group):
-    """A command group whose commands may raise what a wrong setting or a server that is down raises."""
+    """A command group whose commands may raise the errors of a wrong setting or an unavailable server."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; exit status 1 and `Error: …` for what can be mended outside the program."""
+        """Run the command; exit with status 1 and `Error: …` for errors that can be fixed outside the program."""
         try:
             return super().invoke(ctx)
         except FAULTS as error:
@@ -50,7 +50,7 @@ class CommandGroup(click.Group):
 
 @contextmanager
 def connecting_to_kafka(settings: Settings) -> Iterator[dict[str, Any]]:
-    """Wraps the construction of a Kafka client; yields the options that each of them takes.
+    """Wrap the construction of a Kafka client; yield the options that every client takes.
 
     Raises:
         ConnectionError: no broker answers; the text says what to do.
@@ -65,7 +65,7 @@ def connecting_to_kafka(settings: Settings) -> Iterator[dict[str, Any]]:
 
 
 def kafka_client(settings: Settings, make: Callable[..., Any], **options: Any) -> Any:
-    """Make a consumer, a producer or an admin client; while no broker answers, wait and report it on stderr.
+    """Create a consumer, a producer or an admin client; while no broker answers, wait and report it on stderr.
 
     Raises:
         ConnectionError: no broker answers within `KAFKA_WITHIN_SECONDS`; the text says what to do.

@@ -1,6 +1,7 @@
-"""What must not be shown of a record? Card numbers, cards, addresses, phones, secrets; and what could fool a terminal.
+"""Masks what must not be shown of a record (card numbers, cards, addresses, phones, secrets), and escapes what could
+deceive a terminal.
 
-What is shown is for people: nothing that was masked can be sent again. Names of persons are not masked.
+The result is for display: nothing that was masked can be sent again. Names of persons are not masked.
 """
 
 import json
@@ -9,15 +10,15 @@ from typing import Any
 
 MASK = "•••"
 LONGEST_SHOWN = 20_000
-"""Characters of a payload."""
+"""Maximum number of characters of a payload that is shown."""
 
 _LAST = 4
 _MOST_DIGITS = 19
 _GLUE = r"(?:[ .\-]|[^\w\s!-~])"
-"""What may stand between the digits of a card number: also what can't be seen."""
+"""Characters that may separate the digits of a card number, invisible ones included."""
 _DIGITS = re.compile(rf"(?<!\d)\d(?:{_GLUE}{{0,2}}\d){{11,}}")
 _GROUPS = re.compile(r"\d+")
-# Each begins where a run of its characters begins and doesn't give back any, so that a long text takes no longer.
+# Each pattern starts where a run of its characters starts and never backtracks, so that long texts take no longer.
 _EMAIL = re.compile(r"(?<![\w.!#$%&*+/?^`{|}~-])[\w.!#$%&*+/?^`{|}~-]++@[\w-]++(?:\.[\w-]+)+")
 _PHONE = re.compile(r"(?<![\w+])(?:\+|00)[1-9][\d ()/.\-]{6,18}\d(?!\d)")
 _SCHEME = re.compile(r"\b(Bearer|Basic|Digest|Token|ApiKey)\s+[\w.~+/=:-]{4,}", re.IGNORECASE)
@@ -37,24 +38,25 @@ _CARD_ENDS = ("card", "card_id", "card_number", "card_no", "cardnumber", "cardid
 
 
 def shown(text: str) -> str:
-    """A text from a record, in one line: masked, and nothing in it moves a cursor or turns what is read around."""
+    """Format a text from a record in one line: masked, and without characters that move the cursor or reverse the
+    text."""
     return harmless(masked(text))
 
 
 def shown_bytes(data: bytes | None) -> str:
-    """A key or a header's value in one line."""
+    """Format a key or a header's value in one line."""
     return "none" if data is None else shown(_text(data))
 
 
 def shown_field(name: str, data: bytes | str | None) -> str:
-    """A header's value, or a key or a text that is the field of that name."""
+    """Format a header's value, or a key or text that is the field of that name."""
     if data is None:
         return "none"
     return harmless(str(_masked_value(name, _text(data) if isinstance(data, bytes) else data)))
 
 
 def shown_payload(payload: bytes | None) -> str:
-    """A record's value: JSON with one field a line, anything else as it stands there, both masked and harmless."""
+    """Format a record's value: JSON with one field per line, anything else as it is, both masked and harmless."""
     if payload is None:
         return "none"
     document = _document(payload)
@@ -69,12 +71,12 @@ def shown_payload(payload: bytes | None) -> str:
 
 
 def harmless(text: str) -> str:
-    r"""Every character that can't be seen as itself is an escape: controls, bidi marks, separators, surrogates."""
+    r"""Escape every character that isn't visible as itself: controls, bidi marks, separators, surrogates."""
     return "".join(each if each.isprintable() else _escape(each) for each in text)
 
 
 def masked(text: str) -> str:
-    """A text without what must not be shown, whether or not it is whole JSON."""
+    """Mask what must not be shown in a text, whether or not it is complete JSON."""
     text = _SCHEME.sub(rf"\1 {MASK}", text)
     text = _WEB_TOKEN.sub(MASK, text)
     text = _USER_IN_URL.sub(rf"\1{MASK}@", text)
@@ -85,7 +87,7 @@ def masked(text: str) -> str:
 
 
 def is_card_number(digits: str) -> bool:
-    """Whether a card could have this number: its length, its first digits, and Luhn's check digit."""
+    """Return whether this could be a card's number: its length, its first digits, and Luhn's check digit."""
     if not 12 <= len(digits) <= _MOST_DIGITS:
         return False
     first = int(digits[0])
@@ -97,7 +99,8 @@ def is_card_number(digits: str) -> bool:
 
 
 def _document(payload: bytes) -> Any | None:
-    """None if it is no JSON object or array, or one of which a part would not be seen."""
+    """Parse a payload; None if it is no JSON object or array, or has a repeated name, so that a part would be
+    hidden."""
     try:
         document = json.loads(payload.decode(), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
@@ -120,7 +123,7 @@ def _escape(character: str) -> str:
     code = ord(character)
     if character in "\n\r\t":
         return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that isn't UTF-8
         return f"\\x{code - 0xDC00:02x}"
     if code <= 0xFF:
         return f"\\x{code:02x}"
@@ -167,7 +170,7 @@ def _masked_field(match: re.Match[str]) -> str:
 
 
 def _kind(name: str) -> str:
-    """What a field of this name holds: `secret`, `personal`, `card`, or nothing of these."""
+    """Return what a field of this name holds: `secret`, `personal`, `card`, or an empty string for none of these."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_").replace(".", "_")
     words = set(snake.split("_"))
     if words & _SECRETS or snake.endswith(_SECRET_ENDS):
@@ -178,12 +181,12 @@ def _kind(name: str) -> str:
 
 
 def _last_digits(card: str) -> str:
-    """Enough to tell one card from another."""
+    """Mask a card except for enough digits to distinguish cards."""
     return MASK + (card[-_LAST:] if len(card) >= 2 * _LAST else "")
 
 
 def _masked_digits(match: re.Match[str]) -> str:
-    """Other digits may stand beside a card number; it begins and ends with a group of digits."""
+    """Mask card numbers among groups of digits; other digits may stand beside a card number."""
     text, groups = match[0], list(_GROUPS.finditer(match[0]))
     shown, position, first = [], 0, 0
     while first < len(groups):
@@ -199,7 +202,7 @@ def _masked_digits(match: re.Match[str]) -> str:
 
 
 def _card_from(groups: list[re.Match[str]], first: int) -> int | None:
-    """The last group of the longest card number that begins with a group; None if none does."""
+    """Return the last group of the longest card number that begins with the group `first`; None if there is none."""
     digits, found = "", None
     for number in range(first, len(groups)):
         digits += groups[number][0]
@@ -211,7 +214,7 @@ def _card_from(groups: list[re.Match[str]], first: int) -> int | None:
 
 
 def kind_of_reason(reason: str) -> str:
-    """A reason without the values in it, so that those that differ in nothing else are the same."""
+    """Return a reason with its values replaced, so that reasons that differ only in values are equal."""
     text = re.sub(r'"(?:[^"\\]|\\.)*"(?:…|\.\.\.)?', '"…"', reason)
     text = re.sub(r"'(?:[^'\\]|\\.)*'", "'…'", text)
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "…", text)

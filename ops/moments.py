@@ -1,4 +1,4 @@
-"""How does one say a time on the command line, and how is it said back?"""
+"""Parses and formats times on the command line."""
 
 import re
 import time
@@ -10,12 +10,12 @@ _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class Moment(click.ParamType[int]):
-    """An ISO time with zone, as UTC milliseconds."""
+    """Command-line parameter for an ISO time with zone, as UTC milliseconds."""
 
     name = "TIME"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """UTC milliseconds."""
+        """Convert to UTC milliseconds."""
         try:
             moment = datetime.fromisoformat(str(value))
         except ValueError:
@@ -26,19 +26,19 @@ class Moment(click.ParamType[int]):
 
 
 class MomentOrAge(Moment):
-    """The same, or how long ago: 90s, 15m, 1h, 2d."""
+    """Command-line parameter for an ISO time with zone, or an age: 90s, 15m, 1h, 2d."""
 
     name = "TIME|AGE"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """UTC milliseconds."""
+        """Convert to UTC milliseconds."""
         if age := re.fullmatch(r"(\d{1,9})([smhd])", str(value)):
             return time.time_ns() // 1_000_000 - int(age[1]) * _UNITS_MS[age[2]]
         return super().convert(value, param, ctx)
 
 
 def in_words(event_time: int) -> str:
-    """UTC milliseconds as people write it; 0 is the beginning of time."""
+    """Format UTC milliseconds for people; 0 is the beginning of time."""
     if event_time == 0:
         return "the beginning"
     return datetime.fromtimestamp(event_time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

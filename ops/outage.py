@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 OUTAGE_SECONDS = 900.0
-"""Longest outage of a server in seconds, at a service's start as in the middle of its run."""
+"""Maximum outage of a server in seconds, both at a service's start and during its run."""
 SECONDS_BETWEEN_REPORTS = 1.0
 RETRY_SECONDS = 0.25
 
@@ -18,15 +18,15 @@ _ResultT = TypeVar("_ResultT")
 
 
 def report_on_stderr(text: str) -> None:
-    """Report to whoever runs a command, beside what it prints."""
+    """Report to the operator who runs a command, separate from its output."""
     click.echo(text, err=True)
 
 
 class Outage:
-    """A server that is away since now.
+    """A server that has been unavailable since the creation of this object.
 
     Args:
-        server: what it is, such as `the database`.
+        server: description, such as `the database`.
         report: gets a line each second.
         after_seconds: an outage that is shorter isn't reported.
     """
@@ -39,18 +39,18 @@ class Outage:
 
     @property
     def seconds(self) -> float:
-        """For how long it has been away."""
+        """Duration of the outage so far."""
         return time.monotonic() - self._began
 
     def report(self) -> None:
-        """Report that it is still away, once a second."""
+        """Report that the server is still unavailable, once a second."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + SECONDS_BETWEEN_REPORTS
             self._is_reported = True
             self._report(f"{self._server} has been away for {self.seconds:.0f} s; trying again")
 
     def over(self) -> None:
-        """Report that it is back, if it was reported to be away."""
+        """Report that the server is available again, if its outage was reported."""
         if self._is_reported:
             self._report(f"{self._server} is back after {self.seconds:.1f} s")
 
@@ -64,15 +64,15 @@ def await_server(
     *,
     limit_seconds: float = OUTAGE_SECONDS,
 ) -> _ResultT:
-    """Return what `use` returns, as soon as the server is there.
+    """Return what `use` returns, as soon as the server is available.
 
     Args:
-        server: what it is, such as `the database`.
-        away: what `use` raises while the server is away; it is called again then.
-        report: gets a line each second while the server is away.
+        server: description, such as `the database`.
+        away: what `use` raises while the server is unavailable; it is called again then.
+        report: gets a line each second while the server is unavailable.
 
     Raises:
-        Exception: `away`, when the server has been away for `limit_seconds`, or when `stop` is set.
+        Exception: `away`, when the server has been unavailable for `limit_seconds`, or when `stop` is set.
     """
     stop = stop or Event()
     outage: Outage | None = None

@@ -1,4 +1,4 @@
-"""How does a table look in the terminal? Aligned, plain, the same when it is piped."""
+"""Formats aligned plain-text tables, the same in a terminal and in a pipe."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,8 @@ from ops.masking import harmless
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """One line a row under its headings, columns as wide as their widest cell; no cell can do harm to the terminal."""
+    """Format one line per row under the headings, columns as wide as their widest cell; cells can't harm the
+    terminal."""
     lines = [list(headings), *([harmless(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     return "\n".join(
