@@ -1,4 +1,4 @@
-"""How is the capture of changes in the shop's database set up, and how does it do?"""
+"""Sets up change data capture of the shop's database, and reports its state."""
 
 import sys
 import time
@@ -31,26 +31,26 @@ from ops.command_group import CommandGroup
 from ops.topics import topics
 
 RUNS_WITHIN_SECONDS = 90
-"""A connector that was killed first waits until its last transaction is given up."""
+"""How long the connector may take to run: after a kill, it first waits until its last transaction is aborted."""
 FAILS_WITHIN_SECONDS = 5
-"""For so long after a restart Connect may still tell of the failure before."""
+"""How long after a restart Connect may still report the failure before it."""
 POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class CaptureStatus:
-    """How capturing does."""
+    """State of change data capture."""
 
     lines: tuple[tuple[str, str], ...]
-    """What is, in words: of what, and how it is."""
+    """Pairs of a part and its state, in words."""
     notes: tuple[str, ...]
-    """What one should know, but is as it should be."""
+    """Differences that are worth knowing but are no faults."""
     faults: tuple[str, ...]
-    """What is wrong, and what to do; empty if all is well."""
+    """Faults, each with what to do; empty if there is none."""
 
 
 def plan(settings: Settings, *, again: bool = False) -> list[str]:
-    """What `apply` would do, in words; empty if everything is as it should be.
+    """Return the steps that `apply` would carry out, in words; empty if there is nothing to do.
 
     Raises:
         ConnectError, DatabaseError: Connect or the database can't be reached.
@@ -66,12 +66,12 @@ def plan(settings: Settings, *, again: bool = False) -> list[str]:
 
 
 def apply(settings: Settings, say: Say = print, *, again: bool = False) -> None:
-    """Make what capturing needs, start the connector, and read the rows that are there already into the stream.
+    """Create what capture needs, start the connector, and read existing rows into the stream.
 
-    Done again it mends what isn't as it should be, and goes on with what was interrupted.
+    A repeated call repairs what is wrong, and resumes what was interrupted.
 
     Args:
-        again: whether rows are read that were read already.
+        again: whether to read rows that were read already.
 
     Raises:
         ConnectError, DatabaseError: Connect or the database can't be used.
@@ -82,7 +82,7 @@ def apply(settings: Settings, say: Say = print, *, again: bool = False) -> None:
         capture_database.lock(connection)
         before = capture_database.look(connection)
         _require_database(before)
-        _connector(settings)  # before anything is changed: whether Connect can be asked
+        _connector(settings)  # checks that Connect can be reached, before anything is changed
         capture_database.set_up(connection, SHOP_TABLES if again else _uncaptured(before))
         if _needs_slot(before):
             _begin_anew(settings, connection)
@@ -95,7 +95,7 @@ def apply(settings: Settings, say: Say = print, *, again: bool = False) -> None:
 
 
 def status(settings: Settings) -> CaptureStatus:
-    """How capturing does, also when parts of it can't be reached."""
+    """Return the state of capture, also when parts of it can't be reached."""
     lines: list[tuple[str, str]] = []
     notes: list[str] = []
     faults: list[str] = []
@@ -155,12 +155,12 @@ def _steps(
 
 
 def _needs_slot(database: CaptureDatabase) -> bool:
-    """Whether there is no place in the log from which to go on. A new publication isn't valid for an older place."""
+    """Return whether there is no position in the log to resume from. A new publication isn't valid for an older one."""
     return database.slot is None or database.slot.is_lost or database.publication is None
 
 
 def _uncaptured(database: CaptureDatabase) -> list[CapturedTable]:
-    """Tables of which something may have got lost, because they aren't set up as they should be."""
+    """Return the tables of which changes may have been lost, because they aren't set up as they should be."""
     return [table for table in SHOP_TABLES if not capture_faults.is_set_up(table, database)]
 
 
@@ -182,9 +182,9 @@ def _require_database(database: CaptureDatabase) -> None:
 
 
 def _begin_anew(settings: Settings, connection: Connection) -> None:
-    """Make a slot, and let the connector forget what it knows of the one before."""
+    """Create a slot, and make the connector forget the position in the one before."""
     if find(settings, f"connectors/{CONNECTOR}") is None:
-        # One of that name that was deleted has left its place in the log behind.
+        # A deleted connector of that name has left its position in the log behind.
         stopped = {"name": CONNECTOR, "config": connector_config(settings), "initial_state": "STOPPED"}
         ask(settings, "POST", "connectors", stopped)
     else:
@@ -242,7 +242,7 @@ def _connector(settings: Settings) -> RealConnector | None:
     found = find(settings, f"connectors/{CONNECTOR}/status")
     config = find(settings, f"connectors/{CONNECTOR}/config")
     if found is None or config is None:
-        # Between its declaration and its first status it has none yet.
+        # A connector that was just declared has no status yet.
         return None if config is None else RealConnector("UNASSIGNED", "", (), _declared(config))
     return RealConnector(
         state=found["connector"]["state"],

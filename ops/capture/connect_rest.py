@@ -1,4 +1,4 @@
-"""How does `ops` talk to Kafka Connect? Its REST API, with errors for the reader."""
+"""Client of Kafka Connect's REST API, with explained errors."""
 
 import time
 from typing import Any
@@ -9,20 +9,21 @@ from connectors import rest
 from connectors.settings import Settings
 
 _TIMEOUTS_SECONDS = (3, 20)
-"""To connect, and to answer: a worker that has just joined answers some requests only after its group has settled."""
+"""Timeouts to connect, and to answer: a worker that has just joined answers some requests only once its group has
+settled."""
 
 WAIT_SECONDS = 60.0
-"""A worker may take so long to start, or its group to rebalance, before a request fails."""
+"""How long a worker may take to start, or its group to rebalance, before a request fails."""
 POLL_SECONDS = 0.5
 
 _REPEATABLE = ("GET", "PUT", "DELETE")
-"""Done twice, they do the same as once: they can be sent again though the worker may have carried them out."""
+"""Idempotent methods: they can be sent again even if the worker may have carried them out."""
 _TIMED_OUT = "Request timed out"
-"""How the message begins by which a worker answers 500 when it, or the leader of its group, was busy for too long."""
+"""Start of the message of an answer 500 when a worker, or the leader of its group, was busy for too long."""
 
 
 class ConnectError(ConnectionError):
-    """Kafka Connect doesn't answer, or refuses; the text says what and what to do."""
+    """Kafka Connect doesn't answer, or refuses; the text says what, and what to do."""
 
 
 class _SilentError(ConnectError):
@@ -30,7 +31,7 @@ class _SilentError(ConnectError):
 
 
 def find(settings: Settings, path: str) -> Any | None:
-    """What is at a path, such as `connectors/shop/status`; None if there is no such thing.
+    """Return what is at a path, such as `connectors/shop/status`; None if it doesn't exist.
 
     Raises:
         ConnectError: no answer, or an error.
@@ -40,7 +41,7 @@ def find(settings: Settings, path: str) -> Any | None:
 
 
 def ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
-    """One request; the decoded answer, None if it is empty.
+    """Send one request; return the decoded answer, or None if it is empty.
 
     Raises:
         ConnectError: no answer, or an error.
@@ -49,7 +50,7 @@ def ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
 
 
 def _send(settings: Settings, method: str, path: str, body: Any = None) -> requests.Response:
-    """The answer to a request; a worker that starts or rebalances is asked again until it can answer."""
+    """Send a request, and repeat it while the worker starts or rebalances; return the answer."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         is_late = time.monotonic() > deadline
@@ -70,7 +71,7 @@ def _send(settings: Settings, method: str, path: str, body: Any = None) -> reque
 
 
 def _is_busy(response: requests.Response, method: str) -> bool:
-    """Whether the same request can succeed in a moment: nothing was done, or it does no harm to do it again."""
+    """Return whether the same request can succeed soon: nothing was done, or the request is idempotent."""
     match response.status_code:
         case requests.codes.unavailable:
             return True

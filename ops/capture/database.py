@@ -1,4 +1,4 @@
-"""What does the shop's database need so that its changes are captured, and what of it is there?"""
+"""What capture needs in the shop's database: reads the current state, and sets it up."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,9 +23,9 @@ from connectors.settings import Settings
 
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 10
-"""How long whoever uses a table is waited for; everybody else who wants it waits behind us meanwhile."""
+"""How long to wait for a lock on a table; meanwhile every other client that wants the table waits behind us."""
 APPLY_LOCK = 1_851_000_602
-"""Any number: whoever carries out `cdc apply` holds PostgreSQL's advisory lock of that number."""
+"""Key of PostgreSQL's advisory lock that `cdc apply` holds; the number is arbitrary."""
 
 OWN_TABLES = f"""
 CREATE SCHEMA IF NOT EXISTS {OWN_SCHEMA};
@@ -66,7 +66,7 @@ _MEMBERS = (
     "SELECT to_regclass(%(table)s)::oid AS oid WHERE to_regclass(%(table)s) IS NOT NULL "
     "UNION SELECT relid::oid FROM pg_partition_tree(to_regclass(%(table)s))"
 )
-"""A table, and all its partitions if it has some."""
+"""Query of a table and all its partitions."""
 
 
 @dataclass(frozen=True)
@@ -84,89 +84,89 @@ class Guard:
 
 
 GUARDS = (
-    # A TRUNCATE says only that all rows are gone; whoever keeps a copy of them couldn't tell which.
+    # A TRUNCATE reports only that all rows are gone; a consumer with a copy of the rows couldn't know which.
     Guard("millrace_refuse_truncate", "BEFORE TRUNCATE", f"EXECUTE FUNCTION {OWN_SCHEMA}.refuse_truncate()"),
-    # COPY packs many rows into one record of the log. They share its position, and Debezium 3.6 goes on behind it
-    # after a crash, whether all of them were sent or not.
+    # COPY packs many rows into one record of the log. They share its position, and after a crash Debezium 3.6 resumes
+    # behind it, whether all of them were sent or not.
     Guard("millrace_row_by_row", "BEFORE INSERT", f"FOR EACH ROW EXECUTE FUNCTION {OWN_SCHEMA}.row_by_row()"),
 )
 
 
 @dataclass(frozen=True)
 class RealColumn:
-    """A column as the database has it."""
+    """A column as it is in the database."""
 
     name: str
     type: str
     base: str
-    """The type that its values have, without length or domain: `enum`, `array`, or PostgreSQL's name of it."""
+    """Type of its values, without length or domain: `enum`, `array`, or PostgreSQL's name for it."""
     is_nullable: bool
     is_generated: bool
-    """Whether it is computed from others, so that the server doesn't publish it."""
+    """Whether it is computed from other columns, so that the server doesn't publish it."""
     identity: str
-    """Another one if the column or its type was replaced or the table rewritten, which may change values unseen."""
+    """Changes if the column or its type was replaced or the table rewritten, which may change values without events."""
     namesakes: tuple[str, ...] = ()
-    """Other types of which Debezium 3.6 may take one for the column's, because it looks types up by name.
+    """Other types that Debezium 3.6 may confuse with the column's, because it looks types up by name.
 
-    It looks in the schema of the table first, be it ours or the relay, and then takes the type that the server lists
-    first, which is a built-in one if there is one.
+    It looks in the schema of the table first, be it the shop's table or the relay, and then takes the type that the
+    server lists first, which is a built-in one if there is one.
     """
 
 
 @dataclass(frozen=True)
 class Published:
-    """What the publication has of a table."""
+    """What the publication contains of a table."""
 
     columns: frozenset[str]
     row_filter: str
-    """A condition that rows must fulfil to be published; empty if there is none."""
+    """Condition that rows must fulfil to be published; empty if there is none."""
     identity: str
-    """Another one after each change of what is published, even if it was taken back."""
+    """Changes with each change of what is published, even if that was reverted."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How far the rows that were there already have been read into the stream."""
+    """Progress of reading existing rows into the stream."""
 
     read_from: frozenset[str]
-    """Identities of the columns that were read, and of what was published then."""
+    """Identities of the columns that were read, and of what was published at that time."""
     rows: int
     finished_at: datetime | None
 
 
 @dataclass(frozen=True)
 class RealTable:
-    """A captured table as the database has it."""
+    """A captured table as it is in the database."""
 
     columns: tuple[RealColumn, ...]
     primary_key: tuple[str, ...]
     unique_columns: frozenset[str]
-    """Those of which each alone tells rows apart."""
+    """Columns that are unique on their own."""
     what: Literal["table", "partitioned table", "other"]
     partitions: tuple[str, ...]
-    """Tables that hold a partitioned table's rows."""
+    """Names of a partitioned table's partitions."""
     heirs: tuple[str, ...]
-    """Tables that inherit from it, whose rows count as its rows but aren't published as such."""
+    """Tables that inherit from it: their rows count as its rows but aren't published as such."""
     is_logged: bool
     """Whether changes of it, and of all its partitions, are in the log."""
     is_ours: bool
-    """Whether we have the rights of its owner."""
+    """Whether our role has the rights of its owner."""
     hides_rows: bool
     """Whether row-level security may hide rows even from its owner."""
     is_identified_by_all: bool
-    """REPLICA IDENTITY FULL, of its partitions too: a change tells the whole row as it was before."""
+    """Whether it and its partitions have REPLICA IDENTITY FULL: a change contains the whole row as it was before."""
     guards: frozenset[str]
     """Names of the triggers that are enabled, on its partitions too."""
     published: Published | None
-    """None if it isn't in the publication."""
+    """What the publication contains of it; None if it isn't in the publication."""
     relay: Published | None
-    """What the publication has of the table through which its rows are read."""
+    """What the publication contains of the table through which its rows are read."""
     reading: Reading | None
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What is true of the publication for all its tables."""
+    """Properties of the publication that apply to all its tables."""
 
     operations: frozenset[str]
     is_of_all_tables: bool
@@ -184,46 +184,46 @@ class Server:
     wal_level: str
     free_slots: int
     free_senders: int
-    """WAL senders that more clients may take; a connector takes one for as long as it reads."""
+    """Number of WAL senders that further clients can take; a connector takes one while it reads."""
     may_replicate: bool
     may_create: bool
     odd_enums: tuple[str, ...]
-    """Types that count as enums and have no labels of their own: where there is one, Debezium 3.6 can't start."""
+    """Types that count as enums and have no labels of their own: if one exists, Debezium 3.6 can't start."""
     foreign: tuple[str, ...]
-    """What has the name of a thing of ours, and is another's or of another kind."""
+    """Objects with our names that belong to another role or are of another kind."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The replication slot."""
+    """State of the replication slot."""
 
     is_active: bool
     """Whether a connector reads it now."""
     is_lost: bool
-    """Whether the server has thrown away what it would still have had to send."""
+    """Whether the server has removed parts of the log that it still had to send."""
     retained_bytes: int
     unread_bytes: int
     limit: str
-    """At most so much is retained, as the server's setting says it; -1 is no limit."""
+    """Maximum that is retained, in the notation of the server's setting; -1 is no limit."""
 
 
 @dataclass(frozen=True)
 class CaptureDatabase:
-    """What is there."""
+    """Current state of the shop's database."""
 
     tables: dict[str, RealTable]
-    """By name; those that aren't there are missing."""
+    """Captured tables by name; those that don't exist are missing."""
     publication: Publication | None
     slot: Slot | None
     server: Server
     is_being_applied: bool
-    """Whether somebody carries out `cdc apply` now."""
+    """Whether `cdc apply` is running now."""
     now: datetime
 
 
 @contextmanager
 def connected(settings: Settings) -> Iterator[Connection]:
-    """A connection to the shop's database that commits each statement by itself.
+    """Open a connection to the shop's database that commits each statement by itself.
 
     Raises:
         DatabaseError: it can't be used, a table is locked for long, or it refuses.
@@ -243,7 +243,7 @@ def connected(settings: Settings) -> Iterator[Connection]:
 
 
 def look(connection: Connection) -> CaptureDatabase:
-    """What is there; changes nothing."""
+    """Read the current state; changes nothing."""
     readings, published = _readings(connection), _published(connection)
     tables = {
         table.name: _table(connection, table, published, readings.get(table.name))
@@ -267,10 +267,10 @@ def look(connection: Connection) -> CaptureDatabase:
 
 
 def lock(connection: Connection) -> None:
-    """Keep others out who would carry out `cdc apply` meanwhile, until the connection is closed.
+    """Prevent another `cdc apply` until the connection is closed.
 
     Raises:
-        DatabaseError: somebody does it now.
+        DatabaseError: another one is running now.
     """
     [[is_ours]] = connection.execute("SELECT pg_try_advisory_lock(%s)", [APPLY_LOCK])
     if not is_ours:
@@ -278,10 +278,10 @@ def lock(connection: Connection) -> None:
 
 
 def set_up(connection: Connection, to_read: Iterable[CapturedTable] = ()) -> None:
-    """Make what capturing needs in the database, but for the slot, all or nothing; what is right stays as it is.
+    """Create what capture needs in the database, except the slot, all or nothing; what is right stays as it is.
 
     Args:
-        to_read: tables whose rows are to be read again.
+        to_read: tables whose rows must be read again.
     """
     with connection.transaction():
         forget_readings(connection, to_read)
@@ -293,7 +293,7 @@ def set_up(connection: Connection, to_read: Iterable[CapturedTable] = ()) -> Non
 
 
 def forget_readings(connection: Connection, tables: Iterable[CapturedTable]) -> None:
-    """Have the rows of tables read again."""
+    """Delete the progress of reading these tables, so that their rows are read again."""
     [[is_there]] = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{OWN_SCHEMA}.readings"])
     if is_there:
         connection.execute(
@@ -303,31 +303,31 @@ def forget_readings(connection: Connection, tables: Iterable[CapturedTable]) -> 
 
 
 def make_slot(connection: Connection) -> None:
-    """Make the slot: what is committed from now on will be captured, and all rows are to be read again."""
+    """Create the slot: all later commits will be captured, and all rows must be read again."""
     forget_readings(connection, SHOP_TABLES)
     connection.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [SLOT])
 
 
 def drop_slot(connection: Connection) -> None:
-    """Give up the slot, if it is there."""
+    """Drop the slot, if it exists."""
     connection.execute(
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", [SLOT]
     )
 
 
 def identifier(name: str) -> sql.Identifier:
-    """A table as SQL names it, from `schema.table`."""
+    """Return a table's SQL identifier, from `schema.table`."""
     return sql.Identifier(*name.split("."))
 
 
 def captured_columns(table: CapturedTable, columns: tuple[RealColumn, ...]) -> tuple[RealColumn, ...]:
-    """Those of a table's columns that are captured."""
+    """Return the columns of a table that are captured."""
     declared = {column.name for column in table.columns}
     return tuple(column for column in columns if column.name in declared and not column.is_generated)
 
 
 def columns_of(connection: Connection, table: str) -> tuple[RealColumn, ...]:
-    """A table's columns, in its order; none if there is no such table."""
+    """Return a table's columns, in their order; none if the table doesn't exist."""
     rows = connection.execute(
         f"""
         WITH RECURSIVE bases AS (
@@ -382,7 +382,7 @@ def columns_of(connection: Connection, table: str) -> tuple[RealColumn, ...]:
 
 
 def identities(connection: Connection, table: CapturedTable) -> list[str]:
-    """What a reading of a table's rows is good for: of its columns, and of what is published of it."""
+    """Return the identities for which a reading of the table's rows is valid: of its columns and its publication."""
     published = _published(connection).get(table.name)
     columns = captured_columns(table, columns_of(connection, table.name))
     return [*(column.identity for column in columns), *([published.identity] if published else [])]
@@ -401,7 +401,7 @@ def _readings(connection: Connection) -> dict[str, Reading]:
 
 
 def _published(connection: Connection) -> dict[str, Published]:
-    """What the server publishes, by the table whose name the changes have."""
+    """Return what the server publishes, by the name of the table in the changes."""
     rows = connection.execute(
         """
         SELECT
@@ -540,14 +540,14 @@ def _guard(connection: Connection, table: CapturedTable) -> None:
         {"table": table.name},
     ).fetchall()
     for member, is_full, is_partition in members:
-        name = sql.SQL(member)  # as the server quotes it
+        name = sql.SQL(member)  # already quoted by the server
         if not is_full:
             connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(name))
         there = connection.execute(
             "SELECT tgname::text FROM pg_trigger WHERE tgrelid = %s::regclass AND tgenabled = 'A'", [member]
         ).fetchall()
         for guard in GUARDS:
-            # A partition has its table's triggers for rows.
+            # A partition inherits its table's triggers for rows.
             if (guard.name,) in there or (is_partition and guard.is_for_rows):
                 continue
             trigger = sql.Identifier(guard.name)
@@ -560,7 +560,7 @@ def _guard(connection: Connection, table: CapturedTable) -> None:
 
 
 def _make_relay(connection: Connection, table: CapturedTable) -> None:
-    """A table with the columns that are captured, as they are now, for rows that are read; it stays empty."""
+    """Create the relay: a table with the current captured columns, through which rows are read; it stays empty."""
     columns = captured_columns(table, columns_of(connection, table.name))
     wanted = [("op", "text"), *((column.name, _relay_type(column)) for column in columns)]
     if wanted == [(column.name, column.type) for column in columns_of(connection, table.relay)]:
@@ -576,7 +576,8 @@ def _make_relay(connection: Connection, table: CapturedTable) -> None:
 
 
 def _relay_type(column: RealColumn) -> str:
-    """Text where an event has the same text, so that a row can be told gone whose values the column took once."""
+    """Return text where the event has the same text, so that a deletion can contain values the column no longer
+    accepts."""
     return "text" if column.base in ("text", "character varying", "citext", "uuid", "enum") else column.type
 
 

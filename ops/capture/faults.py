@@ -1,4 +1,4 @@
-"""What is wrong with capturing changes, in words, and what does `cdc apply` have to do? From what is there alone."""
+"""Finds faults of change capture, and what `cdc apply` must do about them. Pure: works on a snapshot of the state."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from connectors.postgres.captured_tables import (
 from ops.capture.database import GUARDS, OPERATIONS, CaptureDatabase, RealTable, Server, captured_columns
 
 QUIET_SECONDS = 30
-"""After so long without a heartbeat something is wrong, whatever Connect says."""
+"""Maximum time without a heartbeat; beyond it something is wrong, whatever Connect reports."""
 MOST_TRACE = 300
 
 APPLY = "run `python -m ops cdc apply`"
@@ -27,13 +27,13 @@ APPLY = "run `python -m ops cdc apply`"
 
 @dataclass(frozen=True)
 class RealConnector:
-    """The connector as Connect has it."""
+    """The connector as Connect reports it."""
 
     state: str
-    """Connect's word for it: RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED…"""
+    """Connect's state: RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED…"""
     worker: str
     tasks: tuple[tuple[str, str], ...]
-    """Of each task its state and, if it failed, why."""
+    """State of each task and, if it failed, the stack trace."""
     config: Mapping[str, str]
 
     @property
@@ -43,7 +43,7 @@ class RealConnector:
 
 
 def connector_faults(connector: RealConnector | None, config: Mapping[str, str]) -> list[str]:
-    """What is wrong with the connector, as far as Connect knows."""
+    """Return what is wrong with the connector, as far as Connect knows."""
     if connector is None:
         return [f"there is no connector {CONNECTOR}: {APPLY}"]
     found = []
@@ -63,7 +63,7 @@ def connector_faults(connector: RealConnector | None, config: Mapping[str, str])
 
 
 def database_faults(database: CaptureDatabase) -> list[str]:
-    """What is wrong in the shop's database."""
+    """Return what is wrong in the shop's database."""
     return [
         *obstacles(database),
         *slot_faults(database),
@@ -73,7 +73,7 @@ def database_faults(database: CaptureDatabase) -> list[str]:
 
 
 def obstacles(database: CaptureDatabase) -> list[str]:
-    """What is wrong and `cdc apply` can't mend, so that it would end half-way or capture what is no event."""
+    """Return faults that `cdc apply` can't repair: it would stop half-way, or capture what is not a valid event."""
     tables = [(table, real) for table in SHOP_TABLES if (real := database.tables.get(table.name))]
     return [
         *_server_obstacles(database.server),
@@ -85,7 +85,7 @@ def obstacles(database: CaptureDatabase) -> list[str]:
 
 
 def shortages(database: CaptureDatabase) -> Iterator[str]:
-    """What `cdc apply` needs one more of than the server has."""
+    """Yield resources that `cdc apply` needs and the server has none left of."""
     slot, server = database.slot, database.server
     if slot is None and server.free_slots <= 0:
         yield "the server has no replication slot left: drop one that nobody needs, or raise max_replication_slots"
@@ -94,7 +94,7 @@ def shortages(database: CaptureDatabase) -> Iterator[str]:
 
 
 def slot_faults(database: CaptureDatabase) -> Iterator[str]:
-    """What is wrong with publication and replication slot."""
+    """Yield what is wrong with the publication and the replication slot."""
     slot = database.slot
     publication = database.publication
     if publication is None:
@@ -116,7 +116,7 @@ def slot_faults(database: CaptureDatabase) -> Iterator[str]:
 
 
 def column_faults(table: CapturedTable, real: RealTable) -> Iterator[str]:
-    """Columns because of which changes can't become events."""
+    """Yield columns that prevent changes from becoming valid events."""
     columns = {column.name: column for column in real.columns}
     becomes = f"every change of {table.name} is a dead letter until {table.topic.event.__name__}"
     for declared in table.columns:
@@ -134,7 +134,7 @@ def column_faults(table: CapturedTable, real: RealTable) -> Iterator[str]:
 
 
 def column_notes(table: CapturedTable, real: RealTable) -> Iterator[str]:
-    """Differences from the event that do no harm, or not to every change."""
+    """Yield differences from the event that are harmless, or affect only some changes."""
     columns = {column.name: column for column in real.columns}
     event = table.topic.event.__name__
     for column in real.columns:
@@ -153,7 +153,7 @@ def column_notes(table: CapturedTable, real: RealTable) -> Iterator[str]:
 
 
 def is_set_up(table: CapturedTable, database: CaptureDatabase) -> bool:
-    """Whether nothing of a table's changes can get lost."""
+    """Return whether no change of a table can get lost."""
     real, publication = database.tables[table.name], database.publication
     if publication is None or publication.operations != frozenset(OPERATIONS):
         return False
@@ -161,7 +161,7 @@ def is_set_up(table: CapturedTable, database: CaptureDatabase) -> bool:
 
 
 def must_read(table: CapturedTable, database: CaptureDatabase) -> bool:
-    """Whether rows that are there have values that were never told."""
+    """Return whether existing rows have values that were never sent to the stream."""
     real = database.tables.get(table.name)
     if real is None:
         return False
@@ -170,7 +170,7 @@ def must_read(table: CapturedTable, database: CaptureDatabase) -> bool:
 
 
 def heartbeat_faults(last: datetime | None, now: datetime) -> list[str]:
-    """Whether changes come through. A heartbeat is a change like any other, and is made every few seconds."""
+    """Return a fault if changes don't come through. A heartbeat is a change like any other, made every few seconds."""
     if last is None:
         return [f"no change has ever come through: there is no heartbeat in {HEARTBEATS.topic.name}"]
     silent = now - last
@@ -223,7 +223,7 @@ def _key_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
     name = table.primary_key
     column = next((each for each in real.columns if each.name == name), None)
     if column is None:
-        return  # its field is required, so that is a fault of its column
+        return  # its field is required, so this is reported as a fault of its column
     if column.base not in KEY_TYPES:
         yield f"{table.name}.{name} is {column.type}, by which events can't be keyed: make it text, uuid or a number"
     if name not in real.unique_columns:
@@ -234,7 +234,7 @@ def _key_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
 
 
 def _type_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
-    for column in real.columns:  # Debezium decodes also those that aren't captured
+    for column in real.columns:  # Debezium also decodes columns that aren't captured
         if column.namesakes and not column.is_generated:
             yield (
                 f"the type of {table.name}.{column.name}, {column.type}, has a namesake, "
@@ -257,7 +257,7 @@ def _table_faults(table: CapturedTable, database: CaptureDatabase) -> Iterator[s
 
 def _publication_faults(table: CapturedTable, real: RealTable, database: CaptureDatabase) -> Iterator[str]:
     if database.publication is None:
-        return  # which is said once
+        return  # reported once, in `slot_faults`
     if real.published is None:
         if real.what == "partitioned table" and database.publication.tells_of_partitions:
             yield (
@@ -305,7 +305,7 @@ def _reading_faults(table: CapturedTable, database: CaptureDatabase) -> Iterator
 
 
 def _untold(table: CapturedTable, real: RealTable) -> list[str]:
-    """Captured columns that were added, replaced or rewritten after the rows were read."""
+    """Return captured columns that were added, replaced or rewritten after the rows were read."""
     if real.reading is None:
         return []
     columns = captured_columns(table, real.columns)
@@ -313,7 +313,7 @@ def _untold(table: CapturedTable, real: RealTable) -> list[str]:
 
 
 def _is_published_anew(real: RealTable) -> bool:
-    """Whether the publication was altered after the rows were read; nobody noted what it was in older readings."""
+    """Return whether the publication was altered after the rows were read; older readings didn't note it."""
     if real.published is None or real.reading is None:
         return False
     is_noted = any(identity.startswith("publication ") for identity in real.reading.read_from)

@@ -1,7 +1,7 @@
-"""How do rows that were there before they were captured get into the stream? They are read into it, batch by batch.
+"""Reads rows that existed before capture into the stream, batch by batch.
 
-Each batch locks its rows and writes them into a relay table that is captured too, in one transaction. So what is told
-of a row has a position in the log and a time between the changes before and after it.
+Each batch locks its rows and writes them into a relay table that is captured too, in one transaction. So the event of a
+row has a position in the log and a time between the changes before and after it.
 """
 
 from collections.abc import Callable
@@ -22,16 +22,16 @@ Say = Callable[[str], None]
 
 
 class _Version(msgspec.Struct):
-    """What matters of a row version, to tell which rows readers of the topic take for alive."""
+    """Fields of a row version that determine which rows readers of the topic consider to exist."""
 
     lsn: int
     deleted: bool
 
 
 def read_rows(connection: Connection, settings: Settings, table: CapturedTable, say: Say) -> None:
-    """Tell the stream every row of a table, and that those are gone which the topic has and the table hasn't.
+    """Send every row of a table to the stream, and a deletion for rows that only the topic still has.
 
-    Goes on where an earlier call was interrupted.
+    Resumes where an earlier call was interrupted.
     """
     columns = captured_columns(table, columns_of(connection, table.name))
     say(f"{table.name}: {relay_rows(connection, table, columns):,} rows are read")
@@ -42,7 +42,7 @@ def read_rows(connection: Connection, settings: Settings, table: CapturedTable, 
 
 
 def relay_rows(connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...]) -> int:
-    """Write every row into the relay, batch by batch; how many there are."""
+    """Write every row into the relay, batch by batch; return their number."""
     _begin(connection, table)
     rows: int | None = 0
     while rows is not None:
@@ -51,7 +51,7 @@ def relay_rows(connection: Connection, table: CapturedTable, columns: tuple[Real
 
 
 def _begin(connection: Connection, table: CapturedTable) -> None:
-    """Go on with a reading of the same columns, or begin a new one."""
+    """Resume a reading of the same columns, or start a new one."""
     connection.execute(
         _in_own_schema(
             """
@@ -66,7 +66,7 @@ def _begin(connection: Connection, table: CapturedTable) -> None:
 
 
 def _read_batch(connection: Connection, table: CapturedTable, columns: tuple[RealColumn, ...]) -> int | None:
-    """Read some more rows; how many are read by now, None if there are no more."""
+    """Read a batch of rows; return how many have been read so far, or None if there are no more."""
     _empty_relay(connection, table)
     names = [sql.Identifier(column.name) for column in columns]
     with connection.transaction():
@@ -105,14 +105,14 @@ def _read_batch(connection: Connection, table: CapturedTable, columns: tuple[Rea
 
 
 def _alive(settings: Settings, table: CapturedTable) -> dict[str, bytes]:
-    """The last version of each row that isn't deleted, as far as the topic says, by key."""
+    """Return the last version of each row that isn't deleted, as far as the topic has it, by key."""
     newest: dict[str, tuple[int, bytes]] = {}
     decoder = msgspec.json.Decoder(_Version)
     for record in committed_records(settings, table.topic.name):
         try:
             version = decoder.decode(record.value)
         except msgspec.MsgspecError:
-            continue  # no version of a row; whoever reads events makes it a dead letter
+            continue  # not a row version; a consumer of events makes it a dead letter
         key = record.key.decode() if record.key else ""
         if version.lsn >= newest.get(key, (0, b""))[0]:
             newest[key] = (version.lsn, b"" if version.deleted else record.value)
@@ -122,17 +122,17 @@ def _alive(settings: Settings, table: CapturedTable) -> dict[str, bytes]:
 def _tell_gone(
     connection: Connection, settings: Settings, table: CapturedTable, columns: tuple[RealColumn, ...]
 ) -> int:
-    """Tell the stream of rows that the topic has and the table hasn't; how many there are."""
+    """Send deletions of rows that the topic has and the table hasn't; return their number."""
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     relay = identifier(table.relay)
     candidates = absent(connection, table, _alive(settings, table))
     if not candidates:
         return 0
-    # The deletion of some may be captured and on its way: those are told already.
+    # The deletion of some may be captured and not in the topic yet: those need no second one.
     wait_until_captured(settings)
     candidates = {key: value for key, value in _alive(settings, table).items() if key in candidates}
     with connection.transaction():
-        # Or a row that is made meanwhile would be told before its end, and be taken for gone ever after.
+        # Otherwise a row created meanwhile could be sent before its deletion, and count as deleted from then on.
         connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(identifier(table.name)))
         gone = absent(connection, table, candidates)
         connection.cursor().executemany(
@@ -146,15 +146,16 @@ def _tell_gone(
 
 
 def _empty_relay(connection: Connection, table: CapturedTable) -> None:
-    """In a transaction of its own, since of that nothing is told: a crash must find the end of what was told."""
+    """Delete the relay's rows in a transaction of their own: those deletions emit nothing, and after a crash the log
+    must end with what was sent."""
     connection.execute(sql.SQL("DELETE FROM {}").format(identifier(table.relay)))
 
 
 def absent(connection: Connection, table: CapturedTable, versions: dict[str, bytes]) -> dict[str, bytes]:
-    """Those whose key isn't in the table now."""
+    """Return the versions whose key isn't in the table now."""
     rows = connection.execute(
         sql.SQL(
-            # Not key::text, which takes off the blanks at the end of a char(n).
+            # Not key::text, which removes the blanks at the end of a char(n).
             "SELECT key FROM unnest(%s::text[]) AS key WHERE NOT EXISTS (SELECT FROM {} WHERE format('%%s', {}) = key)"
         ).format(identifier(table.name), sql.Identifier(table.primary_key)),
         [list(versions)],

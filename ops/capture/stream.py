@@ -1,4 +1,4 @@
-"""How far have changes come through to the topics?"""
+"""Progress of change capture: how far changes have come through to the topics."""
 
 import time
 from datetime import UTC, datetime
@@ -15,25 +15,25 @@ THROUGH_WITHIN_SECONDS = 300
 POLL_SECONDS = 0.2
 SECONDS_BETWEEN_REPORTS = 5.0
 LATEST = 200
-"""Offsets at the partitions' ends among which the last change is looked for; marks of transactions lie between."""
+"""Number of offsets at the end of each partition among which the last change is searched; some mark transactions."""
 
 
 class CaptureError(RuntimeError):
-    """Changes can't be captured as things are; the text says why and what to do."""
+    """Changes can't be captured in the current state; the text says why, and what to do."""
 
 
 def last_change(settings: Settings, table: CapturedTable) -> datetime | None:
-    """When the newest change in a table's topic was made; None if there is none.
+    """Return when the newest change in a table's topic was made; None if there is none.
 
     Raises:
-        LookupError: there is no such topic.
+        LookupError: the topic does not exist.
     """
     times = [record.timestamp for record in committed_records(settings, table.topic.name, LATEST)]
     return datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
 
 
 def beat(settings: Settings) -> datetime:
-    """Write a heartbeat, so that nobody has to wait for the connector's own.
+    """Write a heartbeat, so that it isn't necessary to wait for the connector's own.
 
     Returns:
         A time by the database's clock: once a later heartbeat is captured, so is all that was committed until now.
@@ -48,9 +48,10 @@ def beat(settings: Settings) -> datetime:
 
 
 def wait_until_captured(settings: Settings) -> None:
-    """Wait until all that is committed in the database now is in the topics, also while a broker or Connect is away.
+    """Wait until all that is committed in the database now is in the topics; continue during an outage of a broker or
+    Connect.
 
-    What takes longer than some seconds is reported on stderr.
+    A wait of more than some seconds is reported on stderr.
 
     Raises:
         DatabaseError: the database can't be reached.
