@@ -1,4 +1,4 @@
-"""What was rejected, why, and how does it get back? Look at dead letters, write them to a file, send their records."""
+"""Commands that show dead letters, export them to a file, and replay their records."""
 
 import getpass
 import heapq
@@ -33,7 +33,7 @@ _SHOWN_DECISIONS = 10
 
 class _Group(CommandGroup):
     def invoke(self, ctx: click.Context) -> object:
-        # What its client says of a broker, or of being locked out, is said here in one line.
+        # Errors of brokers and of fenced producers are reported here in one line, so the client needn't log them.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
         try:
             return super().invoke(ctx)
@@ -52,7 +52,7 @@ class _Offsets(click.ParamType[tuple[int, int]]):
 
 
 def _selecting(command: Callable[..., None]) -> Callable[..., None]:
-    """Options that say which letters are meant."""
+    """Add options that select dead letters."""
     for option in (
         click.option("--replayed/--not-replayed", default=None, help="Only those that were, or weren't, sent again."),
         click.option("--offset", "offsets", type=_Offsets(), help="Offset of the record, or first and last one."),
@@ -168,7 +168,7 @@ def export_command(file: Path, **selecting: Any) -> None:
 
 
 def _complete_letters(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
-    """Those that have the whole of their record; the others are reported, since what is exported is sent again."""
+    """Yield the dead letters that have their whole record; report the others, since an export is for replay."""
     for letter in letters:
         if missing := whats_missing(letter):
             _complain(f"{letter.event_id} is left out: {missing}")
@@ -227,7 +227,7 @@ def replay_command(
 
 
 def _change(fix_file: str | None, export_file: Path | None) -> tuple[Change, str, set[str] | None]:
-    """What changes the records, how that is called, and the only letters that it speaks of."""
+    """Return the function that changes the records, its label, and the ids of the only dead letters to replay."""
     if fix_file:
         fix = load(fix_file)
         return lambda rejected: fix(rejected.record), fix.label, None

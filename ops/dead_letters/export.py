@@ -1,4 +1,4 @@
-"""How do dead letters become a file that can be edited and sent again? One line of JSON each, not a byte lost."""
+"""Exports dead letters to a file that can be edited and replayed: one line of JSON each, without loss."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,42 +15,42 @@ from ops.moments import in_words
 
 
 class Data(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Bytes, to be edited as base64 or as text."""
+    """Bytes that can be edited as base64 or as text."""
 
     text: str | None = None
-    """Not there if the bytes are no UTF-8."""
+    """The bytes as text; None if they aren't UTF-8."""
     base64: bytes
 
 
 class Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A letter in a file."""
+    """A dead letter in a file."""
 
     id: str
     topic: str
     partition: int
     offset: int
     time: str
-    """For people: `timestamp` is what counts."""
+    """Time for the reader; `timestamp` is what counts."""
     timestamp: int
     rejected_by: str
     reason: str
     replayed: int
-    """How often it was sent again before."""
+    """Number of times that the record was replayed before."""
     headers: dict[str, Data | None] | list[tuple[str, Data | None]]
-    """A list of names and values if a name is repeated."""
+    """Headers by name; a list of names and values if a name is repeated."""
     key: Data | None
     payload: Data | None
 
 
 class ExportError(ValueError):
-    """A file of letters can't be written, or not be used as it is; the text says where and why."""
+    """A file of dead letters can't be written, or can't be used as it is; the text says where and why."""
 
 
 def write(path: Path, letters: Iterable[DeadLetter], replays: Replays) -> int:
-    """Write a new file that only its owner can read; returns how many letters are in it.
+    """Write a new file that only its owner can read; return the number of dead letters in it.
 
     Raises:
-        ExportError: there is such a file.
+        ExportError: the file exists, or can't be written.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -65,7 +65,7 @@ def write(path: Path, letters: Iterable[DeadLetter], replays: Replays) -> int:
 
 
 def line(letter: DeadLetter, replays: Replays) -> Line:
-    """A letter as it stands in a file."""
+    """Return the line of a dead letter in a file."""
     replay = replays.of(letter)
     pairs = [(each.name, each.value) for each in letter.header_list or ()] or list(letter.source_headers.items())
     return Line(
@@ -85,10 +85,10 @@ def line(letter: DeadLetter, replays: Replays) -> Line:
 
 
 def read(path: Path) -> dict[str, list[tuple[int, Line]]]:
-    """The lines of a file with their numbers, by the id of their letter.
+    """Read the lines of a file with their numbers, by the id of their dead letter.
 
     Raises:
-        ExportError: a line is none of ours.
+        ExportError: the file can't be read, or a line is not a valid one.
     """
     found: dict[str, list[tuple[int, Line]]] = {}
     try:
@@ -106,10 +106,10 @@ def read(path: Path) -> dict[str, list[tuple[int, Line]]]:
 
 
 def edited(record: Record, lines: Iterable[tuple[int, Line]]) -> Record:
-    """A record as the lines of its letters say it.
+    """Apply the lines of a record's dead letters to the record.
 
     Raises:
-        ExportError: they say two things at once.
+        ExportError: the lines contradict each other.
     """
     versions: dict[int, Record] = {number: _edited(record, number, each) for number, each in lines}
     changed = {number: version for number, version in versions.items() if version != record}
@@ -150,7 +150,7 @@ def _edited_headers(
 
 
 def _chosen(was: bytes | None, now: Data | None, where: str) -> bytes | None:
-    """Whichever of text and base64 isn't what it was."""
+    """Return the one of text and base64 that was changed."""
     if now is None:
         return None
     changed = {each for each in (_bytes(now), now.base64) if each != was}

@@ -1,4 +1,4 @@
-"""How does one's own small function mend a record? What it does wrong is told record by record."""
+"""Loads a user's function that fixes records, and reports its errors record by record."""
 
 import hashlib
 import importlib.util
@@ -18,15 +18,15 @@ class FixError(ValueError):
 
 @dataclass(frozen=True)
 class Fix:
-    """A function that mends records."""
+    """A function that fixes records."""
 
     label: str
-    """Which one: its file, its name and its file's digest."""
+    """Label of the fix: its file, its name and its file's digest."""
     file: str
     function: Callable[[Record], Record | None]
 
     def __call__(self, record: Record) -> Record | None:
-        """The mended record; None if it is to be left alone.
+        """Return the fixed record; None if it isn't to be replayed.
 
         Raises:
             FixError: the function failed, or returned what can't be sent.
@@ -50,7 +50,7 @@ class Fix:
 
 
 def load(text: str) -> Fix:
-    """A fix as it is named on the command line: `path/to/fix.py`, or `path/to/fix.py:function`.
+    """Load the fix named on the command line: `path/to/fix.py`, or `path/to/fix.py:function`.
 
     Raises:
         FixError: there is no such file or function, or the file can't be run.

@@ -1,4 +1,4 @@
-"""Reads what a dead letter had no room for: the record itself, where the letter says that it was."""
+"""Reads the complete record of a dead letter that was cut, from the record's own topic."""
 
 import hashlib
 import time
@@ -15,15 +15,15 @@ from ops.command_group import kafka_client
 
 DEADLINE_SECONDS = 30
 MOST_BYTES = 256 * 1024 * 1024
-"""The largest batch that is read; a compressed record may be much larger than what brokers take of it."""
+"""Maximum size of a batch that is read; a compressed record may be much larger than the brokers' limit."""
 
 
 def with_originals(settings: Settings, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
-    """Return the letters, those that are cut with the whole of their record; what is gone from its topic stays cut.
+    """Yield the dead letters, cut ones with their complete record; if that is gone from its topic, they stay cut.
 
     Raises:
         ConnectionError: no broker answers.
-        TimeoutError: a record is there, and is not read within 30 s.
+        TimeoutError: a record exists, and is not read within 30 s.
     """
     consumer = None
     try:
@@ -41,7 +41,7 @@ def with_originals(settings: Settings, letters: Iterable[DeadLetter]) -> Iterato
 
 
 def whats_missing(letter: DeadLetter) -> str:
-    """Return why the letter's record can't be had as a whole; empty if the letter has all of it."""
+    """Return why the complete record isn't available; empty if the dead letter has all of it."""
     if letter.source_offset < 0:
         return f"it was never in {letter.source_topic}: {letter.rejected_by} could not write it"
     if letter.cut is None:
@@ -51,7 +51,7 @@ def whats_missing(letter: DeadLetter) -> str:
 
 
 def is_of(record: Any, cut: Cut) -> bool:
-    """Whether a record of Kafka's client is the one that was cut: a topic made anew counts its offsets from 0 again."""
+    """Return whether a consumed record is the one that was cut: a recreated topic counts its offsets from 0 again."""
     digest = None if record.value is None else hashlib.sha256(record.value).hexdigest()
     key_bytes = None if record.key is None else len(record.key)
     return (digest, key_bytes, len(record.headers)) == (cut.payload_sha256, cut.key_bytes, cut.headers)
@@ -81,7 +81,7 @@ def _consumer(settings: Settings) -> Any:
 
 
 def _read(consumer: Any, letter: DeadLetter) -> Any | None:
-    """The record at the letter's coordinates, or None."""
+    """Return the record at the dead letter's coordinates, or None."""
     partition = TopicPartition(letter.source_topic, letter.source_partition)
     if partition.partition not in (consumer.partitions_for_topic(partition.topic) or ()):
         return None

@@ -1,4 +1,4 @@
-"""Which dead letters are meant, and which of them were sent again?"""
+"""Selects dead letters, and reads which of them were replayed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,37 +12,37 @@ from ops.topics.records import committed_records
 
 
 class Replays:
-    """What was sent again so far."""
+    """Replays of dead letters so far."""
 
     def __init__(self, replays: Iterable[DeadLetterReplay]) -> None:
         self._last = {each.letter_id: each for each in replays}
 
     def of(self, letter: DeadLetter) -> DeadLetterReplay | None:
-        """How the letter's record was sent again the last time; None if it never was."""
+        """Return the last replay of the dead letter's record; None if there was none."""
         found = self._last.get(letter.event_id)
         return found if found is not None and found.source_time == letter.event_time else None
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which letters; what isn't said doesn't matter."""
+    """Conditions for dead letters; unset ones don't apply."""
 
     ids: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
     rejected_by: frozenset[str] = frozenset()
     reason: str = ""
-    """Words that all are in the reason, in whatever order and case."""
+    """Words that must all be in the reason, in any order and case."""
     since: int | None = None
-    """UTC milliseconds; the first that is meant. A letter's time is that of its record."""
+    """Start of the time range, inclusive, in UTC milliseconds. A dead letter's time is that of its record."""
     until: int | None = None
-    """UTC milliseconds; the first that isn't."""
+    """End of the time range, exclusive, in UTC milliseconds."""
     partition: int | None = None
     offsets: tuple[int, int] | None = None
-    """First and last one."""
+    """First and last offset, both inclusive."""
     replayed: bool | None = None
 
     def takes(self, letter: DeadLetter, replays: Replays) -> bool:
-        """Whether the letter is meant."""
+        """Return whether the dead letter is selected."""
         reason = letter.reason.casefold()
         return (
             (not self.ids or letter.event_id in self.ids)
@@ -59,7 +59,7 @@ class Selection:
 
 @dataclass
 class Letters:
-    """The selected letters of a topic, each once; what is no letter is told to `complain`."""
+    """Selected dead letters of a topic, without duplicates; an invalid one is reported to `complain`."""
 
     settings: Settings
     topic: str
@@ -69,9 +69,9 @@ class Letters:
     _seen: set[tuple[str, str, int]] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[DeadLetter]:
-        """In the order of each partition.
+        """Yield the dead letters, each partition in its order.
 
-        A job that went on from its last checkpoint has written some letters again; the first copy counts.
+        After a restart from a checkpoint, a job has written some dead letters again; the first one counts.
         """
         for record in committed_records(self.settings, self.topic):
             try:
@@ -86,10 +86,10 @@ class Letters:
 
 
 def read_replays(settings: Settings) -> Replays:
-    """All that was sent again.
+    """Read all replays.
 
     Raises:
-        LookupError: there is no topic for it.
+        LookupError: their topic does not exist.
     """
     records = committed_records(settings, DEAD_LETTER_REPLAYS.name)
     try:
@@ -99,7 +99,7 @@ def read_replays(settings: Settings) -> Replays:
 
 
 def replays_so_far(settings: Settings) -> Replays:
-    """The same; nothing where there is no topic for it yet, so nothing can have been sent."""
+    """Read all replays; none if their topic doesn't exist yet, since nothing can have been replayed then."""
     try:
         return read_replays(settings)
     except LookupError:
@@ -107,7 +107,7 @@ def replays_so_far(settings: Settings) -> Replays:
 
 
 def by_record(letters: Iterable[DeadLetter]) -> Mapping[tuple[str, int], list[DeadLetter]]:
-    """The letters of each record, by its id and time: several jobs may have rejected it, each for its reason."""
+    """Group dead letters by the id and time of their record: several jobs may have rejected it, each for its reason."""
     found: dict[tuple[str, int], list[DeadLetter]] = {}
     for letter in letters:
         found.setdefault((letter.event_id, letter.event_time), []).append(letter)

@@ -1,4 +1,4 @@
-"""Headers of a Kafka record: a list of names and values, in which a name may be repeated, to be read by name."""
+"""Headers of a Kafka record, readable by name: a list of names and values, in which a name may be repeated."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -6,11 +6,11 @@ Pair = tuple[str, bytes | None]
 
 
 class Headers(Mapping[str, bytes | None]):
-    """By name, as a fix reads them; of a name that is repeated, the last value counts."""
+    """Headers by name, as a fix reads them; of a repeated name, the last value counts."""
 
     def __init__(self, pairs: Iterable[Pair]) -> None:
         self.pairs = tuple(pairs)
-        """All of them in their order."""
+        """All names and values in their order."""
         self._by_name = dict(self.pairs)
 
     def __getitem__(self, name: str) -> bytes | None:

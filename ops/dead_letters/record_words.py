@@ -1,4 +1,4 @@
-"""How is a rejected record told at a terminal? All of it, or what a fix changes in it; masked and harmless."""
+"""Formats rejected records for the terminal, complete or as differences; masked and harmless."""
 
 import difflib
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from ops.moments import in_words
 
 
 def key_field(topic: str) -> str:
-    """The field of the event that a topic's keys are; empty for a topic that isn't declared."""
+    """Return the field of the event that a topic is keyed by; empty for a topic that isn't declared."""
     return next((each.key for each in TOPICS if each.name == topic), "")
 
 
 def letter_in_full(rejected: Rejected, replays: Replays) -> str:
-    """Everything that its letters say of a record, and what became of it."""
+    """Format everything that is known of a record: its content, its rejections and its replays."""
     record = rejected.record
     lines = [
         shown(rejected.letter.event_id),
         f"  topic        {shown(record.topic)}, partition {record.partition}, offset {record.offset}",
-        # Not the record's own time, which may lie beyond what a calendar has.
+        # Not the record's own time, which may be out of the calendar's range.
         f"  time         {in_words(rejected.letter.event_time)} ({record.timestamp})",
         *(f"  {line}" for line in _key_and_headers(record)),
         *(f"  rejected by  {shown(each.rejected_by)}: {shown(each.reason)}" for each in rejected.letters),
@@ -35,7 +35,7 @@ def letter_in_full(rejected: Rejected, replays: Replays) -> str:
 
 
 def difference(was: Record, now: Record) -> Iterator[str]:
-    """What is another in a mended record, line by line."""
+    """Yield the differences of a fixed record, line by line."""
     before, after = list(_lines(was)), list(_lines(now))
     changed = [
         line

@@ -1,4 +1,4 @@
-"""What is sent again? A record as it was when it was rejected, and what becomes of its headers."""
+"""Rejected records as they are fixed and replayed, with the headers that describe their replays."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,9 +11,9 @@ from ops.dead_letters.reading import by_record
 from ops.dead_letters.record_headers import Headers, pairs_of
 
 REPLAY_OF = "millrace-replay-of"
-"""Ids of the letters that it comes from, the first one first, with commas."""
+"""Header with the ids of the record's dead letters, oldest first, separated by commas."""
 REPLAYS = "millrace-replays"
-"""How often it was sent again, this time included."""
+"""Header with the number of replays, this one included."""
 REPLAYED_AT = "millrace-replayed-at"
 FIX = "millrace-replay-fix"
 _OURS = (REPLAY_OF, REPLAYS, REPLAYED_AT, FIX)
@@ -22,52 +22,52 @@ _MOST_IDS = 20
 
 @dataclass(frozen=True)
 class Record:
-    """A rejected record; what a fix gets, and a changed copy of which it returns."""
+    """A rejected record; a fix takes it and returns a changed copy."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     timestamp: int
-    """Its event time, UTC milliseconds."""
+    """Event time of the record, in UTC milliseconds."""
     headers: Mapping[str, bytes | None]
-    """By name. As they were in the record they are `Headers`, whose `pairs` have repeated names and the order, too."""
+    """Headers by name. Unchanged ones are `Headers`, whose `pairs` also have repeated names and the order."""
     partition: int
     offset: int
     reason: str
-    """Why it was rejected; several reasons are separated by `; `."""
+    """Reason of the rejection; several reasons are separated by `; `."""
     rejected_by: tuple[str, ...]
-    """Names of the jobs and pipelines."""
+    """Names of the jobs and pipelines that rejected it."""
 
     def document(self) -> Any:
-        """The value as JSON.
+        """Parse the value as JSON.
 
         Raises:
-            ValueError: it isn't.
+            ValueError: it is not valid JSON.
         """
         return json.loads(self.value or b"")
 
     def with_document(self, document: Any) -> "Record":
-        """The same record with another JSON value."""
+        """Return the same record with another JSON value."""
         return replace(self, value=json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A record and the letters that tell of it."""
+    """A record and its dead letters."""
 
     record: Record
     letters: tuple[DeadLetter, ...]
-    """At least one."""
+    """Dead letters of the record, at least one."""
 
     @property
     def letter(self) -> DeadLetter:
-        """One that has the record's bytes."""
+        """Dead letter from which the record's bytes are taken."""
         return self.letters[0]
 
 
 @dataclass(frozen=True)
 class Past:
-    """What a record's headers say of earlier replays."""
+    """Earlier replays of a record, according to its headers."""
 
     times: int
     letter_ids: tuple[str, ...]
@@ -76,23 +76,23 @@ class Past:
 
 
 def rejected_records(letters: Iterable[DeadLetter]) -> list[Rejected]:
-    """Each record once, however many jobs have rejected it, in the order in which its topic had it."""
+    """Return each record once, however many jobs have rejected it, in the order of its topic."""
     found = [_rejected(of_one) for of_one in by_record(letters).values()]
     return sorted(found, key=lambda each: (each.record.topic, each.record.partition, each.record.offset))
 
 
 def past(headers: Mapping[str, bytes | None]) -> Past:
-    """The replays that a record has behind it; whatever anybody may have written into its headers."""
+    """Parse a record's headers about replays; tolerates any content."""
     texts = {name: (headers.get(name) or b"").decode("utf-8", "replace") for name in _OURS}
     times = int(texts[REPLAYS]) if texts[REPLAYS].isascii() and texts[REPLAYS].isdecimal() else 0
     return Past(times, tuple(filter(None, texts[REPLAY_OF].split(","))), texts[REPLAYED_AT], texts[FIX])
 
 
 def replay_headers(record: Record, letter_id: str, *, sent_before: int, now: int, fix: str) -> Headers:
-    """The record's headers, and what says that it was sent again.
+    """Return the record's headers, with those that describe the replay.
 
     Args:
-        sent_before: how often this very letter's record was sent again before.
+        sent_before: number of times that this dead letter's record was replayed before.
         now: UTC milliseconds.
     """
     earlier = past(record.headers)

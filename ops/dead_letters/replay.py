@@ -1,7 +1,7 @@
-"""Which rejected records go back to their topics, and how is none sent twice? Each is sent together with a mark.
+"""Replays rejected records to their topics, each together with a mark, so that none is sent twice.
 
-A record and its mark are written in one transaction, under one transactional id for all who share the brokers: whoever
-begins ends what another one left open, and locks out those who began before. The marks are read after that.
+A record and its mark are written in one transaction, under one transactional id for everyone who shares the brokers: a
+new replay ends the transaction that another left open, and fences earlier replays. It reads the marks after that.
 """
 
 import time
@@ -40,21 +40,22 @@ from ops.moments import in_words
 from ops.topics.topics import RealTopic, describe, duration
 
 TRANSACTIONAL_ID = "millrace.dead-letter-replays"
-"""Not one for each consumer group prefix: deployments share the topics, so they share what was replayed, too."""
+"""One id, not one per consumer group prefix: deployments share the topics, and so the replays."""
 RECORDS_A_TRANSACTION = 500
-"""An open transaction holds back those who read committed, so it must be short."""
+"""An open transaction delays consumers that read committed, so it must be short."""
 TRANSACTION_TIMEOUT_MS = 30_000
-"""So long, and until brokers look every 10 s, a crash in the middle holds them back, unless a next replay ends it."""
+"""After a crash, an open transaction delays consumers for this long, and until brokers check, which they do every 10 s,
+unless the next replay ends it."""
 ACKNOWLEDGED_WITHIN_SECONDS = 20
 
 LARGEST_RECORD_BYTES = 256 * 1024 * 1024
-"""Before compression, which is how a record of that size may have come into a topic; its brokers decide."""
+"""Limit before compression, as a record of that size may have come into a topic; the brokers decide."""
 
 REFUSALS = (InvalidRecordError, InvalidTimestampError, MessageSizeTooLargeError, RecordListTooLargeError)
-"""What is wrong with a record, and with no other."""
+"""Errors that concern one record only."""
 
 Change = Callable[[Rejected], Record | None]
-"""The record as it is to be sent; None leaves it alone. Raises FixError or ExportError."""
+"""Returns the record to send, or None to leave it alone. Raises FixError or ExportError."""
 
 
 class ReplayError(RuntimeError):
@@ -63,19 +64,19 @@ class ReplayError(RuntimeError):
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a rejected record."""
+    """What happens to a rejected record."""
 
     rejected: Rejected
     record: Record | None
-    """As it is to be sent, without the headers that say so; None if it isn't."""
+    """Record to send, without the headers about the replay; None if it isn't sent."""
     why_not: str = ""
     notes: tuple[str, ...] = ()
     is_refused: bool = False
-    """Whether it isn't sent for a reason that somebody must look at."""
+    """Whether it isn't sent for a reason that needs attention."""
 
     @property
     def is_changed(self) -> bool:
-        """Whether it is another record than the one that was rejected."""
+        """Whether it differs from the record that was rejected."""
         return self.record is not None and self.record != self.rejected.record
 
 
@@ -100,7 +101,7 @@ class _TopicsRefusedError(_RefusedError):
 
 
 def unchanged(rejected: Rejected) -> Record | None:
-    """Nothing is mended: whatever rejected the record has changed, or it is to be late once more."""
+    """Return the record without a fix: what rejected it has changed, or it is to be late once more."""
     return rejected.record
 
 
@@ -113,11 +114,11 @@ def decide(
     again: bool,
     now: int,
 ) -> Iterator[Decision]:
-    """What is to be sent, and why the rest isn't.
+    """Yield which records are sent, and why others aren't.
 
     Args:
         real_topics: by name, as the brokers have them.
-        again: also what was sent before.
+        again: whether to send also what was replayed before.
         now: UTC milliseconds.
     """
     for each in rejected:
@@ -153,7 +154,7 @@ def _decision(
 
 
 def _problem(record: Record, real_topics: Mapping[str, RealTopic], now: int) -> str:
-    """Return why the record can't go back, or would be rejected again; empty if neither is the case."""
+    """Return why the record can't be sent, or would be rejected again; empty if neither is the case."""
     return _unsendable(record, real_topics, now) or _wrong_again(record)
 
 
@@ -212,17 +213,17 @@ def _sent_in_words(replay: DeadLetterReplay) -> str:
 def send(
     settings: Settings, decisions: Iterable[Decision], *, fix: str, again: bool, replayed_by: str
 ) -> Iterator[DeadLetterReplay | Unsent]:
-    """Send the records, each with its mark, a transaction for every `RECORDS_A_TRANSACTION`.
+    """Send the records, each with its mark, in transactions of `RECORDS_A_TRANSACTION`.
 
-    Yields what is committed, and what Kafka refuses, which keeps no other record from being sent.
+    Yields what is committed, and what Kafka refuses; a refused record doesn't prevent others from being sent.
 
     Args:
-        fix: what has changed those that are changed.
-        again: also what was sent before; without it, what somebody else has sent since it was decided is left out.
+        fix: label of the fix of those that are changed.
+        again: whether to send also what was replayed before; if not, what another replay sent meanwhile is left out.
 
     Raises:
         ReplayError: another replay began, or the brokers refused; what was yielded is sent, the rest isn't.
-        LookupError: there is no topic for the marks.
+        LookupError: the topic of the marks does not exist.
         ConnectionError: no broker answers.
     """
     wanted = [decision for decision in decisions if decision.record is not None]
@@ -240,8 +241,8 @@ def _sent_until_refused(
 ) -> Iterator[DeadLetterReplay | Unsent]:
     """Send what is left, a transaction for each batch, until Kafka refuses a record of one.
 
-    That batch is left as two of half as many, in order, down to that record; what goes to a topic that takes none is
-    left out at once. They need another producer: after a refused record kafka-python goes on with sequence numbers that
+    That batch is split into halves, in order, down to that record; records for a topic that takes none are left out at
+    once. The rest needs another producer: after a refused record kafka-python continues with sequence numbers that
     brokers don't expect.
     """
     with _only_producer(settings) as producer:
@@ -266,7 +267,7 @@ def _sent_until_refused(
 
 
 def _left_out(left: deque[list[Decision]], topics: Collection[str], why: str) -> Iterator[Unsent]:
-    """Take the records of these topics out of what is left."""
+    """Remove the records of these topics from what is left."""
     for _ in range(len(left)):
         batch = left.popleft()
         yield from (Unsent(each, why) for each in batch if _topic(each) in topics)
@@ -309,7 +310,7 @@ def _sent_in_a_transaction(
             ) from error
         with suppress(KafkaError):
             producer.abort_transaction()
-        # A refused record ends the transaction, so what is sent after it fails, too, and for another reason.
+        # A refused record ends the transaction, so later records fail as well, with another error.
         causes = (error, *(future.exception for future in futures))
         if topics := {_topic(each) for each in batch} & _forbidden_topics(causes):
             raise _TopicsRefusedError("writing to its topic is not allowed", topics) from error
@@ -323,13 +324,13 @@ def _sent_in_a_transaction(
 
 
 def _forbidden_topics(causes: Iterable[BaseException | None]) -> set[str]:
-    """The client names one by its name, and those that it finds together as a set."""
+    """Return the topics in these errors: the client names one by its name, and several as a set."""
     named = [each for cause in causes if isinstance(cause, TopicAuthorizationFailedError) for each in cause.args]
     return {topic for each in named for topic in ([each] if isinstance(each, str) else each)}
 
 
 def _is_locked_out(error: KafkaError) -> bool:
-    """The client may tell it as the cause of another error."""
+    """Return whether another replay has fenced this one; the client may have the error as the cause of another."""
     return any(isinstance(each, (InvalidProducerEpochError, ProducerFencedError)) for each in (error, *error.args))
 
 
@@ -368,7 +369,8 @@ def _send(producer: Any, decision: Decision, draft: DeadLetterReplay) -> Any:
 
 
 def _partition(producer: Any, was: Record, record: Record) -> int | None:
-    """The one that it was in, whatever way its producer chose it. What has another key now goes where that belongs."""
+    """Return the partition that the record was in, however its producer chose it; None, the key's, if the key has
+    changed."""
     still_belongs = record.key == was.key and was.partition in (producer.partitions_for(record.topic) or ())
     return was.partition if still_belongs else None
 
@@ -384,7 +386,7 @@ def _mark(producer: Any, replay: DeadLetterReplay) -> Any:
 
 @contextmanager
 def _only_producer(settings: Settings) -> Iterator[Any]:
-    """The one producer that may send now; what another one left open is ended, and nothing more is taken from it."""
+    """Create the only producer that may send: transactions of earlier ones are ended, and they can send no more."""
     producer = kafka_client(
         settings,
         KafkaProducer,
@@ -392,7 +394,7 @@ def _only_producer(settings: Settings) -> Iterator[Any]:
         transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         acks="all",
         compression_type="lz4",
-        batch_size=0,  # a batch that is too large would be split, and its sequence numbers with it
+        batch_size=0,  # a batch that is too large would be split, which breaks its sequence numbers
         allow_auto_create_topics=False,
         max_request_size=LARGEST_RECORD_BYTES,
     )
