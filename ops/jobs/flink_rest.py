@@ -1,4 +1,4 @@
-"""How does `ops` talk to a Flink cluster? Its REST API, with errors for the reader."""
+"""Client of a Flink cluster's REST API, with explained errors."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ _TIMEOUT_SECONDS = 15
 
 
 class FlinkError(RuntimeError):
-    """The cluster doesn't answer, or refuses; the text says what and what to do."""
+    """The cluster doesn't answer, or refuses; the text says what, and what to do."""
 
 
 class FlinkAwayError(FlinkError):
-    """The cluster doesn't answer, or has no JobManager that leads; it may in a moment."""
+    """The cluster doesn't answer, or has no leading JobManager; a retry may succeed."""
 
 
 def ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """One request; the decoded answer.
+    """Send one request; return the decoded answer.
 
     Args:
-        path: behind the address of the REST API, e.g. `jobs/overview`.
+        path: relative to the REST API's address, e.g. `jobs/overview`.
 
     Raises:
         FlinkAwayError: no answer.

@@ -1,4 +1,4 @@
-"""How do the jobs on a cluster do, and how is one ended?"""
+"""Shows the jobs on a cluster, their restarts and failures, and stops them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -23,13 +23,13 @@ ENDED = ("FAILED", "CANCELED", "FINISHED")
 POLL_SECONDS = 0.2
 SAVEPOINT_WITHIN_SECONDS = 120.0
 REMEMBERED_FAILURES = 16
-"""How many failures of a job Flink keeps by default: `web.exception-history-size`."""
+"""Number of failures of a job that Flink keeps by default: `web.exception-history-size`."""
 RECENT = timedelta(minutes=10)
-"""A job that failed within it may fail again: longer than Flink waits between two restarts."""
+"""Time after a failure in which a job may fail again: longer than Flink waits between two restarts."""
 
 
 class JobError(FlinkError):
-    """A job isn't where it should be; the text says in what state it is, and why."""
+    """A job isn't in the expected state; the text gives its state, and the reason."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Job:
     id: JobId
     name: str
     state: str
-    """Flink's word for it: RUNNING, RESTARTING, FAILED, CANCELED, FINISHED…"""
+    """Flink's state: RUNNING, RESTARTING, FAILED, CANCELED, FINISHED…"""
     started_at: datetime
     tasks: int
     running_tasks: int
 
     @property
     def has_ended(self) -> bool:
-        """Whether it won't run again by itself."""
+        """Whether the job has stopped for good."""
         return self.state in ENDED
 
 
@@ -56,33 +56,33 @@ class Failure:
 
     at: datetime
     cause: str
-    """Lines of its root cause."""
+    """Root cause, in lines."""
 
 
 @dataclass(frozen=True)
 class Restarts:
-    """What went wrong with a job since it was submitted or since the JobManager started."""
+    """Restarts and failures of a job since it was submitted or since the JobManager started."""
 
     number: int
-    """Restarts; a failure that ended the job led to none."""
+    """Number of restarts; a failure that ended the job led to none."""
     failures: Sequence[Failure]
-    """The last ones that Flink remembers, the latest first."""
+    """Last failures that Flink remembers, the latest first."""
     more_failures: bool = False
-    """Whether Flink has forgotten earlier ones."""
+    """Whether Flink has forgotten earlier failures."""
 
     def in_a_row(self) -> Sequence[Failure]:
-        """The latest failures, each of which followed the one before it within `RECENT`."""
+        """Return the latest failures, each of which followed the one before it within `RECENT`."""
         for place, (later, earlier) in enumerate(pairwise(self.failures), start=1):
             if later.at - earlier.at > RECENT:
                 return self.failures[:place]
         return self.failures
 
     def go_on(self, now: datetime) -> bool:
-        """Whether the job has failed so recently that it can't be said to have recovered."""
+        """Return whether the job has failed so recently that it can't count as recovered."""
         return bool(self.failures) and now - self.failures[0].at <= RECENT
 
     def in_short(self, now: datetime) -> str:
-        """One cell of a table: how many, and since when or when the last was."""
+        """Return one cell of a table: the number of restarts, and the start of the failures or the time of the last."""
         if not self.failures:
             return str(self.number)
         row = self.in_a_row()
@@ -91,7 +91,7 @@ class Restarts:
         return f"{self.number}, last at {_moment(row[0].at)}"
 
     def in_full(self) -> str:
-        """How often the job failed, since when, and the last cause."""
+        """Return how the job failed, since when, and the last cause."""
         row = self.in_a_row()
         last = f"at {_moment(row[0].at)}:\n{row[0].cause}"
         if len(row) == 1:
@@ -108,7 +108,7 @@ def _moment(at: datetime) -> str:
 
 
 def all_jobs(settings: Settings) -> list[Job]:
-    """Every job that the cluster remembers, the latest first.
+    """Return every job that the cluster remembers, the latest first.
 
     Raises:
         FlinkError: the cluster can't be reached.
@@ -118,7 +118,7 @@ def all_jobs(settings: Settings) -> list[Job]:
 
 
 def find(settings: Settings, text: str) -> Job:
-    """The one job that has not ended with this name, or whose id begins so.
+    """Return the one job that has not ended with this name or beginning of its id.
 
     Raises:
         JobError: there is none, or more than one.
@@ -137,7 +137,7 @@ def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: floa
     """Wait until every task of a job runs.
 
     Raises:
-        JobError: it ended, or isn't there in time; with the reason of its last failure if there was one.
+        JobError: it ended, or doesn't run in time; with the reason of its last failure if there was one.
         FlinkAwayError: the cluster doesn't answer in time.
     """
     deadline = time.monotonic() + deadline_seconds
@@ -155,13 +155,13 @@ def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: floa
 
 
 def last_failure(settings: Settings, job_id: JobId) -> str:
-    """Why a job failed the last time, as Flink tells it: the root cause's lines; empty if it never did."""
+    """Return the lines of the root cause of a job's last failure; empty if it never failed."""
     failures, _ = _failures(settings, job_id)
     return failures[0].cause if failures else ""
 
 
 def restarts(settings: Settings, job: Job) -> Restarts:
-    """How often a job was restarted, and why.
+    """Return a job's restarts and failures.
 
     Flink's counter and its history may each be some seconds old, so either may be behind the other.
     """
@@ -174,7 +174,7 @@ def restarts(settings: Settings, job: Job) -> Restarts:
 
 
 def _failures(settings: Settings, job_id: JobId) -> tuple[list[Failure], bool]:
-    """The last failures that Flink remembers, the latest first, and whether it has forgotten others."""
+    """Return the last failures that Flink remembers, the latest first, and whether it has forgotten others."""
     history = ask(settings, "GET", f"jobs/{job_id}/exceptions")["exceptionHistory"]
     failures = [
         Failure(datetime.fromtimestamp(each["timestamp"] / 1000, UTC), root_cause(each["stacktrace"]))
@@ -184,7 +184,7 @@ def _failures(settings: Settings, job_id: JobId) -> tuple[list[Failure], bool]:
 
 
 def root_cause(stacktrace: str) -> str:
-    """The last cause of a Java stack trace without the frames; a Python traceback in it stays whole."""
+    """Return the last cause of a Java stack trace without its frames; a Python traceback in it stays whole."""
     kept: list[str] = []
     for line in stacktrace.splitlines():
         if line.startswith("Caused by: "):
@@ -195,7 +195,7 @@ def root_cause(stacktrace: str) -> str:
 
 
 def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) -> None:
-    """End a job at once and wait until it has ended; its last checkpoints stay.
+    """Cancel a job and wait until it has ended; its last checkpoints stay.
 
     Raises:
         JobError: it hasn't ended in time.
@@ -207,14 +207,14 @@ def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) ->
 def stop_with_savepoint(
     settings: Settings, job_id: JobId, deadline_seconds: float = SAVEPOINT_WITHIN_SECONDS, *, drain: bool = False
 ) -> str:
-    """Let a job finish what it has read, save its state and end; returns the savepoint's path.
+    """Let a job finish what it has read, save its state and stop; return the savepoint's path.
 
     Args:
-        drain: say also what windows that are still open hold, and let all timers fire, as if nothing could come any
-            more: for good, since a job that goes on from there takes what does come for late.
+        drain: also emit open windows, and let all timers fire, as if no record could come any more. This is final: a
+            job that resumes from there treats later records as late.
 
     Raises:
-        JobError: the savepoint could not be made, in which case the job goes on, or not in time.
+        JobError: the savepoint could not be made, in which case the job continues, or not in time.
     """
     request = ask(settings, "POST", f"jobs/{job_id}/stop", {"drain": drain})["request-id"]
     deadline = time.monotonic() + deadline_seconds
@@ -233,7 +233,7 @@ def stop_with_savepoint(
 
 
 def _wait_until_ended(settings: Settings, job_id: JobId, deadline_seconds: float) -> None:
-    """Only then is its note forgotten: until it has ended, a job can be lost."""
+    """Wait until the job has ended, and only then delete its note: until then, the job can be lost."""
     deadline = time.monotonic() + deadline_seconds
     while not (job := _patiently(settings, lambda: known(settings, job_id), deadline)).has_ended:
         if time.monotonic() > deadline:
@@ -243,7 +243,7 @@ def _wait_until_ended(settings: Settings, job_id: JobId, deadline_seconds: float
 
 
 def _patiently(settings: Settings, use: Callable[[], _AnswerT], deadline: float) -> _AnswerT:
-    """Return what `use` returns; while the cluster is away, wait for it until the deadline."""
+    """Return what `use` returns; while the cluster is unavailable, wait for it until the deadline."""
     cluster, left = f"the Flink cluster at {settings.flink_rest_url}", deadline - time.monotonic()
     return await_server(cluster, use, FlinkAwayError, report_on_stderr, limit_seconds=left)
 

@@ -1,8 +1,8 @@
 """Jobs that a cluster has lost with its JobManager, and the command that resumes each from its last checkpoint.
 
-A JobManager without high availability forgets its jobs when it dies. What it leaves are their retained checkpoints, and
-here a note of what was submitted, beside them. A job is lost if there is a note of it, the cluster doesn't know it, and
-it isn't among the jobs that ended, which the cluster archives.
+A JobManager without high availability loses its jobs when it stops. What remains are their retained checkpoints, and
+beside them a note of what was submitted. A job is lost if there is a note of it, the cluster doesn't know it, and it
+isn't among the jobs that ended, which the cluster archives.
 """
 
 import os
@@ -21,45 +21,45 @@ from connectors.settings import Settings
 from ops.jobs.flink_rest import ask
 
 NOTES = "submissions"
-"""Folder beside the checkpoints."""
+"""Name of the folder beside the checkpoints."""
 CHECKPOINTS = "execution.checkpointing.dir"
 ENDED = "jobmanager.archive.fs.dir"
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """What was submitted last under one name for one consumer group."""
+    """The last submission under one name for one consumer group."""
 
     job_id: str
     name: str
     prefix: str
-    """Of its consumer group."""
+    """Prefix of its consumer group."""
     command: tuple[str, ...]
-    """That submits it, behind `python -m ops`; without a savepoint."""
+    """Command that submits it, without `python -m ops` and without a savepoint."""
     variables: dict[str, str]
-    """Of the environment, that the command needs beside the settings."""
+    """Environment variables that the command needs in addition to the settings."""
     savepoint: str | None
-    """From which it was started."""
+    """Savepoint that it was started from."""
     submitted_at: int
-    """UTC milliseconds."""
+    """Time of submission, in UTC milliseconds."""
 
 
 @dataclass(frozen=True)
 class LostJob:
-    """A job that the cluster doesn't know any more, though nobody ended it."""
+    """A job that the cluster doesn't know any more, although it wasn't stopped."""
 
     note: Note
     checkpoint: str | None
-    """Path of the last one that is complete, or of that from which it was started."""
+    """Path of the last complete checkpoint, or of the one it was started from."""
 
     @property
     def command(self) -> str:
-        """Takes it up again."""
+        """Command that resumes the job."""
         from_checkpoint = ("--savepoint", self.checkpoint) if self.checkpoint else ()
         assignments = [f"{name}={shlex.quote(value)}" for name, value in self.note.variables.items()]
         return " ".join([*assignments, shlex.join(("python", "-m", "ops", *self.note.command, *from_checkpoint))])
 
     def in_words(self) -> str:
-        """The job, and the command below it."""
+        """Return a description of the job, with the command below it."""
         since = datetime.fromtimestamp(self.note.submitted_at / 1000, UTC)
         where = "go on from its last checkpoint" if self.checkpoint else "it had no checkpoint yet: begin anew"
         return (
@@ -69,7 +69,7 @@ class LostJob:
 
 
 def write_notes(settings: Settings, notes: Sequence[Note]) -> None:
-    """Note what was submitted, where this machine shares the cluster's file system; elsewhere nothing is noted.
+    """Write notes of submissions, if this machine shares the cluster's file system; otherwise do nothing.
 
     Raises:
         FlinkError: the cluster can't be reached.
@@ -86,7 +86,7 @@ def write_notes(settings: Settings, notes: Sequence[Note]) -> None:
 
 
 def forget(settings: Settings, job_id: str) -> None:
-    """Somebody ends a job, so that it is never lost.
+    """Delete the note of a job that is stopped, so that it never counts as lost.
 
     Raises:
         FlinkError: the cluster can't be reached.
@@ -98,7 +98,7 @@ def forget(settings: Settings, job_id: str) -> None:
 
 
 def lost_jobs(settings: Settings) -> list[LostJob]:
-    """Those of which this machine can know, the latest last.
+    """Return the lost jobs that this machine can know of, the latest last.
 
     Raises:
         FlinkError: the cluster can't be reached.
@@ -115,7 +115,7 @@ def lost_jobs(settings: Settings) -> list[LostJob]:
 
 
 def now_ms() -> int:
-    """UTC milliseconds."""
+    """Return the current time in UTC milliseconds."""
     return time.time_ns() // 1_000_000
 
 
@@ -124,13 +124,13 @@ def _configuration(settings: Settings) -> Mapping[str, str]:
 
 
 def _folder(location: str) -> Path | None:
-    """A folder of the cluster on this machine; None if it is elsewhere."""
+    """Return a folder of the cluster on this machine; None if it is elsewhere."""
     path = Path(re.sub(r"^file:(//)?", "", location))
     return path if path.is_absolute() and path.parent.is_dir() else None
 
 
 def _digest(prefix: str) -> str:
-    """Part of a file's name: a prefix can be long, and have any characters."""
+    """Return a part for a file's name: a prefix can be long, and contain any characters."""
     return blake2b(prefix.encode(), digest_size=8).hexdigest()
 
 
@@ -141,12 +141,12 @@ def _notes(checkpoints: Path | None) -> dict[Path, Note]:
 
 
 def _last(folder: Path) -> str | None:
-    """A job's newest checkpoint that is complete: its metadata are written last."""
+    """Return a job's newest complete checkpoint: its metadata are written last."""
     complete = [file.parent for file in folder.glob("chk-*/_metadata")]
     return str(max(complete, key=lambda each: int(each.name.removeprefix("chk-")))) if complete else None
 
 
 def _ended(archive: str) -> set[str]:
-    """Ids of the jobs that ended, as far as the cluster has archived them."""
+    """Return the ids of the jobs that ended, as far as the cluster has archived them."""
     folder = _folder(archive)
     return {Path(name).stem for _, _, files in os.walk(folder) for name in files} if folder else set()

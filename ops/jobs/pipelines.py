@@ -1,4 +1,4 @@
-"""How is a pipeline of `sql/pipelines`, or a user's own `.sql` file, run, checked, and compared with what it was?"""
+"""Runs, checks and compares pipelines of `sql/pipelines`, and users' own `.sql` files."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,14 +38,14 @@ def submit(
     parallelism: int | None = None,
     options: Mapping[str, str] | None = None,
 ) -> JobId:
-    """Submit a pipeline to the cluster at `MILLRACE_FLINK_REST_URL`; its text goes with it.
+    """Submit a pipeline, with its text, to the cluster at `MILLRACE_FLINK_REST_URL`.
 
     Args:
-        name: of a file of `sql/pipelines` without ending, or the path of any `.sql` file.
+        name: of a file of `sql/pipelines` without extension, or the path of any `.sql` file.
 
     Raises:
         SubmitError: Flink can't make a job of it; the text says where in which file.
-        SqlFileError: there is no such file.
+        SqlFileError: the file does not exist.
         FlinkError: the cluster can't be reached.
     """
     [job_id] = send([of_pipeline(name)], settings, savepoint=savepoint, parallelism=parallelism, options=options)
@@ -53,10 +53,10 @@ def submit(
 
 
 def of_pipeline(name: str) -> Submission:
-    """A pipeline with its text, to be sent.
+    """Return the submission of a pipeline with its text.
 
     Raises:
-        SqlFileError: there is no such file.
+        SqlFileError: the file does not exist.
     """
     file = _found(name)
     return Submission(
@@ -78,7 +78,7 @@ def _found(name: str) -> PipelineFile:
 def planned_pipelines(
     files: Sequence[PipelineFile], environment: Callable[[], StreamExecutionEnvironment]
 ) -> Iterator[tuple[PipelineFile, Planned | SqlFileError]]:
-    """Each file with its pipeline and plan, or with what is wrong with it.
+    """Yield each file with its pipeline and plan, or with what is wrong with it.
 
     Settings have their defaults, so that the plan is the same on every machine.
 
@@ -93,7 +93,7 @@ def planned_pipelines(
 
 
 def problems(file: PipelineFile, planned: Planned) -> list[str]:
-    """What `check` has against a pipeline that can be planned."""
+    """Return what `check` reports of a pipeline that can be planned."""
     found = lint.findings(planned.pipeline, plans.read(planned.plan), planned.catalog)
     if not file.is_ours:
         return found
@@ -114,7 +114,7 @@ def _kept(file: PipelineFile) -> str | None:
 
 
 def _judge(given: Sequence[str], is_well: Callable[[PipelineFile, Planned], bool]) -> None:
-    """Plan each file (all of sql/pipelines if none is given); exit status 1 if anything is wrong with one of them.
+    """Plan each file (all of sql/pipelines if none is given); exit with status 1 if anything is wrong with one of them.
 
     Args:
         is_well: prints what is to be reported of a pipeline that can be planned.
@@ -132,7 +132,7 @@ def _is_well(name: str, is_well: Callable[[PipelineFile, Planned], bool]) -> boo
         click.echo(str(outcome))
     except (SqlFileError, PipelineError) as error:
         click.echo(str(error))
-    except FAULTS:  # of this machine, so of no file
+    except FAULTS:  # faults of this machine, not of a file
         raise
     except Exception as error:  # noqa: BLE001 - the files after it are judged all the same
         words = reason(error) if isinstance(error, FLINK_ERRORS) else str(error)
@@ -167,7 +167,7 @@ def run_command(
     if parallelism is not None:
         options["parallelism.default"] = str(parallelism)
     file = _found(pipeline)
-    with suppress(FlinkAwayError):  # no cluster, so nothing there that this run could disturb
+    with suppress(FlinkAwayError):  # no cluster, so no running job that this run could disturb
         require_alone(file.name, settings)
     run(file, settings, options)
 

@@ -1,4 +1,4 @@
-"""How does a job get onto a cluster? Flink's own client runs its `main()` here; what comes of it is sent there.
+"""Submits jobs to a cluster: Flink's own client runs a job's `main()` here, and sends the result there.
 
 The client is started directly: the wheel's script starts two more JVMs first, and rewrites the configuration it reads.
 """
@@ -31,10 +31,10 @@ from toolchain.scratch import PREFIX, scratch_folder
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("events", "udfs", "sql", "connectors", "toolchain", "jobs")
-"""What a job may import, and so must be sent along."""
+"""Packages that a job may import, and that are therefore sent along."""
 LINES_OF_TRACEBACK = 25
 WARNING = "warning: "
-"""What a job's `main()` prints in such a line is for whoever submits it."""
+"""Prefix of lines that a job's `main()` prints for the operator who submits it."""
 
 
 class SubmitError(FlinkError):
@@ -43,23 +43,23 @@ class SubmitError(FlinkError):
 
 @dataclass(frozen=True)
 class Submission:
-    """What is to be run."""
+    """A job or pipeline to submit."""
 
     name: str
-    """What the cluster calls it."""
+    """Name of the job on the cluster."""
     module: str
-    """Whose `main()` defines it."""
+    """Module whose `main()` defines the job."""
     arguments: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
-    """Texts that go with the code, by their path in the checkout, over what is there."""
+    """Texts that are sent with the code, by their path in the checkout, in place of files there."""
     needs_kafka: bool = False
-    """Whether it can do nothing without."""
+    """Whether the job can do nothing without Kafka."""
     folders: tuple[str, ...] = ()
-    """Of the checkout, beside the packages that every job may import."""
+    """Folders of the checkout that are sent beside the packages that every job may import."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Of the environment in which it is defined, over those of the settings."""
+    """Environment variables for its definition, over those of the settings."""
     command: tuple[str, ...] = ()
-    """That submits it again, behind `python -m ops`."""
+    """Command that submits it again, without `python -m ops`."""
 
 
 def submit(
@@ -89,7 +89,7 @@ def submit(
 
 
 def of_job(job: str, checkout: Path = CHECKOUT) -> Submission:
-    """`jobs/<job>.py`, to be sent.
+    """Return the submission of `jobs/<job>.py`.
 
     Raises:
         SubmitError: there is no such job.
@@ -109,22 +109,22 @@ def send(
     options: Mapping[str, str] | None = None,
     checkout: Path = CHECKOUT,
 ) -> list[JobId]:
-    """Submit to the cluster at `MILLRACE_FLINK_REST_URL`, in this order; returns when the cluster has taken them.
+    """Submit to the cluster at `MILLRACE_FLINK_REST_URL`, in this order; return when the cluster has accepted all.
 
-    One client does it for all, since starting it, and warming up Flink's planner, is most of the work.
+    One client submits all of them, since starting it, and warming up Flink's planner, is most of the work.
 
     On the cluster the job's functions find the settings, but no passwords, as job parameters:
     `context.get_job_parameter("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "")`.
 
     Args:
-        savepoint: the path of a savepoint or retained checkpoint to start from, of the only one.
+        savepoint: the path of a savepoint or retained checkpoint to start from; only for a single submission.
         options: of Flink, over those in flink-conf/.
         checkout: where the code is.
 
     Raises:
         SubmitError: one runs already, its `main()` failed, or Flink's client did. Those before it are submitted.
         FlinkError: the cluster can't be reached.
-        ConnectionError: Kafka can't be reached, and it needs it.
+        ConnectionError: Kafka can't be reached, and a job needs it.
         CacheError, JarsError, JavaError: this machine can't run Flink's client.
     """
     for submission in submissions:
@@ -148,7 +148,7 @@ def send(
             arguments += ["--fromSavepoint", savepoint]
         if parallelism is not None:
             arguments += ["--parallelism", str(parallelism)]
-        # Python looks for modules first where a script lies, so it must not lie beside other modules.
+        # Python first looks for modules in the folder of a script, so the script must not be beside other modules.
         script = shutil.copy(runner.__file__, scratch / "runner.py")
         arguments += ["--pyFiles", str(code), "--python", str(script)]
         jobs = [{"module": s.module, "arguments": s.arguments, "variables": dict(s.variables)} for s in submissions]
@@ -171,7 +171,7 @@ def send(
     ]
     try:
         lost_jobs.write_notes(settings, notes)
-    except (FlinkError, OSError) as error:  # they run all the same
+    except (FlinkError, OSError) as error:  # the jobs run all the same
         click.echo(f"{WARNING}if the JobManager dies, nothing will say what it has lost: {error}", err=True)
     return [JobId(each) for each in submitted]
 
@@ -202,7 +202,7 @@ def _note(
 
 
 def require_alone(name: str, settings: Settings) -> None:
-    """Two jobs with one consumer group both read everything, and write it twice.
+    """Check that no such job runs: two jobs with one consumer group both read everything, and write it twice.
 
     Raises:
         SubmitError: the cluster runs a job of this name and consumer group.
@@ -218,20 +218,20 @@ def require_alone(name: str, settings: Settings) -> None:
 
 
 def _prefix(job: Job, settings: Settings) -> str:
-    """Of a running job's consumer group; nothing if it wasn't submitted by us."""
+    """Return the prefix of a running job's consumer group; empty if it wasn't submitted by `ops`."""
     configuration = ask(settings, "GET", f"jobs/{job.id}/config")
     parameters = configuration.get("execution-config", {}).get("user-config", {})
     return str(parameters.get(variable("consumer_group_prefix"), ""))
 
 
 def names(checkout: Path = CHECKOUT) -> list[str]:
-    """The jobs that can be submitted: modules of `jobs/` with a `main()`."""
+    """Return the jobs that can be submitted: modules of `jobs/` with a `main()`."""
     files = sorted((checkout / "jobs").glob("*.py"))
     return [file.stem for file in files if re.search(r"^def main\(", file.read_text("utf-8"), re.MULTILINE)]
 
 
 def _gather(checkout: Path, folders: Iterable[str], folder: Path) -> Path:
-    """A copy of the packages alone: what is sent along is unpacked on every TaskManager."""
+    """Copy only the packages: what is sent along is unpacked on every TaskManager."""
     for each in folders:
         if (checkout / each).is_dir():
             shutil.copytree(checkout / each, folder / each, ignore=shutil.ignore_patterns("__pycache__", "src"))
@@ -239,13 +239,13 @@ def _gather(checkout: Path, folders: Iterable[str], folder: Path) -> Path:
 
 
 def _target(settings: Settings) -> dict[str, str]:
-    """Flink's options for where the cluster is."""
+    """Return Flink's options for the cluster's address."""
     url = urlsplit(settings.flink_rest_url)
     return {"execution.target": "remote", "rest.address": url.hostname or "", "rest.port": str(url.port or 80)}
 
 
 def _version(code: Path) -> str:
-    """The same for the same files, wherever they lie."""
+    """Return a digest that is the same for the same files, in whatever folder."""
     digest = hashlib.sha256()
     for file in sorted(path for path in code.rglob("*") if path.is_file()):
         digest.update(f"{file.relative_to(code)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
@@ -255,7 +255,7 @@ def _version(code: Path) -> str:
 def run_client(
     home: FlinkHome, settings: Settings, arguments: list[str], scratch: Path
 ) -> subprocess.CompletedProcess[str]:
-    """Start Flink's client, and wait for its end; what it prints is in `stdout`."""
+    """Run Flink's client until it ends; its output is in `stdout`."""
     text = flink_conf.CONFIGURATION.read_text("utf-8")
     return subprocess.run(
         [
@@ -282,7 +282,8 @@ def run_client(
 
 
 def reason(output: str, checkout: Path) -> str:
-    """What a person needs of the client's output: the end of the job's own traceback, or Flink's last cause."""
+    """Return what an operator needs of the client's output: the end of the job's own traceback, or Flink's last
+    cause."""
     own, failed, _ = output.partition("ERROR o.a.f.c.p.PythonDriver Run python process failed")
     if failed:
         noise = re.compile(r"\d\d:\d\d:\d\d |\d\d:\d\d:\d\d$|\s+at [\w.$/<>]+\(|\s+\.\.\. \d+ (more|common)")
@@ -293,7 +294,7 @@ def reason(output: str, checkout: Path) -> str:
 
 
 def submission_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What can be said of any submission on the command line."""
+    """Add the command-line options of every submission."""
     for option in (
         click.option(
             "-D", "definitions", multiple=True, metavar="KEY=VALUE", help="A Flink option, over flink-conf's."
@@ -306,7 +307,7 @@ def submission_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def say_submitted(name: str, job_id: JobId, settings: Settings) -> None:
-    """Where the job can be watched."""
+    """Print the job's id and the address of its page in Flink's web UI."""
     click.echo(f"{name} is submitted: {job_id}\n{settings.flink_rest_url.rstrip('/')}/#/job/running/{job_id}/overview")
 
 
@@ -327,7 +328,7 @@ def command(
 
 
 def parsed(definitions: Iterable[str]) -> dict[str, str]:
-    """KEY=VALUE of the command line."""
+    """Parse KEY=VALUE of the command line."""
     return dict(_split(definition) for definition in definitions)
 
 
