@@ -1,4 +1,4 @@
-"""Is a notification policy right? Says so, and what it does, before a job travels with it."""
+"""Checks notification policies, and describes what they do, before a job is submitted with one."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def check_command(file: Path) -> None:
 
 
 def in_words(checked: Policy) -> str:
-    """What the policy does, for whoever has to answer for it."""
+    """Describe what the policy does, for its owner."""
     rows = [
         (
             kind,

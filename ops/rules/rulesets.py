@@ -1,4 +1,4 @@
-"""How do fraud rules change? Published as whole versions, ahead of the time from which they hold."""
+"""Publishes and shows fraud rules: whole versions, published before the time from which they apply."""
 
 import getpass
 import time
@@ -26,7 +26,7 @@ from udfs.fraud.ruleset_files import RulesetFile
 from udfs.fraud.ruleset_reader import records_to_end
 
 LEAD = timedelta(seconds=10)
-"""A version holds from this long after its publication at the earliest, so that every reader has it by then."""
+"""Minimum time between a version's publication and its effective time, so that every reader has it by then."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ class Published:
 
     offset: int
     ruleset: Ruleset | None
-    """None if the record was rejected: it is no ruleset, or an invalid one, and jobs ignore it."""
+    """The ruleset; None if the record was rejected: it is not a valid ruleset, and jobs ignore it."""
     problem: str = ""
-    """Why it was rejected, one line a mistake."""
+    """Why it was rejected, one line per mistake."""
     version: int = 0
-    """Number that it gives itself, also if it was rejected; 0 if that can't be read."""
+    """Version number in the record, also if it was rejected; 0 if it can't be read."""
 
 
 class PublicationError(RuntimeError):
-    """The version was not published, or doesn't count; the text says why and what to do."""
+    """The version was not published, or doesn't count; the text says why, and what to do."""
 
 
 def read(settings: Settings) -> list[Published]:
-    """All that was ever published, oldest first."""
+    """Return all records that were ever published, oldest first."""
     consumer = kafka_client(settings, KafkaConsumer)
     try:
         return [
@@ -75,7 +75,7 @@ def publish(settings: Settings, file: RulesetFile, published_by: str, effective_
 
     Raises:
         RulesetError: the rules are invalid; nothing was published.
-        PublicationError: `effective_from` is too early, or somebody else published at the same moment.
+        PublicationError: `effective_from` is too early, or another version was published at the same moment.
     """
     now = time.time_ns() // 1_000_000
     records = read(settings)
@@ -99,9 +99,10 @@ def publish(settings: Settings, file: RulesetFile, published_by: str, effective_
 
 
 def _next_version(records: Sequence[Published]) -> int:
-    """One more than the highest number so far; what was rejected counts too, unless its number is out of line.
+    """Return one more than the highest number so far; rejected records count too, unless their number is out of
+    sequence.
 
-    An earlier release may have accepted it, so that payments were judged by that number.
+    An earlier release may have accepted such a record, so that payments were judged by that number.
     """
     highest = 0
     for each in records:
@@ -139,7 +140,7 @@ def _send(settings: Settings, ruleset: Ruleset, value: bytes) -> int:
 
 
 def version(settings: Settings, number: int) -> Ruleset:
-    """A published version.
+    """Return a published version.
 
     Raises:
         PublicationError: there is none of that number.
@@ -153,7 +154,7 @@ def version(settings: Settings, number: int) -> Ruleset:
 
 
 def latest(settings: Settings) -> Ruleset:
-    """The version with the highest number.
+    """Return the version with the highest number.
 
     Raises:
         PublicationError: nothing was published yet.
@@ -165,7 +166,8 @@ def latest(settings: Settings) -> Ruleset:
 
 
 def shadow_hits(settings: Settings) -> Counter[tuple[int, str]]:
-    """How many payments broke each rule in shadow, by (ruleset version, rule); repeats of a restart count once."""
+    """Count the payments that broke each rule in shadow, by (ruleset version, rule), without duplicates of a
+    restart."""
     consumer = kafka_client(settings, KafkaConsumer)
     try:
         hits = {
@@ -179,7 +181,7 @@ def shadow_hits(settings: Settings) -> Counter[tuple[int, str]]:
 
 
 def as_file(ruleset: Ruleset, note: str, promoted: str | None = None) -> RulesetFile:
-    """The rules of a version to publish anew, with one rule promoted from shadow to active if named.
+    """Return the rules of a version for a new publication, with one rule promoted from shadow to active if named.
 
     Raises:
         PublicationError: there is no such rule in shadow.
