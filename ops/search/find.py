@@ -1,4 +1,4 @@
-"""What is in the search index? The few questions that one asks first, answered at the terminal."""
+"""Answers frequent questions about the search index at the terminal."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,21 +23,21 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """How an alias is asked, and how its documents are told."""
+    """How to query an alias, and how to show its documents."""
 
     alias: str
     ids: tuple[str, ...]
-    """Fields in which a word is looked for as it is."""
+    """Fields that are compared with a word as a whole."""
     texts: tuple[str, ...]
-    """Fields in whose text words are looked for."""
+    """Fields whose text is searched for words."""
     nested: tuple[str, tuple[str, ...], tuple[str, ...]]
-    """A list inside of each document, with its ids and texts."""
+    """Path of a list inside each document, with its ids and texts."""
     columns: Mapping[str, Callable[[Document], str]]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is looked for; everything that is given must hold."""
+    """Conditions of a search; all that are set must hold."""
 
     words: str = ""
     card: str = ""
@@ -53,7 +53,7 @@ class Found:
 
     kind: Kind
     total: int
-    """How many there are, also beyond those that were asked for."""
+    """Number of documents found, also those beyond the limit."""
     documents: tuple[Document, ...]
 
 
@@ -94,10 +94,10 @@ KINDS = (ORDERS, ALERTS)
 
 
 def find(elasticsearch: Elasticsearch, asked: Asked, limit: int) -> list[Found]:
-    """Documents of every alias that can have what is asked for.
+    """Find documents of every alias that can fulfil the conditions.
 
     Raises:
-        NoIndexError: an alias isn't there.
+        NoIndexError: an alias does not exist.
     """
     found = []
     for kind in _kinds(asked):
@@ -110,10 +110,10 @@ def find(elasticsearch: Elasticsearch, asked: Asked, limit: int) -> list[Found]:
 
 
 def alerts_by_rule(elasticsearch: Elasticsearch, asked: Asked, limit: int) -> list[tuple[str, int, int]]:
-    """Each rule with how many alerts name it and of how many cards, the most frequent first.
+    """Return each rule with the number of alerts that name it and of their cards, the most frequent first.
 
     Raises:
-        NoIndexError: the alias isn't there.
+        NoIndexError: the alias does not exist.
     """
     cards = {"cards": {"cardinality": {"field": "card_id"}}}
     rules = {"terms": {"field": "rules.rule", "size": limit}, "aggs": {"alerts": {"reverse_nested": {}, "aggs": cards}}}
@@ -147,7 +147,7 @@ def _conditions(kind: Kind, asked: Asked) -> Iterator[Query]:
 
 
 def _anywhere(ids: Sequence[str], texts: Sequence[str], words: str) -> list[Query]:
-    """One of the ids as a whole, or all words in one of the texts."""
+    """Return queries of which one must match: one of the ids as a whole, or all words in one of the texts."""
     return [
         *({"term": {each: words}} for each in ids),
         *({"match": {each: {"query": words, "operator": "and"}}} for each in texts),
@@ -214,7 +214,7 @@ def _tell(found: Sequence[Found], as_json: bool) -> None:
 
 
 def _json(document: Document) -> str:
-    """One line, in which every control and every character that isn't ASCII is an escape."""
+    """Return one line of JSON in which every control and every character that isn't ASCII is escaped."""
     return json.dumps(document, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 

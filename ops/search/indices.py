@@ -14,10 +14,11 @@ import connectors
 from connectors.elasticsearch.documents import SEARCH_INDICES, SearchIndex
 
 FOLDER = Path(str(connectors.__file__)).parent / "elasticsearch" / "mappings"
-"""One index template a file, named after its alias."""
+"""Folder with one index template per file, named after its alias."""
 
 FILLED_TO = "filled_to"
-"""In a mapping's `_meta`: by partition, how far an index has the topic for sure, until its rebuild has ended."""
+"""Key in a mapping's `_meta`: by partition, the offset up to which the index surely has the topic, until its rebuild
+has ended."""
 
 _FIXED_SETTINGS = (
     "index.number_of_shards",
@@ -28,7 +29,7 @@ _FIXED_SETTINGS = (
     "index.mapping.ignore_malformed",
     "index.mapping.coerce",
 )
-"""Those that an index keeps for its life."""
+"""Settings that can't be changed after an index was created."""
 
 _MEDDLING_SETTINGS = (
     "index.default_pipeline",
@@ -37,87 +38,87 @@ _MEDDLING_SETTINGS = (
     "index.mapping.ignore_malformed",
     "index.mapping.coerce",
 )
-"""Those that nobody declared, and by which documents are changed, cut or deleted."""
+"""Settings that change, cut or delete documents unless they are declared."""
 
 _HARMLESS = {"_none", "false"}
 
 _NARROWING_OPTIONS = ("filter", "index_routing", "search_routing")
-"""Those of an alias by which readers don't see all of its index."""
+"""Options of an alias that hide a part of its index from readers."""
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Declared:
-    """An index as its file has it."""
+    """An index as its file declares it."""
 
     index: SearchIndex
     template: Json
-    """As Elasticsearch takes an index template."""
+    """Index template in the form that Elasticsearch accepts."""
 
     @property
     def alias(self) -> str:
-        """What everybody calls it."""
+        """Name under which the index is read and written."""
         return self.index.alias
 
     @property
     def template_name(self) -> str:
-        """What Elasticsearch calls the template."""
+        """Name of the template in Elasticsearch."""
         return f"millrace-{self.alias}"
 
     @property
     def mappings(self) -> Json:
-        """Every field, and what can be asked of it."""
+        """Fields with their types and options."""
         found: Json = self.template["template"]["mappings"]
         return found
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """By their full names."""
+        """Settings by their full names."""
         found: Mapping[str, str] = self.template["template"]["settings"]
         return found
 
     @property
     def version(self) -> int:
-        """Of the mapping."""
+        """Version of the mapping."""
         return int(self.mappings["_meta"]["version"])
 
     @cached_property
     def fields(self) -> Mapping[str, Json]:
-        """What each field is, by its path; the empty path is the document itself."""
+        """Definition of each field, by its path; the empty path is the document itself."""
         return dict(_fields("", self.mappings))
 
 
 @dataclass(frozen=True)
 class RealIndex:
-    """An index as Elasticsearch has it."""
+    """An index as it is in Elasticsearch."""
 
     name: str
     mappings: Json
     settings: Mapping[str, str]
     aliases: Mapping[str, Json]
-    """Each with its options."""
+    """Aliases with their options."""
 
     @property
     def version(self) -> int:
-        """Of its mapping; 0 if it says none."""
+        """Version of its mapping; 0 if the mapping has none."""
         return int(self.mappings.get("_meta", {}).get("version", 0))
 
     @property
     def filled_to(self) -> Mapping[str, int] | None:
-        """Where to go on reading the topic if its rebuild was interrupted; else None."""
+        """Offset by partition from which to read the topic if its rebuild was interrupted; otherwise None."""
         found: Mapping[str, int] | None = self.mappings.get("_meta", {}).get(FILLED_TO)
         return found
 
     @cached_property
     def fields(self) -> Mapping[str, Json]:
-        """As `Declared.fields`."""
+        """Definition of each field, as in `Declared.fields`."""
         return dict(_fields("", self.mappings))
 
 
 @dataclass(frozen=True)
 class Rival:
-    """A template of somebody else's that a new index of ours would be made by."""
+    """A foreign template that would apply to a new index of ours."""
 
     name: str
     priority: int
@@ -125,16 +126,16 @@ class Rival:
 
 @dataclass(frozen=True)
 class Real:
-    """What there is of an alias."""
+    """What exists in Elasticsearch for an alias."""
 
     template: Json | None
-    """None if there is none."""
+    """Index template; None if there is none."""
     behind: tuple[RealIndex, ...]
-    """The indices that the alias stands for: one, or something is wrong."""
+    """Indices that the alias stands for: exactly one, unless something is wrong."""
     others: tuple[RealIndex, ...]
-    """Of the alias's names, but not behind it: what a rebuild left, or fills."""
+    """Indices with a name of the alias but not behind it: left by a rebuild, or being filled by one."""
     strangers: tuple[str, ...] = ()
-    """Behind the alias, but not of its names: somebody else's."""
+    """Foreign indices behind the alias, with other names."""
     is_index: bool = False
     """Whether there is an index where the alias should be."""
     rivals: tuple[Rival, ...] = ()
@@ -142,18 +143,18 @@ class Real:
 
 @dataclass(frozen=True)
 class Difference:
-    """What would have to change in an index's mapping to make it the declared one; each in words."""
+    """Changes that would turn an index's mapping into the declared one; each in words."""
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
-    """What Elasticsearch can't do to documents that are there."""
+    """Changes that Elasticsearch can't apply to existing documents."""
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed)
 
 
 def declared(folder: Path = FOLDER) -> tuple[Declared, ...]:
-    """Every index, in the order of `SEARCH_INDICES`."""
+    """Return every declared index, in the order of `SEARCH_INDICES`."""
     return tuple(
         Declared(index, json.loads((folder / f"{index.alias}.json").read_text(encoding="utf-8")))
         for index in SEARCH_INDICES
@@ -161,7 +162,7 @@ def declared(folder: Path = FOLDER) -> tuple[Declared, ...]:
 
 
 def look(elasticsearch: Elasticsearch, wanted: Declared) -> Real:
-    """What Elasticsearch has of an alias."""
+    """Read what Elasticsearch has of an alias."""
     found = elasticsearch.indices.get(index=f"{wanted.alias}-v*", flat_settings=True).body
     ours = re.compile(rf"{re.escape(wanted.alias)}-v\d+(-\d+)?")
     here = {
@@ -181,13 +182,13 @@ def look(elasticsearch: Elasticsearch, wanted: Declared) -> Real:
 
 
 def figures(elasticsearch: Elasticsearch, index: str, metric: str) -> dict[str, int]:
-    """Of an index without its copies; none as long as it is being made."""
+    """Return statistics of an index without its replicas; none while it is being created."""
     found: dict[str, int] = elasticsearch.indices.stats(index=index, metric=metric)["_all"]["primaries"].get(metric, {})
     return found
 
 
 def difference(wanted: Declared, real: RealIndex) -> Difference:
-    """Of the mappings' fields, by path."""
+    """Compare the mappings' fields, by path."""
     changed = [
         f"{path or 'the document'}: {_in_words(is_now)} → {_in_words(wanted.fields[path])}"
         for path, is_now in real.fields.items()
@@ -199,7 +200,7 @@ def difference(wanted: Declared, real: RealIndex) -> Difference:
 
 
 def settings_difference(wanted: Declared, real: RealIndex) -> tuple[dict[str, str | None], list[str]]:
-    """Settings that are to be set, None to unset them, and those that an index keeps for its life, in words."""
+    """Return settings to change (None to unset) and, in words, differing settings that can't be changed."""
     differing: dict[str, str | None] = {
         name: value for name, value in wanted.settings.items() if real.settings.get(name) != value
     }
@@ -217,13 +218,13 @@ def settings_difference(wanted: Declared, real: RealIndex) -> tuple[dict[str, st
 
 
 def narrowing_options(wanted: Declared, real: RealIndex) -> list[str]:
-    """Options of the alias by which readers don't see all of the index, in words."""
+    """Return the alias's options that hide a part of the index from readers, in words."""
     options = real.aliases.get(wanted.alias, {})
     return [f"{name} {json.dumps(options[name])}" for name in _NARROWING_OPTIONS if name in options]
 
 
 def write_blocks(real: RealIndex) -> list[str]:
-    """Settings because of which the index takes no documents, in words."""
+    """Return settings that prevent the index from taking documents, in words."""
     return [
         f"{name} is {value}"
         for name, value in real.settings.items()
@@ -232,14 +233,14 @@ def write_blocks(real: RealIndex) -> list[str]:
 
 
 def same_template(wanted: Declared, real: Json | None) -> bool:
-    """Whether the template is the declared one; Elasticsearch adds what wasn't said."""
+    """Return whether the template is the declared one; values that Elasticsearch adds don't matter."""
     if real is None or real.get("composed_of") or "data_stream" in real:
         return False
     return {name: real.get(name) for name in wanted.template} == wanted.template
 
 
 def next_name(wanted: Declared, real: Real) -> str:
-    """For a new index: its alias and the mapping's version, and a number if there was one already."""
+    """Return the name of a new index: its alias, the mapping's version, and a number if that name is taken."""
     taken = {index.name for index in (*real.behind, *real.others)}
     name, number = f"{wanted.alias}-v{wanted.version}", 1
     while name in taken:
@@ -256,7 +257,7 @@ def _behind(elasticsearch: Elasticsearch, alias: str) -> set[str]:
 
 
 def _rivals(elasticsearch: Elasticsearch, wanted: Declared, index: str) -> Iterator[Rival]:
-    """Of all templates whose names fit, Elasticsearch takes the one with the greatest priority, and that alone."""
+    """Yield the foreign templates that win: Elasticsearch applies only the matching one with the greatest priority."""
     for each in elasticsearch.indices.get_index_template().body["index_templates"]:
         template = each["index_template"]
         priority = int(template.get("priority", 0))
@@ -275,7 +276,7 @@ def _template(elasticsearch: Elasticsearch, name: str) -> Json | None:
 
 
 def _fields(path: str, node: Json) -> Iterator[tuple[str, Json]]:
-    """A field, or the document, and what is inside it."""
+    """Yield a field, or the document, and all fields inside it."""
     own = {key: value for key, value in node.items() if key not in ("properties", "_meta")}
     yield path, own or {"type": "object"}
     for name, inner in node.get("properties", {}).items():
@@ -283,6 +284,6 @@ def _fields(path: str, node: Json) -> Iterator[tuple[str, Json]]:
 
 
 def _in_words(field: Json) -> str:
-    """A field's type, and what else is said of it."""
+    """Describe a field by its type and its other options."""
     rest = [f"{name} {json.dumps(value)}" for name, value in field.items() if name != "type"]
     return ", ".join([*([str(field["type"])] if "type" in field else []), *rest])

@@ -1,7 +1,7 @@
-"""How does an index get another mapping? A new one is filled from its topic, and then the alias is switched.
+"""Rebuilds an index with another mapping: fills a new one from its topic, and then switches the alias.
 
-Until the switch the new index is behind the alias `<alias>-rebuild`, from then on the old one behind
-`<alias>-replaced`: so it is known what an interrupted rebuild left.
+Before the switch the new index has the alias `<alias>-rebuild`, after it the old one has `<alias>-replaced`: this shows
+what an interrupted rebuild left.
 """
 
 import time
@@ -28,38 +28,38 @@ from ops.topics.replay import Replay, missing
 
 SECONDS_BETWEEN_WORDS = 2.0
 CLOSE_SECONDS = 1.0
-"""When catching up takes no longer than this, the alias is switched."""
+"""Once catching up takes at most this long, the alias is switched."""
 WATCHED_SECONDS = 3.0
-"""So long an index that a rebuild left is watched: if it grows, the rebuild is still at work."""
+"""How long an index that a rebuild left is watched: if it grows, the rebuild is still running."""
 PAGE = 2_000
 REASON_LENGTH = 300
 NAMED = 10
-"""Bad records and missing documents that are named; all are counted."""
+"""Maximum number of bad records and missing documents that are named; all are counted."""
 
 Say = Callable[[str], None]
 
 
 class RebuildError(RuntimeError):
-    """The index wasn't rebuilt, and the alias is as it was; the text says why, and what to do."""
+    """The index wasn't rebuilt, and the alias is unchanged; the text says why, and what to do."""
 
 
 @dataclass
 class Outcome:
-    """What a rebuild did."""
+    """Result of a rebuild."""
 
     index: str
     records: int = 0
     bad: int = 0
-    """Records of which there can be no document."""
+    """Number of records that can't become documents."""
     named: list[str] = field(default_factory=list)
-    """The first of them: where, and why."""
+    """Coordinates and reasons of the first of them."""
     lost: list[str] = field(default_factory=list)
     """Ids of documents that only the old index had."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is rebuilt, where, and who is told."""
+    """A rebuild's target, servers and progress output."""
 
     settings: Settings
     elasticsearch: Elasticsearch
@@ -68,13 +68,13 @@ class Work:
 
 
 def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: bool = False) -> Outcome:
-    """Fill a new index and switch the alias to it; finish what an interrupted rebuild left after its switch.
+    """Fill a new index and switch the alias to it; first finish a rebuild that was interrupted after its switch.
 
     Args:
-        allow_data_loss: whether documents may go that the topic hasn't any more.
+        allow_data_loss: whether documents may be dropped whose records the topic no longer has.
 
     Raises:
-        RebuildError: it can't be done, or not as things are.
+        RebuildError: it can't be done, or not in the current state.
         ElasticsearchError, IndexingError, KafkaError: a server can't be used.
     """
     with explained(settings), client(settings) as elasticsearch, ExitStack() as undo:
@@ -95,10 +95,10 @@ def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: 
 
 
 def replaceable(elasticsearch: Elasticsearch, wanted: Declared) -> RealIndex:
-    """The index behind the alias.
+    """Return the index behind the alias.
 
     Raises:
-        RebuildError: there is none, or something else must be mended first.
+        RebuildError: there is none, or something else must be fixed first.
     """
     real = look(elasticsearch, wanted)
     if not real.behind:
@@ -117,7 +117,7 @@ class Rebuilding:
     """One rebuild up to the switch."""
 
     def __init__(self, work: Work, old: RealIndex) -> None:
-        """Makes the new index, with nothing in it."""
+        """Create the new index, empty."""
         self._elasticsearch, self._wanted, self._say = work.elasticsearch, work.wanted, work.say
         self._old = old.name
         self._new = next_name(work.wanted, look(work.elasticsearch, work.wanted))
@@ -128,23 +128,23 @@ class Rebuilding:
         self._elasticsearch.indices.create(
             index=self._new,
             aliases={filling_alias(work.wanted): {"is_write_index": True}},
-            settings={"index.refresh_interval": "-1"},  # nobody searches it yet
+            settings={"index.refresh_interval": "-1"},  # it isn't searched yet
         )
 
     def fill(self) -> None:
-        """Everything that was committed when this began, and what was written meanwhile, until that is little.
+        """Write all records committed at the start, then those written meanwhile, until few are left.
 
-        Also until it gets no less: what is left then is caught up with after the switch.
+        Also stop when their number no longer decreases: the rest is written after the switch.
         """
         took, before = self._filling.run("filling"), float("inf")
         while CLOSE_SECONDS < took < 0.8 * before:
             took, before = self._filling.run("catching up"), took
 
     def compare(self, allow_data_loss: bool) -> None:
-        """See whether the new index has every document of the old one, in the same version or a newer one.
+        """Check that the new index has every document of the old one, in the same version or a newer one.
 
         Raises:
-            RebuildError: it hasn't, which isn't allowed.
+            RebuildError: documents are missing, and data loss isn't allowed.
         """
         suspects = [each for page in self._pages() for each in self._lacking(page)]
         # What the job wrote into the old index in the meantime is in the topic, too.
@@ -170,7 +170,7 @@ class Rebuilding:
         self._say(f"{self._wanted.alias}: {len(lost):,} documents of {self._old} go: {some}")
 
     def switch(self) -> None:
-        """From now on everybody reads and writes the new index, from one moment to the next."""
+        """Switch the alias atomically: from then on, every reader and writer uses the new index."""
         alias, indices = self._wanted.alias, self._elasticsearch.indices
         meta = {**self._wanted.mappings["_meta"], FILLED_TO: _by_text(self._replay.reached())}
         indices.put_mapping(index=self._new, meta=meta)
@@ -188,13 +188,13 @@ class Rebuilding:
         self._say(f"{alias}: switched from {self._old} to {self._new}")
 
     def give_up(self) -> None:
-        """The alias is as it was, and what was filled goes."""
+        """Delete the new index; the alias is unchanged."""
         self.close()
         self._elasticsearch.indices.delete(index=self._new, ignore_unavailable=True)
         self._say(f"{self._wanted.alias}: given up; the alias stands for {self._old} as before")
 
     def close(self) -> None:
-        """Give up connections."""
+        """Close connections."""
         self._filling.close()
         self._replay.__exit__(None, None, None)
 
@@ -205,7 +205,7 @@ class Rebuilding:
         return _chunks((hit["_id"], hit["_version"]) for hit in found)
 
     def _lacking(self, page: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-        """Those of these documents and versions that the new index has in none as new, and that weren't deleted."""
+        """Return the documents that the new index lacks or has in an older version, unless they were deleted."""
         here = self._versions(self._new, [document for document, _ in page])
         return [
             (document, version)
@@ -214,7 +214,7 @@ class Rebuilding:
         ]
 
     def _versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
-        """By id, of those that the index has, searchable or not yet."""
+        """Return the version by id of the documents that the index has, searchable or not yet."""
         if not ids:
             return {}
         answer = self._elasticsearch.mget(index=index, ids=ids, source=False)
@@ -225,7 +225,7 @@ class Rebuilding:
 
 
 class _Filling:
-    """Writes what a topic says to an alias."""
+    """Writes the records of a topic to an alias."""
 
     def __init__(self, work: Work, alias: str, replay: Replay, outcome: Outcome) -> None:
         self.deleted: set[str] = set()
@@ -238,7 +238,7 @@ class _Filling:
         self._say = work.say
 
     def run(self, what: str) -> float:
-        """Up to what is the end of the topic now; how many seconds that took."""
+        """Write records up to the current end of the topic; return the duration in seconds."""
         ends = self._replay.ends()
         total, began = missing(self._replay.reached(), ends), time.monotonic()
         spoken, before = began, self._outcome.records
@@ -277,7 +277,7 @@ class _Filling:
                 self._count_bad(record, reason)
 
     def _action(self, record: Any) -> Action:
-        """What the job would do, too; raises what is wrong with the record."""
+        """Return the same action as the job would; raise if the record is invalid."""
         if record.value is not None:
             self._good.validate(msgspec.json.decode(record.value))
         return action(self._topic, record.key, record.value)
@@ -291,21 +291,21 @@ class _Filling:
 
 
 def filling_alias(wanted: Declared) -> str:
-    """Of an index that is being filled."""
+    """Return the alias of an index that is being filled."""
     return f"{wanted.alias}-rebuild"
 
 
 def replaced_alias(wanted: Declared) -> str:
-    """Of an index that is to be deleted."""
+    """Return the alias of an index that is to be deleted."""
     return f"{wanted.alias}-replaced"
 
 
 def _finish(work: Work, new: RealIndex, outcome: Outcome) -> Outcome:
-    """Catch up with what was written to the old index until the switch, then delete it."""
+    """Write what was written to the old index until the switch, then delete the old index."""
     indices, wanted = work.elasticsearch.indices, work.wanted
     replaced = _names(work.elasticsearch, replaced_alias(wanted))
     for name in replaced:
-        # Who was writing to it has done so when this returns, and whoever is late is told to try again.
+        # When this returns, earlier writes are complete, and later ones fail with an error that is retried.
         indices.add_block(index=name, block="write")
     begin = {int(number): offset for number, offset in (new.filled_to or {}).items()}
     with Replay(work.settings, wanted.index.topic.name, begin) as replay:
@@ -316,7 +316,7 @@ def _finish(work: Work, new: RealIndex, outcome: Outcome) -> Outcome:
     for name in replaced:
         indices.delete(index=name)
         work.say(f"{wanted.alias}: {name} is deleted")
-    # The index's own version stays, also when the file has a newer one by now.
+    # The index keeps its own version, even if the file has a newer one by now.
     meta = {name: value for name, value in new.mappings["_meta"].items() if name != FILLED_TO}
     indices.put_mapping(index=new.name, meta=meta)
     return outcome
@@ -326,7 +326,7 @@ def _clear_up(work: Work) -> None:
     """Delete what interrupted rebuilds left.
 
     Raises:
-        RebuildError: one of them isn't interrupted.
+        RebuildError: one of them is still running.
     """
     elasticsearch, wanted = work.elasticsearch, work.wanted
     for name in _names(elasticsearch, filling_alias(wanted)):

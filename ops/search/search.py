@@ -1,4 +1,4 @@
-"""How do the declared indices become real, and how do they do? A plan first, then its steps; no document is deleted."""
+"""Applies the declared indices and reports their state: a plan first, then its steps; deletes no document."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ from ops.tables import table
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do so that an index is as declared."""
+    """One step towards an index as declared."""
 
     index: Declared
     what: Literal["put template", "create index", "add fields", "set settings", "set alias", "nothing", "can't"]
@@ -42,7 +42,7 @@ class SearchBlockedError(RuntimeError):
 
 
 def plan(wanted: Declared, real: Real) -> list[Step]:
-    """What would make what there is of an alias match its file."""
+    """Return the steps that make an alias match its file."""
     if blocked := list(_blocked(wanted, real)):
         return [Step(wanted, "can't", each) for each in blocked]
     steps = []
@@ -57,7 +57,7 @@ def plan(wanted: Declared, real: Real) -> list[Step]:
 
 
 def apply(elasticsearch: Elasticsearch, indices: Iterable[Declared]) -> list[Step]:
-    """Make the indices match their files, and answer what was done.
+    """Make the indices match their files; return the steps that were carried out.
 
     Raises:
         SearchBlockedError: a step is impossible; nothing was changed.
@@ -73,12 +73,12 @@ def apply(elasticsearch: Elasticsearch, indices: Iterable[Declared]) -> list[Ste
 
 
 def blocked_steps(steps: Iterable[Step]) -> list[str]:
-    """Why the steps can't be carried out; empty if they can."""
+    """Return why the steps can't be carried out; empty if they can."""
     return [f"{step.index.alias}: {step.detail}" for step in steps if step.what == "can't"]
 
 
 def put_template(elasticsearch: Elasticsearch, wanted: Declared) -> None:
-    """From now on new indices of these names are as declared."""
+    """Store the index template: it applies to new indices with these names."""
     elasticsearch.indices.put_index_template(
         name=wanted.template_name,
         index_patterns=wanted.template["index_patterns"],
@@ -89,7 +89,7 @@ def put_template(elasticsearch: Elasticsearch, wanted: Declared) -> None:
 
 
 def faults(wanted: Declared, real: Real) -> list[str]:
-    """What is wrong with an alias's index, in words with what to do; empty if all is well."""
+    """Return what is wrong with an alias's index, with what to do; empty if nothing is."""
     found = [f"{step.index.alias}: {step.detail}" for step in plan(wanted, real) if step.what == "can't"]
     if not found:
         steps = [step for step in plan(wanted, real) if step.what != "nothing"]
@@ -109,7 +109,7 @@ def faults(wanted: Declared, real: Real) -> list[str]:
 
 
 def version_fault(wanted: Declared, index: RealIndex) -> str:
-    """Why the mapping's version can't be right; empty if it can."""
+    """Return why the mapping's version can't be right; empty if it can."""
     change = difference(wanted, index)
     if index.version > wanted.version:
         return (
@@ -123,7 +123,7 @@ def version_fault(wanted: Declared, index: RealIndex) -> str:
 
 
 def confirm(yes: bool) -> None:
-    """Ask whether to go on, unless that was said already."""
+    """Ask whether to continue, unless `yes` is set."""
     if not yes:
         if not sys.stdin.isatty():
             raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
@@ -131,7 +131,7 @@ def confirm(yes: bool) -> None:
 
 
 def rival_faults(wanted: Declared, real: Real) -> Iterator[str]:
-    """Templates of others that take our new indices."""
+    """Yield foreign templates that would apply to our new indices."""
     for rival in real.rivals:
         yield (
             f"the index template {rival.name} (priority {rival.priority}) takes new indices from "
@@ -154,7 +154,7 @@ def _blocked(wanted: Declared, real: Real) -> Iterator[str]:
 
 
 def _unchangeable(wanted: Declared, index: RealIndex) -> Iterator[str]:
-    """Why the index can't be made what the file says; nothing if it can."""
+    """Yield why the index can't become what the file declares; nothing if it can."""
     remedy = f"run `python -m ops search rebuild {wanted.alias}`"
     change = difference(wanted, index)
     _, fixed = settings_difference(wanted, index)
