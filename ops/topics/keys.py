@@ -1,4 +1,4 @@
-"""How do a topic's records spread over its keys and partitions? One hot key is one busy partition."""
+"""Distribution of a topic's records over its keys and partitions. One hot key means one busy partition."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from ops.topics.records import committed_records
 
 @dataclass(frozen=True)
 class KeySample:
-    """How the latest records of a topic spread over its keys."""
+    """Distribution of the latest records of a topic over its keys."""
 
     records: int
     keys: int
@@ -21,20 +21,21 @@ class KeySample:
     hottest_share: float
     """Share of the records that have the hottest key, 0 to 1."""
     partition_shares: Mapping[int, float]
-    """Share of the records that are in each partition; even would be 1 / partitions."""
+    """Share of the records that are in each partition; an even share would be 1 / partitions."""
 
 
 def sample_keys(settings: Settings, topic: str, latest: int) -> KeySample:
     """Count the keys of about the latest `latest` records, the same number from each partition.
 
     Raises:
-        LookupError: there is no such topic, or nothing in it.
+        LookupError: the topic does not exist, or is empty.
     """
     return _key_sample(topic, list(committed_records(settings, topic, latest)))
 
 
 def shown_key(topic: str, key: bytes | None) -> str:
-    """A key as it may be shown: as the field that the topic is declared to be keyed by, else by what it looks like."""
+    """Format a key for display, masked as the field by which the topic is declared to be keyed, otherwise by its
+    content."""
     field = next((each.key for each in TOPICS if each.name == topic), None)
     return shown_bytes(key) if field is None else shown_field(field, key)
 

@@ -1,37 +1,37 @@
-"""How many partitions does a topic need, and what can't more partitions mend?"""
+"""Recommends a partition count for a topic, and warns of problems that more partitions can't solve."""
 
 import math
 from dataclasses import dataclass, replace
 
 CATCH_UP = 2
-"""A consumer must be this many times faster than records come: an outage is then caught up in as long as it took."""
+"""How many times faster than the load a consumer must be: with 2, it catches up in as long as the outage took."""
 
 PARTITION_BYTES_PER_SECOND = 10_000_000
-"""What one partition carries without care: a common rule of thumb; measure yours."""
+"""Bytes that one partition carries easily: a common rule of thumb; measure yours."""
 
 MOST_PARTITIONS = 10_000
-"""Beyond this many, one topic is the wrong shape."""
+"""Maximum partition count of one topic; beyond it, use several topics."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What goes through one topic, now and later."""
+    """Load of one topic, now and later."""
 
     events_per_second: float
-    """At the busiest time of today."""
+    """Events per second at the busiest time of today."""
     average_bytes: float
-    """Of a record, key and headers included, compressed as it is sent."""
+    """Average size of a record, key and headers included, compressed as it is sent."""
     consumer_events_per_second: float
-    """What one instance of the slowest consumer takes, measured."""
+    """Events per second that one instance of the slowest consumer processes, measured."""
     partition_bytes_per_second: float = PARTITION_BYTES_PER_SECOND
     growth: float = 1.0
-    """How many times as much it is after a year: 1 stays, 2 doubles each year."""
+    """Factor of growth per year: 1 means no growth, 2 doubles each year."""
     months: int = 12
     """How long the count must suffice: adding partitions later moves keys."""
     hot_key_share: float | None = None
     """Share of the records that have the most frequent key, 0 to 1."""
     keys: int | None = None
-    """How many different keys there are."""
+    """Number of different keys."""
 
     def __post_init__(self) -> None:
         for name in ("events_per_second", "average_bytes", "consumer_events_per_second", "partition_bytes_per_second"):
@@ -45,24 +45,24 @@ class Load:
             raise ValueError(f"there must be at least 1 key, not {self.keys}")
 
     def expected(self) -> float:
-        """Events per second at the busiest time of the next `months`."""
+        """Return the events per second at the busiest time of the next `months`."""
         return float(self.events_per_second * max(1.0, self.growth ** (self.months / 12)))
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A partition count and how it came about."""
+    """A partition count and its calculation."""
 
     partitions: int
     needed: int
-    """What the sums ask for, before it is rounded to a count with many divisors."""
+    """Count that the calculation gives, before it is rounded to one with many divisors."""
     reasons: tuple[str, ...]
-    """The sums, in words."""
+    """Calculation, in words."""
     warnings: tuple[str, ...]
 
 
 def recommend(load: Load, current: int | None = None) -> Recommendation:
-    """How many partitions the load needs. `current` is what the topic has, to be warned if that is too few.
+    """Return how many partitions the load needs. `current` is the topic's count; too few give a warning.
 
     Raises:
         ValueError: the load is too much for one topic.
@@ -88,7 +88,7 @@ def recommend(load: Load, current: int | None = None) -> Recommendation:
 
 
 def _with_many_divisors(needed: int) -> int:
-    """Of the counts up to a third more, the smallest that the most parallelisms divide evenly."""
+    """Return the count, up to a third more, that the most parallelisms divide evenly; the smallest of several."""
     return max(range(needed, needed + needed // 3 + 1), key=lambda count: (len(_divisors(count)), -count))
 
 

@@ -1,4 +1,4 @@
-"""What is in a topic? Its committed records up to the end as it is now."""
+"""Reads a topic's committed records up to its end at the start of reading."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,19 +12,19 @@ from ops.command_group import kafka_client
 from ops.outage import Outage, report_on_stderr
 
 AWAY_SECONDS = 180
-"""Longest wait for the next records while a broker is away."""
+"""Maximum wait for the next records while a broker is unavailable, in seconds."""
 SILENT_SECONDS = 5.0
-"""A broker that sends nothing for this time, though there is more to read, is reported as away."""
+"""A broker that sends nothing for this many seconds, though there is more to read, is reported as unavailable."""
 
 
 def committed_records(settings: Settings, topic: str, latest: int | None = None) -> Iterator[Any]:
-    """Records in the order of each partition. What the broker doesn't send for some seconds is reported on stderr.
+    """Yield records in the order of each partition; report on stderr if the broker sends none for some seconds.
 
     Args:
-        latest: only those among about so many offsets at the ends of the partitions; a transaction takes up one, too.
+        latest: only those among about this many offsets at the ends of the partitions; transactions take up some.
 
     Raises:
-        LookupError: there is no such topic.
+        LookupError: the topic does not exist.
         ConnectionError: no broker answers.
     """
     consumer = kafka_client(settings, KafkaConsumer, enable_auto_commit=False, isolation_level="read_committed")
@@ -48,14 +48,14 @@ def committed_records(settings: Settings, topic: str, latest: int | None = None)
 
 
 class Silence:
-    """Reports on stderr while a broker doesn't send what is known to be there."""
+    """Reports on stderr while a broker doesn't send records that are known to exist."""
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._broker, self._topic = f"the Kafka broker at {settings.kafka_bootstrap_servers}", topic
         self._outage: Outage | None = None
 
     def note(self, *, is_silent: bool) -> None:
-        """Note whether the last look brought nothing.
+        """Note whether the last poll returned nothing.
 
         Raises:
             KafkaTimeoutError: nothing has come for too long.

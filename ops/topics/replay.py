@@ -1,4 +1,4 @@
-"""How is a topic read from the beginning, to an end that moves on? In stretches, of what is committed."""
+"""Reads a topic from the beginning, in stretches to an end that moves on; only committed records."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -15,13 +15,13 @@ BATCH_RECORDS = 5_000
 
 
 class Replay:
-    """Remembers how far it has read; commits nothing."""
+    """Reads a topic and keeps its position; commits nothing."""
 
     def __init__(self, settings: Settings, topic: str, begin: Mapping[int, int] | None = None) -> None:
-        """At the first records that there are, or at these offsets by partition.
+        """Start at the first existing records, or at these offsets by partition.
 
         Raises:
-            LookupError: there is no such topic.
+            LookupError: the topic does not exist.
             ConnectionError: no broker answers.
         """
         self._consumer = kafka_client(
@@ -29,7 +29,7 @@ class Replay:
             KafkaConsumer,
             enable_auto_commit=False,
             isolation_level="read_committed",
-            auto_offset_reset="earliest",  # where retention has taken what was to come next
+            auto_offset_reset="earliest",  # where retention has deleted the next records
             max_poll_records=BATCH_RECORDS,
         )
         self._settings, self._topic = settings, topic
@@ -53,18 +53,18 @@ class Replay:
         self._consumer.close()
 
     def reached(self) -> dict[int, int]:
-        """The next offset of each partition."""
+        """Return the next offset of each partition."""
         return {each.partition: self._consumer.position(each) for each in self._partitions}
 
     def ends(self) -> dict[int, int]:
-        """What is committed now ends before these offsets."""
+        """Return the end offset of each partition: all that is committed now is before it."""
         return {each.partition: end for each, end in self._consumer.end_offsets(self._partitions).items()}
 
     def read_to(self, ends: Mapping[int, int]) -> Iterator[Sequence[Any]]:
-        """Batches of records, in the order of each partition, until all before these offsets were handed out.
+        """Yield batches of records, in the order of each partition, up to these offsets.
 
         Raises:
-            KafkaTimeoutError: nothing comes any more, though it should.
+            KafkaTimeoutError: no record comes although there are more.
         """
         silence = Silence(self._settings, self._topic)
         while missing(self.reached(), ends):
@@ -75,5 +75,5 @@ class Replay:
 
 
 def missing(reached: Mapping[int, int], ends: Mapping[int, int]) -> int:
-    """How many offsets are still to be read; each transaction takes up one or two."""
+    """Return how many offsets are still to be read; each transaction takes up one or two."""
     return sum(max(0, end - reached[number]) for number, end in ends.items())

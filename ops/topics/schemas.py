@@ -1,4 +1,4 @@
-"""How do the events' schemas reach the registry, and how is a change that breaks readers stopped before that?"""
+"""Registers and releases the events' schemas, and stops changes that break readers before that."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,58 +19,58 @@ from ops.command_group import CommandGroup
 from ops.tables import table
 
 RELEASED = Path(events.__file__).parent / "released"
-"""Every released schema: `<subject>/<version>.json`, the version being the registry's too."""
+"""Folder of the released schemas: `<subject>/<version>.json`, with the same versions as in the registry."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How one subject's schema stands to the earlier ones."""
+    """Comparison of one subject's schema with the earlier ones."""
 
     subject: str
     state: Literal["new", "unchanged", "unguarded", "compatible", "incompatible"]
     reasons: tuple[str, ...] = ()
-    """Incompatible: which version's records could not be read any more, where and why. Unguarded: what rule it has."""
+    """If incompatible: which version's records can't be read any more, where and why. If unguarded: its rule."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What the registry did with one subject's schema."""
+    """Result of registering one subject's schema."""
 
     subject: str
     version: int | None
-    """None if it was refused."""
+    """Version in the registry; None if the schema was refused."""
     outcome: Literal["new", "unchanged", "refused"]
     reasons: tuple[str, ...] = ()
 
 
 class SchemasRefusedError(RuntimeError):
-    """At least one schema would break readers; the text says which and why, in words."""
+    """At least one schema would break readers; the text says which and why."""
 
     def __init__(self, rows: Sequence[Verdict] | Sequence[Registration]) -> None:
         super().__init__(_reasons_text(rows))
         self.registrations = [row for row in rows if isinstance(row, Registration)]
-        """What became of every subject, the good ones too; empty if none was sent to the registry."""
+        """Result for every subject, accepted ones too; empty if nothing was sent to the registry."""
 
 
 def released(topic: Topic, folder: Path = RELEASED) -> dict[int, dict[str, Any]]:
-    """The topic's released schemas by version, oldest first."""
+    """Return the topic's released schemas by version, oldest first."""
     files = sorted((folder / topic.subject).glob("*.json"), key=lambda file: int(file.stem))
     return {int(file.stem): json.loads(file.read_text("utf-8")) for file in files}
 
 
 def check(topics: Iterable[Topic] = TOPICS, folder: Path = RELEASED) -> list[Verdict]:
-    """Compare each topic's schema with all its released ones; no registry is asked."""
+    """Compare each topic's schema with all its released ones, without the registry."""
     return [_verdict(topic.subject, schema(topic.event), released(topic, folder)) for topic in topics]
 
 
 def check_registry(settings: Settings, topics: Iterable[Topic] = TOPICS) -> list[Verdict]:
-    """Compare each topic's schema with those in the registry, and ask it whether it would take it."""
+    """Compare each topic's schema with those in the registry, and ask whether the registry would accept it."""
     registry = SchemaRegistry(settings.schema_registry_url)
     return [_registry_verdict(registry, topic.subject, schema(topic.event)) for topic in topics]
 
 
 def release(topics: Iterable[Topic] = TOPICS, folder: Path = RELEASED) -> list[Path]:
-    """Write the next version of every schema that changed; answers the new files.
+    """Write the next version of every schema that changed; return the new files.
 
     Raises:
         SchemasRefusedError: a change would break readers; nothing was written.
@@ -84,10 +84,10 @@ def release(topics: Iterable[Topic] = TOPICS, folder: Path = RELEASED) -> list[P
 
 
 def register(settings: Settings, topics: Iterable[Topic] = TOPICS, folder: Path = RELEASED) -> list[Registration]:
-    """Register each topic's schema under `<topic>-value`, judged by BACKWARD_TRANSITIVE.
+    """Register each topic's schema under `<topic>-value`, with the rule BACKWARD_TRANSITIVE.
 
-    A registry that is empty gets the released versions first, so that versions mean the same everywhere and
-    nothing that was ever released can be broken.
+    An empty registry gets the released versions first, so that versions mean the same everywhere and no released
+    version can be broken.
 
     Raises:
         SchemasRefusedError: some were refused; all others are registered.
@@ -167,7 +167,7 @@ def _register(registry: SchemaRegistry, topic: Topic, folder: Path) -> Registrat
 
 @contextmanager
 def _our_rule(registry: SchemaRegistry, subject: str) -> Iterator[None]:
-    """Judge the subject's next schemas by `RULE` from now on; by its earlier rule again if the block fails.
+    """Set `RULE` for the subject's next schemas; restore its earlier rule if the block fails.
 
     Raises:
         RegistryError: the block's own, with what to do if the earlier rule could not be restored.

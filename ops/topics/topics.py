@@ -1,4 +1,4 @@
-"""How do the declared topics become real? A plan first, then its steps; data is never deleted unasked."""
+"""Applies the declared topics: a plan first, then its steps; deletes data only if explicitly allowed."""
 
 import sys
 import time
@@ -20,29 +20,29 @@ from ops.topics.partitions import PARTITION_BYTES_PER_SECOND, Load, recommend
 
 DEADLINE_SECONDS = 30
 LIMITS = {"retention.ms", "retention.bytes", "delete.retention.ms"}
-"""Settings that lose data when they become less."""
+"""Settings that lose data when their value decreases."""
 
 
 @dataclass(frozen=True)
 class RealTopic:
-    """A topic as the brokers have it."""
+    """A topic as it is on the brokers."""
 
     partitions: int
     config: Mapping[str, str]
-    """Every setting as it holds, the brokers' defaults included."""
+    """Every effective setting, the brokers' defaults included."""
     replicas: int = 1
-    """Copies of the partition that has the fewest."""
+    """Number of replicas of the partition that has the fewest."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do to one topic so that it matches its declaration."""
+    """One step that makes a topic match its declaration."""
 
     topic: Topic
     what: Literal["create", "alter", "add partitions", "nothing", "can't"]
     detail: str
     consequence: Literal["", "data loss", "key moves"] = ""
-    """What it does beyond the change, so that it is only done when allowed for this very topic."""
+    """Side effect of the step, which must then be allowed for this topic by name."""
 
 
 class TopicsBlockedError(RuntimeError):
@@ -50,12 +50,12 @@ class TopicsBlockedError(RuntimeError):
 
 
 def plan(declared: Iterable[Topic], real: Mapping[str, RealTopic]) -> list[Step]:
-    """What would make the real topics match the declared ones, in the order of declaration."""
+    """Return the steps that make the real topics match the declared ones, in the order of declaration."""
     return [step for topic in declared for step in _steps(topic, real.get(topic.name))]
 
 
 def describe(settings: Settings) -> dict[str, RealTopic]:
-    """All topics of the brokers by name, internal ones left out."""
+    """Return all topics of the brokers by name, without internal ones."""
     with _admin(settings) as admin:
         return _describe(admin)
 
@@ -66,7 +66,7 @@ def apply(
     allow_data_loss: Collection[str] = (),
     allow_key_moves: Collection[str] = (),
 ) -> list[Step]:
-    """Create and alter the topics to match their declarations, wait until it shows, and answer what was done.
+    """Create and alter the topics to match their declarations, wait until it shows; return the steps that were taken.
 
     `allow_…` name topics. Topics that aren't declared are left alone.
 
@@ -87,7 +87,7 @@ def apply(
 def blocked_steps(
     steps: Iterable[Step], allow_data_loss: Collection[str] = (), allow_key_moves: Collection[str] = ()
 ) -> list[str]:
-    """Why the steps can't be carried out as they are, and what to do about it; empty if they can."""
+    """Return why the steps can't be carried out as they are, and what to do about it; empty if they can."""
     blocked = []
     for step in steps:
         name = step.topic.name
@@ -128,7 +128,7 @@ def _config_steps(topic: Topic, real: RealTopic) -> Iterator[Step]:
 
 
 def _refusal_steps(topic: Topic, real: RealTopic) -> Iterator[Step]:
-    """What has no declared value, and yet can make brokers refuse every record, or every large one."""
+    """Yield undeclared settings that can make brokers refuse every record, or every large one."""
     in_sync = int(real.config.get("min.insync.replicas", 1))
     if in_sync > real.replicas:
         yield Step(
@@ -166,7 +166,7 @@ def _in_words(name: str, value: str) -> str:
 
 
 def duration(milliseconds: int) -> str:
-    """A retention or a limit in words."""
+    """Format a retention or a limit in words."""
     if milliseconds in {FOREVER_MS, UNLIMITED_MS}:
         return "for ever" if milliseconds == FOREVER_MS else "unlimited"
     for unit, name in ((DAY_MS, "day"), (60 * MINUTE_MS, "hour"), (MINUTE_MS, "minute"), (1000, "second")):
@@ -217,7 +217,7 @@ def _carry_out(admin: Any, steps: Sequence[Step]) -> None:
 
 
 def _wait_until_done(admin: Any, topics: Sequence[Topic]) -> None:
-    """Brokers learn of a change a moment after the controller has confirmed it."""
+    """Wait until the brokers show the changes, a moment after the controller has confirmed them."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while left := [step for step in plan(topics, _describe(admin)) if step.what != "nothing"]:
         if all(step.what == "can't" for step in left):
