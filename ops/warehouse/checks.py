@@ -1,4 +1,4 @@
-"""Does the warehouse agree with what it was filled from? Figures to hold against ledgers, and against the shop."""
+"""Compares the warehouse's figures with the shop's database, and returns them for comparison with ledgers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from ops.tables import table
 from ops.warehouse import warehouse
 
 CHECK_SECONDS = 600
-"""The whole tables are read."""
+"""Time limit of a statement, in seconds: whole tables are read."""
 
 CUSTOMER_COLUMNS, PRODUCT_COLUMNS = (tuple(column.name for column in table.columns) for table in SHOP_TABLES)
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """Of a table's rows: the same for the same rows in any order, and for no others."""
+    """Checksum of a table's rows: equal for the same rows in any order, and for no others."""
 
     rows: int
     checksum: str
@@ -33,24 +33,24 @@ class Checksum:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the warehouse says."""
+    """Figures of the warehouse."""
 
     orders: int
     incomplete_orders: int
-    """Of these, those whose customer or a product of which isn't known."""
+    """Orders without a known customer, or with a line without a known product."""
     orders_without_all_lines: int
-    """Whose lines don't add up to the order's `lines_total_minor`."""
+    """Orders whose lines don't add up to `lines_total_minor`."""
     revenue_minor: Mapping[tuple[str, str], int]
-    """By category and currency, in minor units; category `unknown` for lines whose product isn't known."""
+    """Revenue by category and currency, in minor units; category `unknown` for lines without a known product."""
     customers: Checksum
-    """Of those that the shop has not deleted, as they are now."""
+    """Checksum of the current versions of customers that the shop has not deleted."""
     products: Checksum
-    """Likewise."""
+    """Checksum of the products that the shop has not deleted."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing held against another."""
+    """One comparison of two figures."""
 
     claim: str
     found: str
@@ -58,7 +58,7 @@ class Check:
 
 
 def figures(settings: Settings) -> Figures:
-    """What is in the warehouse now, all read at one moment.
+    """Return the warehouse's current figures, all read at one moment.
 
     Raises:
         DatabaseError: it can't be reached.
@@ -86,7 +86,7 @@ def figures(settings: Settings) -> Figures:
 
 
 def shop(settings: Settings) -> tuple[Checksum, Checksum]:
-    """Customers and products of the shop's own database now, as `Figures` has them.
+    """Return checksums of customers and products in the shop's own database, comparable with those in `Figures`.
 
     Raises:
         DatabaseError: it can't be reached.
@@ -100,12 +100,12 @@ def shop(settings: Settings) -> tuple[Checksum, Checksum]:
 
 
 def checks(found: Figures, customers: Checksum, products: Checksum) -> Iterator[Check]:
-    """What must be so once all changes have arrived.
+    """Yield the comparisons that must hold once all changes have arrived.
 
     Args:
-        found: in the warehouse.
-        customers: of the shop.
-        products: likewise.
+        found: figures of the warehouse.
+        customers: checksum in the shop's database.
+        products: checksum in the shop's database.
     """
     yield Check(
         "the lines of each order add up to its total",

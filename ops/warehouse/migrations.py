@@ -1,4 +1,4 @@
-"""How do the tables of a database change? By numbered files, each applied once, in a transaction, never undone."""
+"""Migrates a database's tables by numbered files, each applied once, in a transaction, never undone."""
 
 import hashlib
 import re
@@ -14,9 +14,9 @@ from connectors.postgres.client import Connection
 
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 OTHERS_WITHIN_SECONDS = 60
-"""How long another `migrate` is waited for."""
+"""How long to wait for another `migrate`, in seconds."""
 TABLES_WITHIN_SECONDS = 10
-"""How long whoever uses a table is waited for; everybody else who wants it waits behind us meanwhile."""
+"""How long to wait for a lock on a table, in seconds; meanwhile every other client of the table waits behind us."""
 
 
 class MigrationError(RuntimeError):
@@ -25,22 +25,22 @@ class MigrationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Migration:
-    """One file."""
+    """A numbered file."""
 
     version: int
     file: str
-    """The file's name."""
+    """Name of the file."""
     text: str
 
     @property
     def checksum(self) -> str:
-        """Differs when the file has been edited."""
+        """SHA-256 of the text, which changes if the file is edited."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What the database remembers of a migration."""
+    """The database's record of a migration."""
 
     version: int
     file: str
@@ -49,7 +49,7 @@ class Applied:
 
 
 def read(folder: Path) -> list[Migration]:
-    """The migrations in a folder, in order.
+    """Read the migrations in a folder, in order.
 
     Raises:
         MigrationError: a file isn't named like one, or the numbers are not 1, 2, 3…
@@ -67,7 +67,7 @@ def read(folder: Path) -> list[Migration]:
 
 
 def applied(connection: Connection, schema: str) -> list[Applied]:
-    """What was applied to a schema, in order; changes nothing."""
+    """Return the migrations that were applied to a schema, in order; changes nothing."""
     [[remembers]] = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{schema}.migrations"])
     if not remembers:
         return []
@@ -80,10 +80,10 @@ def applied(connection: Connection, schema: str) -> list[Applied]:
 
 
 def pending(migrations: Sequence[Migration], known: Iterable[Applied]) -> list[Migration]:
-    """What is still to be applied.
+    """Return the migrations that are still to be applied.
 
     Raises:
-        MigrationError: the files don't go on from where the database is.
+        MigrationError: the files don't continue from the database's version.
     """
     files = {migration.version: migration for migration in migrations}
     done = {each.version: each for each in known}
@@ -106,9 +106,9 @@ def _problem(known: Applied, files: Mapping[int, Migration]) -> str:
 
 
 def migrate(connection: Connection, schema: str, migrations: Sequence[Migration]) -> list[Migration]:
-    """Apply what is still to be applied, each with its record in a transaction of its own; answers what was.
+    """Apply the pending migrations, each with its record in a transaction of its own; return them.
 
-    Whoever comes second waits, and finds the work done.
+    A concurrent call waits, and then finds nothing to do.
 
     Raises:
         MigrationError: nothing could be applied, or one failed; those before it stay.

@@ -1,4 +1,4 @@
-"""How is the warehouse in PostgreSQL made, and how does it do?"""
+"""Creates and migrates the warehouse in PostgreSQL, and reports its state."""
 
 import sys
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from ops.warehouse.migrations import Applied, Migration, MigrationError
 SCHEMA = "warehouse"
 FOLDER = Path(str(sql.__file__)).parent / "tables" / "warehouse"
 MIGRATE_SECONDS = 600
-"""An index on a large table takes minutes."""
+"""Time limit of a statement, in seconds: an index on a large table takes minutes."""
 STATUS_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Filled:
-    """What is in one table."""
+    """Content of one table."""
 
     table: str
     rows: int
@@ -35,18 +35,18 @@ class Filled:
 
 
 def address(settings: Settings) -> Address:
-    """Where the warehouse is."""
+    """Return the warehouse's address."""
     return Address(
         settings.warehouse_url, settings.warehouse_user, settings.warehouse_password, variable="MILLRACE_WAREHOUSE"
     )
 
 
 def migrate(settings: Settings, folder: Path = FOLDER) -> list[Migration]:
-    """Bring the warehouse to the newest version; answers what was applied.
+    """Migrate the warehouse to the newest version; return the migrations that were applied.
 
     Raises:
         DatabaseError: it can't be reached.
-        MigrationError: the files don't go on from where it is, or one of them failed.
+        MigrationError: the files don't continue from its version, or one of them failed.
     """
     files = migrations.read(folder)
     with connecting(address(settings), MIGRATE_SECONDS) as connection:
@@ -54,7 +54,7 @@ def migrate(settings: Settings, folder: Path = FOLDER) -> list[Migration]:
 
 
 def tables(connection: Connection) -> list[Filled]:
-    """How full each table is; counts every row."""
+    """Return the content of each table; counts every row."""
     columns = connection.execute(
         """
         SELECT table_name, column_name
