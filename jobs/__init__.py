@@ -1,1 +1,1 @@
-"""What runs? One file a job: `define(…)` is topology only, `main()` wires real connectors to it."""
+"""Jobs, one file each: `define(…)` is topology only, `main()` wires real connectors to it."""

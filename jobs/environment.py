@@ -1,4 +1,4 @@
-"""How does a job get its Flink environment? The same way on a cluster and in a plain `python -m jobs.NAME`."""
+"""Creates a job's Flink environment, in the same way on a cluster and in a plain `python -m jobs.NAME`."""
 
 import atexit
 import os
@@ -18,17 +18,17 @@ from toolchain.flink_home import FlinkHome, end_jvm
 from toolchain.scratch import scratch_folder
 
 SQL_OPTIONS = {
-    # Gives every operator of SQL a uid, by its place in the plan, so that its state is found again.
+    # Gives every SQL operator a uid, by its place in the plan, so that a savepoint's state is assigned to it.
     "table.exec.uid.generation": "ALWAYS",
     "table.local-time-zone": "UTC",
 }
 
 
 def stream_environment(job: str, own_options: Mapping[str, str] | None = None) -> StreamExecutionEnvironment:
-    """An environment for one job: under `flink run` the cluster's, otherwise a mini-cluster in this process.
+    """Create the environment of one job: under `flink run` the cluster's, otherwise a mini-cluster in this process.
 
     Args:
-        own_options: of Flink, that only this job wants.
+        own_options: Flink options for this job only.
     """
     options = SQL_OPTIONS | dict(own_options or {})
     if not submitted():
@@ -42,7 +42,7 @@ def stream_environment(job: str, own_options: Mapping[str, str] | None = None) -
 
 @cache
 def _home() -> FlinkHome:
-    """Where this process's JVM, which a first environment starts, takes Flink from."""
+    """Assemble the Flink folder for this process's JVM, which the first environment starts."""
     home = flink_home.assemble()
     home.use(_scratch())
     os.environ["FLINK_CONF_DIR"] = str(flink_conf.FOLDER)
@@ -51,9 +51,8 @@ def _home() -> FlinkHome:
 
 @cache
 def _local_options() -> dict[str, str]:
-    """Checkpoints as `flink-conf/` sets them, which a mini-cluster doesn't read, and so offsets and transactions that
-    are committed; a fault ends the job, so that it is seen.
-    """
+    """Return the options of a local run: checkpoints as in `flink-conf/`, which a mini-cluster doesn't read, so that
+    offsets and transactions are committed; a fault ends the job, so that it is seen."""
     configured = flink_conf.parse(flink_conf.CONFIGURATION.read_text("utf-8"))
     checkpoints = {key: value for key, value in configured.items() if key.startswith("execution.checkpointing.")}
     return {
@@ -65,26 +64,27 @@ def _local_options() -> dict[str, str]:
 
 @cache
 def _scratch() -> Path:
-    """For checkpoints and temporary files of this process's JVM; removed when both have ended."""
+    """Create a folder for checkpoints and temporary files of this process's JVM; it is removed when both have ended."""
     at_end = ExitStack()
     folder = at_end.enter_context(scratch_folder())
-    at_end.callback(end_jvm)  # first, since a job goes on writing
+    at_end.callback(end_jvm)  # registered last and so called first, since a job continues to write
     atexit.register(at_end.close)
     return folder
 
 
 def submitted() -> bool:
-    """Whether `flink run` has started this process, to send what it defines to a cluster."""
+    """Return whether `flink run` has started this process, to send what it defines to a cluster."""
     return "PYFLINK_GATEWAY_PORT" in os.environ
 
 
 def variables(job: str, settings: Settings) -> dict[str, str]:
-    """Return what fills `${…}` in SQL files: settings, schemas and limits of topics, the job's name and its group."""
+    """Return the values of `${…}` in SQL files: settings, schemas and limits of topics, the job's name and its
+    group."""
     group = f"{settings.consumer_group_prefix}.{job}"
     return settings.as_variables() | schema_variables() | limit_variables() | {"CONSUMER_GROUP": group, "JOB": job}
 
 
 def insert(tables: StreamTableEnvironment, sink: str, rows: str) -> str:
-    """An INSERT of all columns of a table, by name, from a view or a query in parentheses that has them."""
+    """Return an INSERT of all columns of a table, by name, from a view or a query in parentheses that has them."""
     columns = ", ".join(f"`{name}`" for name in tables.from_path(sink).get_schema().get_field_names())
     return f"INSERT INTO {sink} ({columns}) SELECT {columns} FROM {rows}"

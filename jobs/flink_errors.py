@@ -1,4 +1,4 @@
-"""What Flink has against a statement, in words: the reason without Java's frames, and what to do about it."""
+"""Explains Flink's errors for a statement: the reason without Java's frames, and what to do about it."""
 
 import difflib
 import re
@@ -10,7 +10,7 @@ from pyflink.util.exceptions import JavaException
 import sql
 
 FLINK_ERRORS = (Py4JJavaError, JavaException)
-"""What PyFlink raises for an exception in Java; of the latter only the stack trace is left."""
+"""Errors that PyFlink raises for an exception in Java; the latter contains only the stack trace."""
 POSITION = re.compile(r"(?:,\s*)?(?:From|At|at) line (\d+), column (\d+)(?: to line \d+, column \d+)?(?:: |\.)?")
 
 _PYTHON_PREFIX = re.compile(r"\AAn error occurred while calling \S+\n: ")
@@ -67,7 +67,7 @@ _ADVICE = (
         "Flink has no such class, or can't use it; ADD JAR 'path/to.jar' in front brings a jar with it",
     ),
     (
-        # Flink's parser stumbles over its own report of the overflow.
+        # Flink's parser fails on its own report of the overflow.
         r"StackOverflowError|SqlParseException\.getMessage\(\)\" is null",
         "the statement is nested more deeply than Flink can read: cut it into views",
     ),
@@ -75,7 +75,7 @@ _ADVICE = (
 
 
 def reason(error: BaseException) -> str:
-    """Why Flink refuses, from the outermost exception to the root cause, without what an outer one repeats."""
+    """Return why Flink refuses, from the outermost exception to the root cause, without repetitions."""
     thrown = list(_thrown(error))
     said: list[str] = []
     for _, message in thrown:
@@ -85,13 +85,13 @@ def reason(error: BaseException) -> str:
 
 
 def root_cause(error: BaseException) -> str:
-    """What a job failed of."""
+    """Return the root cause of a job's failure."""
     name, message = list(_thrown(error))[-1]
     return f"{name}: {message}" if message else name
 
 
 def advice(words: str) -> str:
-    """What to do about a reason, to be put behind it; nothing if the reason says all."""
+    """Return what to do about a reason, to be appended to it; empty if the reason is sufficient."""
     missing = re.search(r"Object '(\w+)' not found|Source table '`?(\w+)`?' of the LIKE", words)
     if missing:
         return _instead_of(missing[1] or missing[2])
@@ -106,7 +106,7 @@ def _instead_of(missing: str) -> str:
 
 
 def _thrown(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Class and message of each exception of Java, the outermost first."""
+    """Yield class and message of each Java exception, the outermost first."""
     lines: list[list[str]] = [[]]
     for line in _PYTHON_PREFIX.sub("", str(error)).splitlines():
         if _FRAME.match(line):

@@ -1,4 +1,4 @@
-"""Which boxes does the picture have, and what does each of them read and write?"""
+"""The data flow: its programs, and the topics that each of them reads and writes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from connectors.settings import Settings
 
 @dataclass(frozen=True)
 class Box:
-    """One program between topics."""
+    """One program of the data flow."""
 
     name: str
-    """Of a consumer also that of its group, behind the prefix."""
+    """Name of the program; of a consumer also the name of its group, after the prefix."""
     reads: tuple[Topic, ...] = ()
-    """With its own consumer group; none if it makes records of what is no topic."""
+    """Topics that it reads with its own consumer group; none for a producer whose input is no topic."""
     writes: tuple[Topic, ...] = ()
-    """Beside dead letters."""
+    """Topics that it writes, besides dead letters."""
     fills: str = ""
-    """What it writes to that is no topic."""
+    """What it writes that is no topic."""
 
     def group(self, settings: Settings) -> str:
-        """Its consumer group."""
+        """Return the name of its consumer group."""
         return f"{settings.consumer_group_prefix}.{self.name}"
 
 
@@ -55,9 +55,9 @@ PRODUCERS = (ORDER_SERVICE, PAYMENT_SERVICE, CAPTURE)
 JOBS = (FRAUD_DETECTION, ORDER_ENRICHMENT, SEARCH_INDEX, NOTIFICATIONS, WAREHOUSE)
 PIPELINES = (REVENUE,)
 BOXES = (*PRODUCERS, FRAUD_DETECTION, ORDER_ENRICHMENT, REVENUE, SEARCH_INDEX, NOTIFICATIONS, NOTIFIER, WAREHOUSE)
-"""Each behind those whose topics it reads."""
+"""All programs, each after those whose topics it reads."""
 
 
 def consumers(boxes: Iterable[Box] = BOXES) -> list[Box]:
-    """Those that read topics, each with its own group."""
+    """Return the programs that read topics, each with its own group."""
     return [box for box in boxes if box.reads]

@@ -32,12 +32,12 @@ from udfs.fraud.sort_out import Noteworthy, Outcome, outcomes
 
 JOB = "fraud_detection"
 OPTIONS = {
-    # A row with 45 columns isn't copied from step to step. No step keeps or changes a row that it was handed.
+    # A row with 45 columns isn't copied from step to step. No step keeps or changes a row that it received.
     "pipeline.object-reuse": "true",
-    # An alert passes four exchanges, and waits at each of them, for half of this in the mean.
+    # An alert passes four exchanges, and waits at each for half of this on average.
     "execution.buffer-timeout.interval": "2ms",
 }
-"""Of Flink, for this job."""
+"""Flink options for this job."""
 
 _OUTGOING_TOPICS = (topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS, topics.DEAD_LETTERS)
 _JAVA_FUNCTIONS = {
@@ -48,9 +48,9 @@ _SUSPICIONS = OutputTag("suspicions", Types.TUPLE([Types.STRING(), Types.STRING(
 
 
 def define(tables: StreamTableEnvironment, rulesets: Rulesets, base_currency: str) -> DataStream:
-    """The topology, from the table `payments` of `tables` to a stream of `OUTGOING` rows.
+    """Define the topology, from the table `payments` of `tables` to a stream of `OUTGOING` rows.
 
-    All that is to be kept, alerts and rejects alike, comes out of one query, since two would read Kafka twice.
+    Alerts, shadow hits and dead letters come out of one query, since two would read Kafka twice.
     """
     features = payment_features()
     filter_id = uuid4().hex

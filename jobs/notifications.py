@@ -29,7 +29,7 @@ _OUTGOING_TOPICS = (topics.NOTIFICATIONS, topics.DEAD_LETTERS)
 
 
 def define(tables: StreamTableEnvironment, policy: Policy) -> DataStream:
-    """The topology, from the tables `SOURCES` of `tables` to a stream of `OUTGOING` rows."""
+    """Define the topology, from the tables `SOURCES` of `tables` to a stream of `OUTGOING` rows."""
     tables.execute_sql(sql.read("functions/with_watermark.sql", {}))
     tables.execute_sql(sql.read("views/notifications/records_of_recipients.sql", {}))
     return (
@@ -48,7 +48,7 @@ def _addressed(event: Notification | DeadLetter) -> Row:
 
 
 def settled(settings: Settings, policy: Policy) -> Settings:
-    """Settings with which event time is so far behind that what has happened before has also come."""
+    """Return settings whose watermark is delayed enough that events that happened before it have also arrived."""
     seconds = int(settings.watermark_delay_seconds) + policy.settle_seconds
     return replace(settings, watermark_delay_seconds=str(seconds))
 

@@ -39,17 +39,17 @@ VIEWS = (
 )
 
 JOINED = ("order_headers", "order_lines")
-"""Views that ask `join_versions`."""
+"""Views that call `join_versions`."""
 
 REJECTING = ("checked_orders", "db_changes_customers", "db_changes_products", "db_changes_heartbeats")
-"""What has a column `error`."""
+"""Tables and views that have a column `error`."""
 
 HOURS_OF_GRACE = 24
-"""An order is remembered for so long after the last moment at which what it misses may be found."""
+"""How long an order is kept after the last moment at which its missing data may be found."""
 
 
 def define(tables: StreamTableEnvironment, settings: Settings) -> StatementSet:
-    """The topology, from `SOURCES` to `SINKS`, which `tables` must have."""
+    """Define the topology, from `SOURCES` to `SINKS`, which `tables` must have."""
     for name, java_class in FUNCTIONS.items():
         tables.execute_sql(f"CREATE TEMPORARY SYSTEM FUNCTION {name} AS '{java_class}' LANGUAGE JAVA")
     remembered_hours = int(settings.missing_data_hours) + HOURS_OF_GRACE
@@ -57,7 +57,7 @@ def define(tables: StreamTableEnvironment, settings: Settings) -> StatementSet:
     for view in VIEWS:
         text = sql.read(f"views/order_enrichment/{view}.sql", filled)
         if view in JOINED:
-            # Flink writes a view's text anew, and can't read what it writes of a function with two tables.
+            # Flink rewrites a view's text, and can't read its own text of a function with two tables.
             query = text.partition(f"CREATE TEMPORARY VIEW {view} AS\n")[2]
             tables.create_temporary_view(view, tables.sql_query(query))
         else:

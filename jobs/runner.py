@@ -1,9 +1,9 @@
-"""What Flink's client runs: jobs, whose functions then bring the version of our code that they need.
+"""Script for Flink's client: runs jobs whose functions each carry the version of our code that they need.
 
 In thread mode all jobs that a TaskManager ever runs share one Python interpreter, and Python loads a module once. So
-without this a job that is submitted again with changed code would go on with the old one, without a word. Every
-function therefore arrives in a wrapper, which makes the interpreter forget another version's modules before the
-function itself, which names them, is unpickled. (Modules that a running function has loaded stay with it.)
+without this a job that is submitted again with changed code would silently run the old code. Every function therefore
+arrives in a wrapper, which removes another version's modules from the interpreter before the function itself, which
+names them, is unpickled. (Modules that a running function has loaded stay with it.)
 """
 
 import importlib
@@ -34,11 +34,11 @@ class _Versioned:
 
 
 def _unpickle(pickled: bytes, version: str, packages: tuple[str, ...]) -> Any:
-    """Runs on the TaskManager, which has this file only as far as it is pickled with the function."""
+    """Unpickle a function on the TaskManager, which has only those parts of this file that are pickled with it."""
     marks = vars(sys)
     with marks.setdefault("_millrace_lock", threading.Lock()):
         ours = [module for name, module in sys.modules.items() if name.partition(".")[0] in packages]
-        # The code of a job lies in a folder of its own that goes with it, so the same version may have moved.
+        # The code of a job is in its own folder on the TaskManager, so the same version may have moved.
         moved = any(not Path(folder).is_dir() for module in ours for folder in getattr(module, "__path__", ()))
         if moved or marks.get("_millrace_version") != version:
             marks["_millrace_version"] = version
@@ -49,7 +49,7 @@ def _unpickle(pickled: bytes, version: str, packages: tuple[str, ...]) -> Any:
 
 
 def _wrap_functions(version: str, packages: tuple[str, ...]) -> None:
-    """PyFlink pickles every function with `cloudpickle.dumps`, and has no place for what we need to add."""
+    """Wrap all functions: PyFlink pickles each with `cloudpickle.dumps`, and has no hook for additions."""
     plain: Callable[..., bytes] = cloudpickle.dumps
 
     def dumps(function: Any, *arguments: Any, **options: Any) -> bytes:
@@ -61,8 +61,8 @@ def _wrap_functions(version: str, packages: tuple[str, ...]) -> None:
 def number_anew() -> None:
     """Make the planner number the next job's operators as it would in a client of its own.
 
-    Its numbers are parts of their uids, by which a savepoint's state is found again, and it goes on counting where the
-    last job of this JVM ended.
+    The numbers are parts of their uids, by which a savepoint's state is assigned, and the planner continues counting
+    where the last job of this JVM ended.
     """
     tables = StreamTableEnvironment.create(StreamExecutionEnvironment.get_execution_environment())
     planner = tables._j_tenv.getPlanner().getClass().getClassLoader()

@@ -21,19 +21,20 @@ SOURCES = ("enriched_orders", "fraud_alerts")
 DEAD_LETTERS = "dead_letters_out"
 
 BATCHES = {
-    # A bulk request has as many documents at most; with 1,000 less than half as many a second were written.
+    # Maximum number of documents in a bulk request; with 1,000, less than half as many per second were written.
     "python.fn-execution.arrow.batch.size": "5000",
-    # So many are sent to Python before it is waited for: while Elasticsearch takes a batch, the next ones are decoded.
+    # Maximum number of rows sent to Python before Flink waits: while Elasticsearch takes a batch, the next are decoded.
     "python.fn-execution.bundle.size": "20000",
-    # Milliseconds after which fewer are sent: a document can be found a second later, as Elasticsearch's own refresh.
+    # Milliseconds after which fewer rows are sent: a document is searchable within a second, as with Elasticsearch's
+    # own refresh.
     "python.fn-execution.bundle.time": "500",
 }
 
 
 def define(tables: StreamTableEnvironment, settings: Settings) -> StatementSet:
-    """The topology, from `SOURCES` to Elasticsearch and `DEAD_LETTERS`.
+    """Define the topology, from `SOURCES` to Elasticsearch and `DEAD_LETTERS`.
 
-    Each topic is read once, and each record passes the function once: what it returns goes to one place alone.
+    Each topic is read once, and each record passes the function once: its result goes to one place only.
     """
     for key, value in BATCHES.items():
         tables.get_config().set(key, value)

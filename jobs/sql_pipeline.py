@@ -1,4 +1,4 @@
-"""A pipeline of `sql/pipelines`, or any user's `.sql` file, as a job: `python -m jobs.sql_pipeline NAME-OR-PATH`."""
+"""Runs a pipeline of `sql/pipelines`, or any `.sql` file, as a job: `python -m jobs.sql_pipeline NAME-OR-PATH`."""
 
 import json
 import os
@@ -23,32 +23,32 @@ from sql.tools.pipeline import Pipeline, PipelineFile, find, load
 from sql.tools.statements import Statement
 
 PLAN_OPTIONS = {
-    # A plan names its tables and doesn't repeat what they are made of, so that no address or password is in it.
+    # A plan names its tables without their definitions, so that it contains no address or password.
     "table.plan.compile.catalog-objects": "IDENTIFIER",
 }
 _WITH_OPTIONS = {
-    # What a hint says of a table's options is lost unless they are in the plan.
+    # Options of a table in a hint are lost unless they are in the plan.
     "table.plan.compile.catalog-objects": "ALL",
 }
 _JUDGING_OPTIONS = {
     # One subtask. With more, a step whose inputs were all idle takes the first watermark of one of them for that of
-    # all, and Flink drops in silence what the others still bring. Sources may have more, by `scan.parallelism`.
+    # all, and Flink silently drops what the others still bring. Sources may have more, by `scan.parallelism`.
     "table.exec.resource.default-parallelism": "1",
 }
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A pipeline and what Flink makes of it."""
+    """A pipeline and Flink's plan of it."""
 
     pipeline: Pipeline
     plan: Mapping[str, Any]
-    """As its compiled plan says it."""
+    """Content of the compiled plan."""
     catalog: Catalog
 
 
 def define(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:
-    """The pipeline's plan in an environment that has nothing of it yet; executing it is one job.
+    """Return the pipeline's plan, made in an environment that has nothing of it yet; executing it is one job.
 
     Nothing is read or written: a statement that would do so is refused.
 
@@ -76,7 +76,7 @@ def define(tables: StreamTableEnvironment, pipeline: Pipeline) -> CompiledPlan:
 
 
 def planned(environment: StreamExecutionEnvironment, pipeline: Pipeline) -> Planned:
-    """What Flink would run; nothing is run.
+    """Return what Flink would run, without running it.
 
     Args:
         environment: a new one, in which the pipeline's settings stay.
@@ -110,16 +110,17 @@ def _planned(tables: StreamTableEnvironment, inserts: Sequence[Statement]) -> Co
     for insert in inserts:
         statements.add_insert_sql(insert.text)
     compiled = json.loads(statements.compile_plan().as_json_string())
-    # A node's number is a part of its uid, and Flink goes on counting where the last plan of this JVM ended.
+    # A node's number is a part of its uid, and Flink continues counting where the last plan of this JVM ended.
     reference = PlanReference.from_json_string(json.dumps(plans.normal(compiled)))
-    # Much is refused only when nodes become operators and these a graph; a copy is taken, since what runs is made anew.
+    # Many errors appear only when nodes become operators and these a graph; this checks a copy, since a run loads the
+    # plan anew.
     tables.load_plan(reference).explain(ExplainDetail.JSON_EXECUTION_PLAN)
     # PyFlink's own wrapper of a loaded plan has Java's environment where it needs Python's.
     return CompiledPlan(tables.load_plan(reference)._j_compiled_plan, tables)
 
 
 def _raise_with_place(tables: StreamTableEnvironment, pipeline: Pipeline) -> None:
-    """Raise the error of the insert that can't be planned, where it comes from; return if each can be planned alone."""
+    """Raise the error of the insert that can't be planned, with its place; return if each can be planned alone."""
     for insert in pipeline.inserts:
         try:
             _planned(tables, [insert])
@@ -129,7 +130,8 @@ def _raise_with_place(tables: StreamTableEnvironment, pipeline: Pipeline) -> Non
 
 
 def _origin(tables: StreamTableEnvironment, pipeline: Pipeline, insert: Statement, words: str) -> Statement:
-    """The SET that says it, or the table or view that can't be used for this reason at all; else the insert."""
+    """Return the statement that causes the error: a SET, or a table or view that can't be used at all; else the
+    insert."""
     if POSITION.search(words) or insert.has_option_hints():
         return insert
     key = re.search(r"Could not parse value '.*' for key '([^']+)'", words)
@@ -152,7 +154,7 @@ def _reading_fails(tables: StreamTableEnvironment, path: Sequence[str], words: s
 
 
 def _catalog(tables: StreamTableEnvironment, pipeline: Pipeline, plan: Mapping[str, Any]) -> Catalog:
-    """What Flink knows of the tables that are read and written."""
+    """Return what Flink knows of the tables that are read and written."""
     manager, parser = tables._j_tenv.getCatalogManager(), tables._j_tenv.getParser()
 
     def identifier(path: Sequence[str]) -> str:
@@ -180,21 +182,21 @@ def _has_option_hints(pipeline: Pipeline) -> bool:
 
 
 def _first_temporary(plan: CompiledPlan) -> str | None:
-    """A table of which the plan holds nothing but the name."""
+    """Return a table of which the plan contains only the name."""
     nodes = plans.read(json.loads(plan.as_json_string())).nodes
     return next((node.table for node in nodes if node.identifier and not node.options), None)
 
 
 def filling(name: str, settings: Settings) -> Mapping[str, str]:
-    """What fills `${…}` in a pipeline: the settings, its consumer group, and other variables of the environment."""
+    """Return the values of `${…}` in a pipeline: settings, its consumer group, and other environment variables."""
     return {**os.environ, **variables(name, settings)}
 
 
 def run(file: PipelineFile, settings: Settings, options: Mapping[str, str]) -> None:
-    """Submit it where this process was told to, or run it here until it ends.
+    """Submit the pipeline if `flink run` started this process; otherwise run it here until it ends.
 
     Args:
-        options: of Flink, for this run.
+        options: Flink options for this run.
 
     Raises:
         SqlFileError: it can't be run, or it failed; the text says where and why.
@@ -229,7 +231,7 @@ def _defined_with_warnings(tables: StreamTableEnvironment, pipeline: Pipeline) -
 
 @contextmanager
 def explaining_errors(statement: Statement) -> Iterator[None]:
-    """What Flink has against a statement becomes an error with its place in the file."""
+    """Convert Flink's error for a statement into one with its place in the file."""
     try:
         yield
     except FLINK_ERRORS as error:

@@ -47,7 +47,7 @@ _LIMITS = limit_variables()
 
 
 def define(tables: StreamTableEnvironment) -> StatementSet:
-    """The topology, from the tables `SOURCES` to `warehouse_<target>` and `DEAD_LETTERS`."""
+    """Define the topology, from the tables `SOURCES` to `warehouse_<target>` and `DEAD_LETTERS`."""
     for view in ("alerts_with_features", "revenue_minutes"):
         tables.execute_sql(sql.read(f"views/warehouse/{view}.sql", _LIMITS))
     for table in _CHECKED:
