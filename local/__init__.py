@@ -1,1 +1,1 @@
-"""What do I need on a laptop? The stack, the simulated services and the demo; nothing in production imports it."""
+"""Everything for a laptop: the stack, the simulated services and the demo. Nothing in production imports it."""

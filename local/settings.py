@@ -1,4 +1,4 @@
-"""Settings of the local stack alone: its folders, its inner ports, its size."""
+"""Settings of the local stack only: its folders, its inner ports, its size."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ def _port(default: str, meaning: str) -> str:
 
 @dataclass(frozen=True)
 class LocalSettings(Variables):
-    """What only a laptop needs; the addresses where the stack listens are those in `Settings`."""
+    """Settings that only a laptop needs; the addresses where the stack listens are those in `Settings`."""
 
     state: str = setting(
         "",
@@ -66,18 +66,18 @@ class LocalSettings(Variables):
 
 @dataclass(frozen=True)
 class Port:
-    """An address where the stack listens, and the variable that chooses another."""
+    """An address where the stack listens, and the variable that sets it."""
 
     service: str
     host: str
     number: int
     variable: str
     value: str
-    """Of the variable; the port is somewhere in it."""
+    """Value of the variable, which contains the port."""
 
 
 def state_directory(local: LocalSettings | None = None) -> Path:
-    """The folder of `MILLRACE_STATE`, or this checkout's default for this user; it may not exist yet.
+    """Return the folder of `MILLRACE_STATE`, or this checkout's default for this user; it may not exist yet.
 
     Raises:
         SettingsError: it can't be one.
@@ -94,7 +94,7 @@ def _default_state() -> Path:
 
 
 def stack_ports(settings: Settings, local: LocalSettings) -> list[Port]:
-    """Every fixed port of the stack; TaskManagers and the rest take free ones."""
+    """Return every fixed port of the stack; TaskManagers and other services take free ones."""
     addresses = {
         "kafka_bootstrap_servers": ("kafka", f"kafka://{settings.kafka_bootstrap_servers.split(',')[0]}"),
         "kafka_controller_port": ("kafka controller", f"kafka://127.0.0.1:{local.kafka_controller_port}"),

@@ -1,1 +1,1 @@
-"""`make demo`: the whole path on this machine, watched live and then proved."""
+"""`make demo`: runs the whole data flow on this machine, shows it live, and then checks the results."""

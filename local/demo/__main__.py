@@ -1,4 +1,4 @@
-"""`python -m local.demo`: boot, submit, let orders and payments flow, watch, prove, shut down."""
+"""`python -m local.demo`: start the stack, submit the jobs, let orders and payments flow, watch, check, shut down."""
 
 import logging
 import signal
@@ -50,12 +50,13 @@ OPERATING_FAULTS = (
 @click.option("--rate", default=200.0, show_default=True, help="Payments a second.")
 @click.option("--seed", default=7, show_default=True, help="Another seed is another world.")
 def main(seconds: float, rate: float, seed: int) -> None:
-    """Run it; one line and the exit status say how it went."""
+    """Run the demo; the last line and the exit status report the result."""
     end_in_words("demo", lambda: demonstrate(seconds, rate, seed))
 
 
 def end_in_words(name: str, action: Callable[[], None]) -> NoReturn:
-    """Act and end this program; its last line, which begins with the name, and its exit status say how it went."""
+    """Run the action and end this program; its last line, which begins with the name, and its exit status report the
+    result."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     for number in INTERRUPTS:
         signal.signal(number, _interrupt)
@@ -70,7 +71,7 @@ def end_in_words(name: str, action: Callable[[], None]) -> NoReturn:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     for number in INTERRUPTS:
-        signal.signal(number, signal.SIG_IGN)  # a second one would leave half of the stack running
+        signal.signal(number, signal.SIG_IGN)  # a second interrupt would leave half of the stack running
     raise KeyboardInterrupt
 
 

@@ -1,4 +1,4 @@
-"""How does a demo go? From boot to proof; whatever happens, everything is stopped and deleted at the end."""
+"""Runs the demo from start to checks; at the end everything is stopped and deleted in any case."""
 
 import os
 import shutil
@@ -28,17 +28,17 @@ def demonstrate(
     seed: int,
     beside: Callable[[Stack], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> None:
-    """Boot, submit, let orders and payments flow, watch, prove, shut down.
+    """Start the stack, submit the jobs, let orders and payments flow, watch, check, shut down.
 
     Args:
-        beside: entered with the running stack before orders and payments flow, left when all is taken in.
+        beside: entered with the running stack before orders and payments flow, left when all records are read.
     """
     state = state_directory()
     os.environ["MILLRACE_STATE"] = str(state.with_name(f"{state.name}-demo"))
     stack = Stack.from_environment(say=say)
     with ExitStack() as at_the_end:
         at_the_end.callback(_shut_down, stack)
-        clear(stack)  # what a demo that was killed may have left
+        clear(stack)  # a demo that was killed may have left data
         stack.up()
         settings = Settings.from_environment()
         services = Services(_folder(stack), seconds, rate, seed)
@@ -66,7 +66,7 @@ def _shut_down(stack: Stack) -> None:
 
 
 def clear(stack: Stack) -> None:
-    """Stop everything, and delete what it and the demo wrote."""
+    """Stop everything, and delete what the stack and the demo wrote."""
     stack.down(delete_data=True)
     if _folder(stack).exists():
         shutil.rmtree(_folder(stack))

@@ -1,4 +1,4 @@
-"""Which jobs run in the demo, how are they brought up beside other things, and how are they ended?"""
+"""Submits the demo's jobs in the background, and stops them."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,17 +19,18 @@ STOPPED = "FINISHED"
 """State of a job that was stopped, also if Flink's answer was lost."""
 CHECKPOINT_SECONDS = 3
 OPTIONS = {"execution.checkpointing.interval": f"{CHECKPOINT_SECONDS}s", "execution.checkpointing.min-pause": "1s"}
-"""What waits for a checkpoint, as enriched orders and offsets do, is seen sooner than with the usual ten seconds."""
+"""Options for the demo: what waits for a checkpoint, as enriched orders and offsets do, shows earlier than with the
+usual ten seconds."""
 NEVER_IDLE_SECONDS = "86400"
-"""Of a pipeline, since it is drained: what Flink says then, that time is over, it keeps from those behind a source that
-is idle, and their last windows would stay open."""
+"""Source idleness of drained pipelines, in effect disabled: an idle source would withhold the final watermark and leave
+the last windows open."""
 
 
 class JobsUnderWay:
-    """All of them, from their submission on.
+    """All jobs of the demo, from their submission on.
 
-    It goes on while the shop is prepared. One client submits all: its start, and the first job's planning, are most
-    of the work, and six clients side by side took as long as in a row on two cores, and six times the memory.
+    Submission runs while the shop is prepared. One client submits all: its start, and the first job's planning, are
+    most of the work; on two cores, six clients side by side took as long as in a row, and six times the memory.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -47,16 +48,16 @@ class JobsUnderWay:
         self._pool.shutdown(cancel_futures=True)
 
     def __getitem__(self, box: Box) -> JobId:
-        """Waits until it is submitted.
+        """Return the job's id; wait until it is submitted.
 
         Raises:
-            FlinkError: it could not be.
+            FlinkError: it could not be submitted.
         """
         assert self._ids
         return self._ids.result()[box]
 
     def wait_until_running(self) -> None:
-        """All of them.
+        """Wait until all jobs run.
 
         Raises:
             FlinkError: one of them doesn't run.
@@ -66,15 +67,15 @@ class JobsUnderWay:
             say(f"{box.name}: running; look at it: {self._settings.flink_rest_url}/#/job/{self[box]}/overview")
 
     def stop(self, boxes: Iterable[Box], *, drain: bool = False) -> list[Future[None]]:
-        """Begin to stop them side by side with a savepoint, by which all that they have to emit is emitted.
+        """Begin to stop the jobs side by side with a savepoint, which makes them emit all that is pending.
 
         Returns:
-            One for each job, done when it has ended; with a `FlinkError` if it ended in another way.
+            One future per job, done when it has ended; with a `FlinkError` if it ended in another way.
         """
         return [self._pool.submit(self._stop, self[box], drain) for box in boxes]
 
     def _stop(self, job_id: JobId, drain: bool) -> None:
-        """Stop a job as soon as all of its tasks run; while Flink is away or a task fails, try again."""
+        """Stop a job as soon as all of its tasks run; while Flink is unavailable or a task fails, retry."""
         while not self._over.is_set():
             try:
                 state = ask(self._settings, "GET", f"jobs/{job_id}")["state"]

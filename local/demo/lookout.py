@@ -1,4 +1,5 @@
-"""Services that are away while the demo watches, since when, and the last figures of Flink and the search index."""
+"""Monitors services during the demo: which are unavailable and since when, and the last figures of Flink and the search
+index."""
 
 import threading
 import time
@@ -15,11 +16,11 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class Lookout:
-    """Looks again and again, in a thread of its own, so that a service that hangs stops nobody; a context manager.
+    """Checks services repeatedly, in its own thread, so that a hanging service blocks nothing else; a context manager.
 
     Args:
-        status: how each service of the stack is.
-        readings: read a figure each and keep it; what a service that is away can't give is left as it was.
+        status: returns the status of each service of the stack.
+        readings: each reads and keeps a figure; a figure of an unavailable service stays as it was.
     """
 
     def __init__(self, status: Callable[[], Iterable[Status]], readings: Collection[Callable[[], None]] = ()) -> None:
@@ -40,7 +41,7 @@ class Lookout:
 
     @property
     def away(self) -> dict[str, float]:
-        """For how many seconds each service that is away has been so."""
+        """Seconds since each unavailable service became so."""
         if self._looking is not None and self._looking.done():
             self._looking.result()
         now = time.monotonic()
@@ -53,11 +54,11 @@ class Lookout:
                 try:
                     read()
                 except (ElasticsearchError, FlinkError):
-                    continue  # the next look says what is away
+                    continue  # the next status check reports what is unavailable
             self._over.wait(SECONDS_BETWEEN_LOOKS)
 
     def _look(self) -> None:
-        """Note what is away, and report it when it is so twice in a row: a busy service may miss one look."""
+        """Note unavailable services, and report one after two checks in a row: a busy service may miss one."""
         faults = {each.service.name: each.fault for each in self._status() if each.fault}
         now = time.monotonic()
         for name in faults.keys() & self._since.keys() - self._reported:

@@ -1,4 +1,4 @@
-"""What must be there before orders and payments flow?"""
+"""Prepares what the jobs and the services need before orders and payments flow."""
 
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
@@ -15,7 +15,7 @@ from udfs.fraud import ruleset_files
 
 
 def prepare_for_jobs(settings: Settings) -> None:
-    """What the jobs read and write."""
+    """Create what the jobs read and write."""
     say(f"topics: {len(topics.apply(settings))} created")
     say(f"schemas: {len(schemas.register(settings))} registered")
     ruleset = rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "demo")
@@ -27,7 +27,7 @@ def prepare_for_jobs(settings: Settings) -> None:
 
 
 def prepare_shop(settings: Settings, services: Services) -> None:
-    """The shop's customers and products, and the capturing of their changes."""
+    """Create the shop's customers and products, and set up the capture of their changes."""
     rows = make_tables(settings, services.customers)
     say(f"shop: {', '.join(f'{count:,} rows in {name}' for name, count in rows.items())}")
     change_capture.apply(settings, lambda text: say(f"capture: {text}"))

@@ -1,4 +1,4 @@
-"""Does what came out of it all agree with what went in? Gathers every proof, and shows them."""
+"""Compares the demo's results with its inputs: runs all checks, and shows them."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -39,26 +39,26 @@ from udfs.notifications import notification_policy
 
 
 class ProofError(RuntimeError):
-    """A proof doesn't hold; the text says which, and what was found."""
+    """A check fails; the text says which, and what was found."""
 
 
 @dataclass(frozen=True)
 class Ledgers:
-    """What the services wrote down, when they have ended."""
+    """Records of the services, once they have ended."""
 
     sent: LedgerContent
     shop: ShopLedgerContent
     within_hours: int
-    """For so long what an order names may be entered after it."""
+    """Maximum time after an order in which its customer and products may be entered."""
 
     @cached_property
     def expected(self) -> Mapping[str, Expectation]:
-        """What must come of each order."""
+        """Expected result of each order."""
         return order_proof.expectations(self.sent, self.shop, self.within_hours)
 
 
 def read_ledgers(settings: Settings, services: Services) -> Ledgers:
-    """Of services that have ended.
+    """Read the ledgers of services that have ended.
 
     Raises:
         LedgerError: one can't be read.
@@ -69,7 +69,7 @@ def read_ledgers(settings: Settings, services: Services) -> Ledgers:
 def prove(
     setup: Setup, observed: Observed, ledgers: Ledgers, fraud_job: JobFigures, restarts: Mapping[str, Restarts]
 ) -> None:
-    """Show what went through each box, and hold it against the ledgers.
+    """Show what went through each program, and check it against the ledgers.
 
     Args:
         restarts: of each job, by name.
@@ -125,18 +125,18 @@ def prove(
 
 
 def warehouse_findings(settings: Settings, observed: Observed, ledgers: Ledgers) -> Sequence[Finding]:
-    """What must be so of the warehouse, by what is in it now."""
+    """Return the checks of the warehouse's current content."""
     return _of_warehouse(settings, observed, ledgers, read_warehouse(settings))
 
 
 def search_findings(settings: Settings, observed: Observed) -> Sequence[Finding]:
-    """What must be so of the search index, by what can be found in it now."""
+    """Return the checks of the search index's current content."""
     orders, alerts = (index_reading.documents(settings, each.alias) for each in SEARCH_INDICES)
     return list(search_proof.findings(observed.enriched, observed.alerts, orders, alerts))
 
 
 def notification_findings(setup: Setup, observed: Observed, ledgers: Ledgers) -> Sequence[Finding]:
-    """What must be so of what was told, by what is in the topic and in the mailbox now."""
+    """Return the checks of notifications, by the current content of the topic and the mailbox."""
     news = notification_proof.news_of(observed.alerts, observed.enriched, seen_by=time.time_ns() // 1_000_000)
     policy = notification_policy.parse(notification_policy.default_text())
     told = Told(policy, news, observed.notifications, ledgers.shop.versions)

@@ -1,4 +1,4 @@
-"""What did all of it bring to whoever uses it? One alert that is found, one mail that has arrived."""
+"""Shows samples of the results: one alert from the search index, one e-mail."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,10 +19,10 @@ SHOWN_LINES = 12
 
 
 def show(setup: Setup, alerts: Sequence[FraudAlert]) -> None:
-    """Say what is found of the card with the most alerts, and what was mailed.
+    """Show what the search index has of the card with the most alerts, and one e-mail.
 
     Raises:
-        ElasticsearchError: the index can't be asked.
+        ElasticsearchError: the index can't be queried.
         NoIndexError: there is none.
     """
     for line in (*_found(setup.settings, alerts), *_mailed(mailbox_reading.mails(setup))):
@@ -40,7 +40,7 @@ def _found(settings: Settings, alerts: Sequence[FraudAlert]) -> Iterator[str]:
 
 
 def _mailed(letters: list[EmailMessage]) -> Iterator[str]:
-    # A warning in English rather than another.
+    # A warning in English is preferred.
     rank = {each: (each["Content-Language"] == "en", "card" in str(each["Subject"])) for each in letters}
     letter = max(letters, key=rank.__getitem__, default=None)
     body = letter.get_body(("plain",)) if letter else None

@@ -1,14 +1,14 @@
-"""How does the demo talk? In lines on stdout, which somebody may have stopped reading."""
+"""Prints the demo's lines to stdout, which may be closed at any time."""
 
 import os
 import sys
 
 
 def say(text: str) -> None:
-    """Print.
+    """Print a line.
 
     Raises:
-        OSError: nobody reads it any more (a closed pipe, a terminal that is gone); what is said later goes nowhere.
+        OSError: stdout is closed (a closed pipe, a terminal that is gone); later lines are discarded.
     """
     try:
         print(text, flush=True)

@@ -1,4 +1,4 @@
-"""How do the simulated services run in the demo? As processes of their own, each with a ledger."""
+"""Runs the simulated services of the demo, each as a process with a ledger."""
 
 import subprocess
 import sys
@@ -16,32 +16,33 @@ END_SECONDS = 60.0
 PAYMENTS_AN_ORDER = 40
 SHOP_CHANGES_A_SECOND = 10.0
 MOST_CUSTOMERS = 100_000
-"""All are captured, remembered by the jobs and loaded before the first order; more would only make one wait longer."""
+"""Maximum number of customers: all are captured, kept by the jobs and loaded before the first order, so more would
+delay the start."""
 
 
 class ServiceError(RuntimeError):
-    """A service failed; the text is what it said."""
+    """A service failed; the text is its output."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """The order service, the payment service and the shop of one demo, and the notifier behind them."""
+    """The order service, the payment service and the shop of one demo, and the notifier."""
 
     folder: Path
-    """Of their ledgers, and of what they say."""
+    """Folder of their ledgers, and of their output."""
     seconds: float
     rate: float
-    """Payments a second."""
+    """Payments per second."""
     seed: int
 
     @property
     def customers(self) -> int:
-        """How many the shop has at first."""
+        """Number of customers that the shop has at first."""
         return min(MOST_CUSTOMERS, customers_for(self._orders_a_second))
 
     @contextmanager
     def running(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A service, ended with the block."""
+        """Start a service, and end it with the block."""
         with self._output(name).open("wb") as output:
             service = subprocess.Popen(
                 [sys.executable, "-m", _module(name), *self.arguments.get(name, ["--quiet"])],
@@ -62,9 +63,9 @@ class Services:
 
     @property
     def arguments(self) -> dict[str, list[str]]:
-        """By module of `local.simulator`, of those that end by themselves.
+        """Arguments of the services that end by themselves, by module of `local.simulator`.
 
-        The shop and the order service go by one timetable: they start together.
+        The shop and the order service follow one timetable: they start together.
         """
         faults = ["--duplicates", "0.005", "--out-of-order-seconds", "3", "--late", "0.001", "--poison", "0.01"]
         arguments = {
@@ -76,10 +77,10 @@ class Services:
         return {name: [*common, *own, "--ledger", str(self._ledger(name))] for name, own in arguments.items()}
 
     def require_health(self, processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
-        """Each service runs, or has ended as it should.
+        """Check that each service runs, or has ended as it should.
 
         Raises:
-            ServiceError: one has failed, or has ended though it has no end.
+            ServiceError: one has failed, or has ended although it should not.
         """
         for name, process in processes.items():
             status = process.poll()
@@ -89,7 +90,7 @@ class Services:
                 raise ServiceError(f"{name} {how}: {said[-1000:] or 'it said nothing'}")
 
     def sent(self) -> LedgerContent:
-        """What the order service and the payment service sent to Kafka.
+        """Read what the order service and the payment service sent to Kafka.
 
         Raises:
             LedgerError: a ledger can't be read.
@@ -98,7 +99,7 @@ class Services:
         return LedgerContent(tuple(record for content in contents for record in content.records), None)
 
     def shop(self) -> ShopLedgerContent:
-        """What was done to the shop's tables.
+        """Read what was done to the shop's tables.
 
         Raises:
             LedgerError: the ledger can't be read.

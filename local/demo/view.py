@@ -1,4 +1,4 @@
-"""What does the demo look like? A live table on a terminal, plain lines elsewhere."""
+"""Display of the running demo: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from collections import deque
@@ -29,11 +29,11 @@ _STYLES = {"opened": "bold red", "escalated": "bold magenta", "closed": "dim"}
 
 @dataclass(frozen=True)
 class Figures:
-    """The numbers of one moment."""
+    """Figures of one moment."""
 
     seconds_left: float
     away: tuple[str, ...]
-    """Services of the stack that are away, and since when, in words."""
+    """Unavailable services of the stack, with the duration, in words."""
     payments: int
     payments_a_second: float
     orders: int
@@ -45,8 +45,8 @@ class Figures:
     late: int
     shadow_hits: int
     lag: int | None
-    """Payments that were in Kafka a tick ago and that the job has not taken in yet: its own count is as old. None if
-    the job has restarted, and counts anew."""
+    """Payments that were in Kafka a tick ago and that the job has not read yet: its own count is as old. None if the
+    job has restarted, which resets its count."""
     p50_ms: float | None
     p99_ms: float | None
     revenue_rows: int
@@ -55,7 +55,7 @@ class Figures:
     mails: int
 
     def cells(self) -> list[tuple[str, str]]:
-        """Name and value of each, in words."""
+        """Return name and value of each figure of payments and alerts, as text."""
         return [
             ("payments in", f"{self.payments:,}"),
             ("a second", f"{self.payments_a_second:,.0f}"),
@@ -69,7 +69,7 @@ class Figures:
         ]
 
     def order_cells(self) -> list[tuple[str, str]]:
-        """The same of orders and of what they are enriched with."""
+        """Return name and value of each figure of orders and their enrichment, as text."""
         return [
             ("orders in", f"{self.orders:,}"),
             ("enriched", f"{self.enriched:,}"),
@@ -78,7 +78,7 @@ class Figures:
         ]
 
     def consumer_cells(self) -> list[tuple[str, str]]:
-        """The same of what is made of orders and alerts."""
+        """Return name and value of each figure of what is made from orders and alerts, as text."""
         return [
             ("revenue rows", f"{self.revenue_rows:,}"),
             ("documents", f"{self.documents:,}"),
@@ -98,14 +98,14 @@ def figures(
     mails: int,
     away: Mapping[str, float],
 ) -> Figures:
-    """The numbers as they are now.
+    """Return the current figures.
 
     Args:
-        accepted: payments that the job has taken in; None if it has restarted, and counts anew.
+        accepted: payments that the job has read; None if it has restarted, which resets its count.
         payments_before: payments that were in Kafka a tick ago.
-        documents: that can be found in the search index.
-        mails: that are in the mailbox.
-        away: for how many seconds each service that is away has been so.
+        documents: in the search index.
+        mails: in the mailbox.
+        away: seconds since each unavailable service became so.
     """
     seen = observed.records
     payments = seen[topics.PAYMENTS.name]
@@ -134,7 +134,7 @@ def figures(
 
 
 def alert_line(alert: FraudAlert) -> str:
-    """An alert in one line: when, what, which card, how much, why, and of how many payments."""
+    """Format an alert in one line: time, step, card, amount, rules, and number of payments."""
     step = alert.event_type.removeprefix("fraud_alert.")
     amount = in_words(alert.amount_minor, alert.currency)
     rules = ", ".join(broken.rule for broken in alert.rules)
@@ -143,7 +143,8 @@ def alert_line(alert: FraudAlert) -> str:
 
 
 def order_line(order: EnrichedOrder) -> str:
-    """An enriched order in one line: when, who, how much, what; what isn't known stays a question mark and its id."""
+    """Format an enriched order in one line: time, step, customer, amount, products; unknown names are `?` and the
+    id."""
     step = "ordered" if order.revision == 1 else "corrected"
     customer = f"{order.customer_name} ({order.customer_tier})" if order.customer_name else f"? {order.customer_id}"
     lines = [_piece(line) for line in order.lines[:_SHOWN_LINES]]
@@ -163,18 +164,18 @@ def _clock_time(at_ms: int) -> str:
 
 
 class View(Protocol):
-    """Shows what happens."""
+    """Shows the running demo."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def show(self, figures: Figures, events: Sequence[Noteworthy]) -> None:
-        """Show the numbers, and what is new."""
+        """Show the figures and the new events."""
 
 
 class LiveView:
-    """For a terminal: numbers on top, the latest alerts and orders below, drawn in place."""
+    """View for a terminal: figures on top, the latest alerts and orders below, drawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=4, transient=False)
@@ -198,7 +199,7 @@ class LiveView:
 
 
 def screen(figures: Figures, alerts: Iterable[FraudAlert], orders: Iterable[EnrichedOrder]) -> Group:
-    """What a terminal shows: the numbers of payments and the latest alerts, those of orders and the latest of them."""
+    """Return a terminal's screen: figures of payments, latest alerts, figures of orders, latest orders."""
     styled_alerts = [
         _line(alert_line(alert), _STYLES[alert.event_type.removeprefix("fraud_alert.")]) for alert in alerts
     ]
@@ -221,12 +222,12 @@ def _line(text: str, style: str) -> Text:
 
 
 def _in_rows(cells: Sequence[tuple[str, str]]) -> Columns:
-    """As many beside each other as the terminal is wide."""
+    """Arrange the cells side by side, as many as the terminal's width allows."""
     return Columns([Text.assemble((name, "dim"), " ", (value, "bold")) for name, value in cells], padding=(0, 3))
 
 
 class PlainView:
-    """For a file or a pipe: a line for each alert and for some orders, and the numbers every few seconds."""
+    """View for a file or a pipe: a line for each alert and for some orders, and the figures every few seconds."""
 
     def __init__(self) -> None:
         self._next = 0.0

@@ -1,4 +1,4 @@
-"""How is it watched while orders and payments flow, and when has everything come through?"""
+"""Watches the demo while orders and payments flow, and waits until everything has come through."""
 
 import subprocess
 import time
@@ -34,18 +34,18 @@ from ops.jobs.flink_rest import FlinkError
 
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 90.0
-"""For so long something is waited for while every service is there."""
+"""Maximum wait for a condition while every service is available."""
 STOP_SECONDS = 180.0
-"""The same for jobs to stop: tasks that a kill ended run again before."""
+"""Maximum wait for jobs to stop: tasks that a kill ended must run again first."""
 OUTAGE_SECONDS = 600.0
-"""For so long something is waited for at the most."""
+"""Maximum wait for a condition in any case."""
 AWAY_FAULTS = (DatabaseError, ElasticsearchError, FlinkError, KafkaError, ShopError)
-"""What asking a service raises that is away."""
+"""Errors of requests to an unavailable service."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A demo under way."""
+    """A running demo."""
 
     stack: Stack
     settings: Settings
@@ -55,10 +55,10 @@ class Run:
 
 
 def watch(run: Run) -> None:
-    """Let the services run, show what happens, and stop the jobs when they have taken in everything.
+    """Run the services, show what happens, and stop the jobs when they have read everything.
 
     Raises:
-        ServiceError: a service ended before its time.
+        ServiceError: a service ended too early.
     """
     with ExitStack() as at_the_end:
         view = at_the_end.enter_context(_view())
@@ -75,7 +75,7 @@ def watch(run: Run) -> None:
         _wait(screen, "all changes to be captured", lambda: run.observer.observed.captured_until > beat())
         ledgers = read_ledgers(run.settings, run.services)
         _wait(screen, "order_enrichment to tell of all orders", lambda: _is_enriched(run, ledgers))
-        # What is committed is that of the last checkpoint before a job is stopped.
+        # Offsets are committed by the last checkpoint before a job is stopped.
         _wait(screen, "every consumer to have read all there is", lambda: _is_seen(run, ledgers) and _is_read(run))
         _stop(screen, run, picture.FRAUD_DETECTION, picture.ORDER_ENRICHMENT)
         _wait(screen, "all that reads alerts and orders to have them", lambda: _is_read(run))
@@ -93,9 +93,9 @@ def _stop(screen: "Screen", run: Run, *boxes: Box, drain: bool = False) -> None:
 
 
 def _wait(screen: "Screen", what: str, condition: Callable[[], bool], patience_seconds: float = DRAIN_SECONDS) -> None:
-    """Until the condition holds. If it doesn't in time, say so and go on: the proofs tell what is missing.
+    """Wait until the condition holds. At the time limit, report it and continue: the checks show what is missing.
 
-    Time counts from when the last service that was away is back.
+    The limit counts from when the last unavailable service is available again.
     """
     began = since = time.monotonic()
     if fault := _fault(condition):
@@ -112,7 +112,7 @@ def _wait(screen: "Screen", what: str, condition: Callable[[], bool], patience_s
 
 
 def _fault(condition: Callable[[], bool]) -> str:
-    """Nothing if the condition holds; else what to say of it."""
+    """Return an empty text if the condition holds, otherwise what to report."""
     try:
         return "" if condition() else ": it is not so"
     except AWAY_FAULTS as error:
@@ -120,7 +120,7 @@ def _fault(condition: Callable[[], bool]) -> str:
 
 
 def _are_done(stops: Iterable[Future[None]]) -> bool:
-    """Whether all jobs have ended.
+    """Return whether all jobs have ended.
 
     Raises:
         FlinkError: one could not be stopped.
@@ -133,18 +133,19 @@ def _are_done(stops: Iterable[Future[None]]) -> bool:
 
 
 def _is_enriched(run: Run, ledgers: Ledgers) -> bool:
-    """Whether each order is there, complete if it can be, and corrected if it went out before capture caught up."""
+    """Return whether each order is there, complete if possible, and corrected if it was emitted before capture caught
+    up."""
     return all(each.holds for each in order_proof.findings(ledgers.expected, run.observer.observed.enriched))
 
 
 def _is_seen(run: Run, ledgers: Ledgers) -> bool:
-    """Whether all that was sent was observed."""
+    """Return whether all that was sent was observed."""
     seen = run.observer.observed.records
     return all(seen[topic.name] >= len(ledgers.sent.of_topic(topic.name).arrived) for topic in (ORDERS, PAYMENTS))
 
 
 def _is_read(run: Run) -> bool:
-    """Whether every consumer has read all there is."""
+    """Return whether every consumer has read everything."""
     offsets = flow.committed(run.settings)
     return not any(
         flow.progress(run.observer.observed, box.reads, offsets[box.group(run.settings)]).lag
@@ -153,7 +154,7 @@ def _is_read(run: Run) -> bool:
 
 
 def _has_all(run: Run, ledgers: Ledgers) -> bool:
-    """Whether the consumers have made everything of what they have read."""
+    """Return whether the consumers' results contain everything that they have read."""
     observed = run.observer.observed
     found = [
         *warehouse_findings(run.settings, observed, ledgers),
@@ -164,16 +165,16 @@ def _has_all(run: Run, ledgers: Ledgers) -> bool:
 
 
 class Readings:
-    """Figures of services that may be away: the last that they gave."""
+    """Last known figures of services that may be unavailable."""
 
     def __init__(self, run: Run) -> None:
-        """Nothing is read."""
+        """Start without figures."""
         self._run = run
         self.job = JobFigures(accepted=0, restarts=0)
         self.documents = 0
 
     def read_job(self) -> None:
-        """What the fraud job says of itself.
+        """Read the fraud job's own counters.
 
         Raises:
             FlinkError: Flink doesn't answer.
@@ -181,16 +182,16 @@ class Readings:
         self.job = job_figures(self._run.settings, self._run.jobs[picture.FRAUD_DETECTION])
 
     def read_index(self) -> None:
-        """What can be found in the search index.
+        """Read the number of documents in the search index.
 
         Raises:
-            ElasticsearchError: it can't be asked.
+            ElasticsearchError: it can't be queried.
         """
         self.documents = index_reading.count(self._run.settings)
 
 
 class Screen:
-    """Joins what the topics, the fraud job and the search index say, once a tick."""
+    """Shows figures of the topics, the fraud job and the search index, once a tick."""
 
     def __init__(
         self,
@@ -207,19 +208,19 @@ class Screen:
 
     @property
     def is_anything_away(self) -> bool:
-        """Whether a service of the stack is."""
+        """Whether a service of the stack is unavailable."""
         return bool(self._lookout.away)
 
     def show(self) -> None:
-        """Watch for a tick and show what is new.
+        """Observe for one tick and show what is new.
 
         Raises:
-            ServiceError: a simulated service ended before its time.
+            ServiceError: a simulated service ended too early.
         """
         events: list[Noteworthy] = []
         next_tick = time.monotonic() + TICK_SECONDS
         while (left := next_tick - time.monotonic()) > 0:
-            with suppress(KafkaError):  # the lookout says that it is away
+            with suppress(KafkaError):  # the lookout reports that it is unavailable
                 events += self._run.observer.look(min(left, 0.1))
         self._run.services.require_health(self._processes)
         observed = self._run.observer.observed

@@ -1,1 +1,1 @@
-"""Comparisons of the demo's results with what they must be, one a module."""
+"""Comparisons of the demo's results with the expected ones, one per module."""

@@ -1,4 +1,4 @@
-"""Does what goes into a box along an arrow come out of it, or is it a dead letter? Sums of records, arrow by arrow."""
+"""Checks, for each topic and consumer, that the records read add up to its outputs and dead letters."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from local.simulator.ledger import LedgerContent
 
 @dataclass(frozen=True)
 class Arrow:
-    """A topic into a consumer."""
+    """A topic and one of its consumers."""
 
     topic: Topic
     box: Box
     read: int
-    """Records that the consumer's group has taken in."""
+    """Number of records that the consumer's group has read."""
     became: Mapping[str, int]
-    """What became of them, in words, and of how many."""
+    """Number of records by outcome, in words."""
 
     def finding(self) -> Finding:
-        """The sum must be right."""
+        """Check that the sum is right."""
         parts = " + ".join(f"{count:,} {what}" for what, count in self.became.items() if count or what != "copies")
         claim = f"{self.topic.name} ─▶ {self.box.name}"
         return Finding(claim, f"{self.read:,} = {parts}", self.read == sum(self.became.values()))
@@ -39,11 +39,11 @@ def arrows(
     rows: Mapping[str, int],
     documents: Mapping[str, int],
 ) -> Iterator[Arrow]:
-    """Those of which can be said what becomes of each record.
+    """Yield the pairs of topic and consumer for which the outcome of every record is known.
 
     Args:
-        sent: to Kafka, by the services.
-        accepted: payments that the fraud job took in as such, by its own count; None if that began anew after a
+        sent: what the services sent to Kafka.
+        accepted: payments that the fraud job accepted, by its own count; None if the count started again after a
             restart.
         rows: in the warehouse, by topic.
         documents: in the search index, by topic.

@@ -1,4 +1,4 @@
-"""Records that are in a topic twice: a job's restart must explain each copy. Knows no Kafka."""
+"""Checks that a restart of a job explains each duplicate in a topic. Knows no Kafka."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,16 @@ from local.demo.jobs_under_way import CHECKPOINT_SECONDS
 from ops.jobs.jobs import Restarts
 
 SLACK_MS = 60_000
-"""For a checkpoint that is late, and for an observer that a broker's outage holds up."""
+"""Tolerance for a checkpoint that is late, and for an observer delayed by a broker's outage."""
 REPEATED_MS = CHECKPOINT_SECONDS * 1_000 + SLACK_MS
-"""A restart repeats at most what was written for that long before it."""
+"""Maximum time before a restart whose records the restart repeats."""
 
 
 def finding(observed: Observed, restarts: Mapping[str, Restarts]) -> Finding:
-    """Each restart writes each event once more at most, and only events that were written shortly before it.
+    """Check that each restart repeats an event at most once, and only events that were written shortly before it.
 
     Args:
-        restarts: by name of each box that is a job. Others, such as the notifier, write again what they aren't sure of.
+        restarts: by name of each program that is a job. Others, such as the notifier, repeat what they aren't sure of.
     """
     copies: Counter[tuple[str, str]] = Counter()
     unexplained = []
@@ -39,7 +39,7 @@ def finding(observed: Observed, restarts: Mapping[str, Restarts]) -> Finding:
 
 
 def _explain(restarts: Restarts, times: Sequence[float]) -> bool:
-    """Whether each record but the first follows a restart of its own.
+    """Return whether each record but the first follows a restart of its own.
 
     Args:
         times: at which the same event was observed, ascending, in UTC milliseconds.
@@ -51,7 +51,7 @@ def _explain(restarts: Restarts, times: Sequence[float]) -> bool:
         cause = next((at for at in failures if first - SLACK_MS <= at <= min(again, first + REPEATED_MS)), None)
         if cause is not None:
             failures.remove(cause)
-        elif forgotten > 0 and first < oldest:  # Flink remembers only the last ones
+        elif forgotten > 0 and first < oldest:  # Flink remembers only the last failures
             forgotten -= 1
         else:
             return False

@@ -1,6 +1,6 @@
-"""Was each told what is to be told, and nobody else? Holds messages and mail against policy, orders and the shop.
+"""Checks notifications and e-mails against policy, orders, alerts and the shop.
 
-Why something wasn't told is found out anew from what the policy declares, not asked of the job.
+It derives from the policy why something was not sent, independently of the job.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ LIMITED = "held by the limit"
 SAID_ALREADY = "nothing new"
 
 SOON_MS = 120_000
-"""So long after its event time something is decided, unless it came late."""
+"""Time after an event's time within which it is decided, unless it is late."""
 _KINDS: Mapping[str, Kind] = {
     "fraud_alert.opened": "fraud_suspected",
     "fraud_alert.escalated": "fraud_escalated",
@@ -36,49 +36,49 @@ _KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True)
 class News:
-    """A record that tells of something."""
+    """A record that customers are notified of."""
 
     event_id: str
     kind: Kind
     customer_id: str
     event_time: int
     decided_by: int
-    """UTC milliseconds; the latest at which it was decided."""
+    """Latest time of its decision, in UTC milliseconds."""
     first: str = ""
     """`event_id` of the order's first revision, if this is a later one."""
     adds: bool = True
-    """Whether it says more than the first one told."""
+    """Whether it has more information than the first one."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """All that was to be told, and what was."""
+    """Events to be sent, and the notifications that were."""
 
     policy: Policy
     news: Sequence[News]
     notifications: Sequence[Notification]
     customers: Mapping[str, Sequence[Version]]
-    """By customer id, the first one first."""
+    """Versions by customer id, the first one first."""
 
     @cached_property
     def told(self) -> Counter[str]:
-        """By id of what it tells of, in how many different messages."""
+        """Number of different notifications by id of the event."""
         unique = {each.event_id: each for each in self.notifications}
         return Counter(occasion.occasion_id for each in unique.values() for occasion in each.payload)
 
     @cached_property
     def untold(self) -> Mapping[str, str]:
-        """By id, why it wasn't told; empty if there is no reason."""
+        """Reason why it wasn't sent, by id of the event; empty if there is none."""
         return {each.event_id: self._why_not(each) for each in self.news if each.event_id not in self.told}
 
     @cached_property
     def reasons(self) -> Counter[str]:
-        """How many weren't told for which reason."""
+        """Number of events that weren't sent, by reason."""
         return Counter(reason for reason in self.untold.values() if reason)
 
     @property
     def unexplained(self) -> list[str]:
-        """Ids of what should have been told."""
+        """Ids of events that should have been sent."""
         return [event_id for event_id, reason in self.untold.items() if not reason]
 
     @cached_property
@@ -114,7 +114,7 @@ class Told:
         return LIMITED if len(recent) >= self.policy.messages_per_hour else ""
 
     def must_not(self, news: News) -> bool:
-        """Whether it was wrong to tell it."""
+        """Return whether it was wrong to send the event."""
         rule = self.policy.occasion[news.kind]
         if not rule.sent:
             return True
@@ -127,7 +127,7 @@ class Told:
         )
 
     def rows(self, news: News) -> list[CustomerRow]:
-        """The customer as known at any time from the event to its decision."""
+        """Return the customer's rows that were valid at any time from the event to its decision."""
         versions = self.customers.get(news.customer_id, ())
         before = [each for each in versions if (each.valid_from or 0) <= news.event_time][-1:]
         during = [each for each in versions if news.event_time < (each.valid_from or 0) <= news.decided_by]
@@ -142,10 +142,10 @@ class Told:
 
 
 def news_of(alerts: Iterable[FraudAlert], enriched: Iterable[EnrichedOrder], seen_by: int) -> list[News]:
-    """What is to be told.
+    """Return the events that customers are to be notified of.
 
     Args:
-        seen_by: UTC milliseconds; all of it had come by then.
+        seen_by: UTC milliseconds; all of them had arrived by then.
     """
     found = [
         News(alert.event_id, _KINDS[alert.event_type], alert.customer_id, alert.event_time, alert.event_time + SOON_MS)
@@ -158,7 +158,7 @@ def news_of(alerts: Iterable[FraudAlert], enriched: Iterable[EnrichedOrder], see
         before = known.get((order.order_id, order.revision - 1), order)
         is_first = order.revision == 1
         named = {each for each in before.missing if each.startswith("product:")} - set(order.missing)
-        # A confirmation that had to wait for its customer told the lines, too, as they were known by then.
+        # A confirmation that had to wait for its customer also contained the product names known by then.
         adds = bool(named) and before.customer_name is not None
         found.append(
             News(
@@ -175,11 +175,11 @@ def news_of(alerts: Iterable[FraudAlert], enriched: Iterable[EnrichedOrder], see
 
 
 def findings(told: Told, mailed: Sequence[str], most_copies: int = 0) -> Iterator[Finding]:
-    """What must be so.
+    """Yield the checks of notifications and e-mails.
 
     Args:
-        mailed: ids of the notifications that are in the mailbox, one a message.
-        most_copies: how many mails the notifier may have sent twice, since their answers were lost.
+        mailed: ids of the notifications that are in the mailbox, one per e-mail.
+        most_copies: how many e-mails the notifier may have sent twice, since their answers were lost.
     """
     reasons = "".join(f" + {count:,} {reason}" for reason, count in sorted(told.reasons.items()))
     by_id = {each.event_id: each for each in told.news}

@@ -1,4 +1,4 @@
-"""Did every order come out right? Holds what was enriched against the ledgers of orders and shop; knows no Kafka."""
+"""Checks enriched orders against the ledgers of the order service and the shop. Knows no Kafka."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,24 +15,24 @@ from local.simulator.shop.shop_ledger import ShopLedgerContent, Version
 from local.simulator.world.places import HOUR_MS
 
 Revenue = Mapping[tuple[str, str], int]
-"""Minor units by category and currency."""
+"""Revenue in minor units, by category and currency."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What must come of an order, by the ledgers."""
+    """Expected result for an order, according to the ledgers."""
 
     result: EnrichedOrder
-    """In the end; as revision 1, and without positions in the database's log, of which no ledger knows."""
+    """Final result, as revision 1, and without positions in the database's log, which no ledger contains."""
     unknown_at_first: tuple[str, ...]
-    """What the shop hadn't entered when the order was placed, as `missing` says it."""
+    """What the shop hadn't entered when the order was placed, in the form of `missing`."""
 
 
 def expectations(orders: LedgerContent, shop: ShopLedgerContent, within_hours: int) -> dict[str, Expectation]:
-    """By order id. Of an order that was sent more than once, the first counts.
+    """Return the expected results by order id. Of an order that was sent more than once, the first counts.
 
     Args:
-        within_hours: for so long after the order, what it names may still be entered.
+        within_hours: maximum time after an order in which its customer and products may still be entered.
     """
     found: dict[str, Expectation] = {}
     for order in orders.orders:
@@ -42,12 +42,12 @@ def expectations(orders: LedgerContent, shop: ShopLedgerContent, within_hours: i
 
 
 def last_revisions(enriched: Iterable[EnrichedOrder]) -> dict[str, EnrichedOrder]:
-    """By order id."""
+    """Return the last revision of each order, by order id."""
     return {order.order_id: order for order in sorted(enriched, key=lambda order: order.revision)}
 
 
 def revenue(orders: Iterable[EnrichedOrder]) -> Revenue:
-    """What the lines of the complete ones sum up to."""
+    """Return the revenue of the complete orders' lines."""
     sums: defaultdict[tuple[str, str], int] = defaultdict(int)
     for order in orders:
         for line in order.lines if order.complete else ():
@@ -56,7 +56,7 @@ def revenue(orders: Iterable[EnrichedOrder]) -> Revenue:
 
 
 def findings(expected: Mapping[str, Expectation], enriched: Sequence[EnrichedOrder]) -> Iterator[Finding]:
-    """What must be so of all that was read from `enriched-orders`."""
+    """Yield the checks of all records of `enriched-orders`."""
     last = last_revisions(enriched)
     yield Finding(
         "orders sent = orders enriched",
@@ -93,7 +93,7 @@ def findings(expected: Mapping[str, Expectation], enriched: Sequence[EnrichedOrd
 
 
 def _revisions(enriched: Iterable[EnrichedOrder]) -> dict[str, list[EnrichedOrder]]:
-    """By order id, the first revision first."""
+    """Return the revisions by order id, the first revision first."""
     found: defaultdict[str, list[EnrichedOrder]] = defaultdict(list)
     for order in sorted(enriched, key=lambda order: order.revision):
         found[order.order_id].append(order)
@@ -106,7 +106,7 @@ def _each_differs(revisions: Sequence[EnrichedOrder]) -> bool:
 
 
 def _corrections(orders: Iterable[Sequence[EnrichedOrder]]) -> str:
-    """How many orders were complete but provisional, and how many of those a later revision corrected."""
+    """Describe how many orders were complete but provisional, and how many of those a later revision corrected."""
     marks = [[each.complete and each.provisional for each in revisions] for revisions in orders]
     provisional = sum(any(each) for each in marks)
     corrected = sum(any(each[:-1]) for each in marks)
@@ -114,7 +114,7 @@ def _corrections(orders: Iterable[Sequence[EnrichedOrder]]) -> str:
 
 
 def some(names: Iterable[str]) -> str:
-    """The first of what is wrong, to be put behind a count; nothing if there is none."""
+    """Describe the first of some wrong items, to be appended to a count; empty if there are none."""
     ordered = sorted(set(names))
     return f"; {len(ordered):,} wrong, such as {ordered[0]}" if ordered else ""
 
@@ -124,7 +124,7 @@ def _says(first: EnrichedOrder | None, missing: tuple[str, ...]) -> bool:
 
 
 def _difference(expected: EnrichedOrder, found: EnrichedOrder) -> str:
-    """What is another value than it should be, in words; empty if nothing is."""
+    """Describe the values that differ; empty if none does."""
     wanted = _values(expected) | {"revision": found.revision, "event_id": f"{expected.order_id}-{found.revision}"}
     actual = _values(found)
     return "; ".join(
@@ -135,7 +135,7 @@ def _difference(expected: EnrichedOrder, found: EnrichedOrder) -> str:
 
 
 def _values(order: EnrichedOrder) -> dict[str, object]:
-    """By name, those of the lines too; without the positions in the database's log."""
+    """Return an order's values by name, its lines included; without positions in the database's log."""
     lines = {f"line {line.line_number} {name}": value for line in order.lines for name, value in asdict(line).items()}
     values: dict[str, object] = asdict(order) | {"lines": len(order.lines)} | lines
     return {name: value for name, value in values.items() if not name.endswith("_lsn") and name != "provisional"}
@@ -152,7 +152,7 @@ def _expectation(order: Order, versions: Mapping[str, Sequence[Version]], within
 
 
 def _valid_at(versions: Sequence[Version], at_ms: int, patience_ms: int) -> Row | None:
-    """The row as it was at that time; if it wasn't there, as it was entered at most so long after it."""
+    """Return the row as it was at that time; if it didn't exist, as it was entered at most `patience_ms` later."""
     before = [version for version in versions if (version.valid_from or 0) <= at_ms]
     if before and not before[-1].is_deleted:
         return before[-1].row
@@ -160,7 +160,7 @@ def _valid_at(versions: Sequence[Version], at_ms: int, patience_ms: int) -> Row 
 
 
 def _named(order: Order) -> dict[str, str]:
-    """What the order is of: by key, how `missing` says it."""
+    """Return the keys of the order's customer and products, each with its name in `missing`."""
     products = {line.product_id: f"product:{line.product_id}" for line in order.lines}
     return {order.customer_id: f"customer:{order.customer_id}"} | products
 
@@ -170,7 +170,7 @@ def _missing(order: Order, rows: Mapping[str, Row | None]) -> tuple[str, ...]:
 
 
 def _enriched(order: Order, rows: Mapping[str, Row | None]) -> EnrichedOrder:
-    """As it must come out when these rows are known."""
+    """Return the expected result when these rows are known."""
     customer = rows[order.customer_id]
     assert customer is None or isinstance(customer, CustomerRow)
     lines = tuple(_line(line, rows[line.product_id]) for line in order.lines)

@@ -1,4 +1,4 @@
-"""Did what went in come out? Holds the services' ledgers against what was seen in the topics; knows no Kafka."""
+"""Checks the services' ledgers against the records in the topics. Knows no Kafka."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,12 +11,12 @@ from local.demo.figures.observer import Observed
 from local.simulator.ledger import Incident, LedgerContent
 
 READERS: dict[Box, Topic] = {FRAUD_DETECTION: PAYMENTS, ORDER_ENRICHMENT: ORDERS, WAREHOUSE: PAYMENTS}
-"""By job, the topic that it reads of those into which the services put poison."""
+"""Topic, among those that the services put bad records into, by the job that reads it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was held against another."""
+    """Outcome of one comparison."""
 
     claim: str
     found: str
@@ -25,17 +25,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Caught:
-    """How one fraud pattern fared."""
+    """Result for one fraud pattern."""
 
     pattern: str
     planted: int
     caught: int
     rules: tuple[str, ...]
-    """That caught it, the most frequent first."""
+    """Rules that caught it, the most frequent first."""
 
 
 def findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
-    """What must be so.
+    """Yield the checks of payments and alerts.
 
     Args:
         ledger: of all services.
@@ -52,7 +52,7 @@ def findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
 
 
 def poison_findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
-    """What must be so of the dead letters of each job."""
+    """Yield the checks of each job's dead letters."""
     for box, topic in READERS.items():
         planted = set(ledger.of_topic(topic.name).poison)
         letters = observed.dead_letters_of(box.name)
@@ -65,7 +65,7 @@ def poison_findings(ledger: LedgerContent, observed: Observed) -> Iterator[Findi
 
 
 def caught(ledger: LedgerContent, alerts: Sequence[FraudAlert]) -> list[Caught]:
-    """Each pattern that was planted, and how many of its incidents an alert has among its payments."""
+    """Return, for each planted pattern, how many of its incidents have a payment in an alert."""
     by_payment: dict[str, set[str]] = {}
     for alert in alerts:
         for payment_id in alert.payments:
@@ -87,5 +87,5 @@ def _caught(pattern: str, incidents: Sequence[Incident], rules_by_payment: dict[
 
 
 def cards_wrongly_suspected(ledger: LedgerContent, alerts: Sequence[FraudAlert]) -> set[str]:
-    """Cards with an alert and no planted fraud."""
+    """Return the cards with an alert and no planted fraud."""
     return {alert.card_id for alert in alerts} - ledger.defrauded_cards

@@ -1,4 +1,4 @@
-"""Is each minute's revenue right? Sums the enriched orders anew, and holds topic and warehouse against it."""
+"""Checks revenue per minute: sums the enriched orders again, and compares topic and warehouse with the result."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ def counted(complete: Iterable[EnrichedOrder]) -> Minutes:
 
 
 def said(rows: Iterable[CategoryRevenue]) -> Minutes:
-    """Return what it has emitted: of each minute the greatest revision."""
+    """Return what the pipeline has emitted: of each minute the greatest revision."""
     return {
         (row.window_start, row.category, row.currency): (row.orders, row.pieces, row.revenue_minor)
         for row in sorted(rows, key=lambda row: row.revision)
@@ -44,7 +44,7 @@ def findings(
     rows: Sequence[CategoryRevenue],
     loaded: Minutes,
 ) -> Iterator[Finding]:
-    """What must be so.
+    """Yield the checks of revenue per minute.
 
     Args:
         enriched: all that was read from `enriched-orders`.
@@ -69,7 +69,7 @@ def findings(
 
 
 def _sold(minutes: Minutes) -> Minutes:
-    """Without those whose orders corrections have all taken elsewhere."""
+    """Return the minutes without those that corrections have set to zero."""
     return {key: figures for key, figures in minutes.items() if any(figures)}
 
 

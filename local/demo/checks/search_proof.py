@@ -1,4 +1,4 @@
-"""Is the search index what the topics say? Holds its documents against orders and alerts, by id and checksum."""
+"""Checks the search index against orders and alerts, by id and checksum."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
@@ -10,19 +10,19 @@ from local.demo.checks.order_proof import last_revisions, some
 from local.demo.checks.proof import Finding
 
 Documents = Mapping[str, object]
-"""What is found under each id."""
+"""Documents by id."""
 
 
 def findings(
     enriched: Iterable[EnrichedOrder], alerts: Iterable[FraudAlert], orders: Documents, fraud_alerts: Documents
 ) -> Iterator[Finding]:
-    """What must be so.
+    """Yield the checks of the search index.
 
     Args:
         enriched: all that was read from `enriched-orders`; of an order the last revision counts.
         alerts: all that was read from `fraud-alerts`.
         orders: documents of the alias `orders`.
-        fraud_alerts: of `fraud-alerts`.
+        fraud_alerts: documents of the alias `fraud-alerts`.
     """
     wanted_orders = {order_id: _as_found(order) for order_id, order in last_revisions(enriched).items()}
     wanted_alerts = {alert.event_id: _as_found(alert) for alert in alerts}
@@ -36,10 +36,10 @@ def findings(
 
 
 def _as_found(event: Event) -> object:
-    """As JSON is read."""
+    """Return the event as decoded JSON."""
     return msgspec.json.decode(msgspec.json.encode(event))
 
 
 def checksum(documents: Documents) -> str:
-    """The same for the same documents under the same ids, in whatever order."""
+    """Return a checksum that is equal for the same documents under the same ids, in any order."""
     return blake2b(msgspec.json.encode(dict(documents), order="deterministic"), digest_size=8).hexdigest()

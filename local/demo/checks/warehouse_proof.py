@@ -1,4 +1,4 @@
-"""Does the warehouse agree with what was sent? Holds what is in it against the ledgers; knows no database."""
+"""Checks the warehouse's content against the ledgers. Knows no database."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,33 +22,33 @@ class ShopTables:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """What is in the warehouse."""
+    """Content of the warehouse."""
 
     orders: Mapping[str, bool]
-    """Whether it is complete, by order id."""
+    """Whether an order is complete, by order id."""
     revenue: Revenue
-    """What the lines of the complete orders sum up to."""
+    """Revenue of the complete orders' lines."""
     minutes: Minutes
-    """What was loaded of the revenue pipeline."""
+    """Rows loaded from the revenue pipeline."""
     shop: ShopTables
-    """The dimensions' current rows, without those that the shop has deleted."""
+    """Current rows of the dimensions, without those that the shop has deleted."""
     payments: frozenset[str]
-    """Ids."""
+    """Ids of the payments."""
     alerts: frozenset[str]
-    """Ids of the events."""
+    """Ids of the alerts' events."""
     rows: int
-    """In all tables together."""
+    """Number of rows in all tables together."""
 
 
 def findings(
     warehouse: Warehouse, expected: Mapping[str, Expectation], sent: LedgerContent, alerts: Iterable[str]
 ) -> Iterator[Finding]:
-    """What must be so of the facts.
+    """Yield the checks of the fact tables.
 
     Args:
-        expected: what must come of the orders.
-        sent: to Kafka.
-        alerts: ids of the alerts that were seen there.
+        expected: results expected for the orders.
+        sent: what the services sent to Kafka.
+        alerts: ids of the alerts that were seen in Kafka.
     """
     orders = {order_id: each.result.complete for order_id, each in expected.items()}
     yield _same("orders sent = orders in the warehouse", orders.keys(), warehouse.orders.keys())
@@ -59,7 +59,7 @@ def findings(
 
 
 def shop_findings(shop: ShopLedgerContent, tables: ShopTables, dimensions: ShopTables) -> Iterator[Finding]:
-    """What must be so of the shop's tables: they are what its ledger says, and the warehouse's dimensions are them."""
+    """Yield the checks of the shop's tables, against its ledger and the warehouse's dimensions."""
     for name, ledger, table, dimension in (
         ("customers", shop.customers, tables.customers, dimensions.customers),
         ("products", shop.products, tables.products, dimensions.products),

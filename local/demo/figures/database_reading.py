@@ -1,4 +1,4 @@
-"""What is in the shop's database and in the warehouse now?"""
+"""Reads the current content of the shop's database and of the warehouse."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ ALERTS = "SELECT event_id FROM warehouse.fact_alert"
 
 
 def read_shop(settings: Settings) -> ShopTables:
-    """The shop's tables.
+    """Read the shop's tables.
 
     Raises:
         DatabaseError, ShopError: they can't be read.
@@ -48,7 +48,7 @@ def read_shop(settings: Settings) -> ShopTables:
 
 
 def read_warehouse(settings: Settings) -> Warehouse:
-    """What the proofs need of the warehouse, as it was at one moment.
+    """Read what the checks need of the warehouse, as it was at one moment.
 
     Raises:
         DatabaseError: it can't be reached.
@@ -76,7 +76,7 @@ def _one_moment(settings: Settings) -> Iterator[Connection]:
 
 
 def _current(connection: Connection, table: Table[RowT], dimension: str, condition: str) -> tuple[RowT, ...]:
-    """The rows of a dimension as rows of the shop's table, whose columns it has, too."""
+    """Read the rows of a dimension as rows of the shop's table, whose columns it also has."""
     query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
         columns(table), sql.Identifier("warehouse", dimension), sql.SQL(condition)
     )

@@ -1,4 +1,4 @@
-"""How much has come into each box of the picture, how much out of it, and how much is left to read?"""
+"""Counts each program's input, output, dead letters and lag."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
@@ -14,35 +14,35 @@ from local.demo.checks.proof import Finding
 from local.demo.figures.observer import Observed
 
 Committed = Mapping[str, Mapping[TopicPartition, int]]
-"""By consumer group, the offset behind the last record that it has taken in."""
+"""Offset behind the last record that was read, by consumer group."""
 HEADINGS = ("box", "consumer group", "in", "out", "dead letters", "lag")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a consumer group is, in records; what else takes up an offset, such as a transaction's end, isn't one."""
+    """Progress of a consumer group, in records; other uses of an offset, such as a transaction's end, don't count."""
 
     taken_in: Mapping[str, int]
-    """By topic."""
+    """Number of records by topic."""
     lag: int
-    """Records that it has yet to read, or to commit at its next checkpoint."""
+    """Number of records that it has yet to read, or to commit at its next checkpoint."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """One box at one moment."""
+    """Figures of one program at one moment."""
 
     box: Box
     taken_in: int
-    """Records; of a producer, what it was told to make known."""
+    """Number of records read; of a producer, of records in its ledger."""
     out: int
     dead_letters: int
     lag: int | None
-    """None for what reads no topic."""
+    """Lag; None for a program that reads no topic."""
 
 
 def committed(settings: Settings, boxes: Iterable[Box] = BOXES) -> Committed:
-    """Ask Kafka.
+    """Read the committed offsets of the programs' consumer groups from Kafka.
 
     Raises:
         KafkaError: it doesn't answer.
@@ -57,7 +57,7 @@ def committed(settings: Settings, boxes: Iterable[Box] = BOXES) -> Committed:
 
 
 def progress(observed: Observed, reads: Iterable[Topic], offsets: Mapping[TopicPartition, int]) -> Progress:
-    """How far a group is that reads these topics and has committed these offsets."""
+    """Return the progress of a group that reads these topics and has committed these offsets."""
     taken_in: dict[str, int] = {}
     lag = 0
     for topic in reads:
@@ -74,11 +74,11 @@ def progress(observed: Observed, reads: Iterable[Topic], offsets: Mapping[TopicP
 def flows(
     settings: Settings, observed: Observed, read_so_far: Committed, made: Mapping[Box, int], filled: Mapping[Box, int]
 ) -> list[Flow]:
-    """Every box, in the picture's order.
+    """Return the figures of every program, in the order of the data flow.
 
     Args:
-        made: what each producer had to make known, by its ledger.
-        filled: how much is in what each box fills that is no topic.
+        made: what each producer had to emit, by its ledger.
+        filled: number of items in what each program fills that is no topic.
     """
     found = []
     for box in BOXES:
@@ -96,7 +96,7 @@ def flows(
 
 
 def findings(found: Iterable[Flow]) -> Iterable[Finding]:
-    """What must be so of every box in the end."""
+    """Yield the check that every consumer group has read everything."""
     behind = [f"{each.box.name}: {each.lag:,}" for each in found if each.lag]
     groups = [each for each in found if each.lag is not None]
     yield Finding(
@@ -107,7 +107,7 @@ def findings(found: Iterable[Flow]) -> Iterable[Finding]:
 
 
 def row(settings: Settings, flow: Flow) -> tuple[str, str, str, str, str, str]:
-    """A line of the table with `HEADINGS`."""
+    """Return a row of the table with `HEADINGS`."""
     reads = bool(flow.box.reads)
     return (
         flow.box.name,

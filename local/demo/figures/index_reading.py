@@ -1,4 +1,4 @@
-"""What is in the search index now?"""
+"""Reads the current content of the search index."""
 
 from elasticsearch.helpers import scan
 
@@ -9,10 +9,10 @@ from local.demo.checks.search_proof import Documents
 
 
 def documents(settings: Settings, alias: str) -> Documents:
-    """All that can be found through an alias, by id.
+    """Return all documents of an alias, by id.
 
     Raises:
-        ElasticsearchError: it can't be asked.
+        ElasticsearchError: it can't be queried.
     """
     with explained(settings), client(settings) as elasticsearch:
         elasticsearch.indices.refresh(index=alias)
@@ -20,10 +20,10 @@ def documents(settings: Settings, alias: str) -> Documents:
 
 
 def count(settings: Settings) -> int:
-    """How many documents can be found, in all aliases.
+    """Return the number of documents in all aliases.
 
     Raises:
-        ElasticsearchError: it can't be asked.
+        ElasticsearchError: it can't be queried.
     """
     with explained(settings), client(settings) as elasticsearch:
         return sum(int(elasticsearch.count(index=index.alias)["count"]) for index in SEARCH_INDICES)

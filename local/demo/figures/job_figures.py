@@ -1,4 +1,4 @@
-"""What does the fraud job say of itself? Its own counts, from Flink's REST API."""
+"""Reads the fraud job's own counters from Flink's REST API."""
 
 from dataclasses import dataclass
 
@@ -7,26 +7,26 @@ from ops.jobs.flink_rest import ask
 from ops.jobs.jobs import JobId, known, restarts
 
 TAKES_IN_PAYMENTS = "ProcessTableFunction"
-"""In the name of the vertex that computes features: it reads each payment that decodes once."""
+"""Part of the name of the vertex that computes features: it reads each payment that decodes once."""
 
 
 @dataclass(frozen=True)
 class JobFigures:
-    """At one moment."""
+    """Counters of the job at one moment."""
 
     accepted: int
-    """Payments that were taken in since the job's last start."""
+    """Payments that were read since the job's last start."""
     restarts: int
-    """How often it started again, which sets its own counts back."""
+    """Number of restarts, each of which resets the job's own counters."""
 
     @property
     def accepted_in_all(self) -> int | None:
-        """Payments that were taken in since the job was submitted; None if nobody has counted them."""
+        """Payments that were read since the job was submitted; None if a restart has reset the counter."""
         return None if self.restarts else self.accepted
 
 
 def job_figures(settings: Settings, job_id: JobId) -> JobFigures:
-    """Ask Flink.
+    """Read the counters from Flink.
 
     Raises:
         FlinkError: it doesn't answer.

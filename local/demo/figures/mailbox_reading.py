@@ -1,4 +1,4 @@
-"""Mail in the stack's mailbox, as the demo's checks read it."""
+"""Reads e-mails in the stack's mailbox for the demo's checks."""
 
 from email.message import EmailMessage
 from pathlib import Path
@@ -12,22 +12,22 @@ from notifier.message import HEADER
 
 
 def mails(setup: Setup) -> list[EmailMessage]:
-    """All of it, what came first first."""
+    """Return all e-mails, the first one first."""
     return [kept.read() for kept in newest(_folder(setup))]
 
 
 def count(setup: Setup) -> int:
-    """How many."""
+    """Return the number of e-mails."""
     return len(newest(_folder(setup)))
 
 
 def restarts(setup: Setup) -> int:
-    """Return how often the mail server was started again; each time, answers to messages may have been lost."""
+    """Return the number of restarts of the mail server; at each, answers to messages may have been lost."""
     return setup.place(mailbox.NAME).log.read_text("utf-8").count(STARTED) - 1
 
 
 def notification_ids(messages: list[EmailMessage]) -> list[str]:
-    """Return the ids of the notifications that these were made of, one a mail."""
+    """Return the ids of the notifications that these e-mails were made from, one per e-mail."""
     return [unquote(str(message[HEADER])) for message in messages]
 
 

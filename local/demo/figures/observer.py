@@ -1,4 +1,4 @@
-"""What does an outsider see in the topics? Counts, alerts, enriched orders, dead letters, how long an alert takes."""
+"""Observes the topics from outside: counts, alerts, enriched orders, dead letters, and the latency of alerts."""
 
 import time
 from collections import deque
@@ -17,9 +17,9 @@ from events import CategoryRevenue, DeadLetter, EnrichedOrder, FraudAlert, Notif
 from jobs.flow import CHANGES, FRAUD_DETECTION, NOTIFICATIONS, REVENUE
 
 _REMEMBERED = 100_000
-"""Payments whose arrival is remembered, to measure how long their alerts take."""
+"""Maximum number of payments whose arrival is remembered, to measure the latency of their alerts."""
 _LIVE_MS = 30_000
-"""A payment counts for latency if it happened at most so long before it was seen: a backlog says nothing of speed."""
+"""Maximum age of a payment that counts for latency, when it is seen: a backlog says nothing of speed."""
 
 FIRST_ROWS_WITHIN_SECONDS = 60.0
 
@@ -42,7 +42,7 @@ _WATCHED = (
 
 
 class Written(NamedTuple):
-    """What a box may write again after a restart: at least once is what its topic promises."""
+    """Key of something that a program may write again after a restart: its topic promises at-least-once."""
 
     box: str
     topic: str
@@ -52,14 +52,14 @@ class Written(NamedTuple):
 
 @dataclass
 class Observed:
-    """What has been seen so far. Of what was written more than once, the first copy counts."""
+    """What has been seen so far. Of duplicates, the first record counts."""
 
     records: dict[str, int] = field(default_factory=lambda: {topic.name: 0 for topic in _WATCHED})
     """Number of records by topic."""
     offsets: dict[TopicPartition, list[int]] = field(default_factory=dict)
-    """Of the records, ascending; between them there may be others, such as that of a transaction's end."""
+    """Offsets of the records, ascending; others, such as that of a transaction's end, are missing."""
     shop_rows_at_first: int = 0
-    """Records of the shop's rows that were captured before anything was watched."""
+    """Number of the shop's rows that were captured before observation started."""
     captured_until: int = 0
     """Time of the last captured heartbeat in UTC milliseconds; every earlier change of the shop is in its topic."""
     alerts: list[FraudAlert] = field(default_factory=list)
@@ -70,33 +70,34 @@ class Observed:
     notifications: list[Notification] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     seen_at_ms: dict[Written, list[float]] = field(default_factory=dict)
-    """UTC milliseconds at which each copy of alerts, minutes' revenue, notifications and dead letters was seen."""
+    """UTC milliseconds at which each record of alerts, revenue, notifications and dead letters was seen, duplicates
+    included."""
     latencies_ms: list[float] = field(default_factory=list)
-    """From seeing a payment to seeing the alert that it caused, both by the same consumer."""
+    """Time from seeing a payment to seeing the alert that it caused, both by the same consumer."""
 
     def dead_letters_of(self, job: str) -> list[DeadLetter]:
-        """Those that one job wrote: each job that reads a topic has its own."""
+        """Return the dead letters that one job wrote: each job that reads a topic has its own."""
         return [letter for letter in self.dead_letters if letter.rejected_by == job]
 
     def copies(self, topic: str) -> int:
-        """How many records of an at-least-once topic are there again."""
+        """Return the number of duplicates in an at-least-once topic."""
         return sum(len(times) - 1 for written, times in self.seen_at_ms.items() if written.topic == topic)
 
     @property
     def shop_changes(self) -> int:
-        """Records of what has happened to the shop's rows since then."""
+        """Number of changes of the shop's rows since observation started."""
         return sum(self.records[topic.name] for topic in CHANGES) - self.shop_rows_at_first
 
     def latency_ms(self, share: float) -> float | None:
-        """A percentile of the latencies (0.99: p99), in milliseconds; None without any."""
+        """Return a percentile of the latencies (0.99: p99), in milliseconds; None without any."""
         ordered = sorted(self.latencies_ms)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
 
 class Observer:
-    """Reads the topics from their beginning, in no consumer group: nobody notices.
+    """Reads the topics from their beginning, without a consumer group, so that it affects no other consumer.
 
-    What is in the topics of the shop's changes when it is made are the rows that were there at first.
+    Records that are in the topics of the shop's changes at its creation are the rows that existed at first.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -119,7 +120,7 @@ class Observer:
         self.observed.shop_rows_at_first = self.observed.shop_changes
 
     def look(self, seconds: float) -> list[Noteworthy]:
-        """Take in what comes within so many seconds at the most; the alerts and enriched orders among it."""
+        """Read records for at most `seconds`; return the alerts and enriched orders among them."""
         found = []
         for records in poll(self._consumer, round(seconds * 1000)).values():
             now = time.time() * 1000
@@ -128,7 +129,7 @@ class Observer:
         return [event for event in found if event is not None]
 
     def look_to_the_end(self, deadline_seconds: float) -> None:
-        """Take in all that is in the topics now.
+        """Read all records that are in the topics now.
 
         Raises:
             TimeoutError: not done within the deadline.
@@ -141,7 +142,7 @@ class Observer:
                 raise TimeoutError(f"the topics were not read to their ends within {deadline_seconds:.0f} s")
 
     def ends(self) -> Mapping[TopicPartition, int]:
-        """Return the offsets behind all that is in the topics now.
+        """Return the current end offsets of the topics.
 
         Raises:
             KafkaError: no broker answers.
@@ -150,11 +151,11 @@ class Observer:
         return ends
 
     def has_read(self, ends: Mapping[TopicPartition, int]) -> bool:
-        """Whether all before these offsets is taken in."""
+        """Return whether all records before these offsets are read."""
         return all(self._consumer.position(partition) >= end for partition, end in ends.items())
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._consumer.close()
 
     def _take(self, record: ConsumerRecord, now: float) -> Noteworthy | None:
@@ -200,7 +201,7 @@ class Observer:
         try:
             payment = msgspec.json.decode(record.value, type=Payment)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return  # the job says what is wrong with it
+            return  # the job reports what is wrong with it
         self._arrivals.setdefault(payment.payment_id, now)
         self._order_of_arrival.append(payment.payment_id)
         if len(self._order_of_arrival) > _REMEMBERED:
