@@ -1,4 +1,4 @@
-"""When is a simulated moment's turn? At that time, faster, or at once."""
+"""Clock of a simulation: converts simulated times into wall-clock times."""
 
 import time
 
@@ -6,8 +6,9 @@ import time
 class Clock:
     """Translates simulated time into wall-clock time.
 
-    `speed` is how many simulated seconds pass in one; 0 never waits. A real clock's simulated time is the wall's.
-    Otherwise the clock starts when the first moment from `start_ms` on is awaited: what lies before is history.
+    `speed` is how many simulated seconds pass per real second; 0 never waits. With a real clock, simulated time is
+    wall-clock time. Otherwise the clock starts when the first moment from `start_ms` on is awaited; earlier moments are
+    history.
     """
 
     def __init__(self, start_ms: int, speed: float, real: bool = False) -> None:
@@ -17,7 +18,7 @@ class Clock:
         self._started = time.monotonic() + start_ms / 1000 - time.time() if real else None
 
     def seconds_until(self, at_ms: int) -> float:
-        """Wall-clock seconds until that moment's turn; negative if it is over."""
+        """Return the wall-clock seconds until that moment is due; negative if it is past."""
         if self._speed == 0 or at_ms < self._start_ms:
             return 0.0
         if self._started is None:

@@ -1,4 +1,4 @@
-"""What can go wrong between a service and Kafka? Duplicates, disorder, poison, a wrong clock: all seeded."""
+"""Faults between a service and Kafka, all seeded: duplicates, disorder, bad records, late records, a wrong clock."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -14,9 +14,9 @@ from local.simulator.outgoing import DUPLICATE, GOOD, POISON, Outgoing, Planned
 from local.simulator.world.timetable import OptionsError
 
 SHUFFLED_SHARE = 0.3
-"""Of all records, delayed at all when records come out of order."""
+"""Share of the records that are delayed at all when records are out of order."""
 RETRY_MS = (500, 5_000)
-"""How long after a payment its duplicate is made."""
+"""Range of the delay between a record and its duplicate, in milliseconds."""
 
 POISON_KINDS = ("truncated", "wrong_type", "missing_field", "not_utf8", "empty")
 NUMBER_FIELDS: dict[type[Event], str] = {Payment: "amount_minor", Order: "total_minor"}
@@ -29,18 +29,18 @@ WRONG_VALUES: tuple[object, ...] = ("plenty", True, ["12"], {"value": 12})
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """What goes wrong, and how often. Shares are of the payments or orders."""
+    """Kinds and amounts of faults. Shares are of the payments or orders."""
 
     duplicates: float = 0.0
-    """Sent again under a new event_id, a little later."""
+    """Share that is sent again under a new event_id, a little later."""
     out_of_order_seconds: float = 0.0
-    """Records are delayed by up to so much; their event time stays true."""
+    """Maximum delay of records; their event time stays correct."""
     late: float = 0.0
-    """Arrive later than that; some of them by more than a day."""
+    """Share that arrives later than that; some by more than a day."""
     poison: float = 0.0
-    """Followed by a record that is none; the kinds take turns."""
+    """Share that is followed by a bad record; its kinds take turns."""
     clock_skew_seconds: float = 0.0
-    """How much the service's clock is ahead (or, negative, behind): shifts all event times."""
+    """How far the service's clock is ahead (or, if negative, behind): shifts all event times."""
 
     def __post_init__(self) -> None:
         for name in ("duplicates", "late", "poison"):
@@ -54,7 +54,7 @@ NO_FAULTS = Faults()
 
 
 def disturb(planned: Iterable[Planned], topic: Topic, faults: Faults, random: Random) -> Iterator[Outgoing]:
-    """The records as they are sent, in order of `send_at_ms`.
+    """Yield the records as they are sent, in order of `send_at_ms`.
 
     Takes `planned` in order of `send_at_ms`, and looks ahead no further than the delays need.
     """
@@ -71,7 +71,7 @@ def disturb(planned: Iterable[Planned], topic: Topic, faults: Faults, random: Ra
 
 
 def poison_bytes(kind: str, event: Event, random: Random) -> bytes:
-    """Bytes that no reader can take for an event of that type, made from one."""
+    """Return bytes that no reader can decode as an event of that type, made from one."""
     value = msgspec.json.encode(event)
     match kind:
         case "truncated":
@@ -100,7 +100,7 @@ class _Disturbance:
         self._poisons = 0
 
     def records(self, item: Planned) -> Iterator[Outgoing]:
-        """The event's record, its duplicate, and the poison that follows it."""
+        """Yield the event's record, its duplicate, and the bad record that follows it."""
         delay_ms = self._delay_ms() if item.kind == GOOD else 0
         record = self._record(replace(item, send_at_ms=item.send_at_ms + delay_ms) if delay_ms else item)
         yield record
@@ -132,7 +132,7 @@ class _Disturbance:
         )
 
     def _duplicate(self, item: Planned, sent_at_ms: int) -> Planned:
-        """Whoever got no answer asks again."""
+        """Return a duplicate, as a producer sends that got no answer."""
         later_ms = self._random.randint(*RETRY_MS)
         event = msgspec.structs.replace(
             item.event, event_id=f"{item.event.event_id}-again", event_time=item.event.event_time + later_ms
@@ -160,5 +160,5 @@ class _Disturbance:
 
 
 def key_of(event: Event, topic: Topic) -> bytes:
-    """The record's key: the field of the event that the topic is keyed by."""
+    """Return the record's key: the field of the event that the topic is keyed by."""
     return str(getattr(event, topic.key)).encode()

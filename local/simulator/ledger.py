@@ -1,4 +1,4 @@
-"""What was sent, for the proofs: one JSON line a record, then a summary."""
+"""Ledger of what was sent, for the checks: one JSON line per record, then a summary."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -21,40 +21,41 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", 
 
     topic: str
     partition: int | None
-    """Null, like the offset, if it was refused or failed."""
+    """Partition; null, like the offset, if the record was refused or failed."""
     offset: int | None
     key: str
     event_id: str | None
-    """Null, like the other ids, if it is poison."""
+    """Id of the event; null, like the other ids, for a bad record."""
     payment_id: str | None
     order_id: str | None
     event_time: int
-    """UTC milliseconds; the record's timestamp."""
+    """Timestamp of the record, in UTC milliseconds."""
     kind: str
-    """`good`, `duplicate`, `late`, `poison:<kind>`; `refused`: not taken by the broker; `failed`: nobody knows."""
+    """`good`, `duplicate`, `late`, `poison:<kind>`; `refused`: rejected by the broker; `failed`: the outcome is
+    unknown."""
     pattern: str | None
-    """Fraud pattern that it belongs to."""
+    """Fraud pattern that the record belongs to."""
     incident_id: str | None
     sent_at: int
-    """Wall clock, milliseconds."""
+    """Time of sending by the wall clock, in milliseconds."""
     error: str | None
-    """Why it was refused or failed."""
+    """Why the record was refused or failed."""
     order: Order | None = None
-    """What was ordered, if it is an order."""
+    """The order, if the record is one."""
 
 
 class LedgerSummary(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="summary"):
     """The last line of a run."""
 
     started_at: int
-    """Wall clock, milliseconds."""
+    """Start of the run by the wall clock, in milliseconds."""
     ended_at: int
     complete: bool
-    """False if it was stopped early or something failed."""
+    """False if the run was stopped early or something failed."""
     kinds: dict[str, int]
-    """Records by kind."""
+    """Number of records by kind."""
     incidents: dict[str, int]
-    """Incidents by fraud pattern."""
+    """Number of incidents by fraud pattern."""
 
 
 _LINES = msgspec.json.Decoder(LedgerRecord | LedgerSummary)
@@ -68,19 +69,19 @@ class Incident:
     pattern: str
     card_id: str
     payment_ids: tuple[str, ...]
-    """In order of event time."""
+    """Ids of its payments, in order of event time."""
 
 
 @dataclass(frozen=True)
 class LedgerContent:
-    """A ledger, read back."""
+    """Content of a ledger."""
 
     records: tuple[LedgerRecord, ...]
     summary: LedgerSummary | None
-    """None if the service was killed."""
+    """Summary; None if the service was killed."""
 
     def of_topic(self, topic: str) -> "LedgerContent":
-        """The same, without the records of other topics."""
+        """Return the content without the records of other topics."""
         return LedgerContent(tuple(record for record in self.records if record.topic == topic), self.summary)
 
     @cached_property
@@ -95,17 +96,17 @@ class LedgerContent:
 
     @cached_property
     def payment_ids(self) -> frozenset[str]:
-        """Of all payments that are in Kafka."""
+        """Ids of all payments that are in Kafka."""
         return frozenset(record.payment_id for record in self.arrived if record.payment_id is not None)
 
     @cached_property
     def orders(self) -> tuple[Order, ...]:
-        """All orders that are in Kafka, also those that were sent again, in the order in which they were sent."""
+        """All orders that are in Kafka, duplicates included, in the order in which they were sent."""
         return tuple(record.order for record in self.arrived if record.order is not None)
 
     @cached_property
     def poison(self) -> dict[tuple[str, int, int], str]:
-        """Kind of poison by topic, partition and offset."""
+        """Kind of bad record by topic, partition and offset."""
         return {
             (record.topic, record.partition, record.offset): record.kind.removeprefix(f"{POISON}:")
             for record in self.arrived
@@ -145,7 +146,7 @@ class Ledger:
         self._incidents: dict[str, str] = {}
 
     def write(self, outgoing: Outgoing, receipt: Receipt) -> None:
-        """Note what became of a record."""
+        """Record the outcome of sending a record."""
         record = _record(outgoing, receipt)
         with self._lock:
             self._kinds[record.kind] += 1
@@ -154,7 +155,7 @@ class Ledger:
             self._file.write(record)
 
     def flush(self) -> None:
-        """Put what was written where other processes see it."""
+        """Flush the file, so that other processes see what was written."""
         with self._lock:
             self._file.flush()
 
@@ -175,7 +176,7 @@ class Ledger:
 
     @staticmethod
     def read(path: Path) -> LedgerContent:
-        """Read a ledger back, also one whose service was killed: a last line that is torn is left out.
+        """Read a ledger, also one whose service was killed: an incomplete last line is left out.
 
         Raises:
             LedgerError: another line can't be read.

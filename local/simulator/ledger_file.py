@@ -1,4 +1,4 @@
-"""What is the form of a ledger? One JSON line after another in a file of its own; the last one may be torn."""
+"""Files of ledgers: one JSON line after another, each ledger in its own file; the last line may be incomplete."""
 
 import os
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ LineT = TypeVar("LineT")
 
 
 class LedgerError(ValueError):
-    """A file is not a ledger, or already one; the text says where."""
+    """A file is not a ledger, or contains one already; the text says where."""
 
 
 class LedgerFile:
     """A ledger while it is written.
 
     Raises:
-        LedgerError: the file holds something.
+        LedgerError: the file is not empty.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,16 +35,16 @@ class LedgerFile:
         self._file.write(self._encoder.encode(line) + b"\n")
 
     def flush(self) -> None:
-        """Put what was written where other processes see it."""
+        """Flush the file, so that other processes see what was written."""
         self._file.flush()
 
     def close(self) -> None:
-        """After the last line."""
+        """Close the file after the last line."""
         self._file.close()
 
 
 def read_lines(path: Path, decoder: msgspec.json.Decoder[LineT]) -> Iterator[LineT]:
-    """All lines but a torn one at the end, which a service that was killed may have left.
+    """Yield all lines except an incomplete one at the end, which a service that was killed may have left.
 
     Raises:
         LedgerError: another line can't be read.

@@ -1,4 +1,4 @@
-"""What does the simulated order service publish? `python -m local.simulator.order_service --help` says how."""
+"""Simulated order service, which publishes orders; see `python -m local.simulator.order_service --help`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ from local.simulator.world.timetable import OptionsError, Timetable
 
 @dataclass(frozen=True, kw_only=True)
 class OrderOptions(Timetable):
-    """What the service publishes; the same options lead to the same records, byte for byte."""
+    """Options of a run; the same options lead to the same records, byte for byte."""
 
     rate: float = 5.0
     early: float = 0.02
-    """Share of customers, or with products, that the shop is going to enter a few seconds later."""
+    """Share of orders by customers, or of products, that the shop enters a few seconds later."""
     customers: int | None = None
-    """How many of the population the shop has; by default so many that each who orders does so twice an hour."""
+    """Number of customers of the shop; by default so many that each customer who orders does so twice an hour."""
     faults: Faults = NO_FAULTS
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class OrderOptions(Timetable):
 
 
 def generate(options: OrderOptions) -> Iterator[Outgoing]:
-    """All records of a run in the order in which they are sent; nothing is published."""
+    """Yield all records of a run in the order in which they are sent, without publishing them."""
     orders = planned_orders(options, Population(), options.faults.late, options.early, options.customers)
     return disturb(orders, ORDERS, options.faults, Random(f"{options.seed}/order faults"))
 

@@ -1,4 +1,4 @@
-"""What is a service about to send, and when?"""
+"""Records that a service is about to send, with their time."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ POISON = "poison"
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """An event as it happens in the simulation, before anything goes wrong with it."""
+    """An event of the simulation, before faults are applied to it."""
 
     event: Event
     send_at_ms: int
@@ -25,16 +25,16 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One record on its way to a topic: an event, or (poison) bytes that are none."""
+    """One record to send to a topic: an event, or the bytes of a bad record."""
 
     topic: Topic
     key: bytes
     timestamp_ms: int
-    """The record's timestamp; an event's event time."""
+    """Timestamp of the record; of an event, its event time."""
     send_at_ms: int
     """Simulated time at which it is sent."""
     kind: str
-    """`good`, `duplicate`, `late` or `poison:` and the kind of poison."""
+    """`good`, `duplicate`, `late`, or `poison:` and the kind of bad record."""
     event: Event | None
     poison: bytes = b""
     pattern: str | None = None
@@ -42,5 +42,5 @@ class Outgoing:
     incident_id: str | None = None
 
     def value(self) -> bytes:
-        """The record's value, byte for byte."""
+        """Return the record's value, byte for byte."""
         return self.poison if self.event is None else msgspec.json.encode(self.event)

@@ -1,4 +1,4 @@
-"""What does the simulated payment service publish? `python -m local.simulator.payment_service --help` says how."""
+"""Simulated payment service, which publishes payments; see `python -m local.simulator.payment_service --help`."""
 
 import time
 from collections.abc import Iterator
@@ -38,26 +38,26 @@ from local.simulator.world.timetable import OptionsError, Timetable
 
 LEAST_CARDS = 1_000
 SECONDS_BETWEEN_VISITS = 1_800
-"""Of one card, on average, unless the number of cards is given."""
+"""Mean time between two visits with one card, unless the number of cards is set."""
 LEAST_SECONDS_BETWEEN_VISITS = 900
-"""With fewer cards honest customers would look like fraud."""
+"""Minimum of that mean: with fewer cards, honest customers would look like fraud."""
 HISTORY_RATE = 4_000
-"""Payments a second at which the history is published at the least."""
+"""Minimum rate at which the history is published, in payments per second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentOptions(Timetable):
-    """What the service publishes; the same options lead to the same records, byte for byte."""
+    """Options of a run; the same options lead to the same records, byte for byte."""
 
     cards: int | None = None
-    """How many cards pay; by default so many that each pays twice an hour, and 1,000 at the least."""
+    """Number of cards; by default so many that each pays twice an hour, and at least 1,000."""
     fraud_share: float = 0.01
-    """Of the payments, those that belong to planted fraud."""
+    """Share of the payments that belong to planted fraud."""
     history_hours: float = 12.0
-    """For so long before the start some cards have paid already, on top of rate × seconds. Without a history, fraud
-    that shows only against a card's habits is not planted before the run is hours old."""
+    """Hours before the start in which some cards have paid already, in addition to rate × seconds. Without a history,
+    fraud that shows only against a card's habits is not planted before the run is hours old."""
     orders_rate: float = 0.0
-    """Orders a second that are published too, with their payments on top of rate × seconds."""
+    """Orders per second that are published too, with their payments in addition to rate × seconds."""
     faults: Faults = NO_FAULTS
 
     def __post_init__(self) -> None:
@@ -72,12 +72,12 @@ class PaymentOptions(Timetable):
 
     @property
     def number_of_cards(self) -> int:
-        """The cards that pay."""
+        """Number of cards that pay."""
         return self.cards or max(LEAST_CARDS, round(self.rate * SECONDS_BETWEEN_VISITS))
 
 
 def generate(options: PaymentOptions) -> Iterator[Outgoing]:
-    """All records of a run in the order in which they are sent; nothing is published."""
+    """Yield all records of a run in the order in which they are sent, without publishing them."""
     population = Population()
     bound_ms = round(options.faults.out_of_order_seconds * 1000)
     traffic = Traffic(
@@ -115,14 +115,14 @@ def publish(
     """Publish a run and wait until all of it is acknowledged.
 
     Args:
-        speed: simulated seconds a second, 0 for as fast as possible, None for real time: see `starting_now`.
-        ledger: a file to write down what was sent.
+        speed: simulated seconds per second, 0 for as fast as possible, None for real time: see `starting_now`.
+        ledger: the file in which to record what was sent.
         stop: set it to end the run early.
         orders_group: consumer group with which to read the orders topic and pay the orders; in real time only.
 
     Raises:
         OptionsError: Kafka would refuse or delete the records.
-        PublishError: the broker is gone.
+        PublishError: the broker is unavailable.
     """
     if orders_group and speed is not None:
         raise OptionsError("orders are read from their topic in real time only: use orders_rate in simulated time")
@@ -147,7 +147,7 @@ def publish(
 
 
 def starting_now(options: PaymentOptions) -> PaymentOptions:
-    """The same run, starting in real time as soon as its history can be published."""
+    """Return the same run, starting in real time as soon as its history can be published."""
     history = regulars(options.number_of_cards) * VISITS_A_DAY * options.history_hours / 24
     return replace(options, start_ms=time.time_ns() // 1_000_000 + round(1000 * (1 + history / HISTORY_RATE)))
 

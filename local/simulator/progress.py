@@ -1,4 +1,4 @@
-"""How is a running service shown? One line a second: rewritten on a terminal, one after another elsewhere."""
+"""Shows a running service as one line per second: rewritten on a terminal, one after another elsewhere."""
 
 import sys
 import time
@@ -8,20 +8,20 @@ from local.simulator.outgoing import POISON, Outgoing
 
 
 class StatusLine:
-    """A line that is shown again and again."""
+    """A line that is shown repeatedly."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
         self._terminal = sys.stdout.isatty()
 
     def show(self, line: str) -> None:
-        """The line as it is now."""
+        """Show the line in its current form."""
         if self._quiet:
             return
         print(f"\r\x1b[2K{line}" if self._terminal else line, end="" if self._terminal else "\n", flush=True)
 
     def end(self, text: str) -> None:
-        """The last line, below the one that was rewritten."""
+        """Print the last line, below the one that was rewritten."""
         if self._terminal and not self._quiet:
             print()
         if not self._quiet:
@@ -38,18 +38,18 @@ class Progress:
         self._last_sent, self._last_shown = 0, time.monotonic()
 
     def count(self, outgoing: Outgoing) -> None:
-        """One more record was sent."""
+        """Count a record that was sent."""
         self._sent[POISON if outgoing.event is None else outgoing.kind] += 1
         self._fraud += outgoing.incident_id is not None
 
     def show(
         self, acknowledged: int, refused: int, behind_seconds: float, silent_seconds: float = 0.0, waiting: int = 0
     ) -> None:
-        """The line; call it once a second.
+        """Show the line; call it once a second.
 
         Args:
-            silent_seconds: for how long Kafka has not answered.
-            waiting: records that wait for its answer.
+            silent_seconds: time since Kafka's last answer.
+            waiting: number of records that wait for an answer.
         """
         sent, now = self._sent.total(), time.monotonic()
         rate = (sent - self._last_sent) / max(now - self._last_shown, 0.001)
@@ -69,5 +69,5 @@ class Progress:
         self._line.show(f"{self._what}: {text}")
 
     def end(self, text: str) -> None:
-        """The last line."""
+        """Print the last line."""
         self._line.end(text)

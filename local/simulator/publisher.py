@@ -1,6 +1,6 @@
-"""Writes records to Kafka: checked, acknowledged by all replicas, once each, and reported.
+"""Writes records to Kafka: checked, acknowledged by all replicas, once each, with a receipt.
 
-A broker that is away is waited for: records wait in memory up to a limit, then whoever sends waits too.
+During an outage of the broker, records wait in memory up to a limit; beyond it, sending waits too.
 """
 
 import threading
@@ -29,40 +29,40 @@ CLOSE_TIMEOUT_SECONDS = 1
 BROKER_TIMEOUT_MS = 10_000
 CONNECT_MS = 2_000
 STOP_SECONDS = 30.0
-"""After a stop, records that are under way may take so long to be acknowledged."""
+"""How long records under way may take to be acknowledged after a stop."""
 SLICE_SECONDS = 0.1
 MOST_IN_FLIGHT = 20_000
-"""Records that wait for their acknowledgement; when there are so many, sending waits, too."""
+"""Maximum number of records that wait for acknowledgement; at this number, sending waits too."""
 DOUBTFUL_MARGIN_MS = 2_000
 
 
 class PublishError(RuntimeError):
-    """Records did not reach Kafka; the text says why and what to do."""
+    """Records did not reach Kafka; the text says why, and what to do."""
 
 
 class InvalidEventError(ValueError):
-    """An event is not what its type or its schema says: a mistake in the program that made it."""
+    """An event violates its type or its schema: an error in the program that made it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a record."""
+    """Outcome of sending a record."""
 
     sent_at_ms: int
-    """Wall clock, when it was handed to the client."""
+    """Time when it was passed to the client, by the wall clock."""
     partition: int | None = None
     offset: int | None = None
     refusal: str | None = None
-    """Why the broker didn't take it."""
+    """Why the broker rejected it."""
     failure: str | None = None
-    """Why nobody knows whether the broker took it."""
+    """Why it is unknown whether the broker took it."""
 
 
 def checked_value(event: Event) -> bytes:
-    """The event on the wire, after it passed its type's constraints and its JSON Schema.
+    """Return the encoded event, after checking it against its type's constraints and its JSON Schema.
 
     Raises:
-        InvalidEventError: it didn't.
+        InvalidEventError: it violates one of them.
     """
     value = msgspec.json.encode(event)
     try:
@@ -73,12 +73,12 @@ def checked_value(event: Event) -> bytes:
 
 
 class Publisher:
-    """Sends records and tells `receive` what became of each, from the client's own thread.
+    """Sends records, and passes the receipt of each to `receive`, from the client's own thread.
 
     A context manager: leaving it waits until everything is acknowledged.
 
     Args:
-        outage_seconds: after so long without an acknowledgement a record counts as failed.
+        outage_seconds: time without an acknowledgement after which a record counts as failed.
         report: gets a line each second while there is no broker to connect to.
         stop: when it is set, records that are under way have `STOP_SECONDS` left.
     """
@@ -119,42 +119,42 @@ class Publisher:
         """Check an event and send it.
 
         Raises:
-            InvalidEventError: it didn't pass the check.
-            PublishError: the broker is gone, or refused an earlier record for a reason that we don't expect.
+            InvalidEventError: it is invalid.
+            PublishError: the broker is unavailable, or refused an earlier record for an unexpected reason.
         """
         if outgoing.event is None:
             raise InvalidEventError(f"a {outgoing.kind} record is no event: it needs publish_poison")
         self._send(outgoing, checked_value(outgoing.event))
 
     def publish_poison(self, outgoing: Outgoing) -> None:
-        """Send bytes on purpose that are no event. An empty value is sent as zero bytes, not as a tombstone."""
+        """Send the bytes of a deliberately bad record. An empty value is sent as zero bytes, not as a tombstone."""
         if outgoing.event is not None:
             raise InvalidEventError("an event is no poison: it needs publish_event")
         self._send(outgoing, outgoing.poison)
 
     @property
     def waiting(self) -> int:
-        """How many records were sent and are neither acknowledged nor refused."""
+        """Number of records that were sent and are neither acknowledged nor refused."""
         return len(self._in_flight)
 
     @property
     def silent_seconds(self) -> float:
-        """For how long Kafka has not answered, though records wait for it."""
+        """Time since Kafka's last answer, while records wait for one."""
         return time.monotonic() - self._waits_since if self._in_flight else 0.0
 
     def flush(self) -> None:
         """Wait until everything that was sent is acknowledged or refused.
 
         Raises:
-            PublishError: something failed, or the time is over.
+            PublishError: something failed, or it takes too long.
         """
         self._wait_until(lambda: not self._in_flight)
         self._raise_failure()
 
     def close(self) -> None:
-        """Let go of the connections; a record that isn't acknowledged by now counts as failed."""
+        """Close the connections; a record that isn't acknowledged by now counts as failed."""
         for producer in filter(None, (self._producer, self._doubtful_producer)):
-            with suppress(KafkaTimeoutError):  # it has unacknowledged records: they get their receipts below
+            with suppress(KafkaTimeoutError):  # it has unacknowledged records, whose receipts follow below
                 producer.close(timeout=CLOSE_TIMEOUT_SECONDS)
         for number in list(self._in_flight):
             self._finish(number, failure="not acknowledged when the service ended")
@@ -173,7 +173,7 @@ class Publisher:
         future.add_errback(partial(self._not_acknowledged, self.sent, producer))
 
     def _hand_over(self, producer: KafkaProducer, outgoing: Outgoing, value: bytes) -> FutureRecordMetadata:
-        """Give a record to the client, which first asks Kafka for the topic's partitions if it doesn't know them."""
+        """Pass a record to the client, which first asks Kafka for the topic's partitions if it doesn't know them."""
         began = time.monotonic()
         while True:
             try:
@@ -186,7 +186,7 @@ class Publisher:
                 self.on_wait()
 
     def _require_topic(self, name: str) -> None:
-        """If Kafka answers, the topic must be there."""
+        """Check that the topic exists, if Kafka answers."""
         try:
             consumer = KafkaConsumer(
                 **client_options(self._bootstrap_servers), bootstrap_timeout_ms=CONNECT_MS, metrics_enabled=False
@@ -231,10 +231,10 @@ class Publisher:
                 return producer
 
     def _producer_for(self, timestamp_ms: int, now_ms: int) -> KafkaProducer:
-        """Records that the broker is going to refuse go by themselves.
+        """Return the producer for a record: records that the broker will refuse get a separate one.
 
-        A refusal takes the whole batch with it and ends an idempotent producer, so these are sent one a batch and by
-        a producer that isn't idempotent.
+        A refusal affects the whole batch and ends an idempotent producer, so these are sent one per batch and by a
+        producer that isn't idempotent.
         """
         limit_ms = now_ms + FUTURE_LIMIT.total_seconds() * 1000 - DOUBTFUL_MARGIN_MS
         if timestamp_ms < limit_ms:
@@ -242,7 +242,7 @@ class Publisher:
         if self._doubtful_producer is None:
             self._doubtful_producer = self._connect(
                 enable_idempotence=False,
-                max_in_flight_requests_per_connection=1,  # or else a retry would change their order
+                max_in_flight_requests_per_connection=1,  # otherwise a retry would change their order
                 batch_size=0,
             )
         return self._doubtful_producer
@@ -277,7 +277,7 @@ class Publisher:
             self._done.notify()
 
     def _wait_until(self, is_so: Callable[[], bool]) -> None:
-        """Wait while Kafka is away.
+        """Wait for the condition during an outage of Kafka.
 
         Raises:
             PublishError: a record failed, or it takes too long.

@@ -1,4 +1,4 @@
-"""How does a stream of records become a run? Each at its time, counted, written down, and stopped cleanly."""
+"""Runs a stream of records: sends each at its time, counts and records it, and stops cleanly."""
 
 import time
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from local.simulator.progress import Progress
 from local.simulator.publisher import Publisher
 
 SLICE_SECONDS = 0.1
-"""The longest wait without looking whether there is something else to do."""
+"""Maximum wait before checking whether there is something else to do."""
 
 
 def publish_all(
@@ -30,10 +30,10 @@ def publish_all(
     """Send records, in order of their `send_at_ms`, until there are no more or `stop` is set; wait for their receipts.
 
     Args:
-        desk: whose payments are sent along as they fall due.
+        desk: its payments are sent too, as they fall due.
 
     Raises:
-        PublishError: the broker is gone. What became of the records so far is in the ledger.
+        PublishError: the broker is unavailable. The outcome of the records so far is in the ledger.
     """
     book = Ledger(ledger)
     started_at, complete = _now_ms(), False
@@ -53,7 +53,7 @@ def publish_all(
 
 
 def describe(summary: LedgerSummary) -> str:
-    """The summary in words."""
+    """Describe the summary in words."""
     seconds = (summary.ended_at - summary.started_at) / 1000
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in summary.kinds.items()) or "nothing"
     incidents = ", ".join(f"{number} {pattern}" for pattern, number in summary.incidents.items())
@@ -80,7 +80,7 @@ class _Run:
         publisher.on_wait = self._while_waiting
 
     def send(self, outgoings: Iterable[Outgoing]) -> bool:
-        """Whether everything was sent before `stop`."""
+        """Send the records; return whether all were sent before `stop`."""
         for outgoing in outgoings:
             self._await_turn(outgoing)
             if self._stop.is_set():
@@ -89,7 +89,7 @@ class _Run:
         return True
 
     def settle(self) -> None:
-        """Tell the orders topic which orders are done with, and show the last figures."""
+        """Commit which orders are settled, and show the last figures."""
         self._publisher.flush()
         if self._desk is not None:
             self._desk.commit()
@@ -106,7 +106,8 @@ class _Run:
 
     def _do_the_rest(self, outgoing: Outgoing) -> None:
         if self._desk is not None:
-            # A run that is behind has its own present: what falls due after it must wait, or it would overtake.
+            # A run that is behind has its own present: payments that fall due after it must wait, or they would
+            # overtake.
             for payment in self._desk.due(min(_now_ms(), outgoing.send_at_ms)):
                 self._send(payment)
         self._turn = outgoing

@@ -1,4 +1,4 @@
-"""What do the simulated services have in common? Their options, their clock, and how they stop."""
+"""Common parts of the simulated services: their options, their clock, and how they stop."""
 
 import signal
 import time
@@ -31,7 +31,7 @@ _Option = Callable[[Callable[..., None]], Callable[..., None]]
 
 @dataclass(frozen=True, kw_only=True)
 class RunArguments:
-    """What the command lines of both services take; see `run_options`."""
+    """Command-line arguments of the order and payment services; see `run_options`."""
 
     rate: float
     seconds: float
@@ -48,12 +48,12 @@ class RunArguments:
 
     @property
     def start_ms(self) -> int:
-        """The given start or, in real time, now."""
+        """The set start or, in real time, now."""
         return int(self.start.replace(tzinfo=UTC).timestamp() * 1000) if self.start else time.time_ns() // 1_000_000
 
     @property
     def clock_speed(self) -> float | None:
-        """As `publish` takes it: None in real time; by default as fast as possible in simulated time.
+        """Speed for `publish`: None in real time; by default as fast as possible in simulated time.
 
         Raises:
             OptionsError: a speed without a start.
@@ -64,7 +64,7 @@ class RunArguments:
 
     @property
     def faults(self) -> Faults:
-        """The faults."""
+        """Faults that the arguments set."""
         return Faults(
             duplicates=self.duplicates,
             out_of_order_seconds=self.out_of_order_seconds,
@@ -75,7 +75,7 @@ class RunArguments:
 
 
 def run_options(what: str, rate: float) -> _Option:
-    """The command-line options of a service that publishes `what`."""
+    """Return the command-line options of a service that publishes `what`."""
     share = click.FloatRange(0, 1)
     return _options(
         *_pace_options(what, rate),
@@ -104,7 +104,7 @@ def run_options(what: str, rate: float) -> _Option:
 
 
 def real_time_options(what: str, rate: float, written_down: str) -> _Option:
-    """The command-line options of a service that does `what` where time can't be simulated."""
+    """Return the command-line options of a service that does `what` in real time only."""
     return _options(*_pace_options(what, rate), *_output_options(written_down))
 
 
@@ -133,7 +133,7 @@ def _options(*options: _Option) -> _Option:
 
 
 def clock_for(timetable: Timetable, speed: float | None, topic: Topic, before_ms: int) -> Clock:
-    """The run's clock; real if `speed` is None.
+    """Return the run's clock; a real one if `speed` is None.
 
     Args:
         before_ms: how far before its start the run's oldest event time lies.
@@ -156,7 +156,7 @@ def clock_for(timetable: Timetable, speed: float | None, topic: Topic, before_ms
 
 
 def service_settings() -> Settings:
-    """The settings, if the simulated world's money fits them.
+    """Return the settings, after checking that the simulated world's currency fits them.
 
     Raises:
         OptionsError: it doesn't.
@@ -172,7 +172,7 @@ def service_settings() -> Settings:
 
 @contextmanager
 def until_a_signal() -> Iterator[Event]:
-    """An event that Ctrl-C or SIGTERM sets; the second signal ends the program at once."""
+    """Yield an event that Ctrl-C or SIGTERM sets; a second signal ends the program at once."""
     stop = Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -191,7 +191,7 @@ def until_a_signal() -> Iterator[Event]:
 
 @contextmanager
 def errors_in_words() -> Iterator[None]:
-    """Ends a command with the text of an error that its user can mend, without a traceback."""
+    """End a command with the text of an error that the operator can fix, without a traceback."""
     try:
         yield
     except (OptionsError, SettingsError, PublishError, DatabaseError, ShopError, LedgerError) as error:

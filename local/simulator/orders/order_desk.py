@@ -1,4 +1,4 @@
-"""How does the payment service learn of orders? From their topic, with its own consumer group."""
+"""Reads orders for the payment service from their topic, with its own consumer group."""
 
 import time
 from collections.abc import Iterator
@@ -26,20 +26,20 @@ SECONDS_BETWEEN_POLLS = 0.05
 SECONDS_BETWEEN_COMMITS = 5.0
 COMMIT_TIMEOUT_MS = 2_000
 MOST_WAITING = 50_000
-"""No further orders are read while so many payments wait for their time."""
+"""Maximum number of payments that wait for their time; at this number, no further orders are read."""
 
 
 class OrderDesk:
-    """Reads orders and gives the payments that fall due, at least once: an order is read again after a crash.
+    """Reads orders and yields the payments that are due, at least once: an order is read again after a crash.
 
-    Payments carry the same ids then. A payment whose time passed while nobody served the orders is made now.
+    Payments then have the same ids. A payment whose time passed while the service did not run is made now.
 
     Args:
         report: gets a line each second while no broker answers at the start.
-        stop: when it is set, the desk waits for no broker.
+        stop: when it is set, the desk no longer waits for a broker.
 
     Raises:
-        PublishError: no broker answers for too long.
+        PublishError: no broker answers in time.
     """
 
     def __init__(self, bootstrap_servers: str, group: str, population: Population, report: Report, stop: Event) -> None:
@@ -50,10 +50,10 @@ class OrderDesk:
         self._sequence = count()
         self._next_poll = self._next_commit = 0.0
         self.unusable = 0
-        """Records of the orders topic that are no order of this population."""
+        """Number of records in the orders topic that are no valid orders of this population."""
 
     def due(self, by_ms: int) -> Iterator[Outgoing]:
-        """The payments whose time has come by then."""
+        """Yield the payments that are due by then."""
         now_ms = time.time_ns() // 1_000_000
         if time.monotonic() >= self._next_poll and len(self._waiting) < MOST_WAITING:
             self._next_poll = time.monotonic() + SECONDS_BETWEEN_POLLS
@@ -66,11 +66,11 @@ class OrderDesk:
             yield Outgoing(PAYMENTS, key_of(payment, PAYMENTS), payment.event_time, payment.event_time, GOOD, payment)
 
     def wants_to_commit(self) -> bool:
-        """Whether it is time to; everything that `due` gave must be acknowledged before."""
+        """Return whether it is time to commit; everything that `due` yielded must be acknowledged before."""
         return time.monotonic() >= self._next_commit
 
     def commit(self) -> None:
-        """Note in Kafka up to where all payments were made; if Kafka is away, the next time."""
+        """Commit the offsets up to which all payments were made; if Kafka is unavailable, leave it to the next call."""
         self._next_commit = time.monotonic() + SECONDS_BETWEEN_COMMITS
         try:
             settled = {each: self._settled(each) for each in self._consumer.assignment()}
@@ -78,7 +78,7 @@ class OrderDesk:
             if offsets:
                 self._consumer.commit(offsets, timeout_ms=COMMIT_TIMEOUT_MS)
         except CommitFailedError:
-            self._next_commit = 0.0  # the group is being rebalanced: with the next poll it is over
+            self._next_commit = 0.0  # the group is being rebalanced, which the next poll completes
         except KafkaError:
             return
 
@@ -111,7 +111,7 @@ class OrderDesk:
             del unfinished[record.offset]
 
     def _settled(self, partition: TopicPartition) -> int | None:
-        """The first offset that isn't dealt with; None while that isn't known."""
+        """Return the first offset that isn't settled; None while that is unknown."""
         unfinished = self._unfinished.get(partition)
         return min(unfinished) if unfinished else self._consumer.position(partition, timeout_ms=COMMIT_TIMEOUT_MS)
 

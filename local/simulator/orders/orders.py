@@ -1,4 +1,4 @@
-"""Which orders are placed, and which payments do they lead to?"""
+"""Generates orders, and the payments that follow from them."""
 
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
@@ -17,36 +17,36 @@ from local.simulator.world.products import Product, upcoming_product
 from local.simulator.world.timetable import Timetable
 
 LEAST_CUSTOMERS = 500
-"""Who order, at the least."""
+"""Minimum number of customers who order."""
 SECONDS_BETWEEN_ORDERS = 1_800
-"""Of one customer, on average."""
+"""Mean time between two orders of one customer."""
 
 NEVER_PAID_SHARE = 0.04
 PAID_AT_ONCE_SHARE = 0.88
-"""Within a minute; the others take up to ten."""
+"""Share that is paid within a minute; the others take up to ten."""
 DECLINED_SHARE = 0.03
 SHOP_ID, SHOP_CATEGORY = "web-shop", "shop"
 
 LATENESS_MS = (60_000, 30 * 60_000)
 NEWCOMER_SHARE = 0.5
-"""Of the early orders, those of newcomers; the others are of upcoming products."""
+"""Share of newcomers' orders among the early ones; the others are of upcoming products."""
 
 
 def customers_for(rate: float) -> int:
-    """How many of the population the shop has when so many orders come in a second, unless the number is given."""
+    """Return the default number of customers of the shop for this many orders per second."""
     return STAY_AT_HOME_EVERY * max(LEAST_CUSTOMERS, round(rate * SECONDS_BETWEEN_ORDERS))
 
 
 def planned_orders(
     timetable: Timetable, population: Population, late: float = 0.0, early: float = 0.0, customers: int | None = None
 ) -> Iterator[Planned]:
-    """The orders of one run in order of time, by customers who pay at home only.
+    """Yield the orders of one run in order of time, by customers who pay at home only.
 
     Args:
         late: share that is sent long after it was placed.
         early: share of a newcomer, or with an upcoming product, that the shop hasn't entered yet; see `arrivals`.
             The other orders are the same with and without them.
-        customers: how many of the population the shop has; every tenth of them orders.
+        customers: number of customers of the shop; every tenth of them orders.
     """
     random = Random(f"{timetable.seed}/orders")
     moments = timetable.moments(Random(f"{timetable.seed}/order moments"))
@@ -63,7 +63,7 @@ def planned_orders(
 
 
 def payments_of(order: Order, card: Card) -> list[Payment]:
-    """What the payment service makes of an order: mostly one payment, now and then a declined one before, or none.
+    """Return the payments of an order: usually one payment, sometimes with a declined one before it, or none.
 
     The same order leads to the same payments with the same ids however often it is read.
     """
@@ -82,7 +82,7 @@ def payments_of(order: Order, card: Card) -> list[Payment]:
 
 
 def planned_order_payments(orders: Iterable[Planned], population: Population, end_ms: float) -> Iterator[Planned]:
-    """The orders' payments in order of time; those that would come after the end are never made."""
+    """Yield the orders' payments in order of time; those after the end are never made."""
     due: list[tuple[int, int, Planned]] = []
     sequence = count()
     for item in orders:
@@ -109,7 +109,7 @@ def _perhaps_early(order: Order, timetable: Timetable, population: Population, s
 
 
 def _with_product(order: Order, product: Product) -> Order:
-    """The same order with another product in its first line."""
+    """Return the order with another product in its first line."""
     price = in_currency(product.price_euro_cents, order.currency)
     first = replace(order.lines[0], product_id=product.product_id, unit_price_minor=price)
     lines = (first, *order.lines[1:])

@@ -1,4 +1,4 @@
-"""What is a payment before it has a number? Who pays what, where, when, and on which device."""
+"""Payments before they have a number: card, merchant, amount, place, time and device."""
 
 from dataclasses import dataclass
 
@@ -20,21 +20,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One payment in the making."""
+    """One payment without a number."""
 
     at_ms: int
-    """Event time."""
+    """Event time, in UTC milliseconds."""
     card: Card
     merchant: Merchant
     euro_cents: int
     place: Place
-    """Of the terminal, or of the buyer's network address."""
+    """Place of the terminal, or of the buyer's network address."""
     device_id: str
     online: bool
     declined: bool = False
 
     def numbered(self, payment_id: str) -> Payment:
-        """The payment, in the money of the terminal's country or, online, of the cardholder's home."""
+        """Return the payment, in the currency of the terminal's country or, online, of the cardholder's home."""
         currency = self.card.home.currency if self.online else self.place.city.currency
         amount = in_currency(self.euro_cents, currency)
         return Payment(
@@ -59,15 +59,15 @@ class Draft:
 
 
 def home_of(card: Card) -> Place:
-    """Where the card's owner lives."""
+    """Return where the card's owner lives."""
     return Place(card.home, card.latitude, card.longitude)
 
 
 def place_of(shop: Merchant, city: City) -> Place:
-    """Where a shop of that city stands."""
+    """Return the place of a shop in that city."""
     return Place(city, shop.latitude, shop.longitude)
 
 
 def terminal(shop: Merchant, number: int) -> str:
-    """Device id of one of a shop's terminals."""
+    """Return the device id of one of a shop's terminals."""
     return f"terminal-{shop.merchant_id}-{number % TERMINALS_PER_SHOP + 1}"

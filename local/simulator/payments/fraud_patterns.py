@@ -1,4 +1,4 @@
-"""What does fraud look like? Pure generators of incidents that a fraud analyst would recognise."""
+"""Generators of typical fraud incidents. Pure functions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ MINUTE_MS = 60_000
 
 FAR_AWAY_KM = 2_500
 LONGEST_FLIGHT_MS = 60 * MINUTE_MS
-"""Between the two places of an impossible journey: 2,500 km/h at the least."""
+"""Maximum time between the two places of an impossible journey: at least 2,500 km/h."""
 SUDDEN_HIGH_FACTOR = 12
 SUDDEN_HIGH_LEAST_EURO_CENTS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """A card that fraud is going to happen on, and where its owner is."""
+    """A card chosen for fraud, and the place of its owner."""
 
     card: Card
     place: Place
     countries: frozenset[str]
-    """Where the card was used so far, and its home country."""
+    """Countries where the card was used so far, and its home country."""
 
 
 Generator = Callable[[Random, Population, Victim, int, int], list[Draft]]
-"""Takes random, population, victim, start and room in milliseconds; gives the payments of one incident in order of
+"""Takes random, population, victim, start and room in milliseconds; returns the payments of one incident in order of
 event time, the first at the start, the last within the room."""
 
 
@@ -40,15 +40,15 @@ class Pattern:
     name: str
     generate: Generator
     shortest_ms: int
-    """Room that it needs at the least."""
+    """Minimum room that it needs."""
     needs_history: bool
-    """Whether it can only be told from what the card did before."""
+    """Whether it can only be recognised by the card's history."""
 
 
 def card_testing(random: Random, population: Population, victim: Victim, start_ms: int, room_ms: int) -> list[Draft]:
-    """Is the number good? Many tiny payments at different sites within two minutes, some declined, then a big one.
+    """Card testing: many tiny payments at different sites within two minutes, some declined, then a big one.
 
-    The network address is in the cardholder's own city, so that nothing but the rhythm gives it away.
+    The network address is in the cardholder's own city, so that only the rhythm is suspicious.
     """
     sites = random.sample(population.everyday_sites, random.randint(7, 12))
     times = _spread(random, start_ms, _length(random, 15 * SECOND_MS, 110 * SECOND_MS, room_ms), len(sites) + 1)
@@ -64,7 +64,7 @@ def card_testing(random: Random, population: Population, victim: Victim, start_m
 
 
 def velocity_burst(random: Random, population: Population, victim: Victim, start_ms: int, room_ms: int) -> list[Draft]:
-    """Spend before it is blocked: many payments of the usual size or above within four minutes, at a few sites."""
+    """Velocity burst: many payments of at least the usual size within four minutes, at a few sites, before a block."""
     sites = random.sample(population.everyday_sites, random.randint(2, 4))
     times = _spread(random, start_ms, _length(random, 20 * SECOND_MS, 240 * SECOND_MS, room_ms), random.randint(9, 16))
     device = _unknown_device(random)
@@ -86,7 +86,7 @@ def velocity_burst(random: Random, population: Population, victim: Victim, start
 def impossible_travel(
     random: Random, population: Population, victim: Victim, start_ms: int, room_ms: int
 ) -> list[Draft]:
-    """A cloned card: the owner's payment in a shop, and one or two in shops so far off that nobody gets there in time.
+    """Cloned card: the owner's payment in a shop, and one or two in shops too far away to reach in time.
 
     The first payment is the owner's own: the pair is the pattern.
     """
@@ -113,7 +113,7 @@ def impossible_travel(
 def sudden_high_amount(
     random: Random, population: Population, victim: Victim, start_ms: int, room_ms: int
 ) -> list[Draft]:
-    """A stolen card: one or two payments of many times the usual amount, for what its owner doesn't usually buy."""
+    """Stolen card: one or two payments of many times the usual amount, for what its owner doesn't usually buy."""
     city = victim.place.city
     shop = random.choice(population.rare_shops[city.name])
     times = _spread(random, start_ms, _length(random, 5 * SECOND_MS, 180 * SECOND_MS, room_ms), random.randint(1, 2))
@@ -136,7 +136,7 @@ def sudden_high_amount(
 def new_country_and_device(
     random: Random, population: Population, victim: Victim, start_ms: int, room_ms: int
 ) -> list[Draft]:
-    """An account taken over: online from a country and a device never seen on the card, three to six times in a row."""
+    """Account takeover: three to six online payments in a row from a country and a device never seen on the card."""
     city = random.choice([city for city in CITIES if city.country not in victim.countries])
     place, device = _address_in(random, city), _unknown_device(random)
     times = _spread(random, start_ms, _length(random, 15 * SECOND_MS, 300 * SECOND_MS, room_ms), random.randint(3, 6))
@@ -164,12 +164,12 @@ PATTERNS = (
 
 
 def _length(random: Random, shortest_ms: int, longest_ms: int, room_ms: int) -> int:
-    """Rather short than long: most fraud is done by machines."""
+    """Return a length, short ones being likelier: most fraud is automated."""
     return int(random.triangular(shortest_ms, min(longest_ms, room_ms), shortest_ms))
 
 
 def _spread(random: Random, start_ms: int, length_ms: int, times: int) -> list[int]:
-    """So many moments in order, the first at the start; steps differ by a factor of up to three."""
+    """Return this many moments in order, the first at the start; steps differ by a factor of up to three."""
     if times == 1:
         return [start_ms]
     steps = [random.uniform(1, 3) for _ in range(times - 1)]

@@ -1,4 +1,4 @@
-"""What do honest cardholders do? They shop nearby, pay online, travel, and now and then do something unusual."""
+"""Simulates honest cardholders, who shop nearby, pay online, travel, and sometimes do something unusual."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -16,37 +16,37 @@ FLIGHT_KMH = 700.0
 TO_AND_FROM_THE_AIRPORT_MS = 90 * MINUTE_MS
 
 REST_MINUTES = (3, 10)
-"""A card rests for so long after a visit to a merchant."""
+"""Range of the time that a card rests after a visit to a merchant."""
 SECOND_PAYMENT_SHARE = 0.03
-"""Something was forgotten: the same merchant again within a minute."""
+"""Share of visits with a second payment to the same merchant within a minute."""
 DECLINED_SHARE = 0.02
 RETRY_SHARE = 0.6
-"""Of declined payments, tried again within the minute."""
+"""Share of declined payments that are retried within the minute."""
 RARE_PURCHASE_SHARE = 0.006
-"""A television, a ring, a journey: many times the usual amount."""
+"""Share of rare purchases, such as a television, a ring or a journey: many times the usual amount."""
 TRIP_SHARE = 0.005
 RETURN_SHARE = 0.2
 AWAY_AT_FIRST_SHARE = 0.01
 REGULAR_SHARE = 0.2
-"""Of all visits, by the cards that the run's history is about; see `Customers.history`."""
+"""Share of all visits by the cards that have a history; see `Customers.history`."""
 VISITS_A_DAY = 8
 LEAST_REGULARS, MOST_REGULARS, REGULARS_ONE_IN = 300, 2_500, 40
 
 TRIES = 200
-"""How many cards are looked at to find one that may pay now."""
+"""Maximum number of cards that are tried to find one that may pay now."""
 SLEEPLESS_AFTER = 50
-"""After so many, the hour of the day no longer counts."""
+"""Number of tries after which the hour of the day no longer counts."""
 
 VICTIM_VISITS = 3
 VICTIM_HISTORY_MS = 20 * HOUR_MS
 VICTIM_IDLE_MS = 15 * MINUTE_MS
 BLOCKED_MS = DAY_MS
-"""After a fraud the issuer blocks the card: its owner doesn't pay with it for so long."""
+"""How long a card is blocked after a fraud: its owner doesn't pay with it."""
 
 
 @dataclass(slots=True)
 class _Life:
-    """What a card did lately."""
+    """Recent activity of a card."""
 
     place: Place
     last_ms: int | None = None
@@ -56,15 +56,15 @@ class _Life:
 
 
 def regulars(cards: int) -> int:
-    """How many of so many cards, the first ones, have a history."""
+    """Return how many of the cards, the first ones, have a history."""
     return min(cards, MOST_REGULARS, max(LEAST_REGULARS, cards // REGULARS_ONE_IN))
 
 
 class Customers:
-    """So many cards and where their owners are. Ask in order of event time.
+    """Cards and where their owners are. Call its methods in order of event time.
 
-    No honest card is ever in two places at once: by `LOCAL_KMH` within a city and by `FLIGHT_KMH`, airports aside,
-    between cities.
+    No honest card is ever in two places at once: owners move at `LOCAL_KMH` within a city and at `FLIGHT_KMH`, plus
+    time at airports, between cities.
     """
 
     def __init__(self, population: Population, cards: int, random: Random) -> None:
@@ -75,7 +75,7 @@ class Customers:
         self._regulars = regulars(cards)
 
     def history(self, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
-        """(time, card number) of the regular cards' visits before the run, in order of time."""
+        """Return (time, card number) of the regular cards' visits before the run, in order of time."""
         candidates = round((end_ms - start_ms) / HOUR_MS)
         likely = VISITS_A_DAY / sum(HOURLY_ACTIVITY)
         visits = []
@@ -88,7 +88,8 @@ class Customers:
         return sorted(visits)
 
     def visit(self, at_ms: int, number: int | None = None) -> list[Draft]:
-        """Somebody (or that card, unless it is busy) pays, and may pay once more within the minute."""
+        """Return the payment of any free card (or of that card, unless it is busy), and perhaps a second one within the
+        minute."""
         if number is None:
             number = self._somebody(at_ms)
         card, life = self._population.card(number), self._life(number)
@@ -100,9 +101,11 @@ class Customers:
         return drafts
 
     def late_payment(self, at_ms: int, earlier_ms: int, beyond_ms: int) -> Draft | None:
-        """A payment that arrives at `at_ms` but was made `earlier_ms` before, by somebody who was at home all the time.
+        """Return a payment made `earlier_ms` before it arrives at `at_ms`, with a card whose owner was at home all the
+        time.
 
-        With `beyond_ms` it was made so long before the newest visit of its card, too. None if nobody suits now.
+        With `beyond_ms` it was also made that long before the newest visit of its card. None if no card is suitable
+        now.
         """
         if not self._at_home:
             return None
@@ -114,7 +117,7 @@ class Customers:
         return self._online(card, home_of(card), made, self._random.choice(card.sites))
 
     def victim(self, at_ms: int, needs_history: bool) -> Victim | None:
-        """A card at rest, at home or on a journey, with visits during the last hours if they are needed."""
+        """Return a card at rest, at home or on a journey, with visits during the last hours if history is needed."""
         candidates = self._seen if needs_history else range(self._cards)
         for _ in range(TRIES if candidates else 0):
             card = self._population.card(self._random.choice(candidates))
@@ -127,7 +130,8 @@ class Customers:
         return None
 
     def block(self, victim: Victim, from_ms: int) -> None:
-        """The card is a fraud victim until `from_ms`: its owner doesn't pay with it, and then not for a day."""
+        """Mark the card as a fraud victim until `from_ms`: its owner doesn't pay with it then, nor for a day after
+        it."""
         self._life(victim.card.number).free_from_ms = from_ms + BLOCKED_MS
 
     def _somebody(self, at_ms: int) -> int:

@@ -1,4 +1,4 @@
-"""Which payments happen? Honest visits one after another, with fraud planted among them."""
+"""Generates the payments of a run: honest visits one after another, with fraud planted among them."""
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
@@ -16,17 +16,17 @@ from local.simulator.world.population import Population
 from local.simulator.world.timetable import Timetable
 
 PLANTED_WHEN_MISSING = 4
-"""An incident begins when so many fraud payments are missing from the share."""
+"""Number of fraud payments missing from the share at which an incident begins."""
 ROOM_AT_THE_END = 45
-"""Seconds, or half of a shorter run, before the end of which all incidents begin: they need room to happen."""
+"""Seconds (at most half of the run) before the end in which no incident begins: incidents need time."""
 TRY_AGAIN_MS = 1_000
-"""When no card suits any pattern."""
+"""Wait before the next try when no card suits any pattern."""
 
 LEAST_LATENESS_MS = 10_000
-"""Beyond the bound within which records may come out of order."""
+"""Minimum lateness beyond the limit within which records may be out of order."""
 MOST_LATENESS_MS = 30 * 60_000
 BEYOND_A_DAY_EVERY = 4
-"""One late payment in so many is later than a day."""
+"""One in this many late payments is more than a day late."""
 BEYOND_A_DAY_MS = (DAY_MS + HOUR_MS, DAY_MS + 12 * HOUR_MS)
 
 
@@ -55,7 +55,7 @@ class Traffic:
         self._late_payments = self._late_owed = 0
 
     def planned(self, history_hours: float) -> Iterator[Planned]:
-        """First what the regular cards did during the hours before the run (all honest), then the run."""
+        """Yield the history (the regular cards' honest payments during the hours before the run), then the run."""
         yield from self._history(history_hours)
         moments = self._timetable.moments(Random(f"{self._timetable.seed}/moments"))
         for index, at_ms in enumerate(moments):
@@ -109,7 +109,7 @@ class Traffic:
             self._not_before_ms = at_ms + TRY_AGAIN_MS
 
     def _payments_provided_for(self, index: int) -> float:
-        """For how many payments the fraud should have begun when the run is at that moment."""
+        """Return for how many payments fraud should have begun by that moment of the run."""
         seconds, in_all = self._timetable.seconds, self._timetable.moments_in_all
         if not seconds:
             return index + 1

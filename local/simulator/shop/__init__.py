@@ -1,1 +1,1 @@
-"""The simulated shop: its database, and what keeps happening to it."""
+"""The simulated shop: its database, and the changes in it."""

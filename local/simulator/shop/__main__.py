@@ -1,4 +1,4 @@
-"""What happens in the simulated shop's database? `python -m local.simulator.shop --help` says how."""
+"""Simulated shop, which changes its database; see `python -m local.simulator.shop --help`."""
 
 import time
 from functools import partial
@@ -46,7 +46,7 @@ def main(
         settings = Settings.from_environment()
         line = StatusLine(quiet)
         fill = partial(make_tables, settings, customers)
-        # Whoever wants nothing but the tables wants to know at once that there is no database.
+        # With --tables-only, a missing database is reported at once.
         filled = fill() if tables_only else await_server("the database", fill, DatabaseAwayError, line.show, stop)
         line.end(", ".join(f"{rows:,} rows filled into {table}" for table, rows in filled.items()))
         if tables_only:

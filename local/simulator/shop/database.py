@@ -1,4 +1,4 @@
-"""How does the shop's database get its tables and their first rows, and what is in them?"""
+"""Creates and fills the tables of the shop's database, and reads them."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -28,15 +28,15 @@ SCHEMA_FILE = Path(__file__).with_name("schema.sql")
 LOCK_SECONDS = 10
 STATEMENT_SECONDS = 60
 SCHEMA_LOCK = 1_851_000_601
-"""Any number: whoever makes the tables holds PostgreSQL's advisory lock of that number."""
+"""Key of PostgreSQL's advisory lock that is held while the tables are created; the number is arbitrary."""
 
 
 class ShopError(RuntimeError):
-    """The shop's database can't be used or changed; the text says why and what to do."""
+    """The shop's database can't be used or changed; the text says why, and what to do."""
 
 
 def connect(settings: Settings) -> Connection:
-    """A connection to the shop's database, on which each statement is a transaction unless one is begun."""
+    """Open a connection to the shop's database, with a transaction for each statement unless one is begun."""
     return postgres.connect(
         settings.shop_database_url,
         user=settings.shop_database_user,
@@ -45,15 +45,15 @@ def connect(settings: Settings) -> Connection:
         application_name="shop",
         options=f"-c lock_timeout={LOCK_SECONDS}s",
         autocommit=True,
-        prepare_threshold=None,  # a prepared plan would fail after somebody changes the table
+        prepare_threshold=None,  # a prepared plan would fail after a change of the table
     )
 
 
 def make_tables(settings: Settings, customers: int) -> dict[str, int]:
-    """Make the tables that aren't there and fill those that are empty, all in one transaction.
+    """Create missing tables and fill empty ones, all in one transaction.
 
     Returns:
-        How many rows were filled in, by table.
+        Number of rows that were inserted, by table.
 
     Raises:
         DatabaseError: the database can't be reached.
@@ -69,7 +69,7 @@ def make_tables(settings: Settings, customers: int) -> dict[str, int]:
 
 
 def read_all(settings: Settings) -> tuple[list[CustomerRow], list[ProductRow]]:
-    """All customers and products, as they were at one moment.
+    """Read all customers and products, as they were at one moment.
 
     Raises:
         DatabaseError: the database can't be reached.
@@ -81,7 +81,7 @@ def read_all(settings: Settings) -> tuple[list[CustomerRow], list[ProductRow]]:
 
 
 def read(connection: Connection, table: Table[RowT]) -> list[RowT]:
-    """All rows of a table, by key."""
+    """Read all rows of a table, by key."""
     query = sql.SQL("SELECT {} FROM {} ORDER BY {} COLLATE {}").format(
         columns(table), name(table), sql.Identifier(table.key), sql.Identifier("C")
     )
@@ -89,12 +89,12 @@ def read(connection: Connection, table: Table[RowT]) -> list[RowT]:
 
 
 def name(table: AnyTable) -> sql.Identifier:
-    """The table as SQL names it."""
+    """Return the table's SQL identifier."""
     return sql.Identifier(*table.name.split("."))
 
 
 def columns(table: AnyTable) -> sql.Composed:
-    """The columns as a list, as SQL names them."""
+    """Return the list of the columns' SQL identifiers."""
     return sql.SQL(", ").join(map(sql.Identifier, table.columns))
 
 

@@ -1,4 +1,5 @@
-"""What can happen to the shop's rows? Each function makes the statements of one transaction, or none if it can't be."""
+"""Changes that can happen to the shop's rows: each function returns the statements of one transaction, or none if it is
+impossible."""
 
 from collections.abc import Callable, Iterable
 from random import Random
@@ -22,68 +23,68 @@ from local.simulator.world.products import CATEGORIES, LEFTOVER
 
 LEAST_PRICE = 99
 ORDERING_SHARE = 0.5
-"""Of the customers to whom something happens, those who order, so that orders meet changes."""
+"""Share of changes to customers who order, so that orders meet changes."""
 
 Happening = Callable[[State, Random], list[Statement]]
 
 
 def sold(state: State, random: Random) -> list[Statement]:
-    """A few products leave the warehouse."""
+    """Sell a few products: their stock decreases."""
     return _stock(state, random, range(1, 6), range(-3, 0))
 
 
 def delivered(state: State, random: Random) -> list[Statement]:
-    """Many products come in."""
+    """Deliver many products: their stock increases."""
     return _stock(state, random, range(5, 31), range(10, 201))
 
 
 def repriced(state: State, random: Random) -> list[Statement]:
-    """One product has another price."""
+    """Change one product's price."""
     return _update(_with_price(product, random.uniform(0.85, 1.18)) for product in state.products.some(random, 1))
 
 
 def repriced_twice(state: State, random: Random) -> list[Statement]:
-    """The same product's price is changed again before the commit."""
+    """Change the same product's price twice before the commit."""
     (product,) = state.products.some(random, 1)
     wrong = _with_price(product, 10)
     return [*_update([wrong]), *_update([_with_price(product, 1.05)])]
 
 
 def category_repriced(state: State, random: Random) -> list[Statement]:
-    """All products of a category have another price."""
+    """Change the price of all products of a category."""
     category, factor = random.choice(CATEGORIES), random.choice((0.8, 0.9, 1.1, 1.2))
     return _update(_with_price(product, factor) for product in state.products.rows if product.category == category)
 
 
 def product_renamed(state: State, random: Random) -> list[Statement]:
-    """A product is called something else."""
+    """Rename a product."""
     (product,) = state.products.some(random, 1)
     base = product.name.partition(" (")[0]
     return _update([replace(product, name=f"{base} ({random.choice(('new', 'classic', 'large', 'small'))})")])
 
 
 def recategorised(state: State, random: Random) -> list[Statement]:
-    """A product moves to another category."""
+    """Move a product to another category."""
     (product,) = state.products.some(random, 1)
     others = [category for category in CATEGORIES if category != product.category]
     return _update([replace(product, category=random.choice(others))])
 
 
 def removed(state: State, random: Random) -> list[Statement]:
-    """A product that nobody buys is taken off the list."""
+    """Remove a product that is never ordered."""
     product = state.products.one(random, lambda row: row.product_id.startswith(LEFTOVER))
     return [Statement("d", (product,))] if product else []
 
 
 def listed_again(state: State, random: Random) -> list[Statement]:
-    """A product that was removed is back, at another price."""
+    """List a removed product again, at another price."""
     if not state.removed:
         return []
     return [Statement("c", (_with_price(random.choice(state.removed), 0.9),))]
 
 
 def moved(state: State, random: Random) -> list[Statement]:
-    """A customer lives elsewhere: another country or time zone, another phone number."""
+    """Move a customer elsewhere: another country or time zone, another phone number."""
     customer, city = _customer(state, random), random.choice(CITIES)
     there = replace(
         customer,
@@ -96,75 +97,75 @@ def moved(state: State, random: Random) -> list[Statement]:
 
 
 def tier_changed(state: State, random: Random) -> list[Statement]:
-    """A customer is worth more, or less."""
+    """Change a customer's tier."""
     return _update([_with_other_tier(_customer(state, random), random)])
 
 
 def tiers_reviewed(state: State, random: Random) -> list[Statement]:
-    """Many customers are."""
+    """Change the tier of many customers."""
     some = state.customers.some(random, random.randint(20, 60))
     return _update(_with_other_tier(customer, random) for customer in some)
 
 
 def email_changed(state: State, random: Random) -> list[Statement]:
-    """A customer has another address."""
+    """Change a customer's e-mail address."""
     customer = _customer(state, random)
     number = customer_number(customer.customer_id)
     return _update([replace(customer, email=email_address(random.choice(FAMILY_NAMES), number, random))])
 
 
 def language_changed(state: State, random: Random) -> list[Statement]:
-    """A customer wants to be addressed in another language."""
+    """Change a customer's language."""
     customer = _customer(state, random)
     others = [one for one in LANGUAGES if one != customer.language]
     return _update([replace(customer, language=random.choice(others))])
 
 
 def phone_changed(state: State, random: Random) -> list[Statement]:
-    """A customer has another phone, or none."""
+    """Change or remove a customer's phone number."""
     customer = _customer(state, random)
     phone = None if customer.phone and random.random() < 0.5 else phone_number(customer.country, random)
     return _update([replace(customer, phone=phone)])
 
 
 def opted_out(state: State, random: Random) -> list[Statement]:
-    """A customer wants no more messages."""
+    """Opt a customer out of messages."""
     customer = state.customers.one(random, lambda row: not row.notifications_opt_out)
     return _update([replace(customer, notifications_opt_out=True)]) if customer else []
 
 
 def opted_in(state: State, random: Random) -> list[Statement]:
-    """A customer wants messages again."""
+    """Opt a customer in to messages again."""
     customer = state.customers.one(random, lambda row: row.notifications_opt_out)
     return _update([replace(customer, notifications_opt_out=False)]) if customer else []
 
 
 def customer_renamed(state: State, random: Random) -> list[Statement]:
-    """A customer has another family name."""
+    """Change a customer's family name."""
     customer = _customer(state, random)
     given_name = customer.name.partition(" ")[0]
     return _update([replace(customer, name=f"{given_name} {random.choice(FAMILY_NAMES)}")])
 
 
 def registered(state: State, random: Random) -> list[Statement]:
-    """A few people become customers who never order."""
+    """Register a few customers who never order."""
     numbers = range(state.next_customer, state.next_customer + random.randint(2, 4))
     return [Statement("c", tuple(customer_row(number) for number in numbers if not stays_home(number)))]
 
 
 def forgotten(state: State, random: Random) -> list[Statement]:
-    """A customer who never orders wants all data deleted."""
+    """Delete a customer who never orders."""
     customer = state.customers.one(random, lambda row: not orders(row))
     return [Statement("d", (customer,))] if customer else []
 
 
 def bought(state: State, random: Random) -> list[Statement]:
-    """Both tables at once: products leave the warehouse, and their buyer is worth more."""
+    """Change both tables at once: stock decreases, and the buyer's tier changes."""
     return [*sold(state, random), *tier_changed(state, random)]
 
 
 def touched(state: State, random: Random) -> list[Statement]:
-    """A row is written as it was."""
+    """Write a row without changing it."""
     return _update(state.products.some(random, 1))
 
 
@@ -192,11 +193,11 @@ HAPPENINGS: dict[Happening, int] = {
     bought: 2,
     touched: 1,
 }
-"""How many of a hundred transactions are what."""
+"""Number of each kind in a hundred transactions."""
 
 
 def orders(customer: CustomerRow) -> bool:
-    """Whether the order service makes orders of that customer."""
+    """Return whether the order service creates orders of that customer."""
     return stays_home(customer_number(customer.customer_id))
 
 

@@ -1,4 +1,4 @@
-"""What happens to the shop's rows in a run, and when? Nothing is done here: a plan follows from options and rows."""
+"""Plans the changes of a run with their times. Pure: a plan follows from options and rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,30 +18,30 @@ LISTED, ENTERED = "listed", "entered"
 
 @dataclass(frozen=True, kw_only=True)
 class ShopOptions(Timetable):
-    """What the service does; the same options on the same rows lead to the same changes."""
+    """Options of a run; the same options on the same rows lead to the same changes."""
 
     rate: float = 10.0
-    """Transactions a second, not counting those that enter products and customers who order."""
+    """Transactions per second, not counting those that enter products and customers who order."""
     customers: int = 90_000
-    """How many of the population the shop begins with; by default all who order at 5 orders a second."""
+    """Number of customers at the beginning; by default all who order at 5 orders per second."""
 
 
 @dataclass(frozen=True)
 class Transaction:
-    """What is done at once, or, if it is rolled back, not at all."""
+    """Statements that are committed together or, if it is rolled back, not at all."""
 
     at_ms: int
-    """When it is its turn."""
+    """Time at which it is due."""
     kind: str
-    """Name of the happening, or `LISTED`: an upcoming product; `ENTERED`: a newcomer."""
+    """Name of the change, or `LISTED`: an upcoming product; `ENTERED`: a newcomer."""
     statements: tuple[Statement, ...]
     is_rolled_back: bool = False
 
 
 def plan(options: ShopOptions, state: State) -> Iterator[Transaction]:
-    """The transactions in order of time; `state` becomes what it is after each that was given.
+    """Yield the transactions in order of time; `state` is updated with each.
 
-    Each hundred contain every happening that is possible then.
+    Every hundred contain each change that is possible at that time.
     """
     random = Random(f"{options.seed}/shop")
     arrivals = _Arrivals(options, state)
@@ -73,12 +73,12 @@ def _done(transaction: Transaction, state: State) -> Transaction:
 
 
 def _absent(rows: Iterator[RowT], table: Keyed[RowT]) -> Iterator[RowT]:
-    """Those that aren't in the table when they are asked for: an earlier run may have entered them."""
+    """Yield rows that aren't in the table when they are requested: an earlier run may have entered them."""
     return (row for row in rows if key_of(row) not in table)
 
 
 class _Arrivals:
-    """Who and what is entered by the timetable that the order service knows, too."""
+    """Customers and products that are entered by the timetable that the order service knows too."""
 
     def __init__(self, options: ShopOptions, state: State) -> None:
         self._start_ms = options.start_ms
@@ -88,7 +88,7 @@ class _Arrivals:
         self._next = 0
 
     def until(self, at_ms: float) -> Iterator[Transaction]:
-        """Those whose time has come."""
+        """Yield the arrivals that are due."""
         while (due_ms := self._due_ms()) <= at_ms:
             is_customer = self._next % 2
             row = next(self._customers) if is_customer else next(self._products)

@@ -1,4 +1,4 @@
-"""What is in the shop's tables? A type for the rows of each, and the rows that they begin with."""
+"""Row types of the shop's tables, and the rows that they begin with."""
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -62,12 +62,12 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """In the order of the row's fields; the first is the primary key."""
+        """Columns in the order of the row's fields; the first is the primary key."""
         return self.row.__struct_fields__
 
     @property
     def key(self) -> str:
-        """The primary key."""
+        """Name of the primary key."""
         return self.columns[0]
 
 
@@ -78,12 +78,12 @@ PRODUCTS = Table("shop.products", ProductRow)
 
 
 def key_of(row: Row) -> str:
-    """Its primary key."""
+    """Return the row's primary key."""
     return row.customer_id if isinstance(row, CustomerRow) else row.product_id
 
 
 def checksum(rows: Iterable[CustomerRow] | Iterable[ProductRow]) -> str:
-    """The same for the same rows in any order, and for no others."""
+    """Return a checksum that is equal for the same rows in any order, and for no others."""
     digest = blake2b(digest_size=8)
     for line in sorted(msgspec.json.encode(row) for row in rows):
         digest.update(line + b"\n")
@@ -91,17 +91,17 @@ def checksum(rows: Iterable[CustomerRow] | Iterable[ProductRow]) -> str:
 
 
 def customers_at_first(count: int) -> Iterator[CustomerRow]:
-    """The first `count` of the population."""
+    """Yield the first `count` customers of the population."""
     return map(customer_row, range(count))
 
 
 def products_at_first() -> Iterator[ProductRow]:
-    """What is sold, and what nobody buys."""
+    """Yield the products that are sold, and those that are never ordered."""
     return map(product_row, (*products_on_offer(), *leftovers()))
 
 
 def customer_row(number: int) -> CustomerRow:
-    """The customer with that number as the shop enters them at first."""
+    """Return the customer with that number as the shop enters it at first."""
     random, home = Random(f"{SEED}/customer {number}"), home_city(number)
     full_name = f"{random.choice(GIVEN_NAMES)} {random.choice(FAMILY_NAMES)}"
     return CustomerRow(
@@ -118,7 +118,7 @@ def customer_row(number: int) -> CustomerRow:
 
 
 def product_row(product: Product) -> ProductRow:
-    """A product as the shop enters it at first; the list price is the one that orders are made with."""
+    """Return a product as the shop enters it at first; the list price is the one that orders are made with."""
     return ProductRow(
         product_id=product.product_id,
         name=product.name,

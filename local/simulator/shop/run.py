@@ -1,4 +1,4 @@
-"""How is a plan carried out? Each transaction at its time, written down, until the end or until it is stopped."""
+"""Carries out a plan: each transaction at its time, with a ledger, until the end or a stop."""
 
 import time
 from functools import partial
@@ -28,11 +28,11 @@ def change_rows(
     stop: Event | None = None,
     quiet: bool = True,
 ) -> ShopSummary:
-    """Do what happens in a run, in real time, to the rows that are in the tables now.
+    """Carry out the changes of a run, in real time, on the rows that are in the tables now.
 
     Raises:
-        DatabaseError: the database is away for too long, or refuses us.
-        ShopError: it can't be used, or goes away for too long. What was done so far is in the ledger.
+        DatabaseError: the database is unavailable for too long, or refuses us.
+        ShopError: it can't be used, or becomes unavailable for too long. What was done so far is in the ledger.
     """
     line, stop = StatusLine(quiet), stop or Event()
     rows = await_server("the database", partial(read_all, settings), DatabaseAwayError, line.show, stop)
@@ -55,7 +55,7 @@ class _Run:
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
 
     def until(self, stop: Event) -> bool:
-        """Whether everything was done before `stop`."""
+        """Carry out the plan; return whether everything was done before `stop`."""
         with Writer(self._settings, stop, self._say) as writer:
             for number, transaction in enumerate(plan(self._options, self._state), start=1):
                 stop.wait(max(0.0, self._clock.seconds_until(transaction.at_ms)))

@@ -1,6 +1,6 @@
-"""What was done to the shop's rows, for the proofs: the rows at first, then the transactions, then a summary.
+"""Ledger of what was done to the shop's rows, for the checks: the rows at first, the transactions, then a summary.
 
-A transaction has a line before it is done, which leaves open what becomes of it, and one after it.
+A transaction has a line before it is done, with its outcome unknown, and one after it.
 """
 
 import time
@@ -21,7 +21,7 @@ Outcome = Literal["committed", "rolled_back", "unknown"]
 
 
 class FirstRow(msgspec.Struct, frozen=True, tag_field="line", tag="first_row"):
-    """A row that was there when the run began."""
+    """A row that existed when the run began."""
 
     row: CustomerRow | ProductRow
 
@@ -30,33 +30,34 @@ class TransactionRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="li
     """One transaction."""
 
     number: int
-    """1 for the run's first."""
+    """Number of the transaction, 1 for the run's first."""
     kind: str
-    """What happened."""
+    """Name of the change."""
     statements: tuple[Statement, ...]
     outcome: Outcome
-    """`unknown`: it isn't done yet, or the run was stopped while the database was away, so that nobody knows."""
+    """`unknown`: not done yet, or the run was stopped while the database was unavailable, so that the outcome is
+    unknown."""
     began_at: int
-    """Wall clock, milliseconds."""
+    """Start by the wall clock, in milliseconds."""
     ended_at: int | None
-    """Wall clock, milliseconds; when the outcome was known. Null while it isn't done."""
+    """Time when the outcome was known, by the wall clock, in milliseconds. Null while it isn't done."""
     committed_at: int | None
-    """When the database says that it was committed, UTC milliseconds: the event time of the row versions. Null if it
-    wasn't, or if the server doesn't keep commit times."""
+    """Commit time by the database, in UTC milliseconds: the event time of the row versions. Null if it wasn't
+    committed, or if the server doesn't keep commit times."""
 
 
 class ShopSummary(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="summary"):
     """The last line of a run."""
 
     started_at: int
-    """Wall clock, milliseconds."""
+    """Start of the run by the wall clock, in milliseconds."""
     ended_at: int
     complete: bool
-    """False if it was stopped early or something failed."""
+    """False if the run was stopped early or something failed."""
     outcomes: dict[str, int]
-    """Transactions by outcome."""
+    """Number of transactions by outcome."""
     kinds: dict[str, int]
-    """Transactions by what happened."""
+    """Number of transactions by kind."""
 
 
 @dataclass(frozen=True)
@@ -64,44 +65,44 @@ class Version:
     """A row as it was from some moment on."""
 
     valid_from: int | None
-    """UTC milliseconds, None if it was there when the run began."""
+    """UTC milliseconds; None if the row existed when the run began."""
     row: Row
-    """If it is deleted, as it was before."""
+    """The row; if it is deleted, as it was before."""
     is_deleted: bool
 
 
 @dataclass(frozen=True)
 class ShopLedgerContent:
-    """A ledger, read back."""
+    """Content of a ledger."""
 
     first_rows: tuple[Row, ...]
     transactions: tuple[TransactionRecord, ...]
     summary: ShopSummary | None
-    """None if the service was killed."""
+    """Summary; None if the service was killed."""
 
     @cached_property
     def committed(self) -> tuple[TransactionRecord, ...]:
-        """The transactions that count, in the order in which they were done."""
+        """Committed transactions, in the order in which they were done."""
         return tuple(each for each in self.transactions if each.outcome == "committed")
 
     @cached_property
     def in_doubt(self) -> tuple[TransactionRecord, ...]:
-        """Those of which nobody knows."""
+        """Transactions whose outcome is unknown."""
         return tuple(each for each in self.transactions if each.outcome == "unknown")
 
     @cached_property
     def customers(self) -> tuple[CustomerRow, ...]:
-        """What is in `shop.customers` at the end, by key."""
+        """Rows of `shop.customers` at the end, by key."""
         return tuple(sorted(self._end.customers.rows, key=key_of))
 
     @cached_property
     def products(self) -> tuple[ProductRow, ...]:
-        """What is in `shop.products` at the end, by key."""
+        """Rows of `shop.products` at the end, by key."""
         return tuple(sorted(self._end.products.rows, key=key_of))
 
     @cached_property
     def versions(self) -> dict[str, list[Version]]:
-        """By key of the row, the first one first.
+        """Versions by key of the row, the first one first.
 
         Raises:
             ValueError: the server didn't keep commit times.
@@ -147,7 +148,7 @@ class ShopLedger:
         self._file.flush()
 
     def begin(self, number: int, kind: str, statements: tuple[Statement, ...]) -> TransactionRecord:
-        """Note what is about to be done, so that a service that is killed leaves behind what is in doubt."""
+        """Record what is about to be done, so that the ledger shows what is in doubt if the service is killed."""
         begun = TransactionRecord(
             number=number,
             kind=kind,
@@ -161,7 +162,7 @@ class ShopLedger:
         return begun
 
     def end(self, record: TransactionRecord) -> None:
-        """Note what became of it."""
+        """Record the outcome."""
         self._outcomes[record.outcome] += 1
         self._kinds[record.kind] += 1
         self._write(record)
@@ -181,7 +182,7 @@ class ShopLedger:
 
     @staticmethod
     def read(path: Path) -> ShopLedgerContent:
-        """Read a ledger back, also one whose service was killed.
+        """Read a ledger, also one whose service was killed.
 
         Raises:
             LedgerError: a line can't be read.

@@ -1,4 +1,4 @@
-"""What is in the shop's tables at one moment of the plan?"""
+"""Content of the shop's tables at one moment of the plan."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,20 +11,20 @@ from local.simulator.shop.rows import CustomerRow, ProductRow, Row, RowT, key_of
 from local.simulator.world.population import customer_number
 
 TRIES = 50
-"""How many rows are looked at to find one that suits."""
+"""Maximum number of rows that are tried to find a suitable one."""
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """What one SQL statement does to rows of one table, none of them twice."""
+    """Effect of one SQL statement on rows of one table, none of them twice."""
 
     op: Literal["c", "u", "d"]
     """c: create. u: update. d: delete."""
     rows: tuple[CustomerRow | ProductRow, ...]
-    """As they are afterwards; those that are deleted, as they were."""
+    """Rows as they are afterwards; deleted ones, as they were."""
 
 
 class Keyed(Generic[RowT]):
-    """Rows by key, of which any can be picked at once."""
+    """Rows by key, with random choice in constant time."""
 
     def __init__(self, rows: Iterable[RowT]) -> None:
         self._rows: list[RowT] = list(rows)
@@ -38,7 +38,7 @@ class Keyed(Generic[RowT]):
 
     @property
     def rows(self) -> tuple[RowT, ...]:
-        """All, in no order."""
+        """All rows, in no particular order."""
         return tuple(self._rows)
 
     def put(self, row: RowT) -> None:
@@ -47,18 +47,18 @@ class Keyed(Generic[RowT]):
         self._rows[place : place + 1] = [row]
 
     def remove(self, key: str) -> None:
-        """Take a row out; the last one takes its place."""
+        """Remove a row; the last one takes its place."""
         place, last = self._places.pop(key), self._rows.pop()
         if key_of(last) != key:
             self._rows[place] = last
             self._places[key_of(last)] = place
 
     def some(self, random: Random, count: int) -> tuple[RowT, ...]:
-        """So many different rows, or all if there are fewer."""
+        """Return `count` different rows, or all if there are fewer."""
         return tuple(random.sample(self._rows, min(count, len(self._rows))))
 
     def one(self, random: Random, suits: Callable[[RowT], bool]) -> RowT | None:
-        """A row that suits, or None if it isn't found soon."""
+        """Return a row that suits, or None if a few tries find none."""
         for _ in range(TRIES if self._rows else 0):
             row = random.choice(self._rows)
             if suits(row):
@@ -68,23 +68,23 @@ class Keyed(Generic[RowT]):
 
 @dataclass
 class State:
-    """Both tables, and the products that were removed and may come back."""
+    """Both tables, and removed products that may be listed again."""
 
     customers: Keyed[CustomerRow]
     products: Keyed[ProductRow]
     next_customer: int
-    """The lowest number above those of all customers so far."""
+    """Lowest number above those of all customers so far."""
     removed: list[ProductRow] = field(default_factory=list)
 
     @classmethod
     def of(cls, customers: Iterable[CustomerRow], products: Iterable[ProductRow]) -> "State":
-        """With these rows."""
+        """Create the state of these rows."""
         state = cls(Keyed(()), Keyed(products), 0)
         state.apply([Statement("c", tuple(customers))])
         return state
 
     def apply(self, statements: Iterable[Statement]) -> None:
-        """As a commit does."""
+        """Apply the statements, as a commit does."""
         for statement in statements:
             for row in statement.rows:
                 self._apply(statement.op, row)

@@ -1,4 +1,4 @@
-"""How does a transaction get into the database? Once, also when the database goes away in the middle of it."""
+"""Writes transactions to the database, each exactly once, also during outages."""
 
 import time
 from threading import Event
@@ -24,7 +24,7 @@ PARAMETERS = {
     int: sql.SQL("%s::bigint[]"),
     bool: sql.SQL("%s::boolean[]"),
 }
-"""A column of values, by the type of the row's field."""
+"""SQL parameter for a column of values, by the type of the row's field."""
 
 # xmin is the transaction that wrote the row: the run's last one.
 COMMITTED_AT = """
@@ -37,11 +37,11 @@ FROM shop.runs WHERE run = %s
 
 
 class Writer:
-    """Does one transaction after the other, numbered upwards; a context manager.
+    """Carries out one transaction after the other, with ascending numbers; a context manager.
 
     Args:
-        stop: set it to give up waiting for a database that is away.
-        say: is told in words when the database goes away, every second until it is back, and then.
+        stop: set it to stop waiting for a database that is unavailable.
+        say: gets a message each second while the database is unavailable, and one when it is available again.
     """
 
     def __init__(self, settings: Settings, stop: Event, say: Report) -> None:
@@ -57,10 +57,10 @@ class Writer:
         self._disconnect()
 
     def do(self, begun: TransactionRecord, *, is_rolled_back: bool) -> TransactionRecord:
-        """Do a transaction exactly once, however often it must be tried; the record with what became of it.
+        """Carry out a transaction exactly once, with as many tries as necessary; return the record with its outcome.
 
         Raises:
-            ShopError: the database has been away for too long, or holds something else than was planned for.
+            ShopError: the database has been unavailable for too long, or has other content than was planned for.
         """
         outage: Outage | None = None
         self._is_in_doubt = False
@@ -93,9 +93,9 @@ class Writer:
         return "committed", row[0] if row else None
 
     def _is_new(self, connection: Connection, number: int) -> bool:
-        """Whether that transaction isn't committed yet; if so, its commit notes that it is.
+        """Return whether that transaction isn't committed yet; if so, its commit records that it is.
 
-        An earlier try that is still under way on the server holds the row until its end is decided.
+        An earlier try that is still running on the server locks the row until its outcome is decided.
         """
         row = connection.execute(
             "SELECT last_transaction FROM shop.runs WHERE run = %s FOR UPDATE", [self._run]
@@ -162,7 +162,7 @@ def _delete(table: AnyTable) -> sql.Composed:
 
 
 def _unnested(table: AnyTable) -> sql.Composed:
-    """Rows of parameters, of which each is a column."""
+    """Return an expression for rows made of parameters, each of which is a column."""
     hints = get_type_hints(table.row)
     return sql.SQL("unnest({})").format(sql.SQL(", ").join(PARAMETERS[hints[column]] for column in table.columns))
 

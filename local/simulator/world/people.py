@@ -1,23 +1,23 @@
-"""Who are the customers? Their names, how they are reached, and in what language: the same in every run."""
+"""Generates customers' names, contacts and languages: the same in every run."""
 
 from dataclasses import dataclass
 from random import Random
 
 TIERS = {"standard": 75, "silver": 18, "gold": 7}
-"""With their shares, in per cent."""
+"""Tiers with their shares, in per cent."""
 NO_PHONE_SHARE = 0.05
 ENGLISH_SHARE = 0.08
-"""Addressed in English, whatever their country speaks."""
+"""Share of customers who are addressed in English, whatever their country's language."""
 PHONE_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What people of a country have in common."""
+    """Common properties of a country's people."""
 
     calling_code: int
     language: str
-    """ISO 639-1 code."""
+    """ISO 639-1 code of the language."""
 
 
 HABITS = {
@@ -40,7 +40,7 @@ HABITS = {
     "US": Habits(1, "en"),
     "ZA": Habits(27, "en"),
 }
-"""By country."""
+"""Habits by country."""
 LANGUAGES = tuple(sorted({habits.language for habits in HABITS.values()}))
 TIME_ZONES = {
     "Amsterdam": "Europe/Amsterdam",
@@ -70,7 +70,7 @@ TIME_ZONES = {
     "Warsaw": "Europe/Warsaw",
     "Zurich": "Europe/Zurich",
 }
-"""IANA names by city."""
+"""IANA time zones by city."""
 
 GIVEN_NAMES = (
     *("Ada", "Aiko", "Anna", "Antonia", "Beatriz", "Carla", "Chloé", "Elin", "Emma", "Fatima", "Greta", "Hanna"),
@@ -88,23 +88,23 @@ MAIL_HOSTS = ("mail.example", "post.example", "letters.example", "inbox.example"
 
 
 def tier(random: Random) -> str:
-    """Somebody's."""
+    """Choose a tier."""
     return random.choices(list(TIERS), list(TIERS.values()))[0]
 
 
 def email_address(name: str, customer: int, random: Random) -> str:
-    """An address of that customer's that nobody else has."""
+    """Return a unique e-mail address of that customer."""
     ascii_name = name.split(maxsplit=1)[0].encode("ascii", "ignore").decode().lower()
     return f"{ascii_name}.{customer}@{random.choice(MAIL_HOSTS)}"
 
 
 def phone_number(country: str, random: Random) -> str | None:
-    """A number of that country, or none."""
+    """Return a phone number of that country, or None."""
     if random.random() < NO_PHONE_SHARE:
         return None
     return f"+{HABITS[country].calling_code}{random.randrange(10**PHONE_DIGITS):0{PHONE_DIGITS}d}"
 
 
 def language(country: str, random: Random) -> str:
-    """That somebody who lives there wants to be addressed in."""
+    """Choose the language in which a customer of that country is addressed."""
     return "en" if random.random() < ENGLISH_SHARE else HABITS[country].language

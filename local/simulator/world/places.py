@@ -1,4 +1,4 @@
-"""Where and when is the simulated world? Cities, their money, their clocks, and how far they are apart."""
+"""Cities of the simulated world, with their currencies, time zones and distances."""
 
 from dataclasses import dataclass
 from math import asin, cos, radians, sin, sqrt
@@ -14,7 +14,7 @@ HOURLY_ACTIVITY = (
     *(1.00, 0.90, 0.75, 0.75, 0.85, 0.98),
     *(1.00, 0.92, 0.75, 0.60, 0.42, 0.22),
 )
-"""How likely somebody pays in each hour of the local day, against the busiest hour."""
+"""Likelihood of a payment in each hour of the local day, relative to the busiest hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class City:
     latitude: float
     longitude: float
     utc_offset_hours: int
-    """Standard time the year round: the simulation knows no daylight saving."""
+    """Standard time all year: the simulation has no daylight saving time."""
     weight: int
     """Share of the customers, relative to the other cities."""
 
@@ -65,9 +65,9 @@ CITIES = (
 @dataclass(frozen=True, slots=True)
 class _Money:
     euros: float
-    """Value of one unit; fixed, so that a run can be repeated."""
+    """Value of one unit in euros; fixed, so that a run can be repeated."""
     minor_units: int = 100
-    """So many of the minor unit make one."""
+    """Number of minor units in one unit."""
 
 
 _MONEY = {
@@ -87,25 +87,25 @@ _MONEY = {
 
 
 def in_currency(euro_cents: float, currency: str) -> int:
-    """So much money in minor units of `currency`, at least one."""
+    """Convert euro cents into minor units of `currency`, at least one."""
     money = _MONEY[currency]
     return max(1, round(euro_cents / 100 / money.euros * money.minor_units))
 
 
 def in_base(amount_minor: int, currency: str) -> int:
-    """So much of `currency` in minor units of the base currency, at least one."""
+    """Convert minor units of `currency` into minor units of the base currency, at least one."""
     money = _MONEY[currency]
     return max(1, round(amount_minor / money.minor_units * money.euros * 100))
 
 
 def in_words(amount_minor: int, currency: str) -> str:
-    """As people write it."""
+    """Format an amount for people."""
     decimals = 2 if _MONEY[currency].minor_units == 100 else 0
     return f"{amount_minor / _MONEY[currency].minor_units:,.{decimals}f} {currency}"
 
 
 def distance_km(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
-    """Great-circle distance by the haversine formula, on a sphere of the earth's mean radius."""
+    """Return the great-circle distance by the haversine formula, on a sphere of the earth's mean radius."""
     phi, other_phi = radians(latitude), radians(other_latitude)
     half_height = sin((other_phi - phi) / 2)
     half_width = sin(radians(other_longitude - longitude) / 2)
@@ -113,7 +113,7 @@ def distance_km(latitude: float, longitude: float, other_latitude: float, other_
 
 
 def activity(utc_offset_hours: int, at_ms: int) -> float:
-    """How likely somebody of that time zone pays at that moment, from 0 to 1; continuous over the hours."""
+    """Return the likelihood of a payment in that time zone at that moment, from 0 to 1; continuous over the hours."""
     hours = at_ms / HOUR_MS + utc_offset_hours
     hour = int(hours // 1) % 24
     into_hour = hours % 1
@@ -121,7 +121,7 @@ def activity(utc_offset_hours: int, at_ms: int) -> float:
 
 
 def world_activity(at_ms: int) -> float:
-    """The same for the whole world: its cities' activity, weighed by who lives there."""
+    """Return the likelihood of a payment in the whole world: the cities' activity, weighted by their customers."""
     return sum(city.weight * activity(city.utc_offset_hours, at_ms) for city in CITIES) / _WORLD_WEIGHT
 
 

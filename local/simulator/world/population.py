@@ -1,4 +1,4 @@
-"""Who buys what, where? Customers with their cards, merchants, products: the same in every run, whatever its seed."""
+"""Customers with their cards, merchants and products: the same in every run, whatever its seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ CACHED_CARDS = 200_000
 CARDS_IN_FIVE = 4
 """Of five cards in a row, the first two belong to one customer."""
 STAY_AT_HOME_EVERY = 10
-"""One customer in so many never pays anywhere but at home: the orders and the late payments are theirs, since
-wherever in time these fall, nobody has to be in two places for them."""
+"""One in this many customers never pays anywhere but at home. Orders and late payments are theirs: whatever the time of
+these, no customer has to be in two places at once."""
 CITY_TABLE_SIZE = 1009
 KM_PER_DEGREE = 111.2
 
@@ -31,7 +31,7 @@ EVERYDAY_SHOPS = {
 RARE_SHOPS = {"electronics": 240, "jewellery": 450, "furniture": 380}
 EVERYDAY_SITES = {"digital": 10, "subscription": 13, "marketplace": 38, "fashion": 65, "food_delivery": 24}
 RARE_SITES = {"travel": 340, "electronics": 260, "luxury": 620, "gift_cards": 50}
-"""Merchant categories, with a typical amount in euros; nobody's usual merchants are of a rare one."""
+"""Merchant categories, with a typical amount in euros; usual merchants are never of a rare one."""
 
 SHOPS_PER_EVERYDAY_CATEGORY = 5
 SHOPS_PER_RARE_CATEGORY = 2
@@ -48,7 +48,7 @@ class Merchant:
     latitude: float
     longitude: float
     typical_euro_cents: int
-    """What people of average means spend there at a time."""
+    """Amount that a customer with average spending pays there at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +60,28 @@ class Card:
     customer_id: str
     home: City
     latitude: float
-    """Of the owner's home."""
+    """Latitude of the owner's home."""
     longitude: float
     phone: str
     browser: str
     shops: tuple[Merchant, ...]
-    """Usual shops, in the home city; a favourite more than once."""
+    """Usual shops, in the home city; favourites appear more than once."""
     sites: tuple[Merchant, ...]
     """Usual sites."""
     spending: float
-    """How much the owner spends at a time, relative to the average."""
+    """Amount that the owner spends at a time, relative to the average."""
     online_share: float
     stays_at_home: bool
 
     @property
     def usual_euro_cents(self) -> int:
-        """What a payment by this card usually is."""
+        """Usual amount of a payment by this card."""
         usual = self.shops + self.sites
         return round(self.spending * sum(merchant.typical_euro_cents for merchant in usual) / len(usual))
 
 
 class Population:
-    """Cards without end; each is made when it is first asked for, so that millions cost nothing."""
+    """An unlimited number of cards; each is created on first use, so that millions cost nothing."""
 
     def __init__(self) -> None:
         self.card = lru_cache(CACHED_CARDS)(self._make_card)
@@ -94,11 +94,11 @@ class Population:
         self.products = products_on_offer()
 
     def home(self, number: int) -> City:
-        """Home city of a card's owner, without making the card."""
+        """Return the home city of a card's owner, without creating the card."""
         return home_city(customer_of(number))
 
     def card_of(self, customer_id: str) -> Card:
-        """The (first) card of the customer with that id.
+        """Return the (first) card of the customer with that id.
 
         Raises:
             KeyError: it isn't an id of this population's customers.
@@ -133,22 +133,22 @@ class Population:
 
 
 def customer_of(card_number: int) -> int:
-    """Number of the card's owner."""
+    """Return the number of the card's owner."""
     return card_number * CARDS_IN_FIVE // 5
 
 
 def first_card_of(customer: int) -> int:
-    """Number of the customer's first card."""
+    """Return the number of the customer's first card."""
     return -(-customer * 5 // CARDS_IN_FIVE)
 
 
 def customer_id(customer: int) -> str:
-    """Id of the customer with that number."""
+    """Return the id of the customer with that number."""
     return f"customer-{customer:07d}"
 
 
 def customer_number(customer_id: str) -> int:
-    """Number of the customer with that id.
+    """Return the number of the customer with that id.
 
     Raises:
         KeyError: it isn't an id of this population's customers.
@@ -160,12 +160,12 @@ def customer_number(customer_id: str) -> int:
 
 
 def home_city(customer: int) -> City:
-    """Where the customer with that number lives."""
+    """Return the home city of the customer with that number."""
     return _HOMES[customer * 7919 % CITY_TABLE_SIZE]
 
 
 def stays_home(customer: int) -> bool:
-    """Whether the customer never pays anywhere but at home."""
+    """Return whether the customer never pays anywhere but at home."""
     return customer % STAY_AT_HOME_EVERY == STAY_AT_HOME_EVERY - 1
 
 
@@ -200,7 +200,7 @@ def _of(merchants: Sequence[Merchant], categories: dict[str, int]) -> tuple[Merc
 
 
 def _near(city: City, random: Random, km: float) -> tuple[float, float]:
-    """A point about so far from the city's centre, at most three times as far in each direction."""
+    """Return a point at about that distance from the city's centre, at most three times as far in each direction."""
     north, east = (max(-3 * km, min(3 * km, random.gauss(0, km))) for _ in range(2))
     latitude = city.latitude + north / KM_PER_DEGREE
     longitude = city.longitude + east / (KM_PER_DEGREE * cos(radians(city.latitude)))

@@ -1,13 +1,14 @@
-"""What can be ordered? Products with their names, categories and prices: the same in every run."""
+"""Products that can be ordered, with names, categories and prices: the same in every run."""
 
 from dataclasses import dataclass
 from random import Random
 
 SEED = 1
 ON_OFFER = 200
-"""Numbers 1 to 200: listed by the shop from the beginning, and sold."""
+"""Number of products that the shop lists from the beginning and that are sold: 1 to 200."""
 LEFTOVERS, LEFTOVER = 40, "leftover-"
-"""So many more, with ids that begin so, are listed by the shop, but nobody buys them: only these are ever removed."""
+"""Number of further products in the shop's list that are never ordered, and prefix of their ids: only these are ever
+removed."""
 
 GOODS = {
     "books": ("Atlas", "Cookbook", "Dictionary", "Novel", "Picture Book", "Travel Guide"),
@@ -23,14 +24,14 @@ GOODS = {
     "tools": ("Cordless Drill", "Hammer", "Pliers", "Saw", "Screwdriver", "Spirit Level"),
     "toys": ("Building Blocks", "Doll", "Jigsaw", "Kite", "Spinning Top", "Teddy Bear"),
 }
-"""By category."""
+"""Names of goods by category."""
 CATEGORIES = tuple(GOODS)
 MAKES = ("Aalto", "Birch", "Corvo", "Delta", "Elster", "Fjord", "Gale", "Harbour", "Isar", "Juno", "Kestrel", "Lumen")
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Something that can be ordered."""
+    """A product that can be ordered."""
 
     product_id: str
     name: str
@@ -39,19 +40,19 @@ class Product:
 
 
 def products_on_offer() -> tuple[Product, ...]:
-    """Those that the order service sells."""
+    """Return the products that the order service sells."""
     prices = Random(f"{SEED}/products")
     return tuple(_product(_id(number), number, prices) for number in range(1, ON_OFFER + 1))
 
 
 def upcoming_product(number: int) -> Product:
-    """One that the shop is going to list, from number 0 on. Product ids go on where those on offer end."""
+    """Return an upcoming product, from number 0 on. Its product id continues after those on offer."""
     number += ON_OFFER + 1
     return _product(_id(number), number, Random(f"{SEED}/product {number}"))
 
 
 def leftovers() -> tuple[Product, ...]:
-    """Those that nobody buys."""
+    """Return the products that are never ordered."""
     prices = Random(f"{SEED}/leftovers")
     return tuple(_product(f"{LEFTOVER}{number:04d}", number, prices) for number in range(1, LEFTOVERS + 1))
 

@@ -1,4 +1,4 @@
-"""When does a run happen? Its beginning, its end, and the moments at which something happens in it."""
+"""Timetable of a run: its start, its end, and the moments of its events."""
 
 import hashlib
 import math
@@ -10,25 +10,25 @@ from random import Random
 from local.simulator.world.places import world_activity
 
 STEP_MS = 60_000
-"""The day's rhythm is taken as constant for so long."""
+"""Period for which activity is taken as constant."""
 
 
 class OptionsError(ValueError):
-    """A run as asked for can't work; the text says why."""
+    """The options of a run are invalid; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timetable:
-    """The frame of a run."""
+    """Start, rate, duration and seed of a run."""
 
     start_ms: int
-    """Event time at which it starts, UTC milliseconds."""
+    """Event time at which it starts, in UTC milliseconds."""
     rate: float = 200.0
-    """Payments or orders a second, the mean over the run."""
+    """Payments or orders per second, the mean over the run."""
     seconds: float = 60.0
-    """How long it lasts in event time; 0: until it is stopped."""
+    """Duration in event time; 0: until it is stopped."""
     seed: int = 7
-    """Two runs that go on side by side need different ones, or they give the same ids."""
+    """Seed; two simultaneous runs need different ones, or they produce the same ids."""
 
     def __post_init__(self) -> None:
         if self.rate <= 0 or self.seconds < 0:
@@ -36,7 +36,7 @@ class Timetable:
 
     @cached_property
     def run(self) -> str:
-        """Begins all ids of the run: another seed or another start makes other ids."""
+        """Prefix of all ids of the run: another seed or another start makes other ids."""
         return hashlib.blake2s(f"{self.seed}/{self.start_ms}".encode(), digest_size=4).hexdigest()
 
     @property
@@ -46,13 +46,13 @@ class Timetable:
 
     @property
     def moments_in_all(self) -> float:
-        """How many moments the run has: rate × seconds."""
+        """Number of moments in the run: rate × seconds."""
         return round(self.rate * self.seconds) if self.seconds else math.inf
 
     def moments(self, random: Random) -> Iterator[int]:
-        """Event times in order, never before the start or after the end.
+        """Yield event times in order, never before the start or after the end.
 
-        A run with an end follows the world's day; one without has the same rate all the time.
+        A run with an end follows the world's day; one without has a constant rate.
         """
         if not self.seconds:
             yield from self._evenly(random)
