@@ -1,1 +1,1 @@
-"""What do I need on a laptop? The services that jobs talk to, and the cluster they run on."""
+"""Local stack: the services that jobs need, and the cluster they run on."""

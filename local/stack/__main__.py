@@ -34,7 +34,7 @@ FAULTS = (
 
 class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; what can be mended outside the program is said without a traceback."""
+        """Run the command; report errors that can be fixed outside the program without a traceback."""
         try:
             return super().invoke(ctx)
         except FAULTS as error:
@@ -44,7 +44,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, help="Kafka, the schema registry, PostgreSQL, Kafka Connect and Flink on this machine.")
 def main() -> None:
     """Command line."""
-    # While a broker isn't there its client says so on stderr, again and again; here the stack says it, once.
+    # While a broker is unavailable its client logs so on stderr repeatedly; here the stack reports it, once.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
@@ -103,7 +103,7 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
 
 
 def _lost(stack: Stack) -> list[str]:
-    """The jobs that the JobManager has lost, if it runs."""
+    """Return the jobs that the JobManager has lost, if it runs."""
     is_there = any(each.service.name == flink_jobmanager.NAME and not each.fault for each in stack.status())
     return [job.in_words() for job in lost_jobs(stack.setup.settings)] if is_there else []
 

@@ -1,4 +1,4 @@
-"""Can it run here? What is checked before anything starts; `tools.doctor` shows the same and more."""
+"""Checks before the start whether the stack can run on this machine; `tools.doctor` shows these checks and more."""
 
 import errno
 import os
@@ -25,31 +25,32 @@ from toolchain.java import JavaError, java_home, java_version
 from toolchain.pinned_jars import jars_directory, locked, missing
 
 STATE_BYTES = 3 * GIB
-"""For Kafka's segments, PostgreSQL's files and log of changes, indices, checkpoints and logs of a day's trying out."""
+"""Minimum of free disk, for one day's use: Kafka's segments, PostgreSQL's files and log of changes, indices,
+checkpoints and logs."""
 CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """Outcome of one check."""
 
     subject: str
     found: str
     advice: str = ""
-    """What to do about it; empty when all is well."""
+    """What to do about it; empty if nothing is wrong."""
 
     @property
     def is_fault(self) -> bool:
-        """Whether it must be mended first."""
+        """Whether it must be fixed first."""
         return bool(self.advice)
 
 
 class PreflightError(RuntimeError):
-    """The stack can't run here as things are; the text says what was found, and what to do next."""
+    """The stack can't run in the current state of the machine; the text says what was found, and what to do next."""
 
 
 def require(findings: Iterable[Finding]) -> None:
-    """Go on only when nothing is wrong.
+    """Raise if anything is wrong.
 
     Raises:
         PreflightError: with every fault, not only the first.
@@ -60,7 +61,7 @@ def require(findings: Iterable[Finding]) -> None:
 
 
 def before_start(setup: Setup, services: Sequence[Service]) -> list[Finding]:
-    """What these services of the stack need to start; what already runs of them is taken into account."""
+    """Return the checks of what these services need to start, taking into account those that already run."""
     found = [java(), jars(), *ports(setup, services), memory(services), disk(setup), paths(setup), *folders(setup)]
     if any(service.name == postgres.NAME for service in services):
         found += [databases(setup), user()]
@@ -68,7 +69,7 @@ def before_start(setup: Setup, services: Sequence[Service]) -> list[Finding]:
 
 
 def java() -> Finding:
-    """The Java that runs everything."""
+    """Check the Java that runs everything."""
     try:
         home = java_home(MINIMUM_JAVA)
     except (JavaError, CacheError) as error:
@@ -77,7 +78,7 @@ def java() -> Finding:
 
 
 def jars() -> Finding:
-    """Whether everything in jars.lock has been fetched."""
+    """Check whether everything in jars.lock has been fetched."""
     absent = missing()
     if absent:
         return Finding("jars", f"{len(absent)} are not in {jars_directory()}", "Run `python -m toolchain.jars fetch`")
@@ -85,7 +86,7 @@ def jars() -> Finding:
 
 
 def ports(setup: Setup, services: Sequence[Service]) -> Iterator[Finding]:
-    """Every port of these services: free, held by this stack, or by whom."""
+    """Yield a check of every port of these services: free, held by this stack, or by another process."""
     names = {name for service in services for name in service.ports}
     declared = [port for port in stack_ports(setup.settings, setup.local) if port.service in names]
     uses = Counter(port.number for port in declared)
@@ -112,10 +113,10 @@ def _port(subject: str, port: Port, state: Path) -> Finding:
 
 
 def is_of_stack(process: int, state: Path) -> bool:
-    """Whether a process belongs to the stack with this state folder.
+    """Return whether a process belongs to the stack with this state folder.
 
-    Each of them works in a folder there, or is of the session of a service, whose process id lies there: what
-    Elasticsearch's service starts works where its programs are.
+    Each of them works in a folder there, or is in the session of a service, whose process id is there: what
+    Elasticsearch's service starts works in the folder of its programs.
     """
     try:
         if Path(psutil.Process(process).cwd()).is_relative_to(state.resolve()):
@@ -128,7 +129,7 @@ def is_of_stack(process: int, state: Path) -> bool:
 
 
 def memory(services: Sequence[Service]) -> Finding:
-    """Enough for those of these services that don't run yet."""
+    """Check that there is enough memory for those of these services that don't run yet."""
     needed = sum(each.memory_bytes for each in services if not processes.running(each.place.pid_file))
     available = available_memory()
     found = f"{available / GIB:.1f} GiB available, {needed / GIB:.1f} needed for what doesn't run yet"
@@ -138,7 +139,7 @@ def memory(services: Sequence[Service]) -> Finding:
 
 
 def available_memory() -> int:
-    """Bytes that processes can still take, within the limit of this container if it has one."""
+    """Return how many bytes processes can still take, within the limit of this container if it has one."""
     available = psutil.virtual_memory().available
     limit = CGROUP / "memory.max"
     if not limit.is_file() or limit.read_text().strip() == "max":
@@ -149,7 +150,7 @@ def available_memory() -> int:
 
 
 def disk(setup: Setup) -> Finding:
-    """Room for what the stack writes."""
+    """Check that there is room for what the stack writes."""
     free = free_bytes(setup.state)
     found = f"{free / GIB:.1f} GiB free in {setup.state}, {STATE_BYTES / GIB:.0f} needed"
     if free < STATE_BYTES:
@@ -158,7 +159,7 @@ def disk(setup: Setup) -> Finding:
 
 
 def paths(setup: Setup) -> Finding:
-    """Whether the paths of all folders can stand in lists of paths, as Java, Kafka and Flink write them."""
+    """Check whether the paths of all folders can be in lists of paths, as Java, Kafka and Flink write them."""
     places = {"this checkout": CHECKOUT, "MILLRACE_CACHE": cache_directory(), "MILLRACE_STATE": setup.state}
     wrong = {name: path for name, path in places.items() if re.search(f"[{PATH_ENDS}]", str(path))}
     if wrong:
@@ -168,7 +169,7 @@ def paths(setup: Setup) -> Finding:
 
 
 def folders(setup: Setup) -> Iterator[Finding]:
-    """As root, servers run as another user, who must be able to enter the cache and the state folder."""
+    """Yield, as root, a check that the servers' unprivileged user can enter the cache and the state folder."""
     if os.geteuid() != 0:
         return
     for folder, name in ((cache_directory(), "MILLRACE_CACHE"), (setup.state, "MILLRACE_STATE")):
@@ -184,7 +185,7 @@ def folders(setup: Setup) -> Iterator[Finding]:
 
 
 def databases(setup: Setup) -> Finding:
-    """Whether the local server can have the databases and users that are asked for."""
+    """Check whether the local server can have the databases and users of the settings."""
     names = " and ".join(dict.fromkeys(database.name for database in postgres.databases(setup.settings)))
     if contradiction := postgres.contradiction(setup.settings):
         return Finding("databases", contradiction, "Change MILLRACE_SHOP_DATABASE_… or MILLRACE_WAREHOUSE_…")
@@ -192,7 +193,7 @@ def databases(setup: Setup) -> Finding:
 
 
 def user() -> Finding:
-    """Whether the user as which servers run has a name: PostgreSQL doesn't start without."""
+    """Check whether the user as which servers run has a name: PostgreSQL doesn't start without one."""
     number = os.geteuid() or UNPRIVILEGED
     try:
         return Finding("user", f"servers run as {pwd.getpwuid(number).pw_name}")
@@ -212,7 +213,7 @@ def _bind(port: Port) -> None:
 
 
 def _listeners() -> dict[int, int]:
-    """By port, the processes that listen, as far as this user may see them."""
+    """Return the listening processes by port, as far as this user may see them."""
     return {
         connection.laddr.port: connection.pid
         for connection in psutil.net_connections(kind="tcp")

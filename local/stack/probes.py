@@ -1,4 +1,4 @@
-"""Does something answer there?"""
+"""Probes of health checks: whether an address accepts connections, and whether a REST API answers."""
 
 import socket
 from typing import Any
@@ -26,10 +26,10 @@ def connect(address: str) -> None:
 
 
 def get_json(url: str) -> Any:
-    """What a REST API answers.
+    """Return the JSON answer of a REST API.
 
     Raises:
-        UnhealthyError: it doesn't answer, or not with what was asked for.
+        UnhealthyError: it doesn't answer, or not with what was requested.
     """
     try:
         response = rest.request("GET", url, timeout=(CONNECTS_WITHIN_SECONDS, ANSWERS_WITHIN_SECONDS))

@@ -1,9 +1,9 @@
-"""Which process is ours, and how is one started and ended?
+"""Starts, identifies and stops the stack's processes.
 
-A process id alone says little: the number is used again after a process has ended. So the pid file holds also when the
-process was started (clock ticks since boot) and in which boot. Each service is the leader of a session of its own,
-and what it starts is found by that session also when its parent has gone. PostgreSQL's processes leave it, each for a
-session of its own: they are known by running the same program in the service's folder.
+A process id alone is not enough: the number is used again after a process has ended. So the pid file also has the start
+time of the process (clock ticks since boot) and the boot. Each service is the leader of a session of its own, and what
+it starts is found by that session even after its parent has ended. PostgreSQL's processes leave it, each for a session
+of its own: they are identified by running the same program in the service's folder.
 """
 
 import ctypes
@@ -21,36 +21,36 @@ import psutil
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SHARED_MEMORY = Path("/proc/sysvipc/shm")
-"""System V segments, a line each: key, identifier, permissions, size, maker, last user, how many use it."""
+"""System V segments, one per line: key, identifier, permissions, size, creator, last user, number of users."""
 IPC_RMID = 0
 _CHILDREN: list[subprocess.Popen[bytes]] = []
-"""Kept because Python warns of a child that is forgotten while it runs, which services do when `up` has ended."""
+"""Children, kept because Python warns of a forgotten child that still runs, as services do when `up` has ended."""
 
 SECONDS_BETWEEN_LOOKS = 0.05
 KILL_TAKES_SECONDS = 10.0
-"""A killed process is gone in milliseconds, unless it writes much memory to disk."""
+"""Maximum time until a killed process has ended: milliseconds, unless it writes much memory to disk."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A pid file's content."""
+    """Content of a pid file."""
 
     pid: int
     boot: str
     start_ticks: int
     fingerprint: str
-    """Of what it was started with."""
+    """Fingerprint of what the process was started with."""
     program: str
-    """The file that it runs."""
+    """Path of the program that it runs."""
     folder: str
-    """Of its service: where the pid file lies."""
+    """Folder of its service, in which the pid file lies."""
 
     def runs(self) -> bool:
-        """Whether this very process is alive; one that only waits to be collected by its parent is not."""
+        """Return whether this very process is alive; a zombie is not."""
         return self.is_this_boot() and _start_ticks(self.pid) == self.start_ticks
 
     def alive(self) -> list[psutil.Process]:
-        """What is alive of it: itself, and what it started."""
+        """Return its living processes: itself, and what it started."""
         if not self.is_this_boot():
             return []
         return [process for process in psutil.process_iter() if self._includes(process)]
@@ -70,12 +70,12 @@ class Recorded:
         return process.exe() == self.program and Path(process.cwd()).is_relative_to(self.folder)
 
     def is_this_boot(self) -> bool:
-        """Whether the machine has not been started again since."""
+        """Return whether the machine has not been restarted since."""
         return self.boot == _boot()
 
 
 def read(pid_file: Path) -> Recorded | None:
-    """What a pid file says, or None if there is none or it can't be understood (a crash can leave it empty)."""
+    """Read a pid file; None if it doesn't exist or can't be parsed (a crash can leave it empty)."""
     try:
         return Recorded(**json.loads(pid_file.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
@@ -83,22 +83,22 @@ def read(pid_file: Path) -> Recorded | None:
 
 
 def running(pid_file: Path) -> Recorded | None:
-    """The process of a pid file if it is alive."""
+    """Return the process of a pid file if it is alive."""
     recorded = read(pid_file)
     return recorded if recorded and recorded.runs() else None
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a process is started in."""
+    """Environment in which a process is started."""
 
     environment: Mapping[str, str]
     folder: Path
-    """Its working directory."""
+    """Working directory."""
     output: IO[bytes]
-    """Where its stdout and stderr go."""
+    """Destination of its stdout and stderr."""
     user: int | None
-    """Number of the user, and group, as which it runs; None: as this process does."""
+    """Number of the user and group as which it runs; None: as this process does."""
 
     def popen(self, command: Sequence[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start a process in a session of its own, out of reach of the terminal's signals."""
@@ -117,37 +117,37 @@ class Surroundings:
         )
 
     def run(self, command: Sequence[str], text: str) -> int:
-        """Run a process to its end with a text on its stdin; its exit status."""
+        """Run a process to its end with a text on its stdin; return its exit status."""
         process = self.popen(command, subprocess.PIPE)
         process.communicate(text.encode())
         return process.returncode
 
 
 def start(command: Sequence[str], surroundings: Surroundings, pid_file: Path, fingerprint: str) -> None:
-    """Start a process and note it in its pid file."""
+    """Start a process and write its pid file."""
     process = surroundings.popen(command)
     record(process.pid, pid_file, fingerprint)
     _CHILDREN.append(process)
 
 
 def record(pid: int, pid_file: Path, fingerprint: str) -> None:
-    """Write a pid file; none for a process that has ended already."""
+    """Write a pid file, unless the process has ended already."""
     ticks = _start_ticks(pid)
     if ticks is None:
         return
     program = os.path.realpath(f"/proc/{pid}/exe")
     recorded = Recorded(pid, _boot(), ticks, fingerprint, program, str(pid_file.parent.resolve()))
     partial = pid_file.with_name(f".{pid_file.name}.partial")
-    partial.touch(0o600)  # a fingerprint is of passwords too
+    partial.touch(0o600)  # a fingerprint includes passwords
     partial.write_text(json.dumps(asdict(recorded)) + "\n")
     partial.replace(pid_file)
 
 
 def stop(recorded: Recorded, stop_signal: signal.Signals, grace_seconds: float) -> list[str]:
-    """End a process and all that it started.
+    """Stop a process and everything that it started.
 
     Returns:
-        What had to be killed because it didn't go by itself, in words.
+        What had to be killed because it didn't end by itself, in words.
     """
     killed = []
     if recorded.runs() and not _signal(psutil.Process(recorded.pid), stop_signal, grace_seconds):
@@ -160,16 +160,17 @@ def stop(recorded: Recorded, stop_signal: signal.Signals, grace_seconds: float) 
 
 
 def kill(recorded: Recorded) -> None:
-    """End a process at once, as a crash would, and wait until it has gone; what it started is left alone."""
+    """Kill a process, as a crash would, and wait until it has ended; what it started is left alone."""
     if recorded.runs():
         _signal(psutil.Process(recorded.pid), signal.SIGKILL, KILL_TAKES_SECONDS)
 
 
 def ends(process: psutil.Process, within_seconds: float) -> bool:
-    """Wait for the end of a process, also of one that its parent doesn't collect (as PID 1 of many containers)."""
+    """Wait for the end of a process, even if its parent never collects it (as PID 1 of many containers); return whether
+    it ended."""
     deadline = time.monotonic() + within_seconds
     while True:
-        # First, since to wait collects a child of ours that has ended.
+        # Checked first, since waiting collects a child of ours that has ended.
         has_ended = _start_ticks(process.pid) is None
         try:
             process.wait(SECONDS_BETWEEN_LOOKS)
@@ -183,7 +184,7 @@ def ends(process: psutil.Process, within_seconds: float) -> bool:
 
 
 def free_shared_memory(recorded: Recorded) -> None:
-    """Let the system forget the System V memory that a process made, was killed before it removed, and nobody uses."""
+    """Free System V memory that a killed process left behind and no other process uses."""
     if recorded.runs() or not recorded.is_this_boot():
         return
     for line in SHARED_MEMORY.read_text().splitlines()[1:]:
@@ -193,10 +194,10 @@ def free_shared_memory(recorded: Recorded) -> None:
 
 
 def _signal(process: psutil.Process, number: signal.Signals, within_seconds: float) -> bool:
-    """Send it, and say whether the process ended in time."""
+    """Send a signal; return whether the process ended in time."""
     try:
         process.send_signal(number)
-        process.resume()  # one that is suspended would not hear of anything but SIGKILL
+        process.resume()  # a suspended process reacts only to SIGKILL
     except psutil.NoSuchProcess:
         return True
     return ends(process, within_seconds)
@@ -207,7 +208,7 @@ def _boot() -> str:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """When a living process was started, in clock ticks since boot; unlike the time of day it never shifts."""
+    """Return when a living process was started, in clock ticks since boot; unlike the time of day it never shifts."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

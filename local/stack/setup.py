@@ -1,4 +1,4 @@
-"""What are the services of one stack declared from?"""
+"""Settings, folders and programs from which the services of one stack are declared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from toolchain import jars
 from toolchain.flink_home import FlinkHome, assemble
 
 MINIMUM_JAVA = 21
-"""For the registry."""
+"""Java version that the registry requires."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The settings and folders of one stack; what needs the jars is looked up when it is first asked for."""
+    """Settings and folders of one stack; what needs the jars is looked up on first use."""
 
     settings: Settings
     local: LocalSettings
@@ -25,7 +25,7 @@ class Setup:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Setup":
-        """As `MILLRACE_*` say.
+        """Read the setup from `MILLRACE_*`.
 
         Raises:
             SettingsError: a value is malformed, or there is no folder for the state.
@@ -34,16 +34,16 @@ class Setup:
         return cls(Settings.from_environment(environment), local, state_directory(local))
 
     def place(self, service: str) -> Place:
-        """Where a service keeps what it has."""
+        """Return the folders and files of a service."""
         return Place(self.state, service)
 
     def port(self, name: str) -> Port:
-        """Where a service listens, by the name that `stack_ports` has for it."""
+        """Return the port of a service, by its name in `stack_ports`."""
         return next(port for port in stack_ports(self.settings, self.local) if port.service == name)
 
     @property
     def cache(self) -> Path:
-        """Where the jars are."""
+        """Folder of the jars."""
         return jars.cache_directory()
 
     @property
@@ -53,10 +53,10 @@ class Setup:
 
     @cached_property
     def java_home(self) -> Path:
-        """The Java of all services."""
+        """Home of the Java that runs all services."""
         return jars.java_home(MINIMUM_JAVA)
 
     @cached_property
     def flink(self) -> FlinkHome:
-        """The folders that Flink's jars are in."""
+        """Folders with Flink's jars."""
         return assemble()

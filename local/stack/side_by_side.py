@@ -1,4 +1,4 @@
-"""How are things done at the same time that don't depend on each other?"""
+"""Runs actions at the same time, except those that depend on each other."""
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 
 class GivenUpError(Exception):
-    """Waiting makes no sense any more: something else has failed, or whoever wanted it has gone."""
+    """Waiting is pointless: another action has failed, or the caller has stopped."""
 
 
 def side_by_side(
@@ -19,7 +19,7 @@ def side_by_side(
     Args:
         names: each later than those before it.
         before: by name, those that must be done first; names that aren't in `names` don't count.
-        act: told also of the event that says to give up, which it answers by raising `GivenUpError`.
+        act: also gets an event that requests to give up, on which it raises `GivenUpError`.
 
     Raises:
         The first failure; all threads have ended then.

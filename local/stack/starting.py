@@ -1,4 +1,4 @@
-"""How is one service brought to health, and stopped?"""
+"""Starts one service and waits until it is healthy, or stops it."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from local.stack.side_by_side import GivenUpError
 from toolchain.cache import make_folder
 
 PATIENCE_SECONDS = 10.0
-"""How long a service that was found running may be unhealthy before it is started again."""
+"""How long a service that was found running may be unhealthy before it is restarted."""
 POLL_SECONDS = 0.1
 SECONDS_BETWEEN_WORDS = 5.0
 LINES_OF_LOG = 15
@@ -25,15 +25,15 @@ Say = Callable[[str], None]
 
 
 class StackError(RuntimeError):
-    """The stack can't be had as asked for; the text says which service, why, and where to look."""
+    """The stack can't be started as requested; the text says which service, why, and where to look."""
 
 
 def bring_up(service: Service, say: Say, give_up: threading.Event) -> None:
-    """Start a service, unless it runs as it should.
+    """Start a service, unless it already runs as it should.
 
     Raises:
-        StackError: it ended, or didn't become healthy in time; what runs of it goes on running.
-        GivenUpError: nobody waits for it any more.
+        StackError: it ended, or didn't become healthy in time; its remaining processes continue to run.
+        GivenUpError: the caller has stopped waiting.
     """
     launch = service.launch()
     recorded = processes.read(service.place.pid_file)
@@ -54,7 +54,7 @@ def bring_up(service: Service, say: Say, give_up: threading.Event) -> None:
 
 
 def stop(service: Service, say: Say) -> None:
-    """End a service and whatever it started, and forget its pid file."""
+    """Stop a service and everything that it started, and delete its pid file."""
     recorded = processes.read(service.place.pid_file)
     if recorded and recorded.alive():
         started = time.monotonic()
@@ -69,7 +69,7 @@ def stop(service: Service, say: Say) -> None:
 
 
 def _fault_of_found(service: Service, launch: Launch, recorded: Recorded, give_up: threading.Event) -> str:
-    """Why what an earlier start left can't stay as it is; empty if it can."""
+    """Return why a process of an earlier start can't be kept; empty if it can."""
     if not recorded.runs():
         return "has gone without being stopped"
     if recorded.fingerprint != _fingerprint(launch):
@@ -84,7 +84,7 @@ def _fault_of_found(service: Service, launch: Launch, recorded: Recorded, give_u
 
 
 def _needed_and_newer(service: Service, recorded: Recorded) -> str:
-    """A service that it needs and that was started after it: it can take half a minute to notice that."""
+    """Return a required service that was started after this one, which can take half a minute to notice that."""
     for name in service.after:
         needed = processes.running(service.place.next_to(name).pid_file)
         if needed and needed.start_ticks > recorded.start_ticks:
@@ -151,6 +151,6 @@ def _last_lines(path: Path) -> str:
 
 
 def _fingerprint(launch: Launch) -> str:
-    """Of what a process is started with: when it changes, a running one is out of date."""
+    """Return a digest of what a process is started with: if it changes, a running process is out of date."""
     parts = (launch.command, sorted(launch.files.items()), sorted(launch.environment.items()))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
-"""How is the stack started, stopped and looked after?
+"""Starts, stops and inspects the stack.
 
-Nothing watches it in the background: what dies stays dead until `up`, or `start`, brings it back.
+Nothing monitors it in the background: a service that stops stays stopped until `up` or `start` restarts it.
 """
 
 import shutil
@@ -24,23 +24,23 @@ from toolchain.cache import exclusive
 
 @dataclass(frozen=True)
 class Status:
-    """How one service is."""
+    """Status of one service."""
 
     service: Service
     pid: int | None
-    """None if it doesn't run."""
+    """Process id; None if the service doesn't run."""
     fault: str
-    """Why it can't be used; empty when it can."""
+    """Why it can't be used; empty if it can."""
 
 
 class Stack:
     """The services of one state folder."""
 
     def __init__(self, setup: Setup, say: Say = print) -> None:
-        """Nothing is started.
+        """Store the setup; nothing is started.
 
         Args:
-            say: told in words what happens.
+            say: gets progress messages.
         """
         self.setup = setup
         self._say = say
@@ -53,10 +53,10 @@ class Stack:
         task_managers: int | None = None,
         say: Say = print,
     ) -> Self:
-        """The stack that `MILLRACE_*` describe.
+        """Create the stack that `MILLRACE_*` describe.
 
         Args:
-            task_managers: how many, instead of what is set.
+            task_managers: number of TaskManagers, instead of the setting.
 
         Raises:
             SettingsError: a value is malformed.
@@ -67,14 +67,14 @@ class Stack:
         return cls(setup, say)
 
     def up(self, only: Collection[str] = ()) -> None:
-        """Start what doesn't run, and start again what runs but can't be used; the rest is left alone.
+        """Start what doesn't run, and restart what runs but can't be used; the rest is left alone.
 
         Args:
             only: names of services, which are started with those that they need; all of them if empty.
 
         Raises:
-            StackError: a service didn't become healthy. What was started goes on running until `down`.
-            PreflightError: the machine isn't fit for it; nothing was started.
+            StackError: a service didn't become healthy. What was started continues to run until `down`.
+            PreflightError: the machine doesn't meet the requirements; nothing was started.
         """
         declared = services.declare(self.setup, int(self.setup.local.flink_task_managers))
         self._require_known(only, declared)
@@ -87,10 +87,10 @@ class Stack:
             self._bring_up_all(chosen)
 
     def down(self, *, delete_data: bool = False) -> None:
-        """Stop everything of this state folder, whoever started it; leaves no process and no port.
+        """Stop all services of this state folder, by whatever process they were started; leaves no process and no port.
 
         Args:
-            delete_data: whether what was written goes too: topics, checkpoints, logs.
+            delete_data: whether to delete what was written: topics, checkpoints, logs.
         """
         if not self.setup.state.is_dir():
             return
@@ -113,7 +113,7 @@ class Stack:
             self._bring_up_all([service])
 
     def kill(self, name: str) -> int:
-        """End one service as a crash would, with SIGKILL; returns the id of the process that it was.
+        """Kill one service with SIGKILL, as a crash would; return its process id.
 
         Raises:
             StackError: there is no such service, or it doesn't run.
@@ -125,7 +125,7 @@ class Stack:
         return recorded.pid
 
     def status(self) -> list[Status]:
-        """Every service that should run or does, in start order; empty if nothing should and nothing does."""
+        """Return the status of every service that should run or does, in start order; empty if there is none."""
         wanted = self._wanted()
         shown = [s for s in self._declared_and_found() if s.name in wanted or s.place.pid_file.exists()]
         if not shown:
@@ -134,11 +134,11 @@ class Stack:
             return list(pool.map(_status, shown))
 
     def names(self) -> list[str]:
-        """All services, in start order."""
+        """Return the names of all services, in start order."""
         return [service.name for service in self._declared_and_found()]
 
     def service(self, name: str) -> Service:
-        """The declaration of a service.
+        """Return the declaration of a service.
 
         Raises:
             StackError: there is none with this name.
@@ -154,17 +154,17 @@ class Stack:
                 raise StackError(f"there is no service {name!r}; there are {', '.join(known)}")
 
     def _declared_and_found(self) -> list[Service]:
-        """What the settings ask for, and TaskManagers that an earlier `up` asked for beyond that."""
+        """Return the services of the settings, and TaskManagers that an earlier `up` added."""
         numbers = [flink_taskmanager.number(place.service) for place in self._places()]
         count = max([int(self.setup.local.flink_task_managers), *numbers])
         return services.in_start_order(services.declare(self.setup, count))
 
     def _on_disk(self) -> list[Service]:
-        """What has been started and not been stopped, whether it still runs or not."""
+        """Return the services that were started and not stopped, whether they still run or not."""
         return [service for service in self._declared_and_found() if service.place.pid_file.exists()]
 
     def _places(self) -> list[Place]:
-        """The folders in the state folder that are ours."""
+        """Return the places of our folders in the state folder."""
         names = {service.name for service in services.declare(self.setup, 1)}
         names |= {flink_cluster.SHARED, notifier.NAME}
         found = sorted(self.setup.state.iterdir()) if self.setup.state.is_dir() else []
@@ -178,12 +178,12 @@ class Stack:
         return set(self._wanted_file.read_text().split()) if self._wanted_file.exists() else set()
 
     def _write_wanted(self, names: Iterable[str]) -> None:
-        """Note what should run from now on."""
+        """Record which services should run from now on."""
         self._wanted_file.write_text("".join(f"{name}\n" for name in sorted(names)))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other processes that would start or stop the same stack waiting."""
+        """Make other processes wait that would start or stop the same stack."""
         with exclusive(self.setup.state, self._say):
             yield
 
@@ -197,7 +197,7 @@ class Stack:
         )
 
     def _stop_all(self, chosen: Iterable[Service]) -> None:
-        """In reverse: a service only after those that need it."""
+        """Stop services in reverse order, each after those that need it."""
         ordered = services.in_start_order(chosen)
         by_name = {service.name: service for service in reversed(ordered)}
         side_by_side(

@@ -1,4 +1,4 @@
-"""Where is a program that comes packed? In the cache, unpacked once for all stacks."""
+"""Unpacks programs into the cache, once for all stacks."""
 
 import stat
 import tarfile
@@ -12,10 +12,10 @@ from toolchain.jars import JarsError
 
 
 def unpacked(setup: Setup, group: str) -> Path:
-    """The folder of what a group's only file holds, unpacked now unless it was before.
+    """Return the folder with the content of a group's only file; unpack it if necessary.
 
     Raises:
-        JarsError: it has not been fetched, or this Python can't unpack it.
+        JarsError: the file has not been fetched, or this Python can't unpack it.
     """
     (archive,) = jars.paths(group)
     name = archive.name
@@ -31,7 +31,7 @@ def unpacked(setup: Setup, group: str) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """What is in the archive, or in the only `.txz` of a jar; its checksum was compared when it was fetched."""
+    """Unpack an archive, or the only `.txz` of a jar; its checksum was compared when it was fetched."""
     if archive.suffix == ".zip":
         with zipfile.ZipFile(archive) as zipped:
             _extract_zip(zipped, folder)
@@ -53,7 +53,7 @@ def _extract_inner(jar: zipfile.ZipFile, archive: Path, folder: Path) -> None:
 
 
 def _extract(packed: tarfile.TarFile, folder: Path) -> None:
-    # All of it, as later Pythons want to be told; the first of 3.11 had no filters yet.
+    # Extract everything, which later Pythons require explicitly; the first releases of 3.11 had no filters.
     packed.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
     packed.extractall(folder)
 
@@ -61,6 +61,6 @@ def _extract(packed: tarfile.TarFile, folder: Path) -> None:
 def _extract_zip(zipped: zipfile.ZipFile, folder: Path) -> None:
     zipped.extractall(folder)
     for member in zipped.infolist():
-        # Python forgets which files can be run; the upper half of the attributes is what Unix calls their mode.
+        # Python doesn't restore execute permissions; the upper half of the attributes is the Unix mode.
         if not member.is_dir() and (member.external_attr >> 16) & stat.S_IXUSR:
             (folder / member.filename).chmod(0o755)

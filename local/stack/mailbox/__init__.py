@@ -1,1 +1,1 @@
-"""Where does mail end on a laptop? In a server that keeps each message as a file, for people to look into."""
+"""Mail server of the local stack, which keeps each message as a file, and commands to read them."""

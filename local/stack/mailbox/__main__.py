@@ -88,7 +88,7 @@ def _chosen(name: str | None) -> KeptMessage:
 
 
 def _shown(text: object) -> str:
-    """Without what a terminal would obey."""
+    """Return the text without characters that a terminal would obey."""
     return "\n".join(harmless(line) for line in str(text).splitlines())
 
 

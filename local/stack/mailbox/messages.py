@@ -1,4 +1,4 @@
-"""Messages that the mailbox has taken: a Maildir, one file a message."""
+"""Messages in the mailbox: a Maildir, one file per message."""
 
 import email.policy
 import hashlib
@@ -12,20 +12,20 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class KeptMessage:
-    """A message in the folder."""
+    """A message in the mailbox."""
 
     file: Path
     arrived_ns: int
-    """When its file was written, nanoseconds since 1970-01-01."""
+    """Time when its file was written, in nanoseconds since 1970-01-01."""
 
     @property
     def name(self) -> str:
-        """A short name, for the command line."""
+        """Short name for the command line."""
         return hashlib.sha256(self.file.name.encode()).hexdigest()[:8]
 
     @property
     def arrived(self) -> datetime:
-        """When its file was written, in UTC."""
+        """Time when its file was written, in UTC."""
         return datetime.fromtimestamp(self.arrived_ns / 1e9, UTC)
 
     def read(self) -> EmailMessage:
@@ -36,7 +36,7 @@ class KeptMessage:
 
 
 def prepare(folder: Path) -> None:
-    """Make the folders of a Maildir, unless they are there."""
+    """Create the folders of a Maildir, unless they exist."""
     for name in ("tmp", "new", "cur"):
         (folder / name).mkdir(parents=True, exist_ok=True)
 

@@ -1,4 +1,4 @@
-"""The mailbox's SMTP server: aiosmtpd, which keeps each message in a Maildir before it answers 250."""
+"""SMTP server of the mailbox: aiosmtpd, which writes each message to a Maildir before it answers 250."""
 
 import asyncio
 import ipaddress
@@ -13,25 +13,25 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from local.stack.mailbox import messages
 
 MOST_BYTES = 1024 * 1024
-"""Of a message; told to clients as SIZE."""
+"""Maximum size of a message, announced to clients as SIZE."""
 IDLE_SECONDS = 300.0
-"""After so long without a command a client is disconnected, as RFC 5321 wants it at least."""
+"""Time without a command after which a client is disconnected: the minimum of RFC 5321."""
 
 STARTED = "listening at"
-"""In the log once for each start."""
+"""Text that is in the log once for each start."""
 
 LOG = logging.getLogger(__name__)
 
 
 class NotLocalError(ValueError):
-    """The address is not this machine's alone."""
+    """The address can be reached from other machines."""
 
 
 class Keeper(Mailbox):
-    """Keeps each message, also one that it has already; a message that can't be written is refused for now only."""
+    """Keeps each message, duplicates included; a message that can't be written is only refused temporarily."""
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Called by aiosmtpd with a whole message; returns the answer to the client."""
+        """Write a whole message for aiosmtpd; return the answer to the client."""
         try:
             return str(await super().handle_DATA(server, session, envelope))
         except OSError as error:
@@ -40,7 +40,7 @@ class Keeper(Mailbox):
 
 
 def protocol(folder: Path) -> SMTP:
-    """Return one connection's part of the server, in the running loop.
+    """Return the protocol of one connection, in the running loop.
 
     Args:
         folder: of the Maildir.
@@ -60,8 +60,8 @@ async def serve(folder: Path, host: str, port: int) -> None:
     """Keep messages in a Maildir, which need not exist yet, until SIGTERM or Ctrl-C.
 
     Raises:
-        NotLocalError: the address can be reached from elsewhere.
-        OSError: it can't be listened at.
+        NotLocalError: the address can be reached from other machines.
+        OSError: the server can't listen on it.
     """
     _require_loopback(host)
     messages.prepare(folder)
@@ -76,7 +76,7 @@ async def serve(folder: Path, host: str, port: int) -> None:
 
 
 def _require_loopback(host: str) -> None:
-    """It takes mail from anybody, so nobody else may reach it."""
+    """Check that only this machine can reach the address, since the server accepts mail from everybody."""
     addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
     if not all(ipaddress.ip_address(address).is_loopback for address in addresses):
         raise NotLocalError(

@@ -1,1 +1,1 @@
-"""Services of the local stack, one declaration a file."""
+"""Services of the local stack, one declaration per file."""

@@ -1,4 +1,4 @@
-"""Which services are in the stack, and in what order do they start?"""
+"""Declares all services of the stack, and sorts them into start order."""
 
 from collections.abc import Iterable
 from graphlib import TopologicalSorter
@@ -18,7 +18,7 @@ from local.stack.setup import Setup
 
 
 def declare(setup: Setup, task_managers: int) -> tuple[Service, ...]:
-    """All of them."""
+    """Declare all services."""
     return (
         kafka_broker.declare(setup),
         schema_registry.declare(setup),
@@ -32,7 +32,7 @@ def declare(setup: Setup, task_managers: int) -> tuple[Service, ...]:
 
 
 def in_start_order(services: Iterable[Service]) -> list[Service]:
-    """Each after those of them that it needs.
+    """Return the services in start order, each after those of them that it needs.
 
     Raises:
         graphlib.CycleError: two need each other.
@@ -44,7 +44,7 @@ def in_start_order(services: Iterable[Service]) -> list[Service]:
 
 
 def with_needed(services: Iterable[Service], names: Iterable[str]) -> list[Service]:
-    """The services with these names and those that they need, in start order."""
+    """Return the services with these names and those that they need, in start order."""
     wanted: set[str] = set(names)
     ordered = in_start_order(services)
     for service in reversed(ordered):

@@ -40,11 +40,11 @@ OPTIONS = """\
 -XX:+ExitOnOutOfMemoryError
 -XX:ErrorFile={logs}/jvm-crash.log
 """
-"""Those that it comes with name a module that our Java doesn't have, and write a second log."""
+"""Options of the JVM; the default ones name a module that our Java doesn't have, and write a second log."""
 
 
 def declare(setup: Setup) -> Service:
-    """The node, at the first address of `MILLRACE_ELASTICSEARCH_URL`."""
+    """Declare the node, at the first address of `MILLRACE_ELASTICSEARCH_URL`."""
     place = setup.place(NAME)
     url = setup.settings.elasticsearch_url.split(",")[0].rstrip("/")
     return Service(
@@ -60,7 +60,7 @@ def declare(setup: Setup) -> Service:
 
 
 def check_health(url: str) -> None:
-    """Whether the node answers and every index that it has can be written and read.
+    """Check that the node answers, and that all its indices can be written and read.
 
     Raises:
         UnhealthyError: it doesn't, or one can't.
@@ -71,14 +71,14 @@ def check_health(url: str) -> None:
 
 
 def node_settings(place: Place, port: Port) -> str:
-    """The node's configuration."""
+    """Return the node's configuration."""
     data, logs = json.dumps(str(place.data)), json.dumps(str(place.log.parent))  # quoted as YAML's strings are, too
     return SETTINGS.format(data=data, logs=logs, host=port.host, port=port.number)
 
 
 def _launch(setup: Setup, place: Place, port: Port) -> Launch:
     (home,) = unpacked(setup, NAME).iterdir()
-    # It keeps a file of its own beside its configuration, so that it gets a copy where it may write.
+    # The node writes a file beside its configuration, so it gets a copy in a folder where it may write.
     own = place.temporary / "conf"
     return Launch(
         command=(str(home / "bin" / "elasticsearch"),),
@@ -97,7 +97,7 @@ def _environment(setup: Setup, place: Place) -> Mapping[str, str]:
         "ES_PATH_CONF": str(place.temporary / "conf"),
         "ES_JAVA_HOME": str(setup.java_home),
         "ES_TMPDIR": str(place.temporary),
-        # Of the program that starts the node and then waits for its end. The script splits them at spaces, which the
-        # place may have in its path; it is the working directory.
+        # Options of the program that starts the node and then waits for its end. The script splits them at spaces,
+        # which the path may contain; so the path is relative to the working directory.
         "CLI_JAVA_OPTS": " ".join(("-XX:-UsePerfData", f"-Djava.io.tmpdir={place.temporary.name}", *QUICK_TO_START)),
     }

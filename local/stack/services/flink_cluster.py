@@ -1,7 +1,7 @@
-"""What the JobManager and the TaskManagers have in common: one configuration, and how their Java is started.
+"""Common parts of the JobManager and the TaskManagers: one configuration, and the start of their Java processes.
 
 The wheel's scripts are not used: they put themselves into the background, keep process ids in /tmp, and start three
-JVMs before the one that is meant.
+JVMs before the actual one.
 """
 
 import subprocess
@@ -21,7 +21,7 @@ from toolchain.flink_home import WHEEL
 from toolchain.scratch import plain_path
 
 SHARED = "flink"
-"""The place of what all of them share: configuration, checkpoints, savepoints."""
+"""Name of the place that all of them share: configuration, checkpoints, savepoints."""
 RESULT = "BASH_JAVA_UTILS_EXEC_RESULT:"
 Role = Literal["jobmanager", "taskmanager"]
 
@@ -37,7 +37,7 @@ class FlinkConfigurationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Memory:
-    """What Flink makes of the memory settings."""
+    """Flink's result for the memory settings."""
 
     java: tuple[str, ...]
     """Options of the JVM."""
@@ -46,10 +46,10 @@ class Memory:
 
 
 def effective_configuration(text: str, added: Mapping[str, str]) -> str:
-    """flink-conf/config.yaml with what is particular to this stack.
+    """Return flink-conf/config.yaml with the settings of this stack.
 
     Raises:
-        FlinkConfigurationError: a key stands there already.
+        FlinkConfigurationError: the file sets one of them already.
     """
     if twice := flink_conf.parse(text).keys() & added.keys():
         raise FlinkConfigurationError(
@@ -61,11 +61,11 @@ def effective_configuration(text: str, added: Mapping[str, str]) -> str:
 def launch(
     setup: Setup, place: Place, role: Role, options: Mapping[str, str], java_options: Sequence[str] = ()
 ) -> Launch:
-    """How one of the cluster's processes is started.
+    """Return how one of the cluster's processes is started.
 
     Args:
-        options: Flink's, for this process alone, beside where it keeps temporary files.
-        java_options: the JVM's, beside those that Flink asks for.
+        options: Flink's, for this process alone, besides its folder for temporary files.
+        java_options: the JVM's, besides those that Flink requires.
     """
     shared = setup.place(SHARED)
     text = effective_configuration(flink_conf.CONFIGURATION.read_text(), _of_this_stack(setup, shared))
@@ -101,7 +101,7 @@ def _of_this_stack(setup: Setup, shared: Place) -> dict[str, str]:
         "jobmanager.rpc.port": setup.local.flink_jobmanager_port,
         "rest.address": rest.host,
         "rest.port": str(rest.number),
-        # No URIs: Flink takes %20 in one for a part of the name.
+        # Not as URIs: Flink takes %20 in one as a part of the name.
         "execution.checkpointing.dir": f"file://{shared.folder / 'checkpoints'}",
         "execution.checkpointing.savepoint-dir": f"file://{shared.folder / 'savepoints'}",
         "jobmanager.archive.fs.dir": f"file://{shared.folder / 'ended-jobs'}",
@@ -111,7 +111,7 @@ def _of_this_stack(setup: Setup, shared: Place) -> dict[str, str]:
 
 @cache
 def _memory(role: Role, text: str, java_home: Path) -> Memory:
-    """Ask Flink itself, as its scripts do."""
+    """Return Flink's own calculation, as its scripts do."""
     (dist,) = (WHEEL / "lib").glob("flink-dist-*.jar")
     utilities = classpath([WHEEL / "bin" / "bash-java-utils.jar", dist])
     ask = "GET_JM_RESOURCE_PARAMS" if role == "jobmanager" else "GET_TM_RESOURCE_PARAMS"
@@ -143,7 +143,7 @@ def _memory(role: Role, text: str, java_home: Path) -> Memory:
 
 
 def _jars(lib: Path) -> list[Path]:
-    """In the order of Flink's scripts: flink-dist last, so that what others bring along comes first."""
+    """Return the jars in the order of Flink's scripts: flink-dist last, so that classes of others take precedence."""
     return sorted(lib.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
 
 

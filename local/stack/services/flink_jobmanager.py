@@ -1,4 +1,4 @@
-"""Flink's JobManager: takes jobs, gives their tasks to TaskManagers, and shows both in the web UI."""
+"""Flink's JobManager: accepts jobs, assigns their tasks to TaskManagers, and shows both in the web UI."""
 
 from local.stack.probes import get_json
 from local.stack.service import GIB, Service
@@ -10,7 +10,7 @@ NAME = "jobmanager"
 
 
 def declare(setup: Setup) -> Service:
-    """The JobManager, with its REST API and web UI at `MILLRACE_FLINK_REST_URL`."""
+    """Declare the JobManager, with its REST API and web UI at `MILLRACE_FLINK_REST_URL`."""
     place = setup.place(NAME)
     url = setup.jobmanager_url
     return Service(
@@ -24,7 +24,7 @@ def declare(setup: Setup) -> Service:
 
 
 def check_health(url: str) -> None:
-    """Whether the REST API answers from a cluster that has started.
+    """Check that the REST API answers from a cluster that has started.
 
     Raises:
         UnhealthyError: it doesn't.

@@ -1,4 +1,4 @@
-"""A Flink TaskManager: runs the tasks of two jobs, one a slot."""
+"""A Flink TaskManager: runs the tasks of two jobs, one per slot."""
 
 import re
 from urllib.parse import urlsplit
@@ -10,20 +10,20 @@ from local.stack.setup import Setup
 
 
 def name(number: int) -> str:
-    """Of the TaskManager with this number, counted from 1."""
+    """Return the name of the TaskManager with this number, counted from 1."""
     return f"taskmanager-{number}"
 
 
 def number(service: str) -> int:
-    """Of the TaskManager with this name; 0 if it is another service's."""
+    """Return the number of the TaskManager with this name; 0 for another service."""
     found = re.fullmatch(r"taskmanager-(\d+)", service)
     return int(found[1]) if found else 0
 
 
 def declare(setup: Setup, number: int) -> Service:
-    """A TaskManager that registers with this stack's JobManager."""
+    """Declare a TaskManager that registers with this stack's JobManager."""
     place = setup.place(name(number))
-    # With a fixed id, one that was killed and started again takes its predecessor's place at once.
+    # With a fixed id, a TaskManager that is restarted after a kill replaces its predecessor at once.
     options = {"taskmanager.resource-id": place.service}
     return Service(
         place=place,
@@ -36,10 +36,10 @@ def declare(setup: Setup, number: int) -> Service:
 
 
 def check_health(url: str, resource: str) -> None:
-    """Whether the JobManager knows this TaskManager.
+    """Check that the JobManager knows this TaskManager, and that it accepts connections.
 
     Raises:
-        UnhealthyError: it doesn't, or doesn't answer.
+        UnhealthyError: it isn't known, or doesn't answer.
     """
     try:
         known = {manager["id"]: manager["path"] for manager in get_json(f"{url}/taskmanagers")["taskmanagers"]}
@@ -47,5 +47,5 @@ def check_health(url: str, resource: str) -> None:
         raise UnhealthyError(f"can't be asked for: its JobManager {reason}") from None
     if resource not in known:
         raise UnhealthyError("has not registered with its JobManager")
-    # For some seconds after a crash the JobManager still knows the predecessor, which was elsewhere.
+    # For some seconds after a crash the JobManager still knows the predecessor, which had another address.
     connect(urlsplit(known[resource]).netloc.rpartition("@")[2])

@@ -1,4 +1,4 @@
-"""How is a Java program run as a service? All it is told stands in a file of arguments, so that `ps` stays readable."""
+"""Runs Java programs as services, with all arguments in a file, so that `ps` stays readable."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from local.stack.service import Place
 
 QUICK_TO_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-"""For services that have little to do: half the work at the start, for less speed after hours."""
+"""Options for services with little load: half the work at the start, for less speed after hours."""
 
 LOG4J = """\
 # Quiet: what goes wrong, in 3 files of 10 MB at most.
@@ -27,26 +27,26 @@ appender.file.strategy.max = 2
 
 
 def java_command(java_home: Path, place: Place) -> tuple[str, ...]:
-    """Runs what `arguments_file` of the same place says."""
+    """Return the command that runs Java with the `arguments_file` of the same place."""
     return (str(java_home / "bin" / "java"), f"@{arguments_file(place)}")
 
 
 def arguments_file(place: Place) -> Path:
-    """Where the launcher reads the text of `java_arguments`."""
+    """Return the path of the file for the text of `java_arguments`."""
     return place.conf / "java.args"
 
 
 def java_arguments(place: Place, options: Iterable[str], main: Sequence[str]) -> str:
-    """The launcher's arguments, one a line.
+    """Return the launcher's arguments, one per line.
 
     Args:
-        options: the JVM's, beside those that every service gets.
+        options: the JVM's, besides those that every service gets.
         main: the main class, or `-jar` and its file, and what follows.
     """
     every = (
-        "-XX:-UsePerfData",  # or it writes to the host's /tmp
+        "-XX:-UsePerfData",  # otherwise it writes to the host's /tmp
         f"-Djava.io.tmpdir={place.temporary}",
-        "-XX:+ExitOnOutOfMemoryError",  # a service that limps on is worse than one that has gone
+        "-XX:+ExitOnOutOfMemoryError",  # a service that continues half-broken is worse than one that has stopped
         f"-XX:ErrorFile={place.log.parent}/jvm-crash.log",
         "-Dfile.encoding=UTF-8",
     )
@@ -54,17 +54,17 @@ def java_arguments(place: Place, options: Iterable[str], main: Sequence[str]) ->
 
 
 def classpath(files: Iterable[Path]) -> str:
-    """As the launcher wants it after `-cp`."""
+    """Return the files in the form of the launcher's option `-cp`."""
     return ":".join(map(str, files))
 
 
 def quiet_log4j(place: Place) -> str:
-    """A log4j2 configuration, for what is given as `-Dlog4j2.configurationFile`."""
+    """Return a log4j2 configuration, for a file named by `-Dlog4j2.configurationFile`."""
     return LOG4J.format(log=property_value(place.log))
 
 
 def property_value(value: object) -> str:
-    """A value as it must stand in a `.properties` file, which Java reads as Latin-1."""
+    """Return a value in the form of a `.properties` file, which Java reads as Latin-1."""
     escaped = str(value).replace("\\", "\\\\")
     return "".join(letter if letter.isascii() else _utf_16(letter) for letter in escaped)
 

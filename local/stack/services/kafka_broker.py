@@ -25,7 +25,7 @@ ANSWERS_WITHIN_MS = 3000
 
 
 def declare(setup: Setup) -> Service:
-    """The broker, at the first address of `MILLRACE_KAFKA_BOOTSTRAP_SERVERS`."""
+    """Declare the broker, at the first address of `MILLRACE_KAFKA_BOOTSTRAP_SERVERS`."""
     place = setup.place(NAME)
     port = setup.port(NAME)
     broker = f"{port.host}:{port.number}"
@@ -42,10 +42,10 @@ def declare(setup: Setup) -> Service:
 
 
 def check_health(broker: str) -> None:
-    """Whether a broker answers, and is one that its controller lets serve.
+    """Check that the broker answers, and that its controller lets it serve.
 
     Raises:
-        UnhealthyError: it doesn't, or isn't.
+        UnhealthyError: it doesn't, or isn't allowed to.
     """
     connect(broker)
     try:
@@ -63,7 +63,7 @@ def check_health(broker: str) -> None:
 
 
 def server_properties(place: Place, broker: str, controller: str) -> str:
-    """The node's configuration."""
+    """Return the node's configuration."""
     return f"""\
 process.roles=broker,controller
 node.id=1
@@ -110,6 +110,6 @@ def _launch(setup: Setup, place: Place, broker: str) -> Launch:
 def _format(setup: Setup, place: Place, libraries: str) -> Step:
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     tool = (str(setup.java_home / "bin" / "java"), "-XX:-UsePerfData", "-cp", libraries, "kafka.tools.StorageTool")
-    # The leading character of an id must not be a hyphen, or it reads as an option.
+    # The first character of an id must not be a hyphen, or it is parsed as an option.
     options = ("--standalone", f"--cluster-id={cluster_id}", "--config", f"{place.conf}/server.properties")
     return Step((*tool, "format", *options))

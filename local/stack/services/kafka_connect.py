@@ -25,7 +25,7 @@ from toolchain.cache import exclusive, make_folder, whole_folder
 
 NAME = "connect"
 SECRETS = ("shop_database_user", "shop_database_password")
-"""Settings that a connector's configuration can refer to instead of holding them: `${env:MILLRACE_…}`."""
+"""Settings that a connector's configuration can refer to instead of containing them: `${env:MILLRACE_…}`."""
 
 WORKER = """\
 bootstrap.servers={broker}
@@ -66,7 +66,7 @@ config.providers.env.param.allowlist.pattern={secrets}
 
 
 def declare(setup: Setup) -> Service:
-    """The worker, at `MILLRACE_CONNECT_URL`."""
+    """Declare the worker, at `MILLRACE_CONNECT_URL`."""
     place = setup.place(NAME)
     url = setup.settings.connect_url.rstrip("/")
     return Service(
@@ -82,7 +82,7 @@ def declare(setup: Setup) -> Service:
 
 
 def check_health(url: str) -> None:
-    """Whether the worker has joined its group and takes connectors.
+    """Check that the worker has joined its group and accepts connectors.
 
     Raises:
         UnhealthyError: it hasn't, or doesn't.
@@ -91,7 +91,7 @@ def check_health(url: str) -> None:
 
 
 def plugin_path(setup: Setup) -> Path:
-    """A folder with one plugin: Debezium's jars, and ours that extends it. Made now unless it was before.
+    """Return a folder with one plugin: Debezium's jars, and ours that extends it; create it if necessary.
 
     Raises:
         CompileError: our Java sources don't compile.
@@ -110,7 +110,7 @@ def plugin_path(setup: Setup) -> Path:
 
 
 def worker_properties(broker: str, port: Port, plugins: Path) -> str:
-    """The worker's configuration."""
+    """Return the worker's configuration."""
     return WORKER.format(
         broker=broker,
         listener=f"http://{port.host}:{port.number}",

@@ -1,7 +1,7 @@
 """The mail server: aiosmtpd, which keeps each message as a file.
 
-It runs as whoever starts the stack, as Flink does: another user couldn't enter a checkout, or a Python, that lies under
-a closed home.
+It runs as the user who starts the stack, as Flink does: another user couldn't enter a checkout, or a Python, in a
+closed home folder.
 """
 
 import smtplib
@@ -17,7 +17,7 @@ NAME = "mailbox"
 
 
 def declare(setup: Setup) -> Service:
-    """The server, at `MILLRACE_SMTP_URL`."""
+    """Declare the server, at `MILLRACE_SMTP_URL`."""
     place = setup.place(NAME)
     address = setup.port(NAME)
     return Service(
@@ -31,7 +31,7 @@ def declare(setup: Setup) -> Service:
 
 
 def check_health(host: str, port: int) -> None:
-    """Whether the server answers a command.
+    """Check that the server answers a command.
 
     Raises:
         UnhealthyError: it doesn't.
@@ -49,7 +49,7 @@ def check_health(host: str, port: int) -> None:
 
 def _launch(setup: Setup) -> Launch:
     return Launch(
-        # -P: what lies in the working directory is no module.
+        # -P: files in the working directory are not imported as modules.
         command=(sys.executable, "-P", "-m", "local.stack.mailbox", "serve"),
         files={},
         environment={

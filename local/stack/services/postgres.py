@@ -71,7 +71,7 @@ class Database:
 
 
 def databases(settings: Settings) -> tuple[Database, ...]:
-    """What is to be on the server, as the settings say."""
+    """Return the databases that the settings require on the server."""
     return (
         _database(settings.shop_database_url, settings.shop_database_user, settings.shop_database_password),
         _database(settings.warehouse_url, settings.warehouse_user, settings.warehouse_password),
@@ -79,7 +79,7 @@ def databases(settings: Settings) -> tuple[Database, ...]:
 
 
 def contradiction(settings: Settings) -> str:
-    """Why one server can't be all that the settings ask for; empty if it can."""
+    """Return why one server can't fulfil the settings; empty if it can."""
     shop, warehouse = databases(settings)
     if (shop.host, shop.port) != (warehouse.host, warehouse.port):
         return f"{settings.shop_database_url} and {settings.warehouse_url} are on two servers, the stack has one"
@@ -93,7 +93,7 @@ def contradiction(settings: Settings) -> str:
 
 
 def declare(setup: Setup) -> Service:
-    """The server, at the address of `MILLRACE_SHOP_DATABASE_URL`."""
+    """Declare the server, at the address of `MILLRACE_SHOP_DATABASE_URL`."""
     place = setup.place(NAME)
     port = setup.port(NAME)
     return Service(
@@ -104,14 +104,14 @@ def declare(setup: Setup) -> Service:
         memory_bytes=GIB * 2 // 10,
         ports=(NAME,),
         unprivileged=True,
-        # It holds the killed server for alive as long as that one's parent hasn't collected it.
+        # A new server takes a killed one as alive until that one's parent has collected it.
         lock_files=(_cluster(place) / "postmaster.pid",),
         stop_signal=signal.SIGINT,  # ends sessions; SIGTERM would wait until they end
     )
 
 
 def check_health(wanted: Sequence[Database]) -> None:
-    """Whether each database answers its owner.
+    """Check that each database answers its owner.
 
     Raises:
         UnhealthyError: one doesn't.
@@ -157,25 +157,25 @@ def _launch(setup: Setup, place: Place, port: Port) -> Launch:
         before=(
             *(() if (cluster / "PG_VERSION").exists() else _make(program, cluster)),
             _alone(program, started_with, ("exit_on_error=on",), _roles(wanted)),
-            # There is no CREATE DATABASE IF NOT EXISTS, so this fails in silence; health asks whether they are there.
+            # There is no CREATE DATABASE IF NOT EXISTS, so this may fail silently; the health check covers that.
             _alone(program, started_with, ("log_min_messages=fatal",), _ownership(wanted)),
         ),
     )
 
 
 def _cluster(place: Place) -> Path:
-    """Where the server's files are: one release can't read another's, so the folder has its number."""
+    """Return the folder of the server's files: one release can't read another's, so it contains the release number."""
     release = next(jar.coordinate.version for jar in locked() if jar.group == NAME).partition(".")[0]
     return place.data / release
 
 
 def _quoted(path: Path) -> str:
-    """A path between the quotes of a setting."""
+    """Return a path in the form of a quoted setting."""
     return str(path).replace("'", "''")
 
 
 def _make(program: Path, cluster: Path) -> tuple[Step, ...]:
-    """Make the server's files; they get their name only when they are whole."""
+    """Return steps that create the server's files, which get their final name only when complete."""
     partial = str(cluster.with_name(f"{cluster.name}.partial"))
     initdb = (str(program.with_name("initdb")), "-D", partial, "-U", SUPERUSER, "-A", "reject")
     return (
@@ -186,15 +186,16 @@ def _make(program: Path, cluster: Path) -> tuple[Step, ...]:
 
 
 def _alone(program: Path, started_with: Sequence[str], options: Sequence[str], statements: Sequence[str]) -> Step:
-    """Run statements as the superuser, one a line, without a server: it needs no password for that."""
-    own = ("log_min_error_statement=panic", "logging_collector=off", *options)  # or passwords get into the log
+    """Return a step that runs statements as the superuser, one per line, without a server, so that no password is
+    needed."""
+    own = ("log_min_error_statement=panic", "logging_collector=off", *options)  # otherwise passwords get into the log
     added = [argument for option in own for argument in ("-c", option)]
     command = (str(program), "--single", *started_with, *added, SUPERUSER)
     return Step(command, "".join(f"{statement}\n" for statement in statements))
 
 
 def _roles(wanted: Sequence[Database]) -> list[str]:
-    """Each owner can log in, with the password of the settings, and read the log of changes."""
+    """Return statements that let each owner log in, with the password of the settings, and read the log of changes."""
     statements = []
     for user, password in dict.fromkeys((database.user, database.password) for database in wanted):
         role = Identifier(user)
@@ -208,7 +209,7 @@ def _roles(wanted: Sequence[Database]) -> list[str]:
 
 
 def _ownership(wanted: Sequence[Database]) -> list[str]:
-    """Each database is there and belongs to its owner."""
+    """Return statements that create each database and set its owner."""
     return [
         statement.format(Identifier(database.name), Identifier(database.user)).as_string(None)
         for database in wanted

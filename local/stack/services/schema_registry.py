@@ -1,6 +1,6 @@
 """The schema registry: Apicurio, in memory.
 
-What is registered is gone when it stops: whoever needs schemas registers them after each start.
+Registered schemas are lost when it stops: they must be registered again after each start.
 """
 
 from local.stack.probes import get_json
@@ -10,11 +10,12 @@ from local.stack.setup import Setup
 from local.stack.unpacked import unpacked
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
-"""Readers with the newest schema can read records of every earlier one. Apicurio's own default is to allow anything."""
+"""Compatibility rule: readers with the newest schema can read records of every earlier one. Apicurio's default allows
+anything."""
 
 
 def declare(setup: Setup) -> Service:
-    """The registry, at `MILLRACE_SCHEMA_REGISTRY_URL`."""
+    """Declare the registry, at `MILLRACE_SCHEMA_REGISTRY_URL`."""
     place = setup.place("registry")
     url = setup.settings.schema_registry_url.rstrip("/")
     return Service(
@@ -29,7 +30,7 @@ def declare(setup: Setup) -> Service:
 
 
 def check_health(url: str) -> None:
-    """Whether the registry answers, and refuses schemas that would break readers.
+    """Check that the registry answers, and refuses schemas that would break readers.
 
     Raises:
         UnhealthyError: it doesn't.
@@ -40,7 +41,7 @@ def check_health(url: str) -> None:
 
 
 def properties(place: Place, host: str, port: int, management_port: int) -> dict[str, str]:
-    """The registry's configuration."""
+    """Return the registry's configuration."""
     return {
         "quarkus.http.host": host,
         "quarkus.http.port": str(port),
@@ -51,7 +52,7 @@ def properties(place: Place, host: str, port: int, management_port: int) -> dict
         "quarkus.http.access-log.enabled": "false",
         "quarkus.log.level": "WARN",
         'quarkus.log.category."io.apicurio".level': "WARN",
-        'quarkus.log.category."io.quarkus.config".level': "ERROR",  # it warns of what Apicurio itself sets
+        'quarkus.log.category."io.quarkus.config".level': "ERROR",  # otherwise it warns of what Apicurio itself sets
         "quarkus.log.console.enabled": "false",
         "quarkus.log.file.enabled": "true",
         "quarkus.log.file.json.enabled": "false",
