@@ -1,4 +1,4 @@
-"""Compile Java sources into a jar, once for each state of the sources."""
+"""Compiles Java sources into a jar, once for each state of the sources."""
 
 import hashlib
 import os
@@ -21,12 +21,13 @@ COMPILER_OPTIONS = (
     "-warn:-serial",
     "-failOnWarning",
 )
-"""`-parameters` keeps the names that SQL's named arguments refer to; there is no other linter for Java here, so
-what the compiler warns of is an error."""
+"""Options of the compiler. `-parameters` keeps the names that SQL's named arguments refer to; there is no other linter
+for Java here, so the compiler's warnings are errors."""
 
 
 ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
-"""Nothing of the caller's; in another locale the compiler can't open a file with an umlaut in its path."""
+"""Environment of the compiler, without the caller's; in another locale it can't open a file with an umlaut in its
+path."""
 
 
 class CompileError(Exception):
@@ -35,13 +36,13 @@ class CompileError(Exception):
 
 @dataclass(frozen=True)
 class Compiler:
-    """What it takes to compile: no JDK."""
+    """The Eclipse compiler with its inputs; needs no JDK."""
 
     ecj: Path
-    """The Eclipse compiler's jar."""
+    """Path of the Eclipse compiler's jar."""
     classpath: Sequence[Path]
     java: Path
-    """The executable."""
+    """Path of the Java executable."""
 
     def compile(self, sources: Sequence[Path], classes: Path) -> None:
         """Write the class files into a folder.
@@ -57,7 +58,7 @@ class Compiler:
 
 
 def build(ecj: Path, classpath: Sequence[Path], java: Path, target_directory: Path) -> Path:
-    """The jar of everything under `jvm/src`, compiled now unless this state of the sources was compiled before.
+    """Return the jar of everything under `jvm/src`; compile it unless this state of the sources was compiled before.
 
     Args:
         ecj: the Eclipse compiler's jar.
@@ -72,7 +73,7 @@ def build(ecj: Path, classpath: Sequence[Path], java: Path, target_directory: Pa
 
 
 def compile_jar(folder: Path, compiler: Compiler, target_directory: Path, name: str) -> Path:
-    """As `build`, for the `src` and `resources` of any folder.
+    """Return the jar of the `src` and `resources` of any folder, as `build` does.
 
     Raises:
         CompileError: with the compiler's text.
@@ -100,7 +101,7 @@ def _files(folder: Path, pattern: str = "*") -> list[Path]:
 
 
 def _state_of(sources: Path, resources: Path, compiler: Compiler) -> str:
-    """Hash of all that the jar depends on."""
+    """Return a hash of everything that the jar depends on."""
     digest = hashlib.sha256()
     for part in _parts(sources, resources, compiler):
         digest.update(len(part).to_bytes(8, "big"))
@@ -118,7 +119,7 @@ def _parts(sources: Path, resources: Path, compiler: Compiler) -> Iterator[bytes
 
 
 def _zip(jar: Path, folders: Sequence[Path]) -> None:
-    """Entries carry a fixed date: the same sources give the same bytes."""
+    """Write the jar; its entries have a fixed date, so that the same sources give the same bytes."""
     with zipfile.ZipFile(jar, "w") as archive:
         for folder in folders:
             for path in _files(folder):

@@ -1,4 +1,4 @@
-"""Where is kept what clones share, and how is it written so that none of them sees half a file?"""
+"""Folders that several clones share, written so that no reader sees an incomplete file."""
 
 import fcntl
 import os
@@ -11,11 +11,11 @@ from connectors.settings import Settings, own_folder
 
 
 class CacheError(RuntimeError):
-    """A folder can't be used; the text says why and which variable chooses another."""
+    """A folder can't be used; the text says why, and which variable sets another."""
 
 
 def cache_directory() -> Path:
-    """The folder of `MILLRACE_CACHE`, or the default for this user; it may not exist yet.
+    """Return the folder of `MILLRACE_CACHE`, or the default for this user; it may not exist yet.
 
     Raises:
         SettingsError: it can't be one.
@@ -30,7 +30,8 @@ def _default() -> Path:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder and its parents so that other users can enter them whatever the umask: servers run as one."""
+    """Create a folder and its parents so that other users can enter them whatever the umask: servers run as another
+    user."""
     for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
         missing.mkdir(exist_ok=True)
         missing.chmod(0o755)
@@ -38,7 +39,7 @@ def make_folder(folder: Path) -> Path:
 
 
 def make_readable(path: Path) -> None:
-    """Let other users read a file or a whole folder whatever the umask, and run what its owner can run."""
+    """Let other users read a file or a whole folder whatever the umask, and execute what its owner can."""
     inside = path.rglob("*") if path.is_dir() else ()
     for each in (path, *inside):
         if not each.is_symlink():
@@ -49,10 +50,10 @@ DISKS = "MILLRACE_CACHE (downloads) or MILLRACE_STATE (the stack's data)"
 
 
 def require_free(folder: Path, needed: int, chosen_with: str = DISKS) -> None:
-    """See to it that a folder, there or not yet, has so many bytes of disk left.
+    """Check that a folder, existing or not, has this many bytes of disk left.
 
     Args:
-        chosen_with: the variables that choose another folder.
+        chosen_with: the variables that set another folder.
 
     Raises:
         CacheError: it hasn't.
@@ -70,7 +71,7 @@ def _size(count: int) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """Disk left where a folder is or will be."""
+    """Return how many bytes of disk are free where a folder is or will be."""
     return shutil.disk_usage(next(f for f in (folder, *folder.parents) if f.exists())).free
 
 
@@ -79,7 +80,7 @@ def exclusive(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
     """Hold a folder's lock file; the system frees it when the process ends, however it ends.
 
     Args:
-        waiting: told so in words when somebody else holds it.
+        waiting: gets a message when another process holds it.
 
     Raises:
         CacheError: the folder can't be written.
@@ -103,7 +104,7 @@ def exclusive(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes `folder` when the block ends well; call it with the parent's lock held."""
+    """Yield a folder to fill, which becomes `folder` when the block succeeds; hold the parent's lock around it."""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     make_folder(partial)

@@ -1,4 +1,4 @@
-"""How does one file get here whole: resumed after a cut, checked, and renamed only then?"""
+"""Downloads one file: resumes it after an interruption, checks it, and only then renames it."""
 
 import hashlib
 import re
@@ -14,46 +14,46 @@ from connectors.settings import without_login
 from toolchain.cache import make_folder, make_readable
 
 ATTEMPTS = 4
-"""Failures in a row, without a byte received in between, after which a download is given up."""
+"""Maximum number of failures in a row, without a byte received in between."""
 TIMEOUT_SECONDS = 30
 CHUNK_BYTES = 1 << 14
-"""What of a chunk arrived before a cut has to come again."""
+"""Size of a chunk; the received part of one is lost at an interruption."""
 
 
 class DownloadError(RuntimeError):
-    """A file can't be had; the text says which, why, and what to do."""
+    """A file can't be downloaded; the text says which, why, and what to do."""
 
 
 class _CutError(Exception):
-    """The transfer broke off, or the server is busy: try again."""
+    """The transfer was interrupted, or the server is busy: retry."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file to fetch, and what it must be."""
+    """A file to download, with its expected content."""
 
     url: str
     target: Path
     sha256: str
     size: int
     backoff_seconds: float = 1.0
-    """Wait after the first failure; it doubles with each that follows."""
+    """Wait after the first failure, in seconds; it doubles with each further one."""
 
     @property
     def part(self) -> Path:
-        """What has arrived so far."""
+        """Path of the partial file."""
         return self.target.with_name(self.target.name + ".part")
 
     @property
     def shown_url(self) -> str:
-        """Its URL without the login of a private mirror."""
+        """URL without the login of a private mirror."""
         return without_login(self.url)
 
     def run(self, arrived: Callable[[int], None]) -> None:
-        """Fetch the file, from where an earlier attempt was cut if there was one.
+        """Download the file, from where an earlier attempt was interrupted if there was one.
 
         Args:
-            arrived: told the number of bytes as they come; negative when some have to come again.
+            arrived: gets the number of bytes as they come; negative when some have to come again.
 
         Raises:
             DownloadError: the server can't be reached or doesn't have it, or what it sends has another checksum.
@@ -90,7 +90,8 @@ class Download:
                 raise DownloadError(f"{self.shown_url} could not be fetched: {self._shown(error)}") from None
 
     def _shown(self, error: Exception) -> str:
-        """An error without the login of a private mirror, of which an error of `requests` may quote any piece."""
+        """Return an error's text without the login of a private mirror, which an error of `requests` may quote in any
+        part."""
         hides = self.shown_url != self.url and isinstance(error, requests.RequestException)
         return type(error).__name__ if hides else str(error)
 
@@ -135,6 +136,6 @@ class Download:
 
 
 def sha256(file: Path) -> str:
-    """A file's checksum in hexadecimal."""
+    """Return a file's checksum in hexadecimal."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()

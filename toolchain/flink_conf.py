@@ -1,4 +1,4 @@
-"""How is the cluster set? What stands in `flink-conf/`, for whoever starts a cluster or submits to one."""
+"""Reads the cluster's configuration in `flink-conf/`, for starting a cluster and submitting to one."""
 
 import re
 from pathlib import Path
@@ -8,10 +8,10 @@ CONFIGURATION = FOLDER / "config.yaml"
 
 
 def parse(text: str) -> dict[str, str]:
-    """The keys of a configuration that has one flat key a line."""
+    """Parse a configuration that has one flat key per line."""
     return dict(re.findall(r"^([a-z][\w.-]*): (.*)$", text, re.MULTILINE))
 
 
 def java_options(text: str) -> list[str]:
-    """What every JVM that runs Flink must be told."""
+    """Return the options that every JVM with Flink requires."""
     return parse(text)["env.java.opts.all"].split()

@@ -1,4 +1,4 @@
-"""Which jars does Flink run with? The wheel's own, the connectors and the JVM extensions, linked into one folder."""
+"""Assembles the jars that Flink runs with: the wheel's own, connectors and JVM extensions, linked into one folder."""
 
 import hashlib
 import os
@@ -25,25 +25,25 @@ END_SECONDS = 30
 
 
 class JvmRunsError(RuntimeError):
-    """PyFlink's JVM was started before it could be told which jars to use."""
+    """PyFlink's JVM was started before its jars were set."""
 
 
 @dataclass(frozen=True)
 class FlinkHome:
-    """The folders that PyFlink and Flink's scripts take their jars from."""
+    """Folders that PyFlink and Flink's scripts take their jars from."""
 
     lib: Path
     opt: Path
     java_home: Path
 
     def environment(self, path: str | None = None) -> dict[str, str]:
-        """Variables for a process that runs Flink.
+        """Return the variables of a process that runs Flink.
 
         FLINK_HOME is among them because PyFlink overwrites the other folders if it has to look for it.
 
         Args:
-            path: the PATH to put this interpreter's folder in front of; without it, this process's own. Thread
-                mode embeds the `python3` that it finds there first.
+            path: the PATH to put this interpreter's folder in front of; without it, this process's own. Thread mode
+                embeds the first `python3` on it.
         """
         path = os.environ.get("PATH", os.defpath) if path is None else path
         return {
@@ -56,7 +56,7 @@ class FlinkHome:
         }
 
     def options(self) -> dict[str, str]:
-        """Flink options by which jobs find this interpreter and its packages, in threads and in processes."""
+        """Return Flink options by which jobs find this interpreter and its packages, in threads and in processes."""
         executable = _plain(sys.executable)
         return {
             "python.executable": executable,
@@ -65,7 +65,7 @@ class FlinkHome:
         }
 
     def use(self, temporary: Path) -> None:
-        """Make this process's JVM, when it starts, run with these jars.
+        """Set up this process so that its JVM, when it starts, runs with these jars.
 
         Args:
             temporary: an existing folder for its temporary files, with a plain path.
@@ -80,13 +80,13 @@ class FlinkHome:
         forget_ignored()
         own = {
             "JVM_ARGS": f"-Djava.io.tmpdir={temporary}",
-            "FLINK_IDENT_STRING": "millrace",  # or PyFlink asks for the user's name, and not every user has one
+            "FLINK_IDENT_STRING": "millrace",  # otherwise PyFlink asks for the user's name, and not every user has one
         }
         os.environ.update(UTF_8 | self.environment() | own)
 
 
 def end_jvm() -> None:
-    """End this process's JVM if it runs, with the jobs in it, and wait until it has ended."""
+    """Stop this process's JVM if it runs, with the jobs in it, and wait until it has ended."""
     gateway = java_gateway._gateway
     if gateway is None:
         return
@@ -95,7 +95,7 @@ def end_jvm() -> None:
         process = psutil.Process(gateway.jvm.java.lang.ProcessHandle.current().pid())
     except (Py4JError, OSError, psutil.Error):  # it has ended by itself
         return
-    gateway.shutdown()  # it ends when nobody listens to it any more
+    gateway.shutdown()  # it ends when its last client has disconnected
     try:
         process.wait(END_SECONDS)
     except psutil.TimeoutExpired:
@@ -104,13 +104,13 @@ def end_jvm() -> None:
 
 
 def _plain(path: str) -> str:
-    """A path of this interpreter that PyFlink's runner can use; Python knows a virtual environment by its folder."""
+    """Return a path of this interpreter that PyFlink's runner can use; a virtual environment is known by its folder."""
     prefix = Path(sys.prefix)
     return str(plain_path(prefix) / Path(path).relative_to(prefix)) if Path(path).is_relative_to(prefix) else path
 
 
 def assemble() -> FlinkHome:
-    """The folders in the cache, made now unless these very jars were put together before.
+    """Return the folders in the cache; create them unless they exist for exactly these jars.
 
     Raises:
         toolchain.build.CompileError: our Java sources don't compile.
@@ -128,7 +128,7 @@ def _jars_in(folder: Path) -> list[Path]:
 
 
 def _linked(name: str, files: Iterable[Path]) -> Path:
-    """A folder of links to the files; its place is named by what it links to."""
+    """Return a folder of links to the files, named by a hash of them."""
     targets = sorted(path.absolute() for path in files)
     key = hashlib.sha256("\n".join(map(str, targets)).encode()).hexdigest()[:16]
     folder = cache_directory() / "flink" / f"{name}-{key}"

@@ -1,7 +1,7 @@
-"""Which jars are used, and how do they get here? `python -m toolchain.jars fetch|verify|lock`.
+"""Declares, locks and fetches jars: `python -m toolchain.jars fetch|verify|lock`.
 
-`ROOTS` declares them, `lock` writes into jars.lock what that means (files, sizes, checksums), `fetch` downloads what
-jars.lock says into the cache.
+`ROOTS` declares them, `lock` resolves them into jars.lock (files, sizes, checksums), and `fetch` downloads the entries
+of jars.lock into the cache.
 """
 
 from collections.abc import Iterable
@@ -27,12 +27,12 @@ PARALLEL_DOWNLOADS = 3
 
 @dataclass(frozen=True)
 class Root:
-    """A jar that we ask for by name."""
+    """A jar that is declared by name."""
 
     group: str
     coordinate: str
     with_dependencies: bool = False
-    """Whether the jars that it needs at run time come along."""
+    """Whether its run-time dependencies are included."""
 
 
 ROOTS = (
@@ -53,15 +53,15 @@ ROOTS = (
     Root("elasticsearch", "org.elasticsearch.distribution.integ-test-zip:elasticsearch:8.17.4:zip"),
     Root("compiler", "org.eclipse.jdt:ecj:3.38.0"),
 )
-"""A group's roots stand together: they are resolved as one."""
+"""Declared jars. The roots of a group must be adjacent: they are resolved together."""
 
 
 class JarsError(RuntimeError):
-    """A jar is not here, or not what it should be; the text says what to do."""
+    """A jar is missing, or not what it should be; the text says what to do."""
 
 
 def paths(group: str) -> list[Path]:
-    """The files of a group of `ROOTS`, in the order of jars.lock.
+    """Return the files of a group of `ROOTS`, in the order of jars.lock.
 
     Raises:
         JarsError: there is no such group, or a file of it has not been fetched.
@@ -79,10 +79,10 @@ def paths(group: str) -> list[Path]:
 
 
 def fetch(jars: tuple[Jar, ...] | None = None) -> None:
-    """Download into the cache what is missing, with its progress on stdout; with nothing missing, touch no network.
+    """Download missing jars into the cache, with progress on stdout; if none is missing, use no network.
 
     Raises:
-        JarsError: a file can't be had, or isn't the one that was pinned.
+        JarsError: a file can't be downloaded, or isn't the one that was pinned.
         CacheError: the cache can't be written, or its disk is full.
     """
     if not missing(jars):
@@ -117,7 +117,7 @@ def _download(downloads: list[Download]) -> None:
 
 
 def faults(jars: tuple[Jar, ...] | None = None, deep: bool = False) -> list[str]:
-    """What is wrong with the jars in the cache, a line each; `deep` compares checksums, which reads every byte."""
+    """Return faults of the jars in the cache, one per line; `deep` compares checksums, which reads every byte."""
     absent = missing(jars)
     found = [f"{jar.path} is missing or has the wrong size" for jar in absent]
     if deep:

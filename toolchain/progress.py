@@ -1,4 +1,4 @@
-"""How is a long download shown? As a bar on a terminal, as a line now and then in a log."""
+"""Shows the progress of a long download: a bar on a terminal, a line every few seconds in a log."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ def show_bytes(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show how `total` bytes arrive while the block runs.
 
     Yields:
-        What to tell the number of bytes that came, from any thread; negative when some have to come again.
+        A function to call, from any thread, with the number of bytes received; negative if some have to come again.
     """
     console = Console(highlight=False)
     if console.is_terminal:

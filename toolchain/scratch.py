@@ -13,16 +13,17 @@ from pathlib import Path
 from toolchain.cache import CacheError, exclusive, make_folder, require_free
 
 TEMPORARY_BYTES = 96_000_000
-"""What Flink unpacks among temporary files, its planner and its network layer, and the code that goes with a job."""
+"""Required space for temporary files: what Flink unpacks, its planner and its network layer, and the code sent with a
+job."""
 PREFIX = "millrace-scratch-"
 PLAIN = re.compile(r"[^\s'\"\\$*?\[:,;]+")
-"""A path that is one word for a shell, one string for Python, and one entry in a list of paths."""
+"""Pattern of a path that is one word for a shell, one string for Python, and one entry in a list of paths."""
 LINKS = Path("/var/tmp")
-"""A folder that every user can write to, whose own path is plain, and that outlives a session."""
+"""Folder that every user can write to, whose own path is plain, and that outlives a session."""
 
 
 def temporary_folder() -> Path:
-    """The folder of `TMPDIR`, or the system's if that can't be used, with room for what one program puts there.
+    """Return the folder of `TMPDIR`, or the system's if that can't be used, with room for one program's files.
 
     Raises:
         CacheError: there is no such folder, or no room in it.
@@ -37,9 +38,9 @@ def temporary_folder() -> Path:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder among temporary files, with a plain path, that is removed at the end.
+    """Yield a temporary folder, with a plain path, that is removed at the end.
 
-    What runs that were killed have left of theirs is removed first.
+    Folders that killed runs have left are removed first.
 
     Raises:
         CacheError: there is no folder for temporary files, or no room in it.
@@ -49,7 +50,7 @@ def scratch_folder() -> Iterator[Path]:
         _remove_unless_held(left)
     made = Path(tempfile.mkdtemp(prefix=".millrace-", dir=parent))
     with exclusive(made, print):
-        # It gets its name when it is held, so that nobody takes it for one that was left.
+        # It gets its name once it is locked, so that no other run removes it as an abandoned one.
         folder = made.rename(made.with_name(made.name.replace(".millrace-", PREFIX)))
         try:
             yield folder
@@ -58,7 +59,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def _remove_unless_held(folder: Path) -> None:
-    """Remove a folder whose process has ended; of another user's, nothing happens."""
+    """Remove a folder whose process has ended; another user's folder is left alone."""
     with suppress(OSError):
         lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
@@ -69,7 +70,7 @@ def _remove_unless_held(folder: Path) -> None:
 
 
 def plain_path(path: Path) -> Path:
-    """The path, or that of a link to it if it has a space or a quote.
+    """Return the path, or that of a link to it if it has a space or a quote.
 
     PyFlink's script for Python workers splits the interpreter's path at spaces, and pemja puts the paths of code
     between quotes, without escaping any.
