@@ -1,6 +1,6 @@
-"""Which Python does all the rest run on? Finds one that Millrace supports and hands over to `tools.install`.
+"""Finds a Python that Millrace supports, and continues with `tools.install` in it.
 
-This file is read by whatever Python the machine has, so it keeps to what 3.8 understands.
+This file is read by whatever Python the machine has, so it uses only what 3.8 understands.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 SUPPORTED = ("3.12", "3.11")
-"""Preferred first; apache-flink 2.3 has wheels for these."""
+"""Supported versions, preferred first; apache-flink 2.3 has wheels for these."""
 
 PROBE = "import sys; print('.'.join(map(str, sys.version_info[:2]))); import venv, ensurepip"
 PROBE_SECONDS = 20
@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def find_python(candidates: list[str]) -> tuple[str | None, list[str]]:
-    """The first candidate that runs, is supported and can make virtual environments.
+    """Find the first candidate that runs, is supported and can make virtual environments.
 
     Returns:
         Its path or None, and why each candidate before it was rejected.
@@ -42,7 +42,7 @@ def find_python(candidates: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _candidates(path: str) -> list[str]:
-    """The running interpreter (of a virtual environment, the one that it was made with), then those on PATH."""
+    """Return the running interpreter (of a virtual environment, the one that it was made with), then those on PATH."""
     folders = [Path(folder) for folder in path.split(os.pathsep) if folder]
     on_path = [str(folder / f"python{version}") for version in SUPPORTED for folder in folders]
     running = getattr(sys, "_base_executable", None) or sys.executable
@@ -50,7 +50,8 @@ def _candidates(path: str) -> list[str]:
 
 
 def _fault_of(python: str) -> str | None:
-    """Why it won't do; pyenv's shims, for one, are there also for versions that don't run."""
+    """Return why a Python can't be used, or None; pyenv's shims, for example, also exist for versions that don't
+    run."""
     try:
         probe = subprocess.run([python, "-E", "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -18,16 +18,16 @@ PARALLEL_CHECKS = 2
 
 @dataclass(frozen=True)
 class Check:
-    """A checker and what it looks at."""
+    """A checker and its command."""
 
     name: str
     command: tuple[str, ...]
-    """A program of this Python's `bin` folder, and its arguments."""
+    """Program of this Python's `bin` folder, and its arguments."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a checker said."""
+    """Result of a checker."""
 
     check: Check
     is_good: bool

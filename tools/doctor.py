@@ -31,7 +31,7 @@ from tools.install import Environment
 
 @dataclass(frozen=True)
 class Part:
-    """One side of the combination that Millrace is tested with."""
+    """One part of the combination that Millrace is tested with."""
 
     name: str
     supported: tuple[str, ...]
@@ -76,7 +76,7 @@ def main(deep: bool) -> None:
 
 
 def examine(setup: Setup, deep: bool) -> Iterator[Finding]:
-    """Everything, from what is installed to what the stack needs to start."""
+    """Yield every check, from what is installed to what the stack needs to start."""
     yield environment()
     yield variables(os.environ)
     yield from preflight.before_start(setup, services.declare(setup, int(setup.local.flink_task_managers)))
@@ -88,7 +88,7 @@ def examine(setup: Setup, deep: bool) -> Iterator[Finding]:
 
 
 def environment() -> Finding:
-    """Whether this is the checkout's virtual environment, as requirements.lock says."""
+    """Check that this is the checkout's virtual environment, according to requirements.lock."""
     current = Environment(CHECKOUT, f"cp{sys.version_info.major}{sys.version_info.minor}")
     if current.is_current() and sys.prefix == str(current.folder):
         return Finding(".venv", f"as {current.lock.name} says")
@@ -96,7 +96,7 @@ def environment() -> Finding:
 
 
 def variables(given: Mapping[str, str]) -> Finding:
-    """Which of the caller's variables our processes ignore, or follow only on the way to other machines."""
+    """Report which of the caller's variables our processes ignore, or follow only for other machines."""
     words = [f"{', '.join(names)} ignored" for names in [ignored(given)] if names]
     if proxies := sorted(name for name in given if name.upper() in PROXIES):
         words.append(f"{', '.join(proxies)} followed, but not to this machine")
@@ -104,7 +104,7 @@ def variables(given: Mapping[str, str]) -> Finding:
 
 
 def combination() -> Iterator[Finding]:
-    """Whether Python, Flink, connector and Java are those that are supported together."""
+    """Check that Python, Flink, connector and Java are supported together."""
     for part in COMBINATION:
         subject, supported = f"{part.name} version", " or ".join(part.supported)
         try:
@@ -117,7 +117,7 @@ def combination() -> Iterator[Finding]:
 
 
 def extensions(setup: Setup) -> Finding:
-    """The jars of `jvm/`, built now if they aren't of these sources."""
+    """Check the jars of `jvm/`; build them unless they are of these sources."""
     try:
         home = assemble()
         plugins = kafka_connect.plugin_path(setup)
@@ -127,7 +127,7 @@ def extensions(setup: Setup) -> Finding:
 
 
 def temporary_files() -> Finding:
-    """The folder for temporary files, which isn't that of `TMPDIR` if it can't be used, and its room."""
+    """Check the folder for temporary files, which is not `TMPDIR` if that can't be used, and its free space."""
     try:
         folder = temporary_folder()
     except CacheError as error:
@@ -138,7 +138,7 @@ def temporary_files() -> Finding:
 
 
 def checksums() -> Finding:
-    """Whether every jar is the one that was pinned."""
+    """Check that every jar is the one that was pinned."""
     faults = jars.faults(deep=True)
     if faults:
         return Finding("checksums", "; ".join(faults), "Then run `python -m toolchain.jars fetch`")

@@ -1,8 +1,8 @@
-"""Are there blocks of lines that say the same? `python -m tools.duplicates FOLDER…` names them.
+"""Finds blocks of identical lines: `python -m tools.duplicates FOLDER…`.
 
-What counts as the same decides pylint's checker `duplicate-code`. It compares any two files, and has types inferred
-that it doesn't look at, which with hundreds of files took longer than all other checks. Here only files are compared
-that share a block.
+pylint's checker `duplicate-code` decides what counts as identical. It compares any two files, and infers types that it
+doesn't use, which with hundreds of files took longer than all other checks. Here only files are compared that share a
+block.
 """
 
 import sys
@@ -16,11 +16,11 @@ import astroid
 from pylint.checkers.similar import Commonality, LinesChunk, Similar, hash_lineset
 
 LEAST_LINES = 6
-"""So many lines of code, imports, signatures and docstrings aside, are a block."""
+"""Minimum number of lines of a block, without imports, signatures and docstrings."""
 
 
 class Blocks(Similar):  # type: ignore[misc]
-    """Finds what pylint's checker finds."""
+    """Finds the same blocks as pylint's checker."""
 
     def __init__(self) -> None:
         super().__init__(LEAST_LINES, ignore_docstrings=True, ignore_imports=True, ignore_signatures=True)
@@ -35,7 +35,7 @@ class Blocks(Similar):  # type: ignore[misc]
             yield from self._find_common(self.linesets[one], self.linesets[other])
 
     def report(self) -> str:
-        """Each block with the files that have it; empty if there is none."""
+        """Return each block with the files that have it; empty if there is none."""
         found = self._compute_sims()
         return self._get_similarity_report(found) if found else ""
 

@@ -1,4 +1,4 @@
-"""What has to be installed, and is it? `.venv` as requirements.lock says, then jars and JVM extensions.
+"""Installs what is missing: `.venv` according to requirements.lock, then jars and JVM extensions.
 
 Standard library only: this runs before anything is installed.
 """
@@ -23,59 +23,59 @@ from toolchain.pinned_jars import missing
 
 WHEELS_BYTES = 1_200_000_000
 ENVIRONMENT_BYTES = 1_300_000_000
-"""Disk that each takes, and a little more."""
+"""Disk space that wheels and environment each take, with a margin."""
 
 
 PATH_ORDER = (
     "import os, sys; sys.path.sort("
     "key=[*map(os.path.abspath, os.environ.get('PYTHONPATH', '').split(os.pathsep))].__contains__)\n"
 )
-"""Python runs it before anything else. Packages in `PYTHONPATH`, such as another Spark's py4j, would otherwise be taken
-instead of those of `.venv`; PyFlink and we use it for folders whose names are in no package."""
+"""Code that Python runs before anything else. Packages in `PYTHONPATH`, such as another Spark's py4j, would otherwise
+take precedence over those of `.venv`; PyFlink and we use the variable for folders whose names are in no package."""
 
 
 class InstallError(RuntimeError):
-    """The installation can't go on; the text says why and what to do."""
+    """The installation can't continue; the text says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment of a checkout, and the stamp that says of what it was made."""
+    """A virtual environment of a checkout, and the stamp that records what it was made from."""
 
     checkout: Path
     python_tag: str
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """Folder of the environment."""
         return self.checkout / ".venv"
 
     @property
     def python(self) -> Path:
-        """Its interpreter."""
+        """Path of its interpreter."""
         return self.folder / "bin" / "python"
 
     @property
     def lock(self) -> Path:
-        """What is to be in it."""
+        """Path of the file that pins its packages."""
         return self.checkout / "requirements.lock"
 
     @property
     def wheelhouse(self) -> Path:
-        """Its wheels, for this and every other clone with the same lock."""
+        """Folder of its wheels, for this and every other clone with the same lock."""
         return cache_directory() / "wheels" / f"{self.python_tag}-{self._lock_hash()[:12]}"
 
     def is_current(self) -> bool:
-        """Whether it was made to its end, from this lock, by this Python version, in this place, and can run."""
+        """Return whether it is complete, made from this lock, by this Python version, in this folder, and can run."""
         stamp = self.folder / "millrace.stamp"
         return stamp.is_file() and stamp.read_text() == self._stamp() and os.access(self.python, os.X_OK)
 
     def mark_current(self) -> None:
-        """Stamp it, when it is made to its end."""
+        """Write the stamp, once the environment is complete."""
         (self.folder / "millrace.stamp").write_text(self._stamp())
 
     def order_path(self) -> None:
-        """Have its Python look for modules in `PYTHONPATH` last, as soon as it starts, unless it does so already."""
+        """Make its Python search `PYTHONPATH` last, from its start on, unless it does so already."""
         if self._path_file.parent.is_dir() and not self._path_file.exists():
             self._path_file.write_text(PATH_ORDER)
 
@@ -92,7 +92,7 @@ class Environment:
 
 
 def main() -> int:
-    """Install what is missing; with nothing missing, say nothing."""
+    """Install what is missing; print nothing if nothing is."""
     try:
         install(Environment(CHECKOUT, f"cp{sys.version_info.major}{sys.version_info.minor}"))
     except (InstallError, CacheError, SettingsError) as error:
@@ -105,10 +105,10 @@ def main() -> int:
 
 
 def install(environment: Environment) -> None:
-    """Make the virtual environment and fetch and build what Java needs, each only if it isn't there.
+    """Make the virtual environment, and fetch and build what Java needs, each only if it is missing.
 
     Raises:
-        InstallError: something can't be had.
+        InstallError: something can't be installed.
         CacheError: a folder can't be written, or its disk is full.
     """
     if re.search(f"[{PATH_ENDS}]", str(environment.checkout)):
@@ -153,7 +153,7 @@ def _make(environment: Environment) -> None:
 def _build_wheelhouse(environment: Environment) -> None:
     """Download, or build from source, everything that requirements.lock pins.
 
-    Older pips build from source in this environment, which lacks the `wheel` package, unless told `--use-pep517`.
+    Older pips build from source in this environment, which lacks the `wheel` package, unless `--use-pep517` is set.
     """
     wheelhouse = environment.wheelhouse
     with exclusive(wheelhouse.parent, print):
@@ -161,8 +161,8 @@ def _build_wheelhouse(environment: Environment) -> None:
             return
         require_free(wheelhouse.parent, WHEELS_BYTES)
         print(f"millrace: fetching wheels into {wheelhouse} (520 MB; Flink alone is 330 MB)", flush=True)
-        # pip keeps what it downloads among temporary files first, which may have less room. What is left there when
-        # this is killed goes with the unfinished folder.
+        # pip first keeps downloads among temporary files, which may have less room. If this is killed, they are deleted
+        # with the incomplete folder.
         with whole_folder(wheelhouse) as partial, TemporaryDirectory(dir=partial) as temporary:
             pip = [str(environment.python), "-m", "pip", "wheel", "--no-deps", "--require-hashes", "--use-pep517"]
             pip += [] if sys.stdout.isatty() else ["--progress-bar", "off"]
@@ -176,7 +176,7 @@ def _build_wheelhouse(environment: Environment) -> None:
 
 
 def without_pip_configuration() -> dict[str, str]:
-    """An environment in which pip does as it is told here, whatever the user has configured."""
+    """Return an environment in which pip ignores the user's configuration."""
     own = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     return child_environment(own, (*PYTHON, "PIP_*"))
 

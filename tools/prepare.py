@@ -1,4 +1,4 @@
-"""Gets ready what Java runs: fetches the jars, shares the Java runtime, builds the JVM extensions."""
+"""Prepares everything for Java: fetches the jars, shares the Java runtime, builds the JVM extensions."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from toolchain.java import JavaError
 
 
 def main() -> int:
-    """Do what isn't done."""
+    """Do the steps that aren't done yet."""
     started = time.monotonic()
     try:
         jars.fetch()
