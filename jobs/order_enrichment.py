@@ -2,7 +2,7 @@
 
 orders ─┬─▶ part 0 ────────▶ join_versions, with the customer ─┬─▶ gather_parts ─▶ enriched-orders   (exactly once)
         └─▶ a part a line ─▶ join_versions, with its product ──┘
-db-changes.* ──────────────▶ (its versions; its heartbeats say how far capture has come)
+db-changes.* ──────────────▶ (its versions; its heartbeats show capture progress)
     └── records that don't decode, orders whose lines can't be used ──▶ dead-letters
 """
 

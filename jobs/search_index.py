@@ -1,4 +1,4 @@
-"""Enriched orders and fraud alerts → documents of the search index; no state but how far each topic was read.
+"""Enriched orders and fraud alerts → documents of the search index; the only state is the offsets of each topic.
 
 enriched-orders ─┐
                  ├─▶ index_documents ─▶ Elasticsearch, by external versions

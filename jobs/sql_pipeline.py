@@ -113,7 +113,7 @@ def _planned(tables: StreamTableEnvironment, inserts: Sequence[Statement]) -> Co
     # A node's number is a part of its uid, and Flink continues counting where the last plan of this JVM ended.
     reference = PlanReference.from_json_string(json.dumps(plans.normal(compiled)))
     # Many errors appear only when nodes become operators and these a graph; this checks a copy, since a run loads the
-    # plan anew.
+    # plan again.
     tables.load_plan(reference).explain(ExplainDetail.JSON_EXECUTION_PLAN)
     # PyFlink's own wrapper of a loaded plan has Java's environment where it needs Python's.
     return CompiledPlan(tables.load_plan(reference)._j_compiled_plan, tables)

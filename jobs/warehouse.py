@@ -1,4 +1,4 @@
-"""Events → the star schema in PostgreSQL; no state but how far each topic was read.
+"""Events → the star schema in PostgreSQL; the only state is the offsets of each topic.
 
 db-changes.customers ─▶ dim_customer      payments ───────────▶ fact_payment
 db-changes.products ──▶ dim_product       fraud-alerts ───────▶ fact_alert

@@ -199,7 +199,7 @@ def _reason(cause: Mapping[str, Any]) -> str:
 
 
 def _requests(lines: Sequence[bytes]) -> Iterator[Sequence[int]]:
-    """Yield the indices of the actions that are sent together."""
+    """Yield the positions of the actions that are sent together."""
     begin = size = 0
     for number, line in enumerate(lines):
         if size + len(line) > REQUEST_BYTES and number > begin:

@@ -28,7 +28,7 @@ _CHILDREN: list[subprocess.Popen[bytes]] = []
 
 SECONDS_BETWEEN_LOOKS = 0.05
 KILL_TAKES_SECONDS = 10.0
-"""Maximum time until a killed process has ended: milliseconds, unless it writes much memory to disk."""
+"""Maximum wait for the end of a killed process, which takes milliseconds unless it writes much memory to disk."""
 
 
 @dataclass(frozen=True)

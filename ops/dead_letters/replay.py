@@ -369,8 +369,8 @@ def _send(producer: Any, decision: Decision, draft: DeadLetterReplay) -> Any:
 
 
 def _partition(producer: Any, was: Record, record: Record) -> int | None:
-    """Return the partition that the record was in, however its producer chose it; None, the key's, if the key has
-    changed."""
+    """Return the partition that the record was in, however its producer chose it; None, so that the key decides, if
+    its key has changed or that partition is gone."""
     still_belongs = record.key == was.key and was.partition in (producer.partitions_for(record.topic) or ())
     return was.partition if still_belongs else None
 

@@ -68,7 +68,7 @@ class Work:
 
 
 def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: bool = False) -> Outcome:
-    """Fill a new index and switch the alias to it; first finish a rebuild that was interrupted after its switch.
+    """Fill a new index and switch the alias to it, or finish a rebuild that was interrupted after its switch.
 
     Args:
         allow_data_loss: whether documents may be dropped whose records the topic no longer has.

@@ -67,7 +67,7 @@ LONGEST = 4000
 DEEPEST = 20
 """Maximum nesting of parentheses and `not`."""
 MOST_DIGITS = 15
-"""Maximum number of digits of a number: so many are exact in a double."""
+"""Maximum number of digits of a number: this many are exact in a double."""
 MOST_FACTORS = 10
 """Maximum number of factors and divisors in one product: the product is a double."""
 MOST_STEPS = 1000

@@ -154,7 +154,7 @@ def encode_recipient(recipient: Recipient) -> bytes:
 
 
 def decode_recipient(state: bytes | None) -> Recipient:
-    """Decode what `encode_recipient` wrote; no state is a recipient of whom nothing is known.
+    """Decode what `encode_recipient` wrote; no state is an unknown recipient.
 
     Raises:
         StateVersionError: the version byte is unknown.
