@@ -63,9 +63,14 @@ def elasticsearch() -> Iterator[Stack]:
 
 @pytest.fixture
 def search_client(elasticsearch: Stack) -> Iterator[Elasticsearch]:
-    """A client of it; there is no index and no template."""
+    """A client of it; there is no index and no template, before and after."""
     with connectors.elasticsearch.client.client(elasticsearch.setup.settings) as client:
-        for index in client.indices.get(index="*"):
-            client.indices.delete(index=index)
-        client.options(ignore_status=404).indices.delete_index_template(name="millrace-*")
+        _delete_everything(client)
         yield client
+        _delete_everything(client)
+
+
+def _delete_everything(client: Elasticsearch) -> None:
+    for index in client.indices.get(index="*"):
+        client.indices.delete(index=index)
+    client.options(ignore_status=404).indices.delete_index_template(name="millrace-*")
