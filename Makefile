@@ -6,7 +6,7 @@ RUN := .venv/bin/python -E -X utf8 -m
 # Two processes of tests, where the machine has room for two stacks; a file's tests share what they start.
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help .venv demo test test-full check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor clean bench bench-quick
+.PHONY: help .venv demo test test-full check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor jar clean bench bench-quick
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -73,5 +73,8 @@ sql-plan: .venv ## Say of each pipeline whether savepoints from before its chang
 doctor: .venv ## Check versions, jars, ports, memory and disk
 	$(RUN) tools.doctor
 
+jar: .venv ## Build dist/millrace-flink-<version>.jar, for any Flink: docs/jar.md
+	$(RUN) toolchain.flink_jar
+
 clean: ## Remove what was installed and cached in this folder; downloads shared between clones stay
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -116,11 +116,22 @@ def assemble() -> FlinkHome:
         toolchain.build.CompileError: our Java sources don't compile.
     """
     java = java_home()
-    flink = [*_jars_in(WHEEL / "lib"), *(WHEEL / "opt").glob("flink-python-*.jar"), *jars.paths("flink")]
-    (ecj,) = jars.paths("compiler")
-    extensions = toolchain.build.build(ecj, flink, java / "bin" / "java", cache_directory())
     gateway = [*_jars_in(WHEEL / "opt"), *jars.paths("flink-opt")]
-    return FlinkHome(lib=_linked("lib", [*flink, extensions]), opt=_linked("opt", gateway), java_home=java)
+    return FlinkHome(lib=_linked("lib", [*_flink(), extensions()]), opt=_linked("opt", gateway), java_home=java)
+
+
+def extensions() -> Path:
+    """The jar of `jvm/` in the cache, compiled now unless it was before.
+
+    Raises:
+        toolchain.build.CompileError: our Java sources don't compile.
+    """
+    (ecj,) = jars.paths("compiler")
+    return toolchain.build.build(ecj, _flink(), java_home() / "bin" / "java", cache_directory())
+
+
+def _flink() -> list[Path]:
+    return [*_jars_in(WHEEL / "lib"), *(WHEEL / "opt").glob("flink-python-*.jar"), *jars.paths("flink")]
 
 
 def _jars_in(folder: Path) -> list[Path]:
