@@ -1,7 +1,6 @@
 """The stack, `ops` and jobs work in an environment and in folders that are made for other programs."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from connectors.kafka import topics
 from connectors.settings import Settings
 from events import FraudAlert
 from local.settings import CHECKOUT
+from tests.builders.checkout import copied_checkout
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.deployment import partitions, records_from, wait_for
 from toolchain.cache import cache_directory
@@ -64,17 +64,6 @@ def environment() -> Iterator[Mapping[str, str]]:
                 "PYTHONPATH": str(packages),
             }
         )
-
-
-def copied_checkout(folder: Path) -> Path:
-    """A copy of this checkout's files. A link to it wouldn't do: its code would find its files by their plain path."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split("\0")):
-        if Path(CHECKOUT, name).exists():
-            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(Path(CHECKOUT, name), Path(folder, name))
-    Path(folder, ".venv").symlink_to(CHECKOUT / ".venv")
-    return folder
 
 
 def run(module: str, *arguments: str, environment: Mapping[str, str]) -> str:
