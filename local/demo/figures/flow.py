@@ -77,7 +77,7 @@ def flows(
     """Return the figures of every program, in the order of the data flow.
 
     Args:
-        made: what each producer had to emit, by its ledger.
+        made: what each producer had to emit, by its ledger; without those that the demo doesn't run.
         filled: number of items in what each program fills that is no topic.
     """
     found = []
@@ -86,7 +86,7 @@ def flows(
         found.append(
             Flow(
                 box=box,
-                taken_in=sum(far.taken_in.values()) if box.reads else made[box],
+                taken_in=sum(far.taken_in.values()) if box.reads else made.get(box, 0),
                 out=sum(observed.records[topic.name] for topic in box.writes) + filled.get(box, 0),
                 dead_letters=len(observed.dead_letters_of(box.name)),
                 lag=far.lag if box.reads else None,
