@@ -8,6 +8,7 @@ from ops.capture import change_capture
 from ops.command_group import CommandGroup
 from ops.dead_letters import dead_letters
 from ops.jobs import jobs, pipelines, submit
+from ops.new import new
 from ops.rules.notification_policies import policy
 from ops.rules.rulesets import rulesets
 from ops.search import find as search_find
@@ -41,6 +42,7 @@ COMMANDS = (
     warehouse.group,
     dead_letters.group,
     search.group,
+    new.group,
 )
 for command in COMMANDS:
     main.add_command(command)

@@ -9,6 +9,7 @@ from msgspec import inspect
 
 import sql
 from connectors.kafka.topics import TOPICS, Topic
+from ops.new.columns import sql_type
 from ops.search import indices as search_indices
 from ops.search.indices import Declared
 from ops.topics.schemas import check, released
@@ -35,14 +36,6 @@ MAPPED: dict[type, set[str]] = {
     inspect.StrType: {"keyword", "text"},
     inspect.LiteralType: {"keyword"},
     inspect.DictType: {"flattened"},
-}
-SCALARS: dict[type, str] = {
-    inspect.IntType: "BIGINT",
-    inspect.FloatType: "DOUBLE",
-    inspect.BoolType: "BOOLEAN",
-    inspect.StrType: "STRING",
-    inspect.LiteralType: "STRING",
-    inspect.BytesType: "BYTES",
 }
 
 of_every_topic = pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
@@ -196,21 +189,3 @@ def without_wrapping(field: Any) -> Any:
         ):
             return without_wrapping(inner)
     return field
-
-
-def sql_type(field: Any) -> str:
-    """The SQL type that holds a field's values as they are on the wire."""
-    match field:
-        case inspect.Metadata(type=inner):
-            return sql_type(inner)
-        case (
-            inspect.UnionType(types=(inner, inspect.NoneType())) | inspect.UnionType(types=(inspect.NoneType(), inner))
-        ):
-            return sql_type(inner)
-        case inspect.VarTupleType(item_type=item):
-            return f"ARRAY<{sql_type(item)}>"
-        case inspect.DictType(value_type=value):
-            return f"MAP<STRING, {sql_type(value)}>"
-        case inspect.StructType(fields=fields):
-            return f"ROW<{', '.join(f'{inner.name} {sql_type(inner.type)}' for inner in fields)}>"
-    return SCALARS[type(field)]

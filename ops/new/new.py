@@ -1,0 +1,113 @@
+"""`python -m ops new`: the first draft of an event, a pipeline, a job or a rule, at all places that it takes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from connectors.kafka.topics import Topic
+from ops.command_group import CommandGroup
+from ops.jobs.submit import CHECKOUT
+from ops.new.changes import TODO, Changes
+from ops.new.names import PYTHON, DeclaredTopic, Field, Name, NewField, NewTopic, field_name
+from ops.new.planning import event_changes, job_changes, pipeline_changes, rule_changes
+
+DEFAULT_RULES = "udfs/fraud/rulesets/default.toml"
+
+
+def _written(changes: Changes, dry_run: bool, *following: str) -> None:
+    for line in changes.shown():
+        click.echo(line)
+    if dry_run:
+        click.echo("\nnothing was written")
+        return
+    changes.write()
+    click.echo(f"\nEach {TODO} is a decision to make: replace it. Then:")
+    for command in following:
+        click.echo(f"  {command}")
+
+
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+
+
+def _reading_and_writing(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        DRY_RUN,
+        click.option("--writes", type=DeclaredTopic(), required=True, help="The topic that it emits to."),
+        click.option("--reads", type=DeclaredTopic(), required=True, help="The topic whose records it takes."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("new", cls=CommandGroup)
+def group() -> None:
+    """Write the first draft of an event, a pipeline, a job or a rule; nothing is overwritten."""
+
+
+@group.command("event")
+@click.argument("name", type=Name())
+@click.option("--topic", type=NewTopic(), required=True, help="The topic of the event's records, e.g. refunds.")
+@click.option("--key", callback=field_name, required=True, help="The field that is the records' key, e.g. order_id.")
+@click.option("--field", "fields", type=NewField(), multiple=True, help="Another field, e.g. amount_minor=MinorUnits.")
+@DRY_RUN
+def event_command(name: str, topic: str, key: str, fields: tuple[Field, ...], dry_run: bool) -> None:
+    """Draft the event NAME with its topic, source table, default row and builder."""
+    _written(
+        event_changes(CHECKOUT, name, topic, key, fields),
+        dry_run,
+        f"{PYTHON} ops schemas release",
+        f"{PYTHON} pytest -q tests/unit/test_contract.py",
+        "make check",
+    )
+
+
+@group.command("pipeline")
+@click.argument("name", type=Name())
+@_reading_and_writing
+def pipeline_command(name: str, reads: Topic, writes: Topic, dry_run: bool) -> None:
+    """Draft the SQL pipeline NAME with its sink table, a case, and its place in the picture."""
+    _written(
+        pipeline_changes(CHECKOUT, name, reads, writes),
+        dry_run,
+        f"{PYTHON} ops sql plan {name} --keep",
+        f"make sql-check PIPELINE={name}",
+        f"{PYTHON} pytest -q tests/cluster/test_sql_pipelines.py -k {name}",
+    )
+
+
+@group.command("job")
+@click.argument("name", type=Name())
+@_reading_and_writing
+def job_command(name: str, reads: Topic, writes: Topic, dry_run: bool) -> None:
+    """Draft the job NAME with a test on the mini-cluster, and its place in the picture."""
+    _written(
+        job_changes(CHECKOUT, name, reads, writes),
+        dry_run,
+        f"{PYTHON} pytest -q tests/cluster/test_{name}.py",
+        "make check",
+        f"make submit JOB={name}",
+    )
+
+
+@group.command("rule")
+@click.argument("name", type=Name())
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False),
+    default=str(CHECKOUT / DEFAULT_RULES),
+    show_default=DEFAULT_RULES,
+    help="The ruleset that it is added to.",
+)
+@DRY_RUN
+def rule_command(name: str, file: str, dry_run: bool) -> None:
+    """Add the fraud rule NAME, in shadow, to the end of a ruleset file."""
+    path = Path(file).resolve()
+    shown = str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)
+    _written(
+        rule_changes(CHECKOUT, name, shown),
+        dry_run,
+        f"{PYTHON} ops rulesets facts",
+        f"{PYTHON} ops rulesets publish {shown} --dry-run",
+        f"{PYTHON} ops rulesets publish {shown}",
+    )
