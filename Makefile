@@ -25,7 +25,7 @@ test-full: check ## Everything there is: long outages, every fault, the contest 
 	$(RUN) pytest tests/e2e --full --ignore tests/e2e/test_bench.py $(PARALLEL)
 	$(RUN) pytest tests/e2e/test_bench.py --full
 
-check: .venv ## Format, lint, types, import contract, duplicates, dead code, schema compatibility
+check: .venv ## Format, lint, types, import contract, duplicates, dead code, open decisions, schema compatibility
 	$(RUN) tools.check
 
 unit: .venv ## Tests that need no JVM

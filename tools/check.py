@@ -42,6 +42,7 @@ CHECKS = (
     Check("imports", ("lint-imports", "--no-logo")),
     Check("duplicates", ("python", "-m", "tools.duplicates", *FOLDERS)),
     Check("dead code", ("vulture",)),
+    Check("decisions", ("python", "-m", "tools.todos")),
     Check("schemas", ("python", "-m", "ops", "schemas", "check")),
 )
 FIXES = (
