@@ -127,6 +127,13 @@ def test_field_that_no_sql_type_holds_is_named() -> None:
         pipeline_changes(CHECKOUT, "alerts_per_hour", FRAUD_ALERTS, DECLINED_RATES)
 
 
+def test_two_drafted_jobs_with_one_input_have_no_block_in_common(checkout: Path) -> None:
+    job_changes(checkout, "second_opinions", PAYMENTS, DECLINED_RATES).write()
+    job_changes(checkout, "third_opinions", PAYMENTS, UNPAID_ORDERS).write()
+
+    assert run(checkout, "tools.duplicates", "jobs", "udfs", "tests/cluster") == ""
+
+
 def test_job_whose_input_tests_can_not_build_is_refused() -> None:
     with pytest.raises(DraftError, match=r"tests/builders/events.py has no function that makes a UnpaidOrder"):
         job_changes(CHECKOUT, "reminders", UNPAID_ORDERS, DECLINED_RATES)
