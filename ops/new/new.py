@@ -57,7 +57,7 @@ def event_command(name: str, topic: str, key: str, fields: tuple[Field, ...], dr
         event_changes(CHECKOUT, name, topic, key, fields),
         dry_run,
         f"{PYTHON} ops schemas release",
-        f"{PYTHON} pytest -q tests/unit/test_contract.py",
+        f"{PYTHON} pytest -q tests/unit/topics/test_contract.py",
         "make check",
     )
 
@@ -72,7 +72,7 @@ def pipeline_command(name: str, reads: Topic, writes: Topic, dry_run: bool) -> N
         dry_run,
         f"{PYTHON} ops sql plan {name} --keep",
         f"make sql-check PIPELINE={name}",
-        f"{PYTHON} pytest -q tests/cluster/test_sql_pipelines.py -k {name}",
+        f"{PYTHON} pytest -q tests/cluster/sql/test_sql_pipelines.py -k {name}",
     )
 
 
@@ -84,7 +84,7 @@ def job_command(name: str, reads: Topic, writes: Topic, dry_run: bool) -> None:
     _written(
         job_changes(CHECKOUT, name, reads, writes),
         dry_run,
-        f"{PYTHON} pytest -q tests/cluster/test_{name}.py",
+        f"{PYTHON} pytest -q tests/cluster/jobs/test_{name}.py",
         "make check",
         f"make submit JOB={name}",
     )

@@ -138,7 +138,7 @@ def job_changes(checkout: Path, name: str, reads: Topic, writes: Topic) -> Chang
     }
     changes.add(f"udfs/{name}.py", "decide.py.jinja", **values)
     changes.add(f"jobs/{name}.py", "job.py.jinja", **values)
-    changes.add(f"tests/cluster/test_{name}.py", "job_test.py.jinja", **values)
+    changes.add(f"tests/cluster/jobs/test_{name}.py", "job_test.py.jinja", **values)
     _add_missing_source_table(changes, reads)
     _add_to_picture(changes, "JOBS", name, reads, writes)
     return changes

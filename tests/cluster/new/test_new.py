@@ -11,5 +11,5 @@ def test_drafted_pipeline_and_job_do_what_was_decided(tmp_path: Path) -> None:
     run(walked, "ops", "sql", "plan", "refunds_per_hour", "--keep")
 
     assert "sql/pipelines/refunds_per_hour.sql: ok" in run(walked, "ops", "sql", "check", "refunds_per_hour")
-    tests = ("tests/cluster/test_sql_pipelines.py", "tests/cluster/test_large_refunds.py")
+    tests = ("tests/cluster/sql/test_sql_pipelines.py", "tests/cluster/jobs/test_large_refunds.py")
     assert "3 passed" in run(walked, "pytest", "-q", *tests, "-k", "refunds")
