@@ -23,7 +23,7 @@ PROGRAMS = ("FLINK_*", "PYFLINK_*", "HADOOP_*", "HBASE_*", "YARN_CONF_DIR", "KAF
 POSTGRES = ("PG*",)
 """Variables for PostgreSQL's address, login and connection options, all of which are settings of ours."""
 KEPT = ("PGSSL*",)
-"""Exceptions: no setting tells which certificates a remote server requires."""
+"""Exceptions: no setting names the certificates that a remote server requires."""
 IGNORED = (*PYTHON, *JAVA, *PROGRAMS, *POSTGRES)
 
 UTF_8 = {"LC_ALL": "C.UTF-8"}

@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from functools import partial
 from threading import Event
 from urllib.parse import urlsplit
@@ -68,36 +67,25 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
     address = urlsplit(local.smtp_url)
     host, port = address.hostname or "", address.port or DEFAULT_PORTS["smtp"]
     patience = Patience(int(local.mail_attempts), float(local.mail_outage_hours) * HOUR_SECONDS)
-    dead_letters = DeadLetters(settings.kafka_bootstrap_servers)
     line = StatusLine(quiet)
     broker = f"{NAME}: the Kafka broker at {settings.kafka_bootstrap_servers}"
     consumer = await_server(broker, partial(_consumer, settings, group), ConnectionError, line.show, stop)
-    try:
-        with (
-            Memory(state_directory() / NAME / f"{group}.sqlite") as memory,
-            Senders(lambda: MailServer(host, port, local.mail_sender)) as senders,
-            _leaving(consumer),
-        ):
-            delivery = Delivery(
-                consumer=consumer,
-                memory=memory,
-                dead_letters=dead_letters,
-                senders=senders,
-                patience=patience,
-                sender=local.mail_sender,
-            )
-            _work(delivery, stop, until_idle, line)
-    finally:
-        dead_letters.close()
-
-
-@contextmanager
-def _leaving(consumer: KafkaConsumer) -> Iterator[None]:
-    """Close the consumer on exit: it gives up its partitions, and `Delivery` settles what is under way."""
-    try:
-        yield
-    finally:
-        consumer.close(autocommit=False)
+    with (
+        closing(DeadLetters(settings.kafka_bootstrap_servers)) as dead_letters,
+        Memory(state_directory() / NAME / f"{group}.sqlite") as memory,
+        Senders(lambda: MailServer(host, port, local.mail_sender)) as senders,
+        # Closed first: it gives up the partitions, and `Delivery` then settles what is under way.
+        closing(consumer),
+    ):
+        delivery = Delivery(
+            consumer=consumer,
+            memory=memory,
+            dead_letters=dead_letters,
+            senders=senders,
+            patience=patience,
+            sender=local.mail_sender,
+        )
+        _work(delivery, stop, until_idle, line)
 
 
 def _consumer(settings: Settings, group: str) -> KafkaConsumer:

@@ -19,7 +19,7 @@ from toolchain.java import JavaError
 
 CHECKOUT = Path(__file__).parents[1]
 BUNDLED = "re2j"
-"""What `guarded-json` compiles the patterns of a schema with, and no Flink has."""
+"""Library by which `guarded-json` compiles the patterns of a schema; Flink doesn't have it."""
 LICENSES = {
     "META-INF/LICENSE": CHECKOUT / "LICENSE",
     "META-INF/licenses/LICENSE.re2j": SOURCES / "licenses" / "LICENSE.re2j",

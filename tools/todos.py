@@ -11,14 +11,14 @@ PLACES = (
     *("events", "udfs", "sql", "connectors", "toolchain", "jvm", "jobs", "flink-conf", "ops", "notifier", "local"),
     *("tests/builders/events.py", "tests/cluster", "tests/pipelines"),
 )
-"""Of the checkout: what runs, and what drafts are added to of what tests it."""
+"""Places of the checkout that are searched: the product, and the tests that drafts are added to."""
 COMMANDS = "ops/new"
-"""Where the mark itself is named."""
+"""Folder that is left out, since it names the mark itself."""
 SUFFIXES = {".java", ".json", ".jsonl", ".properties", ".py", ".sql", ".toml", ".txt", ".yaml"}
 
 
 def open_decisions(checkout: Path) -> Iterator[str]:
-    """Each line with a mark, behind its file and number."""
+    """Yield each line with a mark, after its file and number."""
     for file in sorted(file for place in PLACES for file in _files(checkout / place)):
         if file.suffix not in SUFFIXES or file.is_relative_to(checkout / COMMANDS):
             continue
@@ -32,7 +32,7 @@ def _files(place: Path) -> list[Path]:
 
 
 def main() -> int:
-    """Command line."""
+    """Print the open decisions."""
     found = list(open_decisions(Path(__file__).parents[1]))
     for line in found:
         print(f"{line}\n    decide, and replace it")

@@ -14,7 +14,7 @@ from connectors.process_environment import child_environment
 
 DRAFTS = Path(__file__).parent / "drafts"
 TODO = "TODO"
-"""What marks a decision in a draft; `make check` fails while one is left."""
+"""Mark of a decision in a draft; `make check` fails while one is left."""
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(DRAFTS),
@@ -31,7 +31,7 @@ class DraftError(click.ClickException):
 
 
 def rendered(draft: str, **values: object) -> str:
-    """A file of `drafts/`, filled."""
+    """Fill a file of `drafts/`."""
     return _ENVIRONMENT.get_template(draft).render(values)
 
 
@@ -44,7 +44,7 @@ class Changes:
         self._after: dict[str, str] = {}
 
     def has(self, path: str) -> bool:
-        """Whether there is such a file, or will be."""
+        """Return whether there is such a file, or will be."""
         return path in self._after or (self._checkout / path).exists()
 
     def add(self, path: str, draft: str, **values: object) -> None:
@@ -94,7 +94,7 @@ class Changes:
             raise DraftError(f"{path} has {name} already: choose another name")
 
     def shown(self) -> Iterator[str]:
-        """What is to be written: new files by name, additions as a diff without what is around them."""
+        """Yield what is to be written: new files by name, additions as a diff without context."""
         for path, after in self._after.items():
             before = self._before[path]
             if not before:
@@ -105,7 +105,7 @@ class Changes:
             yield from (f"        {line}" for line in lines if re.match(r"[+-](?!\+\+ |-- )", line))
 
     def write(self) -> None:
-        """Write all of it."""
+        """Write all changes."""
         for path, after in self._after.items():
             file = self._checkout / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ class Changes:
         return self._after[path]
 
     def _formatted(self, path: str, text: str) -> str:
-        """Python as `make fix` leaves it: imports and `__all__` in order, long lines broken."""
+        """Format Python as `make fix` does: imports and `__all__` in order, long lines broken."""
         if not path.endswith(".py"):
             return text
         # Of a module that isn't written yet ruff can't find out that it is ours.

@@ -27,7 +27,7 @@ class Column:
 
 
 def columns(event: type[Event]) -> list[Column]:
-    """One column a field, in the order of the fields.
+    """Return one column a field, in the order of the fields.
 
     Raises:
         DraftError: no SQL type holds what a field holds.
@@ -46,7 +46,7 @@ def _drafted_type(event: type[Event], field: inspect.Field) -> str:
 
 
 def sql_type(field: Any) -> str:
-    """The SQL type that holds a field's values as they are on the wire.
+    """Return the SQL type that holds a field's values as they are on the wire.
 
     Args:
         field: its type, as `msgspec.inspect` describes it.

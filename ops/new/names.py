@@ -39,13 +39,13 @@ class Field:
 
     @property
     def example(self) -> Any:
-        """A value that it can have."""
+        """Value that the field can have."""
         example = EXAMPLES[self.type]
         return example.format(self.name.removesuffix("_id")) if isinstance(example, str) else example
 
     @property
     def column(self) -> Column:
-        """Its column."""
+        """Column that holds the field."""
         declared = getattr(base, self.type, None) or getattr(builtins, self.type)
         return Column(self.name, sql_type(inspect.type_info(declared)))
 
@@ -67,7 +67,7 @@ def table_of(topic: str) -> str:
 
 
 def declared_as(topic: Topic) -> str:
-    """Its name in `connectors/kafka/topics.py`."""
+    """Return the topic's name in `connectors/kafka/topics.py`."""
     return next(name for name, value in vars(topics).items() if value is topic)
 
 
@@ -77,7 +77,7 @@ class Name(click.ParamType[str]):
     name = "NAME"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name."""
+        """Return the name."""
         text = str(value)
         if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", text) or keyword.iskeyword(text) or len(text) > 64:
             self.fail(f"{text!r} is no name; write lower-case words, at most 64 letters, like late_refunds", param, ctx)
@@ -90,7 +90,7 @@ class NewTopic(click.ParamType[str]):
     name = "TOPIC"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name."""
+        """Return the name."""
         text = str(value)
         if not re.fullmatch(r"[a-z][a-z0-9]*([-.][a-z0-9]+)*", text) or len(text) > 200:
             self.fail(
@@ -105,7 +105,7 @@ class DeclaredTopic(click.ParamType[Topic]):
     name = "TOPIC"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Topic:
-        """The topic."""
+        """Return the declared topic."""
         found = next((topic for topic in TOPICS if value in (topic, topic.name)), None)
         if found is None:
             self.fail(
@@ -123,7 +123,7 @@ class NewField(click.ParamType[Field]):
     name = "NAME=TYPE"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Field:
-        """The field."""
+        """Return the field."""
         if isinstance(value, Field):
             return value
         name, _, type_ = str(value).partition("=")
@@ -133,10 +133,10 @@ class NewField(click.ParamType[Field]):
 
 
 def field_name(ctx: click.Context | None, param: click.Parameter | None, name: str) -> str:
-    """The name of a field that not every event has.
+    """Check the name of a field that not every event has, and return it.
 
     Raises:
-        BadParameter: it can't be one.
+        BadParameter: the name can't be one.
     """
     if name in ("event_time", "event_type"):
         raise click.BadParameter(f"{name} is a field of every event already: choose another name", ctx, param)

@@ -162,18 +162,18 @@ def rule_changes(checkout: Path, name: str, file: str) -> Changes:
 
 
 def _source_columns(topic: Topic) -> list[Column]:
-    """Columns of a source table that come from the record's value; the event time comes from the record."""
+    """Return the columns of a source table that come from the record's value; the event time comes from the record."""
     return [each for each in columns(topic.event) if each.name != "event_time"]
 
 
 def _event_type(topic: Topic) -> str:
-    """What a topic's events have as their type; a decision where there are several."""
+    """Return the event type of a topic; where there are several, the mark of a decision."""
     [field] = [each for each in msgspec.structs.fields(topic.event) if each.name == "event_type"]
     return str(TODO if field.default is msgspec.NODEFAULT else field.default)
 
 
 def _key_as_text(topic: Topic, shown: Sequence[Column]) -> str:
-    """What of an event's id comes from its key."""
+    """Return the SQL that puts the key into an event's id."""
     if topic.key == "event_id":
         return ""
     [column] = [each for each in shown if each.name == topic.key]
@@ -229,7 +229,7 @@ def _add_to_picture(changes: Changes, tuple_: str, name: str, reads: Topic, writ
 
 
 def _facts() -> list[str]:
-    """What a condition can ask, in lines of a comment: one paragraph a kind and unit."""
+    """Return the facts of a condition, as lines of a comment: one paragraph a kind and unit."""
     kinds: dict[str, list[str]] = {}
     for fact, kind, unit in facts_in_words(payment_features()):
         kinds.setdefault(f"{kind}, {unit}" if unit else kind, []).append(fact)

@@ -34,7 +34,7 @@ def walk_through(folder: Path) -> Path:
 
 
 def run(copy: Path, module: str, *arguments: str) -> str:
-    """Run a module in the copy; what it prints.
+    """Run a module in the copy, and return what it prints.
 
     Raises:
         AssertionError: it failed.

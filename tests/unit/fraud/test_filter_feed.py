@@ -1,4 +1,4 @@
-"""In which order a filter is told of rules; what it makes of them: `tests/cluster/jvm/test_rule_filter.py`."""
+"""Order in which a filter gets rules; what it does with them is tested by `tests/cluster/jvm/test_rule_filter.py`."""
 
 import threading
 from types import SimpleNamespace
