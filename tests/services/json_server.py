@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+
+from tests.services.http_server import ANY_PORT, serving
 
 
 @contextmanager
@@ -35,12 +36,5 @@ def json_server(answer: Callable[[str, bytes], tuple[int, object]]) -> Iterator[
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(ThreadingHTTPServer(ANY_PORT, Handler)) as address:
+        yield f"http://{address}"

@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.services.http_server import ANY_PORT, serving
 
 CERTIFICATES = Path(__file__).parents[2] / "certificates"
 AUTHORITY = CERTIFICATES / "authority.pem"
@@ -33,18 +34,15 @@ class GuardedElasticsearch:
 @contextmanager
 def serve(guarded: GuardedElasticsearch, *, tls: bool = False) -> Iterator[GuardedElasticsearch]:
     """Serve on a free port while the block runs."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, guarded)) as server:
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(CERTIFICATES / "server.pem", CERTIFICATES / "server.key")
-            # The handshake takes place with the first byte that is read, in the thread of that connection.
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        guarded.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = ThreadingHTTPServer(ANY_PORT, partial(_Handler, guarded))
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATES / "server.pem", CERTIFICATES / "server.key")
+        # The handshake takes place with the first byte that is read, in the thread of that connection.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    with serving(server) as address:
+        guarded.url = f"{'https' if tls else 'http'}://{address}"
         yield guarded
-        server.shutdown()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

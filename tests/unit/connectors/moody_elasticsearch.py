@@ -1,13 +1,14 @@
 """A server on loopback that answers bulk requests as Elasticsearch does, with external versions and bad moods."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+from tests.services.http_server import ANY_PORT, serving
 
 Json = dict[str, Any]
 
@@ -99,13 +100,9 @@ class MoodyElasticsearch:
 @contextmanager
 def serve(elasticsearch: MoodyElasticsearch) -> Iterator[MoodyElasticsearch]:
     """Serve on a free port while the block runs."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, elasticsearch)) as server:
-        elasticsearch.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(ThreadingHTTPServer(ANY_PORT, partial(_Handler, elasticsearch))) as address:
+        elasticsearch.url = f"http://{address}"
         yield elasticsearch
-        server.shutdown()
-        thread.join()
 
 
 def _parsed(body: bytes) -> Iterator[Sent]:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from unittest import mock
 
 import pytest
@@ -17,6 +16,7 @@ from connectors.settings import Settings
 from local.stack.probes import get_json
 from ops.capture import connect_rest
 from ops.jobs import flink_rest
+from tests.services.http_server import ANY_PORT, serving
 from toolchain.download import Download, sha256
 
 CALLER = {
@@ -45,7 +45,7 @@ class _Server(ThreadingHTTPServer):
     """Answers every request with the same JSON, and notes what was asked for."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(ANY_PORT, _Handler)
         self.asked: list[str] = []
 
     @property
@@ -71,10 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[_Server]:
-    with _Server() as running:
-        Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        yield running
-        running.shutdown()
+    server = _Server()
+    with serving(server):
+        yield server
 
 
 @pytest.fixture

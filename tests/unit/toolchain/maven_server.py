@@ -1,13 +1,14 @@
 """A small Maven repository on loopback, with the bad habits of real ones."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.services.http_server import ANY_PORT, serving
 
 
 @dataclass
@@ -29,13 +30,9 @@ class Repository:
 @contextmanager
 def serve(repository: Repository) -> Iterator[Repository]:
     """Serve on a free port while the block runs."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, repository)) as server:
-        repository.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(ThreadingHTTPServer(ANY_PORT, partial(_Handler, repository))) as address:
+        repository.url = f"http://{address}"
         yield repository
-        server.shutdown()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
