@@ -22,8 +22,8 @@ test: check unit cluster e2e ## Everything that CI runs
 
 test-full: check ## Everything there is: long outages, every fault, the contest of the benchmark
 	$(RUN) pytest tests/unit tests/cluster --full $(PARALLEL)
-	$(RUN) pytest tests/e2e --full --ignore tests/e2e/test_bench.py $(PARALLEL)
-	$(RUN) pytest tests/e2e/test_bench.py --full
+	$(RUN) pytest tests/e2e --full --ignore tests/e2e/bench $(PARALLEL)
+	$(RUN) pytest tests/e2e/bench --full
 
 check: .venv ## Format, lint, types, import contract, duplicates, dead code, open decisions, schema compatibility
 	$(RUN) tools.check

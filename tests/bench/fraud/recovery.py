@@ -16,7 +16,7 @@ from ops.jobs.flink_rest import FlinkError
 from tests.bench.fraud.contenders import OURS, ContenderError, Job
 from tests.bench.fraud.live import Load, Sample, latency, live
 from tests.bench.fraud.report import HALF, Latency, Recovery
-from tests.e2e.python_workers import kill_python_workers
+from tests.services.python_workers import kill_python_workers
 
 TASK_MANAGER, STANDBY = "taskmanager-1", "taskmanager-2"
 TASK_MANAGER_KILLED, WORKER_KILLED = KILLED = ("TaskManager", "Python worker")

@@ -70,7 +70,7 @@ CONSUMERS = {
         "test_an_invalid_version_leaves_the_history_as_it_was",
     ),
     "notifier/__main__.py": (
-        "e2e/test_notifier.py",
+        "e2e/notifier/test_notifier.py",
         "test_what_is_no_notification_is_a_dead_letter_and_stops_nothing",
     ),
 }

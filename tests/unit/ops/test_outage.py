@@ -12,8 +12,8 @@ import pytest
 
 from ops.outage import await_server
 from tests.e2e.deployment import wait_for
-from tests.e2e.service_process import running
 from tests.services.free_ports import free_port
+from tests.services.service_process import running
 
 END_SECONDS = 60
 

@@ -22,9 +22,9 @@ from ops.capture import change_capture
 from ops.capture.connect_rest import ask
 from ops.topics import topics as topic_operations
 from tests.builders.events import order, order_line
-from tests.e2e.captured import Stream, healthy_capture
+from tests.e2e.capture.captured import Stream, healthy_capture
 from tests.e2e.deployment import Deployment, consumer_of, partitions, wait_for
-from tests.e2e.test_order_enrichment import OUTPUTS, last_revisions, now_ms, sent
+from tests.e2e.jobs.test_order_enrichment import OUTPUTS, last_revisions, now_ms, sent
 from tests.reference_runs.order_oracle import OrderOracle
 
 INPUTS = (topics.ORDERS, topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES, topics.CAPTURE_HEARTBEATS)

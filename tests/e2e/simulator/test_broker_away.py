@@ -35,8 +35,8 @@ from tests.builders.events import payment
 from tests.builders.notifications import notification
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for
-from tests.e2e.service_process import running
 from tests.services.mail_servers import running_mailbox
+from tests.services.service_process import running
 
 END_SECONDS = 240
 GOES_ON_WITHIN_SECONDS = 10

@@ -34,8 +34,8 @@ from notifier.senders import SENDERS
 from ops.topics import topics
 from tests.builders.notifications import notification
 from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for
-from tests.e2e.service_process import running
 from tests.services.mail_servers import mail_server, running_mailbox
+from tests.services.service_process import running
 
 END_SECONDS = 60
 UNTIL_IDLE = ("--until-idle", "1")

@@ -22,7 +22,7 @@ from ops.capture.change_capture import group, plan, status
 from ops.capture.connect_rest import ask
 from ops.capture.stream import CaptureError
 from ops.topics import topics
-from tests.e2e.captured import (
+from tests.e2e.capture.captured import (
     INTERLEAVED,
     Stream,
     changes_in,

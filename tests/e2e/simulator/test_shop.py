@@ -23,8 +23,8 @@ from local.simulator.shop.state import State
 from local.stack.supervisor import Stack
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.deployment import wait_for
-from tests.e2e.service_process import running
 from tests.services.cutting_proxy import cutting_proxy
+from tests.services.service_process import running
 
 CUSTOMERS = 500
 END_SECONDS = 60

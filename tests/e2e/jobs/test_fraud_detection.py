@@ -29,8 +29,8 @@ from tests.e2e.deployment import (
     records_from,
     wait_for,
 )
-from tests.e2e.python_workers import kill_python_workers
 from tests.reference_runs import oracle
+from tests.services.python_workers import kill_python_workers
 from udfs.fraud.ruleset_files import RulesetFile
 
 Offsets = Mapping[TopicPartition, int]
