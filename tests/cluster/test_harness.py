@@ -33,7 +33,7 @@ def as_text(alert: object) -> str:
     return msgspec.json.encode(alert).decode()
 
 
-def test_the_harness_gives_what_flink_gives(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_harness_gives_the_same_output_as_flink(cluster: MiniCluster, tmp_path: Path) -> None:
     harness = KeyedHarness(RaiseAlerts(as_text), key=lambda value: value[0])
     newest = 0
     for arrival in ARRIVALS:

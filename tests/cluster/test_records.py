@@ -34,7 +34,7 @@ def rows(result: TableResult) -> list[tuple[object, ...]]:
         return [tuple(row) for row in collected]
 
 
-def test_a_record_arrives_with_its_key_its_bytes_and_its_metadata(
+def test_record_arrives_with_its_key_bytes_and_metadata(
     table_environment: StreamTableEnvironment, tmp_path: Path
 ) -> None:
     record = Record(b"line 1\nline 2", key=b"k", timestamp=1_500, partition=1, headers={"from": b"a", "none": None})
@@ -54,9 +54,7 @@ def test_a_record_arrives_with_its_key_its_bytes_and_its_metadata(
     assert found == [(b"k", "line 1\nline 2", "numbers", 1, 1, headers, time)]
 
 
-def test_order_is_kept_in_a_partition_and_the_slowest_partition_holds_the_watermark(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_partition_keeps_its_order_and_the_slowest_holds_the_watermark(cluster: MiniCluster, tmp_path: Path) -> None:
     environment = StreamTableEnvironment.create(cluster.environment({"parallelism.default": "1"}))
     fast = [Record(b"fast-%d" % second, timestamp=second * 60_000) for second in range(5)]
     slow = [Record(b"slow-%d" % second, timestamp=second * 1_000, partition=1) for second in range(5)]
@@ -72,7 +70,7 @@ def test_order_is_kept_in_a_partition_and_the_slowest_partition_holds_the_waterm
     assert [watermark for _, watermark in found[2:]] == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
-def test_a_job_restored_from_a_savepoint_reads_on_with_what_was_appended(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_job_restored_from_a_savepoint_reads_only_what_was_appended(cluster: MiniCluster, tmp_path: Path) -> None:
     folder = write_records(tmp_path / "numbers", [Record(b"1"), Record(b"2", partition=1)])
     first = StreamTableEnvironment.create(cluster.environment())
     declare(first, folder, stay_open="true")

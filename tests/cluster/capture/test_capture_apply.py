@@ -174,7 +174,7 @@ def is_captured(connection: Connection) -> bool:
     ],
     ids=["in the middle of the set-up", "set up", "slot made", "in the middle of a batch", "batch read", "table read"],
 )
-def test_apply_whose_connection_breaks_says_so_and_the_next_one_finishes(
+def test_apply_reports_a_broken_connection_and_the_next_one_finishes(
     shop: Connection, worker: Worker, statement: bytes, number: int
 ) -> None:
     url = urlsplit(worker.settings.shop_database_url)
@@ -200,7 +200,7 @@ def test_apply_whose_connection_breaks_says_so_and_the_next_one_finishes(
     "request_",
     ["POST /connectors", "DELETE /connectors/shop/offsets", "PUT /connectors/shop/resume"],
 )
-def test_apply_from_which_connect_goes_away_says_so_and_the_next_one_finishes(
+def test_apply_reports_an_unavailable_connect_and_the_next_one_finishes(
     shop: Connection, worker: Worker, request_: str, carries_it_out: bool
 ) -> None:
     worker.goes_away_at, worker.carries_it_out = request_, carries_it_out

@@ -59,7 +59,7 @@ def faults(connection: Connection) -> list[str]:
     return [fault for fault in found if OF_THE_SLOT not in fault and UNREAD not in fault]
 
 
-def test_nothing_is_wrong_after_set_up(shop: Connection) -> None:
+def test_set_up_leaves_no_fault_but_the_missing_slot(shop: Connection) -> None:
     assert faults(shop) == []
     assert next(slot_faults(look(shop))).startswith("there is no replication slot")
 
@@ -97,7 +97,7 @@ def test_nothing_is_wrong_after_set_up(shop: Connection) -> None:
         ),
     ],
 )
-def test_what_lets_changes_get_lost_is_found_and_mended(shop: Connection, change: Sequence[str], fault: str) -> None:
+def test_fault_that_loses_changes_is_found_and_repaired(shop: Connection, change: Sequence[str], fault: str) -> None:
     run(shop, change)
     found, was_set_up = faults(shop), is_set_up(CUSTOMERS, look(shop))
 
@@ -109,7 +109,7 @@ def test_what_lets_changes_get_lost_is_found_and_mended(shop: Connection, change
     assert is_set_up(CUSTOMERS, look(shop))
 
 
-def test_a_partitioned_table_is_published_as_itself_with_all_its_partitions_guarded(shop: Connection) -> None:
+def test_partitioned_table_is_published_as_one_with_guarded_partitions(shop: Connection) -> None:
     run(shop, PARTITIONED)
     run(shop, [f"ALTER PUBLICATION {PUBLICATION} SET (publish_via_partition_root = false)"])
     run(shop, [f"ALTER PUBLICATION {PUBLICATION} ADD TABLE shop.customers"])
@@ -124,7 +124,7 @@ def test_a_partitioned_table_is_published_as_itself_with_all_its_partitions_guar
         shop.execute('TRUNCATE shop."Other half"')
 
 
-def test_another_set_of_partitions_asks_for_the_rows_to_be_read_again(shop: Connection) -> None:
+def test_changed_set_of_partitions_changes_the_columns_identity(shop: Connection) -> None:
     run(shop, PARTITIONED)
     set_up(shop)
     before = columns_of(shop, CUSTOMERS.name)
@@ -134,7 +134,7 @@ def test_another_set_of_partitions_asks_for_the_rows_to_be_read_again(shop: Conn
     assert [column.identity for column in before] != [column.identity for column in columns_of(shop, CUSTOMERS.name)]
 
 
-def test_a_publication_that_left_out_changes_for_a_moment_has_another_identity(shop: Connection) -> None:
+def test_publication_that_was_incomplete_for_a_moment_changes_identity(shop: Connection) -> None:
     before = capture_database.identities(shop, CUSTOMERS)
 
     run(shop, [f"ALTER PUBLICATION {PUBLICATION} SET (publish = 'insert')"])
@@ -221,13 +221,13 @@ def test_a_publication_that_left_out_changes_for_a_moment_has_another_identity(s
         ),
     ],
 )
-def test_what_can_not_be_mended_is_an_obstacle(shop: Connection, change: Sequence[str], obstacle: str) -> None:
+def test_fault_that_cannot_be_repaired_is_an_obstacle(shop: Connection, change: Sequence[str], obstacle: str) -> None:
     run(shop, change)
 
     assert obstacles(look(shop))[0].startswith(obstacle)
 
 
-def test_a_slot_of_our_name_in_another_database_is_an_obstacle(shop: Connection, postgres: Settings) -> None:
+def test_slot_of_our_name_in_another_database_is_an_obstacle(shop: Connection, postgres: Settings) -> None:
     with connecting(warehouse.address(postgres), statement_seconds=30) as elsewhere:
         elsewhere.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [SLOT])
         found = obstacles(look(shop))
@@ -239,7 +239,7 @@ def test_a_slot_of_our_name_in_another_database_is_an_obstacle(shop: Connection,
     ]
 
 
-def test_a_client_that_replicates_takes_a_wal_sender(shop: Connection, postgres: Settings) -> None:
+def test_replicating_client_takes_a_wal_sender(shop: Connection, postgres: Settings) -> None:
     before = look(shop).server.free_senders
     address = shop_address(postgres)
 

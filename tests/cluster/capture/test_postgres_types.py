@@ -130,7 +130,7 @@ def _run(connection: Connection, statements: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: f"{each.definition} {each.value}".strip())
-def test_a_value_becomes_what_the_docs_say(event: dict[str, Any], example: Example) -> None:
+def test_value_becomes_what_the_docs_show(event: dict[str, Any], example: Example) -> None:
     became = event.get(example.name, LEFT_OUT)
 
     assert "problem" not in event
@@ -141,19 +141,19 @@ def test_a_value_becomes_what_the_docs_say(event: dict[str, Any], example: Examp
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: f"{each.definition} {each.value}".strip())
-def test_a_column_fits_the_fields_that_the_docs_say(kinds: Connection, example: Example) -> None:
+def test_column_fits_the_fields_that_the_docs_name(kinds: Connection, example: Example) -> None:
     [column] = [each for each in columns_of(kinds, "kinds.kinds") if each.name == example.name]
 
     assert ("nothing" if column.is_generated else BECOMES.get(column.base, "nothing")) == example.fits
 
 
-def test_the_docs_have_every_type_that_fits_a_field(kinds: Connection) -> None:
+def test_docs_list_every_type_that_fits_a_field(kinds: Connection) -> None:
     bases = {column.base for column in columns_of(kinds, "kinds.kinds")}
 
     assert BECOMES.keys() <= bases
 
 
-def test_the_docs_have_every_type_that_a_column_may_have(kinds: Connection) -> None:
+def test_docs_list_every_type_that_a_column_may_have(kinds: Connection) -> None:
     rows = kinds.execute(
         "SELECT format_type(oid, NULL) FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace "
         "AND typtype IN ('b', 'r', 'm') AND typcategory <> 'A'"

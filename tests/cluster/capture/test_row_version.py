@@ -91,7 +91,7 @@ def _struct(name: str, columns: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     ],
     ids=["created", "updated", "deleted"],
 )
-def test_a_change_is_what_the_row_is_from_then_on(
+def test_change_is_emitted_as_the_row_from_then_on(
     transform: Transform, given: dict[str, Any], op: str, row: dict[str, Any]
 ) -> None:
     facts = {"event_id": "people-p1-77", "event_type": "person_version", "event_time": 1_000, "lsn": 77}
@@ -105,7 +105,7 @@ def test_a_change_is_what_the_row_is_from_then_on(
 
 
 @pytest.mark.parametrize("op", ["r", "d"])
-def test_a_row_of_a_relay_is_told_as_one_of_its_table(transform: Transform, op: str) -> None:
+def test_row_of_a_relay_is_emitted_as_a_row_of_its_table(transform: Transform, op: str) -> None:
     told = transform(change("c", None, {"op": op} | ADA, table="millrace.people_read"))
 
     assert (told["topic"], told["value"]["event_id"]) == ("db-changes.people", "people-p1-77")
@@ -113,15 +113,15 @@ def test_a_row_of_a_relay_is_told_as_one_of_its_table(transform: Transform, op: 
     assert told["value"]["deleted"] is (op == "d")
 
 
-def test_emptying_a_relay_is_not_told(transform: Transform) -> None:
+def test_emptied_relay_emits_no_record(transform: Transform) -> None:
     assert transform(change("d", {"op": "r"} | ADA, None, table="millrace.people_read")) is None
 
 
-def test_null_is_not_the_column_s_default(transform: Transform) -> None:
+def test_null_is_not_replaced_by_the_column_s_default(transform: Transform) -> None:
     assert transform(change("c", None, ADA | {"name": None}))["value"]["name"] is None
 
 
-def test_what_json_has_no_word_for_is_text(transform: Transform) -> None:
+def test_type_that_json_lacks_is_text(transform: Transform) -> None:
     assert transform(change("c", None, ADA | {"balance": "BOI="}))["value"]["balance"] == "12.50"
 
 
@@ -155,7 +155,7 @@ def test_bytes_are_base64_and_never_the_name_of_a_java_object(transform: Transfo
         (change("u", ADA, ADA | {"name": "x" * 150_000}), "the row of shop.people has 150007 characters"),
     ],
 )
-def test_what_can_not_be_told_is_a_record_with_the_reason_and_what_is_known(
+def test_change_that_is_no_event_is_a_record_with_reason_and_known_values(
     transform: Transform, given: dict[str, Any], problem: str
 ) -> None:
     told = transform(given)
@@ -173,5 +173,7 @@ def test_what_can_not_be_told_is_a_record_with_the_reason_and_what_is_known(
         ({"schema": {"type": "string"}, "payload": "hello"}, "a record of captured is no change of a row: hello"),
     ],
 )
-def test_what_nobody_declared_stops_the_connector(transform: Transform, given: dict[str, Any], error: str) -> None:
+def test_undeclared_table_or_record_stops_the_connector(
+    transform: Transform, given: dict[str, Any], error: str
+) -> None:
     assert transform(given) == {"error": error}

@@ -214,7 +214,7 @@ def test_any_record_leaves_every_job_and_pipeline_running(
     passes()
 
 
-def test_order_that_can_not_be_enriched_into_its_topic_is_a_dead_letter(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_order_too_large_to_be_enriched_is_a_dead_letter(cluster: MiniCluster, tmp_path: Path) -> None:
     lines = tuple(order_line(f"product-{number:07}", number) for number in range(1, 6_001))
     large = order("large", at="12:00:01", lines=lines, total_minor=1)
     records = {topics.ORDERS.name: [record(topics.ORDERS, large), record(topics.ORDERS, order("small"))]}
@@ -227,7 +227,7 @@ def test_order_that_can_not_be_enriched_into_its_topic_is_a_dead_letter(cluster:
     assert {each.key for each in read_records(tmp_path / "enriched_orders_out")} == {b"small"}
 
 
-def test_event_that_is_larger_than_expected_is_a_dead_letter_all_the_same(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_event_larger_than_estimated_is_a_dead_letter(cluster: MiniCluster, tmp_path: Path) -> None:
     named = product("p1", name="a name of a million letters " * 40_000)
     records = {topics.PRODUCT_CHANGES.name: [record(topics.PRODUCT_CHANGES, named)]}
     records[topics.ORDERS.name] = [record(topics.ORDERS, order("o1"))]

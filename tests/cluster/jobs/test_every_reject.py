@@ -53,11 +53,11 @@ GIVEN: Mapping[str, Callable[[], Any]] = {
 TARGETS = {
     "guarded-jdbc": (
         "cluster/warehouse/test_warehouse.py",
-        "test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded",
+        "test_record_that_cannot_be_loaded_is_a_dead_letter_others_are_loaded",
     ),
     "elasticsearch": (
         "cluster/search/test_search_index.py",
-        "test_what_can_not_be_indexed_is_a_dead_letter_byte_for_byte_and_the_rest_is_indexed",
+        "test_unindexable_value_is_an_exact_dead_letter_and_others_are_indexed",
     ),
 }
 """What a target refuses, by the connector of its tables or the client that writes to it, and where it is tried."""
@@ -71,7 +71,7 @@ CONSUMERS = {
     ),
     "notifier/__main__.py": (
         "e2e/notifier/test_notifier.py",
-        "test_what_is_no_notification_is_a_dead_letter_and_stops_nothing",
+        "test_bad_record_is_a_dead_letter_and_stops_no_delivery",
     ),
 }
 """What a consumer in Python can't use, by its file: where that is tried. Simulated services are none of ours.
@@ -190,7 +190,7 @@ def letters_of_job(environment: StreamExecutionEnvironment, stream: DataStream |
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_what_a_job_can_not_read_is_a_dead_letter_with_all_that_it_had(
+def test_bad_record_of_a_job_is_a_dead_letter_with_the_whole_record(
     job: str, cluster: MiniCluster, tmp_path: Path
 ) -> None:
     environment = cluster.environment()
@@ -207,7 +207,7 @@ def test_what_a_job_can_not_read_is_a_dead_letter_with_all_that_it_had(
 
 
 @pytest.mark.parametrize("name", sql.names("pipelines"))
-def test_what_a_pipeline_can_not_read_is_a_dead_letter_with_all_that_it_had(
+def test_bad_record_of_a_pipeline_is_a_dead_letter_with_the_whole_record(
     name: str, cluster: MiniCluster, tmp_path: Path
 ) -> None:
     pipeline = load(find(name), filling(name, Settings()))
@@ -234,7 +234,7 @@ def sources() -> list[Path]:
     return [file for room in ("udfs", "connectors", "toolchain", "jobs") for file in (CHECKOUT / room).rglob("*.py")]
 
 
-def test_of_every_target_it_is_tried_what_becomes_of_what_it_refuses() -> None:
+def test_every_target_has_a_test_of_what_the_target_refuses() -> None:
     connectors = {found for text in TABLES.values() for found in re.findall(r"'connector' = '([\w-]+)'", text)}
     clients = {found for file in sources() for found in CLIENTS.findall(file.read_text("utf-8"))}
 
@@ -242,7 +242,7 @@ def test_of_every_target_it_is_tried_what_becomes_of_what_it_refuses() -> None:
     assert (connectors | clients) - {"kafka", "datagen", "psycopg"} == TARGETS.keys()
 
 
-def test_of_every_consumer_in_python_it_is_tried_what_becomes_of_what_it_can_not_use() -> None:
+def test_every_consumer_in_python_has_a_test_of_bad_records() -> None:
     files = [*sources(), *(CHECKOUT / "notifier").rglob("*.py")]
     consuming = {str(file.relative_to(CHECKOUT)) for file in files if "KafkaConsumer(" in file.read_text("utf-8")}
 
@@ -250,5 +250,5 @@ def test_of_every_consumer_in_python_it_is_tried_what_becomes_of_what_it_can_not
 
 
 @pytest.mark.parametrize(("file", "test"), [*TARGETS.values(), *CONSUMERS.values()])
-def test_what_is_said_to_be_tried_elsewhere_is_tried_there(file: str, test: str) -> None:
+def test_test_named_for_a_target_or_consumer_exists(file: str, test: str) -> None:
     assert f"def {test}(" in (CHECKOUT / "tests" / file).read_text("utf-8")

@@ -87,7 +87,7 @@ def outcome(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> O
     return run(tables, tmp_path_factory.mktemp("payments"), RECORDS, LENIENT, STRICT)
 
 
-def test_a_burst_opens_one_case_and_time_closes_it(outcome: Outcome) -> None:
+def test_burst_opens_one_case_that_time_closes(outcome: Outcome) -> None:
     opened, closed = outcome.alerts("burst")
 
     assert (opened.event_type, opened.payment_id) == ("fraud_alert.opened", BURST[3].payment_id)
@@ -97,12 +97,12 @@ def test_a_burst_opens_one_case_and_time_closes_it(outcome: Outcome) -> None:
     assert closed.event_time == event_time("12:30:05")
 
 
-def test_a_payment_that_is_sent_again_counts_once_and_is_judged_once(outcome: Outcome) -> None:
+def test_repeated_payment_is_counted_and_evaluated_once(outcome: Outcome) -> None:
     assert outcome.alerts("retried") == []
     assert outcome.alerts("burst")[-1].payments == tuple(each.payment_id for each in BURST[3:])
 
 
-def test_a_record_that_does_not_decode_is_a_dead_letter_with_its_coordinates(outcome: Outcome) -> None:
+def test_undecodable_record_is_a_dead_letter_with_its_coordinates(outcome: Outcome) -> None:
     offset = len(BURST) + len(RETRIES)
     torn, not_utf8 = outcome.rejects()[offset], outcome.rejects()[offset + 1]
 
@@ -113,27 +113,27 @@ def test_a_record_that_does_not_decode_is_a_dead_letter_with_its_coordinates(out
     assert "UTF-8" in not_utf8.reason
 
 
-def test_a_value_that_a_payment_can_not_have_is_a_dead_letter(outcome: Outcome) -> None:
+def test_payment_with_an_invalid_value_is_a_dead_letter(outcome: Outcome) -> None:
     (letter,) = [each for each in outcome.rejects().values() if each.source_key == b"euro"]
 
     assert "currency" in letter.reason
     assert outcome.alerts("euro") == []
 
 
-def test_a_rule_in_shadow_is_reported_and_never_alerts(outcome: Outcome) -> None:
+def test_shadow_rule_is_reported_and_never_alerts(outcome: Outcome) -> None:
     hits = [hit for hit in outcome.of(topics.SHADOW_HITS) if isinstance(hit, ShadowHit)]
 
     assert [(hit.card_id, hit.rules) for hit in hits] == [("shadow", ("large",))]
     assert outcome.alerts("shadow") == []
 
 
-def test_a_new_ruleset_holds_from_its_event_time(outcome: Outcome) -> None:
+def test_new_ruleset_holds_from_its_event_time(outcome: Outcome) -> None:
     opened = outcome.alerts("strict")[0]
 
     assert (opened.payment_id, opened.ruleset_version) == ("strict@13:00:00", 2)
 
 
-def test_a_payment_older_than_the_features_reach_is_kept_apart_and_one_at_the_edge_counts(outcome: Outcome) -> None:
+def test_payment_beyond_the_features_is_late_and_one_at_the_edge_counts(outcome: Outcome) -> None:
     late = outcome.rejects(topics.LATE_PAYMENTS)[len(RECORDS) - 3]
 
     assert msgspec.json.decode(late.payload or b"", type=Payment).event_time == event_time("2026-03-01T17:59:59.999Z")
@@ -141,13 +141,13 @@ def test_a_payment_older_than_the_features_reach_is_kept_apart_and_one_at_the_ed
     assert outcome.alerts("late") == []
 
 
-def test_a_late_payment_is_kept_apart_though_it_could_break_no_rule(outcome: Outcome) -> None:
+def test_late_payment_that_breaks_no_rule_is_kept_apart(outcome: Outcome) -> None:
     late = [msgspec.json.decode(each.payload or b"") for each in outcome.rejects(topics.LATE_PAYMENTS).values()]
 
     assert {each["card_id"] for each in late} == {"harmless", "late"}
 
 
-def test_nothing_else_comes_out(outcome: Outcome) -> None:
+def test_job_emits_no_other_alert_or_dead_letter(outcome: Outcome) -> None:
     assert len(outcome.rejects()) == 3
     assert {alert.card_id for alert in outcome.of(topics.FRAUD_ALERTS) if isinstance(alert, FraudAlert)} == {
         "burst",

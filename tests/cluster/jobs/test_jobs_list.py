@@ -34,7 +34,7 @@ def failing_job(cluster: MiniCluster, monkeypatch: pytest.MonkeyPatch) -> Iterat
         cancel(Settings.from_environment(), JobId(job))
 
 
-def test_a_job_that_restarts_for_ever_is_listed_with_its_restarts_and_the_last_cause(failing_job: str) -> None:
+def test_job_that_restarts_forever_is_listed_with_restarts_and_last_cause(failing_job: str) -> None:
     deadline = time.monotonic() + 60
     row = None
     while row is None:

@@ -73,7 +73,7 @@ def outcome(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> l
     return sent(folder)
 
 
-def test_messages_are_those_of_a_plain_loop_byte_by_byte(outcome: list[Any]) -> None:
+def test_notifications_equal_those_of_a_plain_loop(outcome: list[Any]) -> None:
     expected = loop_over(POLICY, EVENTS)
 
     found = of_type(Notification, outcome)
@@ -84,7 +84,7 @@ def test_messages_are_those_of_a_plain_loop_byte_by_byte(outcome: list[Any]) -> 
     assert len(found) == len(expected)
 
 
-def test_what_waits_for_a_customer_in_vain_is_a_dead_letter(outcome: list[Any]) -> None:
+def test_event_of_a_customer_that_never_appears_is_a_dead_letter(outcome: list[Any]) -> None:
     rejected = [record.payload or b"" for inbox in inboxes(POLICY, EVENTS) for record, _ in inbox.rejected]
     expected = [msgspec.json.decode(each)["event_id"] for each in rejected]
 
@@ -95,7 +95,7 @@ def test_what_waits_for_a_customer_in_vain_is_a_dead_letter(outcome: list[Any]) 
     assert {each.rejected_by for each in letters} == {"notifications"}
 
 
-def test_a_record_of_any_source_that_does_not_decode_is_a_dead_letter_with_its_coordinates(outcome: list[Any]) -> None:
+def test_undecodable_record_of_any_source_is_a_dead_letter_with_its_place(outcome: list[Any]) -> None:
     letters = {each.source_topic: each for each in of_type(DeadLetter, outcome) if each.source_key == b"torn"}
 
     assert set(letters) == {topic.name for topic in TOPICS.values()}
@@ -105,13 +105,13 @@ def test_a_record_of_any_source_that_does_not_decode_is_a_dead_letter_with_its_c
         assert letter.event_id == f"{letter.source_topic}-{letter.source_partition}-{letter.source_offset}"
 
 
-def test_a_customer_whom_nobody_can_write_to_is_a_dead_letter(outcome: list[Any]) -> None:
+def test_customer_with_a_too_long_address_is_a_dead_letter(outcome: list[Any]) -> None:
     (letter,) = [each for each in of_type(DeadLetter, outcome) if each.source_key == b"too-long"]
 
     assert "$.email" in letter.reason
 
 
-def test_messages_are_as_their_schema_says(outcome: list[Any]) -> None:
+def test_notifications_are_valid_by_their_schema(outcome: list[Any]) -> None:
     validator = jsonschema.validators.validator_for(schema(Notification))(schema(Notification))
 
     messages = [msgspec.json.decode(msgspec.json.encode(message)) for message in of_type(Notification, outcome)]
@@ -176,7 +176,7 @@ class Running:
 ONE_AN_HOUR = msgspec.structs.replace(DEFAULT, messages_per_hour=1, quiet_hours=None)
 
 
-def test_a_job_that_was_stopped_goes_on_with_all_that_it_held(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_restarted_job_keeps_all_held_messages(cluster: MiniCluster, tmp_path: Path) -> None:
     unnamed, named = (enriched_line(name=None),), (enriched_line(name="A lamp"),)
     before = [
         customer("c1", ago(90)),
@@ -209,7 +209,7 @@ def test_a_job_that_was_stopped_goes_on_with_all_that_it_held(cluster: MiniClust
     ]
 
 
-def test_a_late_revision_right_after_a_restart_is_decided_as_of_then(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_late_revision_right_after_a_restart_is_decided_at_restored_time(cluster: MiniCluster, tmp_path: Path) -> None:
     unnamed, named = (enriched_line(name=None),), (enriched_line(name="A lamp"),)
     first = enriched_order("first", ago(90), customer_id="c1", complete=False, lines=unnamed)
     before = [customer("c1", ago(100)), customer("c2", ago(100)), first, enriched_order("o", ago(10), customer_id="c2")]
@@ -227,9 +227,7 @@ def test_a_late_revision_right_after_a_restart_is_decided_as_of_then(cluster: Mi
     assert completed.reason == "order_completed: nothing holds it back"
 
 
-def test_an_idle_partition_holds_nothing_back_and_what_comes_of_it_then_is_decided_at_once(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_idle_partition_delays_nothing_and_its_late_events_pass_at_once(cluster: MiniCluster, tmp_path: Path) -> None:
     # The ids decide the partition of orders, and of customers the same.
     of_idle, of_others = ("o0", "o2"), ("o1", "o3")
     orders = {name: enriched_order(name, ago(90), customer_id=f"c{name}") for name in of_idle[:1]}
@@ -249,7 +247,7 @@ def test_an_idle_partition_holds_nothing_back_and_what_comes_of_it_then_is_decid
     assert messages["co2"].reason == "order_confirmed: nothing holds it back"
 
 
-def test_what_is_not_told_shows_as_a_metric(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_dropped_repetitions_are_counted_by_a_metric(cluster: MiniCluster, tmp_path: Path) -> None:
     events = [customer("c1", ago(90)), *[fraud_alert("a1", ago(40), customer_id="c1")] * 3]
     job = Running(cluster, write(tmp_path, as_records(events)))
 

@@ -223,11 +223,11 @@ def of(case: str, rows: Iterable[EnrichedOrder]) -> list[EnrichedOrder]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_case_gives_what_the_oracle_gives(world: Path, case: str) -> None:
+def test_case_gives_the_rows_of_the_oracle(world: Path, case: str) -> None:
     assert of(case, enriched(world)) == of(case, GOOD.expected())
 
 
-def test_an_order_has_the_price_of_its_moment(world: Path) -> None:
+def test_order_has_the_price_of_its_event_time(world: Path) -> None:
     prices = {
         case: [row.lines[0].list_price_minor for row in of(case, enriched(world))]
         for case in ("before the price change", "at the price change", "after the price change")
@@ -240,13 +240,13 @@ def test_an_order_has_the_price_of_its_moment(world: Path) -> None:
     }
 
 
-def test_of_two_versions_of_one_moment_the_greater_lsn_holds_however_often_they_are_seen(world: Path) -> None:
+def test_greater_lsn_wins_of_two_versions_of_one_time_even_if_repeated(world: Path) -> None:
     [row] = of("tied versions", enriched(world))
 
     assert (row.lines[0].list_price_minor, row.lines[0].product_lsn) == (2_00, 2)
 
 
-def test_what_was_missing_is_named_and_found_as_revision_2(world: Path) -> None:
+def test_missing_rows_are_named_and_completed_as_revision_2(world: Path) -> None:
     first, second = of("customer and product come later", enriched(world))
 
     assert (first.complete, first.missing) == (False, ("customer:newcomer", "product:back"))
@@ -261,17 +261,17 @@ def test_lines_keep_their_order_and_are_summed(world: Path) -> None:
     assert (row.lines_total_minor, row.totals_agree) == (43_50, True)
 
 
-def test_a_total_that_does_not_agree_is_flagged(world: Path) -> None:
+def test_order_whose_total_does_not_agree_is_flagged(world: Path) -> None:
     [row] = of("totals that don't agree", enriched(world))
 
     assert (row.total_minor, row.lines_total_minor, row.totals_agree) == (39_99, 40_00, False)
 
 
-def test_an_order_that_comes_again_and_another_with_its_id_are_not_sent_again(world: Path) -> None:
+def test_repeated_order_and_another_with_its_id_emit_no_second_row(world: Path) -> None:
     assert len(of("three lines", enriched(world))) == 1
 
 
-def test_what_can_not_be_used_is_a_dead_letter_of_each_source(world: Path) -> None:
+def test_unusable_record_of_each_source_is_a_dead_letter(world: Path) -> None:
     assert {key: (letter.source_topic, letter.rejected_by) for key, letter in rejects(world).items()} == {
         "torn-order": ("orders", "order_enrichment"),
         "empty": ("orders", "order_enrichment"),
@@ -282,18 +282,18 @@ def test_what_can_not_be_used_is_a_dead_letter_of_each_source(world: Path) -> No
     }
 
 
-def test_an_order_whose_lines_can_not_be_told_apart_is_kept_byte_for_byte(world: Path) -> None:
+def test_order_with_equal_line_numbers_is_a_dead_letter_byte_for_byte(world: Path) -> None:
     letter = rejects(world)["alike"]
 
     assert letter.reason == "lines: two have the same line_number"
     assert letter.payload == msgspec.json.encode(TWO_LINES_ALIKE)
 
 
-def test_nothing_else_comes_out(world: Path) -> None:
+def test_job_emits_no_other_row(world: Path) -> None:
     assert [row.event_id for row in enriched(world)] == [row.event_id for row in GOOD.expected()]
 
 
-def test_a_row_is_written_under_its_order_with_the_orders_time_and_is_valid_by_its_schema(world: Path) -> None:
+def test_row_has_the_key_and_time_of_its_order_and_fits_its_schema(world: Path) -> None:
     validator = jsonschema.Draft7Validator(schema(EnrichedOrder))
     for each in read_records(world / "enriched_orders_out"):
         row = msgspec.json.decode(each.value or b"", type=EnrichedOrder)
@@ -326,7 +326,7 @@ def random_world(generator: random.Random, orders: int) -> World:
     return World(placed, *(sorted(changes[kind], key=lambda version: version.event_time) for kind in "cp"))
 
 
-def test_a_random_world_gives_what_the_oracle_gives(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_random_world_gives_the_rows_of_the_oracle(cluster: MiniCluster, tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)
     world = random_world(random.Random(seed), orders=3_000)
 
@@ -390,7 +390,7 @@ def restored(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-def test_a_quiet_topic_stalls_nothing_and_the_last_order_need_not_wait_for_the_next(restored: Path) -> None:
+def test_quiet_topic_delays_no_order_not_even_the_last(restored: Path) -> None:
     rows = {row.event_id: row for row in enriched(restored)}
 
     # That they came at all, before anything was appended, is what the job waited for.
@@ -398,14 +398,14 @@ def test_a_quiet_topic_stalls_nothing_and_the_last_order_need_not_wait_for_the_n
     assert rows["latest-1"].lines[0].list_price_minor == 25_00
 
 
-def test_a_restored_job_completes_what_was_incomplete_and_repeats_nothing(restored: Path) -> None:
+def test_restored_job_completes_incomplete_orders_and_repeats_none(restored: Path) -> None:
     rows = [row for row in enriched(restored) if not row.order_id.startswith("late-") and row.order_id != "late"]
 
     assert [row.event_id for row in rows] == ["early-1", "early-2", "latest-1"]
     assert rows[1].lines[1].name == f"new at {ago(10)}"
 
 
-def test_a_late_order_gets_what_was_valid_at_its_moment_at_once(restored: Path) -> None:
+def test_late_order_is_joined_at_once_with_the_versions_of_its_time(restored: Path) -> None:
     rows = {row.event_id: row for row in enriched(restored)}
 
     assert [line.list_price_minor for line in rows["late-1"].lines] == [20_00, 20_00]
@@ -456,7 +456,7 @@ def in_the_end(folder: Path) -> list[EnrichedOrder]:
     return sorted(last.values(), key=_id)
 
 
-def test_a_version_that_comes_late_corrects_the_orders_that_it_was_valid_for(corrected: Path) -> None:
+def test_late_version_corrects_the_orders_of_its_validity(corrected: Path) -> None:
     customers = [*CAPTURED_LATE.customers, *LATE_CHANGES.customers]
     products = [*CAPTURED_LATE.products, *LATE_CHANGES.products]
     oracle = OrderOracle(customers, products, int(SETTINGS.missing_data_hours))
@@ -464,7 +464,7 @@ def test_a_version_that_comes_late_corrects_the_orders_that_it_was_valid_for(cor
     assert in_the_end(corrected) == sorted(map(oracle.in_the_end, CAPTURED_LATE.orders), key=_id)
 
 
-def test_a_correction_is_a_revision_more_and_there_is_none_without_need(corrected: Path) -> None:
+def test_correction_is_one_more_revision_and_only_where_needed(corrected: Path) -> None:
     rows = {row.event_id: row for row in enriched(corrected)}
 
     assert [row.event_id for row in enriched(corrected) if row.order_id == "untouched"] == ["untouched-1"]
@@ -474,9 +474,7 @@ def test_a_correction_is_a_revision_more_and_there_is_none_without_need(correcte
     assert sorted(revisions) == list(range(1, len(revisions) + 1))
 
 
-def test_a_replay_comes_to_the_same_without_the_corrections(
-    corrected: Path, cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_topic_replay_gives_the_same_last_revisions(corrected: Path, cluster: MiniCluster, tmp_path: Path) -> None:
     CAPTURED_LATE.write(tmp_path)
     LATE_CHANGES.write(tmp_path)
 
@@ -485,9 +483,7 @@ def test_a_replay_comes_to_the_same_without_the_corrections(
     assert in_the_end(tmp_path) == in_the_end(corrected)
 
 
-def test_a_version_that_comes_seconds_late_into_a_running_job_corrects_its_order(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_version_seconds_late_in_a_running_job_corrects_its_order(cluster: MiniCluster, tmp_path: Path) -> None:
     known = World([order_of("o", ago(0.5), "p1")], [customer(at=ago(100))], [product("p1", ago(100), 20)])
 
     job = RunningEnrichment(cluster, known.write(tmp_path))
@@ -500,9 +496,7 @@ def test_a_version_that_comes_seconds_late_into_a_running_job_corrects_its_order
     assert [rows[each].lines[0].list_price_minor for each in ("o-1", "o-2")] == [20_00, 25_00]
 
 
-def test_an_order_waits_for_capture_and_goes_out_marked_when_it_stays_away(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_order_waits_for_capture_and_is_marked_if_capture_stays_behind(cluster: MiniCluster, tmp_path: Path) -> None:
     captured, beyond = order_of("captured", ago(10), "p1"), order_of("beyond", ago(2), "p1")
     heartbeats = [heartbeat(ago(5), lsn=2), heartbeat(ago(30)), heartbeat(ago(5), lsn=2)]
     known = World([captured, beyond], [customer(at=ago(100))], [product("p1", ago(100), 20)], heartbeats=heartbeats)

@@ -72,7 +72,7 @@ def clients(cluster: MiniCluster) -> Clients:  # noqa: ARG001 - it has the JVM
 @given(large_letters())
 @example(dead_letter(payload=b"x" * LIMIT, source_key=None))
 @WITHIN
-def test_letter_is_bounded_in_java_as_in_python(clients: Clients, given_letter: DeadLetter) -> None:
+def test_dead_letter_is_bounded_in_java_as_in_python(clients: Clients, given_letter: DeadLetter) -> None:
     sent = clients.sent(DEAD_LETTERS.name, given_letter.source_key, msgspec.json.encode(given_letter))
 
     letter, expected = sent.letter(), fitted(given_letter, LIMIT)
@@ -83,7 +83,7 @@ def test_letter_is_bounded_in_java_as_in_python(clients: Clients, given_letter: 
     assert msgspec.structs.replace(letter, payload=None) == msgspec.structs.replace(expected, payload=None)
 
 
-def test_event_that_is_too_large_is_replaced_by_a_dead_letter(clients: Clients) -> None:
+def test_too_large_event_is_replaced_by_a_dead_letter(clients: Clients) -> None:
     sent = clients.sent(ENRICHED_ORDERS.name, b"o1", b"y" * (LIMIT + 1), timestamp=7)
 
     letter = sent.letter()
@@ -93,7 +93,7 @@ def test_event_that_is_too_large_is_replaced_by_a_dead_letter(clients: Clients) 
     assert letter.rejected_by == "a job"
 
 
-def test_time_that_brokers_do_not_take_becomes_now(clients: Clients) -> None:
+def test_time_that_brokers_refuse_becomes_now(clients: Clients) -> None:
     now = time.time_ns() // 1_000_000
 
     nearer = clients.sent(ENRICHED_ORDERS.name, b"o1", b"", timestamp=now + 200_000).timestamp
@@ -110,7 +110,7 @@ HEADERS = st.lists(st.tuples(st.text(max_size=5), st.none() | st.binary(max_size
 @example([("h", b"1"), ("other", None), ("h", b"2")])
 @example([("millrace-headers", b"somebody else's")])
 @WITHIN
-def test_letter_has_all_headers_that_the_record_had(clients: Clients, headers: list[tuple[str, bytes | None]]) -> None:
+def test_dead_letter_has_all_headers_of_its_record(clients: Clients, headers: list[tuple[str, bytes | None]]) -> None:
     record = clients.kafka("clients.consumer.ConsumerRecord", "payments", 0, 0, b"k", b"v")
     for name, value in headers:
         record.headers().add(name, value)

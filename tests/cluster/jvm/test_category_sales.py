@@ -69,9 +69,7 @@ def sold(cluster: MiniCluster, folder: Path, arriving: Sequence[EnrichedOrder]) 
     ]
 
 
-def test_the_last_rows_are_the_sums_of_the_last_revisions_in_whatever_order_they_come(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_last_rows_are_sums_of_the_last_revisions_in_any_arrival_order(cluster: MiniCluster, tmp_path: Path) -> None:
     generator = random.Random(16)
     orders = [revisions(generator, number) for number in range(400)]
     expected = counted(each for each in last_revisions(chain.from_iterable(orders)).values() if each.complete)

@@ -32,7 +32,7 @@ def functions(table_environment: StreamTableEnvironment) -> StreamTableEnvironme
         (f"CAST(field_of_each(ARRAY[{NO_LINE}, {LINES}[1]], 'label') AS STRING)", "[NULL, c]"),
     ],
 )
-def test_a_field_of_each_row_is_an_array_in_their_order(
+def test_field_of_each_row_is_an_array_in_row_order(
     functions: StreamTableEnvironment, expression: str, value: Any
 ) -> None:
     with functions.execute_sql(f"SELECT {expression}").collect() as rows:
@@ -44,7 +44,7 @@ def test_a_field_of_each_row_is_an_array_in_their_order(
 @pytest.mark.parametrize(
     ("field", "values"), [("number", "[3, NULL, 1]"), ("label", "[more than eight bytes, NULL, b]")]
 )
-def test_a_null_row_in_a_record_has_no_field_even_where_the_field_is_never_null(
+def test_null_row_has_a_null_field_even_where_the_field_is_never_null(
     functions: StreamTableEnvironment, tmp_path: Path, field: str, values: str
 ) -> None:
     functions.execute_sql(f"""
@@ -72,7 +72,7 @@ def test_a_null_row_in_a_record_has_no_field_even_where_the_field_is_never_null(
         ("field_of_each(ARRAY[1], 'number')", "field_of_each needs an array of rows, but the first argument is ARRAY"),
     ],
 )
-def test_a_wrong_argument_fails_at_planning(functions: StreamTableEnvironment, expression: str, message: str) -> None:
+def test_wrong_argument_fails_at_planning(functions: StreamTableEnvironment, expression: str, message: str) -> None:
     with pytest.raises(Py4JJavaError) as refusal:
         functions.sql_query(f"SELECT {expression}")
 

@@ -184,18 +184,18 @@ def rows_of_cases(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_case_gives_what_the_reference_gives(rows_of_cases: dict[str, list[Gathered]], case: str) -> None:
+def test_case_gives_the_rows_of_the_reference(rows_of_cases: dict[str, list[Gathered]], case: str) -> None:
     assert rows_of_cases.get(case, []) == gathered(CASES[case])
 
 
-def test_a_whole_goes_out_once_with_its_parts_in_order(rows_of_cases: dict[str, list[Gathered]]) -> None:
+def test_whole_is_emitted_once_with_its_parts_in_order(rows_of_cases: dict[str, list[Gathered]]) -> None:
     lines = [{"place": 1, "label": "line 1"}, {"place": 2, "label": "line 2"}]
     expected = Gathered(whole="w1", missing=[], lines=lines, amount=30, name="Ada", revision=1)
 
     assert rows_of_cases["in order"] == rows_of_cases["backwards"] == rows_of_cases["again and again"] == [expected]
 
 
-def test_what_was_missing_is_said_at_once_and_completed_as_revision_2(
+def test_whole_with_missing_data_is_emitted_and_completed_as_revision_2(
     rows_of_cases: dict[str, list[Gathered]],
 ) -> None:
     first, second = rows_of_cases["completed"]
@@ -223,7 +223,7 @@ def random_arrivals(generator: random.Random, wholes: int) -> list[Part]:
     return arrivals
 
 
-def test_random_parts_give_what_the_reference_gives(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_random_parts_give_the_rows_of_the_reference(cluster: MiniCluster, tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)
     generator = random.Random(seed)
     orders = {f"order-{number}": random_arrivals(generator, generator.choice([1, 1, 2])) for number in range(2_000)}
@@ -270,7 +270,7 @@ def wrong_calls(cluster: MiniCluster) -> StreamTableEnvironment:
         ),
     ],
 )
-def test_a_wrong_argument_fails_at_planning(
+def test_wrong_argument_fails_at_planning(
     wrong_calls: StreamTableEnvironment, right: str, wrong: str, message: str
 ) -> None:
     with pytest.raises(Py4JJavaError) as refusal:
@@ -279,7 +279,7 @@ def test_a_wrong_argument_fails_at_planning(
     assert message in str(refusal.value)
 
 
-def test_the_output_has_the_key_then_the_columns_that_say_something_then_the_revision(
+def test_output_has_the_key_then_the_gathered_columns_then_the_revision(
     wrong_calls: StreamTableEnvironment,
 ) -> None:
     wrong_calls.execute_sql(f"CREATE TEMPORARY VIEW wholes AS SELECT * {QUERY[QUERY.index('FROM') :]}")
@@ -322,7 +322,7 @@ class RunningParts(RunningQuery):
         return sorted(tuple(self.next_row()) for _ in range(number))
 
 
-def test_a_restored_job_knows_parts_incomplete_wholes_and_what_is_done(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_restored_job_keeps_parts_and_incomplete_and_done_wholes(cluster: MiniCluster, tmp_path: Path) -> None:
     before = {
         "waits": [part(0), part(1)],
         "incomplete": [part(0, missing="customer:c1", name=None), part(1), part(2)],
@@ -353,9 +353,7 @@ ONLY = part(0, parts=1)
 CORRECTED = part(0, parts=1, name="Bob")
 
 
-def test_part_that_comes_late_completes_its_whole_and_corrects_none_that_is_done(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_late_part_completes_its_whole_and_corrects_none_that_is_done(cluster: MiniCluster, tmp_path: Path) -> None:
     before = [record("waits", part(0)), record("waits", part(1)), record("done", ONLY)]
     clocks = [record(f"clock {number}", ONLY, OPEN_MS, partition=number) for number in (0, 1)]
     folder = write_records(tmp_path / "parts", [*before, *clocks])
@@ -412,7 +410,7 @@ def records(orders: dict[str, Sequence[Part]]) -> list[Record]:
     return [record(order, each) for order, parts in orders.items() for each in parts]
 
 
-def test_a_row_without_its_place_in_the_whole_is_refused_with_the_column(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_row_without_its_place_in_the_whole_is_refused_with_the_column(cluster: MiniCluster, tmp_path: Path) -> None:
     nowhere = replace(part(0), parts=None)  # type: ignore[arg-type]
 
     with pytest.raises(Exception, match="gather_parts got a row without 'parts'; leave it out in the view"):
@@ -430,7 +428,7 @@ def incomplete(cluster: MiniCluster, tmp_path: Path) -> tuple[Path, str]:
     return folder, savepoint
 
 
-def test_state_of_a_version_that_is_not_known_is_refused(cluster: MiniCluster, incomplete: tuple[Path, str]) -> None:
+def test_state_of_an_unknown_version_is_refused(cluster: MiniCluster, incomplete: tuple[Path, str]) -> None:
     folder, savepoint = incomplete
     change_version(savepoint, missing=b"customer:c1", version=9)
 

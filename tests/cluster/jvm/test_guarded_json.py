@@ -261,7 +261,7 @@ def decoded(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> d
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_record_arrives_with_its_bytes_and_the_reason(case: str, decoded: dict[str, tuple[Row, Row]]) -> None:
+def test_bad_record_arrives_with_its_bytes_and_the_reason(case: str, decoded: dict[str, tuple[Row, Row]]) -> None:
     row, _ = decoded[case]
 
     assert row["error"].startswith(BAD[case].error)
@@ -270,7 +270,7 @@ def test_a_bad_record_arrives_with_its_bytes_and_the_reason(case: str, decoded: 
 
 
 @pytest.mark.parametrize("case", GOOD)
-def test_a_good_record_arrives_whole_and_without_an_error(case: str, decoded: dict[str, tuple[Row, Row]]) -> None:
+def test_good_record_arrives_whole_and_without_an_error(case: str, decoded: dict[str, tuple[Row, Row]]) -> None:
     row, _ = decoded[case]
 
     assert (row["error"], row["payload"]) == (None, GOOD[case][0].encode())
@@ -278,13 +278,13 @@ def test_a_good_record_arrives_whole_and_without_an_error(case: str, decoded: di
 
 
 @pytest.mark.parametrize("case", [*BAD, *GOOD])
-def test_the_record_after_it_is_read(case: str, decoded: dict[str, tuple[Row, Row]]) -> None:
+def test_record_after_a_good_or_bad_one_is_read(case: str, decoded: dict[str, tuple[Row, Row]]) -> None:
     _, following = decoded[case]
 
     assert (following["id"], following["error"], following["payload"]) == ("good", None, b'{"id": "good"}')
 
 
-def test_a_tombstone_is_neither_a_row_nor_an_error(table_environment: StreamTableEnvironment, tmp_path: Path) -> None:
+def test_tombstone_is_neither_a_row_nor_an_error(table_environment: StreamTableEnvironment, tmp_path: Path) -> None:
     declare(table_environment, write_records(tmp_path / "events", [Record(None), Record(b'{"id": "a"}')]))
 
     rows = read(table_environment)
@@ -292,9 +292,7 @@ def test_a_tombstone_is_neither_a_row_nor_an_error(table_environment: StreamTabl
     assert [(row["source_offset"], row["id"], row["error"]) for row in rows] == [(1, "a", None)]
 
 
-def test_a_tombstone_that_is_asked_for_is_a_row_of_nulls(
-    table_environment: StreamTableEnvironment, tmp_path: Path
-) -> None:
+def test_kept_tombstone_is_a_row_of_nulls(table_environment: StreamTableEnvironment, tmp_path: Path) -> None:
     declare(table_environment, write_records(tmp_path / "events", [Record(None), Record(b'{"id": "a"}')]))
 
     rows = read(table_environment, table="events /*+ OPTIONS('guarded-json.keep-tombstones' = 'true') */")
@@ -305,7 +303,9 @@ def test_a_tombstone_that_is_asked_for_is_a_row_of_nulls(
     ]
 
 
-def test_a_good_record_is_read_as_flink_reads_it(table_environment: StreamTableEnvironment, tmp_path: Path) -> None:
+def test_good_record_is_read_as_by_flink_s_own_format(
+    table_environment: StreamTableEnvironment, tmp_path: Path
+) -> None:
     texts = [text for name, (text, _) in GOOD.items() if name not in FLINK_DIFFERS]
     folder = write_records(tmp_path / "events", [Record(text.encode()) for text in texts])
     declare(table_environment, folder)
@@ -320,7 +320,7 @@ def test_a_good_record_is_read_as_flink_reads_it(table_environment: StreamTableE
     assert [{name: row[name] for name in flinks[0]} for row in guarded] == flinks
 
 
-def test_the_guard_columns_can_have_other_names_and_stand_anywhere(
+def test_guard_columns_can_have_other_names_and_stand_anywhere(
     table_environment: StreamTableEnvironment, tmp_path: Path
 ) -> None:
     folder = write_records(tmp_path / "events", [Record(b'{"error": "E1"}'), Record(b"{")])
@@ -358,7 +358,7 @@ def test_timestamps_can_be_in_iso_form(table_environment: StreamTableEnvironment
         ("id MAP<INT, INT>, error STRING, payload BYTES", {}, "can't read a map whose keys are INT"),
     ],
 )
-def test_a_table_that_can_hold_no_bad_record_is_refused_when_it_is_planned(
+def test_table_that_can_hold_no_bad_record_is_refused_at_planning(
     table_environment: StreamTableEnvironment, tmp_path: Path, columns: str, options: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(Py4JJavaError, match=re.escape(problem)):
@@ -366,9 +366,7 @@ def test_a_table_that_can_hold_no_bad_record_is_refused_when_it_is_planned(
         table_environment.explain_sql("SELECT * FROM events")
 
 
-def test_a_table_that_is_written_to_writes_the_data_columns(
-    table_environment: StreamTableEnvironment, tmp_path: Path
-) -> None:
+def test_sink_table_writes_only_the_data_columns(table_environment: StreamTableEnvironment, tmp_path: Path) -> None:
     table_environment.execute_sql(f"""
         CREATE TABLE written (error STRING, id STRING, payload BYTES, number BIGINT)
         WITH ('connector' = 'filesystem', 'path' = '{tmp_path / "written"}', 'format' = 'guarded-json')
@@ -382,7 +380,7 @@ def test_a_table_that_is_written_to_writes_the_data_columns(
     assert lines == ['{"id":"a","number":1}']
 
 
-def test_rejected_records_are_counted(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_bad_records_are_counted_by_a_metric(cluster: MiniCluster, tmp_path: Path) -> None:
     environment = StreamTableEnvironment.create(cluster.environment({"parallelism.default": "1"}))
     folder = write_records(tmp_path / "events", [Record(b"{}"), Record(b'{"id": "a"}'), Record(b"")])
     given = "'connector' = 'records', 'stay-open' = 'true', 'format' = 'guarded-json', 'guarded-json.required' = 'id'"
@@ -423,7 +421,7 @@ SEED = 20260301
 DOUBLE = Decimal("1e308")
 
 
-def test_records_that_were_damaged_at_random_are_judged_as_python_judges_them(
+def test_randomly_damaged_records_are_accepted_exactly_as_by_python(
     table_environment: StreamTableEnvironment, tmp_path: Path
 ) -> None:
     values = list(damaged(random.Random(SEED), FUZZED))

@@ -254,7 +254,7 @@ def found_without_columns(
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_a_value_is_good_up_to_the_bound_and_bad_beyond_it(
+def test_value_is_good_up_to_the_bound_and_bad_beyond(
     case: Case, found: dict[Case, tuple[str | None, str | None]]
 ) -> None:
     error, error_of_the_next = found[case]
@@ -271,7 +271,7 @@ def test_a_value_is_good_up_to_the_bound_and_bad_beyond_it(
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_a_field_without_a_column_is_checked_all_the_same(
+def test_field_without_a_column_is_checked_too(
     case: Case, found_without_columns: dict[Case, tuple[str | None, str | None]]
 ) -> None:
     error, error_of_the_next = found_without_columns[case]
@@ -280,7 +280,7 @@ def test_a_field_without_a_column_is_checked_all_the_same(
     assert error_of_the_next is None
 
 
-def test_what_has_no_column_is_read_past_and_the_columns_are_filled(
+def test_fields_without_a_column_are_skipped_and_the_columns_are_filled(
     table_environment: StreamTableEnvironment, tmp_path: Path
 ) -> None:
     declare(table_environment, {"line": "ROW<quantity INT>", "known": "STRING"}, SCHEMA, tmp_path)
@@ -292,7 +292,7 @@ def test_what_has_no_column_is_read_past_and_the_columns_are_filled(
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
-def test_the_schema_of_every_topic_can_be_enforced(
+def test_schema_of_every_topic_can_be_enforced(
     topic: Topic, table_environment: StreamTableEnvironment, tmp_path: Path
 ) -> None:
     declare(table_environment, {}, rules_text(topic.event), tmp_path)
@@ -359,7 +359,7 @@ PATTERNS = st.builds(
 TEXTS = st.text(st.sampled_from(f"aabbc-./9+éü{SMILE}\n\r\u2028]^"), max_size=6)
 
 
-def test_a_pattern_matches_what_pythons_finds(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_pattern_matches_the_same_texts_as_in_python(cluster: MiniCluster, tmp_path: Path) -> None:
     drawn: list[tuple[Spelled, list[str]]] = []
 
     @settings(max_examples=150, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
@@ -514,7 +514,7 @@ NOT_PORTABLE = "what all readers understand alike are"
         ({}, field({"type": "string", "pattern": "(a"}), "the pattern (a is wrong: Unclosed group"),
     ],
 )
-def test_what_can_not_be_enforced_is_refused_when_it_is_planned(
+def test_schema_that_cannot_be_enforced_is_refused_at_planning(
     columns: Mapping[str, str],
     schema: Schema | str,
     problem: str,

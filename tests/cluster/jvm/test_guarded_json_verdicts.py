@@ -59,7 +59,7 @@ def declare(tables: StreamTableEnvironment, topic: Topic, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
-def test_a_table_takes_what_a_producer_may_send_and_nothing_else(
+def test_table_accepts_exactly_what_a_producer_may_send(
     topic: Topic, table_environment: StreamTableEnvironment, tmp_path: Path
 ) -> None:
     values = documents(topic)

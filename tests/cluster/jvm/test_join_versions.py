@@ -94,7 +94,7 @@ def answers_in_order(cluster: MiniCluster, folder: Path) -> list[Answer]:
         return [(each[1], each[2], each[3]) for each in rows]
 
 
-def test_random_rows_in_time_get_what_the_reference_says_once(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_random_rows_in_time_get_the_reference_s_versions_once(cluster: MiniCluster, tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)
     generator = random.Random(seed)
     start = at("06:00:00")
@@ -132,9 +132,7 @@ def random_versions(generator: random.Random, start: int, count: int) -> list[Ve
     return [each for version in versions for each in [version] * generator.choice([1, 1, 2])]
 
 
-def test_random_versions_of_a_clock_that_is_set_back_end_as_the_reference_says(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_random_versions_of_a_clock_set_back_match_the_reference_at_last(cluster: MiniCluster, tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)
     generator = random.Random(seed)
     start = at("06:00:00")
@@ -190,9 +188,7 @@ CLOCK = "clock"
 """A key that carries event time on."""
 
 
-def test_a_late_version_corrects_the_rows_that_it_was_valid_for_and_no_others(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_late_version_corrects_exactly_the_rows_of_its_validity(cluster: MiniCluster, tmp_path: Path) -> None:
     known = [change("p", Version(1, EARLIER)), change("q", Version(1, EARLIER)), change(CLOCK, Version(1, NOON))]
     placed = [row("p", NOON - 60_000, "before"), row("p", NOON, "at"), row("p", NOON + 60_000, "after"), row("q", NOON)]
     write(tmp_path, [*placed, row(CLOCK, NOON + HOUR_MS)], [*known, change(CLOCK, Version(2, NOON + HOUR_MS))])
@@ -213,7 +209,7 @@ def test_a_late_version_corrects_the_rows_that_it_was_valid_for_and_no_others(
     assert corrections == [("after", 3, False), ("at", 2, False), (f"{CLOCK}@{NOON + HOUR_MS}", 2, False)]
 
 
-def test_a_late_deletion_takes_a_version_back_and_what_follows_is_found(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_late_deletion_retracts_a_version_and_the_next_one_is_found(cluster: MiniCluster, tmp_path: Path) -> None:
     hour = NOON + HOUR_MS
     write(
         tmp_path,
@@ -243,7 +239,7 @@ def test_a_late_deletion_takes_a_version_back_and_what_follows_is_found(cluster:
     ]
 
 
-def test_a_row_is_corrected_for_so_many_hours_and_then_forgotten(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_row_is_corrected_within_the_hours_and_then_forgotten(cluster: MiniCluster, tmp_path: Path) -> None:
     end = NOON + (HOURS + 1) * HOUR_MS
     write(
         tmp_path,
@@ -264,7 +260,7 @@ def test_a_row_is_corrected_for_so_many_hours_and_then_forgotten(cluster: MiniCl
     assert after == [(f"{CLOCK}@{end + 60_000}", 1, False), ("new", 2, False)]
 
 
-def test_a_later_version_of_an_earlier_time_counts_from_then_on(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_later_version_of_an_earlier_time_is_valid_from_that_time(cluster: MiniCluster, tmp_path: Path) -> None:
     minute, end = 60_000, NOON + HOUR_MS
     changes = [
         *[
@@ -303,7 +299,7 @@ def test_a_later_version_of_an_earlier_time_counts_from_then_on(cluster: MiniClu
     ]
 
 
-def test_row_later_than_so_many_hours_gets_what_is_still_known(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_row_later_than_the_hours_gets_the_version_still_known(cluster: MiniCluster, tmp_path: Path) -> None:
     replaced, end = NOON - HOUR_MS, NOON + (HOURS + 1) * HOUR_MS
     write(tmp_path, [row("p", NOON, "in time")], [change("p", Version(1, EARLIER)), clock_change(1, NOON + 10_000)])
 
@@ -373,7 +369,7 @@ def test_state_of_other_columns_is_refused(cluster: MiniCluster, tmp_path: Path)
         ("TABLE moments", "TABLE other_moments", "both the input and the versions have a column 'lsn'"),
     ],
 )
-def test_a_wrong_argument_fails_at_planning(
+def test_wrong_argument_fails_at_planning(
     cluster: MiniCluster, tmp_path: Path, right: str, wrong: str, message: str
 ) -> None:
     environment = StreamTableEnvironment.create(cluster.environment())
@@ -385,7 +381,7 @@ def test_a_wrong_argument_fails_at_planning(
     assert message in str(refusal.value)
 
 
-def test_the_output_has_the_keys_then_the_input_then_what_a_version_says(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_output_has_the_keys_then_the_input_then_the_version(cluster: MiniCluster, tmp_path: Path) -> None:
     environment = StreamTableEnvironment.create(cluster.environment())
     declare(environment, write(tmp_path, [], []))
 

@@ -135,13 +135,13 @@ AMOUNT, COUNT = Name("base_amount_minor"), Name("count_1m")
 @example(compared(Product(AMOUNT, "/", COUNT), "<", Number(1, PLAIN, "")), {"base_amount_minor": -1.0, "count_1m": 0})
 @example(OneOf("country", ("\ufffd",), None, negated=True), {"country": "\ufffd"})
 @given(conditions, values)
-def test_what_python_finds_the_filter_lets_pass(condition: Condition, facts: Values) -> None:
+def test_filter_passes_every_payment_that_python_finds(condition: Condition, facts: Values) -> None:
     assert java_lets_pass(condition, facts) or not python_finds(condition, facts)
 
 
 @often
 @given(conditions, plain_values)
-def test_of_plain_values_the_filter_lets_nothing_else_pass(condition: Condition, facts: Values) -> None:
+def test_filter_passes_no_other_payment_with_plain_values(condition: Condition, facts: Values) -> None:
     sure = not _unsure(condition)
     assert java_lets_pass(condition, facts) is python_finds(condition, facts) or not sure
 
@@ -187,7 +187,7 @@ def _large(term: Term) -> bool:
         ("previous_country is null", {}, True),
     ],
 )  # fmt: skip
-def test_a_condition_means_in_the_filter_what_it_says(condition: str, values: Values, passes: bool) -> None:
+def test_filter_evaluates_a_condition_as_written(condition: str, values: Values, passes: bool) -> None:
     assert java_lets_pass(parse_condition(condition, facts(FEATURES), "EUR"), values) is passes
 
 
@@ -203,7 +203,7 @@ def test_a_condition_means_in_the_filter_what_it_says(condition: str, values: Va
         '{"facts": 3, "when": {"in": []}}',
     ],
 )
-def test_a_program_that_is_not_understood_lets_everything_pass(text: str) -> None:
+def test_filter_with_an_unreadable_program_passes_everything(text: str) -> None:
     assert evaluate(text, {})
 
 
@@ -251,7 +251,7 @@ def registry() -> Iterator[Registry]:
     registry.filters.release(registry.filter_id)
 
 
-def test_of_the_versions_the_one_in_force_at_the_event_time_decides(registry: Registry) -> None:
+def test_version_in_force_at_the_event_time_decides(registry: Registry) -> None:
     follower = registry.open()
     for version, effective_from, at_least in ((1, 1000, 10), (4, 3000, 40), (2, 2000, 20), (3, 2000, 30), (4, 0, 0)):
         registry.put(follower, version, effective_from, at_least)
@@ -261,11 +261,11 @@ def test_of_the_versions_the_one_in_force_at_the_event_time_decides(registry: Re
     assert [registry.passes(*each) for each in payments] == [True, False, True, False, True, False]
 
 
-def test_nothing_is_held_back_for_a_filter_that_nobody_fills(registry: Registry) -> None:
+def test_unfilled_filter_passes_everything(registry: Registry) -> None:
     assert registry.passes(1000, 0)
 
 
-def test_nothing_is_held_back_unless_everyone_who_judges_sees_all_versions(registry: Registry) -> None:
+def test_filter_passes_everything_unless_each_follower_has_all_versions(registry: Registry) -> None:
     found: dict[str, bool] = {}
 
     first = registry.open(at_least=10)
@@ -294,7 +294,7 @@ def test_nothing_is_held_back_unless_everyone_who_judges_sees_all_versions(regis
     }
 
 
-def test_who_was_left_behind_by_a_task_that_failed_has_no_say_in_the_next_one(registry: Registry) -> None:
+def test_follower_of_a_failed_task_has_no_effect_on_the_next_task(registry: Registry) -> None:
     left_behind = registry.open(at_least=10)
     registry.ready(left_behind)
     registry.filters.release(registry.filter_id)
@@ -308,7 +308,7 @@ def test_who_was_left_behind_by_a_task_that_failed_has_no_say_in_the_next_one(re
     assert [registry.passes(1000, amount) for amount in (9, 10)] == [False, True]
 
 
-def test_a_filter_is_forgotten_with_its_last_user(registry: Registry) -> None:
+def test_filter_is_forgotten_with_its_last_user(registry: Registry) -> None:
     filters, others = registry.filters, registry.filters.size() - 1
 
     follower = registry.open()
@@ -333,7 +333,7 @@ def functions(table_environment: StreamTableEnvironment) -> StreamTableEnvironme
 @pytest.mark.parametrize(
     "arguments", ["'f'", "UPPER('f'), TO_TIMESTAMP_LTZ(0, 3), 1", "'f', 5, 1", "'f', TIMESTAMP '2026-03-01 00:00:00'"]
 )
-def test_a_wrong_argument_fails_at_planning(functions: StreamTableEnvironment, arguments: str) -> None:
+def test_wrong_argument_fails_at_planning(functions: StreamTableEnvironment, arguments: str) -> None:
     with pytest.raises(Py4JJavaError, match="may_break_rules needs a filter's id"):
         functions.sql_query(f"SELECT may_break_rules({arguments})")
 
@@ -409,9 +409,7 @@ def small_payments(hour: int, amount: float = 40) -> list[Payment]:
     return [payment("small", f"{hour}:00:{second:02}", amount) for second in range(30)]
 
 
-def test_python_is_only_asked_about_payments_that_may_break_a_rule_also_by_a_version_that_comes_later(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_python_gets_only_payments_that_may_break_a_present_or_later_rule(cluster: MiniCluster, tmp_path: Path) -> None:
     rulesets = FollowedRulesets(tmp_path / "rulesets", ruleset(LARGE))
     with Job(cluster, tmp_path, rulesets) as job:
         job.send(*small_payments(10), payment("c1", "10:01:00", 600))
@@ -428,9 +426,7 @@ def test_python_is_only_asked_about_payments_that_may_break_a_rule_also_by_a_ver
         assert rulesets.judged() == 2
 
 
-def test_a_payment_that_no_rule_is_about_reaches_python_once_versions_can_not_be_seen(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_payment_of_no_rule_reaches_python_once_following_versions_fails(cluster: MiniCluster, tmp_path: Path) -> None:
     rulesets = FollowedRulesets(tmp_path / "rulesets", ruleset(LARGE))
     with Job(cluster, tmp_path, rulesets) as job:
         job.send(*small_payments(10), payment("c1", "10:01:00", 600))
@@ -445,7 +441,7 @@ def test_a_payment_that_no_rule_is_about_reaches_python_once_versions_can_not_be
             job.next_alert()
 
 
-def test_a_job_leaves_nothing_in_the_jvm(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_stopped_job_leaves_nothing_in_the_jvm(cluster: MiniCluster, tmp_path: Path) -> None:
     filters = java_gateway.get_gateway().jvm.millrace.rules.Filters
     before = filters.size()
 
@@ -461,7 +457,7 @@ def test_a_job_leaves_nothing_in_the_jvm(cluster: MiniCluster, tmp_path: Path) -
     wait_for(lambda: rulesets.said("ended"), "nobody follows the rulesets any more")
 
 
-def test_the_filter_is_below_python_in_the_plan_and_asked_once(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_filter_runs_once_and_before_python_in_the_plan(cluster: MiniCluster, tmp_path: Path) -> None:
     tables = StreamTableEnvironment.create(cluster.environment(fraud_detection.OPTIONS))
     create_table(tables, "payments", write_records(tmp_path / "payments", []))
     fraud_detection.define(tables, FixedRulesets(ruleset(LARGE)), "EUR")

@@ -299,7 +299,7 @@ def test_random_streams_get_the_features_of_the_reference(
 
 
 @pytest.mark.parametrize(("declaration", "message"), WRONG_DECLARATIONS)
-def test_a_wrong_declaration_fails_at_planning_with_its_place_and_its_remedy(
+def test_wrong_declaration_fails_at_planning_with_place_and_remedy(
     wrong_calls: StreamTableEnvironment, declaration: str, message: str
 ) -> None:
     with pytest.raises(Py4JJavaError) as refusal:
@@ -323,7 +323,7 @@ def test_a_wrong_declaration_fails_at_planning_with_its_place_and_its_remedy(
         ("PARTITION BY card_id", "", "Table argument 'input' requires a PARTITION BY clause"),
     ],
 )
-def test_a_wrong_argument_fails_at_planning(
+def test_wrong_argument_fails_at_planning(
     wrong_calls: StreamTableEnvironment, right: str, wrong: str, message: str
 ) -> None:
     correct = query("n = count() over 1 hour", max_events=9)
@@ -346,7 +346,7 @@ def wrong_calls(cluster: MiniCluster) -> StreamTableEnvironment:
     return environment
 
 
-def test_the_output_has_the_input_then_the_features_then_the_flags_then_the_row_time(
+def test_output_has_input_then_features_then_flags_then_row_time(
     wrong_calls: StreamTableEnvironment,
 ) -> None:
     declaration = "n = count() over 1 hour, s = sum(latitude) over 1 hour, r = recent(payment_id, 3) over 1 hour"
@@ -376,7 +376,7 @@ class TimesAndWatermarks(ProcessFunction):  # type: ignore[misc]
         yield f"{row[0]}: {context.timestamp() - START} after {max(watermark - START, -1)}"
 
 
-def test_a_stream_made_of_the_output_has_its_times_and_watermarks(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_stream_of_the_output_has_its_times_and_watermarks(cluster: MiniCluster, tmp_path: Path) -> None:
     arrivals = [arrival("c1", START + second * SECOND, f"p{second}", second) for second in (1, 2, 3)]
     environment = StreamTableEnvironment.create(cluster.environment({"parallelism.default": "1"}))
     declare_payments(environment, write_records(tmp_path / "payments", map(record, arrivals)))
@@ -388,7 +388,7 @@ def test_a_stream_made_of_the_output_has_its_times_and_watermarks(cluster: MiniC
         assert list(seen) == ["p1: 1000 after -1", "p2: 2000 after 1000", "p3: 3000 after 2000"]
 
 
-def test_a_text_of_more_than_a_kibibyte_counts_as_none(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_text_longer_than_a_kibibyte_counts_as_null(cluster: MiniCluster, tmp_path: Path) -> None:
     long_name = "x" * 1_025
     declaration = (
         "names = distinct(merchant_id) over 1 hour, last_name = previous(merchant_id), n = count() over 1 hour"
@@ -430,7 +430,7 @@ class RunningFeatures(RunningQuery):
         return OutputRow(dict(zip(self._names, values, strict=True)), is_duplicate, is_late, is_truncated)
 
 
-def test_a_restored_job_goes_on_with_each_cards_history(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_restored_job_keeps_the_history_of_each_card(cluster: MiniCluster, tmp_path: Path) -> None:
     declaration = "n = count() over 1 hour, previous_country = previous(country), r = recent(payment_id, 5) over 1 hour"
     before = [
         arrival("c1", START, "a", 0, country="FR"),
@@ -454,9 +454,7 @@ def test_a_restored_job_goes_on_with_each_cards_history(cluster: MiniCluster, tm
     assert [*answers_before, *answers_after] == expected
 
 
-def test_a_late_payment_right_after_a_restart_is_judged_by_its_cards_history(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_late_payment_after_a_restart_gets_features_of_its_card_s_history(cluster: MiniCluster, tmp_path: Path) -> None:
     declaration = "n = count() over 1 hour"
     before = [arrival("c1", START + HOUR, "a", 0), arrival("c1", START + HOUR + 30 * MINUTE, "b", 1)]
     after = [
@@ -480,9 +478,7 @@ def test_a_late_payment_right_after_a_restart_is_judged_by_its_cards_history(
     assert [row.is_late for row in rows] == [False, False, False, True, False]
 
 
-def test_a_changed_declaration_goes_on_with_what_was_stored_and_says_what_it_misses(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_changed_declaration_keeps_stored_data_and_flags_missing_events(cluster: MiniCluster, tmp_path: Path) -> None:
     old = "n = count() over 1 minute, c = distinct(country) over 1 minute, m = max(amount_minor) over 1 minute"
     new = "m = max(amount_minor) over 1 minute, s = sum(medium) over 1 minute, n = count() over 1 minute"
     before = [
@@ -533,7 +529,7 @@ def test_duplicates_late_and_dropped_events_are_counted(cluster: MiniCluster, tm
     job.stop()
 
 
-def test_a_key_is_forgotten_in_event_time_a_day_after_its_last_window(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_key_is_forgotten_in_event_time_a_day_after_its_last_window(cluster: MiniCluster, tmp_path: Path) -> None:
     declaration = "n = count() over 1 hour"
     before = [
         arrival("c1", START, "a", 0),
@@ -564,9 +560,7 @@ def test_a_key_is_forgotten_in_event_time_a_day_after_its_last_window(cluster: M
     assert counts == [[1, 1, 1], [1, 2], [1]]
 
 
-def test_a_card_of_an_idle_partition_keeps_its_history_until_the_others_are_a_day_ahead(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_card_of_an_idle_partition_is_kept_until_others_are_a_day_ahead(cluster: MiniCluster, tmp_path: Path) -> None:
     # Of partition 0 is c1 alone; that c4 is forgotten shows how far the others have brought event time.
     idle, others = arrival("c1", START, "a", 0), [arrival("c4", START - 10 * HOUR, "b", 1)]
     others += [arrival("c2", START + 20 * HOUR, "c", 2), arrival("c2", START + 27 * HOUR, "e", 4)]
@@ -587,7 +581,7 @@ def test_a_card_of_an_idle_partition_keeps_its_history_until_the_others_are_a_da
     assert counts == [[1, 1, 1], [2], [1], [1]]
 
 
-def test_state_of_a_version_that_is_not_known_is_refused(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_state_of_an_unknown_version_is_refused(cluster: MiniCluster, tmp_path: Path) -> None:
     folder = write_records(tmp_path / "payments", [record(arrival("c1", START, "a", 0))], partitions=2)
     first = RunningFeatures(cluster, folder, "n = count() over 1 hour")
     first.answer()

@@ -46,7 +46,7 @@ def time(of_day: str | None) -> str | None:
     return of_day and f"2026-03-01 {of_day}.000"
 
 
-def test_each_row_has_the_watermark_of_the_rows_before_it(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_row_has_the_watermark_of_the_rows_before(cluster: MiniCluster, tmp_path: Path) -> None:
     environment = StreamTableEnvironment.create(cluster.environment({"parallelism.default": "1"}))
     arrivals = [event("a", "12:00:00"), event("b", "12:01:00"), event("late", "12:00:30"), event("d", "12:02:00")]
     declare(environment, write_records(tmp_path, arrivals))
@@ -62,7 +62,7 @@ def test_each_row_has_the_watermark_of_the_rows_before_it(cluster: MiniCluster, 
     ]
 
 
-def test_a_restored_job_knows_the_watermark_before_it_has_one_again(cluster: MiniCluster, tmp_path: Path) -> None:
+def test_restored_job_keeps_the_watermark_until_a_new_one_arrives(cluster: MiniCluster, tmp_path: Path) -> None:
     folder = write_records(tmp_path, [event("slow", "12:00:00", 0), event("fast", "12:01:00", 1)])
 
     def run(savepoint: str | None = None) -> RunningQuery:
@@ -91,7 +91,7 @@ def test_a_restored_job_knows_the_watermark_before_it_has_one_again(cluster: Min
         ("on_time => DESCRIPTOR(event_time),", "", "on_time"),
     ],
 )
-def test_a_wrong_argument_fails_at_planning(
+def test_wrong_argument_fails_at_planning(
     cluster: MiniCluster, tmp_path: Path, right: str, wrong: str, message: str
 ) -> None:
     environment = StreamTableEnvironment.create(cluster.environment())

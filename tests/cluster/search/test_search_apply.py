@@ -46,7 +46,7 @@ def run(elasticsearch: Stack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return lambda *arguments: CliRunner().invoke(main, ["search", *arguments])
 
 
-def test_templates_indices_and_aliases_are_made_and_a_second_time_nothing_is(
+def test_apply_makes_templates_indices_and_aliases_only_once(
     search_client: Elasticsearch, run: Callable[..., Any]
 ) -> None:
     first = run("apply", "--yes")
@@ -58,9 +58,7 @@ def test_templates_indices_and_aliases_are_made_and_a_second_time_nothing_is(
     assert aliases == {"orders-v2": {"orders"}, "fraud-alerts-v1": {"fraud-alerts"}}
 
 
-def test_without_yes_and_without_a_terminal_nothing_is_changed(
-    search_client: Elasticsearch, run: Callable[..., Any]
-) -> None:
+def test_apply_without_yes_and_terminal_changes_nothing(search_client: Elasticsearch, run: Callable[..., Any]) -> None:
     result = run("apply")
 
     assert result.exit_code == 1
@@ -68,7 +66,7 @@ def test_without_yes_and_without_a_terminal_nothing_is_changed(
     assert search_client.indices.get(index="*").body == {}
 
 
-def test_every_field_of_an_event_is_taken_and_one_that_it_does_not_have_is_refused(
+def test_index_takes_every_event_field_and_refuses_an_undeclared_one(
     search_client: Elasticsearch,
 ) -> None:
     apply(search_client, declared())
@@ -83,7 +81,7 @@ def test_every_field_of_an_event_is_taken_and_one_that_it_does_not_have_is_refus
         index_order(search_client, nickname="Ada")
 
 
-def test_a_line_is_found_by_what_is_true_of_that_line(search_client: Elasticsearch) -> None:
+def test_line_is_found_by_conditions_that_hold_for_the_same_line(search_client: Elasticsearch) -> None:
     apply(search_client, declared())
     index_order(search_client)
     both = [{"term": {"lines.product_id": "p1"}}, {"term": {"lines.quantity": 2}}]
@@ -93,7 +91,7 @@ def test_a_line_is_found_by_what_is_true_of_that_line(search_client: Elasticsear
     assert found["count"] == 1
 
 
-def test_new_fields_are_put_in_place_and_documents_stay(search_client: Elasticsearch) -> None:
+def test_new_fields_are_added_in_place_and_documents_stay(search_client: Elasticsearch) -> None:
     apply(search_client, [ORDERS])
     index_order(search_client)
     edited = with_change(add_channel)
@@ -133,7 +131,7 @@ def more_shards(template: dict[str, Any]) -> None:
         (more_shards, "index.number_of_shards: 1 → 3"),
     ],
 )
-def test_what_needs_documents_to_be_indexed_anew_is_refused_and_nothing_is_changed(
+def test_change_that_needs_a_rebuild_is_refused_and_changes_nothing(
     change: Change, said: str, search_client: Elasticsearch
 ) -> None:
     apply(search_client, [ORDERS])
@@ -148,7 +146,7 @@ def test_what_needs_documents_to_be_indexed_anew_is_refused_and_nothing_is_chang
     assert faults(ORDERS, look(search_client, ORDERS)) == []
 
 
-def test_a_setting_that_can_change_is_set(search_client: Elasticsearch) -> None:
+def test_changeable_setting_is_set(search_client: Elasticsearch) -> None:
     apply(search_client, [ORDERS])
     edited = with_change(lambda template: template["settings"].update({"index.refresh_interval": "5s"}))
 
@@ -158,7 +156,7 @@ def test_a_setting_that_can_change_is_set(search_client: Elasticsearch) -> None:
     assert index.settings["index.refresh_interval"] == "5s"
 
 
-def test_a_changed_mapping_needs_another_version_and_an_older_file_is_refused(search_client: Elasticsearch) -> None:
+def test_changed_mapping_needs_a_version_and_an_older_file_is_refused(search_client: Elasticsearch) -> None:
     apply(search_client, [with_change(add_channel)])
 
     [same] = plan(with_change(another_type), look(search_client, ORDERS))
@@ -169,7 +167,7 @@ def test_a_changed_mapping_needs_another_version_and_an_older_file_is_refused(se
     assert "these files are older than what is there" in older.detail
 
 
-def test_an_index_in_the_place_of_the_alias_and_an_alias_of_two_indices_are_told(search_client: Elasticsearch) -> None:
+def test_index_named_like_the_alias_and_ambiguous_alias_are_reported(search_client: Elasticsearch) -> None:
     search_client.indices.create(index="orders")
     [taken] = plan(ORDERS, look(search_client, ORDERS))
     search_client.indices.delete(index="orders")
@@ -195,7 +193,7 @@ def foreign_template(search_client: Elasticsearch) -> Iterator[str]:
     search_client.options(ignore_status=404).indices.delete_index_template(name=name)
 
 
-def test_a_template_of_others_that_takes_our_index_is_told_and_apply_fails(
+def test_foreign_template_for_our_index_is_reported_and_apply_fails(
     search_client: Elasticsearch, foreign_template: str, run: Callable[..., Any]
 ) -> None:
     before = run("apply", "--yes")
@@ -212,7 +210,7 @@ def test_a_template_of_others_that_takes_our_index_is_told_and_apply_fails(
     assert sorted(search_client.indices.get(index="*")) == ["fraud-alerts-v1", "orders-v2"]
 
 
-def test_what_changes_or_hides_documents_and_nobody_declared_is_told_and_taken_away(
+def test_undeclared_pipeline_and_alias_filter_are_reported_and_removed(
     search_client: Elasticsearch,
 ) -> None:
     apply(search_client, [ORDERS])
@@ -229,7 +227,7 @@ def test_what_changes_or_hides_documents_and_nobody_declared_is_told_and_taken_a
     assert search_client.indices.get_alias(name="orders")["orders-v2"]["aliases"]["orders"] == {"is_write_index": True}
 
 
-def test_a_template_of_ours_that_others_extended_is_put_again(search_client: Elasticsearch) -> None:
+def test_template_of_ours_that_was_extended_is_restored(search_client: Elasticsearch) -> None:
     apply(search_client, [ORDERS])
     search_client.cluster.put_component_template(name="theirs", template={"settings": {"index.final_pipeline": "cut"}})
     search_client.indices.put_index_template(
@@ -247,7 +245,7 @@ def test_a_template_of_ours_that_others_extended_is_put_again(search_client: Ela
     assert [step.what for step in done] == ["put template"]
 
 
-def test_an_index_that_takes_no_documents_is_told(search_client: Elasticsearch) -> None:
+def test_index_that_takes_no_documents_is_reported(search_client: Elasticsearch) -> None:
     apply(search_client, [ORDERS])
     search_client.indices.put_settings(index="orders-v2", settings={"index.blocks.write": True})
 
@@ -256,7 +254,7 @@ def test_an_index_that_takes_no_documents_is_told(search_client: Elasticsearch) 
     ]
 
 
-def test_status_says_what_is_there_and_fails_when_something_is_missing(
+def test_status_shows_indices_and_fails_when_one_is_missing(
     search_client: Elasticsearch, run: Callable[..., Any]
 ) -> None:
     missing = run("status")

@@ -77,13 +77,13 @@ def ids(result: Result) -> list[str]:
     ],
     ids=" ".join,
 )
-def test_what_is_asked_for_is_found_the_newest_first(found: Find, asked: list[str], expected: list[str]) -> None:
+def test_find_shows_matches_newest_first(found: Find, asked: list[str], expected: list[str]) -> None:
     result = ids(found(*asked, "--json"))
 
     assert sorted(result) == sorted(expected) if "--today" in asked else result == expected
 
 
-def test_what_is_found_stands_in_aligned_tables(found: Find) -> None:
+def test_find_shows_matches_in_aligned_tables(found: Find) -> None:
     result = found("--customer", "u1")
 
     assert result.output.splitlines() == [
@@ -98,7 +98,7 @@ def test_what_is_found_stands_in_aligned_tables(found: Find) -> None:
     ]
 
 
-def test_what_is_left_out_is_told_and_an_unknown_name_is_a_dash(found: Find) -> None:
+def test_find_reports_omitted_matches_and_shows_a_dash_for_no_name(found: Find) -> None:
     limited, nameless = found("--limit", "2"), found("--order", "o3")
 
     assert "orders: 4 found, the newest 2 are shown" in limited.output
@@ -117,7 +117,7 @@ def test_alerts_are_counted_by_rule_and_by_card(found: Find) -> None:
     assert json.loads(today.output) == {"rule": "many_payments", "alerts": 2, "cards": 1}
 
 
-def test_what_a_customer_calls_himself_does_not_turn_the_line_around(found: Find) -> None:
+def test_bidi_characters_in_a_name_do_not_reverse_the_line(found: Find) -> None:
     output = found("--customer", "u3").output
 
     assert "Byron" in output
@@ -132,7 +132,7 @@ def test_documents_as_json_are_printable_ascii(found: Find) -> None:
     assert json.loads(line)["customer_name"] == "Ada\u202e\x9b\x7fByron"
 
 
-def test_nothing_found_says_so(found: Find) -> None:
+def test_find_without_matches_names_the_searched_index(found: Find) -> None:
     nothing, no_rule = found("--card", "c9"), found("--card", "c9", "--by-rule")
 
     assert (nothing.exit_code, nothing.output) == (0, "nothing found in fraud-alerts\n")
@@ -140,7 +140,7 @@ def test_nothing_found_says_so(found: Find) -> None:
 
 
 @pytest.mark.usefixtures("search_client")
-def test_without_an_index_it_says_what_to_run_first(run: Find) -> None:
+def test_find_without_an_index_names_the_command_to_run_first(run: Find) -> None:
     result = run("--card", "c1")
 
     assert (result.exit_code, result.output) == (

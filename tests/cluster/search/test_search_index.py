@@ -82,7 +82,7 @@ def test_orders_and_alerts_become_documents_in_their_newest_version(indexer: Bou
     assert documents(client, "fraud-alerts") == {each.event_id: (1, as_sent(each)) for each in (opened, escalated)}
 
 
-def test_what_can_not_be_indexed_is_a_dead_letter_byte_for_byte_and_the_rest_is_indexed(
+def test_unindexable_value_is_an_exact_dead_letter_and_others_are_indexed(
     indexer: BoundedJob, client: Elasticsearch
 ) -> None:
     no_integer = encoded(enriched_order("o2", total_minor=2**40))
@@ -112,7 +112,7 @@ def test_what_can_not_be_indexed_is_a_dead_letter_byte_for_byte_and_the_rest_is_
     assert (refused.event_time, refused.rejected_by) == (event_time("12:00:00"), "search_index")
 
 
-def test_what_is_taken_back_is_deleted_and_does_not_come_back(indexer: BoundedJob, client: Elasticsearch) -> None:
+def test_tombstone_deletes_a_document_for_good(indexer: BoundedJob, client: Elasticsearch) -> None:
     indexer.run(enriched_order("o1"), enriched_order("o2"))
     gone = at_noon(None, key=b"o1")
 
@@ -126,9 +126,7 @@ def test_what_is_taken_back_is_deleted_and_does_not_come_back(indexer: BoundedJo
     assert "no value" in letters[0].reason
 
 
-def test_each_topic_is_read_once_each_record_is_indexed_once_and_no_secret_is_in_the_plan(
-    cluster: MiniCluster, tmp_path: Path
-) -> None:
+def test_plan_reads_and_indexes_each_topic_once_and_has_no_secret(cluster: MiniCluster, tmp_path: Path) -> None:
     settings = Settings(elasticsearch_user="indexer", elasticsearch_password="a-password", elasticsearch_api_key="")
     job = BoundedJob(cluster, tmp_path, SOURCES, lambda tables: search_index.define(tables, settings))
 
@@ -142,7 +140,7 @@ def test_each_topic_is_read_once_each_record_is_indexed_once_and_no_secret_is_in
     assert "a-password" not in plan
 
 
-def test_an_alias_that_is_missing_fails_the_job_in_words_and_is_not_made(
+def test_missing_alias_fails_the_job_with_a_remedy_and_is_not_created(
     cluster: MiniCluster, elasticsearch: Stack, tmp_path: Path
 ) -> None:
     settings = elasticsearch.setup.settings

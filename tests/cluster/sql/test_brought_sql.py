@@ -17,7 +17,7 @@ RUNS = "Runs."
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.sql")))
-def test_what_people_bring_runs_or_is_refused_in_words(
+def test_brought_file_runs_or_is_refused_with_its_reason(
     name: str, cluster: MiniCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FOLDER", str(tmp_path))

@@ -66,12 +66,12 @@ def letters(written: list[Record]) -> dict[str, DeadLetter]:
     return {letter.event_id: letter for letter in decoded}
 
 
-def test_what_does_not_decode_is_a_dead_letter_and_nothing_else_is(letters: dict[str, DeadLetter]) -> None:
+def test_exactly_the_undecodable_records_are_dead_letters(letters: dict[str, DeadLetter]) -> None:
     usual = {"payments-0-1", "payments-1-0", "payments-1-1"}
     assert letters.keys() == usual | {f"payments-2-{n}" for n in range(3)} | {f"payments-3-{n}" for n in range(5)}
 
 
-def test_a_dead_letter_has_all_that_the_record_had(letters: dict[str, DeadLetter]) -> None:
+def test_dead_letter_has_everything_of_its_record(letters: dict[str, DeadLetter]) -> None:
     letter = letters["payments-1-0"]
 
     assert letter == DeadLetter(
@@ -88,24 +88,24 @@ def test_a_dead_letter_has_all_that_the_record_had(letters: dict[str, DeadLetter
     )
 
 
-def test_no_key_and_an_empty_key_are_told_apart(letters: dict[str, DeadLetter]) -> None:
+def test_missing_key_and_empty_key_stay_different(letters: dict[str, DeadLetter]) -> None:
     assert (letters["payments-1-1"].source_key, letters["payments-0-1"].source_key) == (None, b"")
 
 
-def test_a_dead_letter_is_written_under_the_key_and_the_time_of_its_record(written: list[Record]) -> None:
+def test_dead_letter_has_the_key_and_the_time_of_its_record(written: list[Record]) -> None:
     assert {(each.key, each.timestamp) for each in written} >= {
         (each.key, each.timestamp) for each in (NOT_JSON, WITHOUT_A_KEY, EMPTY)
     }
 
 
-def test_a_dead_letter_is_valid_by_its_schema(written: list[Record]) -> None:
+def test_dead_letter_is_valid_by_its_schema(written: list[Record]) -> None:
     validator = jsonschema.Draft7Validator(schema(DeadLetter))
 
     assert written
     assert not [error for each in written for error in validator.iter_errors(msgspec.json.decode(each.value or b""))]
 
 
-def test_letter_of_a_large_record_has_its_beginning_and_says_what_the_record_has(
+def test_dead_letter_of_a_large_record_has_its_beginning_and_its_sizes(
     written: list[Record], letters: dict[str, DeadLetter]
 ) -> None:
     letter = letters["payments-2-0"]
@@ -118,7 +118,7 @@ def test_letter_of_a_large_record_has_its_beginning_and_says_what_the_record_has
     assert max(len(each.value or b"") + len(each.key or b"") for each in written) <= topics.RECORD_BYTES
 
 
-def test_letter_of_a_record_with_a_large_key_is_written_under_the_beginning_of_the_key(
+def test_dead_letter_of_a_large_key_is_keyed_by_the_beginning_of_the_key(
     written: list[Record], letters: dict[str, DeadLetter]
 ) -> None:
     letter = letters["payments-2-1"]
@@ -129,7 +129,7 @@ def test_letter_of_a_record_with_a_large_key_is_written_under_the_beginning_of_t
     assert b"k" * 1_024 in {each.key for each in written}
 
 
-def test_letter_of_a_record_with_many_headers_has_the_first_of_them(letters: dict[str, DeadLetter]) -> None:
+def test_dead_letter_of_many_headers_has_the_first_headers(letters: dict[str, DeadLetter]) -> None:
     letter = letters["payments-2-2"]
 
     assert letter.cut is not None
@@ -148,7 +148,7 @@ def test_letter_of_a_record_with_many_headers_has_the_first_of_them(letters: dic
         ("payments-3-4", END_OF_TIME_MS, 2**63 - 1),
     ],
 )
-def test_letter_with_a_time_that_no_event_can_have_keeps_it_as_a_field(
+def test_dead_letter_keeps_a_time_that_no_event_can_have_as_a_field(
     letter_id: str, event_time: int, source_time: int, letters: dict[str, DeadLetter]
 ) -> None:
     letter = letters[letter_id]
@@ -156,11 +156,11 @@ def test_letter_with_a_time_that_no_event_can_have_keeps_it_as_a_field(
     assert (letter.event_time, letter.source_time) == (event_time, source_time)
 
 
-def test_letter_is_written_at_a_time_that_kafka_takes(written: list[Record]) -> None:
+def test_dead_letter_is_written_at_a_time_that_kafka_accepts(written: list[Record]) -> None:
     now = time.time_ns() // 1_000_000
 
     assert all(0 <= each.timestamp <= now for each in written)
 
 
-def test_event_whose_record_lies_before_1970_is_a_dead_letter(letters: dict[str, DeadLetter]) -> None:
+def test_event_with_a_timestamp_before_1970_is_a_dead_letter(letters: dict[str, DeadLetter]) -> None:
     assert letters["payments-3-2"].reason == "the record's timestamp is before 1970"

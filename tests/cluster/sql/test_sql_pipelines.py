@@ -87,7 +87,7 @@ class RunningCase:
 @pytest.mark.parametrize(
     "case", [case for case in cases() if case not in CASES_IN_TWO_PARTS], ids=lambda case: case.name
 )
-def test_what_goes_in_comes_out_as_the_case_says(case: Case, cluster: MiniCluster, tmp_path: Path) -> None:
+def test_case_gives_its_expected_rows(case: Case, cluster: MiniCluster, tmp_path: Path) -> None:
     running = RunningCase(case, cluster, tmp_path)
     running.write()
 
@@ -99,7 +99,7 @@ def test_what_goes_in_comes_out_as_the_case_says(case: Case, cluster: MiniCluste
 
 @pytest.mark.parametrize("how", ["going_on", "restarted", "crashed"])
 @pytest.mark.parametrize("case", CASES_IN_TWO_PARTS, ids=lambda case: case.name)
-def test_what_comes_then_is_judged_alike_with_and_without_a_restart(
+def test_later_records_give_the_same_rows_with_and_without_a_restart(
     case: Case, how: str, cluster: MiniCluster, tmp_path: Path
 ) -> None:
     running = RunningCase(case, cluster, tmp_path)

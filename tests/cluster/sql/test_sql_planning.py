@@ -204,7 +204,7 @@ def changed(text: str, *replacements: tuple[str, str]) -> str:
     return text
 
 
-def test_every_pipeline_of_ours_can_be_planned_and_has_nothing_against_it(
+def test_every_pipeline_of_ours_can_be_planned_without_a_finding(
     cluster: MiniCluster,
 ) -> None:
     # Not in the order in which the plans were kept, on which nothing may depend.
@@ -220,7 +220,7 @@ def test_every_pipeline_of_ours_can_be_planned_and_has_nothing_against_it(
 
 
 @pytest.mark.parametrize("name", sql.names("pipelines"))
-def test_a_kept_plan_holds_no_secret_no_address_and_no_path(name: str) -> None:
+def test_kept_plan_holds_no_secret_no_address_and_no_path(name: str) -> None:
     text = (CHECKOUT / "sql" / "plans" / f"{name}.txt").read_text("utf-8")
 
     assert not re.search(r"password|properties\.|bootstrap|\d+\.\d+\.\d+\.\d+|:\d{4,5}\b", text)
@@ -260,7 +260,7 @@ def test_a_kept_plan_holds_no_secret_no_address_and_no_path(name: str) -> None:
         ),
     ],
 )
-def test_an_error_is_told_with_file_line_and_statement(old: str, new: str, words: str, cluster: MiniCluster) -> None:
+def test_error_names_file_line_and_statement(old: str, new: str, words: str, cluster: MiniCluster) -> None:
     with pytest.raises(SqlFileError) as told:
         plan_of(cluster, changed(GOOD, (old, new)))
 
@@ -336,9 +336,7 @@ def test_an_error_is_told_with_file_line_and_statement(old: str, new: str, words
         ),
     ],
 )  # fmt: skip
-def test_what_flink_can_not_plan_or_run_is_told_with_file_line_statement_and_what_to_do(
-    text: str, words: str, cluster: MiniCluster
-) -> None:
+def test_planning_failure_names_file_line_statement_and_remedy(text: str, words: str, cluster: MiniCluster) -> None:
     with pytest.raises(SqlFileError) as refused:
         plan_of(cluster, text)
 
@@ -346,7 +344,7 @@ def test_what_flink_can_not_plan_or_run_is_told_with_file_line_statement_and_wha
     assert "\tat " not in str(refused.value)
 
 
-def test_the_files_after_one_that_can_not_be_planned_are_judged(
+def test_files_after_one_that_cannot_be_planned_are_checked(
     cluster: MiniCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {
@@ -397,7 +395,7 @@ FILES = "CREATE TABLE files (country STRING) WITH ('connector' = 'filesystem', '
         ("CREATE MATERIALIZED TABLE m FRESHNESS = INTERVAL '1' DAY AS SELECT country FROM payments", "it would start"),
     ],
 )  # fmt: skip
-def test_what_a_pipeline_can_not_contain_is_refused_and_nothing_is_written(
+def test_forbidden_statement_is_refused_and_writes_nothing(
     statement: str, words: str, cluster: MiniCluster, tmp_path: Path
 ) -> None:
     statement = statement.format(folder=tmp_path / "files").replace(" (country STRING)", "")
@@ -414,13 +412,13 @@ def test_what_a_pipeline_can_not_contain_is_refused_and_nothing_is_written(
 HINT = "/*+ OPTIONS('scan.startup.mode' = 'earliest-offset') */"
 
 
-def test_a_hint_s_options_reach_the_job(cluster: MiniCluster) -> None:
+def test_options_of_a_hint_reach_the_job(cluster: MiniCluster) -> None:
     text = changed(GOOD, (SET_OUT, UNGROUPED), (COUNTS, f"INSERT INTO counts SELECT country, 1 FROM ungrouped {HINT};"))
 
     assert "'scan.startup.mode': 'earliest-offset'" in str(plan_of(cluster, text))
 
 
-def test_a_hint_that_would_not_reach_its_table_is_refused(cluster: MiniCluster) -> None:
+def test_hint_that_would_not_reach_its_table_is_refused(cluster: MiniCluster) -> None:
     ungrouped = UNGROUPED.replace("CREATE TABLE", "CREATE TEMPORARY TABLE").replace(
         "'raw'", "'raw', 'properties.group.id' = 'a'"
     )
@@ -517,7 +515,7 @@ def test_a_hint_that_would_not_reach_its_table_is_refused(cluster: MiniCluster) 
         ),
     ],
 )  # fmt: skip
-def test_what_will_hurt_later_is_told(text: str, finding: str, cluster: MiniCluster) -> None:
+def test_construct_that_causes_trouble_later_is_reported(text: str, finding: str, cluster: MiniCluster) -> None:
     found = found_in(cluster, text)
 
     assert any(each.startswith(finding) for each in found), found
@@ -552,7 +550,7 @@ def test_what_will_hurt_later_is_told(text: str, finding: str, cluster: MiniClus
         (FIRSTS.format(time="event_time"), "Deduplicate(", "payments"),
     ],
 )  # fmt: skip
-def test_a_step_that_drops_late_rows_unjudged_is_reported(
+def test_step_that_silently_drops_late_rows_is_reported(
     insert: str, where: str, tables: str, cluster: MiniCluster
 ) -> None:
     found = found_in(cluster, changed(GOOD, (SET_OUT, FOR_AN_HOUR + SET_OUT), (COUNTS, insert)))
@@ -592,7 +590,7 @@ def test_a_step_that_drops_late_rows_unjudged_is_reported(
         "windows of windows",
     ],
 )
-def test_a_good_pipeline_has_nothing_against_it(text: str, cluster: MiniCluster) -> None:
+def test_good_pipeline_has_no_finding(text: str, cluster: MiniCluster) -> None:
     assert found_in(cluster, text) == []
 
 
@@ -609,7 +607,7 @@ def test_a_good_pipeline_has_nothing_against_it(text: str, cluster: MiniCluster)
         (DEAD_LETTERS, "", "breaks state", ["sink dead_letters_out: it is gone"]),
     ],
 )  # fmt: skip
-def test_a_change_is_judged_by_what_it_does_to_state(
+def test_change_is_classified_by_its_effect_on_state(
     old: str, new: str, verdict: str, words: list[str], cluster: MiniCluster
 ) -> None:
     base = changed(GOOD, ("EXECUTE STATEMENT SET", OTHERS))
@@ -626,7 +624,7 @@ def test_a_change_is_judged_by_what_it_does_to_state(
     ("was", "is_", "verdict"),
     [("1 h", "2 h", "compatible"), ("0 s", "2 h", "breaks state"), ("1 h", "0 s", "breaks state")],
 )
-def test_another_time_to_live_is_compatible_but_not_with_none(
+def test_changed_time_to_live_is_compatible_unless_added_or_removed(
     was: str, is_: str, verdict: str, cluster: MiniCluster
 ) -> None:
     kept_for = changed(
@@ -649,7 +647,7 @@ def test_another_time_to_live_is_compatible_but_not_with_none(
     ],
     ids=["another projection", "an insert at the end", "an insert in front"],
 )
-def test_a_savepoint_restores_where_the_comparison_says_so(
+def test_savepoint_restores_where_the_comparison_predicts(
     old: str, new: str, counted: int | None, cluster: MiniCluster, tmp_path: Path
 ) -> None:
     before = changed(GOOD, ("EXECUTE STATEMENT SET", OTHERS))

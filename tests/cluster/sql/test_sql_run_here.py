@@ -63,7 +63,7 @@ def endless_run(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
-def test_a_run_here_makes_checkpoints_and_leaves_nothing(
+def test_local_run_makes_checkpoints_and_leaves_no_file(
     tmp_path: Path, temporary: Path, number: signal.Signals
 ) -> None:
     with endless_run(tmp_path) as run:
@@ -77,7 +77,7 @@ def test_a_run_here_makes_checkpoints_and_leaves_nothing(
     assert not list(temporary.iterdir())
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, temporary: Path) -> None:
+def test_next_run_removes_the_files_of_a_killed_one(tmp_path: Path, temporary: Path) -> None:
     with endless_run(tmp_path) as run:
         [jvm] = psutil.Process(run.pid).children()
         run.kill()
@@ -92,7 +92,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, temporary
     assert not list(temporary.iterdir())
 
 
-def test_what_a_run_here_fails_of_is_told_in_words(tmp_path: Path) -> None:
+def test_failed_local_run_reports_its_cause(tmp_path: Path) -> None:
     file = tmp_path / "failing.sql"
     file.write_text(FAILING)
 

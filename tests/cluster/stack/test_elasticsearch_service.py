@@ -7,9 +7,7 @@ from local.stack.supervisor import Stack
 from tests.services.lone_elasticsearch import kill_node
 
 
-def test_what_was_acknowledged_is_there_after_the_node_was_killed(
-    elasticsearch: Stack, search_client: Elasticsearch
-) -> None:
+def test_acknowledged_document_survives_a_killed_node(elasticsearch: Stack, search_client: Elasticsearch) -> None:
     search_client.indices.create(index="kept", settings={"number_of_replicas": 0})
     search_client.index(index="kept", id="1", document={"said": "hello"})
 
@@ -21,12 +19,12 @@ def test_what_was_acknowledged_is_there_after_the_node_was_killed(
     assert search_client.get(index="kept", id="1")["_source"] == {"said": "hello"}
 
 
-def test_an_index_that_nobody_declared_is_not_made_by_writing_to_it(search_client: Elasticsearch) -> None:
+def test_write_to_an_undeclared_index_does_not_create_the_index(search_client: Elasticsearch) -> None:
     with pytest.raises(NotFoundError, match="no such index"):
         search_client.index(index="mispelt", id="1", document={"said": "hello"})
 
 
-def test_up_finds_the_node_running_and_leaves_it_alone(elasticsearch: Stack) -> None:
+def test_up_leaves_a_running_node_alone(elasticsearch: Stack) -> None:
     (before,) = elasticsearch.status()
 
     elasticsearch.up(["elasticsearch"])

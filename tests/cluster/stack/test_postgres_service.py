@@ -8,7 +8,7 @@ from local.stack.supervisor import Stack
 from tests.services.lone_postgres import lone_postgres
 
 
-def test_killed_server_that_its_parent_has_not_collected_is_started_again() -> None:
+def test_killed_server_still_uncollected_by_its_parent_is_restarted() -> None:
     with lone_postgres() as stack:
         kill_without_collecting(stack)
 

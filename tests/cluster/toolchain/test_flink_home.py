@@ -14,7 +14,7 @@ from tests.cluster.mini_cluster import MiniCluster
 from toolchain.flink_home import JvmRunsError, assemble
 
 
-def test_the_folders_hold_flink_the_connectors_and_our_extensions() -> None:
+def test_flink_home_has_flink_the_connectors_and_our_extensions() -> None:
     home = assemble()
 
     in_lib = " ".join(path.name for path in home.lib.iterdir())
@@ -24,7 +24,7 @@ def test_the_folders_hold_flink_the_connectors_and_our_extensions() -> None:
     assert all(path.exists() for folder in (home.lib, home.opt) for path in folder.iterdir())
 
 
-def test_they_are_put_together_once() -> None:
+def test_flink_home_is_assembled_once() -> None:
     first = assemble()
 
     made_at = first.lib.stat().st_ctime_ns
@@ -34,12 +34,12 @@ def test_they_are_put_together_once() -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_they_can_not_be_chosen_after_the_jvm_has_started(tmp_path: Path) -> None:
+def test_flink_home_cannot_be_chosen_after_the_jvm_has_started(tmp_path: Path) -> None:
     with pytest.raises(JvmRunsError, match="before the first PyFlink object"):
         assemble().use(tmp_path)
 
 
-def test_python_functions_run_in_this_interpreter_in_the_jvms_own_process(
+def test_python_functions_run_in_this_interpreter_and_the_jvm_s_process(
     cluster: MiniCluster, table_environment: StreamTableEnvironment
 ) -> None:
     place = udf(where_it_runs, result_type=DataTypes.STRING())

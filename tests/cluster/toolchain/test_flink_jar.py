@@ -77,7 +77,7 @@ def run_client(folder: Path, statements: str) -> str:
     return COLOUR.sub("", done.stdout)
 
 
-def test_statements_of_the_page_print_what_it_shows(
+def test_statements_of_the_page_print_the_output_shown_there(
     folder: Path, postgres: Settings, warehouse_connection: Connection
 ) -> None:
     statements = in_the_test_database(blocks("sql"), postgres)
@@ -91,7 +91,7 @@ def test_statements_of_the_page_print_what_it_shows(
     assert PRINTED.findall(printed) == PRINTED.findall(blocks(""))
 
 
-def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
+def test_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     one, other = (flink_jar.write(tmp_path / name) for name in ("one", "other"))
 
     assert f"ADD JAR '{one.name}'" in PAGE

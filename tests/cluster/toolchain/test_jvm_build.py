@@ -28,7 +28,7 @@ def written(folder: Path, body: str = "", resource: str = "greeting") -> Path:
     return folder
 
 
-def test_the_jar_holds_classes_and_resources(compiler: Compiler, tmp_path: Path) -> None:
+def test_jar_holds_classes_and_resources(compiler: Compiler, tmp_path: Path) -> None:
     jar = compile_jar(written(tmp_path / "code"), compiler, tmp_path / "cache", "hello")
 
     assert jar.name == "hello.jar"
@@ -37,7 +37,7 @@ def test_the_jar_holds_classes_and_resources(compiler: Compiler, tmp_path: Path)
     assert list(jar.parent.iterdir()) == [jar]
 
 
-def test_what_was_compiled_before_is_not_compiled_again(compiler: Compiler, tmp_path: Path) -> None:
+def test_unchanged_sources_are_not_compiled_again(compiler: Compiler, tmp_path: Path) -> None:
     first = compile_jar(written(tmp_path / "code"), compiler, tmp_path / "cache", "hello")
 
     again = compile_jar(written(tmp_path / "a clone"), replace(compiler, java=NO_JAVA), tmp_path / "cache", "hello")
@@ -45,7 +45,7 @@ def test_what_was_compiled_before_is_not_compiled_again(compiler: Compiler, tmp_
     assert again == first
 
 
-def test_a_change_of_a_source_a_resource_or_the_classpath_is_compiled(compiler: Compiler, tmp_path: Path) -> None:
+def test_change_of_source_resource_or_classpath_is_compiled(compiler: Compiler, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     (tmp_path / "other.jar").touch()
     builds = [
@@ -62,7 +62,7 @@ def test_a_change_of_a_source_a_resource_or_the_classpath_is_compiled(compiler: 
     ("body", "complaint"),
     [("int x = true;", "cannot convert from boolean to int"), ("private int x;", "x is not used")],
 )
-def test_a_mistake_or_a_warning_is_shown_and_leaves_nothing(
+def test_compile_error_or_warning_is_shown_and_leaves_nothing(
     body: str, complaint: str, compiler: Compiler, tmp_path: Path
 ) -> None:
     with pytest.raises(CompileError, match=complaint) as caught:

@@ -45,7 +45,7 @@ def test_each_file_is_applied_once(connection: Connection) -> None:
     assert columns(connection) == ["a", "b"]
 
 
-def test_of_a_file_that_fails_nothing_stays_and_those_before_it_do(connection: Connection) -> None:
+def test_failing_file_leaves_nothing_and_keeps_the_files_before(connection: Connection) -> None:
     broken = f"{ADD};\nALTER TABLE trial.things ADD COLUMN c no_type"
 
     with pytest.raises(MigrationError, match=r"0002_step.sql, line 2: type \"no_type\" does not exist"):
@@ -55,7 +55,7 @@ def test_of_a_file_that_fails_nothing_stays_and_those_before_it_do(connection: C
     assert [each.version for each in migrations.applied(connection, SCHEMA)] == [1]
 
 
-def test_a_file_that_was_edited_after_it_was_applied_is_refused(connection: Connection) -> None:
+def test_file_edited_after_being_applied_is_refused(connection: Connection) -> None:
     migrations.migrate(connection, SCHEMA, files(CREATE))
 
     with pytest.raises(MigrationError, match="has been edited since"):
@@ -64,19 +64,19 @@ def test_a_file_that_was_edited_after_it_was_applied_is_refused(connection: Conn
     assert columns(connection) == ["a"]
 
 
-def test_a_checkout_that_is_older_than_the_database_is_refused(connection: Connection) -> None:
+def test_checkout_older_than_the_database_is_refused(connection: Connection) -> None:
     migrations.migrate(connection, SCHEMA, files(CREATE, ADD))
 
     with pytest.raises(MigrationError, match="this checkout is older than the database"):
         migrations.migrate(connection, SCHEMA, files(CREATE))
 
 
-def test_a_file_cannot_end_its_transaction(connection: Connection) -> None:
+def test_file_cannot_end_its_transaction(connection: Connection) -> None:
     with pytest.raises(MigrationError, match="ends its transaction"):
         migrations.migrate(connection, SCHEMA, files("COMMIT"))
 
 
-def test_who_comes_second_finds_the_work_done(postgres: Settings, connection: Connection) -> None:
+def test_second_of_two_concurrent_runs_has_nothing_to_apply(postgres: Settings, connection: Connection) -> None:
     slow = f"{CREATE}; SELECT pg_sleep(0.3)"
     done: list[int] = []
 
@@ -94,7 +94,7 @@ def test_who_comes_second_finds_the_work_done(postgres: Settings, connection: Co
     assert columns(connection) == ["a"]
 
 
-def test_files_are_numbered_without_a_gap(tmp_path: Path) -> None:
+def test_gap_in_the_numbers_of_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "0001_first.sql").write_text("SELECT 1")
     (tmp_path / "0003_third.sql").write_text("SELECT 3")
 

@@ -62,7 +62,7 @@ def fields(event: Event, *left_out: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in left_out}
 
 
-def test_an_event_of_each_kind_becomes_a_row_of_its_table(loader: Loader, warehouse_connection: Connection) -> None:
+def test_event_of_each_kind_becomes_a_row_of_its_table(loader: Loader, warehouse_connection: Connection) -> None:
     moved = customer(at="12:00:00.123", phone=None)
     offered = product(at="12:00:01")
     order = enriched_order(at="12:00:02")
@@ -99,9 +99,7 @@ def test_an_event_of_each_kind_becomes_a_row_of_its_table(loader: Loader, wareho
     }
 
 
-def test_what_arrives_out_of_order_in_one_batch_ends_in_the_newest_version(
-    loader: Loader, warehouse_connection: Connection
-) -> None:
+def test_batch_out_of_order_leaves_the_newest_versions(loader: Loader, warehouse_connection: Connection) -> None:
     loader.load(
         customer(lsn=3, at="12:30:00", tier="gold"),
         customer(lsn=1, at="12:00:00"),
@@ -128,9 +126,7 @@ def test_what_arrives_out_of_order_in_one_batch_ends_in_the_newest_version(
     assert rows(warehouse_connection, "revenue_per_minute", "revision, orders, revenue_minor") == [(2, 1, 4000)]
 
 
-def test_older_versions_that_another_run_brings_later_change_nothing(
-    loader: Loader, warehouse_connection: Connection
-) -> None:
+def test_older_versions_of_a_later_run_replace_no_newer_row(loader: Loader, warehouse_connection: Connection) -> None:
     old = [
         customer(lsn=1, at="12:00:00", name="Ada Lovelace"),
         product(lsn=1),
@@ -154,7 +150,7 @@ def test_older_versions_that_another_run_brings_later_change_nothing(
     assert rows(warehouse_connection, "fact_order_line", "revision, product_lsn") == [(2, 1)]
 
 
-def test_a_replay_of_everything_writes_nothing(loader: Loader, warehouse_connection: Connection) -> None:
+def test_replay_of_all_topics_writes_nothing(loader: Loader, warehouse_connection: Connection) -> None:
     events = [
         customer(lsn=1, at="12:00:00"),
         customer(lsn=2, at="12:10:00", tier="gold"),
@@ -179,7 +175,9 @@ def places(connection: Connection) -> dict[str, list[Any]]:
     return {target: rows(connection, target, "ctid::text, xmin::text") for target in warehouse.TARGETS}
 
 
-def test_what_the_shop_has_deleted_stays_and_says_so(loader: Loader, warehouse_connection: Connection) -> None:
+def test_row_deleted_in_the_shop_stays_and_is_marked_as_deleted(
+    loader: Loader, warehouse_connection: Connection
+) -> None:
     loader.load(
         customer(lsn=1, at="12:00:00"),
         customer(lsn=2, at="12:10:00", deleted=True),
@@ -206,7 +204,7 @@ def encoded(event: Event, **replaced: Any) -> bytes:
     return msgspec.json.encode(msgspec.to_builtins(event) | replaced)
 
 
-def test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded(
+def test_record_that_cannot_be_loaded_is_a_dead_letter_others_are_loaded(
     loader: Loader, warehouse_connection: Connection
 ) -> None:
     nul = "a\x00b"
@@ -242,7 +240,7 @@ def test_what_cannot_be_loaded_is_a_dead_letter_and_the_rest_is_loaded(
     )
 
 
-def test_strange_but_true_texts_and_numbers_are_loaded(loader: Loader, warehouse_connection: Connection) -> None:
+def test_unusual_but_valid_texts_and_numbers_are_loaded(loader: Loader, warehouse_connection: Connection) -> None:
     names = [
         "",
         "\\u0000",
@@ -269,7 +267,7 @@ def test_strange_but_true_texts_and_numbers_are_loaded(loader: Loader, warehouse
     ]
 
 
-def test_each_topic_is_read_once_and_no_password_is_in_the_plan(loader: Loader, tmp_path: Path) -> None:
+def test_plan_reads_each_topic_once_and_has_no_password(loader: Loader, tmp_path: Path) -> None:
     plan = loader.defined(tmp_path / "plan", [], {}).explain()
 
     execution = plan[plan.index("== Optimized Execution Plan ==") :]
@@ -277,7 +275,7 @@ def test_each_topic_is_read_once_and_no_password_is_in_the_plan(loader: Loader, 
     assert "password" not in plan
 
 
-def test_a_refused_password_is_in_no_error_and_no_log(cluster: MiniCluster, postgres: Settings, tmp_path: Path) -> None:
+def test_refused_password_is_in_no_error_and_no_log(cluster: MiniCluster, postgres: Settings, tmp_path: Path) -> None:
     loader = Loader(cluster, replace(postgres, warehouse_password="not-the-password"), tmp_path)
 
     with pytest.raises(Py4JJavaError) as failure:
@@ -287,7 +285,7 @@ def test_a_refused_password_is_in_no_error_and_no_log(cluster: MiniCluster, post
     assert "not-the-password" not in told(failure.value) + logs(cluster)
 
 
-def test_a_row_that_postgresql_refuses_is_in_no_error_and_no_log(
+def test_row_that_postgresql_refuses_is_in_no_error_and_no_log(
     loader: Loader, cluster: MiniCluster, warehouse_connection: Connection
 ) -> None:
     warehouse_connection.execute("ALTER TABLE warehouse.dim_customer ADD CONSTRAINT no_ada CHECK (name <> 'Ada')")
@@ -301,9 +299,7 @@ def test_a_row_that_postgresql_refuses_is_in_no_error_and_no_log(
     assert "ada@secret.example" not in told(failure.value) + logs(cluster)
 
 
-def test_a_failure_to_write_ends_the_job_and_not_the_taskmanager(
-    loader: Loader, warehouse_connection: Connection
-) -> None:
+def test_failed_write_fails_the_job_and_not_the_taskmanager(loader: Loader, warehouse_connection: Connection) -> None:
     warehouse_connection.execute("ALTER TABLE warehouse.dim_product ADD CONSTRAINT not_one CHECK (lsn <> 1)")
     try:
         with pytest.raises(Py4JJavaError):

@@ -75,7 +75,7 @@ def verdicts(said: Result) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_warehouse_that_has_what_the_shop_has_is_well_and_says_its_figures() -> None:
+def test_complete_warehouse_passes_its_checks_and_shows_its_figures() -> None:
     said = checks()
 
     assert said.exit_code == 0, said.output
@@ -93,7 +93,7 @@ def test_a_warehouse_that_has_what_the_shop_has_is_well_and_says_its_figures() -
         ("DELETE FROM warehouse.dim_customer WHERE name LIKE '%a%'", "dim_customer = shop.customers"),
     ],
 )
-def test_what_does_not_agree_is_named(filled: Connection, change: str, claim: str) -> None:
+def test_failed_check_is_named(filled: Connection, change: str, claim: str) -> None:
     filled.execute(change.encode())
 
     said = checks()

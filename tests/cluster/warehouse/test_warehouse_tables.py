@@ -92,7 +92,7 @@ def batches(draw: st.DrawFn) -> list[list[CustomerVersion]]:
 
 @examples
 @given(sent=batches())
-def test_a_customer_s_history_is_the_same_in_whatever_order_the_versions_arrive(
+def test_customer_history_is_the_same_in_any_order_of_arrival(
     warehouse_connection: Connection, sent: list[list[CustomerVersion]]
 ) -> None:
     warehouse_connection.execute("TRUNCATE warehouse.dim_customer")
@@ -109,7 +109,7 @@ def test_a_customer_s_history_is_the_same_in_whatever_order_the_versions_arrive(
         st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9)), min_size=1, max_size=6), min_size=1, max_size=4
     )
 )
-def test_a_product_stays_in_its_newest_version(
+def test_product_stays_in_its_newest_version(
     warehouse_connection: Connection, sent: list[list[tuple[str, int]]]
 ) -> None:
     warehouse_connection.execute("TRUNCATE warehouse.dim_product")
@@ -124,7 +124,7 @@ def test_a_product_stays_in_its_newest_version(
     assert found(warehouse_connection, "dim_product") == products(it for batch in versions for it in batch)
 
 
-def test_a_version_that_is_told_otherwise_than_before_is_corrected(warehouse_connection: Connection) -> None:
+def test_version_with_changed_values_is_corrected(warehouse_connection: Connection) -> None:
     first, second = customer(lsn=1), customer(lsn=2, at="13:00:00")
     insert(warehouse_connection, [first, second])
     corrected = customer(lsn=1, name="Ada Byron")
@@ -134,7 +134,7 @@ def test_a_version_that_is_told_otherwise_than_before_is_corrected(warehouse_con
     assert found(warehouse_connection) == history([corrected, second])
 
 
-def test_the_same_row_again_is_not_written_again(warehouse_connection: Connection) -> None:
+def test_repeated_row_is_not_written_again(warehouse_connection: Connection) -> None:
     insert(warehouse_connection, [product()])
     insert(warehouse_connection, [customer()])
     before = places(warehouse_connection)
@@ -151,7 +151,7 @@ def places(connection: Connection) -> list[Any]:
     return connection.execute(query.format("warehouse.dim_customer")).fetchall()
 
 
-def test_two_writers_at_a_time_leave_one_current_version(postgres: Settings, warehouse_connection: Connection) -> None:
+def test_two_concurrent_writers_leave_one_current_version(postgres: Settings, warehouse_connection: Connection) -> None:
     older, newer = customer(lsn=1), customer(lsn=2, at="13:00:00")
     began = threading.Event()
 
@@ -180,7 +180,7 @@ def wait_until_one_waits(postgres: Settings) -> None:
             assert datetime.now(UTC) < deadline, "nobody waits for a lock"
 
 
-def test_a_row_that_another_writer_made_newer_meanwhile_is_not_made_older(
+def test_newer_row_of_a_concurrent_writer_is_not_made_older(
     postgres: Settings, warehouse_connection: Connection
 ) -> None:
     versions = {lsn: product(lsn=lsn, name=f"Version {lsn}") for lsn in (5, 6, 7)}
@@ -210,7 +210,7 @@ def test_a_row_that_another_writer_made_newer_meanwhile_is_not_made_older(
 
 
 @pytest.mark.parametrize(("lsn", "kept"), [(4, 5), (6, 6)])
-def test_an_update_by_hand_makes_no_row_older_either(warehouse_connection: Connection, lsn: int, kept: int) -> None:
+def test_update_by_hand_makes_no_row_older(warehouse_connection: Connection, lsn: int, kept: int) -> None:
     insert(warehouse_connection, [product(lsn=5)])
 
     warehouse_connection.execute("UPDATE warehouse.dim_product SET lsn = %s", [lsn])
@@ -256,7 +256,7 @@ def declared(connection: Connection, table: str) -> dict[str, tuple[str, bool, s
 
 
 @of_every_table
-def test_a_sink_has_the_columns_of_its_table(warehouse_connection: Connection, table: str) -> None:
+def test_sink_has_the_columns_of_its_table(warehouse_connection: Connection, table: str) -> None:
     sink = {column.name: column.type for column in columns(warehouse.FOLDER.parent / f"warehouse_{table}.sql")}
 
     there = declared(warehouse_connection, table)
@@ -267,7 +267,7 @@ def test_a_sink_has_the_columns_of_its_table(warehouse_connection: Connection, t
 
 
 @of_every_table
-def test_a_column_can_be_null_where_the_field_of_the_event_can(warehouse_connection: Connection, table: str) -> None:
+def test_column_can_be_null_where_the_field_of_the_event_can(warehouse_connection: Connection, table: str) -> None:
     fields = {field.encode_name: field.type for field in msgspec_fields(EVENT_OF[table])}
 
     there = declared(warehouse_connection, table)
@@ -284,7 +284,7 @@ def msgspec_fields(event: type[Any]) -> tuple[inspect.Field, ...]:
 
 
 @of_every_table
-def test_every_column_says_what_it_is(warehouse_connection: Connection, table: str) -> None:
+def test_every_column_has_a_comment(warehouse_connection: Connection, table: str) -> None:
     silent = [name for name, (_, _, comment) in declared(warehouse_connection, table).items() if not comment]
 
     assert silent == []

@@ -42,7 +42,7 @@ def topic(bench: Stack, python: Path) -> Topic:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_contender_gives_the_alerts_that_are_expected(
+def test_every_contender_raises_exactly_the_expected_alerts(
     name: str, bench: Stack, python: Path, topic: Topic
 ) -> None:
     contender = contender_named(name, python)
@@ -53,7 +53,7 @@ def test_every_contender_gives_the_alerts_that_are_expected(
     assert result.peak_bytes > 0
 
 
-def test_another_alert_than_the_expected_one_is_no_figure(bench: Stack, python: Path, topic: Topic) -> None:
+def test_unexpected_alert_fails_the_run_instead_of_giving_a_result(bench: Stack, python: Path, topic: Topic) -> None:
     alert_id, alert = next(iter(topic.alerts.items()))
     other = {**topic.alerts, alert_id: replace(alert, score=alert.score + 1)}
     with pytest.raises(ContenderError, match=r"plain loop doesn't say what it must"):
@@ -62,7 +62,7 @@ def test_another_alert_than_the_expected_one_is_no_figure(bench: Stack, python: 
         )
 
 
-def test_growth_knows_the_state_and_the_checkpoint_of_its_point(bench: Stack, python: Path) -> None:
+def test_growth_point_has_state_size_and_checkpoint_duration(bench: Stack, python: Path) -> None:
     point = Point("rules", 100, 3, rules=1, backend=growth.ROCKSDB)
     [result] = growth.growth([point], bench, python, measured=MEASURED, deadline_seconds=DEADLINE_SECONDS)
     assert (result.rules, result.backend, result.payments) == (1, growth.ROCKSDB, MEASURED)
@@ -70,7 +70,7 @@ def test_growth_knows_the_state_and_the_checkpoint_of_its_point(bench: Stack, py
     assert result.checkpoint_seconds > 0
 
 
-def test_a_load_has_a_sample_of_each_alert(bench: Stack, python: Path) -> None:
+def test_load_has_a_latency_sample_of_each_alert(bench: Stack, python: Path) -> None:
     with live(contender_named(OURS, python), bench, python) as running:
         running.load(CYCLE, 4)  # the first payments also wait for Python
         load = running.load(CYCLE, 4)

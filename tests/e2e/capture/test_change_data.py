@@ -120,7 +120,7 @@ def database_time_ms(connection: Connection) -> int:
     return int(row[0])
 
 
-def test_each_change_of_a_row_is_an_event_with_its_key_time_and_position(shop: Connection, stream: Stream) -> None:
+def test_row_change_is_an_event_with_key_time_and_position(shop: Connection, stream: Stream) -> None:
     began_at = database_time_ms(shop)
 
     shop.execute(NEW_CUSTOMER, ["c-new"])
@@ -155,14 +155,14 @@ def test_each_change_of_a_row_is_an_event_with_its_key_time_and_position(shop: C
     assert began_at <= records[0].timestamp <= records[1].timestamp <= records[2].timestamp <= ended_at
 
 
-def test_a_transaction_that_is_rolled_back_is_never_told(shop: Connection, stream: Stream) -> None:
+def test_rolled_back_transaction_emits_no_event(shop: Connection, stream: Stream) -> None:
     with shop.transaction(force_rollback=True):
         make_product(shop, "p-never")
 
     assert stream.of("p-never") == []
 
 
-def test_another_primary_key_is_a_deletion_and_a_creation(shop: Connection, stream: Stream) -> None:
+def test_changed_primary_key_is_a_deletion_and_a_creation(shop: Connection, stream: Stream) -> None:
     shop.execute(NEW_CUSTOMER, ["c-before"])
     shop.execute("UPDATE shop.customers SET customer_id = 'c-after' WHERE customer_id = 'c-before'")
 
@@ -177,7 +177,7 @@ def test_another_primary_key_is_a_deletion_and_a_creation(shop: Connection, stre
     assert [(record.key, record.body["op"]) for record in records if record.key == "c-after"] == [("c-after", "c")]
 
 
-def test_rows_of_one_copy_have_positions_of_their_own(shop: Connection, stream: Stream) -> None:
+def test_each_row_of_a_copy_has_a_position_of_its_own(shop: Connection, stream: Stream) -> None:
     """Else some would be lost after a crash in the midst of them."""
     with shop.cursor().copy("COPY shop.products FROM STDIN") as copy:
         for number in range(500):
@@ -190,14 +190,14 @@ def test_rows_of_one_copy_have_positions_of_their_own(shop: Connection, stream: 
     assert len({record.body["lsn"] for record in records}) == 500
 
 
-def test_truncate_is_refused_with_the_way_out(shop: Connection, settings: Settings) -> None:
+def test_truncate_is_refused_and_the_error_names_delete(shop: Connection, settings: Settings) -> None:
     with pytest.raises(psycopg.errors.RaiseException, match=r"TRUNCATE of shop\.products is refused[\s\S]*DELETE FROM"):
         shop.execute("TRUNCATE shop.products")
 
     assert healthy(settings)
 
 
-def test_a_truncate_past_the_guard_is_a_record_that_is_no_event_and_apply_tells_what_is_gone(
+def test_unguarded_truncate_is_no_event_and_apply_emits_the_deletions(
     shop: Connection, stream: Stream, settings: Settings
 ) -> None:
     shop.execute("CREATE TABLE shop.saved AS TABLE shop.products")
@@ -220,7 +220,7 @@ def test_a_truncate_past_the_guard_is_a_record_that_is_no_event_and_apply_tells_
     assert copies_agree(settings)
 
 
-def test_a_row_that_is_no_event_is_a_record_with_the_reason_and_capturing_goes_on(
+def test_invalid_row_is_a_record_with_the_reason_and_capture_continues(
     shop: Connection, stream: Stream, settings: Settings
 ) -> None:
     make_product(shop, "p-huge")
@@ -238,7 +238,7 @@ def test_a_row_that_is_no_event_is_a_record_with_the_reason_and_capturing_goes_o
     assert healthy(settings)
 
 
-def test_schema_changes_under_load_that_the_event_survives_lose_nothing(
+def test_harmless_schema_changes_under_load_lose_no_change(
     shop: Connection, stream: Stream, settings: Settings, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "ledger"
@@ -273,7 +273,7 @@ def test_schema_changes_under_load_that_the_event_survives_lose_nothing(
 
 
 @pytest.mark.parametrize("alteration", HARMFUL, ids=lambda alteration: alteration.fault)
-def test_changes_that_are_no_events_any_more_are_told_all_the_same_until_the_column_is_back(
+def test_changes_are_captured_while_a_column_is_missing_or_of_another_type(
     shop: Connection, stream: Stream, settings: Settings, alteration: Alteration
 ) -> None:
     with every_customer_touched(settings) as touched:
@@ -292,7 +292,7 @@ def test_changes_that_are_no_events_any_more_are_told_all_the_same_until_the_col
     assert copies_agree(settings)
 
 
-def test_a_column_that_an_event_can_do_without_may_go(shop: Connection, stream: Stream, settings: Settings) -> None:
+def test_optional_column_can_be_dropped(shop: Connection, stream: Stream, settings: Settings) -> None:
     with altered(
         settings,
         shop,
@@ -311,7 +311,7 @@ def test_a_column_that_an_event_can_do_without_may_go(shop: Connection, stream: 
     assert copies_agree(settings)
 
 
-def test_rows_that_are_read_while_they_change_are_never_taken_for_newer_than_they_are(
+def test_rows_read_during_changes_never_overtake_a_newer_version(
     shop: Connection, stream: Stream, settings: Settings, tmp_path: Path
 ) -> None:
     with shop_at_work(settings, tmp_path / "ledger", rate=100):
@@ -330,7 +330,7 @@ def test_rows_that_are_read_while_they_change_are_never_taken_for_newer_than_the
     assert copies_agree(settings)
 
 
-def test_nothing_is_lost_and_nothing_comes_twice_when_connect_and_postgresql_are_killed(
+def test_killed_connect_and_postgresql_lose_and_repeat_no_change(
     stack: Stack, stream: Stream, settings: Settings, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "ledger"
@@ -367,9 +367,7 @@ def test_nothing_is_lost_and_nothing_comes_twice_when_connect_and_postgresql_are
     assert copies_agree(settings)
 
 
-def test_after_the_slot_was_lost_apply_tells_what_happened_meanwhile(
-    shop: Connection, stream: Stream, settings: Settings
-) -> None:
+def test_apply_after_a_lost_slot_emits_the_missed_changes(shop: Connection, stream: Stream, settings: Settings) -> None:
     make_product(shop, "p-gone")
     assert len(stream.of("p-gone")) == 1
     ask(settings, "PUT", f"connectors/{CONNECTOR}/stop")
@@ -390,7 +388,7 @@ def test_after_the_slot_was_lost_apply_tells_what_happened_meanwhile(
     shop.execute("DELETE FROM shop.products WHERE product_id = 'p-unseen'")
 
 
-def test_after_the_publication_was_dropped_apply_tells_what_happened_meanwhile(
+def test_apply_after_a_dropped_publication_emits_the_missed_changes(
     shop: Connection, stream: Stream, settings: Settings
 ) -> None:
     shop.execute(f"DROP PUBLICATION {PUBLICATION}".encode())
@@ -406,7 +404,7 @@ def test_after_the_publication_was_dropped_apply_tells_what_happened_meanwhile(
     shop.execute("DELETE FROM shop.products WHERE product_id = 'p-unpublished'")
 
 
-def test_a_publication_that_leaves_out_changes_is_told_and_apply_refuses_or_mends_it_as_a_whole(
+def test_incomplete_publication_is_reported_and_repaired_all_or_nothing(
     shop: Connection, stream: Stream, settings: Settings
 ) -> None:
     make_product(shop, "p-cut")
@@ -430,7 +428,7 @@ def test_a_publication_that_leaves_out_changes_is_told_and_apply_refuses_or_mend
     assert copies_agree(settings)
 
 
-def test_changes_of_a_partitioned_table_with_uuid_keys_are_events_like_any_other(
+def test_changes_of_a_partitioned_table_with_uuid_keys_are_events(
     shop: Connection, stream: Stream, settings: Settings
 ) -> None:
     first, second = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
@@ -480,14 +478,14 @@ def test_changes_of_a_partitioned_table_with_uuid_keys_are_events_like_any_other
     assert copies_agree(settings)
 
 
-def test_apply_does_nothing_where_nothing_is_to_do(settings: Settings) -> None:
+def test_apply_on_healthy_capture_changes_nothing(settings: Settings) -> None:
     again = CliRunner().invoke(group, ["apply"])
 
     assert (again.exit_code, again.output) == (0, "the connector shop is as it should be: nothing to do\n")
     assert plan(settings) == []
 
 
-def test_status_says_how_it_is_and_its_exit_status_says_whether_that_is_well(settings: Settings) -> None:
+def test_status_shows_capture_and_exits_with_1_while_paused(settings: Settings) -> None:
     well = CliRunner().invoke(group, ["status"])
     ask(settings, "PUT", f"connectors/{CONNECTOR}/pause")
     wait_for("the connector to pause", lambda: "the connector is PAUSED" in faults(settings))

@@ -189,7 +189,9 @@ def assert_replay_agrees(
     assert last_revisions(again).items() >= last_revisions(rows).items()
 
 
-def test_connect_is_away_for_longer_than_orders_wait(settings: Settings, stack: Stack, trade: Trade) -> None:
+def test_connect_outage_beyond_the_wait_marks_and_corrects_orders(
+    settings: Settings, stack: Stack, trade: Trade
+) -> None:
     with enriching(settings, "beyond", wait_seconds=3) as deployment:
         with trade.open(deployment):
             wait_for("orders", lambda: len(trade.rows(deployment)) > 20)
@@ -205,7 +207,7 @@ def test_connect_is_away_for_longer_than_orders_wait(settings: Settings, stack: 
 
 
 @pytest.mark.full
-def test_connect_is_away_for_less_than_orders_wait(settings: Settings, stack: Stack, trade: Trade) -> None:
+def test_connect_outage_within_the_wait_marks_no_order(settings: Settings, stack: Stack, trade: Trade) -> None:
     with enriching(settings, "within", wait_seconds=60) as deployment:
         with trade.open(deployment):
             wait_for("orders", lambda: len(trade.rows(deployment)) > 20)
@@ -220,7 +222,7 @@ def test_connect_is_away_for_less_than_orders_wait(settings: Settings, stack: St
 
 @pytest.mark.full
 @pytest.mark.parametrize(("service", "seconds"), [("connect", 20), ("connect", 90), ("postgres", 20)])
-def test_what_capture_needs_is_away_under_load(
+def test_capture_outage_under_load_leaves_all_prices_right(
     settings: Settings, stack: Stack, trade: Trade, service: str, seconds: float
 ) -> None:
     with enriching(settings, f"away-{service}-{seconds}", wait_seconds=60) as deployment:
@@ -236,7 +238,7 @@ def test_what_capture_needs_is_away_under_load(
 
 
 @pytest.mark.full
-def test_the_slot_lags_under_load(settings: Settings, trade: Trade) -> None:
+def test_slot_lag_under_load_leaves_all_prices_right(settings: Settings, trade: Trade) -> None:
     with enriching(settings, "lagging", wait_seconds=5) as deployment:
         with trade.open(deployment):
             wait_for("orders", lambda: len(trade.rows(deployment)) > 20)

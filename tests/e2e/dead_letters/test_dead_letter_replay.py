@@ -136,7 +136,7 @@ def decisions(settings: Settings, topic: str, *, again: bool = False) -> list[De
     return list(decide(rejected_records(found), unchanged, so_far, real, again=again, now=EVENT_TIME))
 
 
-def test_a_replayed_record_is_what_it_was_and_says_that_it_was_replayed(settings: Settings, topic: str) -> None:
+def test_replayed_record_is_unchanged_and_marked_as_replayed(settings: Settings, topic: str) -> None:
     write(settings, letters(topic, 1, source_key=None))
 
     run("replay", f"{topic}-0-0", "--yes")
@@ -151,7 +151,7 @@ def test_a_replayed_record_is_what_it_was_and_says_that_it_was_replayed(settings
     assert (mark.sent_partition, mark.sent_offset) == (record.partition, record.offset)
 
 
-def test_record_goes_back_to_the_partition_that_its_producer_chose(settings: Settings, topic: str) -> None:
+def test_replayed_record_keeps_the_partition_that_its_producer_chose(settings: Settings, topic: str) -> None:
     drafts = letters(topic, 9, source_key=b"one key")
     write(settings, drafts)
 
@@ -161,7 +161,9 @@ def test_record_goes_back_to_the_partition_that_its_producer_chose(settings: Set
     assert found == {draft.payload: (b"one key", draft.source_partition) for draft in drafts}
 
 
-def test_record_with_another_key_goes_where_that_belongs(settings: Settings, topic: str, tmp_path: Path) -> None:
+def test_replayed_record_with_a_fixed_key_is_in_that_key_s_partition(
+    settings: Settings, topic: str, tmp_path: Path
+) -> None:
     keys = [f"other-{n}".encode() for n in range(6)]
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
     places = {key: producer.send(topic, key=key, value=b"-1").get(10).partition for key in keys}
@@ -179,7 +181,7 @@ def test_record_with_another_key_goes_where_that_belongs(settings: Settings, top
     assert found == places
 
 
-def test_repeated_headers_go_back_in_their_order(settings: Settings, topic: str) -> None:
+def test_replay_keeps_repeated_headers_in_their_order(settings: Settings, topic: str) -> None:
     pairs = [("b", b"1"), ("a", b"2"), ("b", b"3")]
     header_list = tuple(Header(name=name, value=value) for name, value in pairs)
     write(settings, letters(topic, 1, source_headers={"a": b"2", "b": b"3"}, header_list=header_list))
@@ -191,7 +193,7 @@ def test_repeated_headers_go_back_in_their_order(settings: Settings, topic: str)
     assert [name for name, _ in record.headers[3:]] == [REPLAY_OF, REPLAYS, REPLAYED_AT]
 
 
-def test_record_that_kafka_refuses_keeps_no_other_from_being_sent(settings: Settings, topic: str) -> None:
+def test_replay_sends_the_other_records_when_kafka_refuses_one(settings: Settings, topic: str) -> None:
     limits = {"message.timestamp.before.max.ms": "3600000", "max.message.bytes": "10000"}
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limits)])
@@ -214,7 +216,7 @@ def test_record_that_kafka_refuses_keeps_no_other_from_being_sent(settings: Sett
     assert len(replays(settings, topic)) == 18
 
 
-def test_letter_that_is_cut_is_replayed_from_the_record_itself(settings: Settings, topic: str, tmp_path: Path) -> None:
+def test_cut_dead_letter_is_replayed_from_its_original_record(settings: Settings, topic: str, tmp_path: Path) -> None:
     value, headers = b"v" * 100_000, [("h", b"1"), ("h", b"2")]
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
     producer.send(topic, partition=1, key=b"k" * 2_000, value=value, headers=headers, timestamp_ms=EVENT_TIME).get(10)
@@ -244,7 +246,7 @@ def test_letter_that_is_cut_is_replayed_from_the_record_itself(settings: Setting
     assert "the first" in run("show", f"{topic}-1-7")
 
 
-def test_without_yes_nothing_is_sent(settings: Settings, topic: str) -> None:
+def test_replay_without_yes_sends_nothing(settings: Settings, topic: str) -> None:
     write(settings, letters(topic))
 
     said = run("replay", "--topic", topic)
@@ -254,7 +256,7 @@ def test_without_yes_nothing_is_sent(settings: Settings, topic: str) -> None:
     assert (sent(settings, topic), replays(settings, topic)) == ([], [])
 
 
-def test_nothing_is_sent_twice_unless_that_is_meant(settings: Settings, topic: str) -> None:
+def test_replay_sends_a_record_twice_only_with_again(settings: Settings, topic: str) -> None:
     write(settings, letters(topic))
     assert "3 sent" in run("replay", "--topic", topic, "--yes")
 
@@ -268,7 +270,7 @@ def test_nothing_is_sent_twice_unless_that_is_meant(settings: Settings, topic: s
     assert any(dict(record.headers)["millrace-replays"] == b"2" for record in committed_records(settings, topic))
 
 
-def test_a_record_that_several_letters_tell_of_is_sent_once(settings: Settings, topic: str) -> None:
+def test_record_with_several_dead_letters_is_replayed_once(settings: Settings, topic: str) -> None:
     of_a_job = letters(topic)
     of_another = letters(topic, rejected_by="another job", reason="other words")
     write(settings, of_a_job + of_another + of_a_job)
@@ -279,7 +281,7 @@ def test_a_record_that_several_letters_tell_of_is_sent_once(settings: Settings, 
     assert sent(settings, topic) == ["0", "1", "2"]
 
 
-def test_of_two_replays_at_once_the_later_one_locks_out_the_other(settings: Settings, topic: str) -> None:
+def test_later_of_two_concurrent_replays_locks_out_the_earlier(settings: Settings, topic: str) -> None:
     number = 2 * RECORDS_A_TRANSACTION
     write(settings, letters(topic, number))
     first, second = decisions(settings, topic), decisions(settings, topic)
@@ -295,7 +297,7 @@ def test_of_two_replays_at_once_the_later_one_locks_out_the_other(settings: Sett
     assert len(replays(settings, topic)) == number
 
 
-def test_what_was_decided_before_another_replay_is_not_sent_after_it(settings: Settings, topic: str) -> None:
+def test_replay_planned_before_another_one_ran_sends_nothing(settings: Settings, topic: str) -> None:
     write(settings, letters(topic))
     too_early = decisions(settings, topic)
 
@@ -305,7 +307,7 @@ def test_what_was_decided_before_another_replay_is_not_sent_after_it(settings: S
     assert sent(settings, topic) == ["0", "1", "2"]
 
 
-def test_topic_that_is_deleted_meanwhile_keeps_no_other_from_being_sent(settings: Settings, topic: str) -> None:
+def test_replay_sends_other_topics_when_one_is_deleted_meanwhile(settings: Settings, topic: str) -> None:
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     gone = f"{topic[-40:]}-gone"
     admin.create_topics({gone: {"num_partitions": PARTITIONS, "replication_factor": 1}}, wait_for_metadata=True)
@@ -323,7 +325,7 @@ def test_topic_that_is_deleted_meanwhile_keeps_no_other_from_being_sent(settings
 
 
 @pytest.mark.parametrize(("when", "transactions"), [("sending", 4), ("marking", 8)])
-def test_a_replay_that_is_killed_in_the_middle_is_finished_by_the_next(
+def test_replay_after_a_killed_one_sends_exactly_the_rest(
     settings: Settings, topic: str, when: str, transactions: int
 ) -> None:
     number = transactions * RECORDS_A_TRANSACTION
@@ -377,7 +379,7 @@ def kill_in_a_transaction(settings: Settings, topic: str, written: str) -> None:
         stable.close()
 
 
-def test_an_edited_export_is_sent(settings: Settings, topic: str, tmp_path: Path) -> None:
+def test_edited_export_is_replayed(settings: Settings, topic: str, tmp_path: Path) -> None:
     write(settings, letters(topic))
     file = tmp_path / "letters.jsonl"
     run("export", str(file), "--topic", topic)
@@ -394,7 +396,7 @@ def test_an_edited_export_is_sent(settings: Settings, topic: str, tmp_path: Path
     assert sorted(each.fix for each in replays(settings, topic)) == ["", "edited export letters.jsonl"]
 
 
-def test_a_fix_mends_what_it_can_and_tells_of_the_rest(settings: Settings, topic: str, tmp_path: Path) -> None:
+def test_fix_is_applied_where_possible_and_the_rest_is_reported(settings: Settings, topic: str, tmp_path: Path) -> None:
     write(settings, letters(topic))
     fix = tmp_path / "mend.py"
     fix.write_text(
@@ -412,13 +414,13 @@ def test_a_fix_mends_what_it_can_and_tells_of_the_rest(settings: Settings, topic
     assert mark.fix.startswith("mend.py:double sha256:")
 
 
-def test_a_topic_that_is_gone_is_told(settings: Settings) -> None:
+def test_replay_to_a_missing_topic_is_an_error_that_names_the_topic(settings: Settings) -> None:
     write(settings, letters("gone-for-good", 1))
 
     assert "there is no topic gone-for-good (any more)" in run("replay", "--topic", "gone-for-good", fails=True)
 
 
-def test_what_is_rejected_of_payments_is_held_against_their_schema(settings: Settings) -> None:
+def test_replay_refuses_a_payment_that_breaks_its_schema(settings: Settings) -> None:
     value = msgspec.json.encode(payment(currency="euro"))
     [letter] = letters("payments", 1, payload=value, rejected_by="held against")
     write(settings, [msgspec.structs.replace(letter, event_id="payments-0-999999", source_offset=999_999)])
@@ -430,7 +432,7 @@ def test_what_is_rejected_of_payments_is_held_against_their_schema(settings: Set
     assert "0 sent" in said
 
 
-def test_values_in_reasons_make_no_kinds_and_nothing_secret_is_listed(settings: Settings, topic: str) -> None:
+def test_reasons_are_grouped_without_values_and_no_secret_is_shown(settings: Settings, topic: str) -> None:
     secret = {"source_key": b"4111111111111111", "payload": b'{"card_id": "card-12345678", "password": "hunter2"}'}
     write(settings, letters(topic, 200, source_headers={"Authorization": b"Bearer hunter2"}, **secret))
 
@@ -446,7 +448,7 @@ def test_values_in_reasons_make_no_kinds_and_nothing_secret_is_listed(settings: 
     assert "card-12345678" not in said
 
 
-def test_what_is_no_dead_letter_is_told_and_hides_no_other(settings: Settings, topic: str) -> None:
+def test_invalid_dead_letter_is_reported_and_hides_no_other(settings: Settings, topic: str) -> None:
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
     place = producer.send(topics.DEAD_LETTERS.name, value=b"\x1b[31m", timestamp_ms=EVENT_TIME).get(10)
     producer.close()
@@ -458,7 +460,7 @@ def test_what_is_no_dead_letter_is_told_and_hides_no_other(settings: Settings, t
     assert f"{topic}-0-0" in said
 
 
-def test_filters_choose_letters_each_of_which_counts_once(settings: Settings, topic: str) -> None:
+def test_filters_select_dead_letters_and_count_each_once(settings: Settings, topic: str) -> None:
     write(settings, letters(topic, 9) + letters(topic, 9))
 
     def chosen(*filters: str) -> int:
@@ -515,7 +517,7 @@ def loaded(settings: Settings, ids: Sequence[str]) -> dict[str, str]:
         return dict(connection.execute(query, [list(ids)]).fetchall())
 
 
-def test_what_is_mended_and_replayed_is_as_if_it_had_been_right_from_the_start(
+def test_fixed_and_replayed_payments_give_the_results_of_good_ones(
     settings: Settings, jobs: tuple[Deployment, Deployment], tmp_path: Path
 ) -> None:
     fraud, warehouse = jobs

@@ -27,7 +27,7 @@ RUN_SECONDS = 600
 CORRECTED = re.compile(r"orders provisional, ([\d,]+) of them corrected")
 
 
-def test_killed_service_is_spared_while_away_and_started_again() -> None:
+def test_killed_service_is_spared_while_down_and_then_restarted() -> None:
     with lone_service("mailbox", SMTP) as stack:
         pid_file = stack.service("mailbox").place.pid_file
         before = processes.running(pid_file)
@@ -44,7 +44,7 @@ def test_killed_service_is_spared_while_away_and_started_again() -> None:
         assert killer.faults == []
 
 
-def test_service_that_cannot_be_started_again_is_a_fault() -> None:
+def test_service_that_cannot_be_restarted_is_a_fault() -> None:
     with lone_service("mailbox", SMTP) as stack, ExitStack() as held:
         port = stack.setup.port("mailbox")
         is_held = threading.Event()
@@ -63,7 +63,7 @@ def test_service_that_cannot_be_started_again_is_a_fault() -> None:
         assert "mailbox has gone" in killer.faults[1]
 
 
-def test_service_that_ended_by_itself_is_a_fault_that_hides_no_other_and_is_started_again() -> None:
+def test_service_that_stopped_by_itself_is_one_more_fault_and_restarted() -> None:
     with lone_service("mailbox", SMTP) as stack:
         stack.kill("mailbox")
         said: SimpleQueue[str] = SimpleQueue()
@@ -88,7 +88,7 @@ def test_short_run_with_kills_of_every_kind_loses_nothing() -> None:
 
 
 @pytest.mark.full
-def test_orders_that_went_out_while_capture_was_away_are_corrected_everywhere() -> None:
+def test_orders_emitted_without_capture_are_corrected_in_every_target() -> None:
     """Warehouse, search index, revenue and notifications follow the last revision: each has a claim in the demo."""
     output = chaos(
         *("--services", "connect", "--seconds", "40", "--every", "8", "10", "--away", "6", "8"),

@@ -78,7 +78,7 @@ def stack(environment: Mapping[str, str]) -> Iterator[Stack]:
     found.down(delete_data=True)
 
 
-def test_demo_proves_every_claim_and_shuts_everything_down(stack: Stack, demo: subprocess.Popen[str]) -> None:
+def test_demo_passes_every_check_and_shuts_everything_down(stack: Stack, demo: subprocess.Popen[str]) -> None:
     output, _ = demo.communicate(timeout=RUN_SECONDS)
 
     assert output.splitlines()[-1] == "demo: ok", output
@@ -87,7 +87,7 @@ def test_demo_proves_every_claim_and_shuts_everything_down(stack: Stack, demo: s
 
 
 @pytest.mark.full
-def test_demo_shows_what_is_away_goes_on_and_fails_at_once_when_a_simulated_service_dies(
+def test_demo_survives_outages_and_fails_at_once_on_a_killed_simulator(
     environment: Mapping[str, str], stack: Stack
 ) -> None:
     away = []
@@ -119,7 +119,7 @@ def test_demo_shows_what_is_away_goes_on_and_fails_at_once_when_a_simulated_serv
     ],
     ids=lambda number: number.name,
 )
-def test_a_demo_that_is_interrupted_shuts_everything_down_also_when_it_is_told_twice(
+def test_demo_interrupted_twice_shuts_everything_down(
     stack: Stack, demo: subprocess.Popen[str], number: signal.Signals
 ) -> None:
     os.killpg(demo.pid, number)
@@ -135,9 +135,7 @@ def test_a_demo_that_is_interrupted_shuts_everything_down_also_when_it_is_told_t
 
 
 @pytest.mark.full
-def test_a_demo_whose_output_nobody_reads_any_more_shuts_everything_down(
-    stack: Stack, demo: subprocess.Popen[str]
-) -> None:
+def test_demo_with_a_closed_output_pipe_shuts_everything_down(stack: Stack, demo: subprocess.Popen[str]) -> None:
     assert demo.stdout
     demo.stdout.close()
 

@@ -102,7 +102,7 @@ def send_orders(settings: Settings) -> str:
 
 
 @pytest.mark.full
-def test_whatever_kafka_lets_in_stops_no_job(settings: Settings) -> None:
+def test_unusual_records_that_kafka_accepts_stop_no_job(settings: Settings) -> None:
     jobs = tuple(READS)
     read = {topic.name: topic for job in jobs for topic in READS[job]}
     deployments = {job: deployed(job, settings) for job in jobs}

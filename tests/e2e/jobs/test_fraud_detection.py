@@ -126,7 +126,7 @@ def test_alerts_are_exactly_those_of_the_oracle(reconciled: Reconciled) -> None:
     assert ids(reconciled.outputs.alerts()) == sorted(expected)
 
 
-def test_every_poison_record_is_a_dead_letter_with_true_coordinates(reconciled: Reconciled) -> None:
+def test_every_bad_record_is_a_dead_letter_with_payload_key_and_time(reconciled: Reconciled) -> None:
     poison = [outgoing for outgoing in reconciled.sent if outgoing.event is None]
     letters = reconciled.outputs.dead_letters()
 
@@ -138,7 +138,7 @@ def test_every_poison_record_is_a_dead_letter_with_true_coordinates(reconciled: 
     assert all(letter.reason for letter in letters)
 
 
-def test_a_dead_letter_leads_back_to_its_record(reconciled: Reconciled, settings: Settings) -> None:
+def test_dead_letter_coordinates_lead_to_its_record(reconciled: Reconciled, settings: Settings) -> None:
     letters = {
         (each.source_topic, each.source_partition, each.source_offset): each.payload
         for each in reconciled.outputs.dead_letters()
@@ -152,7 +152,7 @@ def test_a_dead_letter_leads_back_to_its_record(reconciled: Reconciled, settings
     assert letters == {coordinates: records[coordinates] for coordinates in letters}
 
 
-def test_payments_that_are_too_late_are_kept_and_counted_once(reconciled: Reconciled) -> None:
+def test_late_payment_is_emitted_once_to_late_payments(reconciled: Reconciled) -> None:
     judged = oracle.judged(reconciled.sent, oracle.default_ruleset())
     late = [each.payment.event_id for each in judged if each.row.is_late and not each.row.is_duplicate]
 
@@ -162,7 +162,7 @@ def test_payments_that_are_too_late_are_kept_and_counted_once(reconciled: Reconc
     assert sorted(msgspec.json.decode(each.payload or b"", type=Payment).event_id for each in kept) == sorted(late)
 
 
-def test_a_replay_by_another_group_gives_the_same_alerts(reconciled: Reconciled, settings: Settings) -> None:
+def test_topic_replay_by_another_group_gives_the_same_alerts(reconciled: Reconciled, settings: Settings) -> None:
     replay = Deployment(settings, "replay", begin_at=reconciled.began_at)
     try:
         replay.start()
@@ -174,7 +174,7 @@ def test_a_replay_by_another_group_gives_the_same_alerts(reconciled: Reconciled,
     assert ids(replay.outputs().alerts()) == ids(reconciled.outputs.alerts())
 
 
-def test_a_killed_taskmanager_costs_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
+def test_killed_taskmanager_loses_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
     sent = payments(4_000, seed=2)
     first, second, third = thirds(sent)
     deployment.start(options={"parallelism.default": "2"})
@@ -194,7 +194,7 @@ def test_a_killed_taskmanager_costs_no_alert_and_adds_no_other(deployment: Deplo
     assert_exact(deployment, sent, restarted_at)
 
 
-def test_a_killed_python_worker_costs_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
+def test_killed_python_worker_loses_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
     sent = payments(4_000, seed=3)
     first, second, third = thirds(sent)
     deployment.start(options={"python.execution-mode": "process"})
@@ -212,7 +212,7 @@ def test_a_killed_python_worker_costs_no_alert_and_adds_no_other(deployment: Dep
     assert_exact(deployment, sent, restarted_at)
 
 
-def test_a_killed_broker_costs_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
+def test_killed_broker_loses_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
     sent = payments(4_000, seed=5)
     first, second, third = thirds(sent)
     deployment.start()
@@ -231,9 +231,7 @@ def test_a_killed_broker_costs_no_alert_and_adds_no_other(deployment: Deployment
     assert_exact(deployment, sent, restarted_at)
 
 
-def test_jobs_lost_with_the_jobmanager_are_named_and_their_command_takes_them_up_again(
-    deployment: Deployment, stack: Stack
-) -> None:
+def test_jobs_lost_with_the_jobmanager_are_listed_with_a_resuming_command(deployment: Deployment, stack: Stack) -> None:
     sent = payments(4_000, seed=6)
     first, second, third = thirds(sent)
     deployment.start()
@@ -260,7 +258,7 @@ def test_jobs_lost_with_the_jobmanager_are_named_and_their_command_takes_them_up
     assert "was lost" not in in_checkout("-m ops jobs list")
 
 
-def test_stopping_with_a_savepoint_and_going_on_changes_no_alert(deployment: Deployment) -> None:
+def test_restart_from_a_savepoint_changes_no_alert(deployment: Deployment) -> None:
     sent = payments(4_000, seed=4)
     first, second, third = thirds(sent)
     deployment.start()
@@ -277,7 +275,7 @@ def test_stopping_with_a_savepoint_and_going_on_changes_no_alert(deployment: Dep
     assert_exact(deployment, sent)
 
 
-def test_a_new_ruleset_takes_effect_at_its_time_without_a_restart(deployment: Deployment, settings: Settings) -> None:
+def test_new_ruleset_takes_effect_at_its_time_without_a_restart(deployment: Deployment, settings: Settings) -> None:
     deployment.start()
     new_rule = rule("any_payment_of_this_shop", "merchant_id = 'the-shop'")
     file = RulesetFile(alert_score=50, quiet_minutes=30, rule=(new_rule,))
@@ -309,9 +307,7 @@ UNUSABLE_RULESETS = (
 )
 
 
-def test_rulesets_that_cant_be_used_stop_no_job_at_its_start_or_while_it_runs(
-    deployment: Deployment, settings: Settings
-) -> None:
+def test_invalid_rulesets_stop_no_job_at_its_start_or_while_running(deployment: Deployment, settings: Settings) -> None:
     publish_unchecked(settings, UNUSABLE_RULESETS)
     deployment.start()
     first = publish_unchecked(settings, UNUSABLE_RULESETS)

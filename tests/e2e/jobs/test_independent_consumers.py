@@ -294,9 +294,7 @@ def assert_unimpressed(world: World, before: Mapping[str, int]) -> None:
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda consumer: consumer.name)
-def test_a_consumer_is_stopped_and_replayed_into_a_fresh_target_and_the_others_do_not_notice(
-    world: World, consumer: Consumer
-) -> None:
+def test_stopped_consumer_replayed_into_a_fresh_target_disturbs_no_other(world: World, consumer: Consumer) -> None:
     first = world.running[consumer.name]
     wait_for(f"{consumer.name} to fill its target", lambda: len(consumer.read(first)) >= 20)
     others = bystanders_of(world, consumer)
@@ -315,7 +313,7 @@ def test_a_consumer_is_stopped_and_replayed_into_a_fresh_target_and_the_others_d
     assert_unimpressed(world, others)
 
 
-def test_a_consumer_is_added_and_reads_all_from_the_start_and_the_others_do_not_notice(world: World) -> None:
+def test_added_consumer_reads_all_from_the_start_and_disturbs_no_other(world: World) -> None:
     others = bystanders_of(world, DECLINED_RATES)
     begin_at = {each: world.running["warehouse"].begins_at[each] for each in partitions(DECLINED_RATES.inputs)}
 

@@ -127,9 +127,7 @@ def day(name: str, generator: random.Random) -> list[Event]:
     return [*known, *happened]
 
 
-def test_what_is_told_is_what_a_plain_loop_tells_and_a_replay_by_another_group_gives_the_same_ids(
-    deployment: Deployment, settings: Settings
-) -> None:
+def test_notifications_and_their_topic_replay_equal_a_plain_loop(deployment: Deployment, settings: Settings) -> None:
     events = day("day", random.Random(5))
     expected = loop_over(DEFAULT, events, until=now_ms() - HOUR_MS // 2)
     deployment.publish([*map(sent, events), *poison(now_ms())])
@@ -171,7 +169,7 @@ def wave(name: str, known: Sequence[CustomerVersion], number: int) -> list[Event
 
 
 @pytest.mark.full
-def test_a_killed_taskmanager_costs_no_message_and_adds_none(deployment: Deployment, stack: Stack) -> None:
+def test_killed_taskmanager_loses_and_adds_no_notification(deployment: Deployment, stack: Stack) -> None:
     known = customers("killed", 300, now_ms(), hour=15)
     deployment.start(options={"parallelism.default": "2"})
     events: list[Event] = [*known, *wave("killed", known, 0)]
@@ -195,7 +193,7 @@ def test_a_killed_taskmanager_costs_no_message_and_adds_none(deployment: Deploym
     assert set(reasons(deployment)) == {b"no event of " + each.name.encode() for each in INPUTS}
 
 
-def test_what_comes_in_a_quiet_hour_is_told_without_anything_following_it(deployment: Deployment) -> None:
+def test_event_on_a_quiet_topic_is_notified_without_a_following_event(deployment: Deployment) -> None:
     deployment.start()
     [known] = customers("quiet", 1, now_ms(), hour=15)
     unnamed, named = (enriched_line(name=None),), (enriched_line(name="A lamp"),)

@@ -156,7 +156,7 @@ def wait_for_all(deployment: Deployment, shop: Shop) -> Sequence[EnrichedOrder]:
 
 
 @pytest.mark.full
-def test_a_killed_taskmanager_costs_no_order_and_doubles_none(deployment: Deployment, stack: Stack) -> None:
+def test_killed_taskmanager_loses_and_repeats_no_order(deployment: Deployment, stack: Stack) -> None:
     shop = Shop("killed")
     deployment.start(options={"parallelism.default": "2"})
     deployment.publish(shop.wave(1_000))
@@ -176,9 +176,7 @@ def test_a_killed_taskmanager_costs_no_order_and_doubles_none(deployment: Deploy
 
 
 @pytest.mark.full
-def test_a_job_that_was_lost_with_the_jobmanager_costs_no_order_and_doubles_none(
-    deployment: Deployment, stack: Stack
-) -> None:
+def test_job_resumed_after_a_lost_jobmanager_loses_and_repeats_no_order(deployment: Deployment, stack: Stack) -> None:
     shop = Shop("lost")
     deployment.start()
     deployment.publish(shop.wave(500))
@@ -196,7 +194,7 @@ def test_a_job_that_was_lost_with_the_jobmanager_costs_no_order_and_doubles_none
     assert len(set(ids(deployment.outputs().dead_letters()))) == shop.poison
 
 
-def test_a_stopped_job_goes_on_from_its_savepoint(deployment: Deployment) -> None:
+def test_restart_from_a_savepoint_loses_and_repeats_no_order(deployment: Deployment) -> None:
     shop = Shop("stopped")
     deployment.start()
     deployment.publish(shop.wave(500))
@@ -214,7 +212,7 @@ def test_a_stopped_job_goes_on_from_its_savepoint(deployment: Deployment) -> Non
 
 
 @pytest.mark.full
-def test_two_deployments_side_by_side_write_the_same_and_end_each_others_transactions_never(
+def test_two_deployments_emit_the_same_and_abort_no_foreign_transaction(
     deployment: Deployment, settings: Settings
 ) -> None:
     shop = Shop("beside")

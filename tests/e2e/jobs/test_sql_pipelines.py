@@ -78,7 +78,7 @@ def sent(event: Payment) -> Outgoing:
     return Outgoing(topics.PAYMENTS, event.card_id.encode(), event.event_time, event.event_time, GOOD, event)
 
 
-def test_a_pipeline_of_ours_says_what_it_counted_and_what_came_too_late(settings: Settings) -> None:
+def test_pipeline_emits_its_counts_and_dead_letters_of_late_records(settings: Settings) -> None:
     hour = round(time.time() * 1000) // HOUR_MS * HOUR_MS - 5 * HOUR_MS
 
     def paid(name: str, minute: float, status: str = "authorized") -> Outgoing:
@@ -131,7 +131,7 @@ def large_and_small() -> list[Outgoing]:
 LARGE = {"card_id": "large", "payment_id": "large@12:00:00", "amount_minor": 100_100}
 
 
-def test_a_user_s_own_file_outside_the_checkout_runs_on_the_cluster(
+def test_pipeline_file_outside_the_checkout_runs_on_the_cluster(
     settings: Settings,
     tmp_path: Path,
     large_payments: Callable[[], list[dict[str, object]]],
@@ -149,7 +149,7 @@ def test_a_user_s_own_file_outside_the_checkout_runs_on_the_cluster(
     assert f"warning: {file}: no dead letters of payments" in capsys.readouterr().err
 
 
-def test_a_run_in_a_cluster_of_its_own_commits_and_the_next_one_goes_on_from_there(
+def test_local_run_commits_and_the_next_one_resumes_from_there(
     settings: Settings, tmp_path: Path, large_payments: Callable[[], list[dict[str, object]]]
 ) -> None:
     file = tmp_path / "large_payments.sql"
@@ -206,7 +206,7 @@ def running_here(file: Path, settings: Settings, said: Path) -> Iterator[None]:
         ),
     ],
 )
-def test_what_is_wrong_with_a_user_s_file_is_told_by_file_line_and_statement(
+def test_error_in_a_pipeline_file_names_file_line_and_statement(
     old: str, new: str, words: str, settings: Settings, tmp_path: Path
 ) -> None:
     file = tmp_path / "large_payments.sql"

@@ -22,7 +22,7 @@ def settings(stack: Stack) -> Settings:
     return settings
 
 
-def test_a_job_that_runs_already_is_not_submitted_twice(settings: Settings) -> None:
+def test_running_job_is_not_submitted_twice(settings: Settings) -> None:
     deployment = Deployment(settings, "twice", job="order_enrichment")
     try:
         deployment.start()
@@ -32,7 +32,7 @@ def test_a_job_that_runs_already_is_not_submitted_twice(settings: Settings) -> N
         deployment.cancel()
 
 
-def test_without_kafka_nothing_is_submitted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_submit_without_kafka_submits_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_group, "KAFKA_WITHIN_SECONDS", 1.0)
     nobody = f"127.0.0.1:{free_port()}"
     before = len(all_jobs(settings))

@@ -209,7 +209,7 @@ def assert_delivered(found: Counter[str], events: Sequence[Notification], *, mos
     assert found.total() - len(found) <= most_copies
 
 
-def test_killed_notifier_loses_nothing_and_repeats_what_was_under_way_at_most(group: Group, mailbox: Path) -> None:
+def test_killed_notifier_loses_nothing_and_repeats_only_mails_in_flight(group: Group, mailbox: Path) -> None:
     events = made_for(group, 300)
     publish(group, [*events, *events[:50]])
 
@@ -227,7 +227,7 @@ def test_killed_notifier_loses_nothing_and_repeats_what_was_under_way_at_most(gr
 
 
 @pytest.mark.parametrize("has_one_memory", [True, False])
-def test_a_member_that_joins_and_one_that_leaves_lose_nothing_and_deliver_nothing_twice(
+def test_joining_and_leaving_members_lose_and_repeat_no_mail(
     group: Group, tmp_path: Path, *, has_one_memory: bool
 ) -> None:
     events = made_for(group, 400)
@@ -255,7 +255,7 @@ def test_a_member_that_joins_and_one_that_leaves_lose_nothing_and_deliver_nothin
     assert Counter(server.got) == once(events)
 
 
-def test_a_group_that_reads_everything_again_delivers_nothing_again(group: Group) -> None:
+def test_topic_replay_by_the_same_group_delivers_no_mail_again(group: Group) -> None:
     events = made_for(group, 30)
     publish(group, events)
     server = Choosy({})
@@ -270,7 +270,7 @@ def test_a_group_that_reads_everything_again_delivers_nothing_again(group: Group
     assert last_words.endswith(": 0 delivered, 30 delivered before")
 
 
-def test_a_second_group_delivers_all_of_it_to_a_fresh_mailbox(group: Group, mailbox: Path, tmp_path: Path) -> None:
+def test_second_group_delivers_all_mails_to_a_fresh_mailbox(group: Group, mailbox: Path, tmp_path: Path) -> None:
     events = made_for(group, 40)
     publish(group, events)
     group.run()
@@ -283,7 +283,7 @@ def test_a_second_group_delivers_all_of_it_to_a_fresh_mailbox(group: Group, mail
     assert delivered(group, tmp_path / "fresh") == delivered(group, mailbox) == once(events)
 
 
-def test_a_mail_server_that_is_away_is_waited_for_and_nothing_is_given_up(
+def test_notifier_waits_for_an_unavailable_mail_server_and_loses_nothing(
     group: Group, mailbox: Path, stack: Stack
 ) -> None:
     events = made_for(group, 120)
@@ -306,7 +306,7 @@ def test_a_mail_server_that_is_away_is_waited_for_and_nothing_is_given_up(
     assert group.is_all_committed()
 
 
-def test_messages_that_have_waited_too_long_for_the_mail_server_are_dead_letters(group: Group) -> None:
+def test_mail_that_waits_too_long_for_the_mail_server_is_a_dead_letter(group: Group) -> None:
     events = made_for(group, 5)
     publish(group, events)
 
@@ -320,7 +320,7 @@ def test_messages_that_have_waited_too_long_for_the_mail_server_are_dead_letters
     assert group.is_all_committed()
 
 
-def test_an_address_that_is_refused_is_a_dead_letter_and_the_others_get_theirs(group: Group) -> None:
+def test_refused_address_is_a_dead_letter_and_other_mails_are_delivered(group: Group) -> None:
     events = made_for(group, 20, recipients=4)
     publish(group, events)
     server = Choosy({"customer-1@mail.example": ["550 5.1.1 no such user"] * 5})
@@ -339,7 +339,7 @@ def test_an_address_that_is_refused_is_a_dead_letter_and_the_others_get_theirs(g
     assert group.is_all_committed()
 
 
-def test_an_address_that_is_refused_for_now_is_tried_again_and_its_messages_keep_their_order(group: Group) -> None:
+def test_temporarily_refused_address_is_retried_and_keeps_its_order(group: Group) -> None:
     events = made_for(group, 20, recipients=4)
     publish(group, events)
     busy = "450 4.2.1 mailbox busy"
@@ -358,7 +358,7 @@ def test_an_address_that_is_refused_for_now_is_tried_again_and_its_messages_keep
     assert [letter.reason for letter in group.dead_letters()] == [f"given up after 3 attempts, at last: {busy}"]
 
 
-def test_what_is_no_notification_is_a_dead_letter_and_stops_nothing(group: Group, mailbox: Path) -> None:
+def test_bad_record_is_a_dead_letter_and_stops_no_delivery(group: Group, mailbox: Path) -> None:
     good = made_for(group, 3)
     lost = notification(f"{group.name}-lost", recipient="customer-1", address="no address")
     poison = [b"{", b"", msgspec.json.encode(good[0]).replace(b'"email"', b'"pigeon"')]
@@ -377,7 +377,7 @@ def test_what_is_no_notification_is_a_dead_letter_and_stops_nothing(group: Group
     assert group.is_all_committed()
 
 
-def test_a_notifier_that_is_told_to_stop_commits_what_it_has_delivered(group: Group, mailbox: Path) -> None:
+def test_stopped_notifier_commits_what_was_delivered(group: Group, mailbox: Path) -> None:
     events = made_for(group, 10)
     publish(group, events)
 
@@ -391,7 +391,7 @@ def test_a_notifier_that_is_told_to_stop_commits_what_it_has_delivered(group: Gr
     assert group.is_all_committed()
 
 
-def test_a_broker_that_never_answers_is_waited_for_until_the_notifier_is_stopped(group: Group) -> None:
+def test_notifier_waits_for_an_unavailable_broker_until_stopped(group: Group) -> None:
     with with_variables(group, MILLRACE_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9").running() as service:
         wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been away for" in group.said)
         service.send_signal(signal.SIGTERM)
@@ -401,7 +401,7 @@ def test_a_broker_that_never_answers_is_waited_for_until_the_notifier_is_stopped
     assert "Traceback" not in group.said
 
 
-def test_an_address_of_the_mail_server_that_is_none_is_an_error_in_words(group: Group) -> None:
+def test_malformed_mail_server_url_is_an_error_that_names_the_setting(group: Group) -> None:
     with with_variables(group, MILLRACE_SMTP_URL="127.0.0.1:25").running() as service:
         assert service.wait(END_SECONDS) == 1
 

@@ -189,7 +189,7 @@ def worker_of(stack: Stack, deployment: Deployment) -> psutil.Process:
     return worker
 
 
-def test_nothing_is_lost_while_elasticsearch_is_busy_read_only_or_killed_and_away(
+def test_busy_read_only_or_killed_elasticsearch_loses_no_document(
     deployment: Deployment,
     elasticsearch: Elasticsearch,
     proxy: MoodyProxy,
@@ -225,7 +225,7 @@ def test_nothing_is_lost_while_elasticsearch_is_busy_read_only_or_killed_and_awa
 
 
 @pytest.mark.full
-def test_nothing_is_lost_when_flink_is_killed_in_the_middle_of_a_bulk_request(
+def test_flink_killed_inside_a_bulk_request_loses_no_document(
     deployment: Deployment, elasticsearch: Elasticsearch, proxy: MoodyProxy, stack: Stack, name: str
 ) -> None:
     deployment.start()
@@ -255,7 +255,7 @@ def test_nothing_is_lost_when_flink_is_killed_in_the_middle_of_a_bulk_request(
 
 
 @pytest.mark.full
-def test_what_is_told_again_overwrites_nothing_and_what_is_new_can_be_found_soon(
+def test_topic_replay_overwrites_nothing_and_new_orders_are_found_soon(
     deployment: Deployment, elasticsearch: Elasticsearch, settings: Settings, name: str
 ) -> None:
     events = list(itertools.islice(world(name, seed=3), 1000))
@@ -288,7 +288,7 @@ def writes(elasticsearch: Elasticsearch, name: str) -> dict[str, int]:
     return {hit["_id"]: hit["_seq_no"] for hit in hits if hit["_id"].startswith(f"{name}-")}
 
 
-def test_a_refused_password_stops_the_job_in_words_until_it_is_taken_and_is_shown_nowhere(
+def test_refused_password_fails_the_job_until_accepted_and_is_never_shown(
     settings: Settings, elasticsearch: Elasticsearch, proxy: MoodyProxy, stack: Stack, name: str
 ) -> None:
     password = "seen-wherever-it-is-told"

@@ -153,9 +153,7 @@ def silent(_: str) -> None:
     """Nobody listens."""
 
 
-def test_the_new_index_has_the_same_documents_and_what_was_never_committed_is_in_none(
-    settings: Settings, client: Elasticsearch
-) -> None:
+def test_rebuilt_index_has_the_same_documents_and_no_uncommitted_one(settings: Settings, client: Elasticsearch) -> None:
     orders = [enriched_order(f"o{number}", revision=1) for number in range(3000)]
     orders += [enriched_order(f"o{number}", revision=2, customer_name="Grace") for number in range(0, 3000, 3)]
     publish(settings, [*orders, *orders[:500]])
@@ -180,7 +178,7 @@ def test_the_new_index_has_the_same_documents_and_what_was_never_committed_is_in
     assert client.count(index="orders", query={"match": {"customer_tier": "STANDARD"}})["count"] == 3000
 
 
-def test_deletions_are_done_and_bad_records_are_counted_and_named(settings: Settings, client: Elasticsearch) -> None:
+def test_rebuild_applies_deletions_and_counts_and_names_bad_records(settings: Settings, client: Elasticsearch) -> None:
     publish(settings, [enriched_order("o1"), enriched_order("o2")])
     with producing(settings) as producer:
         producer.send(ENRICHED_ORDERS.name, key=b"o1", value=None)
@@ -201,9 +199,7 @@ def test_deletions_are_done_and_bad_records_are_counted_and_named(settings: Sett
     assert any("failed to parse field [missing]" in each for each in outcome.named)
 
 
-def test_nothing_that_is_written_all_along_is_lost_and_readers_never_see_less_than_there_was(
-    settings: Settings, client: Elasticsearch
-) -> None:
+def test_rebuild_during_writes_loses_nothing_and_hides_no_document(settings: Settings, client: Elasticsearch) -> None:
     begun_with = [enriched_order(f"o{number}") for number in range(1000)]
     publish(settings, begun_with)
     run_job(settings)
@@ -267,9 +263,7 @@ def running(*targets: Callable[[], None]) -> Iterator[None]:
     assert not wrong, wrong
 
 
-def test_who_is_interrupted_while_filling_leaves_everything_as_it_was(
-    settings: Settings, client: Elasticsearch
-) -> None:
+def test_rebuild_interrupted_while_filling_changes_nothing(settings: Settings, client: Elasticsearch) -> None:
     orders = [enriched_order(f"o{number}") for number in range(100)]
     publish(settings, orders)
     run_job(settings)
@@ -294,7 +288,7 @@ def filled(settings: Settings, client: Elasticsearch) -> Rebuilding:
     return rebuilding
 
 
-def test_what_a_rebuild_left_that_was_killed_before_its_switch_is_cleared_up_by_the_next(
+def test_rebuild_removes_the_leftovers_of_one_killed_before_its_switch(
     settings: Settings, client: Elasticsearch
 ) -> None:
     orders = [enriched_order(f"o{number}") for number in range(20_000)]
@@ -315,9 +309,7 @@ def test_what_a_rebuild_left_that_was_killed_before_its_switch_is_cleared_up_by_
     assert documents(client) == expected(orders)
 
 
-def test_a_rebuild_that_was_killed_after_its_switch_is_told_and_goes_on_from_there(
-    settings: Settings, client: Elasticsearch
-) -> None:
+def test_rebuild_killed_after_its_switch_is_reported_and_resumed(settings: Settings, client: Elasticsearch) -> None:
     publish(settings, [enriched_order("o1")])
     run_job(settings)
     rebuilding = filled(settings, client)
@@ -336,7 +328,7 @@ def test_a_rebuild_that_was_killed_after_its_switch_is_told_and_goes_on_from_the
     assert faults(with_words(), look(client, with_words())) == []
 
 
-def test_documents_that_the_topic_has_no_longer_go_only_when_that_is_allowed(
+def test_rebuild_drops_documents_missing_in_the_topic_only_if_allowed(
     settings: Settings, client: Elasticsearch
 ) -> None:
     publish(settings, [enriched_order("old"), enriched_order("kept")])
@@ -356,7 +348,7 @@ def test_documents_that_the_topic_has_no_longer_go_only_when_that_is_allowed(
     assert outcome.lost == ["old"]
 
 
-def test_two_rebuilds_do_not_fill_at_the_same_time(settings: Settings, client: Elasticsearch) -> None:
+def test_second_rebuild_is_refused_while_another_one_fills(settings: Settings, client: Elasticsearch) -> None:
     publish(settings, [enriched_order("o1")])
     other = filled(settings, client)
     ended = threading.Event()
@@ -382,7 +374,7 @@ def test_two_rebuilds_do_not_fill_at_the_same_time(settings: Settings, client: E
     assert indices(client) == {"orders-v2": {"orders"}}
 
 
-def test_the_command_shows_what_it_will_do_and_names_bad_records(
+def test_rebuild_command_shows_its_plan_and_names_bad_records(
     settings: Settings, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(settings, [enriched_order("o1", lines=(enriched_line(), enriched_line(2, "p2")))])

@@ -231,7 +231,7 @@ def services(folder: Path, name: str, *arguments: str) -> Sequence[Process]:
 
 
 @pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
-def test_the_order_and_payment_services_go_on_by_themselves_and_their_ledgers_are_right(outage: Outage) -> None:
+def test_order_and_payment_services_resume_with_correct_ledgers(outage: Outage) -> None:
     ledgers = [Ledger.read(each.ledger) for each in outage.went_on]
 
     assert set(outage.statuses) == {0}, [each.last_line for each in outage.went_on]
@@ -244,7 +244,7 @@ def test_the_order_and_payment_services_go_on_by_themselves_and_their_ledgers_ar
 
 
 @pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
-def test_services_that_start_while_the_broker_is_away_wait_for_it_and_go_on(outage: Outage) -> None:
+def test_services_started_without_a_broker_wait_and_then_send_everything(outage: Outage) -> None:
     ledgers = [Ledger.read(each.ledger) for each in (*outage.went_on, *outage.began)]
 
     assert set(outage.statuses) == {0}, [each.last_line for each in outage.began]
@@ -254,7 +254,7 @@ def test_services_that_start_while_the_broker_is_away_wait_for_it_and_go_on(outa
 
 
 @pytest.mark.parametrize("command", ["topics list", "dead-letters count"])
-def test_command_that_starts_while_the_broker_is_away_waits_for_it(
+def test_command_started_without_a_broker_waits_for_the_broker(
     settings: Settings,  # noqa: ARG001 - the broker must run, and its address is in the environment
     stack: Stack,
     tmp_path: Path,
@@ -278,11 +278,11 @@ def test_command_that_starts_while_the_broker_is_away_waits_for_it(
 
 
 @pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
-def test_the_notifier_goes_on_by_itself_and_delivers_each_message_once(outage: Outage) -> None:
+def test_notifier_resumes_after_an_outage_and_delivers_each_mail_once(outage: Outage) -> None:
     assert outage.delivered == [Counter(outage.notifications)] * 2
 
 
-def test_records_that_wait_are_limited_and_then_the_sender_waits(
+def test_sender_waits_when_its_limit_of_unsent_records_is_reached(
     settings: Settings, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "MOST_IN_FLIGHT", 100)

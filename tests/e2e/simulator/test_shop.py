@@ -145,7 +145,7 @@ def ended(service: subprocess.Popen[bytes]) -> int:
     return service.wait(END_SECONDS)
 
 
-def test_filling_the_tables_twice_is_harmless(shop: Shop) -> None:
+def test_tables_filled_twice_have_the_same_rows(shop: Shop) -> None:
     first = shop.run("--tables-only")
     filled = shop.tables()
 
@@ -157,7 +157,7 @@ def test_filling_the_tables_twice_is_harmless(shop: Shop) -> None:
     assert shop.tables() == filled
 
 
-def test_tables_are_filled_once_by_two_that_begin_at_the_same_time(shop: Shop) -> None:
+def test_tables_filled_by_two_services_at_once_have_each_row_once(shop: Shop) -> None:
     both = [
         subprocess.Popen(_command("--tables-only"), cwd=CHECKOUT, env=os.environ | shop.environment) for _ in range(2)
     ]
@@ -169,7 +169,7 @@ def test_tables_are_filled_once_by_two_that_begin_at_the_same_time(shop: Shop) -
     assert (len(customers), len(products)) == (500, 240)
 
 
-def test_the_ledger_of_a_run_agrees_with_the_tables_and_with_the_server_s_clock(shop: Shop, tmp_path: Path) -> None:
+def test_ledger_of_a_run_agrees_with_the_tables_and_the_server_s_clock(shop: Shop, tmp_path: Path) -> None:
     ledger = tmp_path / "shop.ledger"
 
     run = shop.run("--rate", "100", "--seconds", "3", "--ledger", str(ledger))
@@ -186,7 +186,7 @@ def test_the_ledger_of_a_run_agrees_with_the_tables_and_with_the_server_s_clock(
         assert transaction.began_at <= transaction.committed_at <= transaction.ended_at
 
 
-def test_a_service_that_is_interrupted_stops_with_a_ledger_that_agrees(shop: Shop, tmp_path: Path) -> None:
+def test_interrupted_service_stops_with_a_ledger_that_agrees(shop: Shop, tmp_path: Path) -> None:
     ledger = tmp_path / "shop.ledger"
     with shop.running(ledger, "--rate", "100") as service:
         wait_for_transactions(ledger, 50)
@@ -201,7 +201,7 @@ def test_a_service_that_is_interrupted_stops_with_a_ledger_that_agrees(shop: Sho
     assert tables_of(content) == shop.tables()
 
 
-def test_a_service_that_is_killed_and_started_again_goes_on_where_it_was(shop: Shop, tmp_path: Path) -> None:
+def test_restarted_service_resumes_where_the_killed_one_stopped(shop: Shop, tmp_path: Path) -> None:
     killed, resumed = tmp_path / "killed.ledger", tmp_path / "resumed.ledger"
     with shop.running(killed, "--rate", "300") as service:
         wait_for_transactions(killed, 100)
@@ -220,7 +220,7 @@ def test_a_service_that_is_killed_and_started_again_goes_on_where_it_was(shop: S
     assert tables_of(after) == shop.tables()
 
 
-def test_a_database_that_dies_is_waited_for_and_nothing_is_lost_or_done_twice(shop: Shop, tmp_path: Path) -> None:
+def test_service_waits_for_a_killed_database_without_loss_or_repetition(shop: Shop, tmp_path: Path) -> None:
     ledger = tmp_path / "shop.ledger"
     said = ledger.with_suffix(".out")
     with shop.running(ledger, "--rate", "300") as service:
@@ -243,7 +243,7 @@ def test_a_database_that_dies_is_waited_for_and_nothing_is_lost_or_done_twice(sh
     assert shop.last_transactions() == [last_committed(content)]
 
 
-def test_a_service_that_starts_while_the_database_is_away_waits_for_it_and_goes_on(shop: Shop, tmp_path: Path) -> None:
+def test_service_started_without_a_database_waits_and_then_works(shop: Shop, tmp_path: Path) -> None:
     ledger = tmp_path / "shop.ledger"
     said = ledger.with_suffix(".out")
     shop.stack.kill("postgres")
@@ -260,9 +260,7 @@ def test_a_service_that_starts_while_the_database_is_away_waits_for_it_and_goes_
     assert tables_of(content) == shop.tables()
 
 
-def test_a_transaction_is_not_done_again_when_only_the_answer_to_its_commit_was_lost(
-    shop: Shop, tmp_path: Path
-) -> None:
+def test_transaction_is_not_repeated_if_only_its_commit_answer_is_lost(shop: Shop, tmp_path: Path) -> None:
     ledger = tmp_path / "shop.ledger"
     url = urlsplit(shop.settings.shop_database_url)
     assert shop.run("--tables-only").returncode == 0
@@ -280,7 +278,7 @@ def test_a_transaction_is_not_done_again_when_only_the_answer_to_its_commit_was_
     assert shop.tables() in {tables_of(content), tables_if_in_doubt_were_done(content)}
 
 
-def test_somebody_else_who_changes_the_tables_is_noticed(shop: Shop, tmp_path: Path) -> None:
+def test_foreign_change_of_the_tables_stops_the_service_with_an_error(shop: Shop, tmp_path: Path) -> None:
     ledger = tmp_path / "shop.ledger"
     with shop.running(ledger, "--rate", "300") as service:
         wait_for_transactions(ledger, 10)
@@ -300,7 +298,7 @@ def test_somebody_else_who_changes_the_tables_is_noticed(shop: Shop, tmp_path: P
         ("MILLRACE_SHOP_DATABASE_USER", "nobody", "doesn't accept the password of nobody"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_an_error_that_says_what_to_set(
+def test_unusable_database_is_an_error_that_names_the_setting(
     shop: Shop, variable: str, value: str, words: str
 ) -> None:
     run = shop.run("--tables-only", **{variable: value})
@@ -311,7 +309,7 @@ def test_a_database_that_cannot_be_used_is_an_error_that_says_what_to_set(
     assert "Traceback" not in run.stderr
 
 
-def test_a_database_that_is_not_there_is_an_error_that_names_it(shop: Shop) -> None:
+def test_missing_database_is_an_error_that_names_the_database(shop: Shop) -> None:
     url = shop.settings.shop_database_url.replace("/shop", "/stop")
 
     run = shop.run("--tables-only", MILLRACE_SHOP_DATABASE_URL=url)

@@ -112,7 +112,7 @@ def test_down_leaves_no_process_and_no_port(second: Stack) -> None:
     assert second.status() == []
 
 
-def test_down_leaves_no_shared_memory_also_of_a_server_that_was_killed(second: Stack) -> None:
+def test_down_leaves_no_shared_memory_of_a_killed_server(second: Stack) -> None:
     second.up(["postgres"])
     mapped = [entry.path for entry in psutil.Process(second.status()[0].pid).memory_maps()]
     killed = second.kill("postgres")
@@ -125,7 +125,7 @@ def test_down_leaves_no_shared_memory_also_of_a_server_that_was_killed(second: S
     assert processes_of(second) == []
 
 
-def test_a_broker_that_was_killed_is_named_and_up_brings_it_back(second: Stack) -> None:
+def test_killed_broker_is_reported_and_restarted_by_up(second: Stack) -> None:
     second.up(["kafka"])
     killed = second.kill("kafka")
 
@@ -135,7 +135,7 @@ def test_a_broker_that_was_killed_is_named_and_up_brings_it_back(second: Stack) 
     assert faults(second) == {}
 
 
-def test_a_database_server_that_was_killed_is_named_and_up_brings_it_back_with_its_rows(second: Stack) -> None:
+def test_killed_database_server_is_reported_and_restarted_with_its_rows(second: Stack) -> None:
     second.up(["postgres"])
     with shop_database(second) as connection:
         connection.execute("CREATE TABLE kept (id int)")
@@ -150,7 +150,7 @@ def test_a_database_server_that_was_killed_is_named_and_up_brings_it_back_with_i
     assert faults(second) == {}
 
 
-def test_a_connect_worker_that_was_killed_is_named_and_up_brings_it_back_with_its_connectors(second: Stack) -> None:
+def test_killed_connect_worker_is_reported_and_restarted_with_connectors(second: Stack) -> None:
     connectors = f"{second.setup.settings.connect_url}/connectors"
     config = {"connector.class": "io.debezium.connector.postgresql.PostgresConnector", "topic.prefix": "changes"}
     address = {"database.hostname": "127.0.0.1", "database.dbname": "shop", "slot.name": "kept"}
@@ -170,7 +170,7 @@ def test_a_connect_worker_that_was_killed_is_named_and_up_brings_it_back_with_it
     )
 
 
-def test_a_database_server_that_hangs_is_named_until_it_goes_on(second: Stack) -> None:
+def test_hanging_database_server_is_reported_until_resumed(second: Stack) -> None:
     second.up(["postgres"])
     suspended = psutil.Process(second.status()[0].pid)
 
@@ -181,7 +181,7 @@ def test_a_database_server_that_hangs_is_named_until_it_goes_on(second: Stack) -
     assert faults(second) == {}
 
 
-def test_owners_of_databases_may_read_changes_but_rule_nothing_and_the_superuser_stays_outside(second: Stack) -> None:
+def test_database_owner_may_only_replicate_and_superuser_may_not_log_in(second: Stack) -> None:
     second.up(["postgres"])
 
     with shop_database(second) as connection:
@@ -194,7 +194,7 @@ def test_owners_of_databases_may_read_changes_but_rule_nothing_and_the_superuser
     assert role == (False, False, False, True)
 
 
-def test_another_password_holds_from_the_next_up_on_and_is_in_no_log(second: Stack) -> None:
+def test_changed_password_holds_from_the_next_up_and_is_in_no_log(second: Stack) -> None:
     second.up(["postgres"])
     password = 'it\'s \\ a; "secret" $1'
     settings = replace(second.setup.settings, shop_database_password=password, warehouse_password=password)
@@ -208,7 +208,7 @@ def test_another_password_holds_from_the_next_up_on_and_is_in_no_log(second: Sta
     assert not [file for file in logs.iterdir() if "secret" in file.read_text()]
 
 
-def test_a_stale_pid_file_does_not_stop_up_and_nobody_else_is_harmed(second: Stack) -> None:
+def test_up_ignores_a_stale_pid_file_and_spares_the_process_in_there(second: Stack) -> None:
     pid_file = second.service("kafka").place.pid_file
     pid_file.parent.mkdir(parents=True)
     processes.record(os.getpid(), pid_file, "")
@@ -219,7 +219,7 @@ def test_a_stale_pid_file_does_not_stop_up_and_nobody_else_is_harmed(second: Sta
     assert faults(second) == {}
 
 
-def test_a_suspended_broker_is_started_again(second: Stack) -> None:
+def test_suspended_broker_is_restarted_by_up(second: Stack) -> None:
     second.up(["kafka"])
     suspended = psutil.Process(second.status()[0].pid)
     suspended.suspend()
@@ -230,7 +230,7 @@ def test_a_suspended_broker_is_started_again(second: Stack) -> None:
     assert faults(second) == {}
 
 
-def test_a_port_in_use_is_told_before_anything_starts(second: Stack) -> None:
+def test_port_in_use_is_reported_before_any_service_starts(second: Stack) -> None:
     port = second.setup.port("kafka")
     with (
         socket.create_server((port.host, port.number)),

@@ -82,13 +82,13 @@ def changed(topic: Topic, **changes: Any) -> list[Topic]:
     return [replace(topic, **changes)]
 
 
-def test_the_declared_topics_become_real(settings: Settings) -> None:
+def test_apply_creates_the_declared_topics(settings: Settings) -> None:
     apply(settings)
 
     assert {step.what for step in plan(TOPICS, describe(settings))} == {"nothing"}
 
 
-def test_a_topic_is_created_as_declared(settings: Settings, topic: Topic) -> None:
+def test_topic_is_created_as_declared(settings: Settings, topic: Topic) -> None:
     done = apply(settings, [topic])
 
     real = describe(settings)[topic.name]
@@ -97,13 +97,13 @@ def test_a_topic_is_created_as_declared(settings: Settings, topic: Topic) -> Non
     assert {name: real.config[name] for name in topic.config()} == topic.config()
 
 
-def test_applying_twice_changes_nothing(settings: Settings, topic: Topic) -> None:
+def test_second_apply_changes_nothing(settings: Settings, topic: Topic) -> None:
     apply(settings, [topic])
 
     assert apply(settings, [topic]) == []
 
 
-def test_an_altered_topic_keeps_its_other_settings(settings: Settings, topic: Topic, admin: Any) -> None:
+def test_altered_topic_keeps_its_other_settings(settings: Settings, topic: Topic, admin: Any) -> None:
     apply(settings, [topic])
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, {"segment.ms": "3600000"})])
 
@@ -143,9 +143,7 @@ def short_segments_by_default(admin: Any) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("small_by_default")
-def test_a_default_of_the_brokers_that_loses_data_counts_and_apply_overrides_it(
-    settings: Settings, topic: Topic, admin: Any
-) -> None:
+def test_broker_default_that_loses_data_is_overridden_by_apply(settings: Settings, topic: Topic, admin: Any) -> None:
     options = {"num_partitions": 2, "configs": {"retention.ms": str(topic.retention_ms)}}
     admin.create_topics({topic.name: options}, wait_for_metadata=True)
 
@@ -159,7 +157,7 @@ def test_a_default_of_the_brokers_that_loses_data_counts_and_apply_overrides_it(
 
 
 @pytest.mark.usefixtures("short_segments_by_default")
-def test_a_default_of_the_brokers_that_makes_a_new_topic_useless_is_named_at_once(
+def test_broker_default_that_makes_new_topics_useless_is_reported_at_once(
     topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ops.topics.topics.TOPICS", (topic,))
@@ -171,7 +169,7 @@ def test_a_default_of_the_brokers_that_makes_a_new_topic_useless_is_named_at_onc
     assert applied.output.splitlines()[-1].startswith(f"{topic.name}: segment.bytes is 1048576, less than max")
 
 
-def test_a_topic_that_differs_from_its_declaration_is_listed_with_what_differs(
+def test_list_shows_how_a_topic_differs_from_its_declaration(
     settings: Settings, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ops.topics.topics.TOPICS", (topic, replace(topic, name=f"{topic.name}-missing")))
@@ -186,7 +184,7 @@ def test_a_topic_that_differs_from_its_declaration_is_listed_with_what_differs(
     ]
 
 
-def test_data_is_only_deleted_when_asked(settings: Settings, topic: Topic) -> None:
+def test_apply_deletes_data_only_if_allowed(settings: Settings, topic: Topic) -> None:
     apply(settings, [topic])
     shorter = changed(topic, retention_ms=DAY_MS)
 
@@ -199,7 +197,7 @@ def test_data_is_only_deleted_when_asked(settings: Settings, topic: Topic) -> No
     assert (refused, allowed) == (str(7 * DAY_MS), str(DAY_MS))
 
 
-def test_keys_only_move_when_asked(settings: Settings, topic: Topic) -> None:
+def test_apply_moves_keys_only_if_allowed(settings: Settings, topic: Topic) -> None:
     apply(settings, [topic])
     wider = changed(topic, partitions=4)
 
@@ -221,7 +219,7 @@ def test_one_blocked_step_stops_the_whole_plan(settings: Settings, topic: Topic)
     assert f"{topic.name}-new" not in describe(settings)
 
 
-def test_without_a_terminal_the_plan_is_only_shown(
+def test_apply_without_a_terminal_only_shows_the_plan(
     settings: Settings, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ops.topics.topics.TOPICS", (topic,))
@@ -238,7 +236,7 @@ def test_without_a_terminal_the_plan_is_only_shown(
     assert topic.name in describe(settings)
 
 
-def test_a_record_from_the_future_is_refused_by_the_broker(settings: Settings, topic: Topic, producer: Any) -> None:
+def test_record_from_the_future_is_refused_by_the_broker(settings: Settings, topic: Topic, producer: Any) -> None:
     apply(settings, [topic])
     now, limit = int(time.time() * 1000), int(FUTURE_LIMIT.total_seconds() * 1000)
 
@@ -247,7 +245,7 @@ def test_a_record_from_the_future_is_refused_by_the_broker(settings: Settings, t
         producer.send(topic.name, b"too far", timestamp_ms=now + limit + 60_000).get(timeout=10)
 
 
-def test_the_hottest_key_is_measured(settings: Settings, topic: Topic, producer: Any) -> None:
+def test_hottest_key_is_measured(settings: Settings, topic: Topic, producer: Any) -> None:
     apply(settings, [topic])
     for key in ["hot"] * 6 + ["a", "b", "c", "d"]:
         producer.send(topic.name, b"x", key=key.encode())
@@ -259,7 +257,7 @@ def test_the_hottest_key_is_measured(settings: Settings, topic: Topic, producer:
     assert sum(sample.partition_shares.values()) == pytest.approx(1)
 
 
-def test_the_events_schemas_are_registered(settings: Settings, registry: SchemaRegistry) -> None:
+def test_event_schemas_are_registered(settings: Settings, registry: SchemaRegistry) -> None:
     register(settings)
 
     assert {each.outcome for each in register(settings)} == {"unchanged"}
@@ -267,7 +265,7 @@ def test_the_events_schemas_are_registered(settings: Settings, registry: SchemaR
     assert {verdict.state for verdict in check_registry(settings)} == {"unchanged"}
 
 
-def test_a_released_schema_has_the_same_version_in_every_registry(
+def test_released_schema_has_the_same_version_in_every_registry(
     settings: Settings, registry: SchemaRegistry, topic: Topic, tmp_path: Path
 ) -> None:
     [released] = release([topic], tmp_path)
@@ -279,7 +277,7 @@ def test_a_released_schema_has_the_same_version_in_every_registry(
     assert registry.schemas(topic.subject)[2] == schema(Thing)
 
 
-def test_a_schema_that_breaks_readers_is_refused_with_the_reason(
+def test_schema_that_breaks_readers_is_refused_with_the_reason(
     settings: Settings, registry: SchemaRegistry, topic: Topic, tmp_path: Path
 ) -> None:
     register(settings, [topic], tmp_path)
@@ -293,7 +291,7 @@ def test_a_schema_that_breaks_readers_is_refused_with_the_reason(
     assert list(registry.schemas(topic.subject)) == [1]
 
 
-def test_the_terminal_shows_what_was_refused_and_why(
+def test_schema_commands_show_what_is_refused_and_why(
     settings: Settings, topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(settings, [topic], tmp_path)
@@ -322,7 +320,7 @@ LISTS = {"schemaType": "JSON", "schema": '{"type": "object", "properties": {"nam
     ],
     ids=["protobuf", "avro", "json"],
 )
-def test_a_subject_that_others_have_filled_is_told_and_stays_as_it_is(
+def test_subject_with_foreign_schemas_is_reported_and_left_unchanged(
     settings: Settings, topic: Topic, theirs: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = SchemaRegistry(settings.schema_registry_url)
@@ -342,7 +340,7 @@ def test_a_subject_that_others_have_filled_is_told_and_stays_as_it_is(
     assert requests.get(versions, timeout=10).json() == [1]
 
 
-def test_registering_what_is_there_changes_no_rule_and_check_tells_of_another(
+def test_register_changes_no_rule_and_check_reports_a_different_rule(
     settings: Settings, registry: SchemaRegistry, topic: Topic, tmp_path: Path
 ) -> None:
     register(settings, [topic], tmp_path)
@@ -356,7 +354,7 @@ def test_registering_what_is_there_changes_no_rule_and_check_tells_of_another(
     assert verdict.reasons[0].startswith("its rule is NONE")
 
 
-def test_a_registry_that_refuses_is_quoted_and_only_another_server_blames_the_url(
+def test_registry_refusal_is_quoted_and_only_a_wrong_api_blames_the_url(
     settings: Settings, registry: SchemaRegistry, topic: Topic
 ) -> None:
     elsewhere = SchemaRegistry(settings.schema_registry_url.removesuffix("/apis/ccompat/v7"))
@@ -370,7 +368,7 @@ def test_a_registry_that_refuses_is_quoted_and_only_another_server_blames_the_ur
 
 
 @pytest.mark.parametrize("declared", TOPICS, ids=lambda topic: topic.name)
-def test_an_optional_field_can_be_added_to_every_event(declared: Topic, registry: SchemaRegistry) -> None:
+def test_optional_field_can_be_added_to_every_event(declared: Topic, registry: SchemaRegistry) -> None:
     subject = f"test-{uuid.uuid4()}"
     wider = copy.deepcopy(schema(declared.event))
     wider["properties"]["added"] = {"type": "string"}
@@ -382,7 +380,7 @@ def test_an_optional_field_can_be_added_to_every_event(declared: Topic, registry
 
 
 @pytest.mark.parametrize("change", COMPATIBLE + INCOMPATIBLE, ids=lambda change: change.what)
-def test_the_registry_judges_a_change_as_we_do(change: Change, registry: SchemaRegistry) -> None:
+def test_registry_and_our_check_agree_on_a_schema_change(change: Change, registry: SchemaRegistry) -> None:
     subject = f"test-{uuid.uuid4()}"
     registry.set_rule(subject)
     registry.register(subject, change.old)
@@ -394,7 +392,7 @@ def test_the_registry_judges_a_change_as_we_do(change: Change, registry: SchemaR
             registry.register(subject, change.new)
 
 
-def test_registry_that_was_killed_is_named_and_filled_again_by_register(stack: Stack, settings: Settings) -> None:
+def test_killed_registry_is_reported_and_filled_again_by_register(stack: Stack, settings: Settings) -> None:
     register(settings)
     stack.kill("registry")
     checked = CliRunner().invoke(schemas, ["check", "--registry"])

@@ -95,7 +95,7 @@ def assert_rejected(deployment: Deployment) -> None:
     )
 
 
-def test_postgresql_is_killed_and_away_for_a_while_under_load(
+def test_killed_postgresql_under_load_loses_no_row(
     deployment: Deployment, settings: Settings, stack: Stack, outage_seconds: float
 ) -> None:
     events = world("postgres", 15_000, seed=1)
@@ -117,7 +117,7 @@ def test_postgresql_is_killed_and_away_for_a_while_under_load(
 
 
 @pytest.mark.full
-def test_a_taskmanager_is_killed_under_load(deployment: Deployment, settings: Settings, stack: Stack) -> None:
+def test_killed_taskmanager_under_load_loses_no_row(deployment: Deployment, settings: Settings, stack: Stack) -> None:
     events = world("taskmanager", 6_000, seed=2)
     deployment.start(options={"parallelism.default": "2"})
 
@@ -136,7 +136,7 @@ def test_a_taskmanager_is_killed_under_load(deployment: Deployment, settings: Se
 
 
 @pytest.mark.full
-def test_a_replay_while_new_events_arrive_changes_nothing(deployment: Deployment, settings: Settings) -> None:
+def test_topic_replay_while_new_events_arrive_changes_no_row(deployment: Deployment, settings: Settings) -> None:
     events = world("replay", 2_000, seed=3)
     deployment.start()
     deployment.publish(outgoings(events))
@@ -159,7 +159,7 @@ def test_a_replay_while_new_events_arrive_changes_nothing(deployment: Deployment
     assert_holds(settings, events + more)
 
 
-def test_a_password_is_on_no_web_page_and_in_no_log(
+def test_password_is_on_no_web_page_and_in_no_log(
     settings: Settings, stack: Stack, request: pytest.FixtureRequest
 ) -> None:
     password = "seen-wherever-it-is-told"
