@@ -8,7 +8,7 @@ from local.settings import CHECKOUT
 
 
 def copied_checkout(folder: Path) -> Path:
-    """A copy of this checkout's files. A link to it wouldn't do: its code would find its files by their plain path."""
+    """Copy the files of this checkout. A link wouldn't do: the code would find its files by their plain path."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     for name in filter(None, listed.stdout.split("\0")):
         if Path(CHECKOUT, name).exists():

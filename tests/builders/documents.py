@@ -1,6 +1,6 @@
-"""Documents that a JSON Schema allows, and such as it may not: strategies for Hypothesis.
+"""Documents that a JSON Schema allows or may refuse: strategies for Hypothesis.
 
-For schemas as `events.schemas` makes them; the bad ones differ from a good one in one place, mostly by little.
+For schemas as `events.schemas` makes them; a bad document differs from a good one in one place, mostly slightly.
 """
 
 import base64
@@ -26,13 +26,13 @@ VALUES = st.sampled_from([*SCALARS, *LITTLE, *LARGE, *CONTAINERS])
 
 
 def good(schema: Schema) -> SearchStrategy[Json]:
-    """Documents that the schema allows, with integers of 64 bits at most."""
+    """Return a strategy of documents that the schema allows, with integers of at most 64 bits."""
     return _value(schema, schema)
 
 
 @st.composite
 def one_wrong(draw: st.DrawFn, schema: Schema) -> Json:
-    """A good document with one change, which may leave it good."""
+    """Draw a good document with one change, which may leave it good."""
     document = json.loads(json.dumps(draw(good(schema))))
     path = draw(st.sampled_from(list(_paths(document))))
     if not path:

@@ -22,18 +22,18 @@ from events import (
 )
 
 DAY = date(2026, 3, 1)
-"""The day, in UTC, on which tests take place unless they say otherwise."""
+"""The day, in UTC, of test data unless a test names another one."""
 
 
 def event_time(at: str) -> int:
-    """UTC milliseconds of a time of day on `DAY` (`12:00:05`), or of a full ISO time (`2026-03-02T12:00:05Z`)."""
+    """Return UTC milliseconds of a time on `DAY` (`12:00:05`), or of a full ISO time (`2026-03-02T12:00:05Z`)."""
     moment = datetime.fromisoformat(at) if "T" in at else datetime.combine(DAY, time.fromisoformat(at))
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1000)
 
 
 def payment(card: str = "c1", at: str = "12:00:00", amount: float = 40, **more: Any) -> Payment:
-    """An online payment of `amount` whole euros in Berlin. One card, one time, one `payment_id`."""
+    """Build an online payment of `amount` whole euros in Berlin. One card, one time, one `payment_id`."""
     payment_id = more.get("payment_id", f"{card}@{at}")
     defaults: dict[str, Any] = {
         "event_id": f"event-of-{payment_id}",
@@ -58,7 +58,7 @@ def payment(card: str = "c1", at: str = "12:00:00", amount: float = 40, **more: 
 
 
 def order(order_id: str = "o1", at: str = "12:00:00", quantity: int = 2, price: float = 20, **more: Any) -> Order:
-    """An order of one line: `quantity` pieces at `price` whole euros each."""
+    """Build an order of one line: `quantity` pieces at `price` whole euros each."""
     line = OrderLine(line_number=1, product_id="p1", quantity=quantity, unit_price_minor=round(price * 100))
     lines = more.get("lines", (line,))
     defaults: dict[str, Any] = {
@@ -75,7 +75,7 @@ def order(order_id: str = "o1", at: str = "12:00:00", quantity: int = 2, price: 
 
 
 def heartbeat(at: str = "12:00:00", lsn: int = 1) -> CaptureHeartbeat:
-    """A sign that change data capture has come as far as that."""
+    """Build a heartbeat of change data capture that has progressed to that time."""
     return CaptureHeartbeat(
         event_id=f"heartbeat-{lsn}",
         event_time=event_time(at),
@@ -88,12 +88,12 @@ def heartbeat(at: str = "12:00:00", lsn: int = 1) -> CaptureHeartbeat:
 
 
 def order_line(product: str = "p1", number: int = 1, quantity: int = 1, price: float = 20) -> OrderLine:
-    """`quantity` pieces at `price` whole euros each."""
+    """Build a line of `quantity` pieces at `price` whole euros each."""
     return OrderLine(line_number=number, product_id=product, quantity=quantity, unit_price_minor=round(price * 100))
 
 
 def customer(customer_id: str = "customer-1", at: str = "00:00:00", lsn: int = 1, **more: Any) -> CustomerVersion:
-    """What a customer became: a name that says which version it is, standard tier, in Germany."""
+    """Build a version of a customer: standard tier, in Germany, with the version's time in the name."""
     defaults: dict[str, Any] = {
         "name": f"{customer_id} at {at}",
         "email": f"{customer_id}@example.org",
@@ -109,7 +109,7 @@ def customer(customer_id: str = "customer-1", at: str = "00:00:00", lsn: int = 1
 def product(
     product_id: str = "p1", at: str = "00:00:00", price: float = 20, lsn: int = 1, **more: Any
 ) -> ProductVersion:
-    """What a product became: a book at `price` whole euros, with a name that says which version it is."""
+    """Build a version of a product: a book at `price` whole euros, with the version's time in the name."""
     defaults: dict[str, Any] = {
         "name": f"{product_id} at {at}",
         "category": "books",
@@ -131,7 +131,7 @@ def _version(key: str, at: str, lsn: int) -> dict[str, Any]:
 
 
 def rule(name: str = "many_payments", when: str | None = "count_1m >= 4", score: int = 50, **more: Any) -> Rule:
-    """An active rule with a condition; for a function pass `when=None, function=…`."""
+    """Build an active rule with a condition; for a function pass `when=None, function=…`."""
     defaults: dict[str, Any] = {
         "name": name,
         "description": f"{name} is broken",
@@ -143,7 +143,7 @@ def rule(name: str = "many_payments", when: str | None = "count_1m >= 4", score:
 
 
 def ruleset(*rules: Rule, version: int = 1, at: str = "00:00:00", **more: Any) -> Ruleset:
-    """The given rules (one default rule if none), published and effective at `at`; a score of 50 is suspicious."""
+    """Build a ruleset of the given rules, or one default rule, in force from `at`; a score of 50 is suspicious."""
     defaults: dict[str, Any] = {
         "event_id": f"ruleset-{version}",
         "event_time": event_time(at),
@@ -158,7 +158,7 @@ def ruleset(*rules: Rule, version: int = 1, at: str = "00:00:00", **more: Any) -
 
 
 def enriched_order(order_id: str = "o1", at: str = "12:00:00", revision: int = 1, **more: Any) -> EnrichedOrder:
-    """A complete order of two books at 20 euros each."""
+    """Build a complete order of two books at 20 euros each."""
     lines = more.get("lines", (enriched_line(),))
     defaults: dict[str, Any] = {
         "event_id": f"{order_id}-{revision}",
@@ -183,7 +183,7 @@ def enriched_order(order_id: str = "o1", at: str = "12:00:00", revision: int = 1
 
 
 def enriched_line(line_number: int = 1, product_id: str = "p1", quantity: int = 2, **more: Any) -> EnrichedLine:
-    """Books at 20 euros each."""
+    """Build a line of books at 20 euros each."""
     defaults: dict[str, Any] = {
         "line_number": line_number,
         "product_id": product_id,
@@ -200,7 +200,7 @@ def enriched_line(line_number: int = 1, product_id: str = "p1", quantity: int = 
 
 
 def fraud_alert(event_id: str = "case-1-1", at: str = "12:00:00", **more: Any) -> FraudAlert:
-    """A case is opened: one payment of 40 euros broke one rule."""
+    """Build the alert that opens a case: one payment of 40 euros broke one rule."""
     defaults: dict[str, Any] = {
         "event_id": event_id,
         "event_time": event_time(at),
@@ -222,7 +222,7 @@ def fraud_alert(event_id: str = "case-1-1", at: str = "12:00:00", **more: Any) -
 
 
 def category_revenue(category: str = "books", minute: str = "12:00", orders: int = 1, **more: Any) -> CategoryRevenue:
-    """Orders of 40 euros in one minute."""
+    """Build the revenue of `orders` orders of 40 euros in one minute."""
     start = event_time(f"{minute}:00")
     defaults: dict[str, Any] = {
         "event_id": f"{category}-EUR-{start}",
@@ -239,7 +239,7 @@ def category_revenue(category: str = "books", minute: str = "12:00", orders: int
 
 
 def dead_letter(event_id: str = "payments-0-17", payload: bytes | None = b"{}", **more: Any) -> DeadLetter:
-    """The fraud job could not use the record at these coordinates, which is keyed by the card c1."""
+    """Build the fraud job's dead letter of the record at these coordinates, which is keyed by the card c1."""
     topic, partition, offset = event_id.rsplit("-", 2)
     defaults: dict[str, Any] = {
         "event_time": event_time("12:00:00"),
@@ -255,7 +255,7 @@ def dead_letter(event_id: str = "payments-0-17", payload: bytes | None = b"{}", 
 
 
 def replay(letter_id: str = "payments-2-17", **more: Any) -> DeadLetterReplay:
-    """The record of `dead_letter(letter_id)` was sent again at 13:00, once."""
+    """Build the mark that the record of `dead_letter(letter_id)` was replayed at 13:00, once."""
     letter = dead_letter(letter_id)
     defaults: dict[str, Any] = {
         "event_id": f"{letter_id}#1",

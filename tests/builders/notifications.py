@@ -8,7 +8,7 @@ from tests.builders.events import event_time
 
 
 def occasion(kind: str = "order_confirmed", at: str = "12:00:00", amount: float = 40, **more: Any) -> Occasion:
-    """An order of two books, or a suspicion about a card, over `amount` whole euros."""
+    """Build an order of two books, or a suspicion about a card, over `amount` whole euros."""
     is_about_a_card = kind.startswith("fraud")
     defaults: dict[str, Any] = {
         "kind": kind,
@@ -25,7 +25,7 @@ def occasion(kind: str = "order_confirmed", at: str = "12:00:00", amount: float 
 def notification(
     event_id: str = "n1", *occasions: Occasion, recipient: str = "customer-1", **more: Any
 ) -> Notification:
-    """An order's confirmation, in English, decided just now."""
+    """Build an order's confirmation, in English, decided just now."""
     told = occasions or (occasion(),)
     template = "fraud_warning" if told[0].kind.startswith("fraud") else "order_confirmation"
     defaults: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Tests of SQL pipelines that are nothing but rows: `tests/pipelines/README.md` says how one is written."""
+"""Tests of SQL pipelines as rows alone: `tests/pipelines/README.md` has their format."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,28 +23,28 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A folder of rows."""
+    """A folder of rows that tests one pipeline."""
 
     folder: Path
 
     @property
     def pipeline(self) -> str:
-        """Which pipeline they are for."""
+        """The pipeline that the rows are for."""
         return self.folder.parent.name
 
     @property
     def name(self) -> str:
-        """Pipeline and what the case is about."""
+        """The pipeline, and what the case is about."""
         return f"{self.pipeline}/{self.folder.name}"
 
     def records(self, topic: str, *, then: bool = False) -> list[Record]:
-        """What is in a topic that the pipeline reads, or what comes then; nothing if there is no file of its name."""
+        """Return the records of an input topic, of the first or the second part; none if the topic has no file."""
         defaults = _defaults(topic)
         rows = _rows(self.folder / "in" / f"{topic}.jsonl")
         return [_record(topic, {**defaults, **row}) for row in rows if row.get(_THEN, False) == then]
 
     def expected(self, topic: str, *, at_first: bool = False) -> list[Row]:
-        """What must be in a topic that the pipeline writes: in the end, or before any row comes that is marked so."""
+        """Return the rows that an output topic must have in the end, or those due before the second part."""
         rows = _rows(self.folder / "out" / f"{topic}.jsonl")
         return [
             {name: value for name, value in row.items() if name != _THEN}
@@ -54,22 +54,22 @@ class Case:
 
     @property
     def has_two_parts(self) -> bool:
-        """Whether some of its rows come later than others."""
+        """Whether the case has records of a second part."""
         return any(self.records(topic, then=True) for topic in self.topics("in"))
 
     def topics(self, direction: str) -> set[str]:
-        """The topics that it has files of, `in` or `out`."""
+        """Return the topics that the case has files of, `in` or `out`."""
         return {file.stem for file in (self.folder / direction).glob("*.jsonl")}
 
 
 def cases() -> list[Case]:
-    """All of them."""
+    """Return all cases."""
     folders = sorted(path for path in FOLDER.glob("*/*") if path.is_dir() and path.parent.name != DEFAULTS)
     return [Case(folder) for folder in folders]
 
 
 def decoded(topic: str, record: Record) -> Row:
-    """What a record says; of a topic that is declared, it must be the topic's event under the topic's key."""
+    """Return a record's row; if its topic is declared, assert that it is the topic's event under the topic's key."""
     value = record.value or b""
     declared = _topic(topic)
     if declared is None:
@@ -84,7 +84,7 @@ def decoded(topic: str, record: Record) -> Row:
 
 
 def difference(expected: Sequence[Row], actual: Sequence[Row]) -> str:
-    """Rows that are missing (-) or too many (+) among all, one below the other; empty if there are none.
+    """Return a table of all rows with those that are missing (-) or surplus (+); empty if there are none.
 
     Of each row only the columns that its expected row names are compared.
     """
@@ -92,7 +92,7 @@ def difference(expected: Sequence[Row], actual: Sequence[Row]) -> str:
     styles = {column: next((row[column] for row in expected if column in row), None) for column in columns}
     left = [_cells(row, columns, styles) for row in actual]
     lines: list[tuple[str, ...]] = []
-    # The more a row says, the fewer rows it can be: it chooses first.
+    # The more columns a row has, the fewer rows match: such a row chooses first.
     for row in sorted(expected, key=len, reverse=True):
         wanted = _cells(row, list(row), styles)
         found = next((each for each in left if wanted.items() <= each.items()), None)
@@ -112,7 +112,7 @@ def _cells(row: Row, columns: Sequence[str], styles: Row) -> dict[str, str]:
 
 
 def _cell(value: Any, style: Any) -> str:
-    """A value as it is shown; milliseconds as a time where the expected rows write a time."""
+    """Return a value as shown; milliseconds as a time where the expected rows have a time."""
     if isinstance(style, str) and _is_time(style) and value is not None:
         return _time(event_time(value) if isinstance(value, str) else value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Changes of a schema and whether they keep old records readable, for our own judge and for the registry's."""
+"""Changes of a schema and whether old records stay readable, for our own check and for the registry's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ class Change:
     old: Node
     new: Node
     reason: str = ""
-    """What our judge says; empty if old records stay readable."""
+    """Reason of our check; empty if old records stay readable."""
     registry_accepts: bool = False
-    """The registry takes it all the same: only we know what the change means."""
+    """Whether the registry accepts the change nevertheless: only our check knows its meaning."""
 
 
 def record(required: tuple[str, ...] = (), definitions: Node | None = None, **properties: Node) -> dict[str, Any]:
-    """A closed schema with these fields."""
+    """Build a closed schema with these fields."""
     document: dict[str, Any] = {
         "$schema": DIALECT,
         "type": "object",
@@ -35,12 +35,12 @@ def record(required: tuple[str, ...] = (), definitions: Node | None = None, **pr
 
 
 def field(old: Node, new: Node) -> tuple[Node, Node]:
-    """The field `a` changes."""
+    """Build a change of the field `a`."""
     return record(a=old), record(a=new)
 
 
 def lines(element: Node, **limits: int) -> Node:
-    """A list of what `element` says, by reference."""
+    """Build a schema with a list of `element`, by reference."""
     return record(
         definitions={"Line": record(quantity=element) | {"title": "Line"}},
         lines={"type": "array", "items": {"$ref": "#/definitions/Line"}, **limits},
@@ -48,12 +48,12 @@ def lines(element: Node, **limits: int) -> Node:
 
 
 def map_of(values: Node) -> Node:
-    """An object with any names."""
+    """Build an object with any names."""
     return {"type": "object", "additionalProperties": values}
 
 
 def any_of(*alternatives: Node) -> Node:
-    """One of several."""
+    """Build a choice of alternatives."""
     return {"anyOf": list(alternatives)}
 
 

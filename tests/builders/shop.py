@@ -1,4 +1,4 @@
-"""Rows of the simulated shop, what was done to them, and what was ordered there, by intent, with their ledgers."""
+"""Rows of the simulated shop, its changes and its orders, by intent, with their ledgers."""
 
 from events import EnrichedOrder, Order, OrderLine
 from local.demo.checks.order_proof import expectations
@@ -20,7 +20,7 @@ def product(number: int, category: str = "books") -> ProductRow:
 def record(
     number: int, *statements: Statement, outcome: Outcome = "committed", at: int | None = None
 ) -> TransactionRecord:
-    """A transaction that was committed at `at`."""
+    """Build a transaction that was committed at `at`."""
     return TransactionRecord(
         number=number,
         kind="sold",
@@ -33,22 +33,22 @@ def record(
 
 
 KNOWN: tuple[Row, ...] = (customer(1), product(1), product(2, "toys"))
-"""What the shop has at first, unless a case says otherwise."""
+"""The shop's first rows, unless a case names others."""
 
 
 def line(number: int, product_number: int = 1, quantity: int = 2) -> OrderLine:
-    """At 10 euros apiece."""
+    """Build a line at 10 euros apiece."""
     product_id = f"product-{product_number}"
     return OrderLine(line_number=number, product_id=product_id, quantity=quantity, unit_price_minor=10_00)
 
 
 def placed(order_id: str = "o1", at: str = "12:00:00", *lines: OrderLine, buyer: int = 1) -> Order:
-    """An order of two pieces of product 1, unless lines are given."""
+    """Build an order of two pieces of product 1, unless lines are given."""
     return order(order_id, at, customer_id=f"customer-{buyer}", lines=lines or (line(1),))
 
 
 def sent(*orders: Order) -> LedgerContent:
-    """The ledger of orders that are all in Kafka."""
+    """Build the ledger of orders that are all in Kafka."""
     records = (
         LedgerRecord(
             topic="orders",
@@ -72,11 +72,11 @@ def sent(*orders: Order) -> LedgerContent:
 
 
 def shop(*changes: tuple[str, Statement]) -> ShopLedgerContent:
-    """What the shop knew at first, and what was done to it at what time."""
+    """Build the shop's ledger: its first rows, and statements by the time of their commit."""
     transactions = (record(number, each, at=event_time(at)) for number, (at, each) in enumerate(changes, start=1))
     return ShopLedgerContent(KNOWN, tuple(transactions), None)
 
 
 def enriched(each: Order, content: ShopLedgerContent | None = None) -> EnrichedOrder:
-    """What must come of one order in the end, by what the shop knows."""
+    """Return the expected last revision of one order, by the shop's ledger."""
     return expectations(sent(each), content or shop(), within_hours=24)[each.order_id].result

@@ -1,4 +1,4 @@
-"""Builders for the alert stage's input."""
+"""Builders of the alert stage's input."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from udfs.fraud.rules import Verdict
 
 
 def suspicion(at: str, *rules: str, card: str = "c1", amount: int = 10, payment: str | None = None) -> Suspicion:
-    """A payment that broke the named rules, 50 points each; a case is over after 30 quiet minutes."""
+    """Build a payment that broke the named rules, 50 points each; a case is over after 30 quiet minutes."""
     return Suspicion(
         card_id=card,
         customer_id=f"customer-of-{card}",
@@ -28,5 +28,5 @@ def suspicion(at: str, *rules: str, card: str = "c1", amount: int = 10, payment:
 
 
 def element(suspicion: Suspicion) -> tuple[tuple[str, str], int]:
-    """The stream element of a suspicion, and its timestamp."""
+    """Return the stream element of a suspicion, and its timestamp."""
     return (suspicion.card_id, msgspec.json.encode(suspicion).decode()), suspicion.event_time

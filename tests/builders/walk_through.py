@@ -15,7 +15,7 @@ COMMAND = re.compile(r"^\.venv/bin/python -m (ops new .+)$", re.MULTILINE)
 
 
 def walk_through(folder: Path) -> Path:
-    """Run the commands that the document shows, one after the other; each one's decisions are made before the next.
+    """Run the document's commands one after the other; make each one's decisions before the next.
 
     Returns:
         The copy.
@@ -34,10 +34,10 @@ def walk_through(folder: Path) -> Path:
 
 
 def run(copy: Path, module: str, *arguments: str) -> str:
-    """Run a module in the copy, and return what it prints.
+    """Run a module in the copy, and return its output.
 
     Raises:
-        AssertionError: it failed.
+        AssertionError: the module failed.
     """
     done = subprocess.run(
         [copy / Path(sys.executable).relative_to(CHECKOUT), "-m", module, *arguments],

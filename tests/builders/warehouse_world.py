@@ -1,4 +1,4 @@
-"""A day in the shop as the topics tell it, made up by a seed: every kind of event that the warehouse takes."""
+"""A day in the shop as events of the topics, made from a seed: every kind of event that the warehouse takes."""
 
 from collections.abc import Iterator
 from random import Random
@@ -41,15 +41,15 @@ TIERS = ("standard", "silver", "gold")
 
 
 def events(name: str, size: int, seed: int, start_ms: int) -> list[Event]:
-    """Some `4 * size` events out of order: a payment each, an order for every second, changes and alerts for some.
+    """Return about `4 * size` events out of order: a payment each, an order for every second, some changes and alerts.
 
     Args:
-        name: begins every id, so that two worlds have nothing in common.
+        name: prefix of every id, so that two worlds have no id in common.
         start_ms: event time of the first; the others follow, ten milliseconds apart. Minutes are those before.
     """
     random = Random(seed)
     made = list(_events(name, size, random, start_ms))
-    made += random.sample(made, len(made) // 10)  # told twice
+    made += random.sample(made, len(made) // 10)  # duplicates
     random.shuffle(made)
     return made
 
@@ -59,7 +59,7 @@ def _events(name: str, size: int, random: Random, start_ms: int) -> Iterator[Eve
         at = start_ms + 10 * number
         yield _payment(name, number, at, random)
         if number % 5 == 0:
-            yield _payment(name, number, at + 3000, random)  # tried again
+            yield _payment(name, number, at + 3000, random)  # a second attempt
         if number % 2 == 0:
             yield from _order(name, number, at, random)
         if number % 3 == 0:
@@ -142,12 +142,12 @@ def _minute(name: str, minute: int, start_ms: int, random: Random) -> CategoryRe
 
 
 def outgoing(event: Event) -> Outgoing:
-    """An event on its way to its topic."""
+    """Return an event as a record to be sent to its topic."""
     topic = TOPIC_OF[type(event)]
     key = str(getattr(event, topic.key)).encode()
     return Outgoing(topic, key, event.event_time, event.event_time, GOOD, event)
 
 
 def poison(topic: Topic, at_ms: int, value: bytes) -> Outgoing:
-    """Bytes that are no event, on their way to a topic."""
+    """Return bytes that are no event as a record to be sent to a topic."""
     return Outgoing(topic, b"poison", at_ms, at_ms, POISON, None, value)

@@ -1,4 +1,4 @@
-"""Features declarations that can't be used, with what both parsers must say of them."""
+"""Invalid feature declarations, with the error that both parsers must report."""
 
 from udfs.fraud.features import Kind
 
@@ -11,7 +11,7 @@ COLUMNS: dict[str, tuple[str, Kind]] = {
     "country": ("STRING", "text"),
     "event_time": ("TIMESTAMP_LTZ(3)", "other"),
 }
-"""Of the table that the declarations are made over: SQL type and kind."""
+"""Columns of the table that the declarations are made over: SQL type and kind."""
 
 _SHAPE = "a feature is written name = aggregate(column) over 10 minutes where column = 'text'"
 _TEXTS = "the columns that fit are card_id, payment_id, country"

@@ -1,4 +1,4 @@
-"""A job on a mini-cluster that ends when its input does: records from files, dead letters into files."""
+"""A job on a mini-cluster that finishes with its input: records from files, dead letters into files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.cluster.topic_tables import create_table, record
 
 
 class BoundedJob:
-    """Runs a job as often as it is asked to."""
+    """A job that can be run several times."""
 
     def __init__(
         self,
@@ -23,11 +23,12 @@ class BoundedJob:
         sources: Mapping[str, Topic],
         define: Callable[[StreamTableEnvironment], StatementSet],
     ) -> None:
-        """
+        """Prepare the job.
+
         Args:
-            folder: each run has a folder in it.
-            sources: tables by name.
-            define: the job's topology, from the sources to `dead_letters_out` and wherever else.
+            folder: gets a folder for each run.
+            sources: topics by table name.
+            define: the job's topology, from the sources to `dead_letters_out` and other tables.
         """
         self._cluster = cluster
         self._folder = folder
@@ -36,14 +37,14 @@ class BoundedJob:
         self._runs = 0
 
     def run(self, *events: Event, records: Mapping[Topic, Sequence[Record]] | None = None) -> list[DeadLetter]:
-        """Let events and other records pass, and return those that were rejected."""
+        """Run the job over events and other records, and return its dead letters."""
         self._runs += 1
         folder = self._folder / str(self._runs)
         self.defined(folder, events, records or {}).execute().wait()
         return [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in read_records(folder / "out")]
 
     def defined(self, folder: Path, events: Sequence[Event], records: Mapping[Topic, Sequence[Record]]) -> StatementSet:
-        """The job's statement set."""
+        """Return the job's statement set."""
         tables = StreamTableEnvironment.create(self._cluster.environment({"parallelism.default": "1"}))
         for name, topic in self._sources.items():
             of_topic = [record(topic, event) for event in events if isinstance(event, topic.event)]

@@ -26,13 +26,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniCluster]:
 
 @pytest.fixture
 def stream_environment(cluster: MiniCluster) -> StreamExecutionEnvironment:
-    """Submits to the cluster: Python in thread mode, parallelism 2, a failure fails the job."""
+    """An environment that submits to the cluster: Python in thread mode, parallelism 2, a failure fails the job."""
     return cluster.environment()
 
 
 @pytest.fixture
 def table_environment(stream_environment: StreamExecutionEnvironment) -> StreamTableEnvironment:
-    """The same with SQL, and an empty catalog."""
+    """A table environment of the same kind with an empty catalog."""
     return StreamTableEnvironment.create(stream_environment)
 
 
@@ -56,14 +56,14 @@ def warehouse_connection(postgres: Settings) -> Iterator[Connection]:
 
 @pytest.fixture(scope="session")
 def elasticsearch() -> Iterator[Stack]:
-    """A stack of which Elasticsearch runs."""
+    """A stack in which Elasticsearch runs."""
     with lone_elasticsearch() as stack:
         yield stack
 
 
 @pytest.fixture
 def search_client(elasticsearch: Stack) -> Iterator[Elasticsearch]:
-    """A client of it; there is no index and no template, before and after."""
+    """A client of an Elasticsearch without indices and templates, before and after the test."""
     with connectors.elasticsearch.client.client(elasticsearch.setup.settings) as client:
         _delete_everything(client)
         yield client

@@ -1,4 +1,4 @@
-"""What a topic would hold, in files that the test-only connector `records` reads and writes."""
+"""Records of a topic, in files that the test-only connector `records` reads and writes."""
 
 import struct
 from collections import defaultdict
@@ -23,9 +23,9 @@ def write_records(folder: Path, records: Iterable[Record], partitions: int = 1, 
     """Write a file for each partition, in the order given, or append to those that are there.
 
     Args:
-        folder: the table's `path`; made if it isn't there.
-        partitions: how many there are at the least; some may stay empty.
-        first_offset: of each partition's first record in this call.
+        folder: the table's `path`; created if missing.
+        partitions: minimum number of partitions; some may stay empty.
+        first_offset: offset of each partition's first record in this call.
 
     Returns:
         The folder.
@@ -42,7 +42,7 @@ def write_records(folder: Path, records: Iterable[Record], partitions: int = 1, 
 
 
 def read_records(folder: Path) -> list[Record]:
-    """What a job wrote there, by subtask; it writes no headers."""
+    """Return the records that a job wrote there, by subtask; it writes no headers."""
     return [
         record
         for file in sorted(folder.glob("*.records"))
@@ -61,7 +61,7 @@ def _decode(data: bytes, partition: int) -> Iterator[Record]:
 
 
 def _bytes_at(data: bytes, position: int) -> tuple[bytes | None, int]:
-    """A nullable field, and where the next one begins."""
+    """Return a nullable field, and the position of the next one."""
     (length,) = struct.unpack_from(">i", data, position)
     begin = position + 4
     return (None, begin) if length < 0 else (data[begin : begin + length], begin + length)

@@ -1,4 +1,4 @@
-"""A query that waits for more records after the last one: it is stopped with a savepoint, and goes on from there."""
+"""A query that waits for more records after the last one: it can be stopped with a savepoint, and restored."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.reference_runs.harness import LOWEST_WATERMARK
 
 
 class RunningQuery:
-    """Runs from its making until `stop`."""
+    """A query that runs from its creation until `stop`."""
 
     def __init__(
         self,
@@ -22,11 +22,11 @@ class RunningQuery:
         query: str,
         savepoint: str | None = None,
     ) -> None:
-        """Start it.
+        """Start the query.
 
         Args:
-            declare: its tables, which stay open, and functions.
-            savepoint: where to go on from.
+            declare: creates its tables, which stay open, and functions.
+            savepoint: path of the savepoint to restore.
         """
         self._cluster = cluster
         environment = StreamTableEnvironment.create(cluster.environment(recovery_from(savepoint) if savepoint else {}))
@@ -35,23 +35,23 @@ class RunningQuery:
         self._rows = iter(self._result.collect())
 
     def next_row(self) -> Row:
-        """Wait for it."""
+        """Wait for the next row."""
         return next(self._rows)
 
     def stop(self) -> str:
-        """End it, and return where its savepoint is."""
+        """Stop the query, and return the savepoint's path."""
         return self._cluster.stop_with_savepoint(self._result.get_job_client())
 
     def metric(self, name: str) -> int:
-        """A counter of the only process table function, over all subtasks."""
+        """Return a counter of the only process table function, over all subtasks."""
         metrics = f"{self._vertex()}/subtasks/metrics"
         ids = [metric["id"] for metric in get_json(metrics) if metric["id"].endswith(f".{name}")]
         return sum(int(metric["sum"]) for metric in get_json(f"{metrics}?get={','.join(ids)}&agg=sum")) if ids else 0
 
     def wait_for_watermark(self, milliseconds: int) -> None:
-        """Until the watermark of the only process table function has come so far, in all subtasks.
+        """Wait until the watermark of the only process table function has reached this value, in all subtasks.
 
-        Of two inputs each must come so far: Flink's metric knows no idle one.
+        Each of two inputs must have reached it: Flink's metric ignores that an input is idle.
         """
         deadline = time.monotonic() + 60
         while (found := self._watermark()) < milliseconds:
@@ -69,7 +69,7 @@ class RunningQuery:
         return f"{root}/vertices/{vertex}"
 
     def wait_for_metrics(self, **expected: int) -> None:
-        """Until the counters have these values; they come a few seconds after the rows."""
+        """Wait until the counters have these values; they are reported a few seconds after the rows."""
         deadline = time.monotonic() + 60
         while (found := {name: self.metric(name) for name in expected}) != expected:
             assert time.monotonic() < deadline, f"the counters stay at {found}"
@@ -77,7 +77,7 @@ class RunningQuery:
 
 
 def recovery_from(savepoint: str) -> dict[str, str]:
-    """Options of a job that goes on from there; the operator that collects its result is another one each time."""
+    """Return the options to restore a job; the operator that collects its result is another one each time."""
     return {
         "execution.state-recovery.path": savepoint,
         "execution.state-recovery.ignore-unclaimed-state": "true",
@@ -85,5 +85,5 @@ def recovery_from(savepoint: str) -> dict[str, str]:
 
 
 def get_json(url: str) -> Any:
-    """What the cluster answers."""
+    """Return the answer of the cluster."""
     return requests.get(url, timeout=10).json()

@@ -1,4 +1,4 @@
-"""The harness of the unit tests, held against Flink: same input, same output."""
+"""The harness of the unit tests compared with Flink: same input, same output."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ ARRIVALS = [
     suspicion("18:00:00", "burst", card="c2"),
     suspicion("18:00:00", "burst"),
 ]
-"""With equal times, repeats, escalations, payments out of order, one after its case was closed, and long silence."""
+"""Equal times, repeats, escalations, payments out of order, one after its case was closed, and a long silence."""
 
 
 def as_text(alert: object) -> str:

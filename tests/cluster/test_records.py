@@ -1,4 +1,4 @@
-"""The test-only connector keeps its word, or no test that reads from it means anything."""
+"""The test-only connector `records` behaves as Kafka's: all tests that read from it depend on that."""
 
 from pathlib import Path
 

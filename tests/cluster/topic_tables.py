@@ -17,11 +17,11 @@ from sql.tools.statements import Statement
 from tests.cluster.records import Record
 
 _PRODUCER_OPTIONS = ("properties.interceptor.", "properties.millrace.")
-"""What Kafka's producer would do to the records; the connector for files does it, too."""
+"""Options by which Kafka's producer changes records; the connector for files applies them, too."""
 
 
 def record(topic: Topic, event: Event, partition: int = 0) -> Record:
-    """The record that a service would publish."""
+    """Build the record that a service would publish."""
     return Record(
         value=msgspec.json.encode(event),
         key=str(getattr(event, topic.key)).encode(),
@@ -31,10 +31,10 @@ def record(topic: Topic, event: Event, partition: int = 0) -> Record:
 
 
 def create_table(tables: StreamTableEnvironment, name: str, folder: Path, stay_open: bool = False) -> None:
-    """Declare the table from its file, then shadow it by one that differs in its connector alone.
+    """Create the table from its file, then shadow it by one that differs in its connector alone.
 
     Args:
-        folder: where its records are, or are to be written.
+        folder: of the records to read or to write.
         stay_open: wait after the last record; after a second without one a partition is idle.
     """
     declaration = sql.read(f"tables/{name}.sql", variables("test", Settings()))
@@ -43,10 +43,10 @@ def create_table(tables: StreamTableEnvironment, name: str, folder: Path, stay_o
 
 
 def over_files(name: str, declaration: str, folder: Path, stay_open: bool = False, idle_after: str = "1 s") -> str:
-    """A `CREATE TEMPORARY TABLE` that shadows the table which `declaration` has created for Kafka.
+    """Return a `CREATE TEMPORARY TABLE` that shadows the table which `declaration` has created for Kafka.
 
     Args:
-        idle_after: how long a partition of a table that stays open waits for a record before it is idle.
+        idle_after: time without a record until a partition of a table that stays open is idle.
     """
     options = {
         key: value
@@ -63,7 +63,7 @@ def over_files(name: str, declaration: str, folder: Path, stay_open: bool = Fals
 
 
 def producer_options(declaration: str) -> dict[str, str]:
-    """Those by which Kafka's producer changes records, for another table that stands for the declared one."""
+    """Return the options by which Kafka's producer changes records, for a table that replaces the declared one."""
     return {key: value for key, value in _options(declaration).items() if key.startswith(_PRODUCER_OPTIONS)}
 
 
@@ -72,7 +72,7 @@ def _options(declaration: str) -> dict[str, str]:
 
 
 def kafka_tables(pipeline: Pipeline, *, written: bool) -> dict[str, Statement]:
-    """Those that it reads or writes, by topic."""
+    """Return the Kafka tables that the pipeline reads or writes, by topic."""
     targets = {insert.target() for insert in pipeline.inserts}
     return {
         table.options()["topic"]: table
@@ -82,7 +82,7 @@ def kafka_tables(pipeline: Pipeline, *, written: bool) -> dict[str, Statement]:
 
 
 def over_files_in(pipeline: Pipeline, folder: Path, stay_open: bool = False, idle_after: str = "1 s") -> Pipeline:
-    """The same pipeline, whose topics are folders of files."""
+    """Return the same pipeline with folders of files as topics."""
     preparations = list(pipeline.preparations)
     for topic, table in (kafka_tables(pipeline, written=True) | kafka_tables(pipeline, written=False)).items():
         text = over_files(str(table.creates()), table.text, folder / topic, stay_open, idle_after)

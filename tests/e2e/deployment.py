@@ -1,4 +1,4 @@
-"""A job of its own on the shared stack: it sees only what is published after it was made."""
+"""A job of the test's own on the shared stack: it reads and counts only records published after it was made."""
 
 import re
 import shlex
@@ -40,10 +40,10 @@ POLL_SECONDS = 0.05
 
 
 def wait_for(what: str, condition: Callable[[], bool], deadline_seconds: float = DEADLINE_SECONDS) -> None:
-    """Until the condition holds.
+    """Wait until the condition holds.
 
     Raises:
-        TimeoutError: it doesn't within the deadline.
+        TimeoutError: the condition doesn't hold within the deadline.
     """
     deadline = time.monotonic() + deadline_seconds
     while not condition():
@@ -53,7 +53,7 @@ def wait_for(what: str, condition: Callable[[], bool], deadline_seconds: float =
 
 
 def in_checkout(command: str) -> str:
-    """What a command of the shell says, such as `-m ops jobs list`, run by this Python."""
+    """Run a command such as `-m ops jobs list` with this Python, and return its output."""
     command = command.replace("python -m", "-m").replace("-m", f"{shlex.quote(sys.executable)} -m", 1)
     done = subprocess.run(command, shell=True, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -68,12 +68,12 @@ def publish_default_rules(settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a deployment wrote, in the order of each topic's partitions; a restart may write the same event again."""
+    """The events that a deployment emitted, in the order of each topic's partitions; a restart may repeat some."""
 
     events: Mapping[str, Sequence[Event]]
 
     def alerts(self) -> list[FraudAlert]:
-        """Alerts that open or escalate a case, since when one closes depends on the watermark."""
+        """Return the alerts that open or escalate a case; when a case is closed depends on the watermark."""
         return [
             each
             for each in self.events[topics.FRAUD_ALERTS.name]
@@ -81,23 +81,23 @@ class Outputs:
         ]
 
     def dead_letters(self, topic: topics.Topic = topics.DEAD_LETTERS) -> list[DeadLetter]:
-        """Dead letters, or late payments, which are written like them."""
+        """Return the dead letters, or the late payments, which have the same form."""
         return [each for each in self.events[topic.name] if isinstance(each, DeadLetter)]
 
 
 def ids(events: Iterable[Event]) -> list[str]:
-    """Their ids, sorted; an id stands there as often as its event was written."""
+    """Return the sorted ids of events; a repeated event has its id repeated."""
     return sorted(each.event_id for each in events)
 
 
 def copied(events: Iterable[Event]) -> set[str]:
-    """Ids of the events that were written more than once."""
+    """Return the ids of events that were emitted more than once."""
     return {event_id for event_id, number in Counter(ids(events)).items() if number > 1}
 
 
 @contextmanager
 def consumer_of(settings: Settings, group: str | None = None) -> Iterator[KafkaConsumer]:
-    """A consumer that commits nothing by itself, and sees of transactions only what is committed."""
+    """Open a consumer that commits nothing by itself, and reads only committed transactions."""
     servers = settings.kafka_bootstrap_servers.split(",")
     consumer = KafkaConsumer(
         bootstrap_servers=servers, group_id=group, enable_auto_commit=False, isolation_level="read_committed"
@@ -109,7 +109,7 @@ def consumer_of(settings: Settings, group: str | None = None) -> Iterator[KafkaC
 
 
 def records_from(settings: Settings, begin_at: Mapping[TopicPartition, int]) -> Iterator[ConsumerRecord]:
-    """Every record from there to what is the end now."""
+    """Yield every record from these offsets to the present end of the partitions."""
     with consumer_of(settings) as consumer:
         consumer.assign(list(begin_at))
         for partition, offset in begin_at.items():
@@ -124,12 +124,12 @@ def records_from(settings: Settings, begin_at: Mapping[TopicPartition, int]) -> 
 
 
 def partitions(of: Sequence[topics.Topic]) -> list[TopicPartition]:
-    """All partitions of some topics."""
+    """Return all partitions of some topics."""
     return [TopicPartition(topic.name, number) for topic in of for number in range(topic.partitions)]
 
 
 class Deployment:
-    """One consumer group's job, from submission to what it wrote."""
+    """The job of one consumer group, from its submission to its output."""
 
     def __init__(
         self,
@@ -142,12 +142,12 @@ class Deployment:
         inputs: Sequence[topics.Topic] = (topics.PAYMENTS,),
         outputs: Sequence[topics.Topic] = OUTPUTS,
     ) -> None:
-        """A group that has read nothing yet.
+        """Create a group that has read nothing yet.
 
         Args:
-            name: of the consumer group's prefix.
-            begin_at: where in the inputs it begins; behind all that is there if not given.
-            pipeline: name or path of a SQL pipeline, which is then the job.
+            name: prefix of the consumer group.
+            begin_at: first offsets to read; the present end of the inputs if not given.
+            pipeline: name or path of a SQL pipeline to submit instead of the job.
         """
         self.settings = replace(settings, consumer_group_prefix=name)
         self._job, self._submit = (pipeline, pipelines.submit) if pipeline else (job, submit)
@@ -175,7 +175,7 @@ class Deployment:
 
     @contextmanager
     def load(self, outgoings: Iterable[Outgoing], *, endless: bool = False) -> Iterator[None]:
-        """Records flow, beginning now, while the block runs, and on until all are sent unless they are endless."""
+        """Send records by their send times from now on, while the block runs and, unless `endless`, after it."""
         stop = threading.Event()
         clock = Clock(round(time.time() * 1000), speed=1)
         publisher = threading.Thread(
@@ -192,7 +192,7 @@ class Deployment:
             publisher.join()
 
     def wait_for_checkpoints(self, more: int = 1) -> None:
-        """Until so many more checkpoints are complete; the last of them began after this call."""
+        """Wait until `more` further checkpoints are complete; the last of them began after this call."""
         before = self._checkpoints()
         wait_for(f"{more} checkpoints", lambda: self._checkpoints() > before + more)
 
@@ -200,8 +200,8 @@ class Deployment:
         return int(ask(self.settings, "GET", f"jobs/{self.job_id}/checkpoints")["counts"]["completed"])
 
     def wait_until_all_is_read(self) -> None:
-        """Until the group's committed offsets, which a checkpoint commits, are behind the last record of each input."""
-        # Not at the topic's end: the marker of a transaction takes the last offset, and Flink commits none for it.
+        """Wait until the group's offsets, which checkpoints commit, are behind the last record of each input."""
+        # Not at the topic's end: the marker of a transaction has the last offset, and Flink commits none for markers.
         ends = self.begins_at | {
             TopicPartition(each.topic, each.partition): each.offset + 1
             for each in records_from(self.settings, self.begins_at)
@@ -213,7 +213,7 @@ class Deployment:
             )
 
     def committed(self) -> dict[TopicPartition, int]:
-        """The offsets of the last complete checkpoint, or of one before: a restart reads nothing before them again."""
+        """Return the offsets of the last or an earlier complete checkpoint: a restart reads no record before them."""
         with consumer_of(self.settings, self._group) as consumer:
             return self._committed(consumer)
 
@@ -221,15 +221,15 @@ class Deployment:
         return {each: consumer.committed(each) or 0 for each in self._inputs}
 
     def wait_until_running(self) -> None:
-        """Until every task runs, e.g. after a crash."""
+        """Wait until every task runs, e.g. after a crash."""
         wait_until_running(self.settings, self.job_id)
 
     def stop(self) -> str:
-        """Stop with a savepoint, by which all is written; where the savepoint is."""
+        """Stop with a savepoint, before which all output is written; return the savepoint's path."""
         return stop_with_savepoint(self.settings, self.job_id)
 
     def take_up_again(self) -> str:
-        """Run the command that `ops jobs list` names for the job, which was lost with the JobManager; the command."""
+        """Run the command that `ops jobs list` shows for the job lost with the JobManager, and return the command."""
         listed = in_checkout("-m ops jobs list")
         (command,) = [line for line in listed.splitlines() if "ops submit" in line]
         self.job_id = JobId(re.findall(r"is submitted: (\w+)", in_checkout(command.strip()))[0])
@@ -237,13 +237,13 @@ class Deployment:
         return command
 
     def cancel(self) -> None:
-        """End the job, whatever it does."""
-        # The overview is as of now; what Flink says of a single job may be three seconds old.
+        """Cancel the job if it has not ended."""
+        # The overview is current; what Flink reports of a single job may be three seconds old.
         if any(job.id == self.job_id and not job.has_ended for job in all_jobs(self.settings)):
             cancel(self.settings, self.job_id)
 
     def outputs(self) -> Outputs:
-        """All that is in the output topics now and was not there when this deployment was made."""
+        """Return all events in the output topics that were not there when this deployment was made."""
         types = {topic.name: topic.event for topic in self._outputs}
         events: dict[str, list[Event]] = {topic.name: [] for topic in self._outputs}
         for record in records_from(self.settings, self._outputs_begin_at):
@@ -251,11 +251,11 @@ class Deployment:
         return Outputs(events)
 
     def taskmanager(self) -> str:
-        """The service that runs a part of the job: which one it is, Flink chooses."""
+        """Return the name of the service that runs a part of the job, as Flink has chosen it."""
         vertex = ask(self.settings, "GET", f"jobs/{self.job_id}")["vertices"][0]["id"]
         managers = ask(self.settings, "GET", f"jobs/{self.job_id}/vertices/{vertex}/taskmanagers")["taskmanagers"]
         return str(managers[0]["taskmanager-id"])
 
     def restarts(self) -> int:
-        """How often the job failed and started again since it was submitted last."""
+        """Return how many times the job has failed and restarted since its last submission."""
         return len(ask(self.settings, "GET", f"jobs/{self.job_id}/exceptions")["exceptionHistory"]["entries"])

@@ -1,7 +1,6 @@
-"""Flink's client as one process for many submissions: starting it and warming up its planner is most of each.
+"""Flink's client as one process for many submissions, since its start and warm-up are most of each submission.
 
-It stands for the program that `ops submit` starts. What the command itself starts is run by the tests that use the
-command line.
+The process replaces the program that `ops submit` starts. Tests of the command line run that program itself.
 """
 
 import json
@@ -31,16 +30,17 @@ from toolchain.flink_home import FlinkHome, assemble, end_jvm
 
 END_SECONDS = 60
 AS_OPTIONS = {"--fromSavepoint": "execution.state-recovery.path", "--parallelism": "parallelism.default"}
-"""Flink's options that the client makes of its arguments."""
+"""Flink options for the client's arguments."""
 
 
 class WarmClient:
     """The calling side. The process starts with the first submission."""
 
     def __init__(self, folder: Path) -> None:
-        """
+        """Prepare a client without a process.
+
         Args:
-            folder: exists, has a plain path, and takes the process's temporary files and what it prints.
+            folder: exists, has a plain path, and takes the process's temporary files and output.
         """
         self._folder = folder
         self._output = folder / "output"
@@ -50,7 +50,7 @@ class WarmClient:
     def run(
         self, home: FlinkHome, settings: Settings, arguments: list[str], scratch: Path
     ) -> subprocess.CompletedProcess[str]:
-        """Stand for `ops.jobs.submit.run_client`, which words every failure."""
+        """Replace `ops.jobs.submit.run_client`, whose error messages a failure keeps."""
         known = {job.id for job in all_jobs(settings)}
         printed, submitted = self._submit(settings, arguments)
         if not submitted:
@@ -62,7 +62,7 @@ class WarmClient:
         return subprocess.CompletedProcess(arguments, 0, "".join([printed, *lines]))
 
     def _submit(self, settings: Settings, arguments: Sequence[str]) -> tuple[str, bool]:
-        """Return what was printed, and whether it could be submitted."""
+        """Return what was printed, and whether the job was submitted."""
         if self._process is None:
             self._process = self._started()
         begins_at = len(self._output.read_text())
@@ -88,15 +88,15 @@ class WarmClient:
             )
 
     def end(self) -> None:
-        """End the process, if it was started."""
+        """Stop the process, if it was started."""
         if self._process is not None:
             self._process.communicate(timeout=END_SECONDS)
 
 
 def serve(folder: Path) -> None:
-    """Run each line of standard input, and answer whether it could be submitted; end with the input."""
+    """Run each line of standard input, and answer whether the job was submitted; stop with the input."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # where the JVM prints, and the jobs
+    os.dup2(2, 1)  # the JVM and the jobs print to standard output
     assemble().use(folder)
     os.environ["JVM_ARGS"] += " -XX:TieredStopAtLevel=1 -Xmx512m"
     os.environ["FLINK_CONF_DIR"] = str(flink_conf.FOLDER)
@@ -130,7 +130,7 @@ def _submitted(arguments: Sequence[str], variables: Mapping[str, str]) -> bool:
 
 
 def _parsed(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Flink's options, and the script with its arguments."""
+    """Return Flink's options, and the script with its arguments."""
     options = {**flink_conf.parse(flink_conf.CONFIGURATION.read_text("utf-8")), "execution.attached": "false"}
     left = iter(arguments[arguments.index("--detached") + 1 :])
     for argument in left:
@@ -148,7 +148,7 @@ def _parsed(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _environments(options: Mapping[str, str]) -> Any:
-    """Makes environments as a context of Flink's client does: a job's own configuration comes over its options."""
+    """Return a factory of environments as Flink's client has: a job's own configuration overrides the options."""
 
     def environment(configuration: Configuration | None = None) -> StreamExecutionEnvironment:
         flink = java_gateway.get_gateway().jvm.org.apache.flink
@@ -165,7 +165,7 @@ def _environments(options: Mapping[str, str]) -> Any:
 
 @contextmanager
 def _modules_of_its_own(packages: Sequence[str]) -> Iterator[None]:
-    """No module of these packages is loaded at first, and those that were are at the end."""
+    """Run the block without the loaded modules of these packages, and restore them afterwards."""
 
     def loaded() -> list[str]:
         return [name for name in sys.modules if name.partition(".")[0] in packages]

@@ -1,1 +1,1 @@
-"""Services of a test's own: one of the stack, or a server in the test's process."""
+"""Services of one test: a service of the stack alone, or a server in the test's process."""

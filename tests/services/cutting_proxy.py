@@ -1,4 +1,4 @@
-"""A way to PostgreSQL that breaks at the worst moment: a statement goes through, its answer doesn't come back."""
+"""A proxy to PostgreSQL that cuts a connection after a statement is carried out and before its answer."""
 
 import socket
 import threading
@@ -11,22 +11,22 @@ COMMIT = b"COMMIT"
 
 @dataclass
 class CuttingProxy:
-    """Listens on a port of its own; cuts every connection at its `cut_at`-th statement of a kind."""
+    """A proxy with a port of its own; it cuts every connection at its `cut_at`-th statement of a kind."""
 
     server: tuple[str, int]
     cut_at: int
     statement: bytes
-    """What such a statement has in it."""
+    """Text that such a statement contains."""
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     answers_lost: int = 0
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which the proxy listens."""
         return int(self.listener.getsockname()[1])
 
     def serve(self) -> None:
-        """Take connections until the listener is closed."""
+        """Accept connections until the listener is closed."""
         with suppress(OSError):
             while True:
                 client, _ = self.listener.accept()
@@ -42,7 +42,7 @@ class CuttingProxy:
                 if statements == self.cut_at:
                     is_cut.set()
                     server.sendall(chunk)
-                    is_answered.wait()  # the server has done it when it answers
+                    is_answered.wait()  # the answer shows that the server has carried it out
                     self.answers_lost += 1
                     client.shutdown(socket.SHUT_RDWR)
                     return
@@ -51,7 +51,7 @@ class CuttingProxy:
 
 @contextmanager
 def cutting_proxy(server: tuple[str, int], cut_at: int, statement: bytes = COMMIT) -> Iterator[CuttingProxy]:
-    """A proxy that serves until the end of the block."""
+    """Serve a proxy until the end of the block."""
     proxy = CuttingProxy(server, cut_at, statement)
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""A REST API of a test's own, on a free port of this machine."""
+"""A REST API of one test, on a free port of this machine."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from tests.services.http_server import ANY_PORT, serving
 
 @contextmanager
 def json_server(answer: Callable[[str, bytes], tuple[int, object]]) -> Iterator[str]:
-    """The address of a server that runs with the block.
+    """Run a server while the block runs; yield its address.
 
     Args:
         answer: status and content for a request, such as `GET /connectors`, and its body. If it raises a
@@ -34,7 +34,7 @@ def json_server(answer: Callable[[str, bytes], tuple[int, object]]) -> Iterator[
         do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_request  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     with serving(ThreadingHTTPServer(ANY_PORT, Handler)) as address:
         yield f"http://{address}"

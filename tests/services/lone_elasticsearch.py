@@ -13,17 +13,17 @@ ENDS_WITHIN_SECONDS = 30
 
 
 def lone_elasticsearch() -> AbstractContextManager[Stack]:
-    """A node at `stack.setup.settings.elasticsearch_url`; it ends with the block."""
+    """Run a node at `stack.setup.settings.elasticsearch_url` while the block runs."""
     return lone_service("elasticsearch", {"MILLRACE_ELASTICSEARCH_URL": "http://127.0.0.1:{port}"})
 
 
 def kill_node(stack: Stack) -> None:
-    """End Elasticsearch at once, as a crash would; `stack.start("elasticsearch")` brings it back.
+    """Kill Elasticsearch as a crash would; `stack.start("elasticsearch")` restarts it.
 
-    `stack.kill` kills the launcher that started the node, at which the node ends in an orderly way.
+    `stack.kill` kills the launcher that started the node, at which the node stops in an orderly way.
 
     Raises:
-        StackError: it doesn't run.
+        StackError: Elasticsearch doesn't run.
     """
     recorded = processes.running(stack.service("elasticsearch").place.pid_file)
     if recorded is None:

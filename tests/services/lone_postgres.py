@@ -7,7 +7,7 @@ from tests.services.lone_service import lone_service
 
 
 def lone_postgres() -> AbstractContextManager[Stack]:
-    """A server with both databases; it ends with the block."""
+    """Run a server with both databases while the block runs."""
     return lone_service(
         "postgres",
         {

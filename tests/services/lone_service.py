@@ -12,10 +12,10 @@ from tests.services.free_ports import free_port
 
 @contextmanager
 def lone_service(name: str, addresses: Mapping[str, str]) -> Iterator[Stack]:
-    """A service on a free port and in a folder of its own; it ends with the block.
+    """Run a service on a free port and in a folder of its own while the block runs.
 
     Args:
-        addresses: variables that say where it listens, with `{port}` in them.
+        addresses: variables with the service's addresses, which contain `{port}`.
     """
     port = free_port()
     # Not pytest's own folder, which a server that runs as another user can't enter.

@@ -15,7 +15,7 @@ from tests.services.free_ports import free_port
 
 @contextmanager
 def mail_server(handler: Any, port: int | None = None, **options: Any) -> Iterator[int]:
-    """aiosmtpd with a handler of one's own; its port."""
+    """Run aiosmtpd with a handler while the block runs; yield its port."""
     controller = Controller(handler, hostname="127.0.0.1", port=port or free_port(), **options)
     controller.start()
     try:
@@ -26,13 +26,13 @@ def mail_server(handler: Any, port: int | None = None, **options: Any) -> Iterat
 
 class _Mailbox(Controller):
     def factory(self) -> SMTP:
-        """Called for each connection."""
+        """Return the protocol of a new connection."""
         return protocol(self.handler)
 
 
 @contextmanager
 def running_mailbox(folder: Path, port: int | None = None) -> Iterator[int]:
-    """The local stack's mailbox, keeping what it gets in a folder; its port."""
+    """Run the local stack's mailbox with its mails in a folder; yield its port."""
     messages.prepare(folder)
     controller = _Mailbox(folder, hostname="127.0.0.1", port=port or free_port())
     controller.start()

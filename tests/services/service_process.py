@@ -1,4 +1,4 @@
-"""A service of ours as a process of its own."""
+"""A service as a process of its own."""
 
 import os
 import subprocess
@@ -11,11 +11,11 @@ from local.settings import CHECKOUT
 
 @contextmanager
 def running(command: Sequence[str], variables: Mapping[str, str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, killed at the end if it still runs.
+    """Run the process while the block runs, and kill it at the end if it still runs.
 
     Args:
-        variables: of its environment, beside the test's own.
-        output: what it says is added there.
+        variables: added to the test's own environment.
+        output: file to which the output is appended.
     """
     with output.open("ab") as file:
         service = subprocess.Popen(

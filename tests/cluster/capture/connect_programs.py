@@ -13,7 +13,7 @@ SOURCES = Path(__file__).parent / "connect"
 
 
 def connect_program(name: str, *arguments: str) -> list[str]:
-    """The command that runs one of them."""
+    """Return the command that runs such a program."""
     return [*_java(), f"millrace.changes.{name}", *arguments]
 
 

@@ -1,7 +1,7 @@
-"""`cdc apply` when PostgreSQL or Kafka Connect goes away in the middle: it says so, and the next one finishes.
+"""`cdc apply` when PostgreSQL or Kafka Connect fails in the middle: an error names which, and the next run finishes.
 
-PostgreSQL is a real one. The worker of Kafka Connect is a stand-in that reads the replication slot and makes nothing of
-it, and no Kafka is there: what asks for topics and their records is answered here.
+PostgreSQL is a real one. A stand-in for the worker of Kafka Connect reads the replication slot and discards the
+changes. There is no Kafka: functions of this module answer requests for topics and records.
 """
 
 import time
@@ -40,7 +40,7 @@ class Worker:
     config: dict[str, str] | None = None
     state: str = "STOPPED"
     goes_away_at: str = ""
-    """The request from which on none is answered."""
+    """The first request that gets no answer; none is answered afterwards."""
     carries_it_out: bool = False
     is_away: bool = False
     _reader: Connection | None = field(default=None, repr=False)
@@ -102,7 +102,7 @@ class Worker:
 
 @pytest.fixture
 def shop(postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    """The shop's database with a few rows, which nobody captures yet; they are read in batches of two."""
+    """The shop's database with a few rows, which are not captured yet; they are read in batches of two."""
     monkeypatch.setattr(capture_reading, "BATCH_ROWS", 2)
     monkeypatch.setattr(topics, "describe", lambda _: {table.topic.name: None for table in CAPTURED})
     monkeypatch.setattr(capture_reading, "committed_records", lambda *_: [])
@@ -123,7 +123,7 @@ def _clear(connection: Connection) -> None:
 
 
 def wait_until_unlocked(connection: Connection) -> None:
-    """Until the server has noticed that whoever carried out `cdc apply` is gone."""
+    """Wait until the server has noticed that the client of `cdc apply` is gone."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while look(connection).is_being_applied:
         assert time.monotonic() < deadline
@@ -139,7 +139,7 @@ def worker(postgres: Settings, shop: Connection) -> Iterator[Worker]:  # noqa: A
 
 
 def apply(worker: Worker, database_url: str = "") -> Result:
-    """`python -m ops cdc apply --yes`."""
+    """Run `python -m ops cdc apply --yes`."""
     settings = worker.settings
     with json_server(worker.answer) as address:
         variables = {
@@ -152,7 +152,7 @@ def apply(worker: Worker, database_url: str = "") -> Result:
 
 
 def is_captured(connection: Connection) -> bool:
-    """Whether nothing is wrong in the database, and each row was read once."""
+    """Return whether the database has no fault, and each row was read once."""
     read = dict(connection.execute(f"SELECT table_name, rows_read FROM {OWN_SCHEMA}.readings".encode()).fetchall())
     [counts] = connection.execute(
         "SELECT (SELECT count(*) FROM shop.customers), (SELECT count(*) FROM shop.products)"

@@ -1,4 +1,4 @@
-"""What change data capture finds in a real PostgreSQL server, what it mends there, and what it refuses."""
+"""Faults that change data capture finds in a real PostgreSQL server, those it repairs, and those it refuses."""
 
 from collections.abc import Iterator, Sequence
 
@@ -31,7 +31,7 @@ PARTITIONED = (
 
 @pytest.fixture
 def shop(postgres: Settings) -> Iterator[Connection]:
-    """The shop's database with a few rows, set up to be captured, though nobody does."""
+    """The shop's database with a few rows, set up for capture, without a client that captures."""
     with capture_database.connected(postgres) as connection:
         _clear(connection)
         make_tables(postgres, ROWS)
@@ -54,7 +54,7 @@ def run(connection: Connection, statements: Sequence[str]) -> None:
 
 
 def faults(connection: Connection) -> list[str]:
-    """What is wrong, but for what needs a connector."""
+    """Return the faults of the database, without those that need a connector."""
     found = database_faults(look(connection))
     return [fault for fault in found if OF_THE_SLOT not in fault and UNREAD not in fault]
 

@@ -42,7 +42,7 @@ NOT_IN_THE_DOCS = {
     *("regproc", "regprocedure", "regoper", "regoperator", "regtype", "regrole", "regnamespace", "regcollation"),
     *("regconfig", "regdictionary"),
 }
-"""Types that PostgreSQL has for itself, or that are like one that is in the table."""
+"""Types that PostgreSQL uses internally, or that are like one in the table."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,17 @@ class Example:
     """A row of the table."""
 
     name: str
-    """Of the column that is made of it."""
+    """Name of the column made from the row."""
     definition: str
     value: str
     """SQL; empty if the server fills the column."""
     becomes: Any
-    """JSON, decoded; `LEFT_OUT` if the event doesn't have it; a type if that is all that is said."""
+    """JSON, decoded; `LEFT_OUT` if the event doesn't have it; a type if the docs give only that."""
     fits: str
 
 
 def examples() -> list[Example]:
-    """The table of the docs."""
+    """Return the table of the docs."""
     [_, after] = DOCS.read_text(encoding="utf-8").split("## What a value becomes")
     rows = [re.split(r" ?\| ?", line)[1:-1] for line in after.partition("\n## ")[0].splitlines() if "|" in line][2:]
     return [
@@ -80,7 +80,7 @@ EXAMPLES = examples()
 
 @pytest.fixture(scope="module")
 def kinds(postgres: Settings) -> Iterator[Connection]:
-    """A database with a table that has a column of each type, published."""
+    """A database with a published table that has a column of each type."""
     columns = ", ".join(f"{each.name} {each.definition}" for each in EXAMPLES)
     with capture_database.connected(postgres) as connection:
         try:
@@ -97,7 +97,7 @@ def kinds(postgres: Settings) -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def event(kinds: Connection, postgres: Settings) -> dict[str, Any]:
-    """What the connector makes of a row with all the examples."""
+    """The connector's event of a row with all the examples."""
     given = [each for each in EXAMPLES if each.value]
     names, values = ", ".join(each.name for each in given), ", ".join(each.value for each in given)
     kinds.execute(f"INSERT INTO kinds.kinds (id, {names}) VALUES ('a', {values})".encode())

@@ -1,4 +1,4 @@
-"""What the transform for Kafka Connect makes of the changes that Debezium captures, without a worker."""
+"""The transform for Kafka Connect, applied without a worker to changes as Debezium captures them."""
 
 import json
 import subprocess
@@ -36,7 +36,7 @@ Transform = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def transform() -> Iterator[Transform]:
-    """Applies the transform to a change; answers topic, key, timestamp and value of the record, or the error."""
+    """A function that transforms a change, and returns topic, key, timestamp and value of the record, or the error."""
     command = connect_program("TransformLines", *TABLES)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
@@ -61,7 +61,7 @@ def change(
     lsn: int | None = 77,
     time: int | None = 1_000,
 ) -> dict[str, Any]:
-    """A change as Debezium tells it, with its schema."""
+    """Build a change in Debezium's form, with its schema."""
     names = list(after or before or ADA)
     schema, _, name = table.partition(".")
     source = {"schema": schema, "table": name, "lsn": lsn, "ts_ms": time}

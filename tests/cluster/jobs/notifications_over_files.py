@@ -1,4 +1,4 @@
-"""The notifications job over files: its sources, and what it sends, as whole events."""
+"""The notifications job over files: its sources, and its output as whole events."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -56,7 +56,7 @@ class _Sent(msgspec.Struct):
 
 
 def as_records(events: Iterable[Event]) -> dict[str, list[Record]]:
-    """The records of each table, in the order given; a key's partition is always the same."""
+    """Return the records of each table, in the order given; a key's partition is always the same."""
     tables = {topic.event: table for table, topic in TOPICS.items()}
     records: dict[str, list[Record]] = {table: [] for table in TOPICS}
     for event in events:
@@ -66,7 +66,7 @@ def as_records(events: Iterable[Event]) -> dict[str, list[Record]]:
 
 
 def write(folder: Path, records: Mapping[str, Sequence[Record]]) -> Path:
-    """Append the records of each table to what is there."""
+    """Append the records of each table to those that are there."""
     for table in TOPICS:
         write_records(folder / table, records.get(table, ()), PARTITIONS)
     return folder
@@ -80,10 +80,10 @@ def define(
     stay_open: bool = False,
     every_record: bool = True,
 ) -> None:
-    """The job over the records of a folder, as a part of the environment; the clock ticks once unless it stays open.
+    """Define the job over the records of a folder; the clock ticks once unless the sources stay open.
 
     Args:
-        every_record: make a watermark after each, and not every 200 ms, as Kafka's source does.
+        every_record: make a watermark after each record, not every 200 ms as Kafka's source does.
     """
     tables = StreamTableEnvironment.create(environment)
     filled = variables("test", Settings()) | {"OUTGOING_TOPICS": "sent"}
@@ -103,7 +103,7 @@ def define(
 
 
 def sent(folder: Path) -> list[Any]:
-    """The events that it has sent."""
+    """Return the events that the job has emitted."""
     types = {topic.name: topic.event for topic in topics.TOPICS}
     rows = [msgspec.json.decode(each.value or b"", type=_Sent) for each in read_records(folder / "sent")]
     return [msgspec.json.decode(row.record_value, type=types[row.topic]) for row in rows]

@@ -1,7 +1,7 @@
-"""Whatever a broker takes leaves every job and pipeline running: any value, key, headers and timestamp.
+"""Any record that a broker accepts leaves every job and pipeline running: any value, key, headers and timestamp.
 
-A failure fails the job here, since it isn't restarted. What is written is refused as Kafka would refuse it, so a record
-that doesn't fit into its topic, or has a time that its topic doesn't take, would fail the job, too.
+A failure fails the job here, since it isn't restarted. The sinks refuse what Kafka would refuse, so an output record
+that is too large for its topic, or has a time that its topic refuses, would fail the job, too.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ from tests.cluster.topic_tables import kafka_tables, over_files, over_files_in, 
 
 PIPELINES = sql.names("pipelines")
 NEEDS_ELASTICSEARCH = "search_index"
-"""The job that hands on to a server what it can read; here it gets only what it can't."""
+"""The job that sends readable records to a server; here it gets only unreadable ones."""
 
 GOOD = {
     topics.PAYMENTS.name: record(topics.PAYMENTS, payment()),
@@ -59,11 +59,11 @@ GOOD = {
 
 NOON = event_time("12:00:00")
 TIMES = [-(2**63), -1_000, -1, 0, 999, NOON, NOON * 1_000, NOON * 1_000_000, topics.YEAR_9999_MS - 1, 2**63 - 1]
-"""A time that no program handles with care, in milliseconds; also in microseconds and nanoseconds."""
+"""Times that programs rarely handle with care, in milliseconds; also in microseconds and nanoseconds."""
 
 LARGE = b"x" * 900_000
 EXPANDED = b"x" * 20_000_000
-"""What a compressed batch of a megabyte may hold."""
+"""The possible content of a compressed batch of a megabyte."""
 UNUSUAL = [
     *(Record(b"no event", key=b"k", timestamp=time) for time in TIMES),
     Record(LARGE, key=b"k", timestamp=NOON),
@@ -73,11 +73,11 @@ UNUSUAL = [
     Record(b"no event", headers={"h" * 60_000: LARGE}, timestamp=NOON),
     Record(b"", key=b"", headers={"": None}, timestamp=NOON),
 ]
-"""What no topic's schema takes, and what brokers do."""
+"""Records that no topic's schema accepts, and brokers do."""
 
 
 def unusual(topic: str, *, with_events: bool) -> list[Record]:
-    """The unusual records, and the topic's own event at unusual times and under unusual keys."""
+    """Return the unusual records, and the topic's own event at unusual times and under unusual keys."""
     if not with_events:
         return UNUSUAL
     good = GOOD[topic]
@@ -90,7 +90,7 @@ def unusual(topic: str, *, with_events: bool) -> list[Record]:
 
 
 def any_record(good: Record | None) -> st.SearchStrategy[Record]:
-    """What a broker takes of up to a megabyte: no event, or `good`, with any key, headers and timestamp."""
+    """Return a strategy of records of up to a megabyte: no event, or `good`, with any key, headers and timestamp."""
     large = st.builds(lambda part, times: part * times, st.binary(min_size=1, max_size=9), st.integers(1, 90_000))
     some = st.binary(max_size=200) | large
     names = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
@@ -106,7 +106,7 @@ def any_record(good: Record | None) -> st.SearchStrategy[Record]:
 
 
 def size(record: Record) -> int:
-    """Bytes of a record, without Kafka's own."""
+    """Return the bytes of a record, without Kafka's own."""
     headers = chain.from_iterable((name.encode(), value or b"") for name, value in record.headers.items())
     return sum(map(len, (record.key or b"", record.value or b"", *headers)))
 
@@ -114,7 +114,7 @@ def size(record: Record) -> int:
 def run_job(
     job: str, cluster: MiniCluster, folder: Path, records: Callable[[str], list[Record]]
 ) -> tuple[set[str], list[DeadLetter]]:
-    """Run a job to its end; the topics that it reads, and the dead letters that it has written."""
+    """Run a job to its end; return the topics that it reads, and its dead letters."""
     environment = cluster.environment()
     tables = StreamTableEnvironment.create(environment)
     declare_everything(tables, folder, records)
@@ -132,7 +132,7 @@ def run_job(
 def run_pipeline(
     name: str, cluster: MiniCluster, folder: Path, records: Callable[[str], list[Record]]
 ) -> tuple[set[str], list[DeadLetter]]:
-    """Run a pipeline to its end; the topics that it reads, and the dead letters that it has written."""
+    """Run a pipeline to its end; return the topics that it reads, and its dead letters."""
     pipeline = load(find(name), filling(name, Settings()))
     read = set(kafka_tables(pipeline, written=False))
     for topic in read:
@@ -143,13 +143,13 @@ def run_pipeline(
 
 
 def letters_in(folder: Path) -> list[DeadLetter]:
-    """Those that a table of dead letters has written, and those that replace what doesn't fit into its own topic."""
+    """Return the dead letters of the table of dead letters, and those that replace output too large for its topic."""
     files = chain(*(read_records(folder / name) for name in ("dead_letters_out", topics.DEAD_LETTERS.name)))
     return [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in files]
 
 
 def assert_accounted_for(records: dict[str, list[Record]], letters: list[DeadLetter]) -> None:
-    """Every record that is no event, or has a time that no event has, has a dead letter with its value or the begin."""
+    """Assert a dead letter, with the value or its beginning, of each record that is no event or has an invalid time."""
     payloads = {letter.event_id: letter.payload for letter in letters}
     for topic, of_topic in records.items():
         for offset, each in enumerate(of_topic):

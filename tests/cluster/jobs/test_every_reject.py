@@ -1,7 +1,7 @@
-"""Whatever job or pipeline reads whatever topic: a record that is no event is a dead letter, with all that it had.
+"""Each record that is no event becomes a dead letter with all its content, in every job and pipeline.
 
-Jobs, pipelines, what each of them reads, targets and consumers are found by looking. What is new is either covered
-here as it is, or a test says what is missing.
+The module finds jobs, pipelines, their topics, targets and consumers by itself. A new one is covered as it is, or a
+test names what is missing.
 """
 
 import inspect
@@ -48,7 +48,7 @@ GIVEN: Mapping[str, Callable[[], Any]] = {
     "base_currency": lambda: "EUR",
     "policy": lambda: notification_policy.parse(notification_policy.default_text()),
 }
-"""What a job's `define` asks for by the names of its parameters, besides its tables."""
+"""Arguments of a job's `define` by parameter name, besides its tables."""
 
 TARGETS = {
     "guarded-jdbc": (
@@ -60,9 +60,9 @@ TARGETS = {
         "test_unindexable_value_is_an_exact_dead_letter_and_others_are_indexed",
     ),
 }
-"""What a target refuses, by the connector of its tables or the client that writes to it, and where it is tried."""
+"""The test of what a target refuses, by the connector of its tables or the client that writes to it."""
 CLIENTS = re.compile(r"^(?:from|import) (elasticsearch|psycopg|pymongo|redis|boto3|grpc|smtplib)\b", re.MULTILINE)
-"""Of what jobs may write to without a table."""
+"""Imports of clients by which a job may write without a table."""
 
 CONSUMERS = {
     "udfs/fraud/ruleset_reader.py": (
@@ -74,10 +74,10 @@ CONSUMERS = {
         "test_bad_record_is_a_dead_letter_and_stops_no_delivery",
     ),
 }
-"""What a consumer in Python can't use, by its file: where that is tried. Simulated services are none of ours.
+"""The test of bad records of a consumer in Python, by its file. Simulated services don't count.
 
-An invalid ruleset is no dead letter: there is nothing to send again, the version before stays in force, and
-`ops rulesets list` shows it with what is wrong.
+An invalid ruleset is no dead letter: nothing has to be sent again, the version before stays in force, and
+`ops rulesets list` shows the ruleset with its faults.
 """
 
 
@@ -92,7 +92,7 @@ def poison(topic: str) -> Record:
 
 
 def expected(topic: str, rejected_by: str) -> DeadLetter:
-    """What it must become; the reason is told by whoever reads it."""
+    """Return the expected dead letter of the bad record."""
     record = poison(topic)
     return DeadLetter(
         event_id=f"{topic}-0-0",
@@ -109,7 +109,7 @@ def expected(topic: str, rejected_by: str) -> DeadLetter:
 
 
 def decoded(values: list[bytes]) -> dict[str, DeadLetter]:
-    """Letters by their topic, each of them held against its schema."""
+    """Return dead letters by their topic; assert that each is valid by its schema."""
     validator = jsonschema.Draft7Validator(schema(DeadLetter))
     for value in values:
         validator.validate(msgspec.json.decode(value))
@@ -119,14 +119,14 @@ def decoded(values: list[bytes]) -> dict[str, DeadLetter]:
 
 
 def one_poison_record(topic: str) -> list[Record]:
-    """The only record of the topic."""
+    """Return the only record of the topic."""
     return [poison(topic)]
 
 
 def declare_everything(
     tables: StreamTableEnvironment, folder: Path, records: Callable[[str], list[Record]] = one_poison_record
 ) -> None:
-    """Every table: with the records of its topic if it is read, into files or nowhere if it is written to."""
+    """Create every table: with the records of its topic if it is a source, into files or nowhere if it is a sink."""
     for name, text in TABLES.items():
         if name in GUARDED:
             create_table(tables, name, write_records(folder / name, records(GUARDED[name])))
@@ -147,7 +147,7 @@ def declare_everything(
 
 
 def defined(job: str, tables: StreamTableEnvironment) -> DataStream | None:
-    """Adds the job's topology to its tables' environment; the stream that it ends in, unless it ends in tables."""
+    """Define the job on its tables; return the stream that it emits, or None if it writes to tables."""
     function = import_module(f"jobs.{job}").define
     asked = [name for name in inspect.signature(function).parameters if name != "tables"]
     unknown = sorted(set(asked) - GIVEN.keys())
@@ -161,7 +161,7 @@ def defined(job: str, tables: StreamTableEnvironment) -> DataStream | None:
 
 
 def topics_read(environment: StreamExecutionEnvironment) -> set[str]:
-    """Those that the job has as sources."""
+    """Return the topics that the job has as sources."""
     graph = environment._j_stream_execution_environment.getStreamGraph(False)
     sources = [
         name for node in graph.getStreamNodes().toArray() if (name := node.getOperatorName()).startswith("Source: ")
@@ -174,10 +174,10 @@ def topics_read(environment: StreamExecutionEnvironment) -> set[str]:
 
 
 def letters_of_job(environment: StreamExecutionEnvironment, stream: DataStream | None, folder: Path) -> list[bytes]:
-    """Runs the job to the end; the values that it sends to the topic of dead letters.
+    """Run the job to its end, and return the values that it emits to the topic of dead letters.
 
     Args:
-        stream: of `OUTGOING` rows, if the job has one.
+        stream: `OUTGOING` rows, if the job has such a stream.
     """
     if stream is None:
         environment.execute()
@@ -230,7 +230,7 @@ def test_every_table_that_is_read_has_a_declared_topic() -> None:
 
 
 def sources() -> list[Path]:
-    """What is sent to a cluster, in Python."""
+    """Return the Python files that are sent to a cluster."""
     return [file for room in ("udfs", "connectors", "toolchain", "jobs") for file in (CHECKOUT / room).rglob("*.py")]
 
 
@@ -238,7 +238,7 @@ def test_every_target_has_a_test_of_what_the_target_refuses() -> None:
     connectors = {found for text in TABLES.values() for found in re.findall(r"'connector' = '([\w-]+)'", text)}
     clients = {found for file in sources() for found in CLIENTS.findall(file.read_text("utf-8"))}
 
-    # psycopg is what operators and the simulated shop use; jobs write by guarded-jdbc.
+    # psycopg is for operators and the simulated shop; jobs write by guarded-jdbc.
     assert (connectors | clients) - {"kafka", "datagen", "psycopg"} == TARGETS.keys()
 
 

@@ -23,7 +23,7 @@ from udfs.fraud.ruleset_reader import FixedRulesets
 
 
 class Outcome:
-    """What a run of the job sent."""
+    """The events that a run of the job emitted."""
 
     def __init__(self, encoded: Iterable[str]) -> None:
         types = {topic.name: topic.event for topic in topics.TOPICS}
@@ -31,17 +31,17 @@ class Outcome:
         self.events = [(topic, key, msgspec.json.decode(value, type=types[topic])) for topic, key, value, _ in rows]
 
     def of(self, topic: topics.Topic) -> list[Event]:
-        """The events of one topic."""
+        """Return the events of one topic."""
         return [event for name, _, event in self.events if name == topic.name]
 
     def alerts(self, card: str) -> list[FraudAlert]:
-        """Alerts of one card."""
+        """Return the alerts of one card."""
         return [
             alert for alert in self.of(topics.FRAUD_ALERTS) if isinstance(alert, FraudAlert) and alert.card_id == card
         ]
 
     def rejects(self, topic: topics.Topic = topics.DEAD_LETTERS) -> dict[int, DeadLetter]:
-        """Dead letters by the offset of their record."""
+        """Return dead letters by the offset of their record."""
         return {reject.source_offset: reject for reject in self.of(topic) if isinstance(reject, DeadLetter)}
 
 
@@ -166,6 +166,6 @@ def test_every_operator_has_a_uid(cluster: MiniCluster, tmp_path: Path) -> None:
     graph = environment._j_stream_execution_environment.getStreamGraph(False)
     uids = {node.getOperatorName(): node.getTransformationUID() for node in graph.getStreamNodes().toArray()}
 
-    # PyFlink puts in a stateless one before each keyed operator, which can't be given any.
+    # PyFlink adds a stateless operator before each keyed one, and that can't have a uid.
     assert [name for name, uid in uids.items() if not uid] == ["_stream_key_by_map_operator"]
     assert {"payment-features", "sort-out", "suspicions", "raise-alerts"} <= set(uids.values())

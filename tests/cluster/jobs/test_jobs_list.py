@@ -21,7 +21,7 @@ RESTART_FOR_EVER = {
 
 @pytest.fixture
 def failing_job(cluster: MiniCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A job that fails of its first record whenever it starts; `ops` asks its cluster meanwhile."""
+    """A job that fails at its first record after every start; `ops` uses its cluster."""
     monkeypatch.setenv("MILLRACE_FLINK_REST_URL", f"http://127.0.0.1:{cluster.rest_port}")
     tables = StreamTableEnvironment.create(cluster.environment(RESTART_FOR_EVER))
     tables.execute_sql("CREATE TEMPORARY TABLE texts (word STRING) WITH ('connector' = 'datagen')")

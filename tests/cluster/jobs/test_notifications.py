@@ -1,4 +1,4 @@
-"""The notifications job's topology: a bounded run, held against a plain loop, and some that go on."""
+"""The notifications job's topology: a bounded run compared with a plain loop, and some unbounded runs."""
 
 import random
 import time
@@ -31,7 +31,7 @@ NOW = time.time()
 
 
 def happened(generator: random.Random) -> Iterator[Event]:
-    """Two days of twelve customers in the order of time: two unknown, one who opts out and comes back, repetitions."""
+    """Yield two days of twelve customers in order of time: two unknown, one who opts out and in again, repetitions."""
     start = event_time("06:00:00")
     for number in range(CUSTOMERS - 2):
         yield customer(f"c{number}", event_time=start, time_zone=generator.choice(["Europe/Berlin", "Asia/Tokyo"]))
@@ -43,7 +43,7 @@ def happened(generator: random.Random) -> Iterator[Event]:
                 gone, out = generator.random() < 0.3, generator.random() < 0.5
                 yield customer("c0", event_time=moment, lsn=number + 2, deleted=gone, notifications_opt_out=out)
             case 1:
-                # Of somebody whose versions don't change: a warning goes to the newest address, whichever came first.
+                # A customer with one version: a warning goes to the newest address, which the order of arrival decides.
                 yield fraud_alert(f"a{number}", event_time=moment, customer_id=f"c{generator.randrange(1, CUSTOMERS)}")
             case 2:
                 lines = (enriched_line(), enriched_line(2, "p2", name=None))
@@ -64,7 +64,7 @@ EVENTS = list(happened(random.Random(3)))
 
 @pytest.fixture(scope="module")
 def outcome(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """What the job sends of `EVENTS`, a poison record of each source, and an address that nobody can write to."""
+    """Output of the job for `EVENTS`, a bad record of each source, and a customer whose address is too long."""
     folder = write(tmp_path_factory.mktemp("world"), as_records([TOO_LONG, *EVENTS]))
     write(folder, {table: [POISON] for table in TOPICS})
     environment = cluster.environment()
@@ -127,19 +127,19 @@ def test_every_operator_has_a_uid_and_every_topic_is_read_once(cluster: MiniClus
     graph = environment._j_stream_execution_environment.getStreamGraph(False)
     uids = {node.getOperatorName(): node.getTransformationUID() for node in graph.getStreamNodes().toArray()}
 
-    # PyFlink puts in a stateless one before each keyed operator, which can't be given any.
+    # PyFlink adds a stateless operator before each keyed one, and that can't have a uid.
     assert [name for name, uid in uids.items() if not uid] == ["_stream_key_by_map_operator"]
     assert "notify" in uids.values()
     assert len(graph.getSourceIDs().toArray()) == len(TOPICS) + 1
 
 
 def ago(minutes: int) -> str:
-    """A moment before the tests began; a clock runs only in the present."""
+    """Return a moment before the tests began; a clock ticks only in the present."""
     return datetime.fromtimestamp(NOW - 60 * minutes, UTC).isoformat(timespec="milliseconds")
 
 
 class Running:
-    """The job over records that wait for more to be appended; it ends with a savepoint."""
+    """The job over records that waits for more to be appended; it is stopped with a savepoint."""
 
     def __init__(self, cluster: MiniCluster, folder: Path) -> None:
         self._cluster, self._folder = cluster, folder
@@ -148,14 +148,14 @@ class Running:
         self._job = environment.execute_async("notifications")
 
     def wait_for_messages(self, number: int) -> None:
-        """Until so many were sent."""
+        """Wait until at least `number` notifications were emitted."""
         deadline = time.monotonic() + 60
         while len(found := sent(self._folder)) < number:
             assert time.monotonic() < deadline, f"it sent {found}"
             time.sleep(0.1)
 
     def wait_for_dropped(self, reason: str, number: int) -> None:
-        """Until the metric says so; it comes a few seconds later."""
+        """Wait until the metric has this value; it is reported a few seconds later."""
         deadline = time.monotonic() + 60
         while (found := self._metric(f"dropped_{reason}")) != number:
             assert time.monotonic() < deadline, f"the counter stays at {found}"
@@ -169,7 +169,7 @@ class Running:
         return sum(int(metric["sum"]) for metric in get_json(f"{metrics}?get={','.join(ids)}&agg=sum")) if ids else 0
 
     def stop(self) -> str:
-        """End it, and return where its savepoint is."""
+        """Stop the job, and return the savepoint's path."""
         return self._cluster.stop_with_savepoint(self._job)
 
 
@@ -228,7 +228,7 @@ def test_late_revision_right_after_a_restart_is_decided_at_restored_time(cluster
 
 
 def test_idle_partition_delays_nothing_and_its_late_events_pass_at_once(cluster: MiniCluster, tmp_path: Path) -> None:
-    # The ids decide the partition of orders, and of customers the same.
+    # The ids decide the partition of orders, and of customers likewise.
     of_idle, of_others = ("o0", "o2"), ("o1", "o3")
     orders = {name: enriched_order(name, ago(90), customer_id=f"c{name}") for name in of_idle[:1]}
     orders |= {name: enriched_order(name, ago(10), customer_id=f"c{name}") for name in of_others}

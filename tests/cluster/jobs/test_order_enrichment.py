@@ -1,4 +1,4 @@
-"""The enrichment job's topology, held against `reference_runs/order_oracle.py`: bounded runs, and one that waits."""
+"""The enrichment job's topology compared with `reference_runs/order_oracle.py`: bounded runs, and one that waits."""
 
 import random
 import time
@@ -40,21 +40,21 @@ NOW = time.time()
 
 @dataclass(frozen=True)
 class World:
-    """What is in the topics, in the order of arrival: what isn't to be late comes in the order of time."""
+    """Content of the topics in the order of arrival: records that are not late come in the order of time."""
 
     orders: Sequence[Order]
     customers: Sequence[CustomerVersion]
     products: Sequence[ProductVersion]
     poison: dict[str, list[Record]] = field(default_factory=dict)
-    """By table."""
+    """Bad records by table."""
     heartbeats: Sequence[CaptureHeartbeat] = ()
 
     def write(self, folder: Path) -> Path:
-        """Append all of it; a key's partition is always the same."""
+        """Append all records; a key's partition is always the same."""
         for table, events in zip(TOPICS, self._events(), strict=True):
             records = [_record(TOPICS[table], event) for event in events] + self.poison.get(table, [])
             if table == "db_changes_heartbeats":
-                # There is one partition of them, and here two, of which each is to be as far.
+                # Kafka has one partition of heartbeats; both partitions here must be equally far.
                 records += [replace(each, partition=1 - each.partition) for each in records]
             write_records(folder / table, records, partitions=2)
         return folder
@@ -63,7 +63,7 @@ class World:
         return self.orders, self.customers, self.products, self.heartbeats
 
     def expected(self) -> list[EnrichedOrder]:
-        """All rows, if no order is late."""
+        """Return all rows, if no order is late."""
         oracle = OrderOracle(self.customers, self.products, int(SETTINGS.missing_data_hours))
         return sorted(oracle.enriched(self.orders), key=_id)
 
@@ -81,10 +81,10 @@ def _record(topic: Topic, event: Event) -> Record:
 
 
 def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False, wait: str = "5 s") -> Any:
-    """The job over the records of a folder; the clock ticks once unless it stays open.
+    """Define the job over the records of a folder; the clock ticks once unless the sources stay open.
 
-    Uids are left to Flink, which derives them from the graph: those of SQL count on in one JVM, so that a second
-    plan here has others than the first. A job that is submitted is planned in a JVM of its own.
+    Flink derives the uids from the graph: its counter of SQL operators continues within one JVM, so that a second plan
+    here has other uids than the first. A submitted job is planned in a JVM of its own.
     """
     for table in TOPICS:
         create_table(tables, table, folder / table, stay_open)
@@ -106,23 +106,23 @@ def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False
 
 
 def run(cluster: MiniCluster, folder: Path, **options: str) -> None:
-    """To the end of the records."""
+    """Run the job to the end of the records."""
     define(StreamTableEnvironment.create(cluster.environment(options)), folder).execute().wait()
 
 
 def enriched(folder: Path) -> list[EnrichedOrder]:
-    """What was sent, by id, without marks: they follow from what capture had reached when a row went out."""
+    """Return the rows by id, without marks, which depend on capture's progress when a row is emitted."""
     return sorted((msgspec.structs.replace(row, provisional=False) for row in marked(folder)), key=_id)
 
 
 def marked(folder: Path) -> Iterator[EnrichedOrder]:
-    """The same with marks."""
+    """Yield the rows with marks."""
     for each in read_records(folder / "enriched_orders_out"):
         yield msgspec.json.decode(each.value or b"", type=EnrichedOrder)
 
 
 def rejects(folder: Path) -> dict[str, DeadLetter]:
-    """By the key of the rejected record."""
+    """Return dead letters by the key of their record."""
     records = read_records(folder / "dead_letters_out")
     letters = [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in records]
     assert len({letter.event_id for letter in letters}) == len(letters)
@@ -147,7 +147,7 @@ APPEARS = [customer("newcomer", "12:30:00", op="r"), customer("newcomer", "12:40
 
 
 def order_of(order_id: str, at: str, *products_: str, **more: Any) -> Order:
-    """An order of one piece of each product."""
+    """Build an order of one piece of each product."""
     lines = tuple(order_line(each, number) for number, each in enumerate(products_, start=1))
     return order(order_id, at, lines=lines, **more)
 
@@ -302,7 +302,7 @@ def test_row_has_the_key_and_time_of_its_order_and_fits_its_schema(world: Path) 
 
 
 def random_world(generator: random.Random, orders: int) -> World:
-    """Orders at most 4 seconds out of order; rows that appear, change, go and come back at any moment of six hours."""
+    """Return orders at most 4 seconds out of order, and rows that appear, change and vanish within six hours."""
     start, end = event_time("06:00:00"), event_time("12:00:00")
     version_counts = {f"{kind}{number}": generator.randint(0, 6) for kind in "cp" for number in range(30)}
     changes: dict[str, list[Any]] = {"c": [], "p": []}
@@ -338,7 +338,7 @@ def test_random_world_gives_the_rows_of_the_oracle(cluster: MiniCluster, tmp_pat
 
 
 class RunningEnrichment:
-    """The job over records that wait for more to be appended; it ends with a savepoint."""
+    """The job over records that waits for more to be appended; it is stopped with a savepoint."""
 
     def __init__(self, cluster: MiniCluster, folder: Path, wait: str = "5 s", savepoint: str | None = None) -> None:
         self._cluster, self._folder = cluster, folder
@@ -347,25 +347,25 @@ class RunningEnrichment:
         self._job = define(tables, folder, stay_open=True, wait=wait).execute().get_job_client()
 
     def wait_for_rows(self, *event_ids: str) -> None:
-        """Until these were sent, and no others."""
+        """Wait until exactly these rows were emitted."""
         deadline = time.monotonic() + 60
         while (found := [row.event_id for row in enriched(self._folder)]) != sorted(event_ids):
             assert time.monotonic() < deadline, f"it sent {found}"
             time.sleep(0.1)
 
     def stop(self) -> str:
-        """End it, and return where its savepoint is."""
+        """Stop the job, and return the savepoint's path."""
         return self._cluster.stop_with_savepoint(self._job)
 
 
 def ago(minutes: float) -> str:
-    """A moment before the tests began; a clock runs only in the present."""
+    """Return a moment before the tests began; a clock ticks only in the present."""
     return datetime.fromtimestamp(NOW - 60 * minutes, UTC).isoformat(timespec="milliseconds")
 
 
 @pytest.fixture(scope="module")
 def restored(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a job that was stopped with a savepoint and went on, with late orders among what had come."""
+    """The folder of a job that was stopped with a savepoint and restarted, with late orders in its second input."""
     folder = tmp_path_factory.mktemp("restored")
     long_ago, price_change = ago(90), ago(30)
     before = World(
@@ -393,7 +393,7 @@ def restored(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_quiet_topic_delays_no_order_not_even_the_last(restored: Path) -> None:
     rows = {row.event_id: row for row in enriched(restored)}
 
-    # That they came at all, before anything was appended, is what the job waited for.
+    # The fixture has waited for these rows before anything was appended.
     assert rows["early-1"].missing == ("product:new",)
     assert rows["latest-1"].lines[0].list_price_minor == 25_00
 
@@ -440,7 +440,7 @@ LATE_CHANGES = World(
 
 @pytest.fixture(scope="module")
 def corrected(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a job to which changes came late: by an hour and more, by minutes, and by a minute."""
+    """The folder of a job with late changes: by an hour and more, by minutes, and by a minute."""
     folder = tmp_path_factory.mktemp("corrected")
     job = RunningEnrichment(cluster, CAPTURED_LATE.write(folder))
     job.wait_for_rows(*(f"{each.order_id}-1" for each in CAPTURED_LATE.orders))
@@ -451,7 +451,7 @@ def corrected(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def in_the_end(folder: Path) -> list[EnrichedOrder]:
-    """The last revision of each order, without saying which that is."""
+    """Return the last revision of each order, without its revision number."""
     last = {row.order_id: without_revision(row) for row in sorted(enriched(folder), key=lambda row: row.revision)}
     return sorted(last.values(), key=_id)
 
@@ -501,11 +501,11 @@ def test_order_waits_for_capture_and_is_marked_if_capture_stays_behind(cluster: 
     heartbeats = [heartbeat(ago(5), lsn=2), heartbeat(ago(30)), heartbeat(ago(5), lsn=2)]
     known = World([captured, beyond], [customer(at=ago(100))], [product("p1", ago(100), 20)], heartbeats=heartbeats)
 
-    # GIVEN capture that has come as far as five minutes ago, also if an older heartbeat follows, and is waited for
+    # GIVEN a job that waits for capture, which has reached five minutes ago, also if an older heartbeat follows
     job = RunningEnrichment(cluster, known.write(tmp_path), wait="10 min")
     job.wait_for_rows("captured-1")
     savepoint = job.stop()
-    # WHEN it isn't waited for any more, and then comes back with a change
+    # WHEN the job stops waiting, and capture then resumes with a change
     job = RunningEnrichment(cluster, tmp_path, savepoint=savepoint)
     job.wait_for_rows("captured-1", "beyond-1")
     savepoint = job.stop()

@@ -1,4 +1,4 @@
-"""Rulesets as files in a folder that a job follows while it runs; counts the payments that were judged by them."""
+"""Rulesets as files in a folder that a job follows while it runs, with a count of the payments they evaluated."""
 
 import threading
 from pathlib import Path
@@ -13,10 +13,10 @@ _POLL_SECONDS = 0.02
 
 
 class FollowedRulesets:
-    """Reads the folder as `KafkaRulesets` reads its topic: all there is, then what comes, in a thread."""
+    """Rulesets of a folder, read as `KafkaRulesets` reads its topic: first all there are, then new ones in a thread."""
 
     def __init__(self, folder: Path, *rulesets: Ruleset) -> None:
-        """With versions that are there from the beginning."""
+        """Create the folder with its first versions."""
         self._folder = folder
         folder.mkdir(parents=True)
         for ruleset in rulesets:
@@ -34,12 +34,12 @@ class FollowedRulesets:
         (self._folder / "end").touch()
 
     def judged(self) -> int:
-        """How many payments Python was asked about."""
+        """Return how many payments Python evaluated."""
         asked = self._folder / "asked"
         return asked.stat().st_size if asked.exists() else 0
 
     def said(self, what: str) -> bool:
-        """Was a version taken in (`1 taken`), or has following ended (`ended`)?"""
+        """Return whether a version was taken in (`1 taken`), or following has stopped (`ended`)."""
         return (self._folder / what).exists()
 
     def open(self, history: RulesetHistory, feed: Feed) -> None:

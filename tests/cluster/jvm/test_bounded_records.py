@@ -1,4 +1,4 @@
-"""What Kafka's clients do to records inside a job: the sink bounds them, the source keeps all of their headers."""
+"""Kafka's clients inside a job: the sink limits the size of records, the source keeps all of their headers."""
 
 import time
 from functools import reduce
@@ -35,7 +35,7 @@ class Sent(NamedTuple):
 
 
 class Clients:
-    """Kafka's clients in the JVM. Hypothesis prints its arguments, and Java's objects can't be printed."""
+    """Kafka's clients in the JVM, with a `repr`: Hypothesis prints its arguments, and can't print Java objects."""
 
     def __init__(self, java: Any, interceptor: Any) -> None:
         self.java, self.interceptor = java, interceptor
@@ -44,11 +44,11 @@ class Clients:
         return "Clients()"
 
     def kafka(self, name: str, *arguments: object) -> Any:
-        """Make an object of the Kafka client that Flink's connector has."""
+        """Create an object of the Kafka client in Flink's connector."""
         return reduce(getattr, f"{SHADED}.{name}".split("."), self.java)(*arguments)
 
     def sent(self, topic: str, key: bytes | None, value: bytes, timestamp: int = 0) -> Sent:
-        """Let the sink's interceptor see a record."""
+        """Pass a record through the sink's interceptor."""
         java_record = self.kafka("clients.producer.ProducerRecord", topic, None, timestamp, key, value)
         record = self.interceptor.onSend(java_record)
         return Sent(record.topic(), record.timestamp(), record.key(), bytes(record.value()))
@@ -56,7 +56,7 @@ class Clients:
 
 @pytest.fixture(scope="module")
 def clients(cluster: MiniCluster) -> Clients:  # noqa: ARG001 - it has the JVM
-    """The sink's interceptor takes records of up to `LIMIT` bytes."""
+    """The clients, with a sink's interceptor that accepts records of up to `LIMIT` bytes."""
     java = java_gateway.get_gateway().jvm
     limits = limit_variables()
     options = java.java.util.HashMap()

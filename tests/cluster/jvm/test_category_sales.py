@@ -1,4 +1,4 @@
-"""`category_sales`: in whatever order revisions come, the last row of each minute is what the last ones add up to."""
+"""`category_sales`: in any order of revisions, the last row of each minute is the sum of the last revisions."""
 
 import random
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ PARTITIONS = 3
 
 
 def revisions(generator: random.Random, number: int) -> list[EnrichedOrder]:
-    """One to four of an order; some lack a product, and a line may turn out to be of another category."""
+    """Return one to four revisions of an order; some lack a product, and a line's category may change."""
     moment = event_time("12:00:00") + generator.randrange(240_000)
     currency = generator.choice(["EUR", "JPY"])
     told = []
@@ -44,7 +44,7 @@ def revisions(generator: random.Random, number: int) -> list[EnrichedOrder]:
 
 
 def shuffled(generator: random.Random, orders: Sequence[Sequence[EnrichedOrder]]) -> list[EnrichedOrder]:
-    """In any order, but the revisions of each order in theirs, and some of them twice."""
+    """Return revisions in random order, but those of each order in theirs, and some of them twice."""
     waiting = [list(each) for each in orders]
     arriving = []
     while waiting:

@@ -1,4 +1,4 @@
-"""`field_of_each` looks into the rows of an array."""
+"""`field_of_each` reads a field of each row of an array."""
 
 from pathlib import Path
 from typing import Any

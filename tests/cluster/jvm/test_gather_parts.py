@@ -1,4 +1,4 @@
-"""`gather_parts` puts together in a real job what its reference does, refuses what is wrong, and outlives its job."""
+"""`gather_parts` in a real job gives the rows of its reference, refuses wrong arguments, and restores its state."""
 
 import json
 import random
@@ -37,7 +37,7 @@ QUERY = """
 
 
 OPEN_MS = 24 * 3_600_000
-"""When wholes of moment 0 are done."""
+"""Event time at which wholes of moment 0 are done."""
 
 
 def declare(
@@ -46,7 +46,7 @@ def declare(
     stay_open: bool = False,
     is_ever_idle: bool = True,
 ) -> None:
-    """The table of parts, over the records of a folder, and the function; what stays open is there in time, too."""
+    """Create the table of parts over the records of a folder, and the function; with `stay_open` also a timed table."""
     options = {"connector": "datagen"}
     if folder:
         options = {"connector": "records", "path": str(folder), "topic": "order_parts", "value.format": "json"}
@@ -102,7 +102,7 @@ def row(fields: dict[str, Any]) -> Gathered:
 
 
 def sent(cluster: MiniCluster, folder: Path, arrivals: Iterable[tuple[str, Part]]) -> dict[str, list[Gathered]]:
-    """What goes out, by key, the lower revision first.
+    """Return the emitted rows by key, the lower revision first.
 
     Rows go through files: PyFlink's `collect` can't hand over an array of rows. Checkpoints complete the files.
     """
@@ -118,7 +118,7 @@ def sent(cluster: MiniCluster, folder: Path, arrivals: Iterable[tuple[str, Part]
 
 
 def part(number: int, parts: int = 3, missing: str | None = None, **more: Any) -> Part:
-    """Number 0 has a name, the others a line and an amount of ten times their number."""
+    """Build a part: number 0 has a name, the others a line and an amount of ten times their number."""
     columns: dict[str, Any] = {"whole": "w1", "name": "Ada"}
     if number:
         columns = {"whole": "w1", "line": {"place": number, "label": f"line {number}"}, "amount": 10 * number}
@@ -126,7 +126,7 @@ def part(number: int, parts: int = 3, missing: str | None = None, **more: Any) -
 
 
 def later(number: int, parts: int = 3, **more: Any) -> Part:
-    """The same part again, with what became known."""
+    """Build the same part again, with the data that became known later."""
     columns: dict[str, Any] = {"name": "Ada, later"}
     if number:
         columns = {"line": {"place": number, "label": f"line {number}, later"}}
@@ -206,7 +206,7 @@ def test_whole_with_missing_data_is_emitted_and_completed_as_revision_2(
 
 
 def random_arrivals(generator: random.Random, wholes: int) -> list[Part]:
-    """Parts of one key in any order: of some wholes, with repeats, and with later ones wherever they fall."""
+    """Return parts of one key in any order: of some wholes, with repeats, and later ones anywhere."""
     arrivals = []
     for name in [f"w{number}" for number in range(wholes)]:
         parts = generator.randint(1, 6)
@@ -299,7 +299,7 @@ def test_output_has_the_key_then_the_gathered_columns_then_the_revision(
 
 
 class RunningParts(RunningQuery):
-    """Says order, revision, amount and name of each row."""
+    """A query that returns order, revision, amount and name of each row."""
 
     def __init__(
         self,
@@ -318,7 +318,7 @@ class RunningParts(RunningQuery):
         )
 
     def answers(self, number: int) -> list[tuple[Any, ...]]:
-        """The next rows, sorted."""
+        """Return the next rows, sorted."""
         return sorted(tuple(self.next_row()) for _ in range(number))
 
 
@@ -419,7 +419,7 @@ def test_row_without_its_place_in_the_whole_is_refused_with_the_column(cluster: 
 
 @pytest.fixture
 def incomplete(cluster: MiniCluster, tmp_path: Path) -> tuple[Path, str]:
-    """The records of an incomplete whole and one more part, and a savepoint from before that."""
+    """The folder of an incomplete whole and one more part, and a savepoint taken before that part."""
     folder = write_records(tmp_path / "parts", [record("o1", part(0, parts=1, missing="customer:c1"))], partitions=2)
     query = RunningParts(cluster, folder)
     query.answers(1)
@@ -439,7 +439,7 @@ def test_state_of_an_unknown_version_is_refused(cluster: MiniCluster, incomplete
 
 
 def change_version(savepoint: str, missing: bytes, version: int) -> None:
-    """Of the only state value in a savepoint; small state lies in the file of metadata."""
+    """Change the version of the only state value in a savepoint; small state is in the metadata file."""
     metadata = Path(savepoint.removeprefix("file:")) / "_metadata"
     # Version 2, not done, a fingerprint, revision 1, one part, which is not a later one.
     head = re.compile(rb"\x02\x00.{4}\x01\x00\x00\x00\x00(.{4})", re.DOTALL)

@@ -1,4 +1,4 @@
-"""guarded-json: a record that doesn't fit the table arrives as a row that says why, and the next one is read."""
+"""guarded-json: a record that doesn't fit the table is a row with the reason, and the next record is read."""
 
 import json
 import random
@@ -48,7 +48,7 @@ MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Bad:
-    """A value that no table can hold, and what the reader of its dead letter is told."""
+    """A value that no table can hold, and the reason in its dead letter."""
 
     value: bytes
     error: str
@@ -102,7 +102,7 @@ BAD = {
 
 
 def wrong(field: str, text: str, error: str) -> Bad:
-    """A record whose only fault is one field's JSON text."""
+    """Build a record whose only fault is one field's JSON text."""
     head = f'{{"id": "a", "{field}": '
     return Bad(f"{head}{text}}}".encode(), f"{field}: {error} (byte {len(head)})")
 
@@ -218,13 +218,13 @@ GOOD: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 FLINK_DIFFERS = {"exponent of a small number", "fraction of zero"}
-"""Good records of which Flink's own format refuses the first and rounds the second."""
+"""Good records: Flink's own format refuses the first and rounds the second."""
 
 Row = dict[str, Any]
 
 
 def declare(environment: StreamTableEnvironment, folder: Path, columns: str = COLUMNS, **options: str) -> None:
-    """A table `events` of the records in a folder; `required="a;b"` stands for 'guarded-json.required'."""
+    """Create a table `events` of the records in a folder; `required="a;b"` stands for 'guarded-json.required'."""
     given = "".join(f", 'guarded-json.{name.replace('_', '-')}' = '{value}'" for name, value in options.items())
     environment.execute_sql(f"""
         CREATE TEMPORARY TABLE events ({columns}, source_offset BIGINT METADATA FROM 'offset')
@@ -241,7 +241,7 @@ def collect(result: TableResult) -> list[Row]:
 def read(
     environment: StreamTableEnvironment, columns: Sequence[str] = DATA_COLUMNS, table: str = "events"
 ) -> list[Row]:
-    """Every row of a table in the order of the records, its data columns as text."""
+    """Return every row of a table in the order of the records, its data columns as text."""
     as_text = ", ".join(f"CAST({name} AS STRING) AS {name}" for name in columns)
     guards = ", error, payload" if table.startswith("events") else ""
     rows = collect(environment.execute_sql(f"SELECT {as_text}{guards}, source_offset FROM {table}"))
@@ -250,7 +250,7 @@ def read(
 
 @pytest.fixture(scope="module")
 def decoded(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Row, Row]]:
-    """By case: its row, and that of the good record that follows it. One job reads all of them."""
+    """By case: its row, and that of the good record that follows. One job reads all of them."""
     environment = StreamTableEnvironment.create(cluster.environment())
     values = {name: bad.value for name, bad in BAD.items()} | {name: text.encode() for name, (text, _) in GOOD.items()}
     records = [Record(each) for value in values.values() for each in (value, b'{"id": "good"}')]
@@ -399,7 +399,7 @@ def test_bad_records_are_counted_by_a_metric(cluster: MiniCluster, tmp_path: Pat
 
 
 def counter(job: str, name: str) -> int:
-    """Value of a source's counter, from the REST API; 0 until it is reported."""
+    """Return the value of a source's counter from the REST API; 0 until the counter is reported."""
     (source,) = [vertex["id"] for vertex in requests.get(job, timeout=10).json()["vertices"]]
     metrics = f"{job}/vertices/{source}/metrics"
     known = [metric["id"] for metric in requests.get(metrics, timeout=10).json()]
@@ -409,7 +409,7 @@ def counter(job: str, name: str) -> int:
 
 
 def wait_for(value: Callable[[], int], seconds: float = 30) -> int:
-    """The first value that isn't 0."""
+    """Return the first value that isn't 0."""
     deadline = time.monotonic() + seconds
     while not (found := value()):
         assert time.monotonic() < deadline, "no value in time"
@@ -440,7 +440,7 @@ def test_randomly_damaged_records_are_accepted_exactly_as_by_python(
 
 
 def damaged(chance: random.Random, count: int) -> Iterator[bytes]:
-    """Copies of one record, each with up to three bytes changed, taken out, or put in."""
+    """Yield copies of one record, each with up to three bytes changed, removed or inserted."""
     whole = '{"id": "ä\\u00e4", "number": -12e1, "ratio": 0.5, "lines": [{"product": "p", "quantity": 2}], "x": [{}]}'
     pieces = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"0", b"9", b".", b"e5", b"-", b"null", b"true", b"\\", b"\xc3"]
     for _ in range(count):
@@ -452,7 +452,7 @@ def damaged(chance: random.Random, count: int) -> Iterator[bytes]:
 
 
 def fits(value: bytes) -> bool:
-    """Whether a value is one JSON object for the columns of the test above, by Python's own parser."""
+    """Return whether a value is one JSON object for the columns of the test above, by Python's own parser."""
     try:
         document = json.loads(
             value.decode(), object_pairs_hook=without_duplicates, parse_float=Decimal, parse_constant=refuse

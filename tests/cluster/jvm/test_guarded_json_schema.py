@@ -1,4 +1,4 @@
-"""guarded-json with a JSON Schema: a value that its event can't have makes a bad record, whatever becomes of it."""
+"""guarded-json with a JSON Schema: a value that the event can't have makes a bad record, with or without a column."""
 
 import json
 import re
@@ -79,23 +79,23 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Case:
-    """What one field is, as JSON, and what is wrong with it."""
+    """The JSON text of one field, and the error expected for it."""
 
     field: str
     text: str
     error: str = ""
-    """After the field's path; empty if nothing is wrong."""
+    """Error after the field's path; empty if the value is good."""
     where: str = ""
-    """The path, if it isn't just the field."""
+    """Path of the error, if it isn't just the field."""
 
     def value(self) -> bytes:
-        """The record."""
+        """Return the record."""
         fields = {"known": '"a"', self.field: self.text}
         return ("{" + ", ".join(f'"{name}": {text}' for name, text in fields.items()) + "}").encode()
 
 
 SMILE = "\U0001f600"
-"""Two units of UTF-16, one character."""
+"""One character that has two units of UTF-16."""
 
 CASES = [
     Case("least", "-2"),
@@ -205,7 +205,7 @@ CASES = [
 def declare(
     environment: StreamTableEnvironment, columns: Mapping[str, str], schema: Schema | str, folder: Path
 ) -> None:
-    """A table `events` of the records in a folder."""
+    """Create a table `events` of the records in a folder."""
     declared = "".join(f"`{name}` {type_}, " for name, type_ in columns.items())
     text = (schema if isinstance(schema, str) else json.dumps(schema)).replace("'", "''")
     environment.execute_sql(f"""
@@ -220,7 +220,7 @@ def declare(
 
 
 def read(environment: StreamTableEnvironment, column: str, folder: Path, values: list[bytes]) -> list[tuple[Any, ...]]:
-    """The error and one column, as text, of each record."""
+    """Return the error and one column, as text, of each record."""
     write_records(folder, map(Record, values))
     with environment.execute_sql(f"SELECT error, CAST({column} AS STRING) FROM events").collect() as rows:
         return [tuple(row) for row in rows]
@@ -232,7 +232,7 @@ NAMES = [f"{case.field} {case.text[:40]}" for case in CASES]
 
 
 def errors(cluster: MiniCluster, columns: Mapping[str, str], folder: Path) -> list[tuple[str | None, str | None]]:
-    """Of each case, and of the good record that follows it."""
+    """Return the error of each case, and that of the good record that follows."""
     environment = StreamTableEnvironment.create(cluster.environment({"parallelism.default": "1"}))
     declare(environment, columns, SCHEMA, folder)
     rows = read(environment, "error", folder, [value for case in CASES for value in (case.value(), GOOD)])
@@ -241,7 +241,7 @@ def errors(cluster: MiniCluster, columns: Mapping[str, str], folder: Path) -> li
 
 @pytest.fixture(scope="module")
 def found(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> dict[Case, tuple[str | None, str | None]]:
-    """By case, where every field but `product` of a line has its column. One job reads all of them."""
+    """Errors by case, where every field but `product` of a line has its column. One job reads all of them."""
     return dict(zip(CASES, errors(cluster, COLUMNS, tmp_path_factory.mktemp("columns")), strict=True))
 
 
@@ -249,7 +249,7 @@ def found(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> dic
 def found_without_columns(
     cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[Case, tuple[str | None, str | None]]:
-    """The same, where no field has a column."""
+    """Errors by case, where no field has a column."""
     return dict(zip(CASES, errors(cluster, {}, tmp_path_factory.mktemp("no-columns")), strict=True))
 
 
@@ -301,7 +301,7 @@ def test_schema_of_every_topic_can_be_enforced(
 
 
 class Spelled(NamedTuple):
-    """A pattern as a schema spells it, and as Python does."""
+    """A pattern as written in a schema, and as in Python."""
 
     schema: str
     python: str
@@ -311,7 +311,7 @@ class Spelled(NamedTuple):
 
 
 def alike(*texts: str) -> list[Spelled]:
-    """Parts of patterns that Python spells alike."""
+    """Return parts of patterns that are written alike in both."""
     return [Spelled(each, each) for each in texts]
 
 
@@ -335,12 +335,12 @@ PIECES = st.builds(Spelled.__add__, st.sampled_from(ATOMS), st.sampled_from(REPE
 
 
 def joined(parts: list[Spelled], by: str = "") -> Spelled:
-    """One after the other."""
+    """Join patterns one after the other."""
     return Spelled(by.join(each.schema for each in parts), by.join(each.python for each in parts))
 
 
 def grouped(inner: SearchStrategy[Spelled]) -> SearchStrategy[Spelled]:
-    """Alternatives in a group, which may be left out, among other parts."""
+    """Return alternatives in a group, which may be optional, among other parts."""
     group = st.builds(
         lambda begin, parts, end: Spelled(begin, begin) + joined(parts, "|") + Spelled(end, end),
         st.sampled_from(["(", "(?:"]),
@@ -381,7 +381,7 @@ def test_pattern_matches_the_same_texts_as_in_python(cluster: MiniCluster, tmp_p
 
 
 def field(schema: Schema | bool) -> dict[str, Any]:
-    """The schema of an object whose field `a` is like that."""
+    """Build the schema of an object with such a field `a`."""
     return {"type": "object", "properties": {"a": schema}}
 
 

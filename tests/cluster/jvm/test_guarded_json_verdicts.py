@@ -1,4 +1,4 @@
-"""A topic's table takes what its producers may send, and nothing else, whatever the document."""
+"""A topic's table accepts exactly what its producers may send, for any document."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ DOCUMENTS = 100
 
 
 def documents(topic: Topic) -> list[bytes]:
-    """As they would be on the wire; about half of them are good."""
+    """Return encoded documents, about half of which are good."""
     allowed = schema(topic.event)
     found: list[bytes] = []
 
@@ -36,7 +36,7 @@ def documents(topic: Topic) -> list[bytes]:
 
 
 def may_be_sent(value: bytes, topic: Topic) -> bool:
-    """What Python says of it."""
+    """Return whether Python's check accepts the value."""
     try:
         check(value, topic.event)
     except NotTheEventError:
@@ -45,7 +45,7 @@ def may_be_sent(value: bytes, topic: Topic) -> bool:
 
 
 def declare(tables: StreamTableEnvironment, topic: Topic, folder: Path) -> str:
-    """The topic's own table if there is one, else one that has no column for any field; its name."""
+    """Create the topic's own table, or one without a column for any field; return its name."""
     name = topic.name.replace("-", "_").replace(".", "_")
     if (TABLES / f"{name}.sql").exists():
         create_table(tables, name, folder)

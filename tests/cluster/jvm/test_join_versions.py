@@ -1,4 +1,4 @@
-"""`join_versions` joins a row with what was valid then, corrects it for what comes late, and refuses what is wrong."""
+"""`join_versions` joins rows with the versions of their time, corrects late ones, and refuses wrong arguments."""
 
 import json
 import random
@@ -32,11 +32,11 @@ QUERY = f"""
 """
 
 Answer = tuple[str, int | None, bool]
-"""Row, version, whether it was found later."""
+"""Row, version, and whether the version was found later."""
 
 
 def declare(environment: StreamTableEnvironment, folder: Path, stay_open: bool = False) -> None:
-    """Both tables, over the records of a folder, and the function."""
+    """Create both tables, over the records of a folder, and the function."""
     columns = {
         ("moments", "placed_at"): "id STRING, row_id STRING, moment BIGINT",
         ("changes", "changed_at"): "id STRING, lsn BIGINT, deleted BOOLEAN, name STRING, valid_from BIGINT",
@@ -82,12 +82,12 @@ def write(folder: Path, rows: Iterable[Record], changes: Iterable[Record]) -> Pa
 
 
 def answers(cluster: MiniCluster, folder: Path) -> list[Answer]:
-    """What goes out to the end of the records, sorted."""
+    """Return the answers to the end of the records, sorted."""
     return sorted(answers_in_order(cluster, folder), key=str)
 
 
 def answers_in_order(cluster: MiniCluster, folder: Path) -> list[Answer]:
-    """The same; those of a key come in the order in which they went out."""
+    """Return the answers; those of one key in the order in which they were emitted."""
     environment = StreamTableEnvironment.create(cluster.environment())
     declare(environment, folder)
     with environment.execute_sql(QUERY).collect() as rows:
@@ -99,7 +99,7 @@ def test_random_rows_in_time_get_the_reference_s_versions_once(cluster: MiniClus
     generator = random.Random(seed)
     start = at("06:00:00")
     versions = {f"k{number}": random_versions(generator, start, generator.randint(0, 8)) for number in range(60)}
-    # More than are at hand at once.
+    # More than the function reads at once.
     versions["hot"] = random_versions(generator, start, 400)
     rows = sorted(
         (start + generator.randrange(8 * 60) * 60_000, generator.choice([*versions, *["hot"] * 30]))
@@ -126,7 +126,7 @@ def test_random_rows_in_time_get_the_reference_s_versions_once(cluster: MiniClus
 
 
 def random_versions(generator: random.Random, start: int, count: int) -> list[Version]:
-    """In the order of their times, some seen again, some deletions."""
+    """Return versions in the order of their times, some repeated, some deletions."""
     moments = sorted(start + generator.randrange(8 * 60) * 60_000 for _ in range(count))
     versions = [Version(lsn, moment, generator.random() < 0.25) for lsn, moment in enumerate(moments, start=1)]
     return [each for version in versions for each in [version] * generator.choice([1, 1, 2])]
@@ -157,14 +157,14 @@ def test_random_versions_of_a_clock_set_back_match_the_reference_at_last(cluster
 
 
 def set_back(generator: random.Random, start: int, count: int) -> list[Version]:
-    """In the order of their numbers; of some the clock was set back by up to an hour."""
+    """Return versions in the order of their numbers; for some the clock was set back by up to an hour."""
     moments = sorted(generator.randrange(HOURS * HOUR_MS) for _ in range(count))
     moments = [max(0, each - generator.choice([0, 0, 0, generator.randrange(HOUR_MS)])) for each in moments]
     return [Version(lsn, start + each, generator.random() < 0.25) for lsn, each in enumerate(moments, start=1)]
 
 
 class RunningJoin(RunningQuery):
-    """Says row, version and whether it was found later."""
+    """A query that returns row, version and whether the version was found later."""
 
     def __init__(
         self, cluster: MiniCluster, folder: Path, savepoint: str | None = None, changes: str = "changes"
@@ -178,14 +178,14 @@ class RunningJoin(RunningQuery):
         )
 
     def answers(self, number: int) -> list[Answer]:
-        """The next ones, sorted."""
+        """Return the next answers, sorted."""
         return sorted((tuple(self.next_row()) for _ in range(number)), key=str)
 
 
 EARLIER = at("09:00:00")
 NOON = at("12:00:00")
 CLOCK = "clock"
-"""A key that carries event time on."""
+"""A key that advances event time."""
 
 
 def test_late_version_corrects_exactly_the_rows_of_its_validity(cluster: MiniCluster, tmp_path: Path) -> None:
@@ -193,11 +193,11 @@ def test_late_version_corrects_exactly_the_rows_of_its_validity(cluster: MiniClu
     placed = [row("p", NOON - 60_000, "before"), row("p", NOON, "at"), row("p", NOON + 60_000, "after"), row("q", NOON)]
     write(tmp_path, [*placed, row(CLOCK, NOON + HOUR_MS)], [*known, change(CLOCK, Version(2, NOON + HOUR_MS))])
 
-    # GIVEN rows that went out with the only version there was
+    # GIVEN rows that were joined with the only version
     first = RunningJoin(cluster, tmp_path)
     before = first.answers(4)
     savepoint = first.stop()
-    # WHEN a version comes an hour late, and then the one after it
+    # WHEN a version arrives an hour late, and then the next one
     late = [Version(2, NOON), Version(3, NOON + 60_000), Version(3, NOON + 60_000)]
     write(tmp_path, [], [*(change("p", each) for each in late), change(CLOCK, Version(3, NOON + HOUR_MS + 60_000))])
     second = RunningJoin(cluster, tmp_path, savepoint)
@@ -267,7 +267,7 @@ def test_later_version_of_an_earlier_time_is_valid_from_that_time(cluster: MiniC
             change("found", Version(1, NOON + 10 * minute)),
             change("gone", Version(1, NOON + 10 * minute, deleted=True)),
         ],
-        # Not with its own time, by which the watermark would pass the hours of the others.
+        # Not with its own time, which would advance the watermark beyond the hours of the others.
         replace(change("far", Version(1, NOON + (HOURS + 1) * HOUR_MS)), timestamp=NOON),
         change("valid", Version(1, NOON - 10 * minute)),
     ]
@@ -279,7 +279,7 @@ def test_later_version_of_an_earlier_time_is_valid_from_that_time(cluster: MiniC
     first = RunningJoin(cluster, tmp_path)
     before = first.answers(7)
     savepoint = first.stop()
-    # WHEN each has another version, by a clock that was set back
+    # WHEN each gets another version, by a clock that was set back
     moments = {"found": NOON + 5 * minute, "gone": NOON + minute, "far": NOON + minute, "valid": NOON - 20 * minute}
     later = [change(key, Version(2, moment)) for key, moment in moments.items()]
     rows = [row("found", NOON + 20 * minute, "late")]
@@ -288,7 +288,7 @@ def test_later_version_of_an_earlier_time_is_valid_from_that_time(cluster: MiniC
     corrections = second.answers(8)
     second.stop()
 
-    # THEN that is the one that counts, also after the time of the one before
+    # THEN the later version is valid, also after the time of the one before
     assert before == [
         *[("between", 1, True), ("between", None, False), ("far", None, False)],
         *[("found", 1, True), ("found", None, False), ("gone", None, False), ("valid", 1, False)],
@@ -303,14 +303,14 @@ def test_row_later_than_the_hours_gets_the_version_still_known(cluster: MiniClus
     replaced, end = NOON - HOUR_MS, NOON + (HOURS + 1) * HOUR_MS
     write(tmp_path, [row("p", NOON, "in time")], [change("p", Version(1, EARLIER)), clock_change(1, NOON + 10_000)])
 
-    # GIVEN a version that another replaced more than so many hours ago, so that it is forgotten
+    # GIVEN a version replaced by another more than `HOURS` ago, so that it is forgotten
     job = RunningJoin(cluster, tmp_path)
     before = job.answers(1)
     write(tmp_path, [], [change("p", Version(2, replaced)), clock_change(2, NOON + 20_000)])
     before += job.answers(1)
     write(tmp_path, [row(CLOCK, end)], [clock_change(3, end)])
     job.wait_for_watermark(end - 5_000)
-    # WHEN rows of its time, and of the time of the one that is kept, come then
+    # WHEN rows of its time, and of the time of the kept version, arrive then
     write(tmp_path, [row("p", replaced - 1, "of the forgotten"), row("p", replaced, "of the kept")], [])
     late = job.answers(3)
     job.stop()
@@ -320,7 +320,7 @@ def test_row_later_than_the_hours_gets_the_version_still_known(cluster: MiniClus
 
 
 def test_row_and_version_of_an_idle_partition_are_taken_as_late(cluster: MiniCluster, tmp_path: Path) -> None:
-    # q is in another partition than p and the clock, of rows and of versions.
+    # q is in another partition than p and the clock, both for rows and for versions.
     hour = NOON + HOUR_MS
     rows = [row("q", NOON, "in time"), row("p", hour - 60_000, "far ahead")]
     write(tmp_path, rows, [change("q", Version(1, EARLIER)), change("p", Version(1, EARLIER)), clock_change(1, hour)])
@@ -341,7 +341,7 @@ def test_row_and_version_of_an_idle_partition_are_taken_as_late(cluster: MiniClu
 
 
 def clock_change(lsn: int, moment: int) -> Record:
-    """It carries event time on, and no row asks for it."""
+    """Build a version that advances event time, and that no row is joined with."""
     return change(CLOCK, Version(lsn, moment))
 
 

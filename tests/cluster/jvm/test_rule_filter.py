@@ -1,4 +1,4 @@
-"""The filter in the JVM: it never holds back what a rule could say something about, and nearly all else."""
+"""The filter in the JVM: it never holds back a payment that a rule may match, and nearly all others."""
 
 import math
 import os
@@ -96,12 +96,12 @@ plain_values = st.fixed_dictionaries(
 
 
 def python_finds(condition: Condition, facts: Values) -> bool:
-    """What the rules say."""
+    """Return whether the rules match in Python."""
     return bool(eval(python_expression(condition), {"_ratio": ratio}, dict(facts)))
 
 
 def java_lets_pass(condition: Condition, facts: Values) -> bool:
-    """What the filter says."""
+    """Return whether the filter passes the payment."""
     return evaluate(program([condition], FACTS), facts)
 
 
@@ -147,7 +147,7 @@ def test_filter_passes_no_other_payment_with_plain_values(condition: Condition, 
 
 
 def _unsure(condition: Condition) -> bool:
-    """Numbers so large, or a text so odd, that a double or its bytes can't tell."""
+    """Return whether numbers so large, or a text so odd, can't be decided by a double or by bytes."""
     match condition:
         case Combination(_, parts):
             return any(map(_unsure, parts))
@@ -208,7 +208,7 @@ def test_filter_with_an_unreadable_program_passes_everything(text: str) -> None:
 
 
 class Registry:
-    """A job's filter, told of rules as Python tells it and asked as SQL asks it."""
+    """A job's filter, filled with rules as by Python, and asked as by SQL."""
 
     def __init__(self) -> None:
         self._gateway = java_gateway.get_gateway()
@@ -217,14 +217,14 @@ class Registry:
         self.filter = self.filters.acquire(self.filter_id)
 
     def open(self, *, at_least: int | None = None) -> int:
-        """Begin to follow, with a version 1 if any."""
+        """Add a follower, with a version 1 if `at_least` is given."""
         follower = int(self.filters.open(self.filter_id))
         if at_least is not None:
             self.put(follower, 1, 0, at_least)
         return follower
 
     def put(self, follower: int, version: int, effective_from: int, at_least: int) -> None:
-        """A version that lets pass what is at least so much."""
+        """Add a version that passes amounts of at least `at_least`."""
         text = f'{{"facts": 1, "when": {{">=": [{{"fact": 0}}, {{"number": {at_least}}}]}}}}'
         self.filters.put(self.filter_id, follower, effective_from, version, text)
 
@@ -238,7 +238,7 @@ class Registry:
         self.filters.close(self.filter_id, follower)
 
     def passes(self, event_time: int, amount: int) -> bool:
-        """May such a payment break a rule?"""
+        """Return whether such a payment may break a rule."""
         array = self._gateway.new_array(self._gateway.jvm.Object, 1)
         array[0] = amount
         return bool(self.filter.mayBreak(event_time, array))
@@ -339,7 +339,7 @@ def test_wrong_argument_fails_at_planning(functions: StreamTableEnvironment, arg
 
 
 class Job:
-    """The fraud job over payments that come through a pipe, until it is left."""
+    """The fraud job over payments from a pipe, until the block is left."""
 
     def __init__(self, cluster: MiniCluster, folder: Path, rulesets: FollowedRulesets) -> None:
         self._rest_port = cluster.rest_port
@@ -364,18 +364,18 @@ class Job:
         self._rows.close()
 
     def end(self) -> None:
-        """Let no more payments come; the job waits for some all the same."""
+        """Close the pipe; the job still waits for payments."""
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
 
     def send(self, *payments: Event) -> None:
-        """Let payments come."""
+        """Send payments to the job."""
         write_records(self._payments, [record(topics.PAYMENTS, each) for each in payments], first_offset=self._sent)
         self._sent += len(payments)
 
     def filtered(self) -> int:
-        """The metric of the running job, of which there is one."""
+        """Return the metric of the only running job."""
         root = f"http://127.0.0.1:{self._rest_port}/jobs"
         [job] = [each["id"] for each in get_json(root)["jobs"] if each["status"] == "RUNNING"]
         found = 0
@@ -386,7 +386,7 @@ class Job:
         return found
 
     def next_alert(self) -> Any:
-        """Wait for one that opens a case."""
+        """Wait for the next alert that opens a case."""
         while True:
             _, _, value, _ = msgspec.json.decode(next(self._rows), type=tuple[str, bytes, bytes, int])
             alert = msgspec.json.decode(value)

@@ -1,4 +1,4 @@
-"""`sliding_features` answers in a real job what its reference answers, refuses what is wrong, and outlives its job."""
+"""`sliding_features` in a real job gives the rows of its reference, refuses wrong arguments, and restores its state."""
 
 import json
 import math
@@ -80,7 +80,7 @@ SHORT_WINDOWS = """
 
 @dataclass(frozen=True)
 class Arrival:
-    """An event of a card, as it comes in the stream."""
+    """An event of a card, as it arrives in the stream."""
 
     card: str | None
     event: InputEvent
@@ -142,10 +142,10 @@ def query(declaration: str, max_events: int = 1000, table: str = "payments") -> 
 def answers(
     cluster: MiniCluster, folder: Path, arrivals: Iterable[Arrival], declaration: str, max_events: int = 1000
 ) -> dict[int, OutputRow]:
-    """What the function answers to each event, by its sequence number.
+    """Return the output of the function for each event, by its sequence number.
 
     Rows go through files: PyFlink's `collect` takes longer than the job. Checkpoints complete the files. No watermark
-    gets so far that a key is forgotten.
+    goes far enough for a key to be forgotten.
     """
     environment = StreamTableEnvironment.create(cluster.environment({"execution.checkpointing.interval": "500 ms"}))
     payments = write_records(folder / "payments", map(record, arrivals), partitions=2)
@@ -224,7 +224,7 @@ class RandomCard:
 
 
 def random_arrivals(seed: int, cards: int, events_per_card: int) -> list[Arrival]:
-    """Cards take turns at random; one has no number."""
+    """Return events of cards that take turns at random; one card has no number."""
     generator = random.Random(seed)
     players = [RandomCard(f"card-{number}" if number else None, generator) for number in range(cards)]
     return [generator.choice(players).next(sequence) for sequence in range(cards * events_per_card)]
@@ -246,7 +246,7 @@ def same(expected: Value, actual: Value) -> bool:
 
 
 def difference(expected: OutputRow, actual: OutputRow) -> str | None:
-    """In words; None if the rows are the same."""
+    """Return the difference in words; None if the rows are the same."""
     pairs = {flag: (getattr(expected, flag), getattr(actual, flag)) for flag in OUTPUT_FLAGS}
     pairs |= {name: (value, actual.features[name]) for name, value in expected.features.items()}
     wrong = {name: pair for name, pair in pairs.items() if not same(*pair)}
@@ -263,7 +263,7 @@ def history(arrivals: Sequence[Arrival], card: str | None, until: int) -> str:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A size of random streams, and what is asked of them."""
+    """A size of random streams, and the features to compute."""
 
     name: str
     declaration: str
@@ -336,7 +336,7 @@ def test_wrong_argument_fails_at_planning(
 
 @pytest.fixture(scope="module")
 def wrong_calls(cluster: MiniCluster) -> StreamTableEnvironment:
-    """Plans queries over the table that the wrong declarations are made over."""
+    """An environment for queries over the table that the wrong declarations are made over."""
     environment = StreamTableEnvironment.create(cluster.environment())
     columns = ", ".join(f"{name} {sql_type}" for name, (sql_type, _) in WRONG_COLUMNS.items())
     environment.execute_sql(f"""
@@ -368,10 +368,10 @@ def test_output_has_input_then_features_then_flags_then_row_time(
 
 
 class TimesAndWatermarks(ProcessFunction):  # type: ignore[misc]
-    """Says of each row which time it carries, and how far the watermark was."""
+    """Emits the time of each row, and the watermark at that moment."""
 
     def process_element(self, row: Row, context: ProcessFunction.Context) -> Iterator[str]:
-        """One text for each row."""
+        """Yield one text for each row."""
         watermark = context.timer_service().current_watermark()
         yield f"{row[0]}: {context.timestamp() - START} after {max(watermark - START, -1)}"
 
@@ -412,7 +412,7 @@ def in_order(rows: Mapping[int, OutputRow]) -> list[OutputRow]:
 
 
 class RunningFeatures(RunningQuery):
-    """Answers with a bound of 3 events."""
+    """A query of features with a bound of 3 events."""
 
     def __init__(self, cluster: MiniCluster, folder: Path, declaration: str, savepoint: str | None = None) -> None:
         self._names = [feature.name for feature in parse(declaration)]
@@ -425,7 +425,7 @@ class RunningFeatures(RunningQuery):
         )
 
     def answer(self) -> OutputRow:
-        """The next row."""
+        """Return the next row."""
         is_duplicate, is_late, is_truncated, *values = self.next_row()
         return OutputRow(dict(zip(self._names, values, strict=True)), is_duplicate, is_late, is_truncated)
 
@@ -512,7 +512,7 @@ def test_changed_declaration_keeps_stored_data_and_flags_missing_events(cluster:
 
 
 def test_duplicates_late_and_dropped_events_are_counted(cluster: MiniCluster, tmp_path: Path) -> None:
-    """With a bound of 3 events."""
+    """The bound is 3 events."""
     arrivals = [
         *[arrival("c1", START + n, f"p{n}", n) for n in range(5)],
         arrival("c1", START, "p3", 5),
@@ -561,7 +561,7 @@ def test_key_is_forgotten_in_event_time_a_day_after_its_last_window(cluster: Min
 
 
 def test_card_of_an_idle_partition_is_kept_until_others_are_a_day_ahead(cluster: MiniCluster, tmp_path: Path) -> None:
-    # Of partition 0 is c1 alone; that c4 is forgotten shows how far the others have brought event time.
+    # Partition 0 has c1 alone; a forgotten c4 shows how far the other partitions have advanced event time.
     idle, others = arrival("c1", START, "a", 0), [arrival("c4", START - 10 * HOUR, "b", 1)]
     others += [arrival("c2", START + 20 * HOUR, "c", 2), arrival("c2", START + 27 * HOUR, "e", 4)]
     folder = write_records(tmp_path / "payments", map(record, [idle, *others[:2]]))
@@ -596,7 +596,7 @@ def test_state_of_an_unknown_version_is_refused(cluster: MiniCluster, tmp_path: 
 
 
 def change_version(savepoint: str, layout: bytes, version: int) -> None:
-    """Of the only state value in a savepoint; small state lies in the file of metadata."""
+    """Change the version of the only state value in a savepoint; small state is in the metadata file."""
     metadata = Path(savepoint.removeprefix("file:")) / "_metadata"
     rest = struct.pack("<H", len(layout)) + layout
     assert metadata.read_bytes().count(b"\x01" + rest) == 1

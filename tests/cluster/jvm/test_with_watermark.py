@@ -1,4 +1,4 @@
-"""`with_watermark` gives rows the watermark of all later steps, outlives its job, and refuses what is wrong."""
+"""`with_watermark` gives rows the watermark of all later steps, restores its state, and refuses wrong arguments."""
 
 from pathlib import Path
 

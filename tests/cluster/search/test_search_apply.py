@@ -22,7 +22,7 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def with_change(change: Change, version: int = 3) -> Declared:
-    """The declaration of `orders` after somebody edited its file."""
+    """Return the declaration of `orders` after an edit of its file."""
     template = copy.deepcopy(dict(ORDERS.template))
     template["template"]["mappings"]["_meta"]["version"] = version
     change(template["template"])
@@ -181,7 +181,7 @@ def test_index_named_like_the_alias_and_ambiguous_alias_are_reported(search_clie
 
 @pytest.fixture
 def foreign_template(search_client: Elasticsearch) -> Iterator[str]:
-    """Somebody else's template, by which indices of our names would have one field."""
+    """A foreign template by which indices of our names would have one field."""
     name = "theirs"
     search_client.indices.put_index_template(
         name=name,

@@ -32,7 +32,7 @@ def run(elasticsearch: Stack, monkeypatch: pytest.MonkeyPatch) -> Find:
 
 @pytest.fixture
 def found(search_client: Elasticsearch, run: Find) -> Find:
-    """What the command prints with four orders and four alerts in the index."""
+    """The command, with four orders and four alerts in the index."""
     apply(search_client, declared())
     now = datetime.now(UTC).isoformat()
     lamp = (enriched_line(1, "p7", name="A green desk lamp", category="lamps"),)
@@ -53,7 +53,7 @@ def found(search_client: Elasticsearch, run: Find) -> Find:
 
 
 def ids(result: Result) -> list[str]:
-    """Of the documents that `--json` tells, in their order."""
+    """Return the ids of the documents that `--json` prints, in their order."""
     assert result.exit_code == 0, result.output
     documents = map(json.loads, result.output.splitlines())
     return [each["order_id"] if each["index"] == "orders" else each["event_id"] for each in documents]

@@ -1,4 +1,4 @@
-"""The search index's job: from records to documents of a real Elasticsearch, whatever arrives and in whatever order."""
+"""The search index's job: from records to documents of a real Elasticsearch, in any order of arrival."""
 
 import json
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ SOURCES = {"enriched_orders": topics.ENRICHED_ORDERS, "fraud_alerts": topics.FRA
 
 @pytest.fixture
 def client(elasticsearch: Stack) -> Iterator[Elasticsearch]:
-    """To Elasticsearch with the two aliases and nothing behind them."""
+    """A client of an Elasticsearch with the two aliases and no documents."""
     with connect(elasticsearch.setup.settings, request_seconds=60) as client:
         for alias in ALIASES:
             client.indices.create(
                 index=f"{alias}-of-a-test",
                 aliases={alias: {}},
-                # A deleted document's version is remembered for a minute otherwise.
+                # Otherwise a deleted document's version is remembered for a minute only.
                 settings={"number_of_replicas": 0, "gc_deletes": "1h"},
                 mappings={"dynamic": False, "properties": {"total_minor": {"type": "integer"}}},
             )

@@ -1,4 +1,4 @@
-"""SQL that people bring, each file of `tests/brought_sql`: it runs, or is refused in words."""
+"""SQL from other projects, each file of `tests/brought_sql`: it runs, or is refused with the reason."""
 
 from pathlib import Path
 

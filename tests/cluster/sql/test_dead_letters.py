@@ -1,4 +1,4 @@
-"""What an SQL pipeline rejects is a dead letter like any other: it decodes strictly, and leads back to its record."""
+"""Dead letters of an SQL pipeline are like any others: they decode strictly, and lead back to their records."""
 
 import hashlib
 import time
@@ -48,7 +48,7 @@ UNUSUAL = [LARGE, LARGE_KEY, MANY_HEADERS, BEFORE_1970, MICROSECONDS, VALID_BEFO
 
 @pytest.fixture(scope="module")
 def written(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
-    """What a job sends to the topic that does nothing but reject."""
+    """Records that a job emits which only writes dead letters."""
     folder = tmp_path_factory.mktemp("dead-letters")
     tables = StreamTableEnvironment.create(cluster.environment())
     records = [GOOD, EMPTY, TOMBSTONE, NOT_JSON, WITHOUT_A_KEY, *UNUSUAL]
@@ -61,7 +61,7 @@ def written(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> l
 
 @pytest.fixture(scope="module")
 def letters(written: list[Record]) -> dict[str, DeadLetter]:
-    """By id."""
+    """Dead letters by id."""
     decoded = [msgspec.json.decode(each.value or b"", type=DeadLetter, strict=True) for each in written]
     return {letter.event_id: letter for letter in decoded}
 

@@ -43,15 +43,15 @@ class RunningCase:
         assert case.topics("out") <= self._sinks.keys()
 
     def start(self, options: dict[str, str], stay_open: bool = False) -> JobClient:
-        """Run it from the beginning, or from where the options say."""
+        """Start the pipeline from the beginning, or from the savepoint in the options."""
         environment = self._cluster.environment(SQL_OPTIONS | options)
-        # Else what a case expects would depend on how long the machine takes.
+        # Otherwise the expected rows would depend on the speed of the machine.
         idle_after = "1 s" if "idle" in self._case.folder.name else "1 h"
         pipeline = over_files_in(self._pipeline, self._folder, stay_open, idle_after)
         return define(StreamTableEnvironment.create(environment), pipeline).execute().get_job_client()
 
     def write(self, *, then: bool = False) -> None:
-        """Add what is in the topics, or what comes then."""
+        """Add the records of the first part to the topics, or those of the second."""
         for topic in self._sources:
             first, later = (self._case.records(topic, then=each) for each in (False, True))
             partitions = max([each.partition for each in (*first, *later)], default=0) + 1
@@ -63,19 +63,19 @@ class RunningCase:
                 write_records(self._folder / topic, records, partitions, offsets.get(partition, 0) if then else 0)
 
     def end(self) -> None:
-        """Let topics that are open end."""
+        """Close the topics that stay open."""
         for topic in self._sources:
             (self._folder / topic / "end").touch()
 
     def wait_for_first_rows(self) -> None:
-        """Until it has written what it must before anything else comes."""
+        """Wait until the rows due before the second part were emitted."""
         deadline = time.monotonic() + 60
         while rows := self.difference(at_first=True):
             assert time.monotonic() < deadline, f"a minute later, without what comes then:\n{rows}"
             time.sleep(0.1)
 
     def difference(self, *, at_first: bool = False) -> str:
-        """What is missing and too many; empty if nothing is."""
+        """Return the missing and surplus rows; empty if there are none."""
         told = ""
         for topic in self._sinks:
             written = [decoded(topic, each) for each in read_records(self._folder / topic)]

@@ -1,4 +1,4 @@
-"""What is told of a pipeline before it runs: errors with their place, habits that will hurt, what changes do."""
+"""Reports on a pipeline before it runs: errors with their place, constructs that cause trouble, effects of changes."""
 
 import json
 import re
@@ -192,7 +192,7 @@ def plan_of(cluster: MiniCluster, text: str) -> Mapping[str, Any]:
 
 
 def found_in(cluster: MiniCluster, text: str) -> list[str]:
-    """What the lint has against it."""
+    """Return the findings of the lint."""
     outcome = planned(cluster.environment(SQL_OPTIONS), pipeline(text))
     return lint.findings(outcome.pipeline, plans.read(outcome.plan), outcome.catalog)
 
@@ -207,7 +207,7 @@ def changed(text: str, *replacements: tuple[str, str]) -> str:
 def test_every_pipeline_of_ours_can_be_planned_without_a_finding(
     cluster: MiniCluster,
 ) -> None:
-    # Not in the order in which the plans were kept, on which nothing may depend.
+    # Not in the order in which the plans were kept, since nothing may depend on that.
     files = [find(name) for name in reversed(sql.names("pipelines"))]
 
     outcomes = list(planned_pipelines(files, lambda: cluster.environment(SQL_OPTIONS)))
@@ -682,7 +682,7 @@ def paid(at: str) -> Record:
 def started(
     cluster: MiniCluster, folder: Path, text: str, options: dict[str, str], stay_open: bool = False
 ) -> JobClient:
-    """The pipeline over files, with one slot."""
+    """Start the pipeline over files, with one slot."""
     often = {"parallelism.default": "1", "execution.checkpointing.interval": "200 ms"}
     tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, **often, **options}))
     return define(tables, over_files_in(pipeline(text), folder, stay_open)).execute().get_job_client()

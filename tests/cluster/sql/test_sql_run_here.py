@@ -14,7 +14,7 @@ import pytest
 from local.settings import CHECKOUT
 
 DEADLINE_SECONDS = 240
-# A file is only finished when a checkpoint is.
+# A file is finished only when a checkpoint is.
 ENDLESS = """\
 CREATE TABLE numbers (a INT) WITH ('connector' = 'datagen', 'rows-per-second' = '10');
 CREATE TABLE kept (a INT) WITH ('connector' = 'filesystem', 'path' = '{folder}', 'format' = 'csv');
@@ -29,7 +29,7 @@ INSERT INTO kept SELECT CAST(CONCAT('x', CAST(a AS STRING)) AS INT) FROM numbers
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files of what a test starts."""
+    """The folder for temporary files of the processes that a test starts."""
     folder = tmp_path / "für alle"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -37,8 +37,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def started(file: Path, *options: str) -> subprocess.Popen[bytes]:
-    """A process that runs it; what it prints goes to a file beside it, which the JVM may hold open for longer."""
-    # A shell without job control has what runs in its background ignore SIGINT, tests too, and that is inherited.
+    """Start a process that runs the file; its output goes to a file beside it, which the JVM may keep open longer."""
+    # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file), *options]
     with file.with_suffix(".said").open("w") as said:
         return subprocess.Popen(command, cwd=CHECKOUT, stdout=said, stderr=said)
@@ -46,7 +46,7 @@ def started(file: Path, *options: str) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def endless_run(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A run that has made checkpoints and goes on; it is killed at the end if it still runs."""
+    """Run a pipeline that has made checkpoints and continues; kill it at the end if it still runs."""
     file, kept = folder / "endless.sql", folder / "kept"
     file.write_text(ENDLESS.format(folder=kept.as_uri()))
     run = started(file, "-D", "execution.checkpointing.interval=1s", "-D", "execution.checkpointing.min-pause=200ms")

@@ -19,7 +19,7 @@ def test_killed_server_still_uncollected_by_its_parent_is_restarted() -> None:
 
 
 def kill_without_collecting(stack: Stack) -> None:
-    """Kill the server so that its process id stays taken: this process is its parent, and doesn't wait for it."""
+    """Kill the server but keep its process id taken: this process is its parent, and doesn't wait for it."""
     recorded = processes.running(stack.service("postgres").place.pid_file)
     assert recorded
     os.kill(recorded.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Jobs run with the jars and the Python that were put together for them."""
+"""Jobs run with the jars and the Python that were assembled for them."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""The jar for any Flink: the statements of docs/jar.md print in Flink's own SQL client what that page shows."""
+"""The jar for any Flink: in Flink's own SQL client, the statements of docs/jar.md print what that page shows."""
 
 import re
 import subprocess
@@ -23,13 +23,13 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def blocks(language: str) -> str:
-    """The page's blocks of a language, one after the other."""
+    """Return the page's blocks of a language, one after the other."""
     return "\n".join(text for each, text in BLOCKS if each == language)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What the page's reader has: the jars and the payments."""
+    """A folder with the jars and the payments that the page's reader has."""
     flink_jar.write(tmp_path)
     for jar in jars.paths("flink"):
         (tmp_path / jar.name).symlink_to(jar)
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def in_the_test_database(statements: str, settings: Settings) -> str:
-    """The statements, with the address that tests have in place of the page's."""
+    """Return the statements with the tests' database address in place of the page's."""
     address = warehouse.address(settings)
     for shown, real in (
         ("jdbc:postgresql://localhost:5432/shop", f"jdbc:{address.url}"),
@@ -52,7 +52,7 @@ def in_the_test_database(statements: str, settings: Settings) -> str:
 
 
 def run_client(folder: Path, statements: str) -> str:
-    """What `sql-client.sh` prints, with no jars but those of Flink's distribution."""
+    """Return the output of `sql-client.sh`, run with no jars but those of Flink's distribution."""
     home, temporary = assemble(), folder / "tmp"
     temporary.mkdir()
     own = {

@@ -1,4 +1,4 @@
-"""Java sources are compiled once for each state of theirs, and a mistake in them is shown."""
+"""Java sources are compiled once for each state, and an error in them is shown."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ def compiler() -> Compiler:
 
 
 def written(folder: Path, body: str = "", resource: str = "greeting") -> Path:
-    """A folder with one class and one resource."""
+    """Write a folder with one class and one resource."""
     for file, text in (("src/hello/Hello.java", f"package hello; class Hello {{ {body} }}"), ("resources/x", resource)):
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The warehouse job: from records to rows of a real PostgreSQL, whatever arrives and in whatever order."""
+"""The warehouse job: from records to rows of a real PostgreSQL, in any order of arrival."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -48,14 +48,14 @@ def test_every_job_source_has_a_topic() -> None:
 
 
 def row(connection: Connection, table: str) -> dict[str, Any]:
-    """The only one, by column."""
+    """Return the only row of a table, by column."""
     cursor = connection.execute(f"SELECT * FROM warehouse.{table}")
     [values] = cursor.fetchall()
     return {column.name: value for column, value in zip(cursor.description or (), values, strict=True)}
 
 
 def fields(event: Event, *left_out: str) -> dict[str, Any]:
-    """The event's fields as columns of a row."""
+    """Return the event's fields as columns of a row."""
     values = msgspec.json.decode(msgspec.json.encode(event)) | {
         "event_time": datetime.fromtimestamp(event.event_time / 1000, UTC)
     }
@@ -171,7 +171,7 @@ def test_replay_of_all_topics_writes_nothing(loader: Loader, warehouse_connectio
 
 
 def places(connection: Connection) -> dict[str, list[Any]]:
-    """Where the rows of each table lie, which changes with each write."""
+    """Return the place of each row in each table, which changes with each write."""
     return {target: rows(connection, target, "ctid::text, xmin::text") for target in warehouse.TARGETS}
 
 
@@ -315,7 +315,7 @@ def test_failed_write_fails_the_job_and_not_the_taskmanager(loader: Loader, ware
 
 
 def told(error: Py4JJavaError) -> str:
-    """With all causes, as the web UI shows it."""
+    """Return the error with all causes, as the web UI shows it."""
     stack_trace: str = java_gateway.get_gateway().jvm.org.apache.flink.util.ExceptionUtils.stringifyException(
         error.java_exception
     )

@@ -1,4 +1,4 @@
-"""`ops warehouse checks`: says what the warehouse holds, and whether that is what the shop has."""
+"""`ops warehouse checks` shows the warehouse's figures, and whether they agree with the shop."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ def filled(
     warehouse_connection: Connection,
     tmp_path: Path,
 ) -> Connection:
-    """A warehouse that has all of the shop, what the shop had once, and two orders."""
+    """A warehouse with all rows of the shop, rows that the shop had once, and two orders."""
     versions = [
         customer(**dict(zip(CUSTOMER_COLUMNS, row, strict=True)))
         for row in shop.execute(f"SELECT {', '.join(CUSTOMER_COLUMNS)} FROM shop.customers".encode())
@@ -69,7 +69,7 @@ def checks() -> Result:
 
 
 def verdicts(said: Result) -> dict[str, str]:
-    """By claim."""
+    """Return the verdicts by claim."""
     lines = [line.split("  ") for line in said.output.splitlines()]
     return {line[1]: line[0] for line in lines if line[0] in {"ok", "NO"}}
 

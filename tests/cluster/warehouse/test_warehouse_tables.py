@@ -1,4 +1,4 @@
-"""The warehouse's tables keep the newest version of each row, whoever inserts what, in whatever order, how often."""
+"""The warehouse's tables keep the newest version of each row, for any writer, order and repetition of inserts."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ from tests.reference_runs import reference_warehouse
 from tests.unit.sql.sql_columns import columns
 
 NOT_COLUMNS = {"event_id", "event_type", "event_time", "op"}
-"""Fields of a row's version that its table has not, or not under this name."""
+"""Fields of a row's version that its table lacks, or has under another name."""
 
 examples = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -38,7 +38,7 @@ examples = settings(
 
 
 def insert(connection: Connection, versions: Sequence[CustomerVersion] | Sequence[ProductVersion]) -> None:
-    """One INSERT of all rows, as the connector writes a batch."""
+    """Insert all rows by one INSERT, as the connector writes a batch."""
     of_customers = isinstance(versions[0], CustomerVersion)
     table, time = ("dim_customer", "valid_from") if of_customers else ("dim_product", "event_time")
     columns = [name for name in versions[0].__struct_fields__ if name not in NOT_COLUMNS]
@@ -69,8 +69,10 @@ def products(versions: Iterable[ProductVersion]) -> reference_warehouse.Rows:
 
 @st.composite
 def batches(draw: st.DrawFn) -> list[list[CustomerVersion]]:
-    """Versions of up to three customers, out of order, some of them twice, in batches. The database's clock may go
-    back, and stands still at times."""
+    """Draw batches of versions of up to three customers, out of order, some of them twice.
+
+    The database's clock may go back, and stand still at times.
+    """
     keys = draw(
         st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 6)), min_size=1, max_size=12, unique=True),
     )
@@ -146,7 +148,7 @@ def test_repeated_row_is_not_written_again(warehouse_connection: Connection) -> 
 
 
 def places(connection: Connection) -> list[Any]:
-    """Where the rows lie, which changes with each write."""
+    """Return the place of each row, which changes with each write."""
     query = "SELECT ctid::text, xmin::text FROM warehouse.dim_product UNION ALL SELECT ctid::text, xmin::text FROM {}"
     return connection.execute(query.format("warehouse.dim_customer")).fetchall()
 
@@ -172,7 +174,7 @@ def test_two_concurrent_writers_leave_one_current_version(postgres: Settings, wa
 
 
 def wait_until_one_waits(postgres: Settings) -> None:
-    """Until a statement of another connection waits for a lock."""
+    """Wait until a statement of another connection waits for a lock."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     deadline = datetime.now(UTC) + timedelta(seconds=20)
     with connecting(warehouse.address(postgres), statement_seconds=30) as connection:
@@ -188,7 +190,7 @@ def test_newer_row_of_a_concurrent_writer_is_not_made_older(
     tries: list[str] = []
 
     def second_writer() -> None:
-        """Tries again when its batch is refused, as the connector does."""
+        """Insert, and retry when the batch is refused, as the connector does."""
         with connecting(warehouse.address(postgres), statement_seconds=30) as connection:
             for _ in range(4):
                 try:
@@ -231,7 +233,7 @@ FROM_ELSEWHERE = {
     "dim_customer": {"valid_from", "valid_to", "is_current"},
     "fact_order_line": {"order_id", "revision", "event_time", "currency"},
 }
-"""Columns that are no fields of the event under that name."""
+"""Columns that are not a field of the event under that name."""
 TYPES = {
     "STRING": {"text", "timestamp with time zone", "jsonb"},
     "BIGINT": {"bigint"},
@@ -243,7 +245,7 @@ of_every_table = pytest.mark.parametrize("table", EVENT_OF)
 
 
 def declared(connection: Connection, table: str) -> dict[str, tuple[str, bool, str | None]]:
-    """Type, whether it can be null, and what is said about each column of the table in PostgreSQL."""
+    """Return type, nullability and comment of each column of the table in PostgreSQL."""
     rows = connection.execute(
         """
         SELECT column_name, data_type, is_nullable = 'YES', col_description(%s::regclass, ordinal_position)

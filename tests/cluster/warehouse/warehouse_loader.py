@@ -26,10 +26,10 @@ SOURCES = {
 
 
 class Loader(BoundedJob):
-    """Runs the job on bounded input, into the warehouse of some settings."""
+    """The warehouse job on bounded input, into the warehouse of some settings."""
 
     def __init__(self, cluster: MiniCluster, settings: Settings, folder: Path) -> None:
-        """Each job has a folder in `folder`."""
+        """Prepare the job; each run gets a folder in `folder`."""
 
         def define(tables: StreamTableEnvironment) -> StatementSet:
             warehouse.create_sinks(tables, variables("test", settings))
@@ -38,5 +38,5 @@ class Loader(BoundedJob):
         super().__init__(cluster, folder, SOURCES, define)
 
     def load(self, *events: Event, records: Mapping[Topic, Sequence[Record]] | None = None) -> list[DeadLetter]:
-        """Load events and other records, and return what couldn't be."""
+        """Load events and other records, and return the dead letters."""
         return self.run(*events, records=records)

@@ -1,4 +1,4 @@
-"""The benchmark's own parts at work: a figure that is measured on others than the expected alerts is none."""
+"""The benchmark's own parts: a run whose alerts are not the expected ones gives no result."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.full
 
 PAYMENTS, CARDS = 60_000, 1_200
 MEASURED = 150_000
-"""Of a point of growth. Far fewer are done between two looks at the CPU time, and then there is no figure."""
+"""Payments of one point of growth. With far fewer, CPU time is sampled too rarely to give a result."""
 DEADLINE_SECONDS = 180.0
 
 
@@ -30,14 +30,14 @@ def python() -> Path:
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Stack]:
-    """A stack of its own: others' payments and rules would count."""
+    """A stack of the module's own, since payments and rules of other tests would count."""
     with bench_stack() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def topic(bench: Stack, python: Path) -> Topic:
-    """What all contenders read."""
+    """The topic that all contenders read."""
     return harness.fill(bench.setup.settings, python, PAYMENTS, CARDS)
 
 
@@ -72,7 +72,7 @@ def test_growth_point_has_state_size_and_checkpoint_duration(bench: Stack, pytho
 
 def test_load_has_a_latency_sample_of_each_alert(bench: Stack, python: Path) -> None:
     with live(contender_named(OURS, python), bench, python) as running:
-        running.load(CYCLE, 4)  # the first payments also wait for Python
+        running.load(CYCLE, 4)  # the first payments also wait for Python to start
         load = running.load(CYCLE, 4)
     assert len(load.samples) == 4
     assert all(0 < sample.ms < 1000 * DEADLINE_SECONDS for sample in load.samples)

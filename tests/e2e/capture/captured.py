@@ -32,7 +32,7 @@ from tests.e2e.deployment import consumer_of, records_from, wait_for
 EVENTS = {CUSTOMER_CHANGES.name: CustomerVersion, PRODUCT_CHANGES.name: ProductVersion}
 PARTITIONS = [TopicPartition(t.topic.name, number) for t in SHOP_TABLES for number in range(t.topic.partitions)]
 INTERLEAVED = ("slow-", "quick-")
-"""What the keys begin with that `interleaved_transactions` makes."""
+"""Beginnings of the keys that `interleaved_transactions` makes."""
 
 
 @dataclass(frozen=True)
@@ -46,38 +46,38 @@ class Record:
 
     @property
     def is_event(self) -> bool:
-        """Whether it is what the topic's schema says."""
+        """Whether the record is valid by the topic's schema."""
         return _validator(self.topic).is_valid(self.body)
 
     @property
     def event(self) -> RowVersion:
-        """As an event.
+        """The record as an event.
 
         Raises:
-            ValidationError: it is none.
+            ValidationError: the record is no event.
         """
         return msgspec.convert(self.body, EVENTS[self.topic])
 
     @property
     def row(self) -> Row:
-        """The row that it tells of."""
+        """The row that the event describes."""
         table = CUSTOMERS if self.topic == CUSTOMER_CHANGES.name else PRODUCTS
         event = self.event
         return table.row(*(getattr(event, column) for column in table.columns))
 
 
 class Stream:
-    """What is written to the topics from some moment on."""
+    """Records that the topics get from a certain moment on."""
 
     def __init__(self, settings: Settings, *, from_start: bool = False) -> None:
-        """From now on, or all that was ever written."""
+        """Begin at the end of the topics, or at their start."""
         self._settings = settings
         with consumer_of(settings) as consumer:
             find = consumer.beginning_offsets if from_start else consumer.end_offsets
             self._begin_at = find(PARTITIONS)
 
     def records(self) -> list[Record]:
-        """All that is committed until now in the database; for each key in the order of the topic."""
+        """Return the records of all changes committed so far, for each key in the order of the topic."""
         wait_until_captured(self._settings)
         return [
             Record(each.topic, (each.key or b"").decode(), each.timestamp, msgspec.json.decode(each.value))
@@ -85,11 +85,11 @@ class Stream:
         ]
 
     def of(self, key: str) -> list[Record]:
-        """Those of one key."""
+        """Return the records of one key."""
         return [record for record in self.records() if record.key == key]
 
     def has_grown_by(self, offsets: int) -> bool:
-        """Whether there are so many more offsets, the marks of transactions among them."""
+        """Return whether the topics have at least `offsets` more offsets, markers of transactions included."""
         with consumer_of(self._settings) as consumer:
             return sum(consumer.end_offsets(PARTITIONS).values()) - sum(self._begin_at.values()) >= offsets
 
@@ -100,7 +100,7 @@ def _validator(topic: str) -> jsonschema.Draft7Validator:
 
 
 def newest_rows(records: list[Record]) -> dict[str, Row]:
-    """What a reader of the topics takes for the rows of the tables, by key."""
+    """Return the rows, by key, that a reader of the topics ends with."""
     newest: dict[str, Record] = {}
     for record in records:
         if record.is_event and record.body["lsn"] >= newest.get(record.key, record).body["lsn"]:
@@ -109,7 +109,7 @@ def newest_rows(records: list[Record]) -> dict[str, Row]:
 
 
 def copies_agree(settings: Settings) -> bool:
-    """Whether a copy made of the topics has the same checksums as the tables."""
+    """Return whether a copy made from the topics has the same checksums as the tables."""
     customers, products = read_all(settings)
     rows = newest_rows(Stream(settings, from_start=True).records())
     copied = [checksum(row for row in rows.values() if isinstance(row, table.row)) for table in (CUSTOMERS, PRODUCTS)]
@@ -118,7 +118,7 @@ def copies_agree(settings: Settings) -> bool:
 
 @contextmanager
 def shop_at_work(settings: Settings, ledger: Path, rate: float = 50.0) -> Iterator[None]:
-    """The simulated shop changes its rows meanwhile, and writes down what it did."""
+    """Let the simulated shop change its rows while the block runs, and record them in its ledger."""
     stop = threading.Event()
     options = ShopOptions(start_ms=time.time_ns() // 1_000_000, rate=rate, seconds=0, customers=300)
     with ThreadPoolExecutor(1) as pool:
@@ -133,7 +133,7 @@ def shop_at_work(settings: Settings, ledger: Path, rate: float = 50.0) -> Iterat
 
 @contextmanager
 def interleaved_transactions(settings: Settings) -> Iterator[None]:
-    """Rows are made meanwhile in transactions that overlap: one begins before another and ends after it."""
+    """Insert rows while the block runs, in overlapping transactions: one begins before another and commits after it."""
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(_interleave, settings, stop)
@@ -146,7 +146,7 @@ def interleaved_transactions(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def every_customer_touched(settings: Settings) -> Iterator[dict[str, int]]:
-    """Every customer's row is written as it is meanwhile, again and again; answers how often, by key, at the end."""
+    """Update every customer's row again and again while the block runs; yield the number of updates by key."""
     stop, counts = threading.Event(), {customer.customer_id: 0 for customer in read_all(settings)[0]}
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(_touch, settings, counts, stop)
@@ -159,7 +159,7 @@ def every_customer_touched(settings: Settings) -> Iterator[dict[str, int]]:
 
 
 def changes_in(ledger: Path) -> dict[str, list[tuple[str, Row]]]:
-    """What the simulated shop did to each row, by key: op and row."""
+    """Return what the simulated shop did to each row, by key: op and row."""
     content = ShopLedger.read(ledger)
     assert not content.in_doubt
     changes: dict[str, list[tuple[str, Row]]] = {}
@@ -171,7 +171,7 @@ def changes_in(ledger: Path) -> dict[str, list[tuple[str, Row]]]:
 
 
 def changes_told(records: list[Record]) -> dict[str, list[tuple[str, Row]]]:
-    """The same as the topics tell it; rows that were only read are left out."""
+    """Return the captured changes of each row, by key: op and row; rows that were only read are left out."""
     changes: dict[str, list[tuple[str, Row]]] = {}
     for record in records:
         if record.body["op"] != "r":
@@ -199,7 +199,7 @@ def _interleave(settings: Settings, stop: threading.Event) -> None:
 
 
 def make_product(connection: psycopg.Connection[Any], key: str) -> None:
-    """A row that the simulated shop knows nothing of."""
+    """Insert a row that the simulated shop doesn't know."""
     connection.execute("INSERT INTO shop.products VALUES (%s, 'a thing', 'books', 100, 'EUR', 1)", [key])
 
 
@@ -214,5 +214,5 @@ def _touch(settings: Settings, counts: dict[str, int], stop: threading.Event) ->
 
 
 def healthy_capture(settings: Settings) -> bool:
-    """Whether all that is declared is there, and changes come through."""
+    """Return whether capture has no fault."""
     return not status(settings).faults

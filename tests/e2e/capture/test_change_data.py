@@ -1,4 +1,4 @@
-"""Changes in the shop's database become events, whatever happens to the database and to those who capture them."""
+"""Changes in the shop's database become events, also when PostgreSQL or Kafka Connect is killed or altered."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ class Alteration:
     change: str
     undo: str
     fault: str
-    """What `cdc status` says of it."""
+    """What `cdc status` reports."""
 
 
 HARMFUL = (
@@ -74,7 +74,7 @@ HARMFUL = (
 
 @pytest.fixture(scope="module")
 def settings(stack: Stack) -> Settings:  # noqa: ARG001
-    """Of a shop's database whose changes are captured."""
+    """Settings of a shop's database whose changes are captured."""
     settings = Settings.from_environment()
     topics.apply(settings)
     make_tables(settings, CUSTOMERS)
@@ -91,13 +91,13 @@ def shop(settings: Settings) -> Iterator[Connection]:
 
 @pytest.fixture
 def stream(settings: Settings) -> Stream:
-    """What is captured from now on."""
+    """Records that are captured from now on."""
     return Stream(settings)
 
 
 @contextmanager
 def altered(settings: Settings, connection: Connection, change: str, undo: str) -> Iterator[None]:
-    """A table is different meanwhile; at the end it is captured as it was."""
+    """Alter a table while the block runs, then undo the change and apply capture again."""
     connection.execute(change.encode())
     try:
         yield
@@ -178,7 +178,7 @@ def test_changed_primary_key_is_a_deletion_and_a_creation(shop: Connection, stre
 
 
 def test_each_row_of_a_copy_has_a_position_of_its_own(shop: Connection, stream: Stream) -> None:
-    """Else some would be lost after a crash in the midst of them."""
+    """Otherwise a crash in the middle of the copy would lose some rows."""
     with shop.cursor().copy("COPY shop.products FROM STDIN") as copy:
         for number in range(500):
             copy.write_row((f"p-copied-{number}", "a thing", "books", 100, "EUR", 1))

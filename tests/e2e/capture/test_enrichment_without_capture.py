@@ -1,4 +1,4 @@
-"""Orders get the prices of their moment, whatever keeps change data capture from telling them."""
+"""Orders get the prices of their event time, also while change data capture is unavailable or lags."""
 
 import random
 import threading
@@ -34,7 +34,7 @@ CHANGES_A_SECOND, ORDERS_A_SECOND = 20, 20
 
 @pytest.fixture(scope="module")
 def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its settings are in the environment
-    """Of a shop's database whose changes are captured."""
+    """Settings of a shop's database whose changes are captured."""
     settings = Settings.from_environment()
     topic_operations.apply(settings)
     make_tables(settings, CUSTOMERS)
@@ -43,7 +43,7 @@ def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its s
 
 
 def deployed(settings: Settings, name: str, like: Deployment | None = None) -> Deployment:
-    """A group that reads all changes, and the orders from now on or those that the other one had."""
+    """Return a group that reads all changes, and the orders from now on or from where `like` began."""
     with consumer_of(settings) as consumer:
         begin_at = consumer.end_offsets(partitions(INPUTS))
         begin_at |= consumer.beginning_offsets(partitions((topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES)))
@@ -52,7 +52,7 @@ def deployed(settings: Settings, name: str, like: Deployment | None = None) -> D
 
 
 class Trade:
-    """Prices that change and orders that come while it is open; it knows the orders."""
+    """Prices that change and orders that are placed while the trade is open; it records the orders."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.orders: list[Order] = []
@@ -62,7 +62,7 @@ class Trade:
 
     @contextmanager
     def open(self, deployment: Deployment) -> Iterator[None]:
-        """Both go on until the end of the block."""
+        """Change prices and send orders until the end of the block."""
         with ThreadPoolExecutor(1) as pool:
             run = pool.submit(self._change_prices)
             try:
@@ -73,7 +73,7 @@ class Trade:
             run.result()
 
     def _change_prices(self) -> None:
-        """Go on also when the database is away for a while."""
+        """Change prices until stopped, and retry while the database is unavailable."""
         while not self._stop.wait(1 / CHANGES_A_SECOND):
             try:
                 with connect(self._settings) as connection:
@@ -98,22 +98,22 @@ class Trade:
             moment += 1000 // ORDERS_A_SECOND
 
     def rows(self, deployment: Deployment) -> list[EnrichedOrder]:
-        """What was sent of its orders."""
+        """Return the rows that the job emitted for this trade's orders."""
         rows = deployment.outputs().events[topics.ENRICHED_ORDERS.name]
         return [row for row in rows if isinstance(row, EnrichedOrder) and row.order_id.startswith(f"{self._name}-")]
 
     def expected(self) -> dict[str, EnrichedOrder]:
-        """What each order comes to in the end, by what was captured until now."""
+        """Return the last revision that each order must reach, by what was captured so far."""
         events = [record.event for record in Stream(self._settings, from_start=True).records() if record.is_event]
         oracle = OrderOracle(
             [each for each in events if isinstance(each, CustomerVersion)],
             [each for each in events if isinstance(each, ProductVersion)],
         )
-        # What was taken from the list of orders may not have been sent when the load ended.
+        # Some orders that were generated may not have been sent when the load stopped.
         return {each.order_id: oracle.in_the_end(each) for each in self.orders}
 
     def wait_for_all(self, deployment: Deployment) -> list[EnrichedOrder]:
-        """Until the last revision of every order is the right one, and return all."""
+        """Wait until the last revision of every order is the expected one, and return all rows."""
         expected = self.expected()
         known = {row.order_id for row in self.rows(deployment)}
 
@@ -122,7 +122,7 @@ class Trade:
             return [key for key, row in expected.items() if key in known | last.keys() and last.get(key) != row]
 
         def done() -> bool:
-            # The one that was on its way when the load ended may be missing.
+            # The order that was in flight when the load stopped may be missing.
             return len(last_revisions(self.rows(deployment))) >= len(expected) - 1 and not wrong()
 
         try:
@@ -143,7 +143,7 @@ def trade(settings: Settings, request: pytest.FixtureRequest) -> Trade:
 
 @contextmanager
 def enriching(settings: Settings, name: str, wait_seconds: int) -> Iterator[Deployment]:
-    """A job whose orders wait for capture for so long."""
+    """Run a job whose orders wait for capture for at most `wait_seconds`."""
     deployment = deployed(replace(settings, capture_wait_seconds=str(wait_seconds)), name)
     try:
         deployment.start()
@@ -154,7 +154,7 @@ def enriching(settings: Settings, name: str, wait_seconds: int) -> Iterator[Depl
 
 @contextmanager
 def away(stack: Stack, service: str, seconds: float) -> Iterator[None]:
-    """A service is killed, and started again after so long."""
+    """Kill a service, and start it again after `seconds`."""
     stack.kill(service)
     began = time.monotonic()
     try:
@@ -166,7 +166,7 @@ def away(stack: Stack, service: str, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def lagging(settings: Settings, seconds: float) -> Iterator[None]:
-    """The connector reads nothing for so long, while changes pile up behind its slot."""
+    """Pause the connector for `seconds`, while changes pile up behind its slot."""
     ask(settings, "PUT", f"connectors/{CONNECTOR}/pause")
     began = time.monotonic()
     try:
@@ -179,7 +179,7 @@ def lagging(settings: Settings, seconds: float) -> Iterator[None]:
 def assert_replay_agrees(
     settings: Settings, deployment: Deployment, trade: Trade, rows: Sequence[EnrichedOrder]
 ) -> None:
-    """Another group reads the same from where the deployment began, and its last revisions are the same."""
+    """Let another group read from where the deployment began, and compare the last revisions."""
     replay = deployed(settings, f"{deployment.settings.consumer_group_prefix}-replay", like=deployment)
     try:
         replay.start()

@@ -1,4 +1,4 @@
-"""Rejected records on a real broker: each goes back once, whatever is killed, and the jobs make of it what they should.
+"""Dead letters on a real broker: each is replayed once, also after a kill, and the jobs give the right results.
 
 Most of these tests need nothing but Kafka; they write the dead letters themselves, to topics of their own.
 """
@@ -65,7 +65,7 @@ def topic(settings: Settings, request: pytest.FixtureRequest) -> str:
 
 
 def letters(topic: str, number: int = 3, **more: object) -> list[DeadLetter]:
-    """Letters of so many records of a topic; their values are their numbers."""
+    """Return dead letters of `number` records of a topic; their payloads are their numbers."""
     return [
         DeadLetter(
             event_id=f"{topic}-{n % PARTITIONS}-{n // PARTITIONS}",
@@ -89,7 +89,7 @@ def letters(topic: str, number: int = 3, **more: object) -> list[DeadLetter]:
 
 
 def write(settings: Settings, written: Sequence[DeadLetter]) -> None:
-    """As a job would."""
+    """Write dead letters as a job would."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, linger_ms=5)
     for letter in written:
         producer.send(
@@ -103,24 +103,24 @@ def write(settings: Settings, written: Sequence[DeadLetter]) -> None:
 
 
 def iso(milliseconds: int) -> str:
-    """As it is said on the command line."""
+    """Return a time as the command line takes it."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
 
 
 def run(*arguments: str, fails: bool = False) -> str:
-    """`python -m ops dead-letters …`: what it says."""
+    """Run `python -m ops dead-letters …`, and return its output."""
     result = CliRunner().invoke(main, ["dead-letters", *arguments], catch_exceptions=False)
     assert (result.exit_code != 0) == fails, result.output
     return result.output
 
 
 def sent(settings: Settings, topic: str) -> list[str]:
-    """Values that are committed."""
+    """Return the committed values of a topic, sorted."""
     return sorted((record.value.decode() for record in committed_records(settings, topic)), key=int)
 
 
 def replays(settings: Settings, topic: str) -> list[DeadLetterReplay]:
-    """The marks of a topic's records."""
+    """Return the replay marks of a topic's records."""
     found = [
         msgspec.json.decode(record.value, type=DeadLetterReplay)
         for record in committed_records(settings, topics.DEAD_LETTER_REPLAYS.name)
@@ -129,7 +129,7 @@ def replays(settings: Settings, topic: str) -> list[DeadLetterReplay]:
 
 
 def decisions(settings: Settings, topic: str, *, again: bool = False) -> list[Decision]:
-    """To send all that was rejected of a topic."""
+    """Return the decisions to replay all dead letters of a topic."""
     so_far = replays_so_far(settings)
     found = Letters(settings, LETTER_TOPICS[0], Selection(topics=frozenset({topic})), so_far, print)
     real = topic_operations.describe(settings)
@@ -343,10 +343,10 @@ def test_replay_after_a_killed_one_sends_exactly_the_rest(
 
 
 def kill_in_a_transaction(settings: Settings, topic: str, written: str) -> None:
-    """Start a replay of all of a topic's records, and kill it when it has written what it hasn't committed.
+    """Start a replay of all of a topic's records, and kill it inside a transaction that is not committed.
 
     Args:
-        written: the topic where that is to be: where the records go, or the marks.
+        written: the topic that the open transaction writes to: that of the records, or that of the marks.
     """
     command = [sys.executable, "-m", "ops", "dead-letters", "replay", "--topic", topic, "--yes"]
     running = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, env=dict(os.environ))
@@ -365,7 +365,7 @@ def kill_in_a_transaction(settings: Settings, topic: str, written: str) -> None:
         if not is_open():
             return False
         process.send_signal(signal.SIGSTOP)
-        if all(is_open() for _ in range(50)):  # what it had asked for before it was stopped may still be done
+        if all(is_open() for _ in range(50)):  # a request sent before the suspension may still be carried out
             return True
         process.send_signal(signal.SIGCONT)
         return False
@@ -493,25 +493,25 @@ def jobs(settings: Settings) -> Iterator[tuple[Deployment, Deployment]]:
 
 
 def payments() -> list[Outgoing]:
-    """A minute of payments with much fraud that ended just now."""
+    """Return a minute of payments with much fraud, which ended just now."""
     options = PaymentOptions(start_ms=round((time.time() - 70) * 1000), rate=20, seconds=60, seed=7, fraud_share=0.1)
     return list(generate(options))
 
 
 def is_of(outgoing: Outgoing, cards: set[str]) -> bool:
-    """Whether it is a payment with one of the cards."""
+    """Return whether the record is a payment with one of the cards."""
     return isinstance(outgoing.event, Payment) and outgoing.event.card_id in cards
 
 
 def poisoned(outgoing: Outgoing) -> Outgoing:
-    """The same payment with its currency in small letters."""
+    """Return the same payment with its currency in lower case."""
     document = json.loads(outgoing.value())
     value = json.dumps(document | {"currency": document["currency"].lower()}).encode()
     return Outgoing(outgoing.topic, outgoing.key, outgoing.timestamp_ms, outgoing.send_at_ms, POISON, None, value)
 
 
 def loaded(settings: Settings, ids: Sequence[str]) -> dict[str, str]:
-    """Those of the payments that are in the warehouse, with their currency."""
+    """Return the currency of those payments that are in the warehouse, by id."""
     with connecting(warehouse_operations.address(settings), statement_seconds=30) as connection:
         query = "SELECT payment_id, currency FROM warehouse.fact_payment WHERE payment_id = ANY(%s)"
         return dict(connection.execute(query, [list(ids)]).fetchall())

@@ -1,4 +1,4 @@
-"""The chaos runner: what it kills comes back, and the demo's proofs hold nevertheless."""
+"""The chaos runner: killed services are restarted, and the checks of the demo hold nevertheless."""
 
 import os
 import re
@@ -89,7 +89,7 @@ def test_short_run_with_kills_of_every_kind_loses_nothing() -> None:
 
 @pytest.mark.full
 def test_orders_emitted_without_capture_are_corrected_in_every_target() -> None:
-    """Warehouse, search index, revenue and notifications follow the last revision: each has a claim in the demo."""
+    """Warehouse, search index, revenue and notifications follow the last revision: the demo has a check for each."""
     output = chaos(
         *("--services", "connect", "--seconds", "40", "--every", "8", "10", "--away", "6", "8"),
         MILLRACE_CAPTURE_WAIT_SECONDS="3",
@@ -101,7 +101,7 @@ def test_orders_emitted_without_capture_are_corrected_in_every_target() -> None:
 
 
 def chaos(*arguments: str, **variables: str) -> list[str]:
-    """The lines that the runner prints."""
+    """Run the chaos runner, and return the lines that it prints."""
     with tempfile.TemporaryDirectory(prefix="millrace-e2e-chaos-") as folder:
         Path(folder).chmod(0o755)
         done = subprocess.run(

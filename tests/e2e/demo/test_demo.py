@@ -1,4 +1,4 @@
-"""The demo runs to its last line, and shuts everything down however it ends."""
+"""The demo runs to its last line, and shuts everything down whatever stops it."""
 
 import os
 import signal
@@ -27,12 +27,12 @@ KILLS: Mapping[str, Callable[[Stack], object]] = {
     "connect": lambda stack: stack.kill("connect"),
     "postgres": lambda stack: stack.kill("postgres"),
 }
-"""By service. Connect before PostgreSQL, without which its connector fails."""
+"""How each service is killed. Connect comes before PostgreSQL, without which its connector fails."""
 
 
 @pytest.fixture
 def environment() -> Iterator[Mapping[str, str]]:
-    """Of a demo with a stack of its own."""
+    """Variables of a demo with a stack of its own."""
     with tempfile.TemporaryDirectory(prefix="millrace-e2e-demo-") as folder:
         Path(folder).chmod(0o755)
         yield environment_on_free_ports(Path(folder, "stack"))
@@ -40,7 +40,7 @@ def environment() -> Iterator[Mapping[str, str]]:
 
 @pytest.fixture
 def demo(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A demo whose stack is just coming up."""
+    """A demo whose stack has just begun to start."""
     with running_for(5, environment) as running:
         next_line(running, "healthy after")
         yield running
@@ -48,7 +48,7 @@ def demo(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def running_for(seconds: int, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A demo in which payments flow for so long."""
+    """Run a demo in which payments flow for `seconds`."""
     command = [sys.executable, "-m", "local.demo", "--seconds", str(seconds)]
     with subprocess.Popen(
         command, cwd=CHECKOUT, env=os.environ | environment, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -57,13 +57,13 @@ def running_for(seconds: int, environment: Mapping[str, str]) -> Iterator[subpro
 
 
 def next_line(demo: subprocess.Popen[str], text: str) -> str:
-    """The next line with that in it."""
+    """Return the next line that contains the text."""
     assert demo.stdout
     return next(line for line in demo.stdout if text in line)
 
 
 def payment_service(demo: subprocess.Popen[str]) -> psutil.Process:
-    """The process of the demo's payment service."""
+    """Return the process of the demo's payment service."""
     alive = [each for each in psutil.Process(demo.pid).children() if each.status() != psutil.STATUS_ZOMBIE]
     (found,) = [each for each in alive if PAYMENT_SERVICE in each.cmdline()]
     return found
@@ -71,7 +71,7 @@ def payment_service(demo: subprocess.Popen[str]) -> psutil.Process:
 
 @pytest.fixture
 def stack(environment: Mapping[str, str]) -> Iterator[Stack]:
-    """The demo's stack; whatever is left of it is stopped after the test."""
+    """The demo's stack; what is left of it is stopped after the test."""
     state = environment["MILLRACE_STATE"]
     found = Stack.from_environment({**environment, "MILLRACE_STATE": f"{state}-demo"})
     yield found

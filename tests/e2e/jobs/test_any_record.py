@@ -1,4 +1,4 @@
-"""Whatever Kafka has let in stops no job on the real stack, and each such record is accounted for."""
+"""Unusual records that Kafka accepts stop no job on the real stack, and each of them is accounted for."""
 
 import hashlib
 import time
@@ -31,7 +31,7 @@ BAD: Mapping[str, Record] = {
     "before 1970": Record(b"no event", key=b"k2", timestamp=-1_000),
     "in microseconds": Record(b"no event", key=b"k3", timestamp=NOW * 1_000),
 }
-"""No event of any topic, by what is unusual about it."""
+"""Records that are no event of any topic, by what is unusual about them."""
 HEADERS = [(f"header-{number % 7_000}", b"h" * 100) for number in range(7_001)]
 READS: Mapping[str, Sequence[Topic]] = {
     "order_enrichment": (topics.ORDERS,),
@@ -41,7 +41,7 @@ READS: Mapping[str, Sequence[Topic]] = {
     "notifications": (topics.ENRICHED_ORDERS,),
     "unpaid_orders": (topics.ORDERS, topics.PAYMENTS),
 }
-"""Which of the topics with bad records a job or pipeline reads."""
+"""The topics with bad records that each job or pipeline reads."""
 PIPELINES = {"unpaid_orders"}
 
 
@@ -59,7 +59,7 @@ def settings(stack: Stack) -> Settings:
 
 @contextmanager
 def topics_of_others(settings: Settings, of: Sequence[Topic]) -> Iterator[None]:
-    """Topics as somebody else has made them, with records of any time."""
+    """Let topics accept records of any time while the block runs, as if another team had made them."""
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
 
     def alter(limit: str | None) -> None:
@@ -76,7 +76,7 @@ def topics_of_others(settings: Settings, of: Sequence[Topic]) -> Iterator[None]:
 
 
 def send(settings: Settings, topic: Topic) -> dict[str, str]:
-    """Send the bad records; the ids that their dead letters are to have, by what is unusual about them."""
+    """Send the bad records, and return the ids of their dead letters by what is unusual about them."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, batch_size=0)
     sent = {
         what: producer.send(topic.name, each.value, each.key, timestamp_ms=each.timestamp, partition=0).get(10)
@@ -89,7 +89,7 @@ def send(settings: Settings, topic: Topic) -> dict[str, str]:
 
 
 def send_orders(settings: Settings) -> str:
-    """Send an order that gets too large, and one that doesn't; the id of the dead letter of the first."""
+    """Send an order that becomes too large and a small one, and return the dead letter's id of the first."""
     lines = tuple(order_line(f"any-record-{number:07}", number) for number in range(1, 6_001))
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
     large, small = order("any-record-large", lines=lines, event_time=NOW), order("any-record-small", event_time=NOW)
@@ -133,7 +133,7 @@ def test_unusual_records_that_kafka_accepts_stop_no_job(settings: Settings) -> N
 
 
 def deployed(job: str, settings: Settings) -> Deployment:
-    """A job or pipeline with a group of its own."""
+    """Return a job or pipeline with a group of its own."""
     inputs, name = READS[job], f"any-record-{job}-{NOW}"
     outputs = (topics.DEAD_LETTERS,)
     if job in PIPELINES:
@@ -142,7 +142,7 @@ def deployed(job: str, settings: Settings) -> Deployment:
 
 
 def check(letters: Mapping[str, DeadLetter]) -> None:
-    """Each letter has what its record had, or the beginning of it."""
+    """Assert that each dead letter has the content of its record, or its beginning."""
     large = letters["large value"]
     assert large.cut is not None
     assert large.cut.payload_sha256 == hashlib.sha256(b"x" * 900_000).hexdigest()

@@ -1,4 +1,4 @@
-"""The fraud job on the real stack: exact, also when things die. Expected are alerts of `reference_runs/oracle.py`."""
+"""The fraud job on the real stack: exact, also after crashes. `reference_runs/oracle.py` gives the expected alerts."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, poison=0.0
 
 
 def payments(number: int, seed: int) -> list[Outgoing]:
-    """A run of the payment service that ended just now, in simulated time; its last hour of history included."""
+    """Return a run of the payment service that ended just now, in simulated time, with an hour of history before."""
     rate = 50.0
     seconds = number / rate
     start_ms = round((time.time() - seconds - 60) * 1000)
@@ -53,10 +53,10 @@ def expected_alert_ids(sent: Sequence[Outgoing]) -> set[str]:
 
 
 def assert_exact(deployment: Deployment, sent: Sequence[Outgoing], restarted_at: Offsets | None = None) -> None:
-    """Each alert of the oracle and a dead letter of each bad record; only what a restart repeats may be there twice.
+    """Assert each expected alert and a dead letter of each bad record; only what a restart repeats may be there twice.
 
     Args:
-        restarted_at: committed offsets before what made the job restart; if not given, it didn't.
+        restarted_at: offsets committed before the job was made to restart; if not given, it didn't restart.
     """
     outputs = deployment.outputs()
     alerts, letters = outputs.alerts(), outputs.dead_letters()
@@ -87,7 +87,7 @@ def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its s
 
 @pytest.fixture
 def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """A job of the test's own, ended with it."""
+    """A job of the test's own, cancelled after the test."""
     deployment = Deployment(settings, request.node.name)
     try:
         yield deployment
@@ -97,7 +97,7 @@ def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[D
 
 @dataclass(frozen=True)
 class Reconciled:
-    """A large run, all of which was read."""
+    """A large run whose input was read to the end."""
 
     sent: list[Outgoing]
     began_at: dict[TopicPartition, int]
@@ -106,7 +106,7 @@ class Reconciled:
 
 @pytest.fixture(scope="module")
 def reconciled(settings: Settings) -> Iterator[Reconciled]:
-    """20,000 payments with poison, duplicates, late and out of order, through one undisturbed job."""
+    """20,000 payments with bad records, duplicates, late and out-of-order ones, through one undisturbed job."""
     deployment = Deployment(settings, "reconciled")
     sent = payments(20_000, seed=1)
     try:
@@ -331,7 +331,7 @@ def test_invalid_rulesets_stop_no_job_at_its_start_or_while_running(deployment: 
 
 
 def publish_unchecked(settings: Settings, values: Sequence[bytes | None]) -> int:
-    """Send records to the topic of rulesets as no command of ours would; the offset of the first."""
+    """Send records to the topic of rulesets without the checks of `ops`, and return the offset of the first."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
     try:
         sent = [producer.send(topics.FRAUD_RULESETS.name, key=b"0", value=value) for value in values]
@@ -341,5 +341,5 @@ def publish_unchecked(settings: Settings, values: Sequence[bytes | None]) -> int
 
 
 def outgoing(event: Payment) -> Outgoing:
-    """A payment on its way to Kafka."""
+    """Return a payment as a record to be sent."""
     return Outgoing(topics.PAYMENTS, event.card_id.encode(), event.event_time, event.event_time, GOOD, event)

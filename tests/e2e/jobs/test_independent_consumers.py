@@ -1,4 +1,4 @@
-"""Each consumer can be stopped, replayed from the start into a fresh target, or added; nobody else notices."""
+"""Each consumer can be stopped, replayed from the start into a fresh target, or added, without effect on the others."""
 
 import threading
 import time
@@ -39,18 +39,18 @@ from tests.reference_runs.reference_warehouse import COLUMNS
 
 STEP_SECONDS = 0.25
 STEP_MS = 10_000
-"""Event time goes on so much with each step, and with it four orders, four payments, an alert."""
+"""Event time between two steps, each of which has four orders, four payments and an alert."""
 BEGINS_BEFORE_MS = 12 * 3_600_000
 CUSTOMERS = 200
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Pacific/Auckland")
-"""It is never night in all of them."""
+"""Time zones of which at least one has daytime."""
 
 Content = Mapping[str, object]
-"""What is in a target, by id."""
+"""Content of a target, by id."""
 
 
 class Flow(threading.Thread):
-    """Orders, payments and alerts, until it is ended."""
+    """A thread that sends orders, payments and alerts until it is stopped."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Flow(threading.Thread):
         )
 
     def end(self) -> None:
-        """No more from now on."""
+        """Stop sending."""
         self._end.set()
         self.join()
 
@@ -133,25 +133,25 @@ def sent(topic: Topic, event: Event, send_at_ms: int) -> Outgoing:
 
 @dataclass(frozen=True)
 class Consumer:
-    """One consumer, and what it fills."""
+    """One consumer and its target."""
 
     name: str
     inputs: Sequence[Topic]
     read: Callable[[Deployment], Content]
-    """What has come of what this deployment has read."""
+    """Returns what the target has of the input that this deployment has read."""
     empty: Callable[[Settings], None] = lambda _: None
-    """Make its target as if it had never been filled."""
+    """Empties the target."""
     writes: Sequence[Topic] = ()
     is_pipeline: bool = False
 
     def submission(self) -> Submission:
-        """To be sent with others."""
+        """Return the submission of the job, to be sent with others."""
         return of_pipeline(self.name) if self.is_pipeline else of_job(self.name)
 
     def deploy(
         self, settings: Settings, prefix: str, begin_at: Mapping[TopicPartition, int] | None = None
     ) -> Deployment:
-        """With a group of its own, which has read nothing."""
+        """Return a deployment with a group of its own, which has read nothing."""
         outputs = (*self.writes, topics.DEAD_LETTERS)
         pipeline = self.name if self.is_pipeline else ""
         return Deployment(
@@ -160,12 +160,12 @@ class Consumer:
 
 
 def written(topic: Topic) -> Callable[[Deployment], Content]:
-    """What a deployment has written to a topic of its own part of it, by id."""
+    """Return a function that reads the events of a deployment in a topic, by id."""
     return lambda deployment: {event.event_id: event for event in deployment.outputs().events[topic.name]}
 
 
 def rows(deployment: Deployment) -> Content:
-    """The warehouse's, each by itself: a row that is another is one that is missing."""
+    """Return the rows of the warehouse, each as its own key: a changed row is a missing one."""
     with connecting(warehouse_operations.address(deployment.settings), statement_seconds=30) as connection:
         return {
             f"{table}: {row}": row
@@ -180,13 +180,13 @@ def empty_tables(settings: Settings) -> None:
 
 
 def documents(deployment: Deployment) -> Content:
-    """The search index's."""
+    """Return the documents of the search index."""
     settings = deployment.settings
     return {f"{each.alias}: {key}": found for each in SEARCH_INDICES for key, found in all_of(settings, each.alias)}
 
 
 def all_of(settings: Settings, alias: str) -> Iterator[tuple[str, object]]:
-    """Of one index, by id."""
+    """Yield id and content of the documents of one index."""
     with client(settings) as elasticsearch:
         elasticsearch.indices.refresh(index=alias)
         for hit in scan(elasticsearch, index=alias):
@@ -234,14 +234,14 @@ CONSUMERS = (REVENUE, NOTIFICATIONS, SEARCH_INDEX, WAREHOUSE)
 
 @dataclass
 class World:
-    """The consumers that run, submitted by one client, and the flow that they read."""
+    """The running consumers, submitted by one client, and the flow that they read."""
 
     settings: Settings
     flow: Flow
     running: dict[str, Deployment] = field(default_factory=dict)
 
     def offsets(self, name: str) -> int:
-        """How far a consumer's group is, all partitions together."""
+        """Return the sum of the offsets that a consumer's group has committed."""
         deployment = self.running[name]
         group = f"{deployment.settings.consumer_group_prefix}.{name}"
         with consumer_of(self.settings, group) as consumer:
@@ -251,7 +251,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(stack: Stack) -> Iterator[World]:
-    """All consumers at work on what has begun to flow."""
+    """All consumers running on a flow that has begun."""
     settings = stack.setup.settings
     topic_operations.apply(settings)
     warehouse_operations.migrate(settings)
@@ -274,18 +274,18 @@ def world(stack: Stack) -> Iterator[World]:
 
 
 def operators(deployment: Deployment) -> list[str]:
-    """Ids of the job's vertices, which follow from its operators' uids."""
+    """Return the ids of the job's vertices, which follow from its operators' uids."""
     vertices = ask(deployment.settings, "GET", f"jobs/{deployment.job_id}")["vertices"]
     return [vertex["id"] for vertex in vertices]
 
 
 def bystanders_of(world: World, consumer: Consumer) -> dict[str, int]:
-    """How far the others are."""
+    """Return the offsets of the other consumers."""
     return {name: world.offsets(name) for name in world.running if name != consumer.name}
 
 
 def assert_unimpressed(world: World, before: Mapping[str, int]) -> None:
-    """The others have gone on without a restart, and go on reading."""
+    """Assert that the other consumers continue to read, and have not restarted."""
     for name, offsets in before.items():
         wait_for(f"{name} to go on", lambda name=name, offsets=offsets: world.offsets(name) > offsets)  # type: ignore[misc]
         deployment = world.running[name]

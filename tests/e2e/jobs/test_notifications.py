@@ -1,4 +1,4 @@
-"""Notifications on the real stack: the same ids as a plain loop gives, also when a worker dies and in a replay."""
+"""Notifications on the real stack: the ids that a plain loop gives, also after a crash and in a topic replay."""
 
 import random
 import time
@@ -29,7 +29,7 @@ def now_ms() -> int:
 
 
 def zone_in_which_it_is(hour: int) -> str:
-    """Now."""
+    """Return a time zone in which it is now that hour."""
     offset = (hour - datetime.now(UTC).hour + 12) % 24 - 12
     return f"Etc/GMT{-offset:+d}"
 
@@ -41,12 +41,12 @@ def sent(event: Event) -> Outgoing:
 
 
 def poison(at_ms: int) -> list[Outgoing]:
-    """A record of each source that is no event."""
+    """Return one record of each source that is no event."""
     return [Outgoing(each, b"k", at_ms, at_ms, "poison", None, b"no event of " + each.name.encode()) for each in INPUTS]
 
 
 def customers(name: str, number: int, at_ms: int, hour: int) -> list[CustomerVersion]:
-    """Where it is that hour by now."""
+    """Return customers in a time zone in which it is now that hour."""
     zone = zone_in_which_it_is(hour)
     return [customer(f"{name}-{each}", event_time=at_ms, time_zone=zone) for each in range(number)]
 
@@ -60,13 +60,13 @@ def settings(stack: Stack) -> Settings:
 
 
 def deployed(settings: Settings, name: str, like: Deployment | None = None) -> Deployment:
-    """A group that has read nothing yet, or nothing that the other one hadn't either."""
+    """Return a group that has read nothing yet, or that begins where `like` began."""
     return Deployment(settings, name, like.begins_at if like else None, job=JOB, inputs=INPUTS, outputs=OUTPUTS)
 
 
 @pytest.fixture
 def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """A job of the test's own, ended with it."""
+    """A job of the test's own, cancelled after the test."""
     deployment = deployed(settings, request.node.name)
     try:
         yield deployment
@@ -75,7 +75,7 @@ def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[D
 
 
 def messages_of(deployment: Deployment) -> dict[str, Notification]:
-    """By id; what a restart has sent again must be the same."""
+    """Return the notifications by id; assert that a repeated one is the same."""
     found: dict[str, Notification] = {}
     for each in deployment.outputs().events[topics.NOTIFICATIONS.name]:
         assert isinstance(each, Notification)
@@ -84,7 +84,7 @@ def messages_of(deployment: Deployment) -> dict[str, Notification]:
 
 
 def wait_for_messages(deployment: Deployment, expected: Iterable[Notification]) -> dict[str, Notification]:
-    """Until just these were sent."""
+    """Wait until exactly these notifications were emitted."""
     ids = {each.event_id for each in expected}
     try:
         wait_for("every message", lambda: messages_of(deployment).keys() >= ids)
@@ -98,15 +98,15 @@ def wait_for_messages(deployment: Deployment, expected: Iterable[Notification]) 
 
 
 def reasons(deployment: Deployment) -> dict[bytes | None, str]:
-    """Why there are dead letters, by what they were."""
+    """Return the reasons of the dead letters, by payload."""
     letters = deployment.outputs().events[topics.DEAD_LETTERS.name]
     return {each.payload: each.reason for each in letters if isinstance(each, DeadLetter)}
 
 
 def day(name: str, generator: random.Random) -> list[Event]:
-    """What happened from five hours ago until two and a half hours ago, to people for whom it is another time of day.
+    """Return events from five hours ago until two and a half hours ago, of customers in different times of day.
 
-    For some it was afternoon. For others it was before eight in the morning until an hour ago. For others it is night.
+    For some it was afternoon, for others before eight in the morning until an hour ago, for others it is night.
     """
     now = now_ms()
     begin = now - 5 * HOUR_MS
@@ -155,7 +155,7 @@ def test_notifications_and_their_topic_replay_equal_a_plain_loop(deployment: Dep
 
 
 def wave(name: str, known: Sequence[CustomerVersion], number: int) -> list[Event]:
-    """What happens to each of some people in the last moments: an order, and a warning to every third."""
+    """Return an order of each of some customers just now, and a fraud alert of every third."""
     now = now_ms()
     orders: list[Event] = [
         enriched_order(f"{name}-o{number}-{each.customer_id}", event_time=now + i, customer_id=each.customer_id)

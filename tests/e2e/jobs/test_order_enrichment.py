@@ -1,4 +1,4 @@
-"""Order enrichment on the real stack: each order once for those who read committed, also when workers die."""
+"""Order enrichment on the real stack: each order once for readers of committed records, also after crashes."""
 
 import random
 import time
@@ -37,10 +37,10 @@ def now_ms() -> int:
 
 @dataclass
 class Shop:
-    """Orders and changes of rows as they happen now, a wave at a time; it knows all that it sent."""
+    """Orders and changes of rows that happen now, a wave at a time; it records all that was sent."""
 
     name: str
-    """Put before every key, so that shops don't meet."""
+    """Prefix of every key, so that two shops have no key in common."""
     orders: list[Order] = field(default_factory=list)
     customers: list[CustomerVersion] = field(default_factory=list)
     products: list[ProductVersion] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Shop:
         self._end_ms = 0
 
     def wave(self, orders: int) -> list[Outgoing]:
-        """What happened in the last two seconds: some rows changed, some orders came, some records were bad."""
+        """Return the last two seconds: some changed rows, some orders, some bad records."""
         start = max(now_ms() - 2_000, self._end_ms)
         self._end_ms = start + 2_000
         changes = [self._change(at_ms) for at_ms in sorted(start + self._random.randrange(1000) for _ in range(60))]
@@ -65,7 +65,7 @@ class Shop:
         return [*changes, beat, *(sent(topics.ORDERS, each) for each in [*placed, *repeated]), *bad]
 
     def _heartbeat(self, at_ms: int) -> Outgoing:
-        """What capture says when it isn't to be waited for: that it has come further than any order."""
+        """Return a heartbeat that lets no order wait: capture is ahead of every order."""
         beat = CaptureHeartbeat(
             event_id=f"{self.name}-{at_ms}",
             event_time=at_ms,
@@ -98,7 +98,7 @@ class Shop:
         return order(order_id, event_time=at_ms, lines=lines, customer_id=customer_id)
 
     def expected(self) -> dict[str, EnrichedOrder]:
-        """What each order comes to in the end."""
+        """Return the last revision that each order must reach."""
         oracle = OrderOracle(self.customers, self.products)
         return {each.order_id: oracle.in_the_end(each) for each in self.orders}
 
@@ -117,14 +117,14 @@ def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its s
 
 
 def deployed(settings: Settings, name: str, like: Deployment | None = None) -> Deployment:
-    """A group that has read nothing yet, or nothing that the other one hadn't either."""
+    """Return a group that has read nothing yet, or that begins where `like` began."""
     begin_at = like.begins_at if like else None
     return Deployment(settings, name, begin_at, job=JOB, inputs=INPUTS, outputs=OUTPUTS)
 
 
 @pytest.fixture
 def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """A job of the test's own, ended with it."""
+    """A job of the test's own, cancelled after the test."""
     deployment = deployed(settings, request.node.name)
     try:
         yield deployment
@@ -133,18 +133,18 @@ def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[D
 
 
 def rows_of(deployment: Deployment, shop: Shop) -> list[EnrichedOrder]:
-    """The committed rows of the shop's orders."""
+    """Return the committed rows of the shop's orders."""
     rows = deployment.outputs().events[topics.ENRICHED_ORDERS.name]
     return [row for row in rows if isinstance(row, EnrichedOrder) and row.order_id.startswith(f"{shop.name}-")]
 
 
 def last_revisions(rows: Iterable[EnrichedOrder]) -> dict[str, EnrichedOrder]:
-    """By order, without saying which revision that is."""
+    """Return the last revision of each order, without its revision number."""
     return {row.order_id: without_revision(row) for row in sorted(rows, key=lambda row: row.revision)}
 
 
 def wait_for_all(deployment: Deployment, shop: Shop) -> Sequence[EnrichedOrder]:
-    """Until every order's last revision is there."""
+    """Wait until every order's last revision is the expected one, and return all rows."""
     expected = shop.expected()
     try:
         wait_for("every order", lambda: last_revisions(rows_of(deployment, shop)) == expected)
@@ -235,7 +235,7 @@ def test_two_deployments_emit_the_same_and_abort_no_foreign_transaction(
 
 
 def counts(rows: Iterable[EnrichedOrder]) -> Counter[str]:
-    """How often each order's last revision is there."""
+    """Return how many times each order's last revision is there."""
     rows = list(rows)
     last = last_revisions(rows)
     return Counter(row.order_id for row in rows if without_revision(row) == last[row.order_id])

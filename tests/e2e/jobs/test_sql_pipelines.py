@@ -1,4 +1,4 @@
-"""SQL pipelines on the real stack: one of ours, and a user's own file that lies outside the checkout."""
+"""SQL pipelines on the real stack: one of the checkout, and a user's file outside the checkout."""
 
 import json
 import os
@@ -56,7 +56,7 @@ EXACTLY_ONCE = """
 
 @pytest.fixture(scope="module")
 def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its settings are in the environment
-    """The shared stack with its topics; a partition that is quiet for a second holds nothing back."""
+    """Settings of the shared stack with its topics; a partition is idle after a second without a record."""
     settings = Settings.from_environment()
     topic_operations.apply(settings)
     return replace(settings, source_idle_seconds="1")
@@ -64,7 +64,7 @@ def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its s
 
 @contextmanager
 def running(settings: Settings, name: str, pipeline: str) -> Iterator[Deployment]:
-    """A pipeline that reads what is published from now on."""
+    """Run a pipeline that reads what is published from now on."""
     outputs = (topics.DECLINED_RATES, topics.DEAD_LETTERS)
     deployment = Deployment(settings, name, pipeline=pipeline, outputs=outputs)
     try:
@@ -114,7 +114,7 @@ def test_pipeline_emits_its_counts_and_dead_letters_of_late_records(settings: Se
 
 @pytest.fixture
 def large_payments(settings: Settings) -> Iterator[Callable[[], list[dict[str, object]]]]:
-    """A user's own topic, and what is in it now."""
+    """A user's own topic; the function returns its present content."""
     topic = TopicPartition("large-payments", 0)
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
     admin.create_topics([NewTopic(topic.topic, num_partitions=1, replication_factor=1)])
@@ -153,7 +153,7 @@ def test_local_run_commits_and_the_next_one_resumes_from_there(
     settings: Settings, tmp_path: Path, large_payments: Callable[[], list[dict[str, object]]]
 ) -> None:
     file = tmp_path / "large_payments.sql"
-    # Exactly once: nothing is seen of it before a checkpoint has committed it.
+    # Exactly once: nothing can be read before a checkpoint has committed it.
     exactly_once = f"'value.format' = 'json',{EXACTLY_ONCE}"
     file.write_text(MINE.replace("'value.format' = 'json'", exactly_once))
     deployment = Deployment(settings, "here", pipeline=str(file), outputs=())
@@ -175,8 +175,8 @@ def test_local_run_commits_and_the_next_one_resumes_from_there(
 
 @contextmanager
 def running_here(file: Path, settings: Settings, said: Path) -> Iterator[None]:
-    """The pipeline in a process of its own; what it prints goes to the file `said`."""
-    # A shell without job control has what runs in its background ignore SIGINT, tests too, and that is inherited.
+    """Run the pipeline in a process of its own, with its output in the file `said`."""
+    # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file)]
     command += ["-D", "execution.checkpointing.interval=1s", "-D", "execution.checkpointing.min-pause=200ms"]
     with said.open("w") as output:

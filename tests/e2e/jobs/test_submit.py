@@ -1,4 +1,4 @@
-"""What is not submitted: a job that runs already, and one that could do nothing."""
+"""Submissions that are refused: of a job that runs already, and of one without Kafka."""
 
 from dataclasses import replace
 

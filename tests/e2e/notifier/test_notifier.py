@@ -1,6 +1,6 @@
-"""Each notification reaches its recipient, or is a dead letter, whatever dies in between; over Kafka and SMTP.
+"""Each notification reaches its recipient or is a dead letter, over Kafka and SMTP, also after crashes.
 
-What was under way when the notifier or the mail server died is sent again, with the same id.
+Mails in flight when the notifier or the mail server was killed are sent again, with the same id.
 """
 
 import asyncio
@@ -43,25 +43,25 @@ UNTIL_IDLE = ("--until-idle", "1")
 
 @dataclass(frozen=True)
 class Group:
-    """The notifiers of one consumer group, which sees only what is published after it was made."""
+    """The notifiers of one consumer group, which reads only what is published after it was made."""
 
     settings: Settings
     name: str
     folder: Path
-    """Of what they say."""
+    """Folder of their output."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Of their environment."""
+    """Variables added to their environment."""
     begins_at: dict[TopicPartition, int] = field(default_factory=dict)
     letters_begin_at: dict[TopicPartition, int] = field(default_factory=dict)
 
     @property
     def said(self) -> str:
-        """All that they have said so far."""
+        """All output so far."""
         file = self.folder / self.name
         return file.read_text() if file.exists() else ""
 
     def begin(self, at: Mapping[TopicPartition, int] | None = None) -> None:
-        """Let the group read from there, or from what is the end now."""
+        """Let the group read from these offsets, or from the present end."""
         with consumer_of(self.settings, f"{self.name}.{NAME}") as consumer:
             self.begins_at.update(at or consumer.end_offsets(partitions([NOTIFICATIONS])))
             self.letters_begin_at.update(consumer.end_offsets(partitions([DEAD_LETTERS])))
@@ -70,7 +70,7 @@ class Group:
 
     @contextmanager
     def running(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A notifier, killed at the end if it still runs."""
+        """Run a notifier, and kill it at the end if it still runs."""
         self.folder.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "notifier", *options]
         variables = {variable("consumer_group_prefix"): self.name, **self.variables}
@@ -78,43 +78,43 @@ class Group:
             yield service
 
     def run(self) -> str:
-        """A notifier, until it has nothing to do; what it says last."""
+        """Run a notifier until it is idle, and return its last line."""
         with self.running(*UNTIL_IDLE) as service:
             assert service.wait(END_SECONDS) == 0, self.said
         return self.said.splitlines()[-1]
 
     def is_all_committed(self) -> bool:
-        """Whether it would read nothing again."""
+        """Return whether the group has committed all notifications."""
         with consumer_of(self.settings, f"{self.name}.{NAME}") as consumer:
             ends = consumer.end_offsets(list(self.begins_at))
             return all((consumer.committed(each) or 0) >= ends[each] for each in self.begins_at)
 
     def dead_letters(self) -> list[DeadLetter]:
-        """Those that were written since the group was made, by whichever group."""
+        """Return the dead letters of any group that were written since this group was made."""
         records = records_from(self.settings, self.letters_begin_at)
         return [msgspec.json.decode(record.value, type=DeadLetter) for record in records]
 
 
 @dataclass
 class Choosy:
-    """A mail server that refuses some, as often as it is told."""
+    """A mail server that refuses addresses as often as it is configured to."""
 
     refusals: dict[str, list[str]]
-    """What it says to each address, one after the other; after that the address is good."""
+    """Answers to each address, one after the other; afterwards the address is accepted."""
     offered: list[str] = field(default_factory=list)
     got: list[str] = field(default_factory=list)
-    """Notification ids in the order in which they were taken."""
+    """Notification ids in the order in which the mails were accepted."""
     seconds: float = 0
-    """How long it thinks about each message before it takes it."""
+    """Delay before each mail is accepted."""
 
     def has(self, number: int) -> bool:
-        """Whether it has taken so many."""
+        """Return whether at least `number` mails were accepted."""
         return len(self.got) >= number
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """An address is named; the answer."""
+        """Answer an address."""
         self.offered.append(address)
         if refusals := self.refusals.get(address):
             return refusals.pop(0)
@@ -122,7 +122,7 @@ class Choosy:
         return "250 ok"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """A message has come."""
+        """Accept a mail."""
         await asyncio.sleep(self.seconds)
         assert isinstance(envelope.content, bytes)
         (notification_id,) = re.findall(rb"^X-Notification-Id: (\S+)", envelope.content, re.MULTILINE)
@@ -145,7 +145,7 @@ def group(settings: Settings, request: pytest.FixtureRequest, tmp_path: Path) ->
 
 
 def with_variables(group: Group, **variables: str) -> Group:
-    """The same group with other settings."""
+    """Return the same group with other variables."""
     return Group(
         group.settings,
         group.name,
@@ -161,7 +161,7 @@ def at_port(port: int) -> str:
 
 
 def made_for(group: Group, number: int, recipients: int = 20) -> list[Notification]:
-    """So many notifications, to one recipient after the other; their ids are the test's own."""
+    """Return notifications to one recipient after the other, with ids of the test's own."""
     return [notification(f"{group.name}-{each}", recipient=f"customer-{each % recipients}") for each in range(number)]
 
 
@@ -178,19 +178,19 @@ def publish(group: Group, events: Sequence[Notification | bytes]) -> None:
 
 
 def delivered(group: Group, folder: Path) -> Counter[str]:
-    """How many files there are of each of the group's notifications."""
+    """Return the number of files of each of the group's notifications."""
     ids = [str(kept.read()[HEADER]) for kept in newest(folder)]
     return Counter(each for each in ids if each.startswith(group.name))
 
 
 def wait_for_files(folder: Path, number: int) -> None:
-    """Until so many messages are in a mailbox."""
+    """Wait until at least `number` mails are in a mailbox."""
     wait_for(f"{number} messages in {folder}", lambda: len(newest(folder)) >= number)
 
 
 @pytest.fixture
 def mailbox(stack: Stack) -> Path:
-    """The stack's mailbox, running and empty; its folder."""
+    """Folder of the stack's mailbox, which runs and is empty."""
     stack.up(["mailbox"])
     folder = stack.service("mailbox").place.data
     for kept in newest(folder):
@@ -203,7 +203,7 @@ def once(events: Sequence[Notification]) -> Counter[str]:
 
 
 def assert_delivered(found: Counter[str], events: Sequence[Notification], *, most_copies: int) -> None:
-    """Each notification was delivered, and no more of them twice than could be under way at once."""
+    """Assert that each notification was delivered, and no more of them twice than could be in flight at once."""
     assert found.keys() == once(events).keys()
     assert max(found.values()) <= 2
     assert found.total() - len(found) <= most_copies
@@ -311,7 +311,7 @@ def test_mail_that_waits_too_long_for_the_mail_server_is_a_dead_letter(group: Gr
     publish(group, events)
 
     with mail_server(Choosy({})) as port:
-        pass  # nobody answers there any more
+        pass  # the port is closed again
     with_variables(group, MILLRACE_SMTP_URL=at_port(port), MILLRACE_MAIL_OUTAGE_HOURS="0.0003").run()
 
     letters = group.dead_letters()

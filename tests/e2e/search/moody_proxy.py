@@ -1,4 +1,4 @@
-"""A way to Elasticsearch that answers for it for a while, or that holds an answer back at the worst moment."""
+"""A proxy to Elasticsearch that answers in its place, or holds an answer back after the request was carried out."""
 
 import http.client
 import threading
@@ -19,19 +19,19 @@ UNKNOWN_USER = (401, b'{"error":{"type":"security_exception","reason":"unable to
 
 @dataclass
 class MoodyProxy:
-    """Listens on a port of its own."""
+    """A proxy with a port of its own."""
 
     server: str
     """Host and port of Elasticsearch."""
     url: str = ""
     answer: tuple[int, bytes] | None = None
-    """Given instead of what Elasticsearch would say, which isn't asked."""
+    """Answer given instead of Elasticsearch's, without a request to Elasticsearch."""
     passed: int = 0
-    """How many requests Elasticsearch answered."""
+    """Number of requests that Elasticsearch answered."""
     answered: int = 0
-    """How many requests got that answer."""
+    """Number of requests that got `answer`."""
     held: threading.Event = field(default_factory=threading.Event)
-    """Elasticsearch has done what it was asked, and whoever asked doesn't know yet."""
+    """Set when Elasticsearch has carried out a request whose client has no answer yet."""
     _open: threading.Event = field(default_factory=threading.Event)
 
     def hold(self) -> None:
@@ -44,7 +44,7 @@ class MoodyProxy:
         self._open.set()
 
     def take(self, request: "_Handler", body: bytes) -> tuple[int, bytes, dict[str, str]]:
-        """Status, body and headers of the answer."""
+        """Return status, body and headers of the answer."""
         if self.answer:
             self.answered += 1
             return *self.answer, {"Content-Type": "application/json", "X-Elastic-Product": "Elasticsearch"}
@@ -65,7 +65,7 @@ class MoodyProxy:
 
 @contextmanager
 def moody_proxy(url: str) -> Iterator[MoodyProxy]:
-    """A proxy in front of Elasticsearch that serves until the end of the block."""
+    """Serve a proxy in front of Elasticsearch until the end of the block."""
     proxy = MoodyProxy(urlsplit(url).netloc)
     proxy.release()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, proxy)) as server:
@@ -87,14 +87,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def __init__(self, proxy: MoodyProxy, *connection: Any) -> None:
         self._proxy = proxy
-        with suppress(ConnectionError):  # whoever asked was killed
+        with suppress(ConnectionError):  # the client was killed
             super().__init__(*connection)
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         try:
             status, content, headers = self._proxy.take(self, body)
-        except (OSError, http.client.HTTPException):  # Elasticsearch is away
+        except (OSError, http.client.HTTPException):  # Elasticsearch is unavailable
             self.close_connection = True
             return
         self.send_response(status)
@@ -106,4 +106,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *_args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""The search index on the real stack: whatever dies or refuses, its documents are what the topics say."""
+"""The search index on the real stack: after crashes and refusals its documents agree with the topics."""
 
 import hashlib
 import itertools
@@ -39,9 +39,9 @@ ALIASES = tuple(index.alias for index in SEARCH_INDICES)
 RATE = 200
 """Events a second, under load."""
 MOST_LINES = 5
-"""Elasticsearch refuses orders of more lines, as the tests set it."""
+"""Elasticsearch refuses orders of more lines, by a setting of these tests."""
 BLOCKS = ("index.blocks.read_only_allow_delete", "index.blocks.write")
-"""What a full disk sets, and what people do; Elasticsearch answers 429 to one and 403 to the other."""
+"""Settings of a full disk and of an operator; Elasticsearch answers 429 to one and 403 to the other."""
 
 Documents = Mapping[tuple[str, str], tuple[int, str]]
 """Version and checksum by index and id."""
@@ -59,7 +59,7 @@ def settings(stack: Stack) -> Settings:
 
 @pytest.fixture
 def elasticsearch(settings: Settings) -> Iterator[Elasticsearch]:
-    """Asked by the test, past the proxy."""
+    """A client past the proxy."""
     with client(settings) as asked:
         asked.indices.put_settings(index="orders", settings={"index.mapping.nested_objects.limit": MOST_LINES})
         yield asked
@@ -69,21 +69,21 @@ def elasticsearch(settings: Settings) -> Iterator[Elasticsearch]:
 
 @pytest.fixture
 def proxy(settings: Settings) -> Iterator[MoodyProxy]:
-    """Between the job and Elasticsearch."""
+    """A proxy between the job and Elasticsearch."""
     with moody_proxy(settings.elasticsearch_url) as running:
         yield running
 
 
 @pytest.fixture
 def deployment(settings: Settings, proxy: MoodyProxy, request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """A job of the test's own, ended with it."""
+    """A job of the test's own, cancelled after the test."""
     with deployed(replace(settings, elasticsearch_url=proxy.url), request.node.name) as running:
         yield running
 
 
 @pytest.fixture
 def name() -> str:
-    """Begins the ids of the test's documents, so that no other's are taken for them."""
+    """Prefix of the ids of the test's documents, which no other test has."""
     return f"test-{time.time_ns():x}"
 
 
@@ -98,10 +98,10 @@ def deployed(settings: Settings, name: str, begins_like: Deployment | None = Non
 
 
 def world(name: str, seed: int) -> Iterator[Event]:
-    """Orders of up to three revisions and alerts, without end and out of order; some are told twice.
+    """Yield orders of up to three revisions and alerts, endless and out of order; some come twice.
 
     Args:
-        name: begins every id.
+        name: prefix of every id.
     """
     random = Random(seed)
     waiting: list[Event] = []
@@ -124,7 +124,7 @@ def world(name: str, seed: int) -> Iterator[Event]:
 
 
 def at_rate(events: Iterator[Event]) -> Iterator[Outgoing]:
-    """Under way, one after the other at `RATE`, and among them some that can't be indexed."""
+    """Yield the events as records to be sent at `RATE`, among them some that can't be indexed."""
     begin = round(time.time() * 1000)
     for number in itertools.count():
         at = begin + 1000 * number // RATE
@@ -138,7 +138,7 @@ def at_rate(events: Iterator[Event]) -> Iterator[Outgoing]:
 
 
 def refused(order_id: str, at: int) -> Event:
-    """A good event that Elasticsearch won't have."""
+    """Return a valid event that Elasticsearch refuses."""
     return enriched_order(order_id, event_time=at, lines=tuple(enriched_line(n) for n in range(1, MOST_LINES + 2)))
 
 
@@ -147,7 +147,7 @@ def indexed(elasticsearch: Elasticsearch) -> int:
 
 
 def found(elasticsearch: Elasticsearch, name: str) -> Documents:
-    """All documents whose ids begin with a name."""
+    """Return all documents whose ids begin with a name."""
     elasticsearch.indices.refresh(index=ALIASES)
     return {
         (alias, hit["_id"]): (hit["_version"], checksum(hit["_source"]))
@@ -162,7 +162,7 @@ def checksum(document: object) -> str:
 
 
 def assert_reconciled(deployment: Deployment, elasticsearch: Elasticsearch, name: str) -> None:
-    """The index holds what the topics say since the deployment was made, and what can't be is a dead letter."""
+    """Assert that the index agrees with the topics since the deployment was made, and all else is a dead letter."""
     expected: dict[tuple[str, str], tuple[int, str]] = {}
     rejects = {}
     for record in records_from(deployment.settings, deployment.begins_at):
@@ -181,7 +181,7 @@ def assert_reconciled(deployment: Deployment, elasticsearch: Elasticsearch, name
 
 
 def worker_of(stack: Stack, deployment: Deployment) -> psutil.Process:
-    """The Python process that writes to Elasticsearch."""
+    """Return the Python process that writes to Elasticsearch."""
     recorded = processes.running(stack.service(deployment.taskmanager()).place.pid_file)
     assert recorded
     started = psutil.Process(recorded.pid).children(recursive=True)
@@ -282,7 +282,7 @@ def test_topic_replay_overwrites_nothing_and_new_orders_are_found_soon(
 
 
 def writes(elasticsearch: Elasticsearch, name: str) -> dict[str, int]:
-    """Which write of its index each document is from."""
+    """Return the sequence number of the write that each document is from."""
     elasticsearch.indices.refresh(index=ALIASES)
     hits = scan(elasticsearch, index=ALIASES, query={"seq_no_primary_term": True})
     return {hit["_id"]: hit["_seq_no"] for hit in hits if hit["_id"].startswith(f"{name}-")}

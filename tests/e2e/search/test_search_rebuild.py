@@ -1,4 +1,4 @@
-"""`ops search rebuild` with a real Kafka and a real Elasticsearch, and with somebody who writes all along."""
+"""`ops search rebuild` with a real Kafka and a real Elasticsearch, also during writes."""
 
 import copy
 import os
@@ -43,7 +43,7 @@ DEADLINE_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
-    """A stack of Kafka and Elasticsearch alone, since a rebuild reads all of a topic."""
+    """Settings of a stack of Kafka and Elasticsearch alone, since a rebuild reads all of a topic."""
     folder = Path(tempfile.mkdtemp(prefix="millrace-rebuild-"))
     folder.chmod(0o755)
     running = Stack.from_environment(environment_on_free_ports(folder / "stack"))
@@ -58,7 +58,7 @@ def settings() -> Iterator[Settings]:
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[Elasticsearch]:
-    """Of an Elasticsearch with `orders` as declared, and nothing in it or in the topic."""
+    """A client of an Elasticsearch with `orders` as declared; index and topic are empty."""
     with make_client(settings) as elasticsearch:
         for index in elasticsearch.indices.get(index="*"):
             elasticsearch.indices.delete(index=index)
@@ -89,7 +89,7 @@ def publish(settings: Settings, orders: Sequence[EnrichedOrder]) -> None:
 
 
 class Job:
-    """What `search_index` does, without a cluster: everything that is committed, through the alias."""
+    """The work of `search_index` without a cluster: index all that is committed, through the alias."""
 
     def __init__(self, settings: Settings) -> None:
         self._bulk = BulkIndex(settings)
@@ -100,13 +100,13 @@ class Job:
         self._consumer.seek_to_beginning()
 
     def catch_up(self) -> None:
-        """To the end as it is now."""
+        """Index all records up to the present end."""
         ends = self._consumer.end_offsets(PARTITIONS)
         while any(self._consumer.position(each) < end for each, end in ends.items()):
             self.step()
 
     def step(self) -> None:
-        """Some more records, if there are any."""
+        """Index some more records, if there are any."""
         records = [each for batch in self._consumer.poll(timeout_ms=50).values() for each in batch]
         assert not any(self._bulk.write([action(each.topic, each.key, each.value) for each in records]))
 
@@ -122,7 +122,7 @@ def run_job(settings: Settings) -> None:
 
 
 def with_words(declaration: Declared = ORDERS) -> Declared:
-    """Version 2 of the mapping, for which documents must be indexed anew."""
+    """Return the declaration with a mapping that needs a rebuild."""
     template = copy.deepcopy(dict(declaration.template))
     template["template"]["mappings"]["_meta"]["version"] = 3
     template["template"]["mappings"]["properties"]["customer_tier"] = {"type": "text"}
@@ -130,7 +130,7 @@ def with_words(declaration: Declared = ORDERS) -> Declared:
 
 
 def documents(client: Elasticsearch, index: str = "orders") -> dict[str, tuple[int, Any]]:
-    """Version and content by id."""
+    """Return version and content by id."""
     client.indices.refresh(index=index)
     hits = helpers.scan(client, index=index, query={"query": {"match_all": {}}, "version": True})
     return {hit["_id"]: (hit["_version"], hit["_source"]) for hit in hits}
@@ -150,7 +150,7 @@ def expected(orders: Sequence[EnrichedOrder]) -> dict[str, tuple[int, Any]]:
 
 
 def silent(_: str) -> None:
-    """Nobody listens."""
+    """Ignore the progress."""
 
 
 def test_rebuilt_index_has_the_same_documents_and_no_uncommitted_one(settings: Settings, client: Elasticsearch) -> None:
@@ -185,7 +185,7 @@ def test_rebuild_applies_deletions_and_counts_and_names_bad_records(settings: Se
         producer.send(ENRICHED_ORDERS.name, key=b"o3", value=b"no JSON", partition=0).get()
         wrong = on_the_wire(enriched_order("o4")) | {"currency": "euro"}
         producer.send(ENRICHED_ORDERS.name, key=b"o4", value=msgspec.json.encode(wrong), partition=1).get()
-        # No schema says how long such a word may be; Elasticsearch does.
+        # No schema limits the length of such a word; Elasticsearch does.
         send(producer, enriched_order("o5", missing=("x" * 40_000,)))
 
     outcome = rebuild(settings, with_words(), silent)
@@ -213,7 +213,7 @@ def test_rebuild_during_writes_loses_nothing_and_hides_no_document(settings: Set
             number = 0
             while not ended.wait(0.002):
                 number += 1
-                # New orders, and newer revisions of those that were there.
+                # New orders, and newer revisions of existing ones.
                 sent.append(enriched_order(f"o{number % 1500}", revision=2 + number // 1500))
                 send(producer, sent[-1])
 
@@ -229,7 +229,7 @@ def test_rebuild_during_writes_loses_nothing_and_hides_no_document(settings: Set
             while not ended.wait(0.02):
                 fewest.append(reader.count(index="orders")["count"])
 
-    # WHEN the index is rebuilt twice in the midst of it
+    # WHEN the index is rebuilt twice during the writes
     with running(produce, read), running(index):
         wait_for("some orders", lambda: len(sent) > 300)
         rebuild(settings, with_words(), silent)
@@ -245,7 +245,7 @@ def test_rebuild_during_writes_loses_nothing_and_hides_no_document(settings: Set
 
 @contextmanager
 def running(*targets: Callable[[], None]) -> Iterator[None]:
-    """Threads that end with the block, once they are told to; what goes wrong in one is raised."""
+    """Run threads that stop with the block once they are asked to; raise what fails in one."""
     wrong: list[BaseException] = []
 
     def guarded(target: Callable[[], None]) -> None:
@@ -280,7 +280,7 @@ def test_rebuild_interrupted_while_filling_changes_nothing(settings: Settings, c
 
 
 def filled(settings: Settings, client: Elasticsearch) -> Rebuilding:
-    """A rebuild just before its switch."""
+    """Return a rebuild just before its switch."""
     work = Work(settings, client, with_words(), silent)
     rebuilding = Rebuilding(work, replaceable(client, with_words()))
     rebuilding.fill()
@@ -314,7 +314,7 @@ def test_rebuild_killed_after_its_switch_is_reported_and_resumed(settings: Setti
     run_job(settings)
     rebuilding = filled(settings, client)
     publish(settings, [enriched_order("o2")])
-    run_job(settings)  # into the old index, which is the alias's for a last moment
+    run_job(settings)  # into the old index, which the alias still names
     rebuilding.switch()
     rebuilding.close()
     told = faults(with_words(), look(client, with_words()))

@@ -1,4 +1,4 @@
-"""Services that use Kafka wait for a broker that is away, go on by themselves, and lose, repeat and reorder nothing."""
+"""Services that use Kafka wait while the broker is unavailable, resume, and lose, repeat and reorder nothing."""
 
 import os
 import re
@@ -60,54 +60,54 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture
 def settings(stack: Stack) -> Settings:
-    """Where the broker is."""
+    """Settings of a running broker."""
     stack.up(["kafka"])
     return stack.setup.settings
 
 
 class Process:
-    """A service of ours, and what it says."""
+    """A simulated service as a process, with its output and ledger."""
 
     def __init__(self, folder: Path, name: str, service: str, *arguments: str) -> None:
-        """Nothing is started."""
+        """Prepare the command; nothing is started."""
         self.ledger, self._output = folder / f"{name}-{service}.ledger", folder / f"{name}-{service}.out"
         self._command = [sys.executable, "-m", f"local.simulator.{service}", *arguments, "--ledger", str(self.ledger)]
 
     def running(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        """See `service_process.running`."""
+        """Run the service: see `service_process.running`."""
         return running(self._command, {}, self._output)
 
     @property
     def last_line(self) -> str:
-        """What it has said last."""
+        """The last line of output."""
         return last_line(self._output)
 
     def silent_seconds(self) -> int:
-        """For how long Kafka has not answered; 0 if it does."""
+        """Return for how many seconds Kafka has not answered; 0 if it answers."""
         said = re.search(r"no answer from Kafka for (\d+) s", self.last_line)
         return int(said[1]) if said else 0
 
     def acknowledged(self) -> int:
-        """How many records."""
+        """Return how many records are acknowledged."""
         said = re.search(r"([\d,]+) acknowledged", self.last_line)
         return int(said[1].replace(",", "")) if said else 0
 
 
 def last_line(output: Path) -> str:
-    """The last whole line that a service has written."""
+    """Return the last whole line that a service has written."""
     return output.read_text().rpartition("\n")[0].rpartition("\n")[2] if output.exists() else ""
 
 
 class Thread(threading.Thread):
-    """Publishes events while Kafka may be away; a failure is raised by `join`."""
+    """A thread that publishes events while Kafka may be unavailable; `join` raises a failure."""
 
     def __init__(self, sender: Publisher, outgoings: Sequence[Outgoing]) -> None:
-        """Nothing is published."""
+        """Create the thread; nothing is published yet."""
         super().__init__()
         self._sender, self._outgoings, self._failure = sender, outgoings, ""
 
     def run(self) -> None:
-        """Publish."""
+        """Publish the events."""
         try:
             for outgoing in self._outgoings:
                 self._sender.publish_event(outgoing)
@@ -115,14 +115,14 @@ class Thread(threading.Thread):
             self._failure = str(error)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for the end."""
+        """Wait until all events are published."""
         super().join(timeout)
         assert not self.is_alive()
         assert not self._failure
 
 
 def away_for(output: Path) -> int:
-    """For how long Kafka has been away, as the notifier has shown last; 0 if it is there."""
+    """Return for how many seconds Kafka has been unavailable by the notifier's last line; 0 if it is available."""
     shown = re.search(r"Kafka away for (\d+) s", last_line(output))
     return int(shown[1]) if shown else 0
 
@@ -141,7 +141,7 @@ def written_down(record: LedgerRecord) -> tuple[str, int | None, int | None, str
 
 
 def in_order(records: Sequence[ConsumerRecord]) -> bool:
-    """Whether the records of each partition are in the order of their time."""
+    """Return whether the records of each partition are in the order of their time."""
     times: dict[tuple[str, int], list[int]] = {}
     for record in records:
         times.setdefault((record.topic, record.partition), []).append(record.timestamp)
@@ -150,25 +150,25 @@ def in_order(records: Sequence[ConsumerRecord]) -> bool:
 
 @dataclass(frozen=True)
 class Outage:
-    """How programs have come through an outage of the broker."""
+    """The state of programs after an outage of the broker."""
 
     went_on: Sequence[Process]
-    """Services that had sent records before."""
+    """Services that had sent records before the outage."""
     began: Sequence[Process]
-    """Services that started meanwhile."""
+    """Services that started during the outage."""
     statuses: Sequence[int]
     """Exit statuses of all services and notifiers."""
     records: Sequence[ConsumerRecord]
     """All orders and payments."""
     notifications: Sequence[str]
-    """Ids of the events, half of which were published before."""
+    """Ids of the notifications, half of which were published before the outage."""
     delivered: Sequence[Counter[str]]
-    """Mails of each, by the notifier that worked before and by the one that started meanwhile."""
+    """Mails by id, of the notifier that ran before and of the one that started during the outage."""
 
 
 @pytest.fixture(scope="module")
 def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Outage:
-    """One outage, of so many seconds as the parameter says, for all programs."""
+    """One outage for all programs; the parameter is its duration in seconds."""
     away_seconds: int = request.param
     folder, settings, name = tmp_path_factory.mktemp("outage"), stack.setup.settings, f"away-{away_seconds}"
     stack.up(["kafka"])
@@ -222,7 +222,7 @@ def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pyte
 
 
 def services(folder: Path, name: str, *arguments: str) -> Sequence[Process]:
-    """The simulated order and payment services."""
+    """Return the simulated order and payment services."""
     arguments = ("--seconds", "15", *arguments)
     return (
         Process(folder, name, "order_service", "--rate", "5", *arguments),
@@ -261,7 +261,7 @@ def test_command_started_without_a_broker_waits_for_the_broker(
     command: str,
 ) -> None:
     output = tmp_path / "output"
-    # Suspended, since it is back at once: on a busy machine it takes longer to start than commands wait.
+    # Suspended, not killed: on a busy machine a start takes longer than commands wait.
     broker = psutil.Process(stack.status()[0].pid)
 
     broker.suspend()

@@ -1,4 +1,4 @@
-"""The simulated shop on a real PostgreSQL: its ledger says what is in the tables, whatever dies in between."""
+"""The simulated shop on a real PostgreSQL: its ledger agrees with the tables, also after crashes."""
 
 import os
 import re
@@ -35,18 +35,18 @@ Tables = tuple[str, str]
 
 @dataclass(frozen=True)
 class Shop:
-    """A database with nothing of the shop in it, and the service to run on it."""
+    """A database without the shop's schema, and the service to run on it."""
 
     stack: Stack
     environment: Mapping[str, str]
 
     @property
     def settings(self) -> Settings:
-        """Of the database."""
+        """Settings of the database."""
         return self.stack.setup.settings
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """The service from beginning to end."""
+        """Run the service from beginning to end."""
         return subprocess.run(
             _command(*arguments),
             cwd=CHECKOUT,
@@ -59,18 +59,18 @@ class Shop:
 
     @contextmanager
     def running(self, ledger: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-        """The service while it changes rows; what it says is in a file beside the ledger."""
+        """Run the service while it changes rows; its output is in a file beside the ledger."""
         command = _command("--seconds", "0", "--ledger", str(ledger), *arguments)
         with running(command, {**self.environment, **variables}, ledger.with_suffix(".out")) as service:
             yield service
 
     def tables(self) -> Tables:
-        """What is in the database."""
+        """Return the checksums of the tables."""
         customers, products = read_all(self.settings)
         return checksum(customers), checksum(products)
 
     def last_transactions(self) -> list[int]:
-        """The number of each run's last transaction, as the database knows it."""
+        """Return the number of each run's last transaction from the database."""
         with connect(self.settings) as connection:
             return [number for (number,) in connection.execute("SELECT last_transaction FROM shop.runs")]
 
@@ -81,7 +81,7 @@ def _command(*arguments: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[tuple[Stack, Mapping[str, str]]]:
-    """PostgreSQL, and nothing else of the stack."""
+    """PostgreSQL alone, and its environment."""
     with tempfile.TemporaryDirectory(prefix="millrace-e2e-shop-") as folder:
         Path(folder).chmod(0o755)
         environment = environment_on_free_ports(Path(folder, "stack"))
@@ -103,12 +103,12 @@ def shop(database: tuple[Stack, Mapping[str, str]]) -> Shop:
 
 
 def tables_of(content: ShopLedgerContent) -> Tables:
-    """What a ledger says is in the tables at its end."""
+    """Return the checksums of the tables at the end of a ledger."""
     return checksum(content.customers), checksum(content.products)
 
 
 def tables_if_in_doubt_were_done(content: ShopLedgerContent) -> Tables:
-    """The same if what is in doubt was committed."""
+    """Return the same checksums if the transactions in doubt were committed."""
     state = State.of(content.customers, content.products)
     for transaction in content.in_doubt:
         state.apply(transaction.statements)
@@ -116,7 +116,7 @@ def tables_if_in_doubt_were_done(content: ShopLedgerContent) -> Tables:
 
 
 def first_tables(content: ShopLedgerContent) -> Tables:
-    """What a ledger says was in the tables when its run began."""
+    """Return the checksums of the tables at the beginning of a ledger's run."""
     return tables_of(ShopLedgerContent(content.first_rows, (), None))
 
 
@@ -125,7 +125,7 @@ def last_committed(content: ShopLedgerContent) -> int:
 
 
 def wait_for_transactions(ledger: Path, more: int) -> None:
-    """Until the service has written down so many more than now."""
+    """Wait until the ledger has at least `more` further transactions."""
 
     def committed() -> int:
         return len(ShopLedger.read(ledger).committed) if ledger.exists() else 0
@@ -135,12 +135,12 @@ def wait_for_transactions(ledger: Path, more: int) -> None:
 
 
 def wait_for_words(said: Path, begin: int, words: str) -> None:
-    """Until the service has said them, from that character of its output on."""
+    """Wait until the service's output matches, from the character `begin` on."""
     wait_for(f"the service to say that {words}", lambda: bool(re.search(words, said.read_text()[begin:])))
 
 
 def ended(service: subprocess.Popen[bytes]) -> int:
-    """Stop the service as Ctrl-C does; its exit status."""
+    """Stop the service as Ctrl-C does, and return its exit status."""
     service.send_signal(signal.SIGINT)
     return service.wait(END_SECONDS)
 

@@ -1,4 +1,4 @@
-"""The local stack starts, mends itself, and leaves nothing; one service alone where that is enough."""
+"""The local stack starts, restarts killed services, and leaves nothing; one service alone where that is enough."""
 
 import os
 import socket
@@ -34,7 +34,7 @@ def second() -> Iterator[Stack]:
 
 
 def processes_of(stack: Stack) -> list[psutil.Process]:
-    """Whatever works in the stack's folder."""
+    """Return the processes whose working directory is in the stack's folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -50,7 +50,7 @@ def faults(stack: Stack) -> dict[str, str]:
 
 
 def declared_names(stack: Stack) -> list[str]:
-    """Every service of a whole stack, in start order."""
+    """Return every service of a whole stack, in start order."""
     declared = services.declare(stack.setup, int(stack.setup.local.flink_task_managers))
     return [service.name for service in services.in_start_order(declared)]
 
@@ -73,7 +73,7 @@ def shop_database(stack: Stack) -> Iterator[psycopg.Connection]:
 
 
 def shared_memory(made_by: int) -> list[str]:
-    """System V segments by the process that made them; they outlive it unless they are removed."""
+    """Return the System V segments that a process made; they outlive the process unless they are removed."""
     lines = processes.SHARED_MEMORY.read_text().splitlines()[1:]
     return [line for line in lines if line.split()[4] == str(made_by)]
 

@@ -22,7 +22,7 @@ from toolchain.cache import cache_directory
 
 DEADLINE_SECONDS = 120
 ELSEWHERE = "192.0.2.1"
-"""Of a net that is reserved for documentation: nobody answers there."""
+"""An address of a network reserved for documentation, where no host answers."""
 HOSTILE = {
     "LC_ALL": "C",
     "HTTP_PROXY": f"http://{ELSEWHERE}:3128",
@@ -40,13 +40,13 @@ HOSTILE = {
     "PGSSLMODE": "require",
     "PGOPTIONS": "-c no_such_setting=on",
     "TMPDIR": "/nowhere",
-    "HOME": "/proc",  # where nobody can write
+    "HOME": "/proc",  # where no user can write
 }
 
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[Mapping[str, str]]:
-    """Of a stack whose checkout, state and cache have spaces, quotes and umlauts in their paths."""
+    """Environment of a stack whose checkout, state and cache have spaces, quotes and umlauts in their paths."""
     with tempfile.TemporaryDirectory(prefix="millrace e2e für 'alle' ") as folder:
         Path(folder).chmod(0o755)
         cache = Path(folder, "Zwischenspeicher für alle")
@@ -67,7 +67,7 @@ def environment() -> Iterator[Mapping[str, str]]:
 
 
 def run(module: str, *arguments: str, environment: Mapping[str, str]) -> str:
-    """Run a command to its end; its output."""
+    """Run a command to its end, and return its output."""
     checkout = Path(environment["PWD"])
     done = subprocess.run(
         [checkout / Path(sys.executable).relative_to(CHECKOUT), "-m", module, *arguments],
@@ -112,7 +112,7 @@ def test_stack_and_ops_work_in_a_hostile_environment(environment: Mapping[str, s
 
 
 def alerts(settings: Settings) -> Counter[str]:
-    """How often each alert is in its topic, by id."""
+    """Return how many times each alert is in its topic, by id."""
     begin_at = dict.fromkeys(partitions([topics.FRAUD_ALERTS]), 0)
     records = records_from(settings, begin_at)
     return Counter(msgspec.json.decode(each.value, type=FraudAlert).event_id for each in records)

@@ -31,17 +31,17 @@ pytestmark = pytest.mark.usefixtures("stack")
 
 
 class Thing(Event, frozen=True, kw_only=True):
-    """What these tests register."""
+    """The event that these tests register."""
 
     name: str
-    """What it is called."""
+    """Name of the thing."""
 
 
 class BrokenThing(Event, frozen=True, kw_only=True):
-    """The same, incompatible."""
+    """The same event with an incompatible field."""
 
     name: int
-    """Its number."""
+    """Number of the thing."""
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def admin(settings: Settings) -> Iterator[Any]:
 
 @pytest.fixture
 def topic(admin: Any) -> Iterator[Topic]:
-    """A declared topic of this test alone, that doesn't exist yet."""
+    """A declared topic of this test alone, which doesn't exist yet."""
     declared = replace(PAYMENTS, name=f"test-{uuid.uuid4()}", partitions=2, retention_ms=7 * DAY_MS, event=Thing)
     yield declared
     if declared.name in admin.list_topics():
@@ -78,7 +78,7 @@ def registry(settings: Settings) -> SchemaRegistry:
 
 
 def changed(topic: Topic, **changes: Any) -> list[Topic]:
-    """The same topic, declared differently."""
+    """Return the same topic, declared differently."""
     return [replace(topic, **changes)]
 
 
@@ -115,7 +115,7 @@ def test_altered_topic_keeps_its_other_settings(settings: Settings, topic: Topic
 
 @contextmanager
 def default_of_the_brokers(admin: Any, name: str, value: str) -> Iterator[None]:
-    """Another default while the block runs."""
+    """Set another default of the brokers while the block runs."""
     [broker] = admin.describe_cluster()["brokers"]
 
     def change(to: object) -> None:
@@ -130,14 +130,14 @@ def default_of_the_brokers(admin: Any, name: str, value: str) -> Iterator[None]:
 
 @pytest.fixture
 def small_by_default(admin: Any) -> Iterator[None]:
-    """Brokers whose default is to keep little, since a moment ago."""
+    """Brokers whose default has just become to keep little."""
     with default_of_the_brokers(admin, "log.retention.bytes", "1000000"):
         yield
 
 
 @pytest.fixture
 def short_segments_by_default(admin: Any) -> Iterator[None]:
-    """Brokers by whose default no large record fits into a segment, since a moment ago."""
+    """Brokers by whose new default no large record fits into a segment."""
     with default_of_the_brokers(admin, "log.segment.bytes", "1048576"):
         yield
 

@@ -1,4 +1,4 @@
-"""The warehouse on the real stack: after crashes too its tables are what the reference makes of the events."""
+"""The warehouse on the real stack: also after crashes its tables are those of the reference."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ def settings(stack: Stack) -> Settings:
 
 @pytest.fixture
 def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """A job of the test's own, ended with it, and a warehouse with nothing in it."""
+    """A job of the test's own, cancelled after the test, and an empty warehouse."""
     with connecting(warehouse_operations.address(settings), statement_seconds=30) as connection:
         connection.execute("TRUNCATE " + ", ".join(f"warehouse.{target}" for target in warehouse.TARGETS))
     name = request.node.name.removeprefix("test_")
@@ -58,12 +58,12 @@ def deployment(settings: Settings, request: pytest.FixtureRequest) -> Iterator[D
 
 
 def world(name: str, size: int, seed: int) -> list[Event]:
-    """Events up to now."""
+    """Return events up to now."""
     return warehouse_world.events(name, size, seed, start_ms=round(time.time() * 1000) - 10 * size)
 
 
 def outgoings(events: Sequence[Event]) -> list[Outgoing]:
-    """The events and some bytes that are none, one after the other at `RATE`."""
+    """Return the events and some bytes that are none, to be sent one after the other at `RATE`."""
     sent = [warehouse_world.outgoing(event) for event in events]
     now = round(time.time() * 1000)
     for topic in INPUTS:
@@ -78,7 +78,7 @@ def payments_loaded(settings: Settings) -> int:
 
 
 def assert_holds(settings: Settings, events: Sequence[Event]) -> None:
-    """The tables hold exactly what the reference makes of the events."""
+    """Assert that the tables hold exactly the rows of the reference."""
     expected = reference_warehouse.expected(events)
     with connecting(warehouse_operations.address(settings), statement_seconds=60) as connection:
         found = reference_warehouse.found(connection)
@@ -88,7 +88,7 @@ def assert_holds(settings: Settings, events: Sequence[Event]) -> None:
 
 
 def assert_rejected(deployment: Deployment) -> None:
-    """Of each topic the one record that is no event, and nothing else."""
+    """Assert one dead letter for each topic: that of the record that is no event."""
     letters = {each.event_id: each.payload for each in deployment.outputs().dead_letters()}
     assert sorted(payload or b"" for payload in letters.values()) == sorted(
         b"no event of " + topic.name.encode() for topic in INPUTS
