@@ -16,7 +16,7 @@ from tests.services.free_ports import free_ports
 from toolchain.scratch import scratch_folder
 
 STACKS_OF_THEIR_OWN = (
-    *("test_demo.py", "test_broker_away.py", "test_surroundings.py", "test_search_rebuild.py"),
+    *("test_demo.py", "test_broker_outage.py", "test_surroundings.py", "test_search_rebuild.py"),
     *("test_chaos.py", "test_shop.py"),
 )
 

@@ -36,7 +36,7 @@ from tests.builders.events import (
     payment,
     product,
 )
-from tests.cluster.jobs.test_every_reject import GUARDED, JOBS, declare_everything, defined, topics_read
+from tests.cluster.jobs.test_bad_records import GUARDED, JOBS, declare_everything, defined, topics_read
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import kafka_tables, over_files, over_files_in, record

@@ -30,7 +30,7 @@ from ops.topics import topics as topic_operations
 from tests.builders.events import enriched_line, enriched_order, fraud_alert
 from tests.builders.warehouse_world import outgoing, poison
 from tests.e2e.deployment import Deployment, records_from, wait_for
-from tests.e2e.search.moody_proxy import BUSY, UNKNOWN_USER, MoodyProxy, moody_proxy
+from tests.e2e.search.faulty_proxy import BUSY, UNKNOWN_USER, MoodyProxy, moody_proxy
 from tests.services.lone_elasticsearch import kill_node
 
 INPUTS = (topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS)
