@@ -26,8 +26,8 @@ def notification(
     event_id: str = "n1", *occasions: Occasion, recipient: str = "customer-1", **more: Any
 ) -> Notification:
     """Build an order's confirmation, in English, decided just now."""
-    told = occasions or (occasion(),)
-    template = "fraud_warning" if told[0].kind.startswith("fraud") else "order_confirmation"
+    payload = occasions or (occasion(),)
+    template = "fraud_warning" if payload[0].kind.startswith("fraud") else "order_confirmation"
     defaults: dict[str, Any] = {
         "event_id": event_id,
         "event_time": time.time_ns() // 1_000_000,
@@ -35,11 +35,11 @@ def notification(
         "recipient_name": "Ada Lovelace",
         "channel": "email",
         "address": f"{recipient}@mail.example",
-        "template": template if len(told) == 1 else "digest",
+        "template": template if len(payload) == 1 else "digest",
         "language": "en",
         "time_zone": "Europe/Berlin",
         "reason": "passes at once",
         "policy_version": 1,
-        "payload": told,
+        "payload": payload,
     }
     return Notification(**(defaults | more))

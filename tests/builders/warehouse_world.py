@@ -148,6 +148,6 @@ def outgoing(event: Event) -> Outgoing:
     return Outgoing(topic, key, event.event_time, event.event_time, GOOD, event)
 
 
-def poison(topic: Topic, at_ms: int, value: bytes) -> Outgoing:
+def bad_record(topic: Topic, at_ms: int, value: bytes) -> Outgoing:
     """Return bytes that are no event as a record to be sent to a topic."""
     return Outgoing(topic, b"poison", at_ms, at_ms, POISON, None, value)

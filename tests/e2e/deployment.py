@@ -90,7 +90,7 @@ def ids(events: Iterable[Event]) -> list[str]:
     return sorted(each.event_id for each in events)
 
 
-def copied(events: Iterable[Event]) -> set[str]:
+def repeated(events: Iterable[Event]) -> set[str]:
     """Return the ids of events that were emitted more than once."""
     return {event_id for event_id, number in Counter(ids(events)).items() if number > 1}
 
@@ -228,7 +228,7 @@ class Deployment:
         """Stop with a savepoint, before which all output is written; return the savepoint's path."""
         return stop_with_savepoint(self.settings, self.job_id)
 
-    def take_up_again(self) -> str:
+    def resume_lost_job(self) -> str:
         """Run the command that `ops jobs list` shows for the job lost with the JobManager, and return the command."""
         listed = in_checkout("-m ops jobs list")
         (command,) = [line for line in listed.splitlines() if "ops submit" in line]

@@ -39,20 +39,20 @@ class Worker:
     settings: Settings
     config: dict[str, str] | None = None
     state: str = "STOPPED"
-    goes_away_at: str = ""
+    fails_at: str = ""
     """The first request that gets no answer; none is answered afterwards."""
-    carries_it_out: bool = False
-    is_away: bool = False
+    carries_out_request: bool = False
+    is_unavailable: bool = False
     _reader: Connection | None = field(default=None, repr=False)
 
     def answer(self, request: str, body: bytes) -> tuple[int, Any]:
-        goes_away = request == self.goes_away_at
-        if self.is_away or (goes_away and not self.carries_it_out):
-            self.is_away = True
+        fails = request == self.fails_at
+        if self.is_unavailable or (fails and not self.carries_out_request):
+            self.is_unavailable = True
             raise ConnectionAbortedError
         answered = self._answer(request, msgspec.json.decode(body) if body else {})
-        if goes_away:
-            self.is_away = True
+        if fails:
+            self.is_unavailable = True
             raise ConnectionAbortedError
         return answered
 
@@ -195,21 +195,21 @@ def test_apply_reports_a_broken_connection_and_the_next_one_finishes(
     assert is_captured(shop)
 
 
-@pytest.mark.parametrize("carries_it_out", [False, True], ids=["before it is done", "before it is answered"])
+@pytest.mark.parametrize("carries_out_request", [False, True], ids=["before it is done", "before it is answered"])
 @pytest.mark.parametrize(
     "request_",
     ["POST /connectors", "DELETE /connectors/shop/offsets", "PUT /connectors/shop/resume"],
 )
 def test_apply_reports_an_unavailable_connect_and_the_next_one_finishes(
-    shop: Connection, worker: Worker, request_: str, carries_it_out: bool
+    shop: Connection, worker: Worker, request_: str, carries_out_request: bool
 ) -> None:
-    worker.goes_away_at, worker.carries_it_out = request_, carries_it_out
+    worker.fails_at, worker.carries_out_request = request_, carries_out_request
 
     first = apply(worker)
-    was_away, worker.is_away, worker.goes_away_at = worker.is_away, False, ""
+    was_unavailable, worker.is_unavailable, worker.fails_at = worker.is_unavailable, False, ""
     second = apply(worker)
 
-    assert was_away
+    assert was_unavailable
     assert (first.exit_code, "Traceback" in first.output) == (1, False)
     assert "\nError: no Kafka Connect answers at http://127.0.0.1:" in first.output
     assert second.exit_code == 0, second.output

@@ -106,11 +106,11 @@ def test_change_is_emitted_as_the_row_from_then_on(
 
 @pytest.mark.parametrize("op", ["r", "d"])
 def test_row_of_a_relay_is_emitted_as_a_row_of_its_table(transform: Transform, op: str) -> None:
-    told = transform(change("c", None, {"op": op} | ADA, table="millrace.people_read"))
+    record = transform(change("c", None, {"op": op} | ADA, table="millrace.people_read"))
 
-    assert (told["topic"], told["value"]["event_id"]) == ("db-changes.people", "people-p1-77")
-    assert told["value"]["op"] == op
-    assert told["value"]["deleted"] is (op == "d")
+    assert (record["topic"], record["value"]["event_id"]) == ("db-changes.people", "people-p1-77")
+    assert record["value"]["op"] == op
+    assert record["value"]["deleted"] is (op == "d")
 
 
 def test_emptied_relay_emits_no_record(transform: Transform) -> None:
@@ -126,9 +126,9 @@ def test_type_that_json_lacks_is_text(transform: Transform) -> None:
 
 
 def test_bytes_are_base64_and_never_the_name_of_a_java_object(transform: Transform) -> None:
-    told = transform(change("c", None, ADA | {"photo": "AQL/", "photos": ["AQL/"]}))["value"]
+    record = transform(change("c", None, ADA | {"photo": "AQL/", "photos": ["AQL/"]}))["value"]
 
-    assert (told["photo"], told["photos"]) == ("AQL/", ["AQL/"])
+    assert (record["photo"], record["photos"]) == ("AQL/", ["AQL/"])
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def test_bytes_are_base64_and_never_the_name_of_a_java_object(transform: Transfo
 def test_change_that_is_no_event_is_a_record_with_reason_and_known_values(
     transform: Transform, given: dict[str, Any], problem: str
 ) -> None:
-    told = transform(given)
+    record = transform(given)
 
-    assert told["topic"] == "db-changes.people"
-    assert told["value"]["problem"].startswith(problem)
-    assert told["value"].keys() == {"problem", "table", "op", "lsn", "before", "after"}
-    assert len(json.dumps(told)) < 6_000
+    assert record["topic"] == "db-changes.people"
+    assert record["value"]["problem"].startswith(problem)
+    assert record["value"].keys() == {"problem", "table", "op", "lsn", "before", "after"}
+    assert len(json.dumps(record)) < 6_000
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def run_job(
         publish(tables, stream)
     read = topics_read(environment)
     environment.execute()
-    return read, letters_in(folder)
+    return read, dead_letters_in(folder)
 
 
 def run_pipeline(
@@ -139,10 +139,10 @@ def run_pipeline(
         write_records(folder / topic, records(topic))
     tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, "parallelism.default": "1"}))
     define(tables, over_files_in(pipeline, folder)).execute().wait()
-    return read, letters_in(folder)
+    return read, dead_letters_in(folder)
 
 
-def letters_in(folder: Path) -> list[DeadLetter]:
+def dead_letters_in(folder: Path) -> list[DeadLetter]:
     """Return the dead letters of the table of dead letters, and those that replace output too large for its topic."""
     files = chain(*(read_records(folder / name) for name in ("dead_letters_out", topics.DEAD_LETTERS.name)))
     return [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in files]

@@ -81,7 +81,7 @@ An invalid ruleset is no dead letter: nothing has to be sent again, the version 
 """
 
 
-def poison(topic: str) -> Record:
+def bad_record(topic: str) -> Record:
     """A record that is no event of any topic."""
     return Record(
         value=b"no event of \xff" + topic.encode(),
@@ -93,7 +93,7 @@ def poison(topic: str) -> Record:
 
 def expected(topic: str, rejected_by: str) -> DeadLetter:
     """Return the expected dead letter of the bad record."""
-    record = poison(topic)
+    record = bad_record(topic)
     return DeadLetter(
         event_id=f"{topic}-0-0",
         event_time=record.timestamp,
@@ -118,13 +118,13 @@ def decoded(values: list[bytes]) -> dict[str, DeadLetter]:
     return {letter.source_topic: letter for letter in letters}
 
 
-def one_poison_record(topic: str) -> list[Record]:
+def one_bad_record(topic: str) -> list[Record]:
     """Return the only record of the topic."""
-    return [poison(topic)]
+    return [bad_record(topic)]
 
 
 def declare_everything(
-    tables: StreamTableEnvironment, folder: Path, records: Callable[[str], list[Record]] = one_poison_record
+    tables: StreamTableEnvironment, folder: Path, records: Callable[[str], list[Record]] = one_bad_record
 ) -> None:
     """Create every table: with the records of its topic if it is a source, into files or nowhere if it is a sink."""
     for name, text in TABLES.items():
@@ -173,7 +173,7 @@ def topics_read(environment: StreamExecutionEnvironment) -> set[str]:
     return topics_of_tables
 
 
-def letters_of_job(environment: StreamExecutionEnvironment, stream: DataStream | None, folder: Path) -> list[bytes]:
+def dead_letters_of(environment: StreamExecutionEnvironment, stream: DataStream | None, folder: Path) -> list[bytes]:
     """Run the job to its end, and return the values that it emits to the topic of dead letters.
 
     Args:
@@ -201,7 +201,7 @@ def test_bad_record_of_a_job_is_a_dead_letter_with_the_whole_record(
     assert read
     assert read <= set(GUARDED.values()), f"{job} reads a topic through a table that can't say that a record is bad"
 
-    letters = decoded(letters_of_job(environment, stream, tmp_path))
+    letters = decoded(dead_letters_of(environment, stream, tmp_path))
 
     assert letters == {topic: expected(topic, job) for topic in read}
 
@@ -213,7 +213,7 @@ def test_bad_record_of_a_pipeline_is_a_dead_letter_with_the_whole_record(
     pipeline = load(find(name), filling(name, Settings()))
     sources = kafka_tables(pipeline, written=False).keys()
     for topic in sources:
-        write_records(tmp_path / topic, [poison(topic)])
+        write_records(tmp_path / topic, [bad_record(topic)])
     assert sources
 
     tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, "parallelism.default": "1"}))

@@ -40,9 +40,9 @@ class Outcome:
             alert for alert in self.of(topics.FRAUD_ALERTS) if isinstance(alert, FraudAlert) and alert.card_id == card
         ]
 
-    def rejects(self, topic: topics.Topic = topics.DEAD_LETTERS) -> dict[int, DeadLetter]:
+    def dead_letters(self, topic: topics.Topic = topics.DEAD_LETTERS) -> dict[int, DeadLetter]:
         """Return dead letters by the offset of their record."""
-        return {reject.source_offset: reject for reject in self.of(topic) if isinstance(reject, DeadLetter)}
+        return {letter.source_offset: letter for letter in self.of(topic) if isinstance(letter, DeadLetter)}
 
 
 def run(tables: StreamTableEnvironment, folder: Path, records: Sequence[Record], *rulesets: Ruleset) -> Outcome:
@@ -104,7 +104,7 @@ def test_repeated_payment_is_counted_and_evaluated_once(outcome: Outcome) -> Non
 
 def test_undecodable_record_is_a_dead_letter_with_its_coordinates(outcome: Outcome) -> None:
     offset = len(BURST) + len(RETRIES)
-    torn, not_utf8 = outcome.rejects()[offset], outcome.rejects()[offset + 1]
+    torn, not_utf8 = outcome.dead_letters()[offset], outcome.dead_letters()[offset + 1]
 
     assert (torn.source_topic, torn.source_partition, torn.source_key) == ("payments", 0, b"torn")
     assert (torn.payload, torn.source_headers) == (b'{"payment_id": "p1", "card', {"trace": b"t1"})
@@ -114,7 +114,7 @@ def test_undecodable_record_is_a_dead_letter_with_its_coordinates(outcome: Outco
 
 
 def test_payment_with_an_invalid_value_is_a_dead_letter(outcome: Outcome) -> None:
-    (letter,) = [each for each in outcome.rejects().values() if each.source_key == b"euro"]
+    (letter,) = [each for each in outcome.dead_letters().values() if each.source_key == b"euro"]
 
     assert "currency" in letter.reason
     assert outcome.alerts("euro") == []
@@ -134,7 +134,7 @@ def test_new_ruleset_holds_from_its_event_time(outcome: Outcome) -> None:
 
 
 def test_payment_beyond_the_features_is_late_and_one_at_the_edge_counts(outcome: Outcome) -> None:
-    late = outcome.rejects(topics.LATE_PAYMENTS)[len(RECORDS) - 3]
+    late = outcome.dead_letters(topics.LATE_PAYMENTS)[len(RECORDS) - 3]
 
     assert msgspec.json.decode(late.payload or b"", type=Payment).event_time == event_time("2026-03-01T17:59:59.999Z")
     assert late.reason.startswith("late")
@@ -142,13 +142,13 @@ def test_payment_beyond_the_features_is_late_and_one_at_the_edge_counts(outcome:
 
 
 def test_late_payment_that_breaks_no_rule_is_kept_apart(outcome: Outcome) -> None:
-    late = [msgspec.json.decode(each.payload or b"") for each in outcome.rejects(topics.LATE_PAYMENTS).values()]
+    late = [msgspec.json.decode(each.payload or b"") for each in outcome.dead_letters(topics.LATE_PAYMENTS).values()]
 
     assert {each["card_id"] for each in late} == {"harmless", "late"}
 
 
 def test_job_emits_no_other_alert_or_dead_letter(outcome: Outcome) -> None:
-    assert len(outcome.rejects()) == 3
+    assert len(outcome.dead_letters()) == 3
     assert {alert.card_id for alert in outcome.of(topics.FRAUD_ALERTS) if isinstance(alert, FraudAlert)} == {
         "burst",
         "strict",

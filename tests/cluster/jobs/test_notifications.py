@@ -23,21 +23,21 @@ from tests.cluster.running_query import get_json, recovery_from
 from tests.reference_runs.news import DEFAULT, inboxes, loop_over
 
 POLICY = msgspec.structs.replace(DEFAULT, messages_per_hour=2)
-POISON = Record(b'{"event_id": "torn', key=b"torn", timestamp=event_time("12:00:00"), headers={"trace": b"t1"})
+BAD_RECORD = Record(b'{"event_id": "torn', key=b"torn", timestamp=event_time("12:00:00"), headers={"trace": b"t1"})
 TOO_LONG = customer("too-long", email="x" * 300)
 CUSTOMERS = 12
 HOUR_MS = 3_600_000
 NOW = time.time()
 
 
-def happened(generator: random.Random) -> Iterator[Event]:
+def random_events(generator: random.Random) -> Iterator[Event]:
     """Yield two days of twelve customers in order of time: two unknown, one who opts out and in again, repetitions."""
     start = event_time("06:00:00")
     for number in range(CUSTOMERS - 2):
         yield customer(f"c{number}", event_time=start, time_zone=generator.choice(["Europe/Berlin", "Asia/Tokyo"]))
     moments = sorted(generator.randrange(start + 1, start + 48 * HOUR_MS) for _ in range(400))
     for number, moment in enumerate(moments):
-        who = f"c{generator.randrange(CUSTOMERS)}"
+        chosen = f"c{generator.randrange(CUSTOMERS)}"
         match 0 if number % 40 == 39 else generator.randrange(1, 10):
             case 0:
                 gone, out = generator.random() < 0.3, generator.random() < 0.5
@@ -47,26 +47,26 @@ def happened(generator: random.Random) -> Iterator[Event]:
                 yield fraud_alert(f"a{number}", event_time=moment, customer_id=f"c{generator.randrange(1, CUSTOMERS)}")
             case 2:
                 lines = (enriched_line(), enriched_line(2, "p2", name=None))
-                yield enriched_order(f"o{number}", event_time=moment, customer_id=who, complete=False, lines=lines)
+                yield enriched_order(f"o{number}", event_time=moment, customer_id=chosen, complete=False, lines=lines)
                 lines = (enriched_line(), enriched_line(2, "p2", name="A lamp"))
-                yield enriched_order(f"o{number}", event_time=moment, customer_id=who, revision=2, lines=lines)
+                yield enriched_order(f"o{number}", event_time=moment, customer_id=chosen, revision=2, lines=lines)
             case _:
                 for _ in range(generator.choice([1, 1, 2])):
-                    yield enriched_order(f"o{number}", event_time=moment, customer_id=who)
+                    yield enriched_order(f"o{number}", event_time=moment, customer_id=chosen)
 
 
 def of_type(event_type: type[Any], events: Iterable[Any]) -> list[Any]:
     return [event for event in events if isinstance(event, event_type)]
 
 
-EVENTS = list(happened(random.Random(3)))
+EVENTS = list(random_events(random.Random(3)))
 
 
 @pytest.fixture(scope="module")
 def outcome(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """Output of the job for `EVENTS`, a bad record of each source, and a customer whose address is too long."""
     folder = write(tmp_path_factory.mktemp("world"), as_records([TOO_LONG, *EVENTS]))
-    write(folder, {table: [POISON] for table in TOPICS})
+    write(folder, {table: [BAD_RECORD] for table in TOPICS})
     environment = cluster.environment()
     define(environment, folder, POLICY)
     environment.execute("notifications")
@@ -100,8 +100,8 @@ def test_undecodable_record_of_any_source_is_a_dead_letter_with_its_place(outcom
 
     assert set(letters) == {topic.name for topic in TOPICS.values()}
     for letter in letters.values():
-        assert (letter.payload, letter.source_headers) == (POISON.value, POISON.headers)
-        assert (letter.rejected_by, letter.event_time) == ("notifications", POISON.timestamp)
+        assert (letter.payload, letter.source_headers) == (BAD_RECORD.value, BAD_RECORD.headers)
+        assert (letter.rejected_by, letter.event_time) == ("notifications", BAD_RECORD.timestamp)
         assert letter.event_id == f"{letter.source_topic}-{letter.source_partition}-{letter.source_offset}"
 
 
@@ -138,7 +138,7 @@ def ago(minutes: int) -> str:
     return datetime.fromtimestamp(NOW - 60 * minutes, UTC).isoformat(timespec="milliseconds")
 
 
-class Running:
+class RunningNotifications:
     """The job over records that waits for more to be appended; it is stopped with a savepoint."""
 
     def __init__(self, cluster: MiniCluster, folder: Path) -> None:
@@ -189,7 +189,7 @@ def test_restarted_job_keeps_all_held_messages(cluster: MiniCluster, tmp_path: P
         enriched_order("first", ago(50), customer_id="c1", revision=2, lines=named),
         customer("stranger", ago(5)),
     ]
-    job = Running(cluster, write(tmp_path, as_records(before)))
+    job = RunningNotifications(cluster, write(tmp_path, as_records(before)))
     job.wait_for_messages(1)
 
     savepoint = job.stop()
@@ -199,7 +199,7 @@ def test_restarted_job_keeps_all_held_messages(cluster: MiniCluster, tmp_path: P
     environment.execute("notifications")
 
     messages = [
-        (each.recipient, each.template, sorted(f"{told.kind} {told.subject_id}" for told in each.payload))
+        (each.recipient, each.template, sorted(f"{event.kind} {event.subject_id}" for event in each.payload))
         for each in of_type(Notification, sent(tmp_path))
     ]
     assert sorted(messages) == [
@@ -213,7 +213,7 @@ def test_late_revision_right_after_a_restart_is_decided_at_restored_time(cluster
     unnamed, named = (enriched_line(name=None),), (enriched_line(name="A lamp"),)
     first = enriched_order("first", ago(90), customer_id="c1", complete=False, lines=unnamed)
     before = [customer("c1", ago(100)), customer("c2", ago(100)), first, enriched_order("o", ago(10), customer_id="c2")]
-    job = Running(cluster, write(tmp_path, as_records(before)))
+    job = RunningNotifications(cluster, write(tmp_path, as_records(before)))
     job.wait_for_messages(2)
 
     savepoint = job.stop()
@@ -234,7 +234,7 @@ def test_idle_partition_delays_nothing_and_its_late_events_pass_at_once(cluster:
     orders |= {name: enriched_order(name, ago(10), customer_id=f"c{name}") for name in of_others}
     late = enriched_order(of_idle[1], ago(60), customer_id=f"c{of_idle[1]}")
     customers = [customer(f"c{name}", ago(100)) for name in (*of_idle, *of_others)]
-    job = Running(cluster, write(tmp_path, as_records([*customers, *orders.values()])))
+    job = RunningNotifications(cluster, write(tmp_path, as_records([*customers, *orders.values()])))
     job.wait_for_messages(3)
 
     write(tmp_path, as_records([late]))
@@ -249,7 +249,7 @@ def test_idle_partition_delays_nothing_and_its_late_events_pass_at_once(cluster:
 
 def test_dropped_repetitions_are_counted_by_a_metric(cluster: MiniCluster, tmp_path: Path) -> None:
     events = [customer("c1", ago(90)), *[fraud_alert("a1", ago(40), customer_id="c1")] * 3]
-    job = Running(cluster, write(tmp_path, as_records(events)))
+    job = RunningNotifications(cluster, write(tmp_path, as_records(events)))
 
     job.wait_for_dropped("repeated", 2)
     job.stop()

@@ -45,14 +45,14 @@ class World:
     orders: Sequence[Order]
     customers: Sequence[CustomerVersion]
     products: Sequence[ProductVersion]
-    poison: dict[str, list[Record]] = field(default_factory=dict)
+    bad_records: dict[str, list[Record]] = field(default_factory=dict)
     """Bad records by table."""
     heartbeats: Sequence[CaptureHeartbeat] = ()
 
     def write(self, folder: Path) -> Path:
         """Append all records; a key's partition is always the same."""
         for table, events in zip(TOPICS, self._events(), strict=True):
-            records = [_record(TOPICS[table], event) for event in events] + self.poison.get(table, [])
+            records = [_record(TOPICS[table], event) for event in events] + self.bad_records.get(table, [])
             if table == "db_changes_heartbeats":
                 # Kafka has one partition of heartbeats; both partitions here must be equally far.
                 records += [replace(each, partition=1 - each.partition) for each in records]
@@ -121,7 +121,7 @@ def marked(folder: Path) -> Iterator[EnrichedOrder]:
         yield msgspec.json.decode(each.value or b"", type=EnrichedOrder)
 
 
-def rejects(folder: Path) -> dict[str, DeadLetter]:
+def dead_letters(folder: Path) -> dict[str, DeadLetter]:
     """Return dead letters by the key of their record."""
     records = read_records(folder / "dead_letters_out")
     letters = [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in records]
@@ -188,7 +188,7 @@ WORLD = World(
         [*KNOWN[1:], PRICE_CHANGE, *SEEN_AGAIN, *GONE, *COMES_BACK, *COMES_LATER, *AT_THE_BOUND],
         key=_time,
     ),  # type: ignore[arg-type]
-    poison={
+    bad_records={
         "orders": [
             Record(b'{"order_id": "o1"', key=b"torn-order", timestamp=event_time("12:00:00")),
             Record(
@@ -272,7 +272,7 @@ def test_repeated_order_and_another_with_its_id_emit_no_second_row(world: Path) 
 
 
 def test_unusable_record_of_each_source_is_a_dead_letter(world: Path) -> None:
-    assert {key: (letter.source_topic, letter.rejected_by) for key, letter in rejects(world).items()} == {
+    assert {key: (letter.source_topic, letter.rejected_by) for key, letter in dead_letters(world).items()} == {
         "torn-order": ("orders", "order_enrichment"),
         "empty": ("orders", "order_enrichment"),
         "alike": ("orders", "order_enrichment"),
@@ -283,7 +283,7 @@ def test_unusable_record_of_each_source_is_a_dead_letter(world: Path) -> None:
 
 
 def test_order_with_equal_line_numbers_is_a_dead_letter_byte_for_byte(world: Path) -> None:
-    letter = rejects(world)["alike"]
+    letter = dead_letters(world)["alike"]
 
     assert letter.reason == "lines: two have the same line_number"
     assert letter.payload == msgspec.json.encode(TWO_LINES_ALIKE)

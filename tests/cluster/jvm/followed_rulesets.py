@@ -33,12 +33,12 @@ class FollowedRulesets:
         """Let following fail from now on."""
         (self._folder / "end").touch()
 
-    def judged(self) -> int:
+    def evaluated(self) -> int:
         """Return how many payments Python evaluated."""
         asked = self._folder / "asked"
         return asked.stat().st_size if asked.exists() else 0
 
-    def said(self, what: str) -> bool:
+    def reached(self, what: str) -> bool:
         """Return whether a version was taken in (`1 taken`), or following has stopped (`ended`)."""
         return (self._folder / what).exists()
 

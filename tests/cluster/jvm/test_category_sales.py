@@ -29,7 +29,7 @@ def revisions(generator: random.Random, number: int) -> list[EnrichedOrder]:
     """Return one to four revisions of an order; some lack a product, and a line's category may change."""
     moment = event_time("12:00:00") + generator.randrange(240_000)
     currency = generator.choice(["EUR", "JPY"])
-    told = []
+    made = []
     for revision in range(1, generator.randint(1, 4) + 1):
         lines = tuple(
             enriched_line(
@@ -39,8 +39,8 @@ def revisions(generator: random.Random, number: int) -> list[EnrichedOrder]:
         )
         complete = generator.random() < 0.7
         more: dict[str, Any] = {"currency": currency, "lines": lines, "complete": complete}
-        told.append(enriched_order(f"o{number}", event_time=moment, revision=revision, **more))
-    return told
+        made.append(enriched_order(f"o{number}", event_time=moment, revision=revision, **more))
+    return made
 
 
 def shuffled(generator: random.Random, orders: Sequence[Sequence[EnrichedOrder]]) -> list[EnrichedOrder]:
@@ -56,7 +56,7 @@ def shuffled(generator: random.Random, orders: Sequence[Sequence[EnrichedOrder]]
     return arriving
 
 
-def sold(cluster: MiniCluster, folder: Path, arriving: Sequence[EnrichedOrder]) -> list[CategoryRevenue]:
+def emitted_revenue(cluster: MiniCluster, folder: Path, arriving: Sequence[EnrichedOrder]) -> list[CategoryRevenue]:
     """Return what the pipeline emits, corrections included."""
     records = [record(topics.ENRICHED_ORDERS, each, partition=int(each.order_id[1:]) % PARTITIONS) for each in arriving]
     write_records(folder / topics.ENRICHED_ORDERS.name, records, PARTITIONS)
@@ -76,7 +76,7 @@ def test_last_rows_are_sums_of_the_last_revisions_in_any_arrival_order(cluster: 
 
     ends = []
     for attempt in range(2):
-        rows = sold(cluster, tmp_path / str(attempt), shuffled(generator, orders))
+        rows = emitted_revenue(cluster, tmp_path / str(attempt), shuffled(generator, orders))
         last = {key: figures for key, figures in said(rows).items() if any(figures)}
         assert last == expected
         assert len(rows) > 2 * len(last), "nothing was corrected"

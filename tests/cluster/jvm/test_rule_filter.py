@@ -95,12 +95,12 @@ plain_values = st.fixed_dictionaries(
 )
 
 
-def python_finds(condition: Condition, facts: Values) -> bool:
+def rules_match(condition: Condition, facts: Values) -> bool:
     """Return whether the rules match in Python."""
     return bool(eval(python_expression(condition), {"_ratio": ratio}, dict(facts)))
 
 
-def java_lets_pass(condition: Condition, facts: Values) -> bool:
+def filter_passes(condition: Condition, facts: Values) -> bool:
     """Return whether the filter passes the payment."""
     return evaluate(program([condition], FACTS), facts)
 
@@ -136,14 +136,14 @@ AMOUNT, COUNT = Name("base_amount_minor"), Name("count_1m")
 @example(OneOf("country", ("\ufffd",), None, negated=True), {"country": "\ufffd"})
 @given(conditions, values)
 def test_filter_passes_every_payment_that_python_finds(condition: Condition, facts: Values) -> None:
-    assert java_lets_pass(condition, facts) or not python_finds(condition, facts)
+    assert filter_passes(condition, facts) or not rules_match(condition, facts)
 
 
 @often
 @given(conditions, plain_values)
 def test_filter_passes_no_other_payment_with_plain_values(condition: Condition, facts: Values) -> None:
     sure = not _unsure(condition)
-    assert java_lets_pass(condition, facts) is python_finds(condition, facts) or not sure
+    assert filter_passes(condition, facts) is rules_match(condition, facts) or not sure
 
 
 def _unsure(condition: Condition) -> bool:
@@ -188,7 +188,7 @@ def _large(term: Term) -> bool:
     ],
 )  # fmt: skip
 def test_filter_evaluates_a_condition_as_written(condition: str, values: Values, passes: bool) -> None:
-    assert java_lets_pass(parse_condition(condition, facts(FEATURES), "EUR"), values) is passes
+    assert filter_passes(parse_condition(condition, facts(FEATURES), "EUR"), values) is passes
 
 
 @pytest.mark.parametrize(
@@ -414,16 +414,16 @@ def test_python_gets_only_payments_that_may_break_a_present_or_later_rule(cluste
     with Job(cluster, tmp_path, rulesets) as job:
         job.send(*small_payments(10), payment("c1", "10:01:00", 600))
         assert job.next_alert()["payment_id"] == "c1@10:01:00"
-        assert rulesets.judged() == 1
+        assert rulesets.evaluated() == 1
         wait_for(lambda: job.filtered() == 30, "the metric says how many payments were held back")
 
         rulesets.publish(ruleset(MEDIUM, version=2, at="12:00:00"))
-        wait_for(lambda: rulesets.said("2 taken"), "version 2 is taken in")
+        wait_for(lambda: rulesets.reached("2 taken"), "version 2 is taken in")
         job.send(*small_payments(11, 60), payment("c2", "12:01:00", 60))
 
         alert = job.next_alert()
         assert (alert["payment_id"], alert["ruleset_version"]) == ("c2@12:01:00", 2)
-        assert rulesets.judged() == 2
+        assert rulesets.evaluated() == 2
 
 
 def test_payment_of_no_rule_reaches_python_once_following_versions_fails(cluster: MiniCluster, tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_payment_of_no_rule_reaches_python_once_following_versions_fails(cluster
         job.send(*small_payments(10), payment("c1", "10:01:00", 600))
         job.next_alert()
         rulesets.end()
-        wait_for(lambda: rulesets.said("ended"), "following ends")
+        wait_for(lambda: rulesets.reached("ended"), "following ends")
 
         job.send(payment("c1", "10:02:00", 5))
         job.end()
@@ -451,10 +451,10 @@ def test_stopped_job_leaves_nothing_in_the_jvm(cluster: MiniCluster, tmp_path: P
         job.send(payment("c1", "10:01:00", 600))
         job.next_alert()
         assert filters.size() == before + 1
-        assert not rulesets.said("ended")
+        assert not rulesets.reached("ended")
 
     wait_for(lambda: filters.size() == before, "the job's filter is gone")
-    wait_for(lambda: rulesets.said("ended"), "nobody follows the rulesets any more")
+    wait_for(lambda: rulesets.reached("ended"), "nobody follows the rulesets any more")
 
 
 def test_filter_runs_once_and_before_python_in_the_plan(cluster: MiniCluster, tmp_path: Path) -> None:

@@ -99,13 +99,13 @@ def test_unindexable_value_is_an_exact_dead_letter_and_others_are_indexed(
     )
 
     assert documents(client, "orders").keys() == {"o1"}
-    told = {letter.event_id: letter for letter in letters}
-    assert len(letters) == len(told)
-    assert {id: letter.payload for id, letter in told.items()} == {
+    by_id = {letter.event_id: letter for letter in letters}
+    assert len(letters) == len(by_id)
+    assert {id: letter.payload for id, letter in by_id.items()} == {
         **{f"enriched-orders-0-{1 + number}": value for number, value in enumerate(bad_orders)},
         "fraud-alerts-0-1": b"",
     }
-    refused = told["enriched-orders-0-3"]
+    refused = by_id["enriched-orders-0-3"]
     assert "document_parsing_exception" in refused.reason
     assert "total_minor" in refused.reason
     assert (refused.source_key, refused.source_headers) == (b"k", headers)

@@ -60,19 +60,19 @@ def written(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> l
 
 
 @pytest.fixture(scope="module")
-def letters(written: list[Record]) -> dict[str, DeadLetter]:
+def dead_letters(written: list[Record]) -> dict[str, DeadLetter]:
     """Dead letters by id."""
     decoded = [msgspec.json.decode(each.value or b"", type=DeadLetter, strict=True) for each in written]
     return {letter.event_id: letter for letter in decoded}
 
 
-def test_exactly_the_undecodable_records_are_dead_letters(letters: dict[str, DeadLetter]) -> None:
+def test_exactly_the_undecodable_records_are_dead_letters(dead_letters: dict[str, DeadLetter]) -> None:
     usual = {"payments-0-1", "payments-1-0", "payments-1-1"}
-    assert letters.keys() == usual | {f"payments-2-{n}" for n in range(3)} | {f"payments-3-{n}" for n in range(5)}
+    assert dead_letters.keys() == usual | {f"payments-2-{n}" for n in range(3)} | {f"payments-3-{n}" for n in range(5)}
 
 
-def test_dead_letter_has_everything_of_its_record(letters: dict[str, DeadLetter]) -> None:
-    letter = letters["payments-1-0"]
+def test_dead_letter_has_everything_of_its_record(dead_letters: dict[str, DeadLetter]) -> None:
+    letter = dead_letters["payments-1-0"]
 
     assert letter == DeadLetter(
         event_id="payments-1-0",
@@ -88,8 +88,8 @@ def test_dead_letter_has_everything_of_its_record(letters: dict[str, DeadLetter]
     )
 
 
-def test_missing_key_and_empty_key_stay_different(letters: dict[str, DeadLetter]) -> None:
-    assert (letters["payments-1-1"].source_key, letters["payments-0-1"].source_key) == (None, b"")
+def test_missing_key_and_empty_key_stay_different(dead_letters: dict[str, DeadLetter]) -> None:
+    assert (dead_letters["payments-1-1"].source_key, dead_letters["payments-0-1"].source_key) == (None, b"")
 
 
 def test_dead_letter_has_the_key_and_the_time_of_its_record(written: list[Record]) -> None:
@@ -106,9 +106,9 @@ def test_dead_letter_is_valid_by_its_schema(written: list[Record]) -> None:
 
 
 def test_dead_letter_of_a_large_record_has_its_beginning_and_its_sizes(
-    written: list[Record], letters: dict[str, DeadLetter]
+    written: list[Record], dead_letters: dict[str, DeadLetter]
 ) -> None:
-    letter = letters["payments-2-0"]
+    letter = dead_letters["payments-2-0"]
 
     assert letter.cut == Cut(
         key_bytes=2, payload_bytes=900_000, payload_sha256=hashlib.sha256(LARGE.value or b"").hexdigest(), headers=0
@@ -119,9 +119,9 @@ def test_dead_letter_of_a_large_record_has_its_beginning_and_its_sizes(
 
 
 def test_dead_letter_of_a_large_key_is_keyed_by_the_beginning_of_the_key(
-    written: list[Record], letters: dict[str, DeadLetter]
+    written: list[Record], dead_letters: dict[str, DeadLetter]
 ) -> None:
-    letter = letters["payments-2-1"]
+    letter = dead_letters["payments-2-1"]
 
     assert (letter.source_key, letter.payload) == (b"k" * 1_024, b"no JSON")
     assert letter.cut is not None
@@ -129,8 +129,8 @@ def test_dead_letter_of_a_large_key_is_keyed_by_the_beginning_of_the_key(
     assert b"k" * 1_024 in {each.key for each in written}
 
 
-def test_dead_letter_of_many_headers_has_the_first_headers(letters: dict[str, DeadLetter]) -> None:
-    letter = letters["payments-2-2"]
+def test_dead_letter_of_many_headers_has_the_first_headers(dead_letters: dict[str, DeadLetter]) -> None:
+    letter = dead_letters["payments-2-2"]
 
     assert letter.cut is not None
     assert letter.cut.headers == 9_000
@@ -149,9 +149,9 @@ def test_dead_letter_of_many_headers_has_the_first_headers(letters: dict[str, De
     ],
 )
 def test_dead_letter_keeps_a_time_that_no_event_can_have_as_a_field(
-    letter_id: str, event_time: int, source_time: int, letters: dict[str, DeadLetter]
+    letter_id: str, event_time: int, source_time: int, dead_letters: dict[str, DeadLetter]
 ) -> None:
-    letter = letters[letter_id]
+    letter = dead_letters[letter_id]
 
     assert (letter.event_time, letter.source_time) == (event_time, source_time)
 
@@ -162,5 +162,5 @@ def test_dead_letter_is_written_at_a_time_that_kafka_accepts(written: list[Recor
     assert all(0 <= each.timestamp <= now for each in written)
 
 
-def test_event_with_a_timestamp_before_1970_is_a_dead_letter(letters: dict[str, DeadLetter]) -> None:
-    assert letters["payments-3-2"].reason == "the record's timestamp is before 1970"
+def test_event_with_a_timestamp_before_1970_is_a_dead_letter(dead_letters: dict[str, DeadLetter]) -> None:
+    assert dead_letters["payments-3-2"].reason == "the record's timestamp is before 1970"

@@ -40,8 +40,8 @@ def started(file: Path, *options: str) -> subprocess.Popen[bytes]:
     """Start a process that runs the file; its output goes to a file beside it, which the JVM may keep open longer."""
     # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file), *options]
-    with file.with_suffix(".said").open("w") as said:
-        return subprocess.Popen(command, cwd=CHECKOUT, stdout=said, stderr=said)
+    with file.with_suffix(".said").open("w") as output:
+        return subprocess.Popen(command, cwd=CHECKOUT, stdout=output, stderr=output)
 
 
 @contextmanager
@@ -72,8 +72,8 @@ def test_local_run_makes_checkpoints_and_leaves_no_file(
         run.send_signal(number)
         run.wait(timeout=60)
 
-    said = (tmp_path / "endless.said").read_text()
-    assert "endless runs here, in a cluster of its own, with checkpoints as on the cluster" in said
+    output = (tmp_path / "endless.said").read_text()
+    assert "endless runs here, in a cluster of its own, with checkpoints as on the cluster" in output
     assert not list(temporary.iterdir())
 
 
@@ -102,7 +102,7 @@ def test_failed_local_run_reports_its_cause(tmp_path: Path) -> None:
     finally:
         run.kill()
 
-    said = file.with_suffix(".said").read_text()
-    assert run.returncode == 1, said
-    assert f"Error: {file}: the job failed: NumberFormatException: " in said
-    assert "Traceback" not in said
+    output = file.with_suffix(".said").read_text()
+    assert run.returncode == 1, output
+    assert f"Error: {file}: the job failed: NumberFormatException: " in output
+    assert "Traceback" not in output

@@ -76,12 +76,12 @@ class RunningCase:
 
     def difference(self, *, at_first: bool = False) -> str:
         """Return the missing and surplus rows; empty if there are none."""
-        told = ""
+        differences = ""
         for topic in self._sinks:
             written = [decoded(topic, each) for each in read_records(self._folder / topic)]
             if rows := difference(self._case.expected(topic, at_first=at_first), written):
-                told += f"\n\n{self._case.name}, {topic}: - is missing, + is too many\n{rows}"
-        return told
+                differences += f"\n\n{self._case.name}, {topic}: - is missing, + is too many\n{rows}"
+        return differences
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_case_gives_its_expected_rows(case: Case, cluster: MiniCluster, tmp_path
 
     running.start({"parallelism.default": "1"}).get_job_execution_result().result()
 
-    told = running.difference()
-    assert not told, told
+    differences = running.difference()
+    assert not differences, differences
 
 
 @pytest.mark.parametrize("how", ["going_on", "restarted", "crashed"])
@@ -116,8 +116,8 @@ def test_later_records_give_the_same_rows_with_and_without_a_restart(
         running.end()
     job.get_job_execution_result().result()
 
-    told = running.difference()
-    assert not told, told
+    differences = running.difference()
+    assert not differences, differences
 
 
 @pytest.mark.parametrize("name", sql.names("pipelines"))

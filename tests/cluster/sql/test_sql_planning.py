@@ -191,7 +191,7 @@ def plan_of(cluster: MiniCluster, text: str) -> Mapping[str, Any]:
     return planned(cluster.environment(SQL_OPTIONS), pipeline(text)).plan
 
 
-def found_in(cluster: MiniCluster, text: str) -> list[str]:
+def findings_in(cluster: MiniCluster, text: str) -> list[str]:
     """Return the findings of the lint."""
     outcome = planned(cluster.environment(SQL_OPTIONS), pipeline(text))
     return lint.findings(outcome.pipeline, plans.read(outcome.plan), outcome.catalog)
@@ -261,10 +261,10 @@ def test_kept_plan_holds_no_secret_no_address_and_no_path(name: str) -> None:
     ],
 )
 def test_error_names_file_line_and_statement(old: str, new: str, words: str, cluster: MiniCluster) -> None:
-    with pytest.raises(SqlFileError) as told:
+    with pytest.raises(SqlFileError) as reported:
         plan_of(cluster, changed(GOOD, (old, new)))
 
-    assert " ".join(str(told.value).split()) == words
+    assert " ".join(str(reported.value).split()) == words
 
 
 @pytest.mark.parametrize(
@@ -516,7 +516,7 @@ def test_hint_that_would_not_reach_its_table_is_refused(cluster: MiniCluster) ->
     ],
 )  # fmt: skip
 def test_construct_that_causes_trouble_later_is_reported(text: str, finding: str, cluster: MiniCluster) -> None:
-    found = found_in(cluster, text)
+    found = findings_in(cluster, text)
 
     assert any(each.startswith(finding) for each in found), found
 
@@ -553,7 +553,7 @@ def test_construct_that_causes_trouble_later_is_reported(text: str, finding: str
 def test_step_that_silently_drops_late_rows_is_reported(
     insert: str, where: str, tables: str, cluster: MiniCluster
 ) -> None:
-    found = found_in(cluster, changed(GOOD, (SET_OUT, FOR_AN_HOUR + SET_OUT), (COUNTS, insert)))
+    found = findings_in(cluster, changed(GOOD, (SET_OUT, FOR_AN_HOUR + SET_OUT), (COUNTS, insert)))
 
     late = [each for each in found if each.startswith(f"mine.sql: late rows of {tables} are lost: {where}")]
     assert len(late) == 1, found
@@ -591,7 +591,7 @@ def test_step_that_silently_drops_late_rows_is_reported(
     ],
 )
 def test_good_pipeline_has_no_finding(text: str, cluster: MiniCluster) -> None:
-    assert found_in(cluster, text) == []
+    assert findings_in(cluster, text) == []
 
 
 @pytest.mark.parametrize(
@@ -616,8 +616,8 @@ def test_change_is_classified_by_its_effect_on_state(
     changes = plans.compare(before, after)
 
     assert plans.verdict(changes) == verdict
-    told = "\n".join(change.words for change in changes if change.verdict == verdict)
-    assert all(each in told for each in words), told
+    reported = "\n".join(change.words for change in changes if change.verdict == verdict)
+    assert all(each in reported for each in words), reported
 
 
 @pytest.mark.parametrize(

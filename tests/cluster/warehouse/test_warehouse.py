@@ -228,13 +228,13 @@ def test_record_that_cannot_be_loaded_is_a_dead_letter_others_are_loaded(
 
     letters = loader.load(*good, records={topic: [at_noon(value) for value in values] for topic, values in bad.items()})
 
-    told = {(letter.source_topic, letter.source_offset): letter for letter in letters}
+    stack_trace_of = {(letter.source_topic, letter.source_offset): letter for letter in letters}
     assert {
         (topic.name, 1 + position): value for topic, values in bad.items() for position, value in enumerate(values)
-    } == {coordinates: letter.payload for coordinates, letter in told.items()}
-    assert len(letters) == len(told)
+    } == {coordinates: letter.payload for coordinates, letter in stack_trace_of.items()}
+    assert len(letters) == len(stack_trace_of)
     assert {letter.rejected_by for letter in letters} == {"warehouse"}
-    assert told["payments", 2].reason == "the character U+0000, which PostgreSQL can't hold"
+    assert stack_trace_of["payments", 2].reason == "the character U+0000, which PostgreSQL can't hold"
     assert {target: len(rows(warehouse_connection, target, "1", "1")) for target in warehouse.TARGETS} == dict.fromkeys(
         warehouse.TARGETS, 1
     )
@@ -281,8 +281,8 @@ def test_refused_password_is_in_no_error_and_no_log(cluster: MiniCluster, postgr
     with pytest.raises(Py4JJavaError) as failure:
         loader.load(customer())
 
-    assert "password authentication failed" in told(failure.value)
-    assert "not-the-password" not in told(failure.value) + logs(cluster)
+    assert "password authentication failed" in stack_trace_of(failure.value)
+    assert "not-the-password" not in stack_trace_of(failure.value) + logs(cluster)
 
 
 def test_row_that_postgresql_refuses_is_in_no_error_and_no_log(
@@ -295,8 +295,8 @@ def test_row_that_postgresql_refuses_is_in_no_error_and_no_log(
     finally:
         warehouse_connection.execute("ALTER TABLE warehouse.dim_customer DROP CONSTRAINT no_ada")
 
-    assert "no_ada" in told(failure.value)
-    assert "ada@secret.example" not in told(failure.value) + logs(cluster)
+    assert "no_ada" in stack_trace_of(failure.value)
+    assert "ada@secret.example" not in stack_trace_of(failure.value) + logs(cluster)
 
 
 def test_failed_write_fails_the_job_and_not_the_taskmanager(loader: Loader, warehouse_connection: Connection) -> None:
@@ -314,7 +314,7 @@ def test_failed_write_fails_the_job_and_not_the_taskmanager(loader: Loader, ware
     assert warehouse_connection.execute(open_connections).fetchone() == (0,)
 
 
-def told(error: Py4JJavaError) -> str:
+def stack_trace_of(error: Py4JJavaError) -> str:
     """Return the error with all causes, as the web UI shows it."""
     stack_trace: str = java_gateway.get_gateway().jvm.org.apache.flink.util.ExceptionUtils.stringifyException(
         error.java_exception

@@ -68,20 +68,20 @@ def checks() -> Result:
     return CliRunner().invoke(main, ["warehouse", "checks"])
 
 
-def verdicts(said: Result) -> dict[str, str]:
+def verdicts(result: Result) -> dict[str, str]:
     """Return the verdicts by claim."""
-    lines = [line.split("  ") for line in said.output.splitlines()]
+    lines = [line.split("  ") for line in result.output.splitlines()]
     return {line[1]: line[0] for line in lines if line[0] in {"ok", "NO"}}
 
 
 @pytest.mark.usefixtures("filled")
 def test_complete_warehouse_passes_its_checks_and_shows_its_figures() -> None:
-    said = checks()
+    result = checks()
 
-    assert said.exit_code == 0, said.output
-    assert set(verdicts(said).values()) == {"ok"}
-    assert "2 orders, 1 of them incomplete" in said.output
-    revenue = [line.split() for line in said.output.splitlines() if " EUR " in line]
+    assert result.exit_code == 0, result.output
+    assert set(verdicts(result).values()) == {"ok"}
+    assert "2 orders, 1 of them incomplete" in result.output
+    revenue = [line.split() for line in result.output.splitlines() if " EUR " in line]
     assert revenue == [["books", "EUR", "4,000"], ["toys", "EUR", "2,000"], ["unknown", "EUR", "2,000"]]
 
 
@@ -96,7 +96,7 @@ def test_complete_warehouse_passes_its_checks_and_shows_its_figures() -> None:
 def test_failed_check_is_named(filled: Connection, change: str, claim: str) -> None:
     filled.execute(change.encode())
 
-    said = checks()
+    result = checks()
 
-    assert said.exit_code == 1
-    assert {claim for claim, verdict in verdicts(said).items() if verdict == "NO"} == {claim}
+    assert result.exit_code == 1
+    assert {claim for claim, verdict in verdicts(result).items() if verdict == "NO"} == {claim}

@@ -167,13 +167,13 @@ def test_two_concurrent_writers_leave_one_current_version(postgres: Settings, wa
         insert(warehouse_connection, [older])
         writer.start()
         assert began.wait(10)
-        wait_until_one_waits(postgres)
+        wait_for_a_lock_request(postgres)
     writer.join(30)
 
     assert found(warehouse_connection) == history([older, newer])
 
 
-def wait_until_one_waits(postgres: Settings) -> None:
+def wait_for_a_lock_request(postgres: Settings) -> None:
     """Wait until a statement of another connection waits for a lock."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     deadline = datetime.now(UTC) + timedelta(seconds=20)
@@ -204,7 +204,7 @@ def test_newer_row_of_a_concurrent_writer_is_not_made_older(
     with warehouse_connection.transaction():
         insert(warehouse_connection, [versions[7]])
         writer.start()
-        wait_until_one_waits(postgres)
+        wait_for_a_lock_request(postgres)
     writer.join(30)
 
     assert warehouse_connection.execute("SELECT lsn, name FROM warehouse.dim_product").fetchall() == [(7, "Version 7")]

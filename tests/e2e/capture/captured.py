@@ -170,7 +170,7 @@ def changes_in(ledger: Path) -> dict[str, list[tuple[str, Row]]]:
     return changes
 
 
-def changes_told(records: list[Record]) -> dict[str, list[tuple[str, Row]]]:
+def changes_of(records: list[Record]) -> dict[str, list[tuple[str, Row]]]:
     """Return the captured changes of each row, by key: op and row; rows that were only read are left out."""
     changes: dict[str, list[tuple[str, Row]]] = {}
     for record in records:

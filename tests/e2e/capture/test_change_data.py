@@ -26,7 +26,7 @@ from tests.e2e.capture.captured import (
     INTERLEAVED,
     Stream,
     changes_in,
-    changes_told,
+    changes_of,
     copies_agree,
     every_customer_touched,
     interleaved_transactions,
@@ -205,7 +205,7 @@ def test_unguarded_truncate_is_no_event_and_apply_emits_the_deletions(
     try:
         shop.execute("TRUNCATE shop.products")
         [truncate] = [record for record in stream.records() if record.body["op"] == "t"]
-        told = faults(settings)
+        reported = faults(settings)
         change_capture.apply(settings)
         agreed = copies_agree(settings)
     finally:
@@ -215,7 +215,7 @@ def test_unguarded_truncate_is_no_event_and_apply_emits_the_deletions(
 
     assert not truncate.is_event
     assert truncate.body["problem"] == "TRUNCATE of shop.products: which rows are gone isn't known"
-    assert "the trigger millrace_refuse_truncate of shop.products is missing or disabled" in told
+    assert "the trigger millrace_refuse_truncate of shop.products is missing or disabled" in reported
     assert agreed
     assert copies_agree(settings)
 
@@ -260,14 +260,14 @@ def test_harmless_schema_changes_under_load_lose_no_change(
         wait_for("changes", lambda: stream.has_grown_by(500))
         shop.execute("ALTER TABLE shop.products ADD COLUMN weight numeric")
         shop.execute("ALTER TABLE shop.products DROP COLUMN weight")
-        notes, told = status(settings).notes, faults(settings)
+        notes, reported = status(settings).notes, faults(settings)
         wait_for("more changes", lambda: stream.has_grown_by(1000))
 
     records = stream.records()
     assert all(record.is_event for record in records)
-    assert changes_told(records) == changes_in(ledger)
+    assert changes_of(records) == changes_in(ledger)
     assert notes == ("shop.customers.points isn't captured, since CustomerVersion doesn't declare it",)
-    assert "shop.products was rewritten or altered" in told
+    assert "shop.products was rewritten or altered" in reported
     assert healthy(settings)
     assert copies_agree(settings)
 
@@ -280,12 +280,12 @@ def test_changes_are_captured_while_a_column_is_missing_or_of_another_type(
         with altered(settings, shop, alteration.change, alteration.undo):
             before = sum(touched.values())
             wait_for("changes", lambda: sum(touched.values()) > before + 100)
-            told = faults(settings)
+            reported = faults(settings)
         after = sum(touched.values())
         wait_for("more changes", lambda: sum(touched.values()) > after + 100)
 
     records = stream.records()
-    assert alteration.fault in told
+    assert alteration.fault in reported
     assert Counter(record.key for record in records if record.body["op"] == "u") == Counter(touched)
     assert len([record for record in records if not record.is_event]) >= 100
     assert healthy(settings)
@@ -301,13 +301,13 @@ def test_optional_column_can_be_dropped(shop: Connection, stream: Stream, settin
     ):
         shop.execute("UPDATE shop.customers SET tier = tier")
         records = [record for record in stream.records() if record.topic == CUSTOMER_CHANGES.name]
-        notes, told = status(settings).notes, faults(settings)
+        notes, reported = status(settings).notes, faults(settings)
 
     assert len(records) >= CUSTOMERS // 2
     assert all(record.is_event for record in records)
     assert all("phone" not in record.body for record in records)
     assert notes == ("shop.customers has no column phone: CustomerVersion goes without it",)
-    assert told == ""
+    assert reported == ""
     assert copies_agree(settings)
 
 
@@ -326,7 +326,7 @@ def test_rows_read_during_changes_never_overtake_a_newer_version(
     for record in records:
         by_key.setdefault(record.key, []).append((record.timestamp, record.body["lsn"]))
     assert all(versions == sorted(versions) for versions in by_key.values())
-    assert changes_told(records) == changes_in(tmp_path / "ledger")
+    assert changes_of(records) == changes_in(tmp_path / "ledger")
     assert copies_agree(settings)
 
 
@@ -363,7 +363,7 @@ def test_killed_connect_and_postgresql_lose_and_repeat_no_change(
     assert len(ids) == len(set(ids))
     assert sorted(record.key for record in others) == sorted(key for (key,) in made)
     assert len(made) > 300
-    assert changes_told([record for record in records if not record.key.startswith(INTERLEAVED)]) == changes_in(ledger)
+    assert changes_of([record for record in records if not record.key.startswith(INTERLEAVED)]) == changes_in(ledger)
     assert copies_agree(settings)
 
 
@@ -375,11 +375,11 @@ def test_apply_after_a_lost_slot_emits_the_missed_changes(shop: Connection, stre
     shop.execute("SELECT pg_drop_replication_slot(%s)", [SLOT])
     shop.execute("DELETE FROM shop.products WHERE product_id = 'p-gone'")
     make_product(shop, "p-unseen")
-    told, steps = faults(settings), plan(settings)
+    reported, steps = faults(settings), plan(settings)
 
     change_capture.apply(settings)
 
-    assert f"there is no replication slot {SLOT}" in told
+    assert f"there is no replication slot {SLOT}" in reported
     assert "read all rows, since what happened meanwhile is lost" in steps[0]
     assert [record.body["op"] for record in stream.of("p-gone")] == ["c", "d"]
     assert [record.body["op"] for record in stream.of("p-unseen")] == ["r"]
@@ -393,11 +393,11 @@ def test_apply_after_a_dropped_publication_emits_the_missed_changes(
 ) -> None:
     shop.execute(f"DROP PUBLICATION {PUBLICATION}".encode())
     make_product(shop, "p-unpublished")
-    told = faults(settings)
+    reported = faults(settings)
 
     change_capture.apply(settings)
 
-    assert f"there is no publication {PUBLICATION}" in told
+    assert f"there is no publication {PUBLICATION}" in reported
     assert [record.body["op"] for record in stream.of("p-unpublished")] == ["r"]
     assert healthy(settings)
     assert copies_agree(settings)
@@ -410,7 +410,7 @@ def test_incomplete_publication_is_reported_and_repaired_all_or_nothing(
     make_product(shop, "p-cut")
     shop.execute(f"ALTER PUBLICATION {PUBLICATION} SET (publish = 'insert')".encode())
     shop.execute("UPDATE shop.products SET stock = 7 WHERE product_id = 'p-cut'")
-    told = faults(settings)
+    reported = faults(settings)
     shop.execute("CREATE TYPE shop.mood AS ENUM ()")
     with pytest.raises(CaptureError, match=r"nothing was changed[\s\S]*the type shop\.mood is"):
         change_capture.apply(settings)
@@ -419,7 +419,7 @@ def test_incomplete_publication_is_reported_and_repaired_all_or_nothing(
 
     change_capture.apply(settings)
 
-    assert f"the publication {PUBLICATION} leaves out UPDATE, DELETE, TRUNCATE" in told
+    assert f"the publication {PUBLICATION} leaves out UPDATE, DELETE, TRUNCATE" in reported
     assert f"the publication {PUBLICATION} leaves out UPDATE, DELETE, TRUNCATE" in after_refusal
     records = stream.of("p-cut")
     assert [(record.body["op"], record.body["stock"]) for record in records] == [("c", 1), ("r", 7)]
@@ -443,7 +443,7 @@ def test_changes_of_a_partitioned_table_with_uuid_keys_are_events(
         "FROM shop.saved",
     ):
         shop.execute(statement.encode())
-    told = faults(settings)
+    reported = faults(settings)
     try:
         change_capture.apply(settings)
         was_healthy = healthy(settings)
@@ -463,7 +463,7 @@ def test_changes_of_a_partitioned_table_with_uuid_keys_are_events(
         shop.execute("ALTER TABLE shop.saved RENAME TO products")
         change_capture.apply(settings)
 
-    assert "shop.products isn't in the publication" in told
+    assert "shop.products isn't in the publication" in reported
     assert was_healthy
     assert all(record.is_event for record in records)
     assert [(record.body["op"], record.body["stock"]) for record in records if record.key == first] == [

@@ -153,7 +153,7 @@ def enriching(settings: Settings, name: str, wait_seconds: int) -> Iterator[Depl
 
 
 @contextmanager
-def away(stack: Stack, service: str, seconds: float) -> Iterator[None]:
+def outage(stack: Stack, service: str, seconds: float) -> Iterator[None]:
     """Kill a service, and start it again after `seconds`."""
     stack.kill(service)
     began = time.monotonic()
@@ -195,7 +195,7 @@ def test_connect_outage_beyond_the_wait_marks_and_corrects_orders(
     with enriching(settings, "beyond", wait_seconds=3) as deployment:
         with trade.open(deployment):
             wait_for("orders", lambda: len(trade.rows(deployment)) > 20)
-            with away(stack, "connect", seconds=12):
+            with outage(stack, "connect", seconds=12):
                 wait_for("orders that are marked", lambda: any(row.provisional for row in trade.rows(deployment)))
             wait_for("capture to be back", lambda: healthy_capture(settings))
         rows = trade.wait_for_all(deployment)
@@ -211,7 +211,7 @@ def test_connect_outage_within_the_wait_marks_no_order(settings: Settings, stack
     with enriching(settings, "within", wait_seconds=60) as deployment:
         with trade.open(deployment):
             wait_for("orders", lambda: len(trade.rows(deployment)) > 20)
-            with away(stack, "connect", seconds=11):
+            with outage(stack, "connect", seconds=11):
                 pass
             wait_for("capture to be back", lambda: healthy_capture(settings))
         rows = trade.wait_for_all(deployment)
@@ -228,7 +228,7 @@ def test_capture_outage_under_load_leaves_all_prices_right(
     with enriching(settings, f"away-{service}-{seconds}", wait_seconds=60) as deployment:
         with trade.open(deployment):
             wait_for("orders", lambda: len(trade.rows(deployment)) > 20)
-            with away(stack, service, seconds):
+            with outage(stack, service, seconds):
                 pass
             wait_for("capture to be back", lambda: healthy_capture(settings))
         rows = trade.wait_for_all(deployment)

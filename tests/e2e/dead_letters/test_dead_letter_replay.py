@@ -64,7 +64,7 @@ def topic(settings: Settings, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def letters(topic: str, number: int = 3, **more: object) -> list[DeadLetter]:
+def dead_letters(topic: str, number: int = 3, **more: object) -> list[DeadLetter]:
     """Return dead letters of `number` records of a topic; their payloads are their numbers."""
     return [
         DeadLetter(
@@ -137,7 +137,7 @@ def decisions(settings: Settings, topic: str, *, again: bool = False) -> list[De
 
 
 def test_replayed_record_is_unchanged_and_marked_as_replayed(settings: Settings, topic: str) -> None:
-    write(settings, letters(topic, 1, source_key=None))
+    write(settings, dead_letters(topic, 1, source_key=None))
 
     run("replay", f"{topic}-0-0", "--yes")
 
@@ -152,7 +152,7 @@ def test_replayed_record_is_unchanged_and_marked_as_replayed(settings: Settings,
 
 
 def test_replayed_record_keeps_the_partition_that_its_producer_chose(settings: Settings, topic: str) -> None:
-    drafts = letters(topic, 9, source_key=b"one key")
+    drafts = dead_letters(topic, 9, source_key=b"one key")
     write(settings, drafts)
 
     run("replay", "--topic", topic, "--yes")
@@ -168,7 +168,7 @@ def test_replayed_record_with_a_fixed_key_is_in_that_key_s_partition(
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
     places = {key: producer.send(topic, key=key, value=b"-1").get(10).partition for key in keys}
     producer.close()
-    write(settings, letters(topic, len(keys)))
+    write(settings, dead_letters(topic, len(keys)))
     fix = tmp_path / "fix.py"
     fix.write_text(
         "from dataclasses import replace\n\n\ndef fix(record):\n"
@@ -184,7 +184,7 @@ def test_replayed_record_with_a_fixed_key_is_in_that_key_s_partition(
 def test_replay_keeps_repeated_headers_in_their_order(settings: Settings, topic: str) -> None:
     pairs = [("b", b"1"), ("a", b"2"), ("b", b"3")]
     header_list = tuple(Header(name=name, value=value) for name, value in pairs)
-    write(settings, letters(topic, 1, source_headers={"a": b"2", "b": b"3"}, header_list=header_list))
+    write(settings, dead_letters(topic, 1, source_headers={"a": b"2", "b": b"3"}, header_list=header_list))
 
     run("replay", f"{topic}-0-0", "--yes")
 
@@ -198,16 +198,16 @@ def test_replay_sends_the_other_records_when_kafka_refuses_one(settings: Setting
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limits)])
     admin.close()
-    written = letters(topic, 20)
+    written = dead_letters(topic, 20)
     written[4] = msgspec.structs.replace(written[4], event_time=EVENT_TIME - 7_200_000)
     written[11] = msgspec.structs.replace(written[11], payload=os.urandom(20_000))
     write(settings, written)
 
-    said = run("replay", "--topic", topic, "--yes", fails=True)
+    output = run("replay", "--topic", topic, "--yes", fails=True)
 
     refused = {written[4].event_id, written[11].event_id}
-    assert "18 sent" in said
-    assert {line.split()[0] for line in said.splitlines() if "was not sent: Kafka refuses it" in line} == refused
+    assert "18 sent" in output
+    assert {line.split()[0] for line in output.splitlines() if "was not sent: Kafka refuses it" in line} == refused
     assert sent(settings, topic) == [str(n) for n in range(20) if n not in {4, 11}]
     by_partition: dict[int, list[int]] = {}
     for record in committed_records(settings, topic):
@@ -221,7 +221,7 @@ def test_cut_dead_letter_is_replayed_from_its_original_record(settings: Settings
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
     producer.send(topic, partition=1, key=b"k" * 2_000, value=value, headers=headers, timestamp_ms=EVENT_TIME).get(10)
     producer.close()
-    [draft] = letters(
+    [draft] = dead_letters(
         topic,
         1,
         source_key=b"k" * 2_000,
@@ -233,11 +233,11 @@ def test_cut_dead_letter_is_replayed_from_its_original_record(settings: Settings
     gone = msgspec.structs.replace(here, event_id=f"{topic}-1-7", source_offset=7)
     write(settings, [here, gone])
 
-    said = run("replay", "--topic", topic, "--yes", fails=True)
+    output = run("replay", "--topic", topic, "--yes", fails=True)
     exported = run("export", str(tmp_path / "letters.jsonl"), "--topic", topic)
 
-    assert "1 sent" in said
-    assert f"of 100,000 bytes, and the record itself is gone from {topic}" in said
+    assert "1 sent" in output
+    assert f"of 100,000 bytes, and the record itself is gone from {topic}" in output
     [again] = [record for record in committed_records(settings, topic) if record.offset > 0]
     assert (again.partition, again.key, again.value, again.headers[:2]) == (1, b"k" * 2_000, value, headers)
     assert f"{topic}-1-7 is left out" in exported
@@ -247,17 +247,17 @@ def test_cut_dead_letter_is_replayed_from_its_original_record(settings: Settings
 
 
 def test_replay_without_yes_sends_nothing(settings: Settings, topic: str) -> None:
-    write(settings, letters(topic))
+    write(settings, dead_letters(topic))
 
-    said = run("replay", "--topic", topic)
+    output = run("replay", "--topic", topic)
 
-    assert "3 to be sent" in said
-    assert "nothing was sent: add --yes to send" in said
+    assert "3 to be sent" in output
+    assert "nothing was sent: add --yes to send" in output
     assert (sent(settings, topic), replays(settings, topic)) == ([], [])
 
 
 def test_replay_sends_a_record_twice_only_with_again(settings: Settings, topic: str) -> None:
-    write(settings, letters(topic))
+    write(settings, dead_letters(topic))
     assert "3 sent" in run("replay", "--topic", topic, "--yes")
 
     assert "0 sent" in run("replay", "--topic", topic, "--yes")
@@ -271,8 +271,8 @@ def test_replay_sends_a_record_twice_only_with_again(settings: Settings, topic: 
 
 
 def test_record_with_several_dead_letters_is_replayed_once(settings: Settings, topic: str) -> None:
-    of_a_job = letters(topic)
-    of_another = letters(topic, rejected_by="another job", reason="other words")
+    of_a_job = dead_letters(topic)
+    of_another = dead_letters(topic, rejected_by="another job", reason="other words")
     write(settings, of_a_job + of_another + of_a_job)
 
     run("replay", "--topic", topic, "--rejected-by", "a job", "--yes")
@@ -283,7 +283,7 @@ def test_record_with_several_dead_letters_is_replayed_once(settings: Settings, t
 
 def test_later_of_two_concurrent_replays_locks_out_the_earlier(settings: Settings, topic: str) -> None:
     number = 2 * RECORDS_A_TRANSACTION
-    write(settings, letters(topic, number))
+    write(settings, dead_letters(topic, number))
     first, second = decisions(settings, topic), decisions(settings, topic)
 
     sending = send(settings, first, fix="", again=False, replayed_by="the first")
@@ -298,7 +298,7 @@ def test_later_of_two_concurrent_replays_locks_out_the_earlier(settings: Setting
 
 
 def test_replay_planned_before_another_one_ran_sends_nothing(settings: Settings, topic: str) -> None:
-    write(settings, letters(topic))
+    write(settings, dead_letters(topic))
     too_early = decisions(settings, topic)
 
     list(send(settings, decisions(settings, topic), fix="", again=False, replayed_by="another"))
@@ -311,7 +311,7 @@ def test_replay_sends_other_topics_when_one_is_deleted_meanwhile(settings: Setti
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     gone = f"{topic[-40:]}-gone"
     admin.create_topics({gone: {"num_partitions": PARTITIONS, "replication_factor": 1}}, wait_for_metadata=True)
-    write(settings, [*letters(gone), *letters(topic)])
+    write(settings, [*dead_letters(gone), *dead_letters(topic)])
     decided = [*decisions(settings, gone), *decisions(settings, topic)]
 
     admin.delete_topics([gone])
@@ -329,7 +329,7 @@ def test_replay_after_a_killed_one_sends_exactly_the_rest(
     settings: Settings, topic: str, when: str, transactions: int
 ) -> None:
     number = transactions * RECORDS_A_TRANSACTION
-    write(settings, letters(topic, number))
+    write(settings, dead_letters(topic, number))
 
     kill_in_a_transaction(settings, topic, topic if when == "sending" else topics.DEAD_LETTER_REPLAYS.name)
     committed = sent(settings, topic)
@@ -380,7 +380,7 @@ def kill_in_a_transaction(settings: Settings, topic: str, written: str) -> None:
 
 
 def test_edited_export_is_replayed(settings: Settings, topic: str, tmp_path: Path) -> None:
-    write(settings, letters(topic))
+    write(settings, dead_letters(topic))
     file = tmp_path / "letters.jsonl"
     run("export", str(file), "--topic", topic)
     lines = [json.loads(line) for line in file.read_text().splitlines()]
@@ -397,7 +397,7 @@ def test_edited_export_is_replayed(settings: Settings, topic: str, tmp_path: Pat
 
 
 def test_fix_is_applied_where_possible_and_the_rest_is_reported(settings: Settings, topic: str, tmp_path: Path) -> None:
-    write(settings, letters(topic))
+    write(settings, dead_letters(topic))
     fix = tmp_path / "mend.py"
     fix.write_text(
         "def double(record):\n"
@@ -405,63 +405,63 @@ def test_fix_is_applied_where_possible_and_the_rest_is_reported(settings: Settin
         "    return None if number == 0 else record.with_document(100 // (number - 1))\n"
     )
 
-    said = run("replay", "--topic", topic, "--fix", f"{fix}:double", "--yes", fails=True)
+    output = run("replay", "--topic", topic, "--fix", f"{fix}:double", "--yes", fails=True)
 
-    assert "1 not to be sent" in said
-    assert "the fix failed in line 3: ZeroDivisionError" in said
+    assert "1 not to be sent" in output
+    assert "the fix failed in line 3: ZeroDivisionError" in output
     assert sent(settings, topic) == ["100"]
     [mark] = replays(settings, topic)
     assert mark.fix.startswith("mend.py:double sha256:")
 
 
 def test_replay_to_a_missing_topic_is_an_error_that_names_the_topic(settings: Settings) -> None:
-    write(settings, letters("gone-for-good", 1))
+    write(settings, dead_letters("gone-for-good", 1))
 
     assert "there is no topic gone-for-good (any more)" in run("replay", "--topic", "gone-for-good", fails=True)
 
 
 def test_replay_refuses_a_payment_that_breaks_its_schema(settings: Settings) -> None:
     value = msgspec.json.encode(payment(currency="euro"))
-    [letter] = letters("payments", 1, payload=value, rejected_by="held against")
+    [letter] = dead_letters("payments", 1, payload=value, rejected_by="held against")
     write(settings, [msgspec.structs.replace(letter, event_id="payments-0-999999", source_offset=999_999)])
 
-    said = run("replay", "payments-0-999999", "--yes", fails=True)
+    output = run("replay", "payments-0-999999", "--yes", fails=True)
 
-    assert "REFUSED" in said
-    assert "it would be rejected again" in said
-    assert "0 sent" in said
+    assert "REFUSED" in output
+    assert "it would be rejected again" in output
+    assert "0 sent" in output
 
 
 def test_reasons_are_grouped_without_values_and_no_secret_is_shown(settings: Settings, topic: str) -> None:
     secret = {"source_key": b"4111111111111111", "payload": b'{"card_id": "card-12345678", "password": "hunter2"}'}
-    write(settings, letters(topic, 200, source_headers={"Authorization": b"Bearer hunter2"}, **secret))
+    write(settings, dead_letters(topic, 200, source_headers={"Authorization": b"Bearer hunter2"}, **secret))
 
     counted = run("count", "--topic", topic)
-    said = "".join(
+    output = "".join(
         [counted, run("list", "--topic", topic), run("show", f"{topic}-0-0"), run("replay", "--topic", topic)]
     )
 
     rows = [line.split() for line in counted.splitlines() if topic in line]
     assert rows == [["200", "0", topic, "a", "job", "number", "N", "is", "wrong"]]
-    assert "hunter2" not in said
-    assert "4111111111111111" not in said
-    assert "card-12345678" not in said
+    assert "hunter2" not in output
+    assert "4111111111111111" not in output
+    assert "card-12345678" not in output
 
 
 def test_invalid_dead_letter_is_reported_and_hides_no_other(settings: Settings, topic: str) -> None:
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
     place = producer.send(topics.DEAD_LETTERS.name, value=b"\x1b[31m", timestamp_ms=EVENT_TIME).get(10)
     producer.close()
-    write(settings, letters(topic, 1))
+    write(settings, dead_letters(topic, 1))
 
-    said = run("list", "--topic", topic)
+    output = run("list", "--topic", topic)
 
-    assert f"warning: dead-letters-{place.partition}-{place.offset} is no dead letter" in said
-    assert f"{topic}-0-0" in said
+    assert f"warning: dead-letters-{place.partition}-{place.offset} is no dead letter" in output
+    assert f"{topic}-0-0" in output
 
 
 def test_filters_select_dead_letters_and_count_each_once(settings: Settings, topic: str) -> None:
-    write(settings, letters(topic, 9) + letters(topic, 9))
+    write(settings, dead_letters(topic, 9) + dead_letters(topic, 9))
 
     def chosen(*filters: str) -> int:
         rows = [line for line in run("count", "--topic", topic, *filters).splitlines() if line[:1].isdigit()]
@@ -503,7 +503,7 @@ def is_of(outgoing: Outgoing, cards: set[str]) -> bool:
     return isinstance(outgoing.event, Payment) and outgoing.event.card_id in cards
 
 
-def poisoned(outgoing: Outgoing) -> Outgoing:
+def with_lower_case_currency(outgoing: Outgoing) -> Outgoing:
     """Return the same payment with its currency in lower case."""
     document = json.loads(outgoing.value())
     value = json.dumps(document | {"currency": document["currency"].lower()}).encode()
@@ -524,7 +524,7 @@ def test_fixed_and_replayed_payments_give_the_results_of_good_ones(
     right = payments()
     expected = {alert.event_id: alert for alert in oracle.alerts(oracle.judged(right, oracle.default_ruleset()))}
     cards = set(sorted({alert.card_id for alert in expected.values()})[::2])
-    wrong = [poisoned(each) if is_of(each, cards) else each for each in right]
+    wrong = [with_lower_case_currency(each) if is_of(each, cards) else each for each in right]
     unloadable = payment("with-nul", iso(EVENT_TIME), merchant_id="m\u0000")
     fraud.publish([*wrong, Outgoing(topics.PAYMENTS, b"with-nul", EVENT_TIME, EVENT_TIME, GOOD, unloadable)])
     for job in jobs:
@@ -538,7 +538,7 @@ def test_fixed_and_replayed_payments_give_the_results_of_good_ones(
         "    return record.with_document(document | {'currency': document['currency'].upper()})\n"
     )
 
-    said = run("replay", *wanted, "--fix", str(tmp_path / "currency.py"), "--yes")
+    output = run("replay", *wanted, "--fix", str(tmp_path / "currency.py"), "--yes")
     unchanged = rejected[msgspec.json.encode(unloadable)]
     run("replay", unchanged, "--yes")
     for job in jobs:
@@ -546,7 +546,7 @@ def test_fixed_and_replayed_payments_give_the_results_of_good_ones(
     for job in jobs:
         job.stop()
 
-    assert f"{len(wanted)} sent" in said
+    assert f"{len(wanted)} sent" in output
     assert ids(fraud.outputs().alerts()) == sorted(expected)
     currencies = {each.event.payment_id: each.event.currency for each in right if isinstance(each.event, Payment)}
     assert loaded(settings, list(currencies)) == currencies

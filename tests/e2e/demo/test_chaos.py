@@ -31,12 +31,12 @@ def test_killed_service_is_spared_while_down_and_then_restarted() -> None:
     with lone_service("mailbox", SMTP) as stack:
         pid_file = stack.service("mailbox").place.pid_file
         before = processes.running(pid_file)
-        said: SimpleQueue[str] = SimpleQueue()
-        killer = Killer(stack, [Kill(0.0, "mailbox", 60.0), Kill(0.1, "mailbox", 0.0)], said.put)
+        output: SimpleQueue[str] = SimpleQueue()
+        killer = Killer(stack, [Kill(0.0, "mailbox", 60.0), Kill(0.1, "mailbox", 0.0)], output.put)
 
         with killer.at_work():
-            assert "killed mailbox, for 60.0 s" in said.get(timeout=DEADLINE_SECONDS)
-            assert "mailbox is still away" in said.get(timeout=DEADLINE_SECONDS)
+            assert "killed mailbox, for 60.0 s" in output.get(timeout=DEADLINE_SECONDS)
+            assert "mailbox is still away" in output.get(timeout=DEADLINE_SECONDS)
 
         after = processes.running(pid_file)
         assert before and after and before.pid != after.pid
@@ -49,8 +49,8 @@ def test_service_that_cannot_be_restarted_is_a_fault() -> None:
         port = stack.setup.port("mailbox")
         is_held = threading.Event()
 
-        def take_its_port(said: str) -> None:
-            if "killed mailbox" in said:
+        def take_its_port(output: str) -> None:
+            if "killed mailbox" in output:
                 held.enter_context(socket.create_server((port.host, port.number)))
                 is_held.set()
 
@@ -66,11 +66,11 @@ def test_service_that_cannot_be_restarted_is_a_fault() -> None:
 def test_service_that_stopped_by_itself_is_one_more_fault_and_restarted() -> None:
     with lone_service("mailbox", SMTP) as stack:
         stack.kill("mailbox")
-        said: SimpleQueue[str] = SimpleQueue()
-        killer = Killer(stack, [Kill(0.0, "mailbox", 0.0)], said.put)
+        output: SimpleQueue[str] = SimpleQueue()
+        killer = Killer(stack, [Kill(0.0, "mailbox", 0.0)], output.put)
 
         with pytest.raises(ProofError, match="a claim that doesn't hold"), killer.at_work():
-            assert "mailbox is back after" in said.get(timeout=DEADLINE_SECONDS)
+            assert "mailbox is back after" in output.get(timeout=DEADLINE_SECONDS)
             raise ProofError("a claim that doesn't hold")
 
         assert killer.faults == [

@@ -90,12 +90,12 @@ def test_demo_passes_every_check_and_shuts_everything_down(stack: Stack, demo: s
 def test_demo_survives_outages_and_fails_at_once_on_a_killed_simulator(
     environment: Mapping[str, str], stack: Stack
 ) -> None:
-    away = []
+    outages = []
     with running_for(240, environment) as demo:
         next_line(demo, "payment_service: started")
         for name, kill in KILLS.items():
             kill(stack)
-            away.append(next_line(demo, f"{name} is away for"))
+            outages.append(next_line(demo, f"{name} is away for"))
             stack.start(name)
             next_line(demo, f"{name} is back after")
         payment_service(demo).kill()
@@ -104,7 +104,7 @@ def test_demo_survives_outages_and_fails_at_once_on_a_killed_simulator(
         noticed_after = time.monotonic() - killed
         rest, _ = demo.communicate(timeout=END_SECONDS)
 
-    assert all("has gone" in line for line in away)
+    assert all("has gone" in line for line in outages)
     assert rest.splitlines()[-1] == "demo: FAILED: payment_service was ended by signal 9: it said nothing"
     assert demo.returncode == 1
     assert noticed_after < AT_ONCE_SECONDS

@@ -58,7 +58,7 @@ def settings(stack: Stack) -> Settings:
 
 
 @contextmanager
-def topics_of_others(settings: Settings, of: Sequence[Topic]) -> Iterator[None]:
+def topics_without_time_limit(settings: Settings, of: Sequence[Topic]) -> Iterator[None]:
     """Let topics accept records of any time while the block runs, as if another team had made them."""
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
 
@@ -106,7 +106,7 @@ def test_unusual_records_that_kafka_accepts_stop_no_job(settings: Settings) -> N
     jobs = tuple(READS)
     read = {topic.name: topic for job in jobs for topic in READS[job]}
     deployments = {job: deployed(job, settings) for job in jobs}
-    with topics_of_others(settings, tuple(read.values())), ExitStack() as running:
+    with topics_without_time_limit(settings, tuple(read.values())), ExitStack() as running:
         for deployment in deployments.values():
             running.callback(deployment.cancel)
             deployment.start()

@@ -22,11 +22,11 @@ from tests.builders.events import payment, rule, ruleset
 from tests.e2e.deployment import (
     Deployment,
     Outputs,
-    copied,
     ids,
     in_checkout,
     publish_default_rules,
     records_from,
+    repeated,
     wait_for,
 )
 from tests.reference_runs import oracle
@@ -66,9 +66,9 @@ def assert_exact(deployment: Deployment, sent: Sequence[Outgoing], restarted_at:
     payments_again = {payment_ids[each.value] for each in read_again if each.value in payment_ids}
     assert set(ids(alerts)) == expected_alert_ids(sent)
     assert len(set(ids(letters))) == sum(outgoing.event is None for outgoing in sent)
-    alerts_again = copied(alerts)
+    alerts_again = repeated(alerts)
     assert {each.payment_id for each in alerts if each.event_id in alerts_again} <= payments_again
-    assert copied(letters) <= positions_again
+    assert repeated(letters) <= positions_again
 
 
 def thirds(sent: list[Outgoing]) -> tuple[list[Outgoing], list[Outgoing], list[Outgoing]]:
@@ -243,7 +243,7 @@ def test_jobs_lost_with_the_jobmanager_are_listed_with_a_resuming_command(deploy
     stack.kill("jobmanager")
     deployment.publish(third)
     up = in_checkout("-m local.stack up")
-    command = deployment.take_up_again()
+    command = deployment.resume_lost_job()
     deployment.wait_until_all_is_read()
     left = in_checkout("-m ops jobs list")
     deployment.stop()

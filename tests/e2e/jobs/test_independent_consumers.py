@@ -279,12 +279,12 @@ def operators(deployment: Deployment) -> list[str]:
     return [vertex["id"] for vertex in vertices]
 
 
-def bystanders_of(world: World, consumer: Consumer) -> dict[str, int]:
+def offsets_of_others(world: World, consumer: Consumer) -> dict[str, int]:
     """Return the offsets of the other consumers."""
     return {name: world.offsets(name) for name in world.running if name != consumer.name}
 
 
-def assert_unimpressed(world: World, before: Mapping[str, int]) -> None:
+def assert_undisturbed(world: World, before: Mapping[str, int]) -> None:
     """Assert that the other consumers continue to read, and have not restarted."""
     for name, offsets in before.items():
         wait_for(f"{name} to go on", lambda name=name, offsets=offsets: world.offsets(name) > offsets)  # type: ignore[misc]
@@ -297,7 +297,7 @@ def assert_unimpressed(world: World, before: Mapping[str, int]) -> None:
 def test_stopped_consumer_replayed_into_a_fresh_target_disturbs_no_other(world: World, consumer: Consumer) -> None:
     first = world.running[consumer.name]
     wait_for(f"{consumer.name} to fill its target", lambda: len(consumer.read(first)) >= 20)
-    others = bystanders_of(world, consumer)
+    others = offsets_of_others(world, consumer)
 
     first.stop()
     before = consumer.read(first)
@@ -310,11 +310,11 @@ def test_stopped_consumer_replayed_into_a_fresh_target_disturbs_no_other(world: 
     assert {each: after[each] for each in before} == before
     assert replay.outputs().dead_letters() == []
     assert operators(replay) == operators(first), "submitted with others a job has other uids than alone"
-    assert_unimpressed(world, others)
+    assert_undisturbed(world, others)
 
 
 def test_added_consumer_reads_all_from_the_start_and_disturbs_no_other(world: World) -> None:
-    others = bystanders_of(world, DECLINED_RATES)
+    others = offsets_of_others(world, DECLINED_RATES)
     begin_at = {each: world.running["warehouse"].begins_at[each] for each in partitions(DECLINED_RATES.inputs)}
 
     added = DECLINED_RATES.deploy(world.settings, "added", begin_at)
@@ -329,4 +329,4 @@ def test_added_consumer_reads_all_from_the_start_and_disturbs_no_other(world: Wo
     assert {each.event_id: each.payments for each in rates} == {
         each.event_id: sum(each.window_start <= at < each.window_end for at in paid_at) for each in rates
     }
-    assert_unimpressed(world, others)
+    assert_undisturbed(world, others)

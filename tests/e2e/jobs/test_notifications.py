@@ -28,7 +28,7 @@ def now_ms() -> int:
     return round(time.time() * 1000)
 
 
-def zone_in_which_it_is(hour: int) -> str:
+def zone_with_hour(hour: int) -> str:
     """Return a time zone in which it is now that hour."""
     offset = (hour - datetime.now(UTC).hour + 12) % 24 - 12
     return f"Etc/GMT{-offset:+d}"
@@ -40,14 +40,14 @@ def sent(event: Event) -> Outgoing:
     return Outgoing(topic, key, event.event_time, event.event_time, GOOD, event)
 
 
-def poison(at_ms: int) -> list[Outgoing]:
+def bad_records(at_ms: int) -> list[Outgoing]:
     """Return one record of each source that is no event."""
     return [Outgoing(each, b"k", at_ms, at_ms, "poison", None, b"no event of " + each.name.encode()) for each in INPUTS]
 
 
 def customers(name: str, number: int, at_ms: int, hour: int) -> list[CustomerVersion]:
     """Return customers in a time zone in which it is now that hour."""
-    zone = zone_in_which_it_is(hour)
+    zone = zone_with_hour(hour)
     return [customer(f"{name}-{each}", event_time=at_ms, time_zone=zone) for each in range(number)]
 
 
@@ -115,22 +115,22 @@ def day(name: str, generator: random.Random) -> list[Event]:
         for place, hour in (("afternoon", 17), ("morning", 9), ("night", 5))
         for each in customers(f"{name}-{place}", 20, begin, hour)
     ]
-    happened: list[Event] = []
+    made: list[Event] = []
     for number in range(600):
-        who = generator.choice(known).customer_id
+        chosen = generator.choice(known).customer_id
         moment = begin + 1 + number * 150 * 60_000 // 600
         if number % 10 == 0:
-            happened.append(fraud_alert(f"{name}-a{number}", event_time=moment, card_id=who, customer_id=who))
+            made.append(fraud_alert(f"{name}-a{number}", event_time=moment, card_id=chosen, customer_id=chosen))
         else:
-            order = enriched_order(f"{name}-o{number}", event_time=moment, customer_id=who)
-            happened += [order] * (2 if number % 20 == 1 else 1)
-    return [*known, *happened]
+            order = enriched_order(f"{name}-o{number}", event_time=moment, customer_id=chosen)
+            made += [order] * (2 if number % 20 == 1 else 1)
+    return [*known, *made]
 
 
 def test_notifications_and_their_topic_replay_equal_a_plain_loop(deployment: Deployment, settings: Settings) -> None:
     events = day("day", random.Random(5))
     expected = loop_over(DEFAULT, events, until=now_ms() - HOUR_MS // 2)
-    deployment.publish([*map(sent, events), *poison(now_ms())])
+    deployment.publish([*map(sent, events), *bad_records(now_ms())])
     deployment.start()
     first = wait_for_messages(deployment, expected)
     deployment.wait_until_all_is_read()
@@ -173,7 +173,7 @@ def test_killed_taskmanager_loses_and_adds_no_notification(deployment: Deploymen
     known = customers("killed", 300, now_ms(), hour=15)
     deployment.start(options={"parallelism.default": "2"})
     events: list[Event] = [*known, *wave("killed", known, 0)]
-    deployment.publish([*map(sent, events), *poison(now_ms())])
+    deployment.publish([*map(sent, events), *bad_records(now_ms())])
     deployment.wait_for_checkpoints()
 
     events += (second := wave("killed", known, 1))

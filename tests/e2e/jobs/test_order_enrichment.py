@@ -24,7 +24,7 @@ INPUTS = (topics.ORDERS, topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES, topics
 OUTPUTS = (topics.ENRICHED_ORDERS, topics.DEAD_LETTERS)
 PRODUCTS, CUSTOMERS = 40, 40
 HEARTBEAT_AHEAD_MS = 60_000
-KINDS_OF_POISON = {
+BAD_VALUES = {
     topics.ORDERS: b'{"order_id": "o1", "lines',
     topics.CUSTOMER_CHANGES: b"null",
     topics.PRODUCT_CHANGES: b"\xff",
@@ -44,7 +44,7 @@ class Shop:
     orders: list[Order] = field(default_factory=list)
     customers: list[CustomerVersion] = field(default_factory=list)
     products: list[ProductVersion] = field(default_factory=list)
-    poison: int = 0
+    bad_records: int = 0
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.name)
@@ -59,8 +59,8 @@ class Shop:
         placed = [self._order(start + self._random.randrange(1000, 2000)) for _ in range(orders)]
         self.orders += placed
         repeated = self._random.sample(placed, len(placed) // 20)
-        bad = [Outgoing(each, b"k", start, start, "poison", None, KINDS_OF_POISON[each]) for each in KINDS_OF_POISON]
-        self.poison += len(bad)
+        bad = [Outgoing(each, b"k", start, start, "poison", None, BAD_VALUES[each]) for each in BAD_VALUES]
+        self.bad_records += len(bad)
         beat = self._heartbeat(self._end_ms + HEARTBEAT_AHEAD_MS)
         return [*changes, beat, *(sent(topics.ORDERS, each) for each in [*placed, *repeated]), *bad]
 
@@ -172,7 +172,7 @@ def test_killed_taskmanager_loses_and_repeats_no_order(deployment: Deployment, s
 
     assert deployment.restarts() >= 1
     assert max(Counter(row.event_id for row in rows).values()) == 1
-    assert len(set(ids(deployment.outputs().dead_letters()))) == shop.poison
+    assert len(set(ids(deployment.outputs().dead_letters()))) == shop.bad_records
 
 
 @pytest.mark.full
@@ -186,12 +186,12 @@ def test_job_resumed_after_a_lost_jobmanager_loses_and_repeats_no_order(deployme
     stack.kill("jobmanager")
     deployment.publish(shop.wave(500))
     in_checkout("-m local.stack up")
-    deployment.take_up_again()
+    deployment.resume_lost_job()
     deployment.publish(shop.wave(500))
     rows = wait_for_all(deployment, shop)
 
     assert max(Counter(row.event_id for row in rows).values()) == 1
-    assert len(set(ids(deployment.outputs().dead_letters()))) == shop.poison
+    assert len(set(ids(deployment.outputs().dead_letters()))) == shop.bad_records
 
 
 def test_restart_from_a_savepoint_loses_and_repeats_no_order(deployment: Deployment) -> None:
@@ -208,7 +208,7 @@ def test_restart_from_a_savepoint_loses_and_repeats_no_order(deployment: Deploym
     rows = wait_for_all(deployment, shop)
 
     assert max(Counter(row.event_id for row in rows).values()) == 1
-    assert len(deployment.outputs().dead_letters()) == shop.poison
+    assert len(deployment.outputs().dead_letters()) == shop.bad_records
 
 
 @pytest.mark.full

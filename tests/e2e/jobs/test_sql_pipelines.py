@@ -29,7 +29,7 @@ from tests.e2e.deployment import Deployment, records_from, wait_for
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
-MINE = """\
+USER_FILE = """\
 -- Payments that are large.
 -- One row per: payment. Keyed by: card_id.
 -- Late: never; nothing waits.
@@ -85,7 +85,7 @@ def test_pipeline_emits_its_counts_and_dead_letters_of_late_records(settings: Se
         event_time = hour + round(minute * MINUTE_MS)
         return sent(payment("c-sql", payment_id=name, event_time=event_time, status=status, country="PT"))
 
-    poison = Outgoing(topics.PAYMENTS, b"c-sql", hour, hour, "poison", None, b"not a payment")
+    bad = Outgoing(topics.PAYMENTS, b"c-sql", hour, hour, "poison", None, b"not a payment")
     with running(settings, "ours", "declined_rates") as deployment:
 
         def rates() -> dict[int, tuple[int, int]]:
@@ -102,7 +102,7 @@ def test_pipeline_emits_its_counts_and_dead_letters_of_late_records(settings: Se
                 each.reason for each in found if isinstance(each, DeadLetter) and each.rejected_by == "declined_rates"
             ]
 
-        deployment.publish([paid("a", 1), paid("b", 2, "declined"), paid("b", 2, "declined"), poison, paid("c", 180)])
+        deployment.publish([paid("a", 1), paid("b", 2, "declined"), paid("b", 2, "declined"), bad, paid("c", 180)])
         wait_for("the hours of the first payments", lambda: 0 in rates())
         deployment.publish([paid("late", 3)])
         wait_for("the late payment's dead letter", lambda: len(reasons()) >= 2)
@@ -138,7 +138,7 @@ def test_pipeline_file_outside_the_checkout_runs_on_the_cluster(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "large_payments.sql"
-    file.write_text(MINE)
+    file.write_text(USER_FILE)
 
     with running(settings, "user", str(file)) as deployment:
         file.unlink()
@@ -155,15 +155,15 @@ def test_local_run_commits_and_the_next_one_resumes_from_there(
     file = tmp_path / "large_payments.sql"
     # Exactly once: nothing can be read before a checkpoint has committed it.
     exactly_once = f"'value.format' = 'json',{EXACTLY_ONCE}"
-    file.write_text(MINE.replace("'value.format' = 'json'", exactly_once))
+    file.write_text(USER_FILE.replace("'value.format' = 'json'", exactly_once))
     deployment = Deployment(settings, "here", pipeline=str(file), outputs=())
 
     deployment.publish(large_and_small())
-    with running_here(file, deployment.settings, tmp_path / "first"):
+    with running_locally(file, deployment.settings, tmp_path / "first"):
         wait_for("the large payment", lambda: large_payments() == [LARGE])
         deployment.wait_until_all_is_read()
     deployment.publish(large_and_small())
-    with running_here(file, deployment.settings, tmp_path / "second"):
+    with running_locally(file, deployment.settings, tmp_path / "second"):
         wait_for("the second large payment", lambda: large_payments() == [LARGE, LARGE])
         deployment.wait_until_all_is_read()
 
@@ -174,7 +174,7 @@ def test_local_run_commits_and_the_next_one_resumes_from_there(
 
 
 @contextmanager
-def running_here(file: Path, settings: Settings, said: Path) -> Iterator[None]:
+def running_locally(file: Path, settings: Settings, said: Path) -> Iterator[None]:
     """Run the pipeline in a process of its own, with its output in the file `said`."""
     # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file)]
@@ -210,10 +210,10 @@ def test_error_in_a_pipeline_file_names_file_line_and_statement(
     old: str, new: str, words: str, settings: Settings, tmp_path: Path
 ) -> None:
     file = tmp_path / "large_payments.sql"
-    file.write_text(MINE.replace(old, new))
+    file.write_text(USER_FILE.replace(old, new))
 
-    with pytest.raises(SubmitError) as told:
+    with pytest.raises(SubmitError) as refused:
         pipelines.submit(str(file), settings)
 
-    assert str(told.value).startswith(f"large_payments was not submitted:\n{words.format(file=file)}")
-    assert "\tat " not in str(told.value)
+    assert str(refused.value).startswith(f"large_payments was not submitted:\n{words.format(file=file)}")
+    assert "\tat " not in str(refused.value)

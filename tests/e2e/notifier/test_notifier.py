@@ -55,7 +55,7 @@ class Group:
     letters_begin_at: dict[TopicPartition, int] = field(default_factory=dict)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """All output so far."""
         file = self.folder / self.name
         return file.read_text() if file.exists() else ""
@@ -80,8 +80,8 @@ class Group:
     def run(self) -> str:
         """Run a notifier until it is idle, and return its last line."""
         with self.running(*UNTIL_IDLE) as service:
-            assert service.wait(END_SECONDS) == 0, self.said
-        return self.said.splitlines()[-1]
+            assert service.wait(END_SECONDS) == 0, self.output
+        return self.output.splitlines()[-1]
 
     def is_all_committed(self) -> bool:
         """Return whether the group has committed all notifications."""
@@ -96,7 +96,7 @@ class Group:
 
 
 @dataclass
-class Choosy:
+class RefusingMailServer:
     """A mail server that refuses addresses as often as it is configured to."""
 
     refusals: dict[str, list[str]]
@@ -231,7 +231,7 @@ def test_joining_and_leaving_members_lose_and_repeat_no_mail(
     group: Group, tmp_path: Path, *, has_one_memory: bool
 ) -> None:
     events = made_for(group, 400)
-    server = Choosy({}, seconds=0.1)
+    server = RefusingMailServer({}, seconds=0.1)
     publish(group, events)
 
     with mail_server(server) as port, ExitStack() as members:
@@ -258,16 +258,16 @@ def test_joining_and_leaving_members_lose_and_repeat_no_mail(
 def test_topic_replay_by_the_same_group_delivers_no_mail_again(group: Group) -> None:
     events = made_for(group, 30)
     publish(group, events)
-    server = Choosy({})
+    server = RefusingMailServer({})
     with mail_server(server) as port:
         group = with_variables(group, MILLRACE_SMTP_URL=at_port(port))
         group.run()
         group.begin(at=dict(group.begins_at))
 
-        last_words = group.run()
+        last_line = group.run()
 
     assert Counter(server.got) == once(events)
-    assert last_words.endswith(": 0 delivered, 30 delivered before")
+    assert last_line.endswith(": 0 delivered, 30 delivered before")
 
 
 def test_second_group_delivers_all_mails_to_a_fresh_mailbox(group: Group, mailbox: Path, tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_notifier_waits_for_an_unavailable_mail_server_and_loses_nothing(
         publish(group, events[60:])
         # On a busy machine a second may pass without a line.
         noticed = re.compile(r"mail server away for ([2-9]|\d\d+) s")
-        wait_for("the notifier to notice", lambda: bool(noticed.search(group.said)))
+        wait_for("the notifier to notice", lambda: bool(noticed.search(group.output)))
         stack.start("mailbox")
         wait_for_files(mailbox, 120)
         service.send_signal(signal.SIGTERM)
@@ -310,7 +310,7 @@ def test_mail_that_waits_too_long_for_the_mail_server_is_a_dead_letter(group: Gr
     events = made_for(group, 5)
     publish(group, events)
 
-    with mail_server(Choosy({})) as port:
+    with mail_server(RefusingMailServer({})) as port:
         pass  # the port is closed again
     with_variables(group, MILLRACE_SMTP_URL=at_port(port), MILLRACE_MAIL_OUTAGE_HOURS="0.0003").run()
 
@@ -323,7 +323,7 @@ def test_mail_that_waits_too_long_for_the_mail_server_is_a_dead_letter(group: Gr
 def test_refused_address_is_a_dead_letter_and_other_mails_are_delivered(group: Group) -> None:
     events = made_for(group, 20, recipients=4)
     publish(group, events)
-    server = Choosy({"customer-1@mail.example": ["550 5.1.1 no such user"] * 5})
+    server = RefusingMailServer({"customer-1@mail.example": ["550 5.1.1 no such user"] * 5})
 
     with mail_server(server) as port:
         with_variables(group, MILLRACE_SMTP_URL=at_port(port)).run()
@@ -343,7 +343,7 @@ def test_temporarily_refused_address_is_retried_and_keeps_its_order(group: Group
     events = made_for(group, 20, recipients=4)
     publish(group, events)
     busy = "450 4.2.1 mailbox busy"
-    server = Choosy({"customer-1@mail.example": [busy, busy], "customer-2@mail.example": [busy] * 3})
+    server = RefusingMailServer({"customer-1@mail.example": [busy, busy], "customer-2@mail.example": [busy] * 3})
 
     with mail_server(server) as port:
         with_variables(group, MILLRACE_SMTP_URL=at_port(port), MILLRACE_MAIL_ATTEMPTS="3").run()
@@ -361,14 +361,14 @@ def test_temporarily_refused_address_is_retried_and_keeps_its_order(group: Group
 def test_bad_record_is_a_dead_letter_and_stops_no_delivery(group: Group, mailbox: Path) -> None:
     good = made_for(group, 3)
     lost = notification(f"{group.name}-lost", recipient="customer-1", address="no address")
-    poison = [b"{", b"", msgspec.json.encode(good[0]).replace(b'"email"', b'"pigeon"')]
-    publish(group, [poison[0], good[0], poison[1], good[1], lost, poison[2], good[2]])
+    bad = [b"{", b"", msgspec.json.encode(good[0]).replace(b'"email"', b'"pigeon"')]
+    publish(group, [bad[0], good[0], bad[1], good[1], lost, bad[2], good[2]])
 
     group.run()
 
     assert delivered(group, mailbox) == once(good)
     letters = sorted(group.dead_letters(), key=lambda letter: letter.source_offset)
-    assert [letter.payload for letter in letters] == [poison[0], poison[1], msgspec.json.encode(lost), poison[2]]
+    assert [letter.payload for letter in letters] == [bad[0], bad[1], msgspec.json.encode(lost), bad[2]]
     reasons = "\n".join(letter.reason for letter in letters)
     assert re.fullmatch(".*truncated.*\n.*truncated.*\n'no address' is no e-mail address\n.*pigeon.*", reasons)
     assert [letter.event_id for letter in letters] == [
@@ -387,23 +387,23 @@ def test_stopped_notifier_commits_what_was_delivered(group: Group, mailbox: Path
 
         assert service.wait(END_SECONDS) == 0
 
-    assert group.said == ""
+    assert group.output == ""
     assert group.is_all_committed()
 
 
 def test_notifier_waits_for_an_unavailable_broker_until_stopped(group: Group) -> None:
     with with_variables(group, MILLRACE_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9").running() as service:
-        wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been away for" in group.said)
+        wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been away for" in group.output)
         service.send_signal(signal.SIGTERM)
         assert service.wait(END_SECONDS) == 1
 
-    assert "Error: no Kafka broker answers at 127.0.0.1:9" in group.said
-    assert "Traceback" not in group.said
+    assert "Error: no Kafka broker answers at 127.0.0.1:9" in group.output
+    assert "Traceback" not in group.output
 
 
 def test_malformed_mail_server_url_is_an_error_that_names_the_setting(group: Group) -> None:
     with with_variables(group, MILLRACE_SMTP_URL="127.0.0.1:25").running() as service:
         assert service.wait(END_SECONDS) == 1
 
-    assert "MILLRACE_SMTP_URL='127.0.0.1:25' can't be used" in group.said
-    assert "Traceback" not in group.said
+    assert "MILLRACE_SMTP_URL='127.0.0.1:25' can't be used" in group.output
+    assert "Traceback" not in group.output

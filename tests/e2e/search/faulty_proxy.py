@@ -18,7 +18,7 @@ UNKNOWN_USER = (401, b'{"error":{"type":"security_exception","reason":"unable to
 
 
 @dataclass
-class MoodyProxy:
+class FaultyProxy:
     """A proxy with a port of its own."""
 
     server: str
@@ -64,9 +64,9 @@ class MoodyProxy:
 
 
 @contextmanager
-def moody_proxy(url: str) -> Iterator[MoodyProxy]:
+def faulty_proxy(url: str) -> Iterator[FaultyProxy]:
     """Serve a proxy in front of Elasticsearch until the end of the block."""
-    proxy = MoodyProxy(urlsplit(url).netloc)
+    proxy = FaultyProxy(urlsplit(url).netloc)
     proxy.release()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, proxy)) as server:
         server.daemon_threads = True
@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
 
-    def __init__(self, proxy: MoodyProxy, *connection: Any) -> None:
+    def __init__(self, proxy: FaultyProxy, *connection: Any) -> None:
         self._proxy = proxy
         with suppress(ConnectionError):  # the client was killed
             super().__init__(*connection)

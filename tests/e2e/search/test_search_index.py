@@ -28,9 +28,9 @@ from ops.search import search
 from ops.search.indices import declared
 from ops.topics import topics as topic_operations
 from tests.builders.events import enriched_line, enriched_order, fraud_alert
-from tests.builders.warehouse_world import outgoing, poison
+from tests.builders.warehouse_world import bad_record, outgoing
 from tests.e2e.deployment import Deployment, records_from, wait_for
-from tests.e2e.search.faulty_proxy import BUSY, UNKNOWN_USER, MoodyProxy, moody_proxy
+from tests.e2e.search.faulty_proxy import BUSY, UNKNOWN_USER, FaultyProxy, faulty_proxy
 from tests.services.lone_elasticsearch import kill_node
 
 INPUTS = (topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS)
@@ -68,14 +68,14 @@ def elasticsearch(settings: Settings) -> Iterator[Elasticsearch]:
 
 
 @pytest.fixture
-def proxy(settings: Settings) -> Iterator[MoodyProxy]:
+def proxy(settings: Settings) -> Iterator[FaultyProxy]:
     """A proxy between the job and Elasticsearch."""
-    with moody_proxy(settings.elasticsearch_url) as running:
+    with faulty_proxy(settings.elasticsearch_url) as running:
         yield running
 
 
 @pytest.fixture
-def deployment(settings: Settings, proxy: MoodyProxy, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+def deployment(settings: Settings, proxy: FaultyProxy, request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """A job of the test's own, cancelled after the test."""
     with deployed(replace(settings, elasticsearch_url=proxy.url), request.node.name) as running:
         yield running
@@ -130,7 +130,7 @@ def at_rate(events: Iterator[Event]) -> Iterator[Outgoing]:
         at = begin + 1000 * number // RATE
         if number % 500 == 100:
             topic = INPUTS[number // 500 % len(INPUTS)]
-            yield replace(poison(topic, at, b"no event of " + topic.name.encode()), send_at_ms=at)
+            yield replace(bad_record(topic, at, b"no event of " + topic.name.encode()), send_at_ms=at)
         elif number % 500 == 300:
             yield replace(outgoing(refused(f"refused-{number}", at)), send_at_ms=at)
         else:
@@ -192,7 +192,7 @@ def worker_of(stack: Stack, deployment: Deployment) -> psutil.Process:
 def test_busy_read_only_or_killed_elasticsearch_loses_no_document(
     deployment: Deployment,
     elasticsearch: Elasticsearch,
-    proxy: MoodyProxy,
+    proxy: FaultyProxy,
     stack: Stack,
     name: str,
     *,
@@ -226,7 +226,7 @@ def test_busy_read_only_or_killed_elasticsearch_loses_no_document(
 
 @pytest.mark.full
 def test_flink_killed_inside_a_bulk_request_loses_no_document(
-    deployment: Deployment, elasticsearch: Elasticsearch, proxy: MoodyProxy, stack: Stack, name: str
+    deployment: Deployment, elasticsearch: Elasticsearch, proxy: FaultyProxy, stack: Stack, name: str
 ) -> None:
     deployment.start()
 
@@ -289,7 +289,7 @@ def writes(elasticsearch: Elasticsearch, name: str) -> dict[str, int]:
 
 
 def test_refused_password_fails_the_job_until_accepted_and_is_never_shown(
-    settings: Settings, elasticsearch: Elasticsearch, proxy: MoodyProxy, stack: Stack, name: str
+    settings: Settings, elasticsearch: Elasticsearch, proxy: FaultyProxy, stack: Stack, name: str
 ) -> None:
     password = "seen-wherever-it-is-told"
     secretive = replace(

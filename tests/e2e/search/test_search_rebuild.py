@@ -121,7 +121,7 @@ def run_job(settings: Settings) -> None:
     job.close()
 
 
-def with_words(declaration: Declared = ORDERS) -> Declared:
+def remapped(declaration: Declared = ORDERS) -> Declared:
     """Return the declaration with a mapping that needs a rebuild."""
     template = copy.deepcopy(dict(declaration.template))
     template["template"]["mappings"]["_meta"]["version"] = 3
@@ -149,7 +149,7 @@ def expected(orders: Sequence[EnrichedOrder]) -> dict[str, tuple[int, Any]]:
     return {name: (order.revision, on_the_wire(order)) for name, order in newest.items()}
 
 
-def silent(_: str) -> None:
+def ignore_progress(_: str) -> None:
     """Ignore the progress."""
 
 
@@ -167,14 +167,18 @@ def test_rebuilt_index_has_the_same_documents_and_no_uncommitted_one(settings: S
     before = documents(client)
     said: list[str] = []
 
-    outcome = rebuild(settings, with_words(), said.append)
+    outcome = rebuild(settings, remapped(), said.append)
 
     assert documents(client) == before == expected(orders)
     assert indices(client) == {"orders-v3": {"orders"}}
     assert outcome == Outcome("orders-v3", records=4500)
     assert any(each.startswith("filling: 4,500 records of enriched-orders in ") for each in said)
-    [index] = look(client, with_words()).behind
-    assert (index.version, index.filled_to, faults(with_words(), look(client, with_words()))) == (3, None, [])
+    [index] = look(client, remapped()).behind
+    assert (index.version, index.filled_to, faults(remapped(), look(client, remapped()))) == (
+        3,
+        None,
+        [],
+    )
     assert client.count(index="orders", query={"match": {"customer_tier": "STANDARD"}})["count"] == 3000
 
 
@@ -188,7 +192,7 @@ def test_rebuild_applies_deletions_and_counts_and_names_bad_records(settings: Se
         # No schema limits the length of such a word; Elasticsearch does.
         send(producer, enriched_order("o5", missing=("x" * 40_000,)))
 
-    outcome = rebuild(settings, with_words(), silent)
+    outcome = rebuild(settings, remapped(), ignore_progress)
 
     assert documents(client).keys() == {"o2"}
     assert (outcome.records, outcome.bad) == (6, 3)
@@ -232,10 +236,10 @@ def test_rebuild_during_writes_loses_nothing_and_hides_no_document(settings: Set
     # WHEN the index is rebuilt twice during the writes
     with running(produce, read), running(index):
         wait_for("some orders", lambda: len(sent) > 300)
-        rebuild(settings, with_words(), silent)
+        rebuild(settings, remapped(), ignore_progress)
         count = len(sent)
         wait_for("more orders", lambda: len(sent) > count + 300)
-        rebuild(settings, with_words(), silent)
+        rebuild(settings, remapped(), ignore_progress)
         ended.set()
 
     assert documents(client) == expected([*begun_with, *sent])
@@ -273,7 +277,7 @@ def test_rebuild_interrupted_while_filling_changes_nothing(settings: Settings, c
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rebuild(settings, with_words(), interrupt)
+        rebuild(settings, remapped(), interrupt)
 
     assert indices(client) == {"orders-v2": {"orders"}}
     assert documents(client) == expected(orders)
@@ -281,8 +285,8 @@ def test_rebuild_interrupted_while_filling_changes_nothing(settings: Settings, c
 
 def filled(settings: Settings, client: Elasticsearch) -> Rebuilding:
     """Return a rebuild just before its switch."""
-    work = Work(settings, client, with_words(), silent)
-    rebuilding = Rebuilding(work, replaceable(client, with_words()))
+    work = Work(settings, client, remapped(), ignore_progress)
+    rebuilding = Rebuilding(work, replaceable(client, remapped()))
     rebuilding.fill()
     rebuilding.compare(allow_data_loss=False)
     return rebuilding
@@ -302,7 +306,7 @@ def test_rebuild_removes_the_leftovers_of_one_killed_before_its_switch(
     killed.kill()
     killed.wait(DEADLINE_SECONDS)
     left = indices(client)
-    rebuild(settings, ORDERS, silent)
+    rebuild(settings, ORDERS, ignore_progress)
 
     assert left == {"orders-v2": {"orders"}, "orders-v2-2": {"orders-rebuild"}}
     assert indices(client) == {"orders-v2-2": {"orders"}}
@@ -317,15 +321,15 @@ def test_rebuild_killed_after_its_switch_is_reported_and_resumed(settings: Setti
     run_job(settings)  # into the old index, which the alias still names
     rebuilding.switch()
     rebuilding.close()
-    told = faults(with_words(), look(client, with_words()))
+    reported = faults(remapped(), look(client, remapped()))
 
-    outcome = rebuild(settings, with_words(), silent)
+    outcome = rebuild(settings, remapped(), ignore_progress)
 
-    assert "was interrupted after the switch" in told[0]
+    assert "was interrupted after the switch" in reported[0]
     assert documents(client).keys() == {"o1", "o2"}
     assert (outcome.index, outcome.records) == ("orders-v3", 1)
     assert indices(client) == {"orders-v3": {"orders"}}
-    assert faults(with_words(), look(client, with_words())) == []
+    assert faults(remapped(), look(client, remapped())) == []
 
 
 def test_rebuild_drops_documents_missing_in_the_topic_only_if_allowed(
@@ -339,9 +343,9 @@ def test_rebuild_drops_documents_missing_in_the_topic_only_if_allowed(
     publish(settings, [enriched_order("kept")])
 
     with pytest.raises(RebuildError, match=r"orders-v2 has 1 documents .* \(old\).* add --allow-data-loss"):
-        rebuild(settings, with_words(), silent)
+        rebuild(settings, remapped(), ignore_progress)
     before = documents(client).keys()
-    outcome = rebuild(settings, with_words(), silent, allow_data_loss=True)
+    outcome = rebuild(settings, remapped(), ignore_progress, allow_data_loss=True)
 
     assert before == {"old", "kept"}
     assert documents(client).keys() == {"kept"}
@@ -367,7 +371,7 @@ def test_second_rebuild_is_refused_while_another_one_fills(settings: Settings, c
 
     with running(keep_filling):
         with pytest.raises(RebuildError, match="another rebuild is filling orders-v3"):
-            rebuild(settings, with_words(), silent)
+            rebuild(settings, remapped(), ignore_progress)
         ended.set()
     other.give_up()
 

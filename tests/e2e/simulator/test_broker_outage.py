@@ -39,9 +39,9 @@ from tests.services.mail_servers import running_mailbox
 from tests.services.service_process import running
 
 END_SECONDS = 240
-GOES_ON_WITHIN_SECONDS = 10
-AWAY_SECONDS = [20, pytest.param(120, marks=pytest.mark.full)]
-AWAY = re.compile(r"the Kafka broker at \S+ has been away for ([3-9]|\d\d+) s")
+RESUMES_WITHIN_SECONDS = 10
+OUTAGE_SECONDS = [20, pytest.param(120, marks=pytest.mark.full)]
+OUTAGE_LINE = re.compile(r"the Kafka broker at \S+ has been away for ([3-9]|\d\d+) s")
 NOTIFIER = [sys.executable, "-m", "notifier"]
 
 
@@ -65,7 +65,7 @@ def settings(stack: Stack) -> Settings:
     return stack.setup.settings
 
 
-class Process:
+class Service:
     """A simulated service as a process, with its output and ledger."""
 
     def __init__(self, folder: Path, name: str, service: str, *arguments: str) -> None:
@@ -98,7 +98,7 @@ def last_line(output: Path) -> str:
     return output.read_text().rpartition("\n")[0].rpartition("\n")[2] if output.exists() else ""
 
 
-class Thread(threading.Thread):
+class PublishingThread(threading.Thread):
     """A thread that publishes events while Kafka may be unavailable; `join` raises a failure."""
 
     def __init__(self, sender: Publisher, outgoings: Sequence[Outgoing]) -> None:
@@ -121,7 +121,7 @@ class Thread(threading.Thread):
         assert not self._failure
 
 
-def away_for(output: Path) -> int:
+def outage_shown(output: Path) -> int:
     """Return for how many seconds Kafka has been unavailable by the notifier's last line; 0 if it is available."""
     shown = re.search(r"Kafka away for (\d+) s", last_line(output))
     return int(shown[1]) if shown else 0
@@ -136,7 +136,7 @@ def found(record: ConsumerRecord) -> tuple[str, int, int, str]:
     return record.topic, record.partition, record.offset, msgspec.json.decode(record.value)["event_id"]
 
 
-def written_down(record: LedgerRecord) -> tuple[str, int | None, int | None, str | None]:
+def ledger_place_and_id(record: LedgerRecord) -> tuple[str, int | None, int | None, str | None]:
     return record.topic, record.partition, record.offset, record.event_id
 
 
@@ -152,9 +152,9 @@ def in_order(records: Sequence[ConsumerRecord]) -> bool:
 class Outage:
     """The state of programs after an outage of the broker."""
 
-    went_on: Sequence[Process]
+    resumed: Sequence[Service]
     """Services that had sent records before the outage."""
-    began: Sequence[Process]
+    started_during: Sequence[Service]
     """Services that started during the outage."""
     statuses: Sequence[int]
     """Exit statuses of all services and notifiers."""
@@ -169,13 +169,13 @@ class Outage:
 @pytest.fixture(scope="module")
 def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Outage:
     """One outage for all programs; the parameter is its duration in seconds."""
-    away_seconds: int = request.param
-    folder, settings, name = tmp_path_factory.mktemp("outage"), stack.setup.settings, f"away-{away_seconds}"
+    outage_seconds: int = request.param
+    folder, settings, name = tmp_path_factory.mktemp("outage"), stack.setup.settings, f"away-{outage_seconds}"
     stack.up(["kafka"])
     begin_at = ends(settings, ORDERS, PAYMENTS)
-    went_on = services(folder, "before", "--seed", "3")
-    began = services(folder, "meanwhile", "--seed", "4")
-    told, told_later = folder / "notifier", folder / "second-notifier"
+    resumed = services(folder, "before", "--seed", "3")
+    started_during = services(folder, "meanwhile", "--seed", "4")
+    output, later_output = folder / "notifier", folder / "second-notifier"
     events = [notification(f"{name}-{number}", recipient=f"customer-{number % 7}") for number in range(40)]
     outgoings = [Outgoing(NOTIFICATIONS, e.recipient.encode(), e.event_time, e.event_time, GOOD, e) for e in events]
     mailbox, second_mailbox = stack.service("mailbox").place.data, folder / "second-mailbox"
@@ -187,29 +187,29 @@ def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pyte
     with ExitStack() as running_all:
         enter = running_all.enter_context
         sender = enter(Publisher(settings.kafka_bootstrap_servers, lambda _outgoing, _receipt: None))
-        runs = [enter(each.running()) for each in went_on]
-        notifiers = [enter(running(NOTIFIER, {"MILLRACE_CONSUMER_GROUP_PREFIX": name}, told))]
+        runs = [enter(each.running()) for each in resumed]
+        notifiers = [enter(running(NOTIFIER, {"MILLRACE_CONSUMER_GROUP_PREFIX": name}, output))]
         for outgoing in outgoings[:20]:
             sender.publish_event(outgoing)
-        wait_for("both to have sent something", lambda: all(each.acknowledged() for each in went_on))
+        wait_for("both to have sent something", lambda: all(each.acknowledged() for each in resumed))
         wait_for("the first half to be delivered", lambda: len(delivered()) == 20)
 
         stack.kill("kafka")
         for outgoing in outgoings[20:]:
             sender.publish_event(outgoing)
-        runs += [enter(each.running()) for each in began]
+        runs += [enter(each.running()) for each in started_during]
         smtp = f"smtp://127.0.0.1:{enter(running_mailbox(second_mailbox))}"
         later = {"MILLRACE_CONSUMER_GROUP_PREFIX": f"{name}-later", "MILLRACE_SMTP_URL": smtp}
-        notifiers.append(enter(running(NOTIFIER, later, told_later)))
-        wait_for("the outage to pass", lambda: all(each.silent_seconds() >= away_seconds for each in went_on), 600)
-        wait_for("the notifier to show it", lambda: away_for(told) >= away_seconds)
-        lines = [*(lambda each=each: each.last_line for each in began), lambda: last_line(told_later)]
-        wait_for("all that started to show it", lambda: all(AWAY.search(line()) for line in lines))
+        notifiers.append(enter(running(NOTIFIER, later, later_output)))
+        wait_for("the outage to pass", lambda: all(each.silent_seconds() >= outage_seconds for each in resumed), 600)
+        wait_for("the notifier to show it", lambda: outage_shown(output) >= outage_seconds)
+        lines = [*(lambda each=each: each.last_line for each in started_during), lambda: last_line(later_output)]
+        wait_for("all that started to show it", lambda: all(OUTAGE_LINE.search(line()) for line in lines))
 
         stack.start("kafka")
-        wait_for("both to go on", lambda: not any(each.silent_seconds() for each in went_on), GOES_ON_WITHIN_SECONDS)
+        wait_for("both to go on", lambda: not any(each.silent_seconds() for each in resumed), RESUMES_WITHIN_SECONDS)
         wait_for("the second half to be delivered", lambda: len(delivered()) == 40, END_SECONDS)
-        wait_for("the notifier to show that Kafka is back", lambda: away_for(told) == 0)
+        wait_for("the notifier to show that Kafka is back", lambda: outage_shown(output) == 0)
         wait_for("the second notifier to deliver all", lambda: len(delivered(second_mailbox)) == 40, END_SECONDS)
         statuses = [run.wait(END_SECONDS) for run in runs]
         for notifier in notifiers:
@@ -218,38 +218,38 @@ def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pyte
 
     records = list(records_from(settings, begin_at))
     mails = [delivered(), delivered(second_mailbox)]
-    return Outage(went_on, began, statuses, records, [each.event_id for each in events], mails)
+    return Outage(resumed, started_during, statuses, records, [each.event_id for each in events], mails)
 
 
-def services(folder: Path, name: str, *arguments: str) -> Sequence[Process]:
+def services(folder: Path, name: str, *arguments: str) -> Sequence[Service]:
     """Return the simulated order and payment services."""
     arguments = ("--seconds", "15", *arguments)
     return (
-        Process(folder, name, "order_service", "--rate", "5", *arguments),
-        Process(folder, name, "payment_service", "--rate", "100", "--history-hours", "0", "--orders", *arguments),
+        Service(folder, name, "order_service", "--rate", "5", *arguments),
+        Service(folder, name, "payment_service", "--rate", "100", "--history-hours", "0", "--orders", *arguments),
     )
 
 
-@pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
+@pytest.mark.parametrize("outage", OUTAGE_SECONDS, indirect=True)
 def test_order_and_payment_services_resume_with_correct_ledgers(outage: Outage) -> None:
-    ledgers = [Ledger.read(each.ledger) for each in outage.went_on]
+    ledgers = [Ledger.read(each.ledger) for each in outage.resumed]
 
-    assert set(outage.statuses) == {0}, [each.last_line for each in outage.went_on]
+    assert set(outage.statuses) == {0}, [each.last_line for each in outage.resumed]
     assert all(content.summary and content.summary.complete for content in ledgers)
     for content in ledgers:
-        own = {written_down(each) for each in content.records}
+        own = {ledger_place_and_id(each) for each in content.records}
         records = [each for each in outage.records if found(each) in own]
         assert len(records) == len(own) == len(content.records)
         assert in_order(records)
 
 
-@pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
+@pytest.mark.parametrize("outage", OUTAGE_SECONDS, indirect=True)
 def test_services_started_without_a_broker_wait_and_then_send_everything(outage: Outage) -> None:
-    ledgers = [Ledger.read(each.ledger) for each in (*outage.went_on, *outage.began)]
+    ledgers = [Ledger.read(each.ledger) for each in (*outage.resumed, *outage.started_during)]
 
-    assert set(outage.statuses) == {0}, [each.last_line for each in outage.began]
+    assert set(outage.statuses) == {0}, [each.last_line for each in outage.started_during]
     assert all(content.summary and content.summary.complete for content in ledgers)
-    written = [written_down(each) for content in ledgers for each in content.records]
+    written = [ledger_place_and_id(each) for content in ledgers for each in content.records]
     assert sorted(map(found, outage.records)) == sorted(written)
 
 
@@ -267,7 +267,7 @@ def test_command_started_without_a_broker_waits_for_the_broker(
     broker.suspend()
     try:
         with running([sys.executable, "-m", "ops", *command.split()], {}, output) as run:
-            wait_for("the command to show it", lambda: bool(AWAY.search(last_line(output))))
+            wait_for("the command to show it", lambda: bool(OUTAGE_LINE.search(last_line(output))))
             broker.resume()
             status = run.wait(END_SECONDS)
     finally:
@@ -277,7 +277,7 @@ def test_command_started_without_a_broker_waits_for_the_broker(
     assert "is back after" in output.read_text()
 
 
-@pytest.mark.parametrize("outage", AWAY_SECONDS, indirect=True)
+@pytest.mark.parametrize("outage", OUTAGE_SECONDS, indirect=True)
 def test_notifier_resumes_after_an_outage_and_delivers_each_mail_once(outage: Outage) -> None:
     assert outage.delivered == [Counter(outage.notifications)] * 2
 
@@ -296,7 +296,7 @@ def test_sender_waits_when_its_limit_of_unsent_records_is_reached(
         sender.publish_event(outgoings[0])
         sender.flush()
         stack.kill("kafka")
-        thread = Thread(sender, outgoings[1:])
+        thread = PublishingThread(sender, outgoings[1:])
         thread.start()
         wait_for("no more to be taken", lambda: sender.waiting == 100 and sender.silent_seconds > 1)
         assert sender.sent == 101

@@ -107,7 +107,7 @@ def tables_of(content: ShopLedgerContent) -> Tables:
     return checksum(content.customers), checksum(content.products)
 
 
-def tables_if_in_doubt_were_done(content: ShopLedgerContent) -> Tables:
+def tables_if_in_doubt_committed(content: ShopLedgerContent) -> Tables:
     """Return the same checksums if the transactions in doubt were committed."""
     state = State.of(content.customers, content.products)
     for transaction in content.in_doubt:
@@ -134,9 +134,9 @@ def wait_for_transactions(ledger: Path, more: int) -> None:
     wait_for(f"{more} more transactions", lambda: committed() >= before + more)
 
 
-def wait_for_words(said: Path, begin: int, words: str) -> None:
+def wait_for_output(output: Path, begin: int, words: str) -> None:
     """Wait until the service's output matches, from the character `begin` on."""
-    wait_for(f"the service to say that {words}", lambda: bool(re.search(words, said.read_text()[begin:])))
+    wait_for(f"the service to say that {words}", lambda: bool(re.search(words, output.read_text()[begin:])))
 
 
 def ended(service: subprocess.Popen[bytes]) -> int:
@@ -215,28 +215,28 @@ def test_restarted_service_resumes_where_the_killed_one_stopped(shop: Shop, tmp_
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.startswith("0 rows filled into shop.customers, 0 rows filled into shop.products\n")
     assert len(before.in_doubt) <= 1
-    assert between in {tables_of(before), tables_if_in_doubt_were_done(before)}
+    assert between in {tables_of(before), tables_if_in_doubt_committed(before)}
     assert between == first_tables(after)
     assert tables_of(after) == shop.tables()
 
 
 def test_service_waits_for_a_killed_database_without_loss_or_repetition(shop: Shop, tmp_path: Path) -> None:
     ledger = tmp_path / "shop.ledger"
-    said = ledger.with_suffix(".out")
+    output = ledger.with_suffix(".out")
     with shop.running(ledger, "--rate", "300") as service:
         for _ in range(3):
             wait_for_transactions(ledger, 100)
-            before = len(said.read_text())
+            before = len(output.read_text())
             shop.stack.kill("postgres")
-            wait_for_words(said, before, "the database has been away for")
+            wait_for_output(output, before, "the database has been away for")
             shop.stack.start("postgres")
-            wait_for_words(said, before, "the database is back after")
+            wait_for_output(output, before, "the database is back after")
         wait_for_transactions(ledger, 100)
 
         status = ended(service)
 
     content = ShopLedger.read(ledger)
-    assert status == 0, said.read_text()
+    assert status == 0, output.read_text()
     assert content.in_doubt == ()
     assert tables_of(content) == shop.tables()
     assert [transaction.number for transaction in content.transactions] == list(range(1, len(content.transactions) + 1))
@@ -245,18 +245,18 @@ def test_service_waits_for_a_killed_database_without_loss_or_repetition(shop: Sh
 
 def test_service_started_without_a_database_waits_and_then_works(shop: Shop, tmp_path: Path) -> None:
     ledger = tmp_path / "shop.ledger"
-    said = ledger.with_suffix(".out")
+    output = ledger.with_suffix(".out")
     shop.stack.kill("postgres")
     with shop.running(ledger, "--rate", "100") as service:
-        wait_for_words(said, 0, r"the database has been away for ([3-9]|\d\d+) s")
+        wait_for_output(output, 0, r"the database has been away for ([3-9]|\d\d+) s")
         shop.stack.start("postgres")
         wait_for_transactions(ledger, 50)
 
         status = ended(service)
 
     content = ShopLedger.read(ledger)
-    assert status == 0, said.read_text()
-    assert "the database is back after" in said.read_text()
+    assert status == 0, output.read_text()
+    assert "the database is back after" in output.read_text()
     assert tables_of(content) == shop.tables()
 
 
@@ -275,7 +275,7 @@ def test_transaction_is_not_repeated_if_only_its_commit_answer_is_lost(shop: Sho
     assert status == 0, ledger.with_suffix(".out").read_text()
     assert proxy.answers_lost >= 8
     assert len(content.in_doubt) <= 1
-    assert shop.tables() in {tables_of(content), tables_if_in_doubt_were_done(content)}
+    assert shop.tables() in {tables_of(content), tables_if_in_doubt_committed(content)}
 
 
 def test_foreign_change_of_the_tables_stops_the_service_with_an_error(shop: Shop, tmp_path: Path) -> None:

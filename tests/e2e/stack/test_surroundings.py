@@ -86,8 +86,8 @@ def run(module: str, *arguments: str, environment: Mapping[str, str]) -> str:
 def test_stack_and_ops_work_in_a_hostile_environment(environment: Mapping[str, str]) -> None:
     try:
         services = ("kafka", "postgres", "mailbox", "registry", "taskmanager-1")
-        said = run("local.stack", "up", *services, "--taskmanagers", "1", environment=environment)
-        assert "stack: up after" in said
+        output = run("local.stack", "up", *services, "--taskmanagers", "1", environment=environment)
+        assert "stack: up after" in output
 
         assert "payments" in run("ops", "topics", "apply", "--yes", environment=environment)
         assert "payments" in run("ops", "schemas", "register", environment=environment)

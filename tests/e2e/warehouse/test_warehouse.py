@@ -67,7 +67,7 @@ def outgoings(events: Sequence[Event]) -> list[Outgoing]:
     sent = [warehouse_world.outgoing(event) for event in events]
     now = round(time.time() * 1000)
     for topic in INPUTS:
-        sent.insert(len(sent) // 2, warehouse_world.poison(topic, now, b"no event of " + topic.name.encode()))
+        sent.insert(len(sent) // 2, warehouse_world.bad_record(topic, now, b"no event of " + topic.name.encode()))
     return [replace(each, send_at_ms=now + round(1000 * number / RATE)) for number, each in enumerate(sent)]
 
 
