@@ -123,7 +123,7 @@ def _submitted(arguments: Sequence[str], variables: Mapping[str, str]) -> bool:
         try:
             number_anew()
             runpy.run_path(script, run_name="__main__")
-        except (Exception, SystemExit):  # noqa: BLE001 - whatever it is, the cold client says it in words
+        except (Exception, SystemExit):  # noqa: BLE001 - the cold client reports any failure in words
             traceback.print_exc()
             return False
         return True

@@ -131,7 +131,7 @@ def wait_until_unlocked(connection: Connection) -> None:
 
 
 @pytest.fixture
-def worker(postgres: Settings, shop: Connection) -> Iterator[Worker]:  # noqa: ARG001 - what reads a slot ends first
+def worker(postgres: Settings, shop: Connection) -> Iterator[Worker]:  # noqa: ARG001 - the worker is closed before
     """A worker of Kafka Connect without any connector."""
     found = Worker(postgres)
     yield found

@@ -55,7 +55,7 @@ class Clients:
 
 
 @pytest.fixture(scope="module")
-def clients(cluster: MiniCluster) -> Clients:  # noqa: ARG001 - it has the JVM
+def clients(cluster: MiniCluster) -> Clients:  # noqa: ARG001 - the cluster starts the JVM
     """The clients, with a sink's interceptor that accepts records of up to `LIMIT` bytes."""
     java = java_gateway.get_gateway().jvm
     limits = limit_variables()
