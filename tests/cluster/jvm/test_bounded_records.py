@@ -29,7 +29,7 @@ class Sent(NamedTuple):
     key: bytes | None
     value: bytes
 
-    def letter(self) -> DeadLetter:
+    def dead_letter(self) -> DeadLetter:
         """Return the dead letter in it."""
         return msgspec.json.decode(self.value, type=DeadLetter)
 
@@ -75,7 +75,7 @@ def clients(cluster: MiniCluster) -> Clients:  # noqa: ARG001 - the cluster star
 def test_dead_letter_is_bounded_in_java_as_in_python(clients: Clients, given_letter: DeadLetter) -> None:
     sent = clients.sent(DEAD_LETTERS.name, given_letter.source_key, msgspec.json.encode(given_letter))
 
-    letter, expected = sent.letter(), fitted(given_letter, LIMIT)
+    letter, expected = sent.dead_letter(), fitted(given_letter, LIMIT)
     shorter, longer = sorted((letter.payload or b"", expected.payload or b""), key=len)
     assert len(sent.value) + len(sent.key or b"") <= LIMIT
     assert longer.startswith(shorter)
@@ -86,7 +86,7 @@ def test_dead_letter_is_bounded_in_java_as_in_python(clients: Clients, given_let
 def test_too_large_event_is_replaced_by_a_dead_letter(clients: Clients) -> None:
     sent = clients.sent(ENRICHED_ORDERS.name, b"o1", b"y" * (LIMIT + 1), timestamp=7)
 
-    letter = sent.letter()
+    letter = sent.dead_letter()
     assert (sent.topic, sent.key, sent.timestamp) == (DEAD_LETTERS.name, b"o1", 7)
     assert (letter.source_topic, letter.source_partition, letter.source_offset) == (ENRICHED_ORDERS.name, -1, -1)
     assert letter.reason == "not written: it takes 100,003 bytes, and a record of enriched-orders can have 100,000"
@@ -124,7 +124,7 @@ def test_dead_letter_has_all_headers_of_its_record(clients: Clients, headers: li
     draft = dead_letter(
         source_headers={name: None if value is None else bytes(value) for name, value in by_name.items()}
     )
-    letter = clients.sent(DEAD_LETTERS.name, b"k", msgspec.json.encode(draft)).letter()
+    letter = clients.sent(DEAD_LETTERS.name, b"k", msgspec.json.encode(draft)).dead_letter()
 
     assert letter.source_headers == dict(headers)
     is_listed = len(headers) > 1 or [name for name, _ in headers] == ["millrace-headers"]
