@@ -10,6 +10,7 @@ from connectors.postgres.client import Connection
 from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings
 from local.settings import CHECKOUT
+from local.stack.services.java_process import QUICK_TO_START
 from ops.warehouse import warehouse
 from toolchain import flink_jar, jars
 from toolchain.flink_home import WHEEL, assemble
@@ -60,7 +61,7 @@ def run_client(folder: Path, statements: str) -> str:
         "FLINK_CONF_DIR": str(WHEEL / "conf"),
         "FLINK_LOG_DIR": str(temporary),
         "FLINK_IDENT_STRING": "millrace",
-        "JVM_ARGS": f"-Xmx800m -Djava.io.tmpdir={temporary}",
+        "JVM_ARGS": f"-Xmx800m {' '.join(QUICK_TO_START)} -Djava.io.tmpdir={temporary}",
     }
     done = subprocess.run(
         [WHEEL / "bin" / "sql-client.sh", "--history", temporary / "history"],
