@@ -2,7 +2,7 @@
 
 import atexit
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+import sql
 from connectors.kafka.topics import limit_variables, schema_variables
 from connectors.settings import Settings
 from toolchain import flink_conf, flink_home
@@ -82,6 +83,16 @@ def variables(job: str, settings: Settings) -> dict[str, str]:
     group."""
     group = f"{settings.consumer_group_prefix}.{job}"
     return settings.as_variables() | schema_variables() | limit_variables() | {"CONSUMER_GROUP": group, "JOB": job}
+
+
+def create_tables(tables: StreamTableEnvironment, names: Iterable[str], filled: Mapping[str, str]) -> None:
+    """Declare some tables of `sql/tables`, with those whose options they take.
+
+    Args:
+        filled: values of `${…}`.
+    """
+    for statement in sql.declarations(names, filled).values():
+        tables.execute_sql(statement)
 
 
 def insert(tables: StreamTableEnvironment, sink: str, rows: str) -> str:

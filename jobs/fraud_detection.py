@@ -21,7 +21,7 @@ from connectors.kafka import topics
 from connectors.kafka.outgoing import OUTGOING, outgoing, publish
 from connectors.settings import Settings
 from events import DeadLetter, FraudAlert, ShadowHit
-from jobs.environment import stream_environment, variables
+from jobs.environment import create_tables, stream_environment, variables
 from udfs.fraud.alerts import Suspicion
 from udfs.fraud.features import payment_declaration, payment_features
 from udfs.fraud.judge_payment import JudgePayment
@@ -111,8 +111,7 @@ def main() -> None:
     environment = stream_environment(JOB, OPTIONS)
     tables = StreamTableEnvironment.create(environment)
     filled = variables(JOB, settings) | {"OUTGOING_TOPICS": ";".join(topic.name for topic in _OUTGOING_TOPICS)}
-    for table in ("payments", "outgoing_events"):
-        tables.execute_sql(sql.read(f"tables/{table}.sql", filled))
+    create_tables(tables, ("payments", "outgoing_events"), filled)
     rulesets = KafkaRulesets(settings.kafka_bootstrap_servers, topics.FRAUD_RULESETS.name)
     publish(tables, define(tables, rulesets, settings.base_currency))
     environment.execute(JOB)

@@ -17,7 +17,7 @@ from connectors.kafka import topics
 from connectors.kafka.outgoing import OUTGOING, outgoing, publish
 from connectors.settings import Settings
 from events import DeadLetter, Notification
-from jobs.environment import stream_environment, variables
+from jobs.environment import create_tables, stream_environment, variables
 from udfs.notifications import notification_policy
 from udfs.notifications.notification_policy import Policy
 from udfs.notifications.notify import RECIPIENT, Notify
@@ -62,8 +62,7 @@ def main() -> None:
     tables = StreamTableEnvironment.create(environment)
     filled = variables(JOB, settled(settings, policy))
     filled |= {"OUTGOING_TOPICS": ";".join(topic.name for topic in _OUTGOING_TOPICS)}
-    for table in (*SOURCES, "outgoing_events"):
-        tables.execute_sql(sql.read(f"tables/{table}.sql", filled))
+    create_tables(tables, (*SOURCES, "outgoing_events"), filled)
     publish(tables, define(tables, policy))
     environment.execute(JOB)
 

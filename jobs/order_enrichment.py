@@ -11,7 +11,7 @@ from pyflink.table import StatementSet, StreamTableEnvironment
 import sql
 from connectors.kafka.topics import limit_variables
 from connectors.settings import Settings
-from jobs.environment import insert, stream_environment, variables
+from jobs.environment import create_tables, insert, stream_environment, variables
 
 JOB = "order_enrichment"
 
@@ -77,8 +77,7 @@ def main() -> None:
     settings = Settings.from_environment()
     environment = stream_environment(JOB)
     tables = StreamTableEnvironment.create(environment)
-    for table in (*SOURCES, *SINKS):
-        tables.execute_sql(sql.read(f"tables/{table}.sql", variables(JOB, settings)))
+    create_tables(tables, (*SOURCES, *SINKS), variables(JOB, settings))
     define(tables, settings).attach_as_datastream()
     environment.execute(JOB)
 

@@ -13,7 +13,7 @@ from pyflink.table.udf import udf
 import sql
 from connectors.elasticsearch.index_documents import IndexDocuments
 from connectors.settings import Settings
-from jobs.environment import insert, stream_environment, variables
+from jobs.environment import create_tables, insert, stream_environment, variables
 
 JOB = "search_index"
 
@@ -53,8 +53,7 @@ def main() -> None:
     settings = Settings.from_environment()
     environment = stream_environment(JOB)
     tables = StreamTableEnvironment.create(environment)
-    for table in (*SOURCES, DEAD_LETTERS):
-        tables.execute_sql(sql.read(f"tables/{table}.sql", variables(JOB, settings)))
+    create_tables(tables, (*SOURCES, DEAD_LETTERS), variables(JOB, settings))
     define(tables, settings).attach_as_datastream()
     environment.execute(JOB)
 

@@ -12,7 +12,7 @@ from pyflink.table import StatementSet, StreamTableEnvironment
 import sql
 from connectors.kafka.topics import limit_variables
 from connectors.settings import Settings
-from jobs.environment import insert, stream_environment, variables
+from jobs.environment import create_tables, insert, stream_environment, variables
 
 JOB = "warehouse"
 
@@ -34,6 +34,7 @@ TARGETS = (
     "fact_alert",
     "revenue_per_minute",
 )
+SINKS = tuple(f"warehouse_{target}" for target in TARGETS)
 
 _CHECKED = (
     "db_changes_customers",
@@ -47,7 +48,7 @@ _LIMITS = limit_variables()
 
 
 def define(tables: StreamTableEnvironment) -> StatementSet:
-    """Define the topology, from the tables `SOURCES` to `warehouse_<target>` and `DEAD_LETTERS`."""
+    """Define the topology, from the tables `SOURCES` to `SINKS` and `DEAD_LETTERS`."""
     for view in ("alerts_with_features", "revenue_minutes"):
         tables.execute_sql(sql.read(f"views/warehouse/{view}.sql", _LIMITS))
     for table in _CHECKED:
@@ -63,21 +64,13 @@ def define(tables: StreamTableEnvironment) -> StatementSet:
     return statements
 
 
-def create_sinks(tables: StreamTableEnvironment, variables: dict[str, str]) -> None:
-    """Declare the tables in PostgreSQL that `define` writes to."""
-    for table in ("warehouse_common", *(f"warehouse_{target}" for target in TARGETS)):
-        tables.execute_sql(sql.read(f"tables/{table}.sql", variables))
-
-
 def main() -> None:
     """Wire the topology to Kafka and PostgreSQL, and run it."""
     settings = Settings.from_environment()
     environment = stream_environment(JOB)
     tables = StreamTableEnvironment.create(environment)
     filled = variables(JOB, settings)
-    for table in (*SOURCES, DEAD_LETTERS):
-        tables.execute_sql(sql.read(f"tables/{table}.sql", filled))
-    create_sinks(tables, filled)
+    create_tables(tables, (*SOURCES, DEAD_LETTERS, *SINKS), filled)
     define(tables).attach_as_datastream()
     environment.execute(JOB)
 

@@ -4,12 +4,13 @@ It is a package so that its files are found in a zip, too.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 
 _SETTING = re.compile(r"(\$?)\$\{([A-Z][A-Z0-9_]*)\}")
 _PART = re.compile(r"(?P<comment>--[^\n]*|/\*(?!\+).*?\*/)|'(?:[^']|'')*'|`(?:[^`]|``)*`", re.DOTALL)
 """A comment, or what can hold the beginning of one as text."""
+_LIKE = re.compile(r"^\) LIKE (\w+)", re.MULTILINE)
 
 
 class SqlFileError(ValueError):
@@ -23,6 +24,20 @@ def read(path: str, variables: Mapping[str, str]) -> str:
         SqlFileError: there is no such file, or no value for a name in it.
     """
     return fill(template(path), variables, f"sql/{path}")
+
+
+def declarations(tables: Iterable[str], variables: Mapping[str, str]) -> dict[str, str]:
+    """The statements of `tables/` that create some tables, by table; behind those whose options they take by LIKE.
+
+    Raises:
+        SqlFileError: as `read`.
+    """
+    found: dict[str, str] = {}
+    for table in tables:
+        text = read(f"tables/{table}.sql", variables)
+        found |= declarations(_LIKE.findall(text), variables)
+        found[table] = text
+    return found
 
 
 def template(path: str) -> str:

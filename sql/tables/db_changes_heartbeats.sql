@@ -29,15 +29,7 @@ CREATE TABLE db_changes_heartbeats (
             event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
     END
 ) WITH (
-    'connector' = 'kafka',
     'topic' = 'db-changes.heartbeats',
-    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
-    'properties.interceptor.classes' = 'millrace.kafka.WholeHeaders',
-    'properties.group.id' = '${CONSUMER_GROUP}',
-    'properties.auto.offset.reset' = 'earliest',
-    'properties.isolation.level' = 'read_committed',
-    'properties.partition.discovery.interval.ms' = '60000',
-    'scan.startup.mode' = '${MILLRACE_START_FROM}',
     'scan.parallelism' = '1',
     'scan.watermark.idle-timeout' = '${MILLRACE_CAPTURE_WAIT_SECONDS} s',
     'key.format' = 'raw',
@@ -46,4 +38,4 @@ CREATE TABLE db_changes_heartbeats (
     'value.fields-include' = 'EXCEPT_KEY',
     'value.guarded-json.error-column' = 'record_error',
     'value.guarded-json.schema' = '${DB_CHANGES_HEARTBEATS_SCHEMA}'
-)
+) LIKE kafka_source (OVERWRITING OPTIONS)

@@ -14,19 +14,8 @@ CREATE TABLE dead_letters_out (
     rejected_by STRING,
     record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
 ) WITH (
-    'connector' = 'kafka',
     'topic' = 'dead-letters',
-    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
-    'properties.interceptor.classes' = 'millrace.kafka.BoundedRecords',
-    'properties.millrace.record.bytes' = '${RECORD_BYTES}',
-    'properties.millrace.future.ms' = '${FUTURE_MS}',
-    'properties.millrace.letter.topics' = '${LETTER_TOPICS}',
-    'properties.millrace.job' = '${JOB}',
-    'properties.max.request.size' = '${REQUEST_BYTES}',
-    'properties.linger.ms' = '5',
-    'properties.compression.type' = 'lz4',
     'key.format' = 'raw',
     'key.fields' = 'source_key',
-    'value.format' = 'json',
-    'sink.delivery-guarantee' = 'at-least-once'
-)
+    'value.format' = 'json'
+) LIKE kafka_sink

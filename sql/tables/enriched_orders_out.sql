@@ -35,21 +35,11 @@ CREATE TABLE enriched_orders_out (
     provisional BOOLEAN,
     record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
 ) WITH (
-    'connector' = 'kafka',
     'topic' = 'enriched-orders',
-    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
-    'properties.interceptor.classes' = 'millrace.kafka.BoundedRecords',
-    'properties.millrace.record.bytes' = '${RECORD_BYTES}',
-    'properties.millrace.future.ms' = '${FUTURE_MS}',
-    'properties.millrace.letter.topics' = '${LETTER_TOPICS}',
-    'properties.millrace.job' = '${JOB}',
-    'properties.max.request.size' = '${REQUEST_BYTES}',
     'properties.transaction.timeout.ms' = '900000',
-    'properties.linger.ms' = '5',
-    'properties.compression.type' = 'lz4',
     'key.format' = 'raw',
     'key.fields' = 'order_id',
     'value.format' = 'json',
     'sink.delivery-guarantee' = 'exactly-once',
     'sink.transactional-id-prefix' = '${CONSUMER_GROUP}'
-)
+) LIKE kafka_sink (OVERWRITING OPTIONS)

@@ -33,20 +33,11 @@ CREATE TABLE orders (
             event_time - INTERVAL '${MILLRACE_WATERMARK_DELAY_SECONDS}' SECOND
     END
 ) WITH (
-    'connector' = 'kafka',
     'topic' = 'orders',
-    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
-    'properties.interceptor.classes' = 'millrace.kafka.WholeHeaders',
-    'properties.group.id' = '${CONSUMER_GROUP}',
-    'properties.auto.offset.reset' = 'earliest',
-    'properties.isolation.level' = 'read_committed',
-    'properties.partition.discovery.interval.ms' = '60000',
-    'scan.startup.mode' = '${MILLRACE_START_FROM}',
-    'scan.watermark.idle-timeout' = '${MILLRACE_SOURCE_IDLE_SECONDS} s',
     'key.format' = 'raw',
     'key.fields' = 'record_key',
     'value.format' = 'guarded-json',
     'value.fields-include' = 'EXCEPT_KEY',
     'value.guarded-json.error-column' = 'record_error',
     'value.guarded-json.schema' = '${ORDERS_SCHEMA}'
-)
+) LIKE kafka_source

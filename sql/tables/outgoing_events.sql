@@ -7,20 +7,10 @@ CREATE TABLE outgoing_events (
     record_value BYTES,
     event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
 ) WITH (
-    'connector' = 'kafka',
     'topic' = '${OUTGOING_TOPICS}',
-    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
-    'properties.interceptor.classes' = 'millrace.kafka.BoundedRecords',
-    'properties.millrace.record.bytes' = '${RECORD_BYTES}',
-    'properties.millrace.future.ms' = '${FUTURE_MS}',
-    'properties.millrace.letter.topics' = '${LETTER_TOPICS}',
-    'properties.millrace.job' = '${JOB}',
-    'properties.max.request.size' = '${REQUEST_BYTES}',
     'properties.linger.ms' = '0',
-    'properties.compression.type' = 'lz4',
     'key.format' = 'raw',
     'key.fields' = 'record_key',
     'value.format' = 'raw',
-    'value.fields-include' = 'EXCEPT_KEY',
-    'sink.delivery-guarantee' = 'at-least-once'
-)
+    'value.fields-include' = 'EXCEPT_KEY'
+) LIKE kafka_sink (OVERWRITING OPTIONS)

@@ -14,19 +14,8 @@ CREATE TABLE revenue_per_minute_out (
     revenue_minor BIGINT,
     record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
 ) WITH (
-    'connector' = 'kafka',
     'topic' = 'revenue-per-minute',
-    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
-    'properties.interceptor.classes' = 'millrace.kafka.BoundedRecords',
-    'properties.millrace.record.bytes' = '${RECORD_BYTES}',
-    'properties.millrace.future.ms' = '${FUTURE_MS}',
-    'properties.millrace.letter.topics' = '${LETTER_TOPICS}',
-    'properties.millrace.job' = '${JOB}',
-    'properties.max.request.size' = '${REQUEST_BYTES}',
-    'properties.linger.ms' = '5',
-    'properties.compression.type' = 'lz4',
     'key.format' = 'raw',
     'key.fields' = 'category',
-    'value.format' = 'json',
-    'sink.delivery-guarantee' = 'at-least-once'
-)
+    'value.format' = 'json'
+) LIKE kafka_sink

@@ -11,19 +11,8 @@ CREATE TABLE unpaid_orders_out (
     total_minor BIGINT,
     record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
 ) WITH (
-    'connector' = 'kafka',
     'topic' = 'unpaid-orders',
-    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
-    'properties.interceptor.classes' = 'millrace.kafka.BoundedRecords',
-    'properties.millrace.record.bytes' = '${RECORD_BYTES}',
-    'properties.millrace.future.ms' = '${FUTURE_MS}',
-    'properties.millrace.letter.topics' = '${LETTER_TOPICS}',
-    'properties.millrace.job' = '${JOB}',
-    'properties.max.request.size' = '${REQUEST_BYTES}',
-    'properties.linger.ms' = '5',
-    'properties.compression.type' = 'lz4',
     'key.format' = 'raw',
     'key.fields' = 'order_id',
-    'value.format' = 'json',
-    'sink.delivery-guarantee' = 'at-least-once'
-)
+    'value.format' = 'json'
+) LIKE kafka_sink

@@ -2,7 +2,7 @@
 -- None declares a primary key. With one the connector would reduce each batch to the row of a key that came last, and an
 -- older version that comes after a newer one would push it out before PostgreSQL has seen either. So rows are plainly
 -- inserted, and the tables themselves keep the newest version (sql/tables/warehouse/0001_keep_newest.sql).
-CREATE TABLE warehouse_common WITH (
+CREATE TABLE IF NOT EXISTS warehouse_common WITH (
     -- Flink's jdbc, but a server that is away ends no TaskManager.
     'connector' = 'guarded-jdbc',
     -- stringtype: PostgreSQL takes a text for whatever type its column has, such as timestamptz or jsonb.

@@ -26,11 +26,11 @@ from connectors.kafka import topics
 from connectors.settings import Settings
 from events import CustomerVersion, EnrichedLine, EnrichedOrder, Event, Order, ProductVersion
 from jobs import order_enrichment
-from jobs.environment import variables
+from jobs.environment import create_tables, variables
 from tests.builders.events import customer, event_time, order, order_line, product
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.cluster.records import read_records, write_records
-from tests.cluster.topic_tables import create_table, over_files, record
+from tests.cluster.topic_tables import create_table, declaration, over_files, record
 
 CUSTOMERS, PRODUCTS, VERSIONS = 20_000, 2_000, 4
 PARTITIONS = 4
@@ -178,10 +178,10 @@ def run_job(cluster: MiniCluster, folder: Path, parallelism: int) -> tuple[list[
     options = {"parallelism.default": str(parallelism), "execution.checkpointing.interval": "10 s"}
     tables = StreamTableEnvironment.create(cluster.environment(options))
     for table in TABLES:
-        declaration = sql.read(f"tables/{table}.sql", variables("bench", Settings()))
-        tables.execute_sql(declaration)
+        declared = declaration(table, variables("bench", Settings()))
+        create_tables(tables, [table], variables("bench", Settings()))
         # Watermarks as Kafka's source makes them, and not after every record, as tests need them.
-        tables.execute_sql(over_files(table, declaration, folder / table).replace("on-event", "on-periodic"))
+        tables.execute_sql(over_files(table, declared, folder / table).replace("on-event", "on-periodic"))
     for table in order_enrichment.SINKS:
         create_table(tables, table, folder / table)
     tables.execute_sql(sql.read("tables/clock.sql", variables("bench", Settings())))

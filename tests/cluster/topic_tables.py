@@ -1,6 +1,7 @@
 """Tables as `sql/tables` declares them, over records in files instead of Kafka."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import sql
 from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from events import Event
-from jobs.environment import variables
+from jobs.environment import create_tables, variables
 from sql.tools.pipeline import Pipeline
 from sql.tools.statements import Statement
 from tests.cluster.records import Record
@@ -37,15 +38,21 @@ def create_table(tables: StreamTableEnvironment, name: str, folder: Path, stay_o
         folder: of the records to read or to write.
         stay_open: wait after the last record; after a second without one a partition is idle.
     """
-    declaration = sql.read(f"tables/{name}.sql", variables("test", Settings()))
-    tables.execute_sql(declaration)
-    tables.execute_sql(over_files(name, declaration, folder, stay_open))
+    filled = variables("test", Settings())
+    create_tables(tables, [name], filled)
+    tables.execute_sql(over_files(name, declaration(name, filled), folder, stay_open))
+
+
+def declaration(name: str, filled: Mapping[str, str]) -> str:
+    """Return the text of a table's file, after that of the table whose options it takes."""
+    return "\n".join(sql.declarations([name], filled).values())
 
 
 def over_files(name: str, declaration: str, folder: Path, stay_open: bool = False, idle_after: str = "1 s") -> str:
     """Return a `CREATE TEMPORARY TABLE` that shadows the table which `declaration` has created for Kafka.
 
     Args:
+        declaration: text of the table's file, after that of the table whose options it takes.
         idle_after: time without a record until a partition of a table that stays open is idle.
     """
     options = {
@@ -75,9 +82,9 @@ def kafka_tables(pipeline: Pipeline, *, written: bool) -> dict[str, Statement]:
     """Return the Kafka tables that the pipeline reads or writes, by topic."""
     targets = {insert.target() for insert in pipeline.inserts}
     return {
-        table.options()["topic"]: table
+        topic: table
         for table in pipeline.preparations
-        if table.is_table() and table.options().get("connector") == "kafka" and (table.creates() in targets) == written
+        if table.is_table() and (topic := table.options().get("topic")) and (table.creates() in targets) == written
     }
 
 
@@ -85,7 +92,8 @@ def over_files_in(pipeline: Pipeline, folder: Path, stay_open: bool = False, idl
     """Return the same pipeline with folders of files as topics."""
     preparations = list(pipeline.preparations)
     for topic, table in (kafka_tables(pipeline, written=True) | kafka_tables(pipeline, written=False)).items():
-        text = over_files(str(table.creates()), table.text, folder / topic, stay_open, idle_after)
+        common = [each.text for each in preparations if each.creates() in table.references()]
+        text = over_files(str(table.creates()), "\n".join([*common, table.text]), folder / topic, stay_open, idle_after)
         shadow = replace(table, text=text)
         preparations.insert(preparations.index(table) + 1, shadow)
     return replace(pipeline, preparations=tuple(preparations))

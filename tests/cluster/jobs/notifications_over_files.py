@@ -16,7 +16,7 @@ from events import Event
 from jobs import notifications
 from jobs.environment import variables
 from tests.cluster.records import Record, read_records, write_records
-from tests.cluster.topic_tables import create_table, over_files, producer_options, record
+from tests.cluster.topic_tables import create_table, declaration, over_files, producer_options, record
 from udfs.notifications.notification_policy import Policy
 
 TOPICS = {
@@ -90,13 +90,13 @@ def define(
     for table in TOPICS:
         create_table(tables, table, folder / table, stay_open)
         if not every_record:
-            declaration = sql.read(f"tables/{table}.sql", filled)
             tables.execute_sql(f"DROP TEMPORARY TABLE {table}")
-            tables.execute_sql(over_files(table, declaration, folder / table).replace("on-event", "on-periodic"))
+            shadow = over_files(table, declaration(table, filled), folder / table)
+            tables.execute_sql(shadow.replace("on-event", "on-periodic"))
     tables.execute_sql(sql.read("tables/clock.sql", filled))
     if not stay_open:
         tables.execute_sql(_CLOCK_THAT_ENDS)
-    outgoing = producer_options(sql.read("tables/outgoing_events.sql", filled))
+    outgoing = producer_options(declaration("outgoing_events", filled))
     producer = ", ".join(f"'{key}' = '{value}'" for key, value in outgoing.items())
     tables.execute_sql(_SENT.format(path=folder / "sent", producer=producer))
     publish(tables, notifications.define(tables, policy))

@@ -39,7 +39,7 @@ from tests.builders.events import (
 from tests.cluster.jobs.test_bad_records import GUARDED, JOBS, declare_everything, defined, topics_read
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
-from tests.cluster.topic_tables import kafka_tables, over_files, over_files_in, record
+from tests.cluster.topic_tables import declaration, kafka_tables, over_files, over_files_in, record
 
 PIPELINES = sql.names("pipelines")
 NEEDS_ELASTICSEARCH = "search_index"
@@ -121,8 +121,8 @@ def run_job(
     stream = defined(job, tables)
     if stream is not None:
         filled = variables(job, Settings()) | {"OUTGOING_TOPICS": "some;others"}
-        declaration = sql.read("tables/outgoing_events.sql", filled)
-        tables.execute_sql(over_files("outgoing_events", declaration, folder / "outgoing"))
+        declared = declaration("outgoing_events", filled)
+        tables.execute_sql(over_files("outgoing_events", declared, folder / "outgoing"))
         publish(tables, stream)
     read = topics_read(environment)
     environment.execute()

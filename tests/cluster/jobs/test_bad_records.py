@@ -23,7 +23,7 @@ from connectors.kafka import topics
 from connectors.settings import Settings
 from events import DeadLetter
 from events.schemas import schema
-from jobs.environment import SQL_OPTIONS, variables
+from jobs.environment import SQL_OPTIONS, create_tables, variables
 from jobs.sql_pipeline import define, filling
 from local.settings import CHECKOUT
 from ops.jobs.submit import names
@@ -135,13 +135,11 @@ def declare_everything(
             kept = ", ".join(re.findall(r"'(?:connector|scan|fields)[\w.]*' = '\w+'", text))
             bounded = f"{kept}, 'number-of-rows' = '1'"
             tables.execute_sql(f"CREATE TEMPORARY TABLE {name} WITH ({bounded}) LIKE {name} (EXCLUDING OPTIONS)")
-        elif "'connector' = 'kafka'" in text and "${OUTGOING_TOPICS}" not in text:
+        elif "LIKE kafka_sink" in text and "${OUTGOING_TOPICS}" not in text:
             create_table(tables, name, folder / name)
         else:
-            tables.execute_sql(
-                sql.read(f"tables/{name}.sql", variables("test", Settings()) | {"OUTGOING_TOPICS": "a;b"})
-            )
-            if "LIKE" in text:
+            create_tables(tables, [name], variables("test", Settings()) | {"OUTGOING_TOPICS": "a;b"})
+            if "LIKE warehouse_common" in text:
                 nowhere = "'connector' = 'blackhole'"
                 tables.execute_sql(f"CREATE TEMPORARY TABLE {name} WITH ({nowhere}) LIKE {name} (EXCLUDING OPTIONS)")
 

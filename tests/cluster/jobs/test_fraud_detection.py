@@ -8,13 +8,12 @@ import pytest
 from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
-import sql
 from connectors.kafka import topics
 from connectors.kafka.outgoing import publish
 from connectors.settings import Settings
 from events import DeadLetter, Event, FraudAlert, Payment, Ruleset, ShadowHit
 from jobs import fraud_detection
-from jobs.environment import SQL_OPTIONS, variables
+from jobs.environment import SQL_OPTIONS, create_tables, variables
 from tests.builders.events import event_time, payment, rule, ruleset
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
@@ -160,7 +159,7 @@ def test_every_operator_has_a_uid(cluster: MiniCluster, tmp_path: Path) -> None:
     tables = StreamTableEnvironment.create(environment)
     create_table(tables, "payments", write_records(tmp_path / "payments", []))
     filled = variables(fraud_detection.JOB, Settings()) | {"OUTGOING_TOPICS": "a;b"}
-    tables.execute_sql(sql.read("tables/outgoing_events.sql", filled))
+    create_tables(tables, ["outgoing_events"], filled)
     publish(tables, fraud_detection.define(tables, FixedRulesets(LENIENT), "EUR"))
 
     graph = environment._j_stream_execution_environment.getStreamGraph(False)

@@ -25,7 +25,7 @@ from tests.builders.events import customer, event_time, heartbeat, order, order_
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.running_query import recovery_from
-from tests.cluster.topic_tables import create_table, over_files, record
+from tests.cluster.topic_tables import create_table, declaration, over_files, record
 from tests.reference_runs.order_oracle import OrderOracle, without_revision
 
 TOPICS = {
@@ -90,8 +90,8 @@ def define(tables: StreamTableEnvironment, folder: Path, stay_open: bool = False
         create_table(tables, table, folder / table, stay_open)
     if stay_open:
         tables.execute_sql("DROP TEMPORARY TABLE db_changes_heartbeats")
-        declaration = sql.read("tables/db_changes_heartbeats.sql", variables("test", SETTINGS))
-        shadow = over_files("db_changes_heartbeats", declaration, folder / "db_changes_heartbeats", stay_open)
+        declared = declaration("db_changes_heartbeats", variables("test", SETTINGS))
+        shadow = over_files("db_changes_heartbeats", declared, folder / "db_changes_heartbeats", stay_open)
         tables.execute_sql(shadow.replace("'1 s'", f"'{wait}'"))
     for table in order_enrichment.SINKS:
         create_table(tables, table, folder / table)

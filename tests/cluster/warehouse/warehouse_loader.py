@@ -10,7 +10,7 @@ from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from events import DeadLetter, Event
 from jobs import warehouse
-from jobs.environment import variables
+from jobs.environment import create_tables, variables
 from tests.cluster.bounded_job import BoundedJob
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record
@@ -32,7 +32,7 @@ class Loader(BoundedJob):
         """Prepare the job; each run gets a folder in `folder`."""
 
         def define(tables: StreamTableEnvironment) -> StatementSet:
-            warehouse.create_sinks(tables, variables("test", settings))
+            create_tables(tables, warehouse.SINKS, variables("test", settings))
             return warehouse.define(tables)
 
         super().__init__(cluster, folder, SOURCES, define)

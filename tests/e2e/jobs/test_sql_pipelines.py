@@ -34,13 +34,11 @@ USER_FILE = """\
 -- One row per: payment. Keyed by: card_id.
 -- Late: never; nothing waits.
 CREATE TABLE large_payments (card_id STRING, payment_id STRING, amount_minor BIGINT) WITH (
-    'connector' = 'kafka',
     'topic' = 'large-payments',
-    'properties.bootstrap.servers' = '${MILLRACE_KAFKA_BOOTSTRAP_SERVERS}',
     'key.format' = 'raw',
     'key.fields' = 'card_id',
     'value.format' = 'json'
-);
+) LIKE kafka_sink (OVERWRITING OPTIONS);
 
 INSERT INTO large_payments
 SELECT card_id, payment_id, amount_minor

@@ -25,9 +25,12 @@ def columns(file: Path) -> list[Column]:
 
 
 def option(file: Path, name: str) -> str:
-    """The value of a table option; empty if it isn't set."""
-    found = re.search(rf"'{re.escape(name)}'\s*=\s*'([^']*)'", file.read_text("utf-8"))
-    return found[1] if found else ""
+    """The value of a table option, its own or the one that it takes by LIKE; empty if it isn't set."""
+    text = file.read_text("utf-8")
+    if found := re.search(rf"'{re.escape(name)}'\s*=\s*'([^']*)'", text):
+        return found[1]
+    like = re.search(r"^\) LIKE (\w+)", text, re.MULTILINE)
+    return option(file.with_stem(like[1]), name) if like else ""
 
 
 def _split(declarations: str) -> Iterator[str]:

@@ -20,10 +20,12 @@ def test_what_is_named_is_created_before_its_first_use() -> None:
     pipeline = loaded(f"CREATE TEMPORARY VIEW v AS SELECT 1 FROM orders;\n{INSERT}")
 
     assert [(each.file, each.creates()) for each in pipeline.preparations] == [
+        ("sql/tables/kafka_source.sql", "kafka_source"),
         ("sql/tables/orders.sql", "orders"),
         ("mine.sql", "v"),
         ("sql/tables/payments.sql", "payments"),
         ("sql/views/dead_letters_of.sql", "dead_letters_of_payments"),
+        ("sql/tables/kafka_sink.sql", "kafka_sink"),
         ("sql/tables/dead_letters_out.sql", "dead_letters_out"),
     ]
 
@@ -52,7 +54,7 @@ def test_a_function_is_brought_once_however_often_it_is_named() -> None:
 def test_a_function_is_brought_however_it_is_called(call: str) -> None:
     pipeline = loaded(f"CREATE TEMPORARY VIEW v AS SELECT * FROM {call};\nINSERT INTO o SELECT 1 FROM v;")
 
-    assert {each.creates() for each in pipeline.preparations} == {"orders", "with_watermark", "v"}
+    assert {each.creates() for each in pipeline.preparations} == {"kafka_source", "orders", "with_watermark", "v"}
     assert pipeline.judges_lateness()
 
 
@@ -93,7 +95,7 @@ def test_dead_letters_are_rejected_by_the_pipeline() -> None:
 
 
 def test_a_table_is_read_by_the_pipeline_s_own_consumer_group() -> None:
-    table = next(each for each in loaded(INSERT).preparations if each.creates() == "payments")
+    table = next(each for each in loaded(INSERT).preparations if each.creates() == "kafka_source")
 
     assert table.options()["properties.group.id"] == "millrace.mine"
 
@@ -209,14 +211,27 @@ def test_a_setting_that_changes_nothing_or_is_the_file_s_to_choose_is_taken(key:
 @pytest.mark.parametrize(
     ("text", "brought"),
     [
-        ("CREATE TABLE mine LIKE payments;\nINSERT INTO mine SELECT card_id FROM mine;", {"payments"}),
+        (
+            "CREATE TABLE mine LIKE payments;\nINSERT INTO mine SELECT card_id FROM mine;",
+            {"kafka_source", "payments"},
+        ),
+        (
+            "CREATE TABLE mine (a INT) WITH ('topic' = 'x') LIKE kafka_sink;\nINSERT INTO mine SELECT 1;",
+            {"kafka_sink"},
+        ),
         (
             "CREATE TABLE w WITH ('table-name' = 'x') LIKE warehouse_fact_payment;\nINSERT INTO w SELECT 1;",
             {"warehouse_common", "warehouse_fact_payment"},
         ),
-        ("INSERT INTO o WITH orders AS (SELECT 1 FROM orders WHERE error IS NULL) SELECT 1 FROM orders;", {"orders"}),
+        (
+            "INSERT INTO o WITH orders AS (SELECT 1 FROM orders WHERE error IS NULL) SELECT 1 FROM orders;",
+            {"kafka_source", "orders"},
+        ),
         ("INSERT INTO o WITH noteworthy_payments AS (SELECT 1 AS a) SELECT a FROM noteworthy_payments;", set()),
-        ("INSERT INTO default_catalog.default_database.o SELECT 1 FROM `default_database`.`orders`;", {"orders"}),
+        (
+            "INSERT INTO default_catalog.default_database.o SELECT 1 FROM `default_database`.`orders`;",
+            {"kafka_source", "orders"},
+        ),
         ("INSERT INTO o SELECT 1 FROM elsewhere.orders;", set()),
         ("INSERT INTO o SELECT 1 FROM a WHERE b LIKE orders;", set()),
         ("CREATE VIEW v AS SELECT 1 FROM orders;\nCREATE TABLE orders (a INT);\nINSERT INTO o SELECT 1 FROM v;", set()),

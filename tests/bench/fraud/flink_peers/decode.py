@@ -12,7 +12,7 @@ from pyflink.table import StreamTableEnvironment
 import sql
 from connectors.kafka import topics
 from connectors.settings import Settings
-from jobs.environment import stream_environment, variables
+from jobs.environment import create_tables, stream_environment, variables
 
 JOB = "decode"
 JSON = "json"
@@ -36,9 +36,11 @@ def main() -> None:
     environment = stream_environment(JOB)
     tables = StreamTableEnvironment.create(environment)
     filled = variables(JOB, settings) | {"OUTGOING_TOPICS": OUTGOING_TOPICS, "COPY": COPY, "GUARANTEE": how}
-    payments = sql.fill(_beside("payments_json"), filled, "payments_json.sql") if how == JSON else ""
-    tables.execute_sql(payments or sql.read("tables/payments.sql", filled))
-    tables.execute_sql(sql.read("tables/outgoing_events.sql", filled))
+    create_tables(tables, ["outgoing_events"], filled)
+    if how == JSON:
+        tables.execute_sql(sql.fill(_beside("payments_json"), filled, "payments_json.sql"))
+    else:
+        create_tables(tables, ["payments"], filled)
     good = "TRUE" if how == JSON else "error IS NULL"
     statements = tables.create_statement_set()
     # All columns are asked for, so that all are decoded.

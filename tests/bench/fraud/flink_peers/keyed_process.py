@@ -3,11 +3,10 @@
 from pyflink.common import Types
 from pyflink.table import StreamTableEnvironment
 
-import sql
 from connectors.kafka import topics
 from connectors.kafka.outgoing import OUTGOING, publish
 from connectors.settings import Settings
-from jobs.environment import stream_environment, variables
+from jobs.environment import create_tables, stream_environment, variables
 from tests.bench.fraud.flink_peers.detect_fraud import DetectFraud
 
 JOB = "keyed_process"
@@ -21,7 +20,7 @@ def main() -> None:
     environment = stream_environment(JOB)
     tables = StreamTableEnvironment.create(environment)
     filled = variables(JOB, settings) | {"OUTGOING_TOPICS": OUTGOING_TOPICS}
-    tables.execute_sql(sql.read("tables/outgoing_events.sql", filled))
+    create_tables(tables, ["outgoing_events"], filled)
     tables.execute_sql(f"""
         CREATE TABLE payments (card_id STRING, payload BYTES) WITH (
             'connector' = 'kafka',

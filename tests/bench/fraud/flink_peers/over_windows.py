@@ -11,12 +11,11 @@ from pyflink.datastream import ProcessFunction
 from pyflink.table import DataTypes, StreamTableEnvironment
 from pyflink.table.udf import udf
 
-import sql
 from connectors.kafka import topics
 from connectors.kafka.outgoing import OUTGOING, outgoing, publish
 from connectors.settings import Settings
 from events import FraudAlert
-from jobs.environment import stream_environment, variables
+from jobs.environment import create_tables, stream_environment, variables
 from udfs.fraud.alerts import Suspicion
 from udfs.fraud.features import payment_features
 from udfs.fraud.judge_payment import JudgePayment
@@ -59,9 +58,8 @@ def main() -> None:
     settings = Settings.from_environment()
     environment = stream_environment(JOB)
     tables = StreamTableEnvironment.create(environment)
-    for table in ("payments", "outgoing_events"):
-        filled = variables(JOB, settings) | {"OUTGOING_TOPICS": OUTGOING_TOPICS}
-        tables.execute_sql(sql.read(f"tables/{table}.sql", filled))
+    filled = variables(JOB, settings) | {"OUTGOING_TOPICS": OUTGOING_TOPICS}
+    create_tables(tables, ("payments", "outgoing_events"), filled)
     features = payment_features()
     rulesets = KafkaRulesets(settings.kafka_bootstrap_servers, topics.FRAUD_RULESETS.name)
     judge = udf(JudgePayment(rulesets, features, settings.base_currency, JOB), result_type=DataTypes.STRING())
