@@ -19,10 +19,10 @@ from local.stack import processes
 from tests.chaos.killer import Killer
 from tests.chaos.schedule import Kill
 from tests.e2e.conftest import environment_on_free_ports
+from tests.e2e.deployment import DEADLINE_SECONDS
 from tests.services.lone_service import lone_service
 
 SMTP = {"MILLRACE_SMTP_URL": "smtp://127.0.0.1:{port}"}
-DEADLINE_SECONDS = 20
 RUN_SECONDS = 600
 CORRECTED = re.compile(r"orders provisional, ([\d,]+) of them corrected")
 

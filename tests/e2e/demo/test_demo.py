@@ -16,10 +16,10 @@ import pytest
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from tests.e2e.conftest import environment_on_free_ports
+from tests.e2e.deployment import DEADLINE_SECONDS
 from tests.services.lone_elasticsearch import kill_node
 
-END_SECONDS = 60
-AT_ONCE_SECONDS = 15
+AT_ONCE_SECONDS = 30
 PAYMENT_SERVICE = "local.simulator.payment_service"
 RUN_SECONDS = 400
 KILLS: Mapping[str, Callable[[Stack], object]] = {
@@ -102,7 +102,7 @@ def test_demo_survives_outages_and_fails_at_once_on_a_killed_simulator(
         killed = time.monotonic()
         next_line(demo, "shutting down")
         noticed_after = time.monotonic() - killed
-        rest, _ = demo.communicate(timeout=END_SECONDS)
+        rest, _ = demo.communicate(timeout=DEADLINE_SECONDS)
 
     assert all("has gone" in line for line in outages)
     assert rest.splitlines()[-1] == "demo: FAILED: payment_service was ended by signal 9: it said nothing"
@@ -127,7 +127,7 @@ def test_demo_interrupted_twice_shuts_everything_down(
     next(line for line in demo.stdout if line == "shutting down\n")
     os.killpg(demo.pid, number)
 
-    rest, _ = demo.communicate(timeout=END_SECONDS)
+    rest, _ = demo.communicate(timeout=DEADLINE_SECONDS)
 
     assert rest.splitlines()[-1] == "demo: FAILED: interrupted"
     assert demo.returncode == 130
@@ -139,7 +139,7 @@ def test_demo_with_a_closed_output_pipe_shuts_everything_down(stack: Stack, demo
     assert demo.stdout
     demo.stdout.close()
 
-    demo.wait(END_SECONDS)
+    demo.wait(DEADLINE_SECONDS)
 
     assert demo.returncode == 1
     assert stack.status() == []

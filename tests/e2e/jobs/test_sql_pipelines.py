@@ -25,7 +25,7 @@ from ops.jobs import pipelines
 from ops.jobs.submit import SubmitError
 from ops.topics import topics as topic_operations
 from tests.builders.events import payment
-from tests.e2e.deployment import Deployment, records_from, wait_for
+from tests.e2e.deployment import DEADLINE_SECONDS, Deployment, records_from, wait_for
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -185,7 +185,7 @@ def running_locally(file: Path, settings: Settings, said: Path) -> Iterator[None
         yield
     finally:
         local.send_signal(signal.SIGINT)
-        local.wait(timeout=30)
+        local.wait(timeout=DEADLINE_SECONDS)
 
 
 @pytest.mark.parametrize(

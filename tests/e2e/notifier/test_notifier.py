@@ -33,11 +33,10 @@ from notifier.message import HEADER
 from notifier.senders import SENDERS
 from ops.topics import topics
 from tests.builders.notifications import notification
-from tests.e2e.deployment import consumer_of, partitions, records_from, wait_for
+from tests.e2e.deployment import DEADLINE_SECONDS, consumer_of, partitions, records_from, wait_for
 from tests.services.mail_servers import mail_server, running_mailbox
 from tests.services.service_process import running
 
-END_SECONDS = 60
 UNTIL_IDLE = ("--until-idle", "1")
 
 
@@ -80,7 +79,7 @@ class Group:
     def run(self) -> str:
         """Run a notifier until it is idle, and return its last line."""
         with self.running(*UNTIL_IDLE) as service:
-            assert service.wait(END_SECONDS) == 0, self.output
+            assert service.wait(DEADLINE_SECONDS) == 0, self.output
         return self.output.splitlines()[-1]
 
     def is_all_committed(self) -> bool:
@@ -246,11 +245,11 @@ def test_joining_and_leaving_members_lose_and_repeat_no_mail(
             last = join(f"joined-{number}")
         wait_for("some messages", lambda: server.has(280))
         first.send_signal(signal.SIGTERM)
-        assert first.wait(END_SECONDS) == 0
+        assert first.wait(DEADLINE_SECONDS) == 0
         wait_for("all messages", lambda: server.has(400))
         wait_for("all of them to have had a part", group.is_all_committed)
         last.send_signal(signal.SIGTERM)
-        assert last.wait(END_SECONDS) == 0
+        assert last.wait(DEADLINE_SECONDS) == 0
 
     assert Counter(server.got) == once(events)
 
@@ -299,7 +298,7 @@ def test_notifier_waits_for_an_unavailable_mail_server_and_loses_nothing(
         stack.start("mailbox")
         wait_for_files(mailbox, 120)
         service.send_signal(signal.SIGTERM)
-        assert service.wait(END_SECONDS) == 0
+        assert service.wait(DEADLINE_SECONDS) == 0
 
     assert_delivered(delivered(group, mailbox), events, most_copies=SENDERS)
     assert group.dead_letters() == []
@@ -385,7 +384,7 @@ def test_stopped_notifier_commits_what_was_delivered(group: Group, mailbox: Path
         wait_for_files(mailbox, 10)
         service.send_signal(signal.SIGTERM)
 
-        assert service.wait(END_SECONDS) == 0
+        assert service.wait(DEADLINE_SECONDS) == 0
 
     assert group.output == ""
     assert group.is_all_committed()
@@ -395,7 +394,7 @@ def test_notifier_waits_for_an_unavailable_broker_until_stopped(group: Group) ->
     with with_variables(group, MILLRACE_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9").running() as service:
         wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been away for" in group.output)
         service.send_signal(signal.SIGTERM)
-        assert service.wait(END_SECONDS) == 1
+        assert service.wait(DEADLINE_SECONDS) == 1
 
     assert "Error: no Kafka broker answers at 127.0.0.1:9" in group.output
     assert "Traceback" not in group.output
@@ -403,7 +402,7 @@ def test_notifier_waits_for_an_unavailable_broker_until_stopped(group: Group) ->
 
 def test_malformed_mail_server_url_is_an_error_that_names_the_setting(group: Group) -> None:
     with with_variables(group, MILLRACE_SMTP_URL="127.0.0.1:25").running() as service:
-        assert service.wait(END_SECONDS) == 1
+        assert service.wait(DEADLINE_SECONDS) == 1
 
     assert "MILLRACE_SMTP_URL='127.0.0.1:25' can't be used" in group.output
     assert "Traceback" not in group.output

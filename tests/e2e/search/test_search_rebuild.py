@@ -34,11 +34,10 @@ from ops.search.search import apply, faults
 from ops.topics import topics as topic_operations
 from tests.builders.events import enriched_line, enriched_order
 from tests.e2e.conftest import environment_on_free_ports
-from tests.e2e.deployment import wait_for
+from tests.e2e.deployment import DEADLINE_SECONDS, wait_for
 
 ORDERS = declared()[0]
 PARTITIONS = [TopicPartition(ENRICHED_ORDERS.name, number) for number in range(ENRICHED_ORDERS.partitions)]
-DEADLINE_SECONDS = 60
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,11 @@ from local.simulator.shop.shop_ledger import ShopLedger, ShopLedgerContent
 from local.simulator.shop.state import State
 from local.stack.supervisor import Stack
 from tests.e2e.conftest import environment_on_free_ports
-from tests.e2e.deployment import wait_for
+from tests.e2e.deployment import DEADLINE_SECONDS, wait_for
 from tests.services.cutting_proxy import cutting_proxy
 from tests.services.service_process import running
 
 CUSTOMERS = 500
-END_SECONDS = 60
 
 Tables = tuple[str, str]
 """Checksums of customers and products."""
@@ -53,7 +52,7 @@ class Shop:
             env=os.environ | self.environment | variables,
             capture_output=True,
             text=True,
-            timeout=END_SECONDS,
+            timeout=DEADLINE_SECONDS,
             check=False,
         )
 
@@ -142,7 +141,7 @@ def wait_for_output(output: Path, begin: int, words: str) -> None:
 def ended(service: subprocess.Popen[bytes]) -> int:
     """Stop the service as Ctrl-C does, and return its exit status."""
     service.send_signal(signal.SIGINT)
-    return service.wait(END_SECONDS)
+    return service.wait(DEADLINE_SECONDS)
 
 
 def test_tables_filled_twice_have_the_same_rows(shop: Shop) -> None:
@@ -162,7 +161,7 @@ def test_tables_filled_by_two_services_at_once_have_each_row_once(shop: Shop) ->
         subprocess.Popen(_command("--tables-only"), cwd=CHECKOUT, env=os.environ | shop.environment) for _ in range(2)
     ]
 
-    statuses = [service.wait(END_SECONDS) for service in both]
+    statuses = [service.wait(DEADLINE_SECONDS) for service in both]
 
     assert statuses == [0, 0]
     customers, products = read_all(shop.settings)
@@ -286,7 +285,7 @@ def test_foreign_change_of_the_tables_stops_the_service_with_an_error(shop: Shop
         with connect(shop.settings) as connection:
             connection.execute("DELETE FROM shop.products WHERE product_id LIKE 'product-%'")
 
-        assert service.wait(END_SECONDS) == 1
+        assert service.wait(DEADLINE_SECONDS) == 1
     assert "somebody else changes them, too" in ledger.with_suffix(".out").read_text()
 
 

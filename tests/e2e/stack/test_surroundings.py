@@ -17,10 +17,9 @@ from events import FraudAlert
 from local.settings import CHECKOUT
 from tests.builders.checkout import copied_checkout
 from tests.e2e.conftest import environment_on_free_ports
-from tests.e2e.deployment import partitions, records_from, wait_for
+from tests.e2e.deployment import DEADLINE_SECONDS, partitions, records_from, wait_for
 from toolchain.cache import cache_directory
 
-DEADLINE_SECONDS = 120
 ELSEWHERE = "192.0.2.1"
 """An address of a network reserved for documentation, where no host answers."""
 HOSTILE = {
