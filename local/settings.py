@@ -62,6 +62,13 @@ class LocalSettings(Variables):
         pattern=r"[1-9]\d?",
         form="a whole number, 1 to 99",
     )
+    jvm_compiler: str = setting(
+        "quick",
+        "How Kafka, Elasticsearch and the TaskManagers compile: `quick` starts with two thirds of the CPU time, `full` "
+        "is faster after minutes of load",
+        pattern="quick|full",
+        form="quick or full",
+    )
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,8 @@ class Service:
     """Names of the services that must be healthy before this one starts, and that stop after it."""
     unprivileged: bool = False
     """Whether it runs as `UNPRIVILEGED` when root starts it."""
-    ready_within_seconds: float = 60
+    ready_within_seconds: float = 180
+    """Time of a machine that does much else at the same time; if its process ends, that is noticed at once."""
     lock_files: tuple[Path, ...] = ()
     """Files that it leaves when it is killed, and mistakes for another server's at the next start."""
     stop_signal: signal.Signals = signal.SIGTERM

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from local.settings import Port
 from local.stack.probes import get_json
 from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
-from local.stack.services.java_process import QUICK_TO_START, quiet_log4j
+from local.stack.services.java_process import QUICK_TO_START, compiler_options, quiet_log4j
 from local.stack.setup import Setup
 from local.stack.unpacked import unpacked
 
@@ -34,7 +34,7 @@ action.auto_create_index: false
 OPTIONS = """\
 -Xms512m
 -Xmx512m
--XX:+UseG1GC
+{compiler}
 -XX:-UsePerfData
 -Djava.io.tmpdir={temporary}
 -XX:+ExitOnOutOfMemoryError
@@ -55,7 +55,6 @@ def declare(setup: Setup) -> Service:
         memory_bytes=GIB * 9 // 10,
         ports=(NAME,),
         unprivileged=True,
-        ready_within_seconds=120,
     )
 
 
@@ -84,7 +83,9 @@ def _launch(setup: Setup, place: Place, port: Port) -> Launch:
         command=(str(home / "bin" / "elasticsearch"),),
         files={
             place.conf / "elasticsearch.yml": node_settings(place, port),
-            place.conf / "jvm.options": OPTIONS.format(temporary=place.temporary, logs=place.log.parent),
+            place.conf / "jvm.options": OPTIONS.format(
+                temporary=place.temporary, logs=place.log.parent, compiler="\n".join(compiler_options(setup))
+            ),
             place.conf / "log4j2.properties": quiet_log4j(place),
         },
         environment=_environment(setup, place),

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from local.stack.probes import connect, get_json
 from local.stack.service import GIB, Service, UnhealthyError
 from local.stack.services import flink_cluster, flink_jobmanager
+from local.stack.services.java_process import compiler_options
 from local.stack.setup import Setup
 
 
@@ -27,7 +28,7 @@ def declare(setup: Setup, number: int) -> Service:
     options = {"taskmanager.resource-id": place.service}
     return Service(
         place=place,
-        launch=lambda: flink_cluster.launch(setup, place, "taskmanager", options),
+        launch=lambda: flink_cluster.launch(setup, place, "taskmanager", options, compiler_options(setup)),
         health=lambda: check_health(setup.jobmanager_url, place.service),
         address=f"{setup.jobmanager_url}/#/task-manager/{place.service}",
         memory_bytes=GIB * 13 // 10,

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from local.stack.service import Place
+from local.stack.setup import Setup
 
 QUICK_TO_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-"""Options for services with little load: half the work at the start, for less speed after hours."""
+"""Options for services with little load: half the work at the start, for less speed after minutes of load."""
 
 LOG4J = """\
 # Quiet: what goes wrong, in 3 files of 10 MB at most.
@@ -24,6 +25,11 @@ appender.file.policies.size.size = 10MB
 appender.file.strategy.type = DefaultRolloverStrategy
 appender.file.strategy.max = 2
 """
+
+
+def compiler_options(setup: Setup) -> tuple[str, ...]:
+    """Return the options of a service with load, by `MILLRACE_JVM_COMPILER`."""
+    return QUICK_TO_START if setup.local.jvm_compiler == "quick" else ("-XX:+UseG1GC",)
 
 
 def java_command(java_home: Path, place: Place) -> tuple[str, ...]:

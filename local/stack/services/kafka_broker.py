@@ -10,8 +10,10 @@ from connectors.kafka.client import client_options
 from local.stack.probes import connect
 from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
 from local.stack.services.java_process import (
+    QUICK_TO_START,
     arguments_file,
     classpath,
+    compiler_options,
     java_arguments,
     java_command,
     property_value,
@@ -95,7 +97,7 @@ def _launch(setup: Setup, place: Place, broker: str) -> Launch:
     properties = place.conf / "server.properties"
     logging = place.conf / "log4j2.properties"
     libraries = classpath(jars.paths("kafka"))
-    options = ["-Xmx512m", f"-Dlog4j2.configurationFile={logging}", "-cp", libraries]
+    options = ["-Xmx512m", *compiler_options(setup), f"-Dlog4j2.configurationFile={logging}", "-cp", libraries]
     return Launch(
         command=java_command(setup.java_home, place),
         files={
@@ -109,7 +111,8 @@ def _launch(setup: Setup, place: Place, broker: str) -> Launch:
 
 def _format(setup: Setup, place: Place, libraries: str) -> Step:
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    tool = (str(setup.java_home / "bin" / "java"), "-XX:-UsePerfData", "-cp", libraries, "kafka.tools.StorageTool")
+    java = (str(setup.java_home / "bin" / "java"), "-XX:-UsePerfData", *QUICK_TO_START)
+    tool = (*java, "-cp", libraries, "kafka.tools.StorageTool")
     # The first character of an id must not be a hyphen, or it is parsed as an option.
     options = ("--standalone", f"--cluster-id={cluster_id}", "--config", f"{place.conf}/server.properties")
     return Step((*tool, "format", *options))

@@ -47,7 +47,7 @@ def bench_stack(task_managers: int = 1) -> Iterator[Stack]:
     """
     folder = Path(tempfile.mkdtemp(prefix="millrace-bench-"))
     folder.chmod(0o755)
-    with mock.patch.dict(os.environ, environment_on_free_ports(folder / "stack")):
+    with mock.patch.dict(os.environ, environment_on_free_ports(folder / "stack") | {"MILLRACE_JVM_COMPILER": "full"}):
         stack = Stack.from_environment(task_managers=task_managers)
         try:
             stack.up(SERVICES)
