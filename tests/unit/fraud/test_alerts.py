@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from events import FraudAlert
+from events import BrokenRule, FraudAlert
 from tests.builders.events import event_time
 from tests.builders.suspicions import suspicion
 from udfs.fraud.alerts import (
@@ -123,3 +123,36 @@ def test_state_survives_encoding_and_an_unknown_version_is_refused() -> None:
     assert decode_cases(None) == ()
     with pytest.raises(StateVersionError, match="state has version 9, this job reads 1"):
         decode_cases(b"\x09anything")
+
+
+CASES = (
+    Case(
+        case_id="k1",
+        opened_at=1_000,
+        last_at=2_000,
+        quiet_ms=60_000,
+        closed=True,
+        card_id="c1",
+        customer_id="u1",
+        payment_id="p2",
+        rules=(BrokenRule(rule="burst", score=50, reason="many"),),
+        ruleset_version=3,
+        features={"count_1m": 4, "avg_24h": 2.5, "country": "DE", "recent": ("p1", "p2"), "km": None},
+        payments=("p1", "p2"),
+        payment_count=2,
+        amount_minor=20_00,
+        currency="EUR",
+    ),
+)
+SAVED_CASES = (
+    b"\x01\x91\x9f\xa2k1\xcd\x03\xe8\xcd\x07\xd0\xcd\xea`\xc3\xa2c1\xa2u1\xa2p2"
+    b"\x91\x83\xa4rule\xa5burst\xa5score2\xa6reason\xa4many\x03"
+    b"\x85\xa8count_1m\x04\xa7avg_24h\xcb@\x04\x00\x00\x00\x00\x00\x00\xa7country\xa2DE"
+    b"\xa6recent\x92\xa2p1\xa2p2\xa2km\xc0\x92\xa2p1\xa2p2\x02\xcd\x07\xd0\xa3EUR"
+)
+"""The same cases, as savepoints of version 1 hold them."""
+
+
+def test_cases_of_version_1_savepoints_are_read_and_written_unchanged() -> None:
+    assert decode_cases(SAVED_CASES) == CASES
+    assert encode_cases(CASES) == SAVED_CASES
