@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from events import Notification, Occasion
+from udfs.keyed_state import StateCodec
 from udfs.notifications.notification_policy import Kind, Policy
 from udfs.notifications.quiet_hours import quiet_until, time_zone
 from udfs.source_records import SourceRecord
@@ -41,8 +42,6 @@ MOST_DETAILS = 10
 LONGEST_DETAIL = 120
 LONGEST_NAME = 200
 """Maximum number of characters; longer names are cut off."""
-
-_STATE_VERSION = b"\x01"
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -144,34 +143,9 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Event time of the next `pass_time` that would change anything; None if there is nothing to wait for."""
 
 
-class StateVersionError(ValueError):
-    """Keyed state was written by a version of the job that this one doesn't know."""
-
-
-def encode_recipient(recipient: Recipient) -> bytes:
-    """Encode keyed state: a version byte, then MessagePack."""
-    return _STATE_VERSION + _encoder.encode(recipient)
-
-
-def decode_recipient(state: bytes | None) -> Recipient:
-    """Decode what `encode_recipient` wrote; no state is an unknown recipient.
-
-    Raises:
-        StateVersionError: the version byte is unknown.
-    """
-    if state is None:
-        return NOBODY
-    if state[:1] != _STATE_VERSION:
-        raise StateVersionError(
-            f"the state of notifications has version {state[0]}, this job reads {_STATE_VERSION[0]}: restore the "
-            "savepoint with the release that wrote it, or with a later one"
-        )
-    return _decoder.decode(memoryview(state)[1:])
-
-
 NOBODY = Recipient()
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Recipient)
+"""A recipient of whom nothing is known."""
+RECIPIENT_STATE = StateCodec("notification state", Recipient, version=1, empty=NOBODY)
 
 Dropped = Literal["repeated", "switched_off", "opted_out", "deleted", "nothing_new"]
 """Why nothing is sent although nothing is wrong."""

@@ -9,13 +9,13 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueState, ValueStateDescriptor
 
 from events import DeadLetter, Notification
+from udfs.keyed_state import move_timer
 from udfs.notifications.decisions import (
     NOBODY,
+    RECIPIENT_STATE,
     Decision,
     Dropped,
     Recipient,
-    decode_recipient,
-    encode_recipient,
     hear,
     learn,
     pass_time,
@@ -57,7 +57,7 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
         if error is not None:
             yield self._address(record.dead_letter(error, self._job))
             return
-        before = decode_recipient(self._state.value())
+        before = RECIPIENT_STATE.decode(self._state.value())
         # After a restore this operator's own watermark is unknown until the next one arrives.
         now = ctx.timer_service().current_watermark()
         if watermark is not None:
@@ -75,7 +75,7 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
         yield from self._carry_out(before, decision, ctx)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
-        before = decode_recipient(self._state.value())
+        before = RECIPIENT_STATE.decode(self._state.value())
         decision = pass_time(self._policy, ctx.get_current_key(), before, timestamp)
         yield from self._carry_out(before, decision, ctx, fired=timestamp)
 
@@ -84,13 +84,8 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
         if after == NOBODY:
             self._state.clear()
         elif after != before:
-            self._state.update(encode_recipient(after))
-        old, new = before.next_at, after.next_at
-        if old != new or fired is not None:
-            if old is not None and old != fired:
-                ctx.timer_service().delete_event_time_timer(old)
-            if new is not None:
-                ctx.timer_service().register_event_time_timer(new)
+            self._state.update(RECIPIENT_STATE.encode(after))
+        move_timer(ctx.timer_service(), before.next_at, after.next_at, fired)
         for reason in decision.dropped:
             self._dropped[reason].inc()
         yield from map(self._address, decision.notifications)

@@ -12,7 +12,7 @@ from tests.builders.events import event_time
 from tests.reference_runs import notification_oracle
 from tests.reference_runs.news import DEFAULT, Inbox, alert, incomplete_order, known, order
 from tests.reference_runs.notification_oracle import MINUTE_MS, Expected
-from udfs.notifications.decisions import HOUR_MS, NOBODY, Contact, News, decode_recipient, encode_recipient
+from udfs.notifications.decisions import HOUR_MS, NOBODY, RECIPIENT_STATE, Contact, News
 from udfs.notifications.notification_policy import Policy, QuietHours
 
 START = event_time("12:00:00")
@@ -82,7 +82,7 @@ def run(world: World, arrivals: Sequence[News | Contact], restarts: bool = False
     for number, each in enumerate(arrivals):
         inbox.until(max(inbox.now, min(map(time_of, arrivals[number:])) - 1))
         if restarts:
-            inbox.recipient = decode_recipient(encode_recipient(inbox.recipient))
+            inbox.recipient = RECIPIENT_STATE.decode(RECIPIENT_STATE.encode(inbox.recipient))
         inbox.take(each)
     inbox.until(START + MINUTES * MINUTE_MS)
     return inbox

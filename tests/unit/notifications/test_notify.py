@@ -7,7 +7,7 @@ from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, FraudAlert
 from tests.builders.events import customer, enriched_order, event_time, fraud_alert
 from tests.reference_runs.harness import KeyedHarness
 from tests.reference_runs.news import POLICY
-from udfs.notifications.decisions import HOUR_MS, NOBODY, decode_recipient
+from udfs.notifications.decisions import HOUR_MS, NOBODY, RECIPIENT_STATE
 from udfs.notifications.notify import RECIPIENT, Notify
 
 KINDS = {
@@ -153,5 +153,5 @@ def test_of_everybody_the_customer_alone_is_left_and_of_the_deleted_nothing() ->
 
     (left,) = running.states["recipient"].values.items()
     assert left[0] == "stays"
-    assert msgspec.structs.replace(decode_recipient(left[1]), contacts=()) == NOBODY
+    assert msgspec.structs.replace(RECIPIENT_STATE.decode(left[1]), contacts=()) == NOBODY
     assert running.timers == set()

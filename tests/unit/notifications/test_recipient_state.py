@@ -2,6 +2,7 @@
 
 from events import Occasion
 from udfs.notifications.decisions import (
+    RECIPIENT_STATE,
     Contact,
     Held,
     Line,
@@ -9,8 +10,6 @@ from udfs.notifications.decisions import (
     Recipient,
     Told,
     Waiting,
-    decode_recipient,
-    encode_recipient,
 )
 from udfs.source_records import SourceRecord
 
@@ -85,5 +84,5 @@ SAVED_RECIPIENT = (
 
 
 def test_recipient_of_version_1_savepoints_is_read_and_written_unchanged() -> None:
-    assert decode_recipient(SAVED_RECIPIENT) == RECIPIENT
-    assert encode_recipient(RECIPIENT) == SAVED_RECIPIENT
+    assert RECIPIENT_STATE.decode(SAVED_RECIPIENT) == RECIPIENT
+    assert RECIPIENT_STATE.encode(RECIPIENT) == SAVED_RECIPIENT
