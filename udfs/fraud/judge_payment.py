@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from pyflink.table.udf import FunctionContext, ScalarFunction
 
-from udfs.conditions.conditions import Value
+from udfs.conditions.facts import Value
 from udfs.fraud.features import Feature
 from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.fraud.rules import RulesetHistory

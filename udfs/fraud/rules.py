@@ -7,20 +7,11 @@ from dataclasses import dataclass
 import msgspec
 
 from events import BrokenRule, Rule, Ruleset
-from udfs.conditions.conditions import (
-    KM,
-    MONEY,
-    PLAIN,
-    SECONDS,
-    Condition,
-    ConditionError,
-    Fact,
-    Value,
-    parse_condition,
-    python_expression,
-    quoted,
-)
-from udfs.conditions.conditions import ratio as _ratio
+from udfs.conditions.compiler import python_expression, ratio
+from udfs.conditions.errors import ConditionError, quoted
+from udfs.conditions.facts import KM, MONEY, PLAIN, SECONDS, Fact, Value
+from udfs.conditions.grammar import parse_condition
+from udfs.conditions.tree import Condition
 from udfs.fraud.features import Feature, Unit
 from udfs.fraud.rule_filter import program
 from udfs.rule_functions import RULE_FUNCTIONS
@@ -240,7 +231,7 @@ def _compiled(conditions: Sequence[Condition | None], names: Sequence[str]) -> C
         expression = "True" if condition is None else python_expression(condition)
         lines.append(f"    if {expression}: found.append({i})")
     lines.append("    return found")
-    scope: dict[str, Callable[..., list[int]]] = {"_ratio": _ratio}  # type: ignore[dict-item]
+    scope: dict[str, Callable[..., list[int]]] = {"_ratio": ratio}  # type: ignore[dict-item]
     exec("\n".join(lines), scope)  # built from a parsed and checked condition, never from its text
     return scope["candidates"]
 

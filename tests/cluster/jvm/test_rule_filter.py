@@ -26,8 +26,10 @@ from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import write_records
 from tests.cluster.running_query import get_json
 from tests.cluster.topic_tables import create_table, record
-from udfs.conditions.conditions import (
-    PLAIN,
+from udfs.conditions.compiler import python_expression, ratio
+from udfs.conditions.facts import PLAIN, Value
+from udfs.conditions.grammar import parse_condition
+from udfs.conditions.tree import (
     Combination,
     Comparison,
     Condition,
@@ -38,10 +40,6 @@ from udfs.conditions.conditions import (
     OneOf,
     Product,
     Term,
-    Value,
-    parse_condition,
-    python_expression,
-    ratio,
 )
 from udfs.fraud.features import payment_features
 from udfs.fraud.rule_filter import program

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.builders.events import rule, ruleset
-from udfs.conditions.conditions import DEEPEST, LONGEST, ConditionError, Value, parse_condition
+from udfs.conditions.errors import ConditionError
+from udfs.conditions.facts import Value
+from udfs.conditions.grammar import DEEPEST, LONGEST, parse_condition
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import Rules, Verdict, fact_names, facts, published_rules
 

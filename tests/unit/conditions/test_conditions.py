@@ -2,7 +2,9 @@ import math
 
 import pytest
 
-from udfs.conditions.conditions import ConditionError, parse_condition, python_expression, ratio
+from udfs.conditions.compiler import python_expression, ratio
+from udfs.conditions.errors import ConditionError
+from udfs.conditions.grammar import parse_condition
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import facts
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.builders.events import rule, ruleset
 from tests.reference_runs.oracle import default_ruleset
-from udfs.conditions.conditions import IsTrue
+from udfs.conditions.tree import IsTrue
 from udfs.fraud.features import payment_features
 from udfs.fraud.rule_filter import program
 from udfs.fraud.rules import Rules, filter_facts
