@@ -1,6 +1,8 @@
-"""Compiles a condition into a Python expression."""
+"""Compiles conditions into one Python function."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from udfs.conditions.tree import (
     Combination,
@@ -16,16 +18,44 @@ from udfs.conditions.tree import (
     names_in,
 )
 
+_PYTHON_OPERATORS = {"=": "=="}
 
-def python_expression(condition: Condition) -> str:
-    """Return a Python expression over variables named like the facts, with `_ratio` in scope; true where the rule is
-    broken."""
+
+def compiled(conditions: Sequence[Condition | None], names: Sequence[str]) -> Callable[..., list[int]]:
+    """Compile conditions into one function, so that judging a payment costs one call.
+
+    Args:
+        conditions: None is always true.
+        names: arguments of the function, in their order: at least the facts that the conditions refer to.
+
+    Returns:
+        A function from facts to the indices of the conditions that are true.
+    """
+    lines = [f"def true_ones({', '.join(names)}):", "    found = []"]
+    for i, condition in enumerate(conditions):
+        expression = "True" if condition is None else _condition(condition)
+        lines.append(f"    if {expression}: found.append({i})")
+    lines.append("    return found")
+    scope: dict[str, Any] = {"_ratio": ratio}
+    exec("\n".join(lines), scope)  # built from a parsed and checked condition, never from its text
+    function: Callable[..., list[int]] = scope["true_ones"]
+    return function
+
+
+def ratio(numerator: float, denominator: float) -> float:
+    """Return the quotient; infinite, with the numerator's sign, where the denominator is 0; 0 ÷ 0 is not a number."""
+    if denominator:
+        return numerator / denominator
+    return math.copysign(math.inf, numerator) if numerator else math.nan
+
+
+def _condition(condition: Condition) -> str:
     match condition:
         case Combination(operator, parts):
-            return "(" + f" {operator} ".join(python_expression(part) for part in parts) + ")"
+            return "(" + f" {operator} ".join(_condition(part) for part in parts) + ")"
         case Comparison(left, operator, right):
             present = [f"{name} is not None" for name in names_in(left) | names_in(right)]
-            compared = f"{_python_term(left)} {_PYTHON_OPERATORS.get(operator, operator)} {_python_term(right)}"
+            compared = f"{_term(left)} {_PYTHON_OPERATORS.get(operator, operator)} {_term(right)}"
             return "(" + " and ".join([*sorted(present), compared]) + ")"
         case OneOf(name, _, str(other), negated):
             operator_text = "!=" if negated else "=="
@@ -38,23 +68,13 @@ def python_expression(condition: Condition) -> str:
             return f"({name} is {not negated})"
 
 
-def ratio(numerator: float, denominator: float) -> float:
-    """Return the quotient; infinite, with the numerator's sign, where the denominator is 0; 0 ÷ 0 is not a number."""
-    if denominator:
-        return numerator / denominator
-    return math.copysign(math.inf, numerator) if numerator else math.nan
-
-
-_PYTHON_OPERATORS = {"=": "=="}
-
-
-def _python_term(term: Term) -> str:
+def _term(term: Term) -> str:
     match term:
         case Number(value):
             return repr(int(value) if value == int(value) else value)
         case Name(name):
             return name
         case Product(left, "*", right):
-            return f"({_python_term(left)} * {_python_term(right)})"
+            return f"({_term(left)} * {_term(right)})"
         case Product(left, _, right):
-            return f"_ratio({_python_term(left)}, {_python_term(right)})"
+            return f"_ratio({_term(left)}, {_term(right)})"

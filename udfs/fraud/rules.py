@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import msgspec
 
 from events import BrokenRule, Rule, Ruleset
-from udfs.conditions.compiler import python_expression, ratio
+from udfs.conditions.compiler import compiled
 from udfs.conditions.errors import ConditionError, quoted
 from udfs.conditions.facts import KM, MONEY, PLAIN, SECONDS, Fact, Value
 from udfs.conditions.grammar import parse_condition
-from udfs.conditions.tree import Condition
 from udfs.fraud.features import Feature, Unit
 from udfs.fraud.rule_filter import program
 from udfs.rule_functions import RULE_FUNCTIONS
@@ -174,7 +173,7 @@ class Rules:
         """Condition of each rule that isn't off; None where there is only a function."""
         self.filter_program = program(self.conditions, filter_facts(features))
         """Program of the JVM's filter; see `udfs.fraud.rule_filter`."""
-        self._candidates = _compiled(self.conditions, self._names)
+        self._candidates = compiled(self.conditions, self._names)
         self._functions = {i: RULE_FUNCTIONS[rule.function] for i, rule in enumerate(self._rules) if rule.function}
 
     def judge(self, *values: Value) -> Verdict | None:
@@ -218,22 +217,6 @@ class Rules:
 
 def _plain(value: Value) -> int | float | str | tuple[str, ...] | None:
     return tuple(value) if isinstance(value, list | tuple) else value
-
-
-def _compiled(conditions: Sequence[Condition | None], names: Sequence[str]) -> Callable[..., list[int]]:
-    """Compile all conditions into one Python function, so that a payment costs one call: facts → indices of those that
-    hold.
-
-    A rule without a condition is always among them.
-    """
-    lines = [f"def candidates({', '.join(names)}):", "    found = []"]
-    for i, condition in enumerate(conditions):
-        expression = "True" if condition is None else python_expression(condition)
-        lines.append(f"    if {expression}: found.append({i})")
-    lines.append("    return found")
-    scope: dict[str, Callable[..., list[int]]] = {"_ratio": ratio}  # type: ignore[dict-item]
-    exec("\n".join(lines), scope)  # built from a parsed and checked condition, never from its text
-    return scope["candidates"]
 
 
 def published_rules(value: bytes | None, features: Sequence[Feature], base_currency: str) -> Rules:
