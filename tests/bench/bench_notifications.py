@@ -29,7 +29,7 @@ from tests.cluster.jobs.notifications_over_files import TOPICS, as_records, defi
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.cluster.records import Record
 from udfs.notifications.decisions import NOBODY, Decision, Recipient, hear, learn, pass_time
-from udfs.notifications.input import alert_news, contact, order_news
+from udfs.notifications.input import alert_event, contact, order_event
 from udfs.notifications.notification_policy import default_text, parse
 from udfs.source_records import SourceRecord
 
@@ -80,8 +80,8 @@ class Loop:
             if source == "db_changes_customers":
                 decision = learn(POLICY, who, before, contact(record), now)
             else:
-                news = alert_news(record) if source == "fraud_alerts" else order_news(record)
-                decision = hear(POLICY, who, before, news, now)
+                event = alert_event(record) if source == "fraud_alerts" else order_event(record)
+                decision = hear(POLICY, who, before, event, now)
             self._keep(who, before, decision)
         self._pass(2**63)
 

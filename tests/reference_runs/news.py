@@ -9,8 +9,8 @@ import msgspec
 from events import CustomerVersion, EnrichedOrder, Event, FraudAlert, Notification
 from tests.builders.events import customer, enriched_line, enriched_order, event_time, fraud_alert
 from udfs.notifications import notification_policy
-from udfs.notifications.decisions import NOBODY, Contact, Decision, News, Recipient, hear, learn, pass_time
-from udfs.notifications.input import alert_news, contact, order_news
+from udfs.notifications.decisions import NOBODY, Contact, Decision, Recipient, RecipientEvent, hear, learn, pass_time
+from udfs.notifications.input import alert_event, contact, order_event
 from udfs.notifications.notification_policy import Policy
 from udfs.source_records import SourceRecord
 
@@ -37,26 +37,26 @@ def source_record(event: Event, topic: str = "enriched-orders", offset: int = 0)
     )
 
 
-def order(order_id: str = "o1", at: str = "12:00:00", revision: int = 1, **more: Any) -> News:
+def order(order_id: str = "o1", at: str = "12:00:00", revision: int = 1, **more: Any) -> RecipientEvent:
     """Two books at 20 euros each."""
-    return order_news(source_record(enriched_order(order_id, at, revision, **more)))
+    return order_event(source_record(enriched_order(order_id, at, revision, **more)))
 
 
-def incomplete_order(order_id: str = "o1", at: str = "12:00:00", **more: Any) -> News:
+def incomplete_order(order_id: str = "o1", at: str = "12:00:00", **more: Any) -> RecipientEvent:
     """Two books, and three pieces of `p2`, which isn't known yet."""
     lines = (enriched_line(), enriched_line(2, "p2", 3, name=None))
     return order(order_id, at, lines=lines, complete=False, missing=("product:p2",), **more)
 
 
-def completed_order(order_id: str = "o1", at: str = "12:00:00") -> News:
+def completed_order(order_id: str = "o1", at: str = "12:00:00") -> RecipientEvent:
     """The same, when `p2` is known: a lamp."""
     return order(order_id, at, revision=2, lines=(enriched_line(), enriched_line(2, "p2", 3, name="A lamp")))
 
 
-def alert(event_id: str = "case-1-1", at: str = "12:00:00", step: str = "opened", **more: Any) -> News:
+def alert(event_id: str = "case-1-1", at: str = "12:00:00", step: str = "opened", **more: Any) -> RecipientEvent:
     """One rule was broken."""
     event = fraud_alert(event_id, at, event_type=f"fraud_alert.{step}", **more)
-    return alert_news(source_record(event, "fraud-alerts"))
+    return alert_event(source_record(event, "fraud-alerts"))
 
 
 def known(at: str = "00:00:00", lsn: int = 1, **more: Any) -> Contact:
@@ -76,11 +76,11 @@ class Inbox:
     rejected: list[tuple[SourceRecord, str]] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
 
-    def take(self, *inputs: News | Contact) -> list[Notification]:
+    def take(self, *inputs: RecipientEvent | Contact) -> list[Notification]:
         """Feed news and versions in this order; what went out at once."""
         before = len(self.messages)
         for each in inputs:
-            if isinstance(each, News):
+            if isinstance(each, RecipientEvent):
                 self._keep(hear(self.policy, self.recipient_id, self.recipient, each, self.now))
             else:
                 self._keep(learn(self.policy, self.recipient_id, self.recipient, each, self.now))
@@ -117,11 +117,11 @@ def inboxes(policy: Policy, events: Iterable[Event], until: int = THE_END) -> li
         record = source_record(event)
         match event:
             case CustomerVersion(customer_id=who):
-                thing: News | Contact = contact(record)
+                thing: RecipientEvent | Contact = contact(record)
             case FraudAlert(customer_id=who):
-                thing = alert_news(record)
+                thing = alert_event(record)
             case EnrichedOrder(customer_id=who):
-                thing = order_news(record)
+                thing = order_event(record)
             case _:
                 raise AssertionError(f"nobody is told of {event}")
         inbox = found.setdefault(who, Inbox(policy, who))

@@ -25,12 +25,12 @@ HOUR_MS = 3_600_000
 # Limits of one recipient's state, and what happens beyond them.
 MOST_QUEUED = 50
 """Events ahead of the watermark; beyond, the earliest is decided at once, as of its time."""
-MOST_UNSETTLED = 20
+MOST_AWAITING_CUSTOMER = 20
 """Events of an unknown customer; beyond, the oldest becomes a dead letter."""
 MOST_HELD = 50
 """Occasions that wait for the end of quiet hours or for the limit; at this number they are sent at once, as a
 digest."""
-MOST_TOLD = 200
+MOST_SENT_RECORDS = 200
 """Remembered events; beyond, the one that expires first is forgotten, and its duplicate is sent again with the same
 id."""
 MOST_VERSIONS = 16
@@ -69,7 +69,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Whether the product's name is known; if not, the text has its id."""
 
 
-class News(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class RecipientEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One record that customers are notified of: a step of a fraud case, or a revision of an order."""
 
     kind: Literal["order", "fraud_suspected", "fraud_escalated", "fraud_closed"]
@@ -93,25 +93,26 @@ class News(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         return self.subject_id if self.kind == "order" else self.event_id
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class PendingEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """An event that is not decided yet."""
 
-    since: int
-    """Event time at which it is decided, or could have been."""
-    news: News
+    due_at: int
+    """Event time at which the event is decided; the wait for its customer counts from it."""
+    event: RecipientEvent
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class HeldMessage(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """An occasion that will be sent later."""
 
     occasion: Occasion
     since: int
+    """Event time at which it was decided."""
     cause: str
     """Why it was not sent at once, in words."""
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What is remembered of an event that was received."""
+class SentRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What is remembered of a received event, so that neither a duplicate nor a later revision is sent again."""
 
     key: bytes
     until: int
@@ -129,16 +130,16 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     contacts: tuple[Contact, ...] = ()
     """Versions of the customer, by lsn and by time: the one valid now, if any, and those valid later."""
-    queue: tuple[Waiting, ...] = ()
+    queue: tuple[PendingEvent, ...] = ()
     """Events that are decided when the watermark reaches them, in that order."""
-    unsettled: tuple[Waiting, ...] = ()
+    awaiting_customer: tuple[PendingEvent, ...] = ()
     """Events that wait for the customer to become known."""
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldMessage, ...] = ()
     """Occasions that are sent at `release_at`."""
     release_at: int = 0
-    sent: tuple[int, ...] = ()
+    sent_at: tuple[int, ...] = ()
     """Event times of the last messages that weren't critical, at most as many as the limit allows per hour."""
-    told: tuple[Told, ...] = ()
+    sent_records: tuple[SentRecord, ...] = ()
     next_at: int | None = None
     """Event time of the next `pass_time` that would change anything; None if there is nothing to wait for."""
 
@@ -163,13 +164,13 @@ class Decision:
     """One reason for each occasion that isn't sent."""
 
 
-def hear(policy: Policy, recipient_id: str, before: Recipient, news: News, now: int) -> Decision:
+def hear(policy: Policy, recipient_id: str, before: Recipient, event: RecipientEvent, now: int) -> Decision:
     """Process an event.
 
     Args:
         now: the watermark: all events before it have been received, unless they are late.
     """
-    return _after(policy, recipient_id, before, now, lambda desk: desk.hear(news, now))
+    return _after(policy, recipient_id, before, now, lambda desk: desk.hear(event, now))
 
 
 def learn(policy: Policy, recipient_id: str, before: Recipient, contact: Contact, now: int) -> Decision:
@@ -178,22 +179,22 @@ def learn(policy: Policy, recipient_id: str, before: Recipient, contact: Contact
 
 
 def pass_time(policy: Policy, recipient_id: str, before: Recipient, now: int) -> Decision:
-    """Advance the recipient to `now`: release held messages, end waiting."""
+    """Advance the recipient to `now`: release held messages, end waits for the customer."""
     return _after(policy, recipient_id, before, now, lambda _: None)
 
 
 def _next_at(policy: Policy, recipient: Recipient) -> int | None:
     moments = []
     if recipient.queue:
-        moments.append(recipient.queue[0].since)
-    if recipient.unsettled:
-        moments.append(min(_settles_at(policy, recipient, each) for each in recipient.unsettled))
+        moments.append(recipient.queue[0].due_at)
+    if recipient.awaiting_customer:
+        moments.append(min(_settles_at(policy, recipient, each) for each in recipient.awaiting_customer))
     if recipient.held:
         moments.append(recipient.release_at)
     # The time at which the last of them expires: one timer for all, since none of them matters once it has expired.
-    forgotten_at = max([each.until for each in recipient.told], default=None)
-    if recipient.sent:
-        forgotten_at = max(recipient.sent[-1] + HOUR_MS, forgotten_at or 0)
+    forgotten_at = max([each.until for each in recipient.sent_records], default=None)
+    if recipient.sent_at:
+        forgotten_at = max(recipient.sent_at[-1] + HOUR_MS, forgotten_at or 0)
     if forgotten_at is not None:
         moments.append(forgotten_at)
     if _is_gone(recipient):
@@ -201,11 +202,11 @@ def _next_at(policy: Policy, recipient: Recipient) -> int | None:
     return min(moments, default=None)
 
 
-def _settles_at(policy: Policy, recipient: Recipient, waiting: Waiting) -> int:
+def _settles_at(policy: Policy, recipient: Recipient, pending: PendingEvent) -> int:
     """Return when waiting for the customer ends: the first version becomes valid, or the time limit is reached."""
-    gives_up_at = waiting.since + policy.wait_for_customer_hours * HOUR_MS
+    gives_up_at = pending.due_at + policy.wait_for_customer_hours * HOUR_MS
     known_at = recipient.contacts[0].valid_from if recipient.contacts else gives_up_at
-    return min(max(known_at, waiting.since), gives_up_at)
+    return min(max(known_at, pending.due_at), gives_up_at)
 
 
 def _is_gone(recipient: Recipient) -> bool:
@@ -241,23 +242,23 @@ class _Desk:
         self.rejected: list[tuple[SourceRecord, str]] = []
         self.dropped: list[Dropped] = []
 
-    def hear(self, news: News, now: int) -> None:
+    def hear(self, event: RecipientEvent, now: int) -> None:
         """Receive an event: decide a warning, and queue all else."""
-        if not self._is_to_be_told(news):
+        if not self._is_sent(event):
             self.dropped.append("switched_off")
             return
-        if not self._is_new(news, now):
+        if not self._is_new(event, now):
             self.dropped.append("repeated")
             return
-        waiting = Waiting(since=max(news.happened_at, now), news=news)
-        if self._is_warning(news):
-            self._warn(waiting, news.happened_at)
+        pending = PendingEvent(due_at=max(event.happened_at, now), event=event)
+        if self._is_warning(event):
+            self._warn(pending, event.happened_at)
             return
-        queue = sorted((*self.recipient.queue, waiting), key=_turn)
+        queue = sorted((*self.recipient.queue, pending), key=_turn)
         if len(queue) > MOST_QUEUED:
             earliest = queue.pop(0)
             self._put(queue=tuple(queue))
-            self._decide(earliest.news, earliest.since)
+            self._decide(earliest.event, earliest.due_at)
         else:
             self._put(queue=tuple(queue))
 
@@ -273,29 +274,29 @@ class _Desk:
             oldest, next_one, *others = contacts
             contacts = [msgspec.structs.replace(next_one, valid_from=oldest.valid_from), *others]
         self._put(contacts=tuple(contacts))
-        unsettled = self.recipient.unsettled
-        warnings = [each for each in unsettled if self._is_warning(each.news)]
+        awaiting = self.recipient.awaiting_customer
+        warnings = [each for each in awaiting if self._is_warning(each.event)]
         if warnings:
-            self._put(unsettled=tuple(each for each in unsettled if each not in warnings))
+            self._put(awaiting_customer=tuple(each for each in awaiting if each not in warnings))
             for each in warnings:
-                self._warn(each, max(each.news.happened_at, contact.valid_from))
+                self._warn(each, max(each.event.happened_at, contact.valid_from))
 
     def settle(self, moment: int) -> None:
         """Do all that is due at this moment; what was due before must be done already."""
         before = self.recipient
-        over = [each for each in before.unsettled if _settles_at(self._policy, before, each) <= moment]
-        self._put(unsettled=tuple(each for each in before.unsettled if each not in over))
+        over = [each for each in before.awaiting_customer if _settles_at(self._policy, before, each) <= moment]
+        self._put(awaiting_customer=tuple(each for each in before.awaiting_customer if each not in over))
         for each in over:
             if self._contact_at(moment) is None:
-                self._give_up(each, f"within {self._policy.wait_for_customer_hours} hours of {_in_words(each.since)}")
+                self._give_up(each, f"within {self._policy.wait_for_customer_hours} hours of {_in_words(each.due_at)}")
             else:
-                self._decide(each.news, moment)
+                self._decide(each.event, moment)
         if self.recipient.held and self.recipient.release_at <= moment:
             self._release(moment)
-        due = [each for each in self.recipient.queue if each.since <= moment]
+        due = [each for each in self.recipient.queue if each.due_at <= moment]
         self._put(queue=self.recipient.queue[len(due) :])
         for each in due:
-            self._decide(each.news, each.since)
+            self._decide(each.event, each.due_at)
         self._forget(moment)
 
     def forget_versions(self, now: int) -> None:
@@ -308,115 +309,115 @@ class _Desk:
     def _put(self, **changes: object) -> None:
         self.recipient = msgspec.structs.replace(self.recipient, **changes)
 
-    def _is_to_be_told(self, news: News) -> bool:
-        return self._policy.occasion["order_confirmed" if news.kind == "order" else news.kind].sent
+    def _is_sent(self, event: RecipientEvent) -> bool:
+        return self._policy.occasion["order_confirmed" if event.kind == "order" else event.kind].sent
 
-    def _is_warning(self, news: News) -> bool:
-        return news.kind != "order" and self._policy.occasion[news.kind].critical
+    def _is_warning(self, event: RecipientEvent) -> bool:
+        return event.kind != "order" and self._policy.occasion[event.kind].critical
 
-    def _is_new(self, news: News, now: int) -> bool:
+    def _is_new(self, event: RecipientEvent, now: int) -> bool:
         """Return whether the event is new, and remember it."""
-        key = news.key()
-        known = self._told(key)
-        if known and known.seen >= news.revision:
+        key = event.key()
+        known = self._sent_record(key)
+        if known and known.seen >= event.revision:
             return False
-        until = max(news.happened_at, now) + _remembered_ms(self._policy)
-        fresh = known or Told(key=key, until=until, seen=news.revision)
-        self._remember(msgspec.structs.replace(fresh, until=until, seen=news.revision))
+        until = max(event.happened_at, now) + _remembered_ms(self._policy)
+        fresh = known or SentRecord(key=key, until=until, seen=event.revision)
+        self._remember(msgspec.structs.replace(fresh, until=until, seen=event.revision))
         return True
 
-    def _told(self, key: bytes) -> Told | None:
-        return next((each for each in self.recipient.told if each.key == key), None)
+    def _sent_record(self, key: bytes) -> SentRecord | None:
+        return next((each for each in self.recipient.sent_records if each.key == key), None)
 
-    def _remember(self, told: Told) -> None:
-        others = [each for each in self.recipient.told if each.key != told.key]
-        if len(others) >= MOST_TOLD:
+    def _remember(self, record: SentRecord) -> None:
+        others = [each for each in self.recipient.sent_records if each.key != record.key]
+        if len(others) >= MOST_SENT_RECORDS:
             others.remove(min(others, key=lambda each: each.until))
-        self._put(told=(*others, told))
+        self._put(sent_records=(*others, record))
 
     def _contact_at(self, moment: int) -> Contact | None:
         """Return the newest of the versions that are valid at that moment."""
         return next((each for each in reversed(self.recipient.contacts) if each.valid_from <= moment), None)
 
-    def _warn(self, waiting: Waiting, moment: int) -> None:
+    def _warn(self, pending: PendingEvent, moment: int) -> None:
         """Send a warning at once, to the newest known address."""
-        news = waiting.news
+        event = pending.event
         if not self.recipient.contacts:
-            self._wait_for_customer(waiting)
+            self._wait_for_customer(pending)
             return
         contact = self.recipient.contacts[-1]
         if contact.deleted:
             self.dropped.append("deleted")
             return
-        occasion = _occasion(news, news.kind, news.lines)  # type: ignore[arg-type]
-        self._send([occasion], moment, contact, f"{news.kind} is critical: it goes out at once")
+        occasion = _occasion(event, event.kind, event.lines)  # type: ignore[arg-type]
+        self._send([occasion], moment, contact, f"{event.kind} is critical: it goes out at once")
 
-    def _wait_for_customer(self, waiting: Waiting) -> None:
+    def _wait_for_customer(self, pending: PendingEvent) -> None:
         # Of an order only the last revision waits: it contains all that the others do, and is sent like the first one.
-        order = [each for each in self.recipient.unsettled if each.news.key() == waiting.news.key()]
+        order = [each for each in self.recipient.awaiting_customer if each.event.key() == pending.event.key()]
         if order:
             first = order[0]
-            news = msgspec.structs.replace(waiting.news, event_id=first.news.event_id)
-            waiting = msgspec.structs.replace(waiting, since=first.since, news=news)
-        unsettled = [*(each for each in self.recipient.unsettled if each not in order), waiting]
-        if len(unsettled) > MOST_UNSETTLED:
-            self._give_up(unsettled.pop(0), f"and {MOST_UNSETTLED} later records wait for the same one")
-        self._put(unsettled=tuple(unsettled))
+            event = msgspec.structs.replace(pending.event, event_id=first.event.event_id)
+            pending = msgspec.structs.replace(pending, due_at=first.due_at, event=event)
+        awaiting = [*(each for each in self.recipient.awaiting_customer if each not in order), pending]
+        if len(awaiting) > MOST_AWAITING_CUSTOMER:
+            self._give_up(awaiting.pop(0), f"and {MOST_AWAITING_CUSTOMER} later records wait for the same one")
+        self._put(awaiting_customer=tuple(awaiting))
 
-    def _give_up(self, waiting: Waiting, details: str) -> None:
+    def _give_up(self, pending: PendingEvent, details: str) -> None:
         reason = f"the customer {self._recipient_id} isn't known, {details}"
-        self.rejected.append((waiting.news.record, reason))
+        self.rejected.append((pending.event.record, reason))
         # Forget it, so that it isn't a duplicate when it is sent again.
-        key = waiting.news.key()
-        self._put(told=tuple(each for each in self.recipient.told if each.key != key))
+        key = pending.event.key()
+        self._put(sent_records=tuple(each for each in self.recipient.sent_records if each.key != key))
 
-    def _decide(self, news: News, moment: int) -> None:
+    def _decide(self, event: RecipientEvent, moment: int) -> None:
         """Decide an event that isn't critical: wait for the customer, drop, hold or send it."""
         contact = self._contact_at(moment)
         if contact is None:
-            self._wait_for_customer(Waiting(since=moment, news=news))
+            self._wait_for_customer(PendingEvent(due_at=moment, event=event))
         elif contact.deleted:
             self.dropped.append("deleted")
         elif contact.opted_out:
             self.dropped.append("opted_out")
-        elif occasion := self._order(news) if news.kind == "order" else _occasion(news, news.kind, news.lines):
+        elif occasion := self._order(event) if event.kind == "order" else _occasion(event, event.kind, event.lines):
             self._hold_or_send(occasion, moment, contact)
 
-    def _order(self, news: News) -> Occasion | None:
+    def _order(self, event: RecipientEvent) -> Occasion | None:
         """Return the occasion to send for an order's revision; None if there is nothing to send."""
-        told = self._told(news.key()) or Told(
-            key=news.key(), until=news.happened_at + _remembered_ms(self._policy), seen=news.revision
+        known = self._sent_record(event.key()) or SentRecord(
+            key=event.key(), until=event.happened_at + _remembered_ms(self._policy), seen=event.revision
         )
-        unnamed = tuple(line.number for line in news.lines if not line.known)[:MOST_UNNAMED]
-        self._remember(msgspec.structs.replace(told, decided=news.revision, unnamed=unnamed))
-        if not told.decided:
-            return _occasion(news, "order_confirmed", news.lines)
-        if self._complete_held(news):
+        unnamed = tuple(line.number for line in event.lines if not line.known)[:MOST_UNNAMED]
+        self._remember(msgspec.structs.replace(known, decided=event.revision, unnamed=unnamed))
+        if not known.decided:
+            return _occasion(event, "order_confirmed", event.lines)
+        if self._complete_held(event):
             return None
-        named = tuple(line for line in news.lines if line.known and line.number in told.unnamed)
+        named = tuple(line for line in event.lines if line.known and line.number in known.unnamed)
         if not named:
             self.dropped.append("nothing_new")
         elif not self._policy.occasion["order_completed"].sent:
             self.dropped.append("switched_off")
         else:
-            return _occasion(news, "order_completed", named)
+            return _occasion(event, "order_completed", named)
         return None
 
-    def _complete_held(self, news: News) -> bool:
+    def _complete_held(self, event: RecipientEvent) -> bool:
         """If the order's confirmation is still held, update it with what is known now; return whether it was."""
         held = self.recipient.held
-        place = next((i for i, each in enumerate(held) if _confirms(each.occasion, news.subject_id)), None)
+        place = next((i for i, each in enumerate(held) if _confirms(each.occasion, event.subject_id)), None)
         if place is None:
             return False
         before = held[place]
-        after = msgspec.structs.replace(before.occasion, details=_details(news.lines))
+        after = msgspec.structs.replace(before.occasion, details=_details(event.lines))
         self._put(held=(*held[:place], msgspec.structs.replace(before, occasion=after), *held[place + 1 :]))
         return True
 
     def _hold_or_send(self, occasion: Occasion, moment: int, contact: Contact) -> None:
         if self.recipient.held:
             cause = self.recipient.held[-1].cause
-            self._put(held=(*self.recipient.held, Held(occasion=occasion, since=moment, cause=cause)))
+            self._put(held=(*self.recipient.held, HeldMessage(occasion=occasion, since=moment, cause=cause)))
             if len(self.recipient.held) >= MOST_HELD:
                 self._send_held(moment, contact, f"; {MOST_HELD} are as many as wait")
             return
@@ -425,7 +426,7 @@ class _Desk:
             self._send([occasion], moment, contact, f"{occasion.kind}: nothing holds it back")
             self._count(moment)
         else:
-            self._put(held=(Held(occasion=occasion, since=moment, cause=cause),), release_at=free_at)
+            self._put(held=(HeldMessage(occasion=occasion, since=moment, cause=cause),), release_at=free_at)
 
     def _free_at(self, moment: int, contact: Contact) -> tuple[int, str]:
         """Return the earliest time for a message that isn't critical, and what prevents it until then."""
@@ -437,7 +438,7 @@ class _Desk:
             if quiet and (over := quiet_until(quiet, zone, moment)):
                 causes.append(f"quiet hours, {quiet.begin} to {quiet.end} in {zone.key}")
                 moment = over
-            elif len(recent := [each for each in self.recipient.sent if each > moment - HOUR_MS]) >= limit:
+            elif len(recent := [each for each in self.recipient.sent_at if each > moment - HOUR_MS]) >= limit:
                 causes.append(f"the limit of {limit} messages an hour")
                 moment = recent[-limit] + HOUR_MS
             else:
@@ -468,7 +469,7 @@ class _Desk:
         self._count(moment)
 
     def _count(self, moment: int) -> None:
-        self._put(sent=tuple(sorted((*self.recipient.sent, moment)))[-self._policy.messages_per_hour :])
+        self._put(sent_at=tuple(sorted((*self.recipient.sent_at, moment)))[-self._policy.messages_per_hour :])
 
     def _send(self, occasions: Sequence[Occasion], moment: int, contact: Contact, reason: str) -> None:
         zone, remark = _zone(contact)
@@ -493,27 +494,27 @@ class _Desk:
     def _forget(self, moment: int) -> None:
         """Forget what has expired."""
         self._put(
-            told=tuple(each for each in self.recipient.told if each.until > moment),
-            sent=tuple(each for each in self.recipient.sent if each + HOUR_MS > moment),
+            sent_records=tuple(each for each in self.recipient.sent_records if each.until > moment),
+            sent_at=tuple(each for each in self.recipient.sent_at if each + HOUR_MS > moment),
         )
         if _is_gone(self.recipient) and self.recipient.contacts[-1].valid_from + _remembered_ms(self._policy) <= moment:
             self._put(contacts=())
 
 
-def _turn(waiting: Waiting) -> tuple[int, int, str, int, str]:
+def _turn(pending: PendingEvent) -> tuple[int, int, str, int, str]:
     """Return the sort key of the order in which events are decided."""
-    news = waiting.news
-    return waiting.since, news.happened_at, news.subject_id, news.revision, news.event_id
+    event = pending.event
+    return pending.due_at, event.happened_at, event.subject_id, event.revision, event.event_id
 
 
-def _occasion(news: News, kind: Kind, lines: Sequence[Line]) -> Occasion:
+def _occasion(event: RecipientEvent, kind: Kind, lines: Sequence[Line]) -> Occasion:
     return Occasion(
         kind=kind,
-        occasion_id=news.event_id,
-        happened_at=news.happened_at,
-        subject_id=news.subject_id,
-        amount_minor=news.amount_minor,
-        currency=news.currency,
+        occasion_id=event.event_id,
+        happened_at=event.happened_at,
+        subject_id=event.subject_id,
+        amount_minor=event.amount_minor,
+        currency=event.currency,
         details=_details(lines),
     )
 
@@ -537,8 +538,8 @@ def _zone(contact: Contact) -> tuple[ZoneInfo, str]:
 
 def _notification_id(recipient_id: str, occasions: Sequence[Occasion]) -> str:
     """Return 128 bits of SHA-256 in hex over the recipient and the occasions: the same in every run."""
-    told = sorted(f"{each.kind}\x1f{each.occasion_id}" for each in occasions)
-    return hashlib.sha256("\x1e".join(("notification", recipient_id, *told)).encode()).hexdigest()[:32]
+    parts = sorted(f"{each.kind}\x1f{each.occasion_id}" for each in occasions)
+    return hashlib.sha256("\x1e".join(("notification", recipient_id, *parts)).encode()).hexdigest()[:32]
 
 
 def _in_words(moment: int) -> str:

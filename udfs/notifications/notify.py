@@ -20,7 +20,7 @@ from udfs.notifications.decisions import (
     learn,
     pass_time,
 )
-from udfs.notifications.input import alert_news, contact, order_news
+from udfs.notifications.input import alert_event, contact, order_event
 from udfs.notifications.notification_policy import Policy
 from udfs.source_records import SourceRecord
 
@@ -66,8 +66,8 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
             if kind == "customer":
                 decision = learn(self._policy, recipient_id, before, contact(record), now)
             else:
-                news = alert_news(record) if kind == "alert" else order_news(record)
-                decision = hear(self._policy, recipient_id, before, news, now)
+                event = alert_event(record) if kind == "alert" else order_event(record)
+                decision = hear(self._policy, recipient_id, before, event, now)
         except msgspec.ValidationError as mistake:
             # The tables reject such a record; if one arrives in another way, it must not fail the job repeatedly.
             yield self._address(record.dead_letter(str(mistake), self._job))

@@ -12,7 +12,7 @@ from tests.builders.events import event_time
 from tests.reference_runs import notification_oracle
 from tests.reference_runs.news import DEFAULT, Inbox, alert, incomplete_order, known, order
 from tests.reference_runs.notification_oracle import MINUTE_MS, Expected
-from udfs.notifications.decisions import HOUR_MS, NOBODY, RECIPIENT_STATE, Contact, News
+from udfs.notifications.decisions import HOUR_MS, NOBODY, RECIPIENT_STATE, Contact, RecipientEvent
 from udfs.notifications.notification_policy import Policy, QuietHours
 
 START = event_time("12:00:00")
@@ -35,14 +35,14 @@ class World:
 
     policy: Policy
     contacts: list[Contact]
-    orders: list[News]
+    orders: list[RecipientEvent]
 
-    def things(self) -> list[News | Contact]:
+    def things(self) -> list[RecipientEvent | Contact]:
         """In the order of their times."""
         return sorted([*self.contacts, *self.orders], key=time_of)
 
 
-def time_of(each: News | Contact) -> int:
+def time_of(each: RecipientEvent | Contact) -> int:
     return each.valid_from if isinstance(each, Contact) else each.happened_at
 
 
@@ -76,7 +76,7 @@ def outcome_of(inbox: Inbox) -> Expected:
     )
 
 
-def run(world: World, arrivals: Sequence[News | Contact], restarts: bool = False) -> Inbox:
+def run(world: World, arrivals: Sequence[RecipientEvent | Contact], restarts: bool = False) -> Inbox:
     """Let them come in this order; event time goes as far as it can so that none is late."""
     inbox = Inbox(world.policy)
     for number, each in enumerate(arrivals):
@@ -135,7 +135,7 @@ STEPS = st.lists(st.tuples(ANYTHING, st.integers(0, 200)), max_size=40)
 @settings(max_examples=200)
 @given(POLICIES, STEPS)
 def test_whatever_comes_late_or_twice_the_limit_and_the_night_hold_and_nothing_is_lost(
-    policy: Policy, steps: list[tuple[News | Contact, int]]
+    policy: Policy, steps: list[tuple[RecipientEvent | Contact, int]]
 ) -> None:
     inbox = Inbox(policy)
     now = START
@@ -152,10 +152,10 @@ def test_whatever_comes_late_or_twice_the_limit_and_the_night_hold_and_nothing_i
     assert not any(notification_oracle.is_quiet(policy.quiet_hours, known(), each.event_time) for each in in_turn)
     occasions = Counter((told.kind, told.subject_id) for each in in_turn for told in each.payload)
     assert max(occasions.values(), default=0) <= 1
-    news = sum(isinstance(each, News) for each, _ in steps)
+    news = sum(isinstance(each, RecipientEvent) for each, _ in steps)
     told = sum(len(each.payload) for each in inbox.messages)
     completed = news - told - len(inbox.dropped) - len(inbox.rejected)
-    assert 0 <= completed <= sum(isinstance(each, News) and each.revision == 2 for each, _ in steps)
+    assert 0 <= completed <= sum(isinstance(each, RecipientEvent) and each.revision == 2 for each, _ in steps)
     assert msgspec.structs.replace(inbox.recipient, contacts=()) == NOBODY
 
 

@@ -449,7 +449,7 @@ def test_of_more_lines_than_are_remembered_as_unnamed_the_rest_is_not_told_later
     inbox.take(known(), order(lines=tuple(enriched_line(number, name=None) for number in numbers)))
     inbox.until("12:00:00")
 
-    (told_state,) = inbox.recipient.told
+    (told_state,) = inbox.recipient.sent_records
 
     assert told_state.unnamed == tuple(numbers)[: notifications.MOST_UNNAMED]
 
@@ -471,10 +471,10 @@ def test_as_many_as_may_be_held_go_out_at_once() -> None:
 def test_of_more_than_wait_for_a_customer_the_oldest_becomes_a_dead_letter() -> None:
     inbox = Inbox()
 
-    for number in range(notifications.MOST_UNSETTLED + 2):
+    for number in range(notifications.MOST_AWAITING_CUSTOMER + 2):
         inbox.take(alert(f"case-{number}"))
 
-    assert len(inbox.recipient.unsettled) == notifications.MOST_UNSETTLED
+    assert len(inbox.recipient.awaiting_customer) == notifications.MOST_AWAITING_CUSTOMER
     assert len(inbox.rejected) == 2
     assert "later records wait for the same one" in inbox.rejected[0][1]
 
@@ -493,10 +493,10 @@ def test_of_more_than_are_ahead_of_event_time_the_earliest_is_decided_at_once() 
 def test_of_more_than_is_remembered_the_oldest_is_forgotten() -> None:
     inbox = Inbox()
     inbox.take(known())
-    for number in range(notifications.MOST_TOLD + 1):
+    for number in range(notifications.MOST_SENT_RECORDS + 1):
         inbox.take(alert(f"case-{number}", f"12:{number // 60:02}:{number % 60:02}"))
 
-    assert len(inbox.recipient.told) == notifications.MOST_TOLD
+    assert len(inbox.recipient.sent_records) == notifications.MOST_SENT_RECORDS
     (again,) = inbox.take(alert("case-0", "12:00:00"))
     assert again.event_id == inbox.messages[0].event_id
     assert inbox.take(alert("case-9", "12:00:09")) == []

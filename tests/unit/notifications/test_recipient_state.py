@@ -4,19 +4,19 @@ from events import Occasion
 from udfs.notifications.decisions import (
     RECIPIENT_STATE,
     Contact,
-    Held,
+    HeldMessage,
     Line,
-    News,
+    PendingEvent,
     Recipient,
-    Told,
-    Waiting,
+    RecipientEvent,
+    SentRecord,
 )
 from udfs.source_records import SourceRecord
 
 RECORD = SourceRecord(
     topic="t", partition=1, offset=2, event_time=3_000, key=b"k", headers={"h": b"v", "n": None}, payload=b"{}"
 )
-ORDER = News(
+ORDER = RecipientEvent(
     kind="order",
     event_id="e1",
     happened_at=3_000,
@@ -27,7 +27,7 @@ ORDER = News(
     lines=(Line(text="2 A book", number=1), Line(text="3 p2", number=2, known=False)),
     record=RECORD,
 )
-ALERT = News(
+ALERT = RecipientEvent(
     kind="fraud_suspected",
     event_id="e2",
     happened_at=4_000,
@@ -59,12 +59,12 @@ OCCASION = Occasion(
 )
 RECIPIENT = Recipient(
     contacts=(CONTACT,),
-    queue=(Waiting(since=3_500, news=ORDER),),
-    unsettled=(Waiting(since=4_000, news=ALERT),),
-    held=(Held(occasion=OCCASION, since=2_500, cause="quiet hours"),),
+    queue=(PendingEvent(due_at=3_500, event=ORDER),),
+    awaiting_customer=(PendingEvent(due_at=4_000, event=ALERT),),
+    held=(HeldMessage(occasion=OCCASION, since=2_500, cause="quiet hours"),),
     release_at=9_000,
-    sent=(1_500, 2_500),
-    told=(Told(key=b"12345678", until=5_000, seen=2, decided=1, unnamed=(2,)),),
+    sent_at=(1_500, 2_500),
+    sent_records=(SentRecord(key=b"12345678", until=5_000, seen=2, decided=1, unnamed=(2,)),),
     next_at=3_500,
 )
 SAVED_RECIPIENT = (
