@@ -9,9 +9,11 @@ import msgspec
 from events import CustomerVersion, EnrichedOrder, Event, FraudAlert, Notification
 from tests.builders.events import customer, enriched_line, enriched_order, event_time, fraud_alert
 from udfs.notifications import notification_policy
-from udfs.notifications.decisions import NOBODY, Contact, Decision, Recipient, RecipientEvent, hear, learn, pass_time
+from udfs.notifications.contacts import Contact
+from udfs.notifications.decisions import Decision, RecipientLogic
 from udfs.notifications.input import alert_event, contact, order_event
 from udfs.notifications.notification_policy import Policy
+from udfs.notifications.state import NOBODY, Recipient, RecipientEvent
 from udfs.source_records import SourceRecord
 
 DEFAULT = notification_policy.parse(notification_policy.default_text())
@@ -81,9 +83,9 @@ class Inbox:
         before = len(self.messages)
         for each in inputs:
             if isinstance(each, RecipientEvent):
-                self._keep(hear(self.policy, self.recipient_id, self.recipient, each, self.now))
+                self._keep(self._logic().on_event(each, self.now))
             else:
-                self._keep(learn(self.policy, self.recipient_id, self.recipient, each, self.now))
+                self._keep(self._logic().on_customer(each, self.now))
         return self.messages[before:]
 
     def until(self, at: str | int) -> list[Notification]:
@@ -91,12 +93,15 @@ class Inbox:
         self.now = event_time(at) if isinstance(at, str) else at
         before = len(self.messages)
         while (due := self.recipient.next_at) is not None and due <= self.now:
-            self._keep(pass_time(self.policy, self.recipient_id, self.recipient, due))
+            self._keep(self._logic().on_timer(due))
         return self.messages[before:]
 
     def pass_time(self, at: int) -> None:
         """Let event time pass as if there were no timers."""
-        self._keep(pass_time(self.policy, self.recipient_id, self.recipient, at))
+        self._keep(self._logic().on_timer(at))
+
+    def _logic(self) -> RecipientLogic:
+        return RecipientLogic(self.policy, self.recipient_id, self.recipient)
 
     def _keep(self, decision: Decision) -> None:
         self.recipient = decision.recipient

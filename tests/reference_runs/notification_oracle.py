@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
-from udfs.notifications.decisions import Contact, RecipientEvent
+from udfs.notifications.contacts import Contact
 from udfs.notifications.notification_policy import Policy, QuietHours
+from udfs.notifications.state import RecipientEvent
 
 MINUTE_MS = 60_000
 

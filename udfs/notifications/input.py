@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from events import CustomerVersion, EnrichedOrder, FraudAlert
-from udfs.notifications.decisions import Contact, Line, RecipientEvent
+from udfs.notifications.contacts import Contact
+from udfs.notifications.state import Line, RecipientEvent
 from udfs.source_records import SourceRecord
 
 LONGEST_ADDRESS = 254

@@ -10,18 +10,10 @@ from pyflink.datastream.state import ValueState, ValueStateDescriptor
 
 from events import DeadLetter, Notification
 from udfs.keyed_state import move_timer
-from udfs.notifications.decisions import (
-    NOBODY,
-    RECIPIENT_STATE,
-    Decision,
-    Dropped,
-    Recipient,
-    hear,
-    learn,
-    pass_time,
-)
+from udfs.notifications.decisions import Decision, Dropped, RecipientLogic
 from udfs.notifications.input import alert_event, contact, order_event
 from udfs.notifications.notification_policy import Policy
+from udfs.notifications.state import NOBODY, RECIPIENT_STATE, Recipient
 from udfs.source_records import SourceRecord
 
 RECIPIENT = 1
@@ -62,12 +54,14 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
         now = ctx.timer_service().current_watermark()
         if watermark is not None:
             now = max(now, watermark)
+        logic = RecipientLogic(self._policy, recipient_id, before)
         try:
             if kind == "customer":
-                decision = learn(self._policy, recipient_id, before, contact(record), now)
+                decision = logic.on_customer(contact(record), now)
+            elif kind == "alert":
+                decision = logic.on_event(alert_event(record), now)
             else:
-                event = alert_event(record) if kind == "alert" else order_event(record)
-                decision = hear(self._policy, recipient_id, before, event, now)
+                decision = logic.on_event(order_event(record), now)
         except msgspec.ValidationError as mistake:
             # The tables reject such a record; if one arrives in another way, it must not fail the job repeatedly.
             yield self._address(record.dead_letter(str(mistake), self._job))
@@ -76,7 +70,7 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
         before = RECIPIENT_STATE.decode(self._state.value())
-        decision = pass_time(self._policy, ctx.get_current_key(), before, timestamp)
+        decision = RecipientLogic(self._policy, ctx.get_current_key(), before).on_timer(timestamp)
         yield from self._carry_out(before, decision, ctx, fired=timestamp)
 
     def _carry_out(self, before: Recipient, decision: Decision, ctx: Any, fired: int | None = None) -> Iterator[Any]:

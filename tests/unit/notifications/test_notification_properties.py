@@ -12,8 +12,9 @@ from tests.builders.events import event_time
 from tests.reference_runs import notification_oracle
 from tests.reference_runs.news import DEFAULT, Inbox, alert, incomplete_order, known, order
 from tests.reference_runs.notification_oracle import MINUTE_MS, Expected
-from udfs.notifications.decisions import HOUR_MS, NOBODY, RECIPIENT_STATE, Contact, RecipientEvent
+from udfs.notifications.contacts import Contact
 from udfs.notifications.notification_policy import Policy, QuietHours
+from udfs.notifications.state import HOUR_MS, NOBODY, RECIPIENT_STATE, RecipientEvent
 
 START = event_time("12:00:00")
 MINUTES = 3 * 24 * 60

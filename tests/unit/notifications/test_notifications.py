@@ -15,10 +15,10 @@ from tests.reference_runs.news import (
     source_record,
     told,
 )
-from udfs.notifications import decisions as notifications
-from udfs.notifications.decisions import HOUR_MS, NOBODY, RECIPIENT_STATE
+from udfs.notifications import contacts, messages, state
 from udfs.notifications.input import LONGEST_ADDRESS, contact
 from udfs.notifications.notification_policy import OccasionRule, Policy
+from udfs.notifications.state import HOUR_MS, NOBODY, RECIPIENT_STATE
 
 HOUR_LIMIT_2 = msgspec.structs.replace(POLICY, messages_per_hour=2)
 NIGHT = msgspec.structs.replace(POLICY, quiet_hours=DEFAULT.quiet_hours)
@@ -430,8 +430,8 @@ def test_details_are_cut_to_what_a_message_takes() -> None:
     (message,) = inbox.until("12:00:00")
 
     details = message.payload[0].details
-    assert len(details) == notifications.MOST_DETAILS
-    assert len(details[0]) == notifications.LONGEST_DETAIL
+    assert len(details) == messages.MOST_DETAILS
+    assert len(details[0]) == messages.LONGEST_DETAIL
     assert details[-1] == "… +3"
 
 
@@ -440,63 +440,63 @@ def test_a_name_is_cut_to_what_a_message_takes() -> None:
 
     (message,) = [*inbox.take(known(name="x" * 500)), *inbox.take(alert())]
 
-    assert message.recipient_name == "x" * notifications.LONGEST_NAME
+    assert message.recipient_name == "x" * messages.LONGEST_NAME
 
 
 def test_of_more_lines_than_are_remembered_as_unnamed_the_rest_is_not_told_later() -> None:
-    numbers = range(1, notifications.MOST_UNNAMED + 2)
+    numbers = range(1, state.MOST_UNNAMED + 2)
     inbox = Inbox()
     inbox.take(known(), order(lines=tuple(enriched_line(number, name=None) for number in numbers)))
     inbox.until("12:00:00")
 
     (told_state,) = inbox.recipient.sent_records
 
-    assert told_state.unnamed == tuple(numbers)[: notifications.MOST_UNNAMED]
+    assert told_state.unnamed == tuple(numbers)[: state.MOST_UNNAMED]
 
 
 def test_as_many_as_may_be_held_go_out_at_once() -> None:
     inbox = Inbox(NIGHT)
     inbox.take(known())
-    for number in range(notifications.MOST_HELD + 1):
+    for number in range(state.MOST_HELD + 1):
         inbox.take(order(f"o{number}", f"23:00:{number % 60:02}"))
         inbox.until(f"23:00:{number % 60:02}")
 
     (digest,) = inbox.messages
 
-    assert len(digest.payload) == notifications.MOST_HELD
-    assert f"{notifications.MOST_HELD} are as many as wait" in digest.reason
+    assert len(digest.payload) == state.MOST_HELD
+    assert f"at most {state.MOST_HELD} are held" in digest.reason
     assert len(inbox.recipient.held) == 1
 
 
 def test_of_more_than_wait_for_a_customer_the_oldest_becomes_a_dead_letter() -> None:
     inbox = Inbox()
 
-    for number in range(notifications.MOST_AWAITING_CUSTOMER + 2):
+    for number in range(state.MOST_AWAITING_CUSTOMER + 2):
         inbox.take(alert(f"case-{number}"))
 
-    assert len(inbox.recipient.awaiting_customer) == notifications.MOST_AWAITING_CUSTOMER
+    assert len(inbox.recipient.awaiting_customer) == state.MOST_AWAITING_CUSTOMER
     assert len(inbox.rejected) == 2
-    assert "later records wait for the same one" in inbox.rejected[0][1]
+    assert "later records wait for the same customer" in inbox.rejected[0][1]
 
 
 def test_of_more_than_are_ahead_of_event_time_the_earliest_is_decided_at_once() -> None:
     inbox = Inbox()
     inbox.take(known())
 
-    for number in reversed(range(notifications.MOST_QUEUED + 1)):
+    for number in reversed(range(state.MOST_QUEUED + 1)):
         inbox.take(order(f"o{number:02}", f"12:{number:02}:00"))
 
     assert told(inbox.messages) == [["order_confirmed o00"]]
-    assert len(inbox.recipient.queue) == notifications.MOST_QUEUED
+    assert len(inbox.recipient.queue) == state.MOST_QUEUED
 
 
 def test_of_more_than_is_remembered_the_oldest_is_forgotten() -> None:
     inbox = Inbox()
     inbox.take(known())
-    for number in range(notifications.MOST_SENT_RECORDS + 1):
+    for number in range(state.MOST_SENT_RECORDS + 1):
         inbox.take(alert(f"case-{number}", f"12:{number // 60:02}:{number % 60:02}"))
 
-    assert len(inbox.recipient.sent_records) == notifications.MOST_SENT_RECORDS
+    assert len(inbox.recipient.sent_records) == state.MOST_SENT_RECORDS
     (again,) = inbox.take(alert("case-0", "12:00:00"))
     assert again.event_id == inbox.messages[0].event_id
     assert inbox.take(alert("case-9", "12:00:09")) == []
@@ -504,12 +504,12 @@ def test_of_more_than_is_remembered_the_oldest_is_forgotten() -> None:
 
 def test_of_more_versions_than_are_kept_ahead_the_oldest_two_become_one() -> None:
     inbox = Inbox()
-    inbox.take(*(known(f"{number:02}:00:00", lsn=number + 1) for number in range(notifications.MOST_VERSIONS + 1)))
+    inbox.take(*(known(f"{number:02}:00:00", lsn=number + 1) for number in range(contacts.MOST_VERSIONS + 1)))
 
     inbox.take(order(at="00:30:00"))
     (message,) = inbox.until("00:30:00")
 
-    assert len(inbox.recipient.contacts) <= notifications.MOST_VERSIONS
+    assert len(inbox.recipient.contacts) <= contacts.MOST_VERSIONS
     assert message.recipient_name == "customer-1 at 01:00:00"
 
 

@@ -7,8 +7,8 @@ from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, FraudAlert
 from tests.builders.events import customer, enriched_order, event_time, fraud_alert
 from tests.reference_runs.harness import KeyedHarness
 from tests.reference_runs.news import POLICY
-from udfs.notifications.decisions import HOUR_MS, NOBODY, RECIPIENT_STATE
 from udfs.notifications.notify import RECIPIENT, Notify
+from udfs.notifications.state import HOUR_MS, NOBODY, RECIPIENT_STATE
 
 KINDS = {
     FraudAlert: ("alert", "fraud-alerts"),

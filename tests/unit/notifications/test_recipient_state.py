@@ -1,9 +1,9 @@
 """Bytes of a recipient's keyed state: savepoints hold them."""
 
 from events import Occasion
-from udfs.notifications.decisions import (
+from udfs.notifications.contacts import Contact
+from udfs.notifications.state import (
     RECIPIENT_STATE,
-    Contact,
     HeldMessage,
     Line,
     PendingEvent,
