@@ -77,7 +77,9 @@ class TermParser:
         fact = self.fact(token)
         if fact.kind != "number":
             raise ConditionError(
-                token.position, f"{token.text} is a {fact.kind}, not a number", "compare it with = or in, or leave it"
+                token.position,
+                f"{token.text} is a {fact.kind}, not a number",
+                "compare it with = or in, or leave it out",
             )
         self._tokens.take()
         return Name(token.text), fact.dimension
@@ -121,7 +123,7 @@ class TermParser:
             raise ConditionError(
                 unit.position,
                 f"features hold money in {self._base_currency}, not in {unit.text}",
-                f"say the threshold in {self._base_currency}",
+                f"write the threshold in {self._base_currency}",
             )
         minor = Decimal(number.text).scaleb(decimals(unit.text))
         if minor != int(minor):
@@ -132,5 +134,5 @@ class TermParser:
 def _constant(value: float, dimension: Dimension, number: Token, unit: str = "") -> tuple[Number, Dimension]:
     text = f"{number.text} {unit}".strip()
     if value >= _LARGEST:
-        raise ConditionError(number.position, f"{text} is too large", "no feature comes near it: use less")
+        raise ConditionError(number.position, f"{text} is too large", "no feature reaches it: use a smaller one")
     return Number(value, dimension, text), dimension

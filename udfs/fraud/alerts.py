@@ -161,9 +161,9 @@ def _joined(case: Case, suspicion: Suspicion, new_rules: tuple[BrokenRule, ...])
 
 def _alert(case: Case, step: str, event_time: int, rules: tuple[BrokenRule, ...]) -> FraudAlert:
     # A case is opened once and closed once, but it may escalate several times, by different rules.
-    told_apart_by = sorted(rule.rule for rule in rules) if step == "fraud_alert.escalated" else []
+    distinguished_by = sorted(rule.rule for rule in rules) if step == "fraud_alert.escalated" else []
     return FraudAlert(
-        event_id=_digest(step, case.case_id, *told_apart_by),
+        event_id=_digest(step, case.case_id, *distinguished_by),
         event_time=event_time,
         event_type=step,  # type: ignore[arg-type]
         case_id=case.case_id,

@@ -15,7 +15,7 @@ from udfs.fraud.ruleset_reader import Rulesets
 class JudgePayment(ScalarFunction):  # type: ignore[misc]
     """Judges one payment by the ruleset that was in force at its event time.
 
-    Few payments come here: it passes the rules' conditions to the filter in the JVM, which keeps back payments that
+    Few payments reach it: it passes the rules' conditions to the filter in the JVM, which keeps back payments that
     can't break any rule.
     """
 

@@ -191,7 +191,7 @@ class Rules:
         """Return whether the function of a rule finds it broken; an exception is added to the failures."""
         try:
             return self._functions[i](dict(zip(self._names, values, strict=True)))
-        except Exception as error:  # noqa: BLE001 - somebody's function: whatever it raises is reported
+        except Exception as error:  # noqa: BLE001 - a rule function may raise any error, which is reported
             failures.append(f"rule {self._rules[i].name}: {type(error).__name__}: {error}")
             return False
 

@@ -29,7 +29,7 @@ class MessageSchedule:
 
     def send_warning(self, warning: Occasion, moment: int, contact: Contact) -> None:
         """Send a critical occasion at once: neither quiet hours nor the limit apply, and it doesn't count."""
-        self._send([warning], moment, contact, f"{warning.kind} is critical: it goes out at once")
+        self._send([warning], moment, contact, f"{warning.kind} is critical: sent at once")
 
     def hold_or_send(self, occasion: Occasion, moment: int, contact: Contact) -> None:
         """Send an occasion that isn't critical if it may be sent now and no other one is held; hold it otherwise."""

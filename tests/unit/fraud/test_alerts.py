@@ -42,7 +42,7 @@ def test_a_repeat_of_the_same_rule_is_suppressed_but_counted() -> None:
     assert (cases[0].payment_count, cases[0].amount_minor) == (2, 20_00)
 
 
-def test_a_new_rule_escalates_the_case_and_says_only_what_is_new() -> None:
+def test_new_rule_escalates_the_case_and_is_the_only_one_in_the_alert() -> None:
     _, alerts = all_alerts(suspicion("12:00:00", "burst"), suspicion("12:00:10", "burst", "travel"))
 
     assert steps(alerts) == ["opened", "escalated"]
@@ -59,7 +59,7 @@ def test_a_case_is_over_after_the_quiet_period_even_if_no_timer_has_fired() -> N
     assert len(cases) == 2
 
 
-def test_a_payment_out_of_order_joins_the_case_it_belongs_to_whether_or_not_a_timer_closed_it() -> None:
+def test_out_of_order_payment_joins_its_case_even_if_a_timer_closed_it() -> None:
     late = suspicion("12:10:00", "burst")
     still_open, _ = all_alerts(suspicion("12:00:00", "burst"))
     closed, _ = pass_time(still_open, event_time("12:30:00"))
@@ -82,7 +82,7 @@ def test_time_closes_a_case_once_and_forgets_it_after_the_grace() -> None:
     assert next_time(()) is None
 
 
-def test_a_payment_of_a_forgotten_case_opens_one_of_its_own_that_time_closes_at_once() -> None:
+def test_payment_of_a_forgotten_case_opens_one_that_closes_at_once() -> None:
     first, _ = all_alerts(suspicion("12:00:00", "burst"))
     forgotten, _ = pass_time(first, event_time("12:30:00") + GRACE_MS)
 
@@ -95,7 +95,7 @@ def test_a_payment_of_a_forgotten_case_opens_one_of_its_own_that_time_closes_at_
     assert ended == ()
 
 
-def test_the_same_payments_give_the_same_alert_ids_and_other_steps_give_others() -> None:
+def test_same_payments_give_the_same_alert_ids_and_other_steps_others() -> None:
     arrivals = (suspicion("12:00:00", "burst"), suspicion("12:00:10", "travel"), suspicion("12:00:20", "amount"))
 
     first, again = all_alerts(*arrivals)[1], all_alerts(*arrivals)[1]
