@@ -9,7 +9,7 @@ payment crosses from the JVM to Python, which is the largest cost per payment.
 
 from collections.abc import Callable, Mapping
 
-from udfs.conditions.conditions import Value
+from udfs.conditions.facts import Value
 
 RuleFunction = Callable[[Mapping[str, Value]], bool]
 

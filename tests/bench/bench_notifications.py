@@ -28,9 +28,10 @@ from tests.builders.events import customer, enriched_line, enriched_order, event
 from tests.cluster.jobs.notifications_over_files import TOPICS, as_records, define, sent, write
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.cluster.records import Record
-from udfs.notifications.decisions import NOBODY, Decision, Recipient, hear, learn, pass_time
-from udfs.notifications.input import alert_news, contact, order_news
+from udfs.notifications.decisions import Decision, RecipientLogic
+from udfs.notifications.input import alert_event, contact, order_event
 from udfs.notifications.notification_policy import default_text, parse
+from udfs.notifications.state import NOBODY, Recipient
 from udfs.source_records import SourceRecord
 
 POLICY = parse(default_text())
@@ -77,11 +78,13 @@ class Loop:
             self._pass(record.event_time - 1)
             before = self._recipients.get(who, NOBODY)
             now = record.event_time - 1
+            logic = RecipientLogic(POLICY, who, before)
             if source == "db_changes_customers":
-                decision = learn(POLICY, who, before, contact(record), now)
+                decision = logic.on_customer(contact(record), now)
+            elif source == "fraud_alerts":
+                decision = logic.on_event(alert_event(record), now)
             else:
-                news = alert_news(record) if source == "fraud_alerts" else order_news(record)
-                decision = hear(POLICY, who, before, news, now)
+                decision = logic.on_event(order_event(record), now)
             self._keep(who, before, decision)
         self._pass(2**63)
 
@@ -90,7 +93,7 @@ class Loop:
             due, who = heapq.heappop(self._timers)
             before = self._recipients[who]
             if before.next_at == due:
-                self._keep(who, before, pass_time(POLICY, who, before, due))
+                self._keep(who, before, RecipientLogic(POLICY, who, before).on_timer(due))
 
     def _keep(self, who: str, before: Recipient, decision: Decision) -> None:
         self._recipients[who] = decision.recipient

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
-from udfs.notifications.decisions import Contact, News
+from udfs.notifications.contacts import Contact
 from udfs.notifications.notification_policy import Policy, QuietHours
+from udfs.notifications.state import RecipientEvent
 
 MINUTE_MS = 60_000
 
@@ -25,13 +26,13 @@ class Expected:
 
 
 def expected(
-    policy: Policy, contacts: Sequence[Contact], orders: Sequence[News], first_minute: int, last_minute: int
+    policy: Policy, contacts: Sequence[Contact], orders: Sequence[RecipientEvent], first_minute: int, last_minute: int
 ) -> Expected:
     """Of complete orders, each in one revision, and a customer who doesn't move to another zone."""
     outcome = Expected()
     remaining = sorted(orders, key=lambda each: (each.happened_at, each.subject_id))
-    waiting: list[News] = []
-    held: list[News] = []
+    waiting: list[RecipientEvent] = []
+    held: list[RecipientEvent] = []
     sent: list[int] = []
     for minute in range(first_minute, last_minute, MINUTE_MS):
         contact = newest(contacts, minute)
@@ -67,7 +68,7 @@ def newest(contacts: Iterable[Contact], minute: int) -> Contact | None:
     return max((each for each in contacts if each.valid_from <= minute), key=lambda each: each.lsn, default=None)
 
 
-def split(news: Sequence[News], minute: int) -> tuple[list[News], list[News]]:
+def split(news: Sequence[RecipientEvent], minute: int) -> tuple[list[RecipientEvent], list[RecipientEvent]]:
     return [each for each in news if each.happened_at == minute], [each for each in news if each.happened_at != minute]
 
 

@@ -1,1 +1,1 @@
-"""Conditions of rules: grammar, units and contradictions."""
+"""Conditions of rules: facts, grammar, units, contradictions and compiler."""

@@ -13,6 +13,7 @@ import msgspec
 
 from events import BrokenRule, FraudAlert, Payment
 from udfs.fraud.rules import Verdict
+from udfs.keyed_state import StateCodec
 
 GRACE_MS = 3_600_000
 """How long a closed case is kept, in event time, so that an out-of-order payment joins it instead of opening a new
@@ -20,8 +21,6 @@ case."""
 
 MOST_PAYMENTS = 50
 """Maximum number of payment ids in a case: the latest ones. The count includes all payments."""
-
-_STATE_VERSION = b"\x01"
 
 
 class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +50,7 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One card's open (or recently closed) case; the keyed state is a list of these."""
+    """One card's open (or recently closed) case; the keyed state is a tuple of these."""
 
     case_id: str
     opened_at: int
@@ -87,32 +86,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         return self.opened_at - self.quiet_ms <= event_time <= self.closes_at
 
 
-class StateVersionError(ValueError):
-    """Keyed state was written by a version of the job that this one doesn't know."""
-
-
-def encode_cases(cases: Sequence[Case]) -> bytes:
-    """Encode keyed state: a version byte, then MessagePack."""
-    return _STATE_VERSION + msgspec.msgpack.encode(cases)
-
-
-def decode_cases(state: bytes | None) -> tuple[Case, ...]:
-    """Decode what `encode_cases` wrote; no state is no case.
-
-    Raises:
-        StateVersionError: the version byte is unknown.
-    """
-    if state is None:
-        return ()
-    if state[:1] != _STATE_VERSION:
-        raise StateVersionError(
-            f"alert state has version {state[0]}, this job reads {_STATE_VERSION[0]}: restore the savepoint with the "
-            "release that wrote it, or with a later one"
-        )
-    return _decoder.decode(memoryview(state)[1:])
-
-
-_decoder = msgspec.msgpack.Decoder(tuple[Case, ...])
+CASE_STATE = StateCodec("alert state", tuple[Case, ...], version=1, empty=())
 
 
 def suspect(cases: Sequence[Case], suspicion: Suspicion) -> tuple[tuple[Case, ...], FraudAlert | None]:
@@ -187,9 +161,9 @@ def _joined(case: Case, suspicion: Suspicion, new_rules: tuple[BrokenRule, ...])
 
 def _alert(case: Case, step: str, event_time: int, rules: tuple[BrokenRule, ...]) -> FraudAlert:
     # A case is opened once and closed once, but it may escalate several times, by different rules.
-    told_apart_by = sorted(rule.rule for rule in rules) if step == "fraud_alert.escalated" else []
+    distinguished_by = sorted(rule.rule for rule in rules) if step == "fraud_alert.escalated" else []
     return FraudAlert(
-        event_id=_digest(step, case.case_id, *told_apart_by),
+        event_id=_digest(step, case.case_id, *distinguished_by),
         event_time=event_time,
         event_type=step,  # type: ignore[arg-type]
         case_id=case.case_id,

@@ -226,12 +226,12 @@ class _Parser:
                 f"the name '{token.text}' is not in lower_snake_case",
                 "use small letters, digits and _, and start with a letter",
             )
-        taken_by = self._who_took(token.text, lines)
+        taken_by = self._taken_by(token.text, lines)
         if taken_by:
             raise token.error(f"the name '{token.text}' is taken by {taken_by}", "give the feature another name")
         return token
 
-    def _who_took(self, name: str, lines: Mapping[str, int]) -> str | None:
+    def _taken_by(self, name: str, lines: Mapping[str, int]) -> str | None:
         if name in lines:
             return f"the feature on line {lines[name]}"
         if name in RESERVED_NAMES:

@@ -93,6 +93,6 @@ def filters_of_this_jvm() -> Filters | None:
     """
     find_class = getattr(pemja, "findClass", None)
     if find_class is None:
-        log.info("Python runs outside the JVM: every payment is handed to it")
+        log.info("Python runs outside the JVM: it judges every payment, without a filter")
         return None
     return _FiltersInJvm(find_class("millrace.rules.Filters"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from pyflink.table.udf import FunctionContext, ScalarFunction
 
-from udfs.conditions.conditions import Value
+from udfs.conditions.facts import Value
 from udfs.fraud.features import Feature
 from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.fraud.rules import RulesetHistory
@@ -15,7 +15,7 @@ from udfs.fraud.ruleset_reader import Rulesets
 class JudgePayment(ScalarFunction):  # type: ignore[misc]
     """Judges one payment by the ruleset that was in force at its event time.
 
-    Few payments come here: it passes the rules' conditions to the filter in the JVM, which keeps back payments that
+    Few payments reach it: it passes the rules' conditions to the filter in the JVM, which keeps back payments that
     can't break any rule.
     """
 

@@ -9,7 +9,8 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueState, ValueStateDescriptor
 
 from events import FraudAlert
-from udfs.fraud.alerts import Case, Suspicion, decode_cases, encode_cases, next_time, pass_time, suspect
+from udfs.fraud.alerts import CASE_STATE, Case, Suspicion, next_time, pass_time, suspect
+from udfs.keyed_state import move_timer
 
 _decoder = msgspec.json.Decoder(Suspicion)
 
@@ -26,27 +27,21 @@ class RaiseAlerts(KeyedProcessFunction):  # type: ignore[misc]
         self._state = runtime_context.get_state(ValueStateDescriptor("cases", Types.PICKLED_BYTE_ARRAY()))
 
     def process_element(self, value: tuple[str, str], ctx: Any) -> Iterator[Any]:
-        before = decode_cases(self._state.value())
+        before = CASE_STATE.decode(self._state.value())
         after, alert = suspect(before, _decoder.decode(value[1]))
         self._keep(before, after, ctx)
         if alert:
             yield self._address(alert)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
-        before = decode_cases(self._state.value())
+        before = CASE_STATE.decode(self._state.value())
         after, alerts = pass_time(before, timestamp)
         self._keep(before, after, ctx, fired=timestamp)
         yield from map(self._address, alerts)
 
     def _keep(self, before: tuple[Case, ...], after: tuple[Case, ...], ctx: Any, fired: int | None = None) -> None:
         if after:
-            self._state.update(encode_cases(after))
+            self._state.update(CASE_STATE.encode(after))
         else:
             self._state.clear()
-        old, new = next_time(before), next_time(after)
-        if old == new and fired is None:
-            return
-        if old is not None and old != fired:
-            ctx.timer_service().delete_event_time_timer(old)
-        if new is not None:
-            ctx.timer_service().register_event_time_timer(new)
+        move_timer(ctx.timer_service(), next_time(before), next_time(after), fired)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from udfs.conditions.conditions import (
+from udfs.conditions.tree import (
     Combination,
     Comparison,
     Condition,

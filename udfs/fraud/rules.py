@@ -7,20 +7,10 @@ from dataclasses import dataclass
 import msgspec
 
 from events import BrokenRule, Rule, Ruleset
-from udfs.conditions.conditions import (
-    KM,
-    MONEY,
-    PLAIN,
-    SECONDS,
-    Condition,
-    ConditionError,
-    Fact,
-    Value,
-    parse_condition,
-    python_expression,
-    quoted,
-)
-from udfs.conditions.conditions import ratio as _ratio
+from udfs.conditions.compiler import compiled
+from udfs.conditions.errors import ConditionError, quoted
+from udfs.conditions.facts import KM, MONEY, PLAIN, SECONDS, Fact, Value
+from udfs.conditions.grammar import parse_condition
 from udfs.fraud.features import Feature, Unit
 from udfs.fraud.rule_filter import program
 from udfs.rule_functions import RULE_FUNCTIONS
@@ -183,7 +173,7 @@ class Rules:
         """Condition of each rule that isn't off; None where there is only a function."""
         self.filter_program = program(self.conditions, filter_facts(features))
         """Program of the JVM's filter; see `udfs.fraud.rule_filter`."""
-        self._candidates = _compiled(self.conditions, self._names)
+        self._candidates = compiled(self.conditions, self._names)
         self._functions = {i: RULE_FUNCTIONS[rule.function] for i, rule in enumerate(self._rules) if rule.function}
 
     def judge(self, *values: Value) -> Verdict | None:
@@ -201,7 +191,7 @@ class Rules:
         """Return whether the function of a rule finds it broken; an exception is added to the failures."""
         try:
             return self._functions[i](dict(zip(self._names, values, strict=True)))
-        except Exception as error:  # noqa: BLE001 - somebody's function: whatever it raises is reported
+        except Exception as error:  # noqa: BLE001 - a rule function may raise any error, which is reported
             failures.append(f"rule {self._rules[i].name}: {type(error).__name__}: {error}")
             return False
 
@@ -227,22 +217,6 @@ class Rules:
 
 def _plain(value: Value) -> int | float | str | tuple[str, ...] | None:
     return tuple(value) if isinstance(value, list | tuple) else value
-
-
-def _compiled(conditions: Sequence[Condition | None], names: Sequence[str]) -> Callable[..., list[int]]:
-    """Compile all conditions into one Python function, so that a payment costs one call: facts → indices of those that
-    hold.
-
-    A rule without a condition is always among them.
-    """
-    lines = [f"def candidates({', '.join(names)}):", "    found = []"]
-    for i, condition in enumerate(conditions):
-        expression = "True" if condition is None else python_expression(condition)
-        lines.append(f"    if {expression}: found.append({i})")
-    lines.append("    return found")
-    scope: dict[str, Callable[..., list[int]]] = {"_ratio": _ratio}  # type: ignore[dict-item]
-    exec("\n".join(lines), scope)  # built from a parsed and checked condition, never from its text
-    return scope["candidates"]
 
 
 def published_rules(value: bytes | None, features: Sequence[Feature], base_currency: str) -> Rules:

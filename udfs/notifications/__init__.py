@@ -1,1 +1,1 @@
-"""Notifications to customers: policy, decisions and quiet hours."""
+"""Notifications to customers: policy, state of a recipient, decisions, schedule and messages."""

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from events import CustomerVersion, EnrichedOrder, FraudAlert
-from udfs.notifications.decisions import Contact, Line, News
+from udfs.notifications.contacts import Contact
+from udfs.notifications.state import Line, RecipientEvent
 from udfs.source_records import SourceRecord
 
 LONGEST_ADDRESS = 254
@@ -27,14 +28,14 @@ _order = msgspec.json.Decoder(EnrichedOrder)
 _customer = msgspec.json.Decoder(_Customer)
 
 
-def alert_news(record: SourceRecord) -> News:
+def alert_event(record: SourceRecord) -> RecipientEvent:
     """Convert a record of `fraud-alerts`. Its times are the record's timestamp, which watermarks follow.
 
     Raises:
         msgspec.ValidationError: the record is not a valid alert.
     """
     alert = _alert.decode(record.payload or b"")
-    return News(
+    return RecipientEvent(
         kind=_STEPS[alert.event_type],
         event_id=alert.event_id,
         happened_at=record.event_time,
@@ -47,10 +48,10 @@ def alert_news(record: SourceRecord) -> News:
     )
 
 
-def order_news(record: SourceRecord) -> News:
-    """Convert a record of `enriched-orders`; otherwise like `alert_news`."""
+def order_event(record: SourceRecord) -> RecipientEvent:
+    """Convert a record of `enriched-orders`; otherwise like `alert_event`."""
     order = _order.decode(record.payload or b"")
-    return News(
+    return RecipientEvent(
         kind="order",
         event_id=order.event_id,
         happened_at=record.event_time,
@@ -71,7 +72,7 @@ def order_news(record: SourceRecord) -> News:
 
 
 def contact(record: SourceRecord) -> Contact:
-    """Convert a record of `db-changes.customers`; otherwise like `alert_news`."""
+    """Convert a record of `db-changes.customers`; otherwise like `alert_event`."""
     customer = _customer.decode(record.payload or b"")
     return Contact(
         lsn=customer.lsn,

@@ -91,7 +91,7 @@ def default_text() -> str:
 
 
 def check_covers(policy: Policy, missing_data_hours: int) -> None:
-    """Check that the first revision of an order is still remembered when its last one comes.
+    """Check that the first revision of an order is still remembered when its last one arrives.
 
     Args:
         missing_data_hours: maximum number of hours until an order becomes complete.
@@ -137,16 +137,16 @@ def _mistakes(policy: Policy) -> Iterator[str]:
     for kind in KINDS:
         rule = policy.occasion.get(kind)
         if rule is None:
-            yield f"occasion: {kind} is missing; say `sent = false` if it isn't to be told"
+            yield f"occasion: {kind} is missing; write `sent = false` if it must not be sent"
             continue
         expected = "fraud_warning" if kind.startswith("fraud_") else "order_confirmation"
         if rule.template != expected:
-            yield f"occasion.{kind}: template {rule.template!r} has no words for it; use {expected!r}"
+            yield f"occasion.{kind}: template {rule.template!r} has no text for it; use {expected!r}"
         if rule.critical and kind not in WARNINGS:
             yield (
-                f"occasion.{kind}: it can't be critical, since that reaches those who want no messages but those that "
-                f"warn of fraud; only {' and '.join(WARNINGS)} can"
+                f"occasion.{kind}: it can't be critical: critical messages also reach customers who opted out of "
+                f"everything except fraud warnings; only {' and '.join(WARNINGS)} can"
             )
     confirmed, completed = policy.occasion.get("order_confirmed"), policy.occasion.get("order_completed")
     if completed and completed.sent and not (confirmed and confirmed.sent):
-        yield "occasion.order_completed: it is sent, but order_confirmed, which it completes, isn't; send both, or none"
+        yield "occasion.order_completed: it is sent, but order_confirmed, which it completes, is not; send both or none"

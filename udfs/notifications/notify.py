@@ -9,19 +9,11 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueState, ValueStateDescriptor
 
 from events import DeadLetter, Notification
-from udfs.notifications.decisions import (
-    NOBODY,
-    Decision,
-    Dropped,
-    Recipient,
-    decode_recipient,
-    encode_recipient,
-    hear,
-    learn,
-    pass_time,
-)
-from udfs.notifications.input import alert_news, contact, order_news
+from udfs.keyed_state import move_timer
+from udfs.notifications.decisions import Decision, Dropped, RecipientLogic
+from udfs.notifications.input import alert_event, contact, order_event
 from udfs.notifications.notification_policy import Policy
+from udfs.notifications.state import NOBODY, RECIPIENT_STATE, Recipient
 from udfs.source_records import SourceRecord
 
 RECIPIENT = 1
@@ -57,17 +49,19 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
         if error is not None:
             yield self._address(record.dead_letter(error, self._job))
             return
-        before = decode_recipient(self._state.value())
+        before = RECIPIENT_STATE.decode(self._state.value())
         # After a restore this operator's own watermark is unknown until the next one arrives.
         now = ctx.timer_service().current_watermark()
         if watermark is not None:
             now = max(now, watermark)
+        logic = RecipientLogic(self._policy, recipient_id, before)
         try:
             if kind == "customer":
-                decision = learn(self._policy, recipient_id, before, contact(record), now)
+                decision = logic.on_customer(contact(record), now)
+            elif kind == "alert":
+                decision = logic.on_event(alert_event(record), now)
             else:
-                news = alert_news(record) if kind == "alert" else order_news(record)
-                decision = hear(self._policy, recipient_id, before, news, now)
+                decision = logic.on_event(order_event(record), now)
         except msgspec.ValidationError as mistake:
             # The tables reject such a record; if one arrives in another way, it must not fail the job repeatedly.
             yield self._address(record.dead_letter(str(mistake), self._job))
@@ -75,8 +69,8 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
         yield from self._carry_out(before, decision, ctx)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
-        before = decode_recipient(self._state.value())
-        decision = pass_time(self._policy, ctx.get_current_key(), before, timestamp)
+        before = RECIPIENT_STATE.decode(self._state.value())
+        decision = RecipientLogic(self._policy, ctx.get_current_key(), before).on_timer(timestamp)
         yield from self._carry_out(before, decision, ctx, fired=timestamp)
 
     def _carry_out(self, before: Recipient, decision: Decision, ctx: Any, fired: int | None = None) -> Iterator[Any]:
@@ -84,13 +78,8 @@ class Notify(KeyedProcessFunction):  # type: ignore[misc]
         if after == NOBODY:
             self._state.clear()
         elif after != before:
-            self._state.update(encode_recipient(after))
-        old, new = before.next_at, after.next_at
-        if old != new or fired is not None:
-            if old is not None and old != fired:
-                ctx.timer_service().delete_event_time_timer(old)
-            if new is not None:
-                ctx.timer_service().register_event_time_timer(new)
+            self._state.update(RECIPIENT_STATE.encode(after))
+        move_timer(ctx.timer_service(), before.next_at, after.next_at, fired)
         for reason in decision.dropped:
             self._dropped[reason].inc()
         yield from map(self._address, decision.notifications)

@@ -26,8 +26,10 @@ from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import write_records
 from tests.cluster.running_query import get_json
 from tests.cluster.topic_tables import create_table, record
-from udfs.conditions.conditions import (
-    PLAIN,
+from udfs.conditions.compiler import compiled
+from udfs.conditions.facts import PLAIN, Value
+from udfs.conditions.grammar import parse_condition
+from udfs.conditions.tree import (
     Combination,
     Comparison,
     Condition,
@@ -38,10 +40,6 @@ from udfs.conditions.conditions import (
     OneOf,
     Product,
     Term,
-    Value,
-    parse_condition,
-    python_expression,
-    ratio,
 )
 from udfs.fraud.features import payment_features
 from udfs.fraud.rule_filter import program
@@ -97,7 +95,7 @@ plain_values = st.fixed_dictionaries(
 
 def rules_match(condition: Condition, facts: Values) -> bool:
     """Return whether the rules match in Python."""
-    return bool(eval(python_expression(condition), {"_ratio": ratio}, dict(facts)))
+    return compiled([condition], tuple(facts))(*facts.values()) == [0]
 
 
 def filter_passes(condition: Condition, facts: Values) -> bool:

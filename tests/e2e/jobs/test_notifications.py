@@ -16,7 +16,7 @@ from ops.topics import topics as topic_operations
 from tests.builders.events import customer, enriched_line, enriched_order, fraud_alert
 from tests.e2e.deployment import Deployment, wait_for
 from tests.reference_runs.news import DEFAULT, loop_over
-from udfs.notifications.decisions import HOUR_MS
+from udfs.notifications.state import HOUR_MS
 
 JOB = "notifications"
 INPUTS = (topics.FRAUD_ALERTS, topics.ENRICHED_ORDERS, topics.CUSTOMER_CHANGES)

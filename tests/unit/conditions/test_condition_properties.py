@@ -1,4 +1,4 @@
-"""Properties of conditions: any text is accepted or refused in words; what is accepted can be judged by."""
+"""Properties of conditions: any text is accepted or refused with a reason; an accepted one judges any payment."""
 
 import math
 import time
@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.builders.events import rule, ruleset
-from udfs.conditions.conditions import DEEPEST, LONGEST, ConditionError, Value, parse_condition
+from udfs.conditions.errors import ConditionError
+from udfs.conditions.facts import Value
+from udfs.conditions.grammar import DEEPEST, LONGEST, parse_condition
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import Rules, Verdict, fact_names, facts, published_rules
 
@@ -38,7 +40,7 @@ texts = st.builds(
 
 
 def nested(inner: SearchStrategy[str]) -> SearchStrategy[str]:
-    """Conditions of conditions."""
+    """Return conditions that combine or negate inner ones."""
     joined = st.builds(str.join, st.sampled_from([" and ", " or ", " AND "]), st.lists(inner, min_size=2, max_size=30))
     return joined.map("({})".format) | inner.map("not {}".format)
 
@@ -53,12 +55,12 @@ any_text = (
 
 
 def pairs(number: int, at_first: str = "") -> str:
-    """So many alternatives of two, joined."""
+    """Return a condition of `number` alternatives of two, joined by `and`."""
     return at_first + " and ".join(f"(count_1m != {i} or count_10m != {i})" for i in range(2, 2 + number))
 
 
 IMPOSSIBLE_PAIR = "(count_10m < 1 or count_1m < 1) and "
-"""A contradiction that a search finds last."""
+"""A contradiction that the search finds last."""
 
 examples = [
     pairs(22),
@@ -76,10 +78,10 @@ examples = [
 
 
 def parsed(text: str) -> bool:
-    """Whether the text is accepted.
+    """Return whether the text is accepted.
 
     Raises:
-        AssertionError: it was refused, and not in words.
+        AssertionError: the error has no position in the text, or is too long.
     """
     try:
         parse_condition(text, FACTS, "EUR")
@@ -91,7 +93,7 @@ def parsed(text: str) -> bool:
 
 
 def least_ms(text: str) -> float:
-    """Milliseconds of the processor that parsing takes; the least of up to five, since others need the machine, too."""
+    """Return the CPU milliseconds that parsing takes: the minimum of up to five runs, since other programs disturb."""
     took_ms = math.inf
     for _ in range(5):
         before = time.thread_time()
@@ -104,7 +106,7 @@ def least_ms(text: str) -> float:
 
 @settings(max_examples=150, deadline=None)
 @given(any_text)
-def test_any_text_is_parsed_or_refused_in_words_within_milliseconds(text: str) -> None:
+def test_any_text_is_parsed_or_refused_within_milliseconds(text: str) -> None:
     assert least_ms(text) < MOST_MS
 
 
@@ -128,7 +130,7 @@ def test_a_text_made_to_be_costly_is_parsed_or_refused_within_bounds(text: str) 
 @example("count_1m" + " * count_1m" * 9 + " > " + "9" * 15, 2**63 - 1)
 @example(f"{'9' * 15} / seconds_from_previous > 900 / seconds_from_previous", 5e-324)
 @given(conditions, st.sampled_from([None, 0, 1, -1, 2**63 - 1, 5e-324, 1e308]))
-def test_what_is_accepted_can_be_published_and_judged_by(text: str, number: Value) -> None:
+def test_accepted_condition_can_be_published_and_judges_payments(text: str, number: Value) -> None:
     if not parsed(text):
         return
     value = msgspec.json.encode(ruleset(rule("a", text)))
@@ -140,6 +142,6 @@ def test_what_is_accepted_can_be_published_and_judged_by(text: str, number: Valu
 
 
 def judged_by(rules: Rules, number: Value) -> Verdict | None:
-    """Judge a payment all of whose numbers are the given one."""
+    """Judge a payment whose numbers all have the given value."""
     kinds = {name: FACTS[name].kind for name in fact_names(FEATURES)}
     return rules.judge(*(number if kind == "number" else None for kind in kinds.values()))

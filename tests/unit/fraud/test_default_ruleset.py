@@ -1,4 +1,4 @@
-"""Do the rules that Millrace comes with catch the fraud that its simulated service plants?"""
+"""The default rules catch the fraud that the simulated payment service plants."""
 
 from collections import Counter
 

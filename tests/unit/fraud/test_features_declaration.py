@@ -1,4 +1,4 @@
-"""A features declaration is read as it is meant, and a wrong one is refused with the place and the remedy."""
+"""Parsing of features declarations: wrong ones are refused with the place and the correction."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def parse_one(declaration: str) -> Feature:
     return feature
 
 
-def test_features_are_separated_by_commas_or_newlines_and_comments_are_left_out() -> None:
+def test_commas_or_newlines_separate_features_and_comments_are_ignored() -> None:
     features = parse_declaration(
         """
         -- how busy the card is
@@ -74,7 +74,7 @@ def test_recent_has_a_limit() -> None:
         ("recent(country, 5) over 1 hour", "list"),
     ],
 )
-def test_a_feature_knows_what_it_is_measured_in(definition: str, unit: str) -> None:
+def test_feature_has_the_unit_of_its_values(definition: str, unit: str) -> None:
     assert parse_one(f"f = {definition}").unit == unit
 
 

@@ -1,4 +1,4 @@
-"""Order in which a filter gets rules; what it does with them is tested by `tests/cluster/jvm/test_rule_filter.py`."""
+"""Order in which a filter gets rules. `tests/cluster/jvm/test_rule_filter.py` tests what the filter does with them."""
 
 import threading
 from types import SimpleNamespace
@@ -20,29 +20,29 @@ FEATURES = payment_features()
 
 
 class NotedFilters:
-    """Notes what it is told."""
+    """Filters that record their calls."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
     def open(self, filter_id: str) -> int:
-        self.told.append(("open", filter_id))
+        self.calls.append(("open", filter_id))
         return 7
 
     def put(self, filter_id: str, follower: int, effective_from: int, version: int, program: str) -> None:
-        self.told.append(("put", filter_id, follower, effective_from, version, program))
+        self.calls.append(("put", filter_id, follower, effective_from, version, program))
 
     def ready(self, filter_id: str, follower: int) -> None:
-        self.told.append(("ready", filter_id, follower))
+        self.calls.append(("ready", filter_id, follower))
 
     def failed(self, filter_id: str, follower: int) -> None:
-        self.told.append(("failed", filter_id, follower))
+        self.calls.append(("failed", filter_id, follower))
 
     def isFollowed(self, filter_id: str, follower: int) -> bool:  # noqa: N802 - as Java has it
-        return ("open", filter_id) in self.told and ("close", filter_id, follower) not in self.told
+        return ("open", filter_id) in self.calls and ("close", filter_id, follower) not in self.calls
 
     def close(self, filter_id: str, follower: int) -> None:
-        self.told.append(("close", filter_id, follower))
+        self.calls.append(("close", filter_id, follower))
 
 
 def test_a_version_is_handed_over_before_anything_is_judged_by_it() -> None:
@@ -53,7 +53,7 @@ def test_a_version_is_handed_over_before_anything_is_judged_by_it() -> None:
 
     history.add(ruleset(version=3, at="10:00:00"))
 
-    assert filters.told == [
+    assert filters.calls == [
         ("open", "f1"),
         ("put", "f1", 7, event_time("10:00:00"), 3, Rules(ruleset(), FEATURES, "EUR").filter_program),
     ]
@@ -84,16 +84,16 @@ class FailingRulesets(FixedRulesets):
 
 @pytest.fixture
 def filters(monkeypatch: pytest.MonkeyPatch) -> NotedFilters:
-    noted = NotedFilters()
-    monkeypatch.setattr("udfs.fraud.judge_payment.filters_of_this_jvm", lambda: noted)
-    return noted
+    filters = NotedFilters()
+    monkeypatch.setattr("udfs.fraud.judge_payment.filters_of_this_jvm", lambda: filters)
+    return filters
 
 
 def steps(filters: NotedFilters) -> list[str]:
-    return [each[0] for each in filters.told]
+    return [each[0] for each in filters.calls]
 
 
-def test_nothing_is_held_back_before_all_versions_were_handed_over_and_after_it_ended(filters: NotedFilters) -> None:
+def test_filter_passes_all_payments_until_ready_and_after_the_end(filters: NotedFilters) -> None:
     judge = JudgePayment(FixedRulesets(ruleset(), ruleset(version=2)), FEATURES, "EUR", "f1")
 
     judge.open(None)
@@ -103,7 +103,7 @@ def test_nothing_is_held_back_before_all_versions_were_handed_over_and_after_it_
     assert steps(filters) == ["open", "put", "put", "ready", "close"]
 
 
-def test_when_new_versions_can_not_be_seen_any_more_the_filter_is_told(filters: NotedFilters) -> None:
+def test_filter_is_notified_when_new_versions_can_not_be_read(filters: NotedFilters) -> None:
     rulesets = FailingRulesets(ruleset())
     JudgePayment(rulesets, FEATURES, "EUR", "f1").open(None)
 
@@ -123,7 +123,7 @@ def test_rules_that_can_not_be_read_leave_no_filter_behind(filters: NotedFilters
     assert steps(filters) == ["open", "close"]
 
 
-def test_every_payment_asks_whether_new_versions_can_still_be_seen() -> None:
+def test_every_payment_checks_that_new_versions_can_be_read() -> None:
     class Broken(FixedRulesets):
         def check(self) -> None:
             raise RulesetsUnavailableError
@@ -135,7 +135,7 @@ def test_every_payment_asks_whether_new_versions_can_still_be_seen() -> None:
         judge.eval(event_time("12:00:00"))
 
 
-def test_outside_a_jvm_there_is_no_filter_and_payments_are_judged_all_the_same() -> None:
+def test_payments_are_judged_without_a_filter_outside_a_jvm() -> None:
     assert filters_of_this_jvm() is None
     judge = JudgePayment(FixedRulesets(ruleset(rule("large", "base_amount_minor > 5.00 EUR"))), FEATURES, "EUR", "f1")
 

@@ -18,7 +18,7 @@ def by_id(alert: FraudAlert) -> str:
     return alert.event_id
 
 
-def test_cards_have_cases_of_their_own() -> None:
+def test_cards_have_separate_cases() -> None:
     stage = harness()
 
     for card in ("c1", "c2", "c1"):
@@ -27,7 +27,7 @@ def test_cards_have_cases_of_their_own() -> None:
     assert steps(stage.outputs) == [("c1", "opened"), ("c2", "opened")]
 
 
-def test_a_timer_closes_the_case_when_event_time_has_passed_its_quiet_period() -> None:
+def test_timer_closes_the_case_at_the_end_of_its_quiet_period() -> None:
     stage = harness()
     stage.process(*element(suspicion("12:00:00", "burst")))
     stage.process(*element(suspicion("12:10:00", "burst")))
@@ -36,7 +36,7 @@ def test_a_timer_closes_the_case_when_event_time_has_passed_its_quiet_period() -
     assert steps(stage.advance_watermark(event_time("12:40:00"))) == [("c1", "closed")]
 
 
-def test_one_timer_is_enough_for_a_case_that_goes_on() -> None:
+def test_case_that_continues_has_one_timer() -> None:
     stage = harness()
 
     for minute in range(10):
@@ -60,7 +60,7 @@ def test_a_restart_in_the_middle_gives_the_same_alerts() -> None:
     assert restarted.outputs + after_restart.outputs == undisturbed.outputs
 
 
-def test_payment_of_an_idle_partition_joins_its_case_for_an_hour_and_then_opens_one_that_closes_at_once() -> None:
+def test_payment_of_an_idle_partition_joins_its_case_within_an_hour() -> None:
     stage = harness()
     stage.process(*element(suspicion("12:00:00", "burst")))
 
@@ -74,7 +74,7 @@ def test_payment_of_an_idle_partition_joins_its_case_for_an_hour_and_then_opens_
     assert stage.is_empty()
 
 
-def test_partition_that_holds_event_time_back_changes_no_alert_but_when_a_case_is_closed() -> None:
+def test_slow_partition_changes_only_when_a_case_is_closed() -> None:
     arrivals = [suspicion("12:00:00", "burst"), suspicion("12:20:00", "travel"), suspicion("15:00:00", "burst")]
     slow = suspicion("12:05:00", "burst", card="of-the-slow-partition")
     held, in_step = harness(), harness()

@@ -29,7 +29,7 @@ def answers(declaration: str, events: Iterable[InputEvent], max_events: int = 10
 
 
 def values(declaration: str, *events: InputEvent) -> list[Value]:
-    """The only feature's value for each event."""
+    """Return the value of the only feature for each event."""
     return [next(iter(row.features.values())) for row in answers(declaration, events)]
 
 
@@ -122,7 +122,7 @@ def test_after_a_gap_of_more_than_24_hours_there_is_no_previous_event() -> None:
     assert values("s = seconds_since_previous()", *events) == [None, 86_400, None]
 
 
-def test_the_oldest_events_leave_first_and_rows_say_so_while_a_window_wants_them() -> None:
+def test_oldest_events_leave_first_and_rows_that_need_them_are_marked() -> None:
     events = [event(0, "a"), event(1_000, "b"), event(2_000, "c"), event(11_000, "d"), event(12_000, "e")]
 
     rows = answers("n = count() over 10 seconds", events, max_events=2)
@@ -144,7 +144,7 @@ def test_an_event_that_leaves_at_once_counts_in_its_own_windows() -> None:
     assert [(row.features["n"], row.is_truncated) for row in rows] == [(1, False), (1, True), (1, True)]
 
 
-def test_a_row_out_of_order_says_when_its_window_reaches_back_past_what_is_kept() -> None:
+def test_out_of_order_row_is_marked_if_its_window_needs_dropped_events() -> None:
     events = [event(0, "a"), event(9_000, "b"), event(11_000, "c"), event(9_500, "d")]
 
     rows = answers("n = count() over 10 seconds", events)

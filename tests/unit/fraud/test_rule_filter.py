@@ -5,7 +5,7 @@ import pytest
 
 from tests.builders.events import rule, ruleset
 from tests.reference_runs.oracle import default_ruleset
-from udfs.conditions.conditions import IsTrue
+from udfs.conditions.tree import IsTrue
 from udfs.fraud.features import payment_features
 from udfs.fraud.rule_filter import program
 from udfs.fraud.rules import Rules, filter_facts
@@ -66,7 +66,7 @@ def test_facts_that_no_condition_can_use_stay_out() -> None:
     assert "recent_payments" not in PLACE
 
 
-def test_the_default_rules_need_not_see_everything() -> None:
+def test_default_rules_need_only_some_payments() -> None:
     written = json.loads(Rules(default_ruleset(), FEATURES, "EUR").filter_program)
 
     assert len(written["when"]["or"]) == len(default_ruleset().rules)

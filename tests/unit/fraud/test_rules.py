@@ -34,7 +34,7 @@ def test_broken_rules_add_up_to_a_score() -> None:
     assert verdict.features["count_1m"] == 4
 
 
-def test_a_payment_below_the_alert_score_is_not_worth_a_word() -> None:
+def test_payment_below_the_alert_score_gives_no_verdict() -> None:
     rules = ruleset(rule("many", "count_1m >= 4", score=30), rule("much", "sum_1m > 100.00 EUR", score=40))
 
     assert judge(rules, count_1m=4, sum_1m=0) is None
@@ -49,7 +49,7 @@ def test_a_rule_in_shadow_is_reported_and_never_alerts() -> None:
     assert (verdict.shadow, verdict.rules, verdict.score) == (("few",), (), 0)
 
 
-def test_a_rule_that_is_off_says_nothing() -> None:
+def test_rule_that_is_off_is_never_broken() -> None:
     assert judge(ruleset(rule("many", "count_1m >= 4", status="off")), count_1m=9) is None
 
 
@@ -60,7 +60,7 @@ def test_a_function_is_a_rule() -> None:
     assert judge(rules, base_amount_minor=60_00) is None
 
 
-def test_a_function_is_only_asked_where_the_condition_of_its_rule_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_function_is_called_only_where_its_rule_s_condition_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setitem(rule_functions.RULE_FUNCTIONS, "noting", lambda facts: asked.append(facts["count_10m"]))
     rules = ruleset(rule("noted", "count_10m >= 3", function="noting"))
@@ -69,7 +69,7 @@ def test_a_function_is_only_asked_where_the_condition_of_its_rule_holds(monkeypa
     assert asked == [3]
 
 
-def test_a_rule_with_a_condition_and_a_function_is_broken_where_both_say_so() -> None:
+def test_rule_with_condition_and_function_is_broken_if_both_are_true() -> None:
     rules = ruleset(rule("limit", "count_10m >= 3", function="just_below_a_limit"))
 
     assert judge(rules, base_amount_minor=99_50, count_10m=3) is not None
@@ -77,7 +77,7 @@ def test_a_rule_with_a_condition_and_a_function_is_broken_where_both_say_so() ->
     assert judge(rules, base_amount_minor=60_00, count_10m=3) is None
 
 
-def test_a_function_that_raises_is_reported_and_the_other_rules_still_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_function_that_raises_is_reported_and_other_rules_still_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     def divides_by_zero(_: object) -> bool:
         return 1 / 0 > 0
 
@@ -91,8 +91,8 @@ def test_a_function_that_raises_is_reported_and_the_other_rules_still_judge(monk
     assert [broken.rule for broken in verdict.rules] == ["many"]
 
 
-def test_every_mistake_of_a_ruleset_is_named() -> None:
-    said = mistakes(
+def test_every_mistake_of_a_ruleset_is_reported() -> None:
+    reported = mistakes(
         ruleset(
             rule("a", "count_1min >= 4"),
             rule("a", "sum_1h > 5"),
@@ -102,13 +102,13 @@ def test_every_mistake_of_a_ruleset_is_named() -> None:
         )
     )
 
-    assert "rule a: when = 'count_1min >= 4', at character 1: unknown feature" in said
-    assert "rule a: when = 'sum_1h > 5', at character 10: money is compared" in said
-    assert "rule a: the name is used twice" in said
-    assert "rule b: give it `when`, `function`, or both" in said
-    assert "rule c: there is no function 'nothing'" in said
-    assert "rule c: when = 'count_1m > ', at character 12: found 'the end'" in said
-    assert "rule d: when = 'count_1m > 5 and count_1m < 3', at character 1: this can never be true" in said
+    assert "rule a: when = 'count_1min >= 4', at character 1: unknown feature" in reported
+    assert "rule a: when = 'sum_1h > 5', at character 10: money is compared" in reported
+    assert "rule a: the name is used twice" in reported
+    assert "rule b: give it `when`, `function`, or both" in reported
+    assert "rule c: there is no function 'nothing'" in reported
+    assert "rule c: when = 'count_1m > ', at character 12: found 'the end'" in reported
+    assert "rule d: when = 'count_1m > 5 and count_1m < 3', at character 1: this can never be true" in reported
 
 
 def test_an_alert_score_that_cant_be_reached_is_a_mistake() -> None:
@@ -169,7 +169,7 @@ def test_whatever_is_wrong_with_a_published_version_the_versions_before_stay_in_
     assert len(history) == 1
 
 
-def test_a_rejected_version_says_its_number_where_it_can_be_read() -> None:
+def test_error_of_a_rejected_version_has_its_number_if_it_is_readable() -> None:
     numbers = []
     for value in (UNUSABLE["310 digits"], UNUSABLE["empty"]):
         with pytest.raises(RulesetError) as raised:
@@ -194,7 +194,7 @@ def test_the_default_ruleset_is_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("alert_score = ", "not TOML"),
         (f"alert_score = {'9' * 5000}", "not TOML"),
@@ -204,11 +204,11 @@ def test_the_default_ruleset_is_valid() -> None:
         ("alert_score = 'x'\nquiet_minutes = 5\nrule = []", "Expected `int`, got `str` - at `$.alert_score`"),
     ],
 )
-def test_a_ruleset_file_with_a_mistake_says_which(text: str, said: str) -> None:
+def test_mistake_in_a_ruleset_file_is_reported(text: str, expected: str) -> None:
     with pytest.raises(RulesetError) as raised:
         ruleset_files.parse(text)
 
-    assert said in str(raised.value)
+    assert expected in str(raised.value)
 
 
 def test_facts_of_the_payment_are_columns_of_the_payment() -> None:

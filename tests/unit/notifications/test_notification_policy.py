@@ -7,7 +7,7 @@ from udfs.notifications.notification_policy import KINDS, PolicyError, check_cov
 
 
 def changed(pattern: str, replacement: str) -> str:
-    """The default policy with one passage replaced."""
+    """Return the default policy with one passage replaced."""
     text, count = re.subn(pattern, replacement, default_text(), count=1)
     assert count == 1
     return text
@@ -19,7 +19,7 @@ def mistakes(text: str) -> tuple[str, ...]:
     return caught.value.mistakes
 
 
-def test_the_default_policy_is_valid_and_says_something_about_every_kind() -> None:
+def test_default_policy_is_valid_and_has_every_kind() -> None:
     policy = parse(default_text())
 
     assert set(policy.occasion) == set(KINDS)
@@ -34,13 +34,13 @@ def test_quiet_hours_can_be_left_out() -> None:
 
 
 @pytest.mark.parametrize("text", ["version = " + "9" * 5_000, "version = " + "[" * 10_000], ids=["digits", "brackets"])
-def test_what_toml_can_not_hold_is_told(text: str) -> None:
+def test_value_that_toml_can_not_hold_is_reported(text: str) -> None:
     (mistake,) = mistakes(text)
 
     assert mistake.startswith("not TOML: ")
 
 
-def test_what_is_not_toml_is_told_with_its_line() -> None:
+def test_invalid_toml_is_reported_with_its_line() -> None:
     (mistake,) = mistakes("version = \n")
 
     assert "line 1" in mistake
@@ -66,13 +66,13 @@ def test_what_is_not_toml_is_told_with_its_line() -> None:
         ('from = "22:00"', r'from = "22:00\\n"', "", "- at `$.quiet_hours.from`"),
         ('to = "08:00"', 'to = "22:00"', "quiet_hours: ", "from and to are both 22:00; leave [quiet_hours] out"),
         ("remembered_hours = 72", "remembered_hours = 47", "", "it must be at least 48"),
-        (r"\[occasion\.fraud_closed\][^\[]*", "", "occasion: ", "fraud_closed is missing; say `sent = false`"),
+        (r"\[occasion\.fraud_closed\][^\[]*", "", "occasion: ", "fraud_closed is missing; write `sent = false`"),
         ("fraud_warning", "digest", "", "Invalid enum value 'digest'"),
         (
             "fraud_warning",
             "order_confirmation",
             "occasion.fraud_suspected: ",
-            "has no words for it; use 'fraud_warning'",
+            "has no text for it; use 'fraud_warning'",
         ),
         (
             r'order_confirmation"\ncritical = false',
@@ -84,11 +84,11 @@ def test_what_is_not_toml_is_told_with_its_line() -> None:
             r"(order_confirmed\][^\[]*)sent = true",
             r"\1sent = false",
             "occasion.order_completed: ",
-            "it is sent, but order_confirmed, which it completes, isn't",
+            "it is sent, but order_confirmed, which it completes, is not",
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_place_and_what_would_be_right(
+def test_mistake_is_reported_with_its_place_and_a_correction(
     pattern: str, replacement: str, place: str, what: str
 ) -> None:
     (mistake,) = mistakes(changed(pattern, replacement))
@@ -97,13 +97,13 @@ def test_a_mistake_is_told_with_its_place_and_what_would_be_right(
     assert what in mistake
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     text = changed('to = "08:00"', 'to = "22:00"').replace("remembered_hours = 72", "remembered_hours = 25")
 
     assert len(mistakes(text)) == 2
 
 
-def test_what_was_told_must_be_known_until_the_last_revision_of_an_order_has_come() -> None:
+def test_policy_must_remember_an_order_until_its_last_revision() -> None:
     policy = notification_policy.parse(default_text())
 
     check_covers(policy, missing_data_hours=48)

@@ -1,4 +1,4 @@
-"""Decisions held against `reference_runs/notification_oracle.py`, and what must hold whatever comes in any order."""
+"""Decisions held against `reference_runs/notification_oracle.py`, and properties that hold for any order of arrival."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,12 +12,13 @@ from tests.builders.events import event_time
 from tests.reference_runs import notification_oracle
 from tests.reference_runs.news import DEFAULT, Inbox, alert, incomplete_order, known, order
 from tests.reference_runs.notification_oracle import MINUTE_MS, Expected
-from udfs.notifications.decisions import HOUR_MS, NOBODY, Contact, News, decode_recipient, encode_recipient
+from udfs.notifications.contacts import Contact
 from udfs.notifications.notification_policy import Policy, QuietHours
+from udfs.notifications.state import HOUR_MS, NOBODY, RECIPIENT_STATE, RecipientEvent
 
 START = event_time("12:00:00")
 MINUTES = 3 * 24 * 60
-"""From START on; when it is over nothing waits any more."""
+"""Length of the time from START on after which no event waits any more."""
 MOMENTS = st.one_of(st.integers(0, 90), st.integers(0, 30 * 60)).map(lambda minute: START + minute * MINUTE_MS)
 POLICIES = st.builds(
     lambda limit, quiet, wait: msgspec.structs.replace(
@@ -31,18 +32,18 @@ POLICIES = st.builds(
 
 @dataclass(frozen=True)
 class World:
-    """All that happens to one recipient."""
+    """All versions and orders of one recipient."""
 
     policy: Policy
     contacts: list[Contact]
-    orders: list[News]
+    orders: list[RecipientEvent]
 
-    def things(self) -> list[News | Contact]:
-        """In the order of their times."""
+    def inputs(self) -> list[RecipientEvent | Contact]:
+        """Return versions and orders by event time."""
         return sorted([*self.contacts, *self.orders], key=time_of)
 
 
-def time_of(each: News | Contact) -> int:
+def time_of(each: RecipientEvent | Contact) -> int:
     return each.valid_from if isinstance(each, Contact) else each.happened_at
 
 
@@ -68,7 +69,7 @@ def worlds(draw: st.DrawFn) -> World:
 def outcome_of(inbox: Inbox) -> Expected:
     return Expected(
         sorted(
-            (each.event_time, each.address, frozenset(told.occasion_id for told in each.payload))
+            (each.event_time, each.address, frozenset(occasion.occasion_id for occasion in each.payload))
             for each in inbox.messages
         ),
         inbox.dropped,
@@ -76,13 +77,13 @@ def outcome_of(inbox: Inbox) -> Expected:
     )
 
 
-def run(world: World, arrivals: Sequence[News | Contact], restarts: bool = False) -> Inbox:
-    """Let them come in this order; event time goes as far as it can so that none is late."""
+def run(world: World, arrivals: Sequence[RecipientEvent | Contact], restarts: bool = False) -> Inbox:
+    """Process arrivals in this order, with the greatest watermark for which none of them is late."""
     inbox = Inbox(world.policy)
     for number, each in enumerate(arrivals):
         inbox.until(max(inbox.now, min(map(time_of, arrivals[number:])) - 1))
         if restarts:
-            inbox.recipient = decode_recipient(encode_recipient(inbox.recipient))
+            inbox.recipient = RECIPIENT_STATE.decode(RECIPIENT_STATE.encode(inbox.recipient))
         inbox.take(each)
     inbox.until(START + MINUTES * MINUTE_MS)
     return inbox
@@ -90,13 +91,11 @@ def run(world: World, arrivals: Sequence[News | Contact], restarts: bool = False
 
 @settings(max_examples=200)
 @given(worlds(), st.randoms(use_true_random=False))
-def test_what_is_told_is_what_a_look_at_every_minute_gives_whatever_the_order_of_arrival(
-    world: World, shuffling: object
-) -> None:
+def test_messages_in_any_order_of_arrival_equal_those_of_the_oracle(world: World, shuffling: object) -> None:
     expected = notification_oracle.expected(
         world.policy, world.contacts, world.orders, START, START + MINUTES * MINUTE_MS
     )
-    arrivals = world.things()
+    arrivals = world.inputs()
     shuffling.shuffle(arrivals)  # type: ignore[attr-defined]
 
     inbox = run(world, arrivals)
@@ -109,7 +108,7 @@ def test_what_is_told_is_what_a_look_at_every_minute_gives_whatever_the_order_of
 
 @given(worlds(), st.randoms(use_true_random=False))
 def test_neither_the_order_of_arrival_nor_a_restart_changes_a_byte(world: World, shuffling: object) -> None:
-    arrivals = world.things()
+    arrivals = world.inputs()
     in_order = run(world, arrivals).messages
     shuffling.shuffle(arrivals)  # type: ignore[attr-defined]
 
@@ -134,8 +133,8 @@ STEPS = st.lists(st.tuples(ANYTHING, st.integers(0, 200)), max_size=40)
 
 @settings(max_examples=200)
 @given(POLICIES, STEPS)
-def test_whatever_comes_late_or_twice_the_limit_and_the_night_hold_and_nothing_is_lost(
-    policy: Policy, steps: list[tuple[News | Contact, int]]
+def test_late_or_repeated_events_respect_limits_and_none_is_lost(
+    policy: Policy, steps: list[tuple[RecipientEvent | Contact, int]]
 ) -> None:
     inbox = Inbox(policy)
     now = START
@@ -145,25 +144,25 @@ def test_whatever_comes_late_or_twice_the_limit_and_the_night_hold_and_nothing_i
         inbox.take(each)
     inbox.until(now + (policy.remembered_hours + 200) * HOUR_MS)
 
-    in_turn = [each for each in inbox.messages if each.template != "fraud_warning"]
-    times = [each.event_time for each in in_turn]
+    limited = [each for each in inbox.messages if each.template != "fraud_warning"]
+    times = [each.event_time for each in limited]
     for moment in times:
         assert sum(moment - HOUR_MS < other <= moment for other in times) <= policy.messages_per_hour
-    assert not any(notification_oracle.is_quiet(policy.quiet_hours, known(), each.event_time) for each in in_turn)
-    occasions = Counter((told.kind, told.subject_id) for each in in_turn for told in each.payload)
+    assert not any(notification_oracle.is_quiet(policy.quiet_hours, known(), each.event_time) for each in limited)
+    occasions = Counter((occasion.kind, occasion.subject_id) for each in limited for occasion in each.payload)
     assert max(occasions.values(), default=0) <= 1
-    news = sum(isinstance(each, News) for each, _ in steps)
-    told = sum(len(each.payload) for each in inbox.messages)
-    completed = news - told - len(inbox.dropped) - len(inbox.rejected)
-    assert 0 <= completed <= sum(isinstance(each, News) and each.revision == 2 for each, _ in steps)
+    events = sum(isinstance(each, RecipientEvent) for each, _ in steps)
+    sent = sum(len(each.payload) for each in inbox.messages)
+    completed = events - sent - len(inbox.dropped) - len(inbox.rejected)
+    assert 0 <= completed <= sum(isinstance(each, RecipientEvent) and each.revision == 2 for each, _ in steps)
     assert msgspec.structs.replace(inbox.recipient, contacts=()) == NOBODY
 
 
 @given(worlds())
-def test_time_that_passes_at_once_or_step_by_step_gives_the_same(world: World) -> None:
+def test_time_in_one_step_or_in_many_gives_the_same_messages(world: World) -> None:
     at_once, stepwise = Inbox(world.policy), Inbox(world.policy)
     for inbox in (at_once, stepwise):
-        inbox.take(*world.things())
+        inbox.take(*world.inputs())
 
     stepwise.until(START + MINUTES * MINUTE_MS)
     for inbox in (at_once, stepwise):

@@ -7,8 +7,8 @@ from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, FraudAlert
 from tests.builders.events import customer, enriched_order, event_time, fraud_alert
 from tests.reference_runs.harness import KeyedHarness
 from tests.reference_runs.news import POLICY
-from udfs.notifications.decisions import HOUR_MS, NOBODY, decode_recipient
 from udfs.notifications.notify import RECIPIENT, Notify
+from udfs.notifications.state import HOUR_MS, NOBODY, RECIPIENT_STATE
 
 KINDS = {
     FraudAlert: ("alert", "fraud-alerts"),
@@ -25,7 +25,7 @@ def stage() -> KeyedHarness:
 def element(
     event: FraudAlert | EnrichedOrder | CustomerVersion, offset: int = 7, watermark: int | None = None
 ) -> tuple[Row, int]:
-    """The row of `records_of_recipients` that an event makes, and its timestamp."""
+    """Return the row of `records_of_recipients` for an event, and its timestamp."""
     kind, topic = KINDS[type(event)]
     payload = msgspec.json.encode(event)
     row = Row(kind, event.customer_id, None, topic, 0, offset, b"k", {"trace": b"t"}, payload, None, watermark)
@@ -36,11 +36,11 @@ def addressed(events: Sequence[Event]) -> list[tuple[str, str]]:
     return [(each.recipient, each.template) for each in events if isinstance(each, Notification)]
 
 
-def test_recipients_have_matters_of_their_own() -> None:
+def test_recipients_have_separate_state() -> None:
     running = stage()
-    for who in ("c1", "c2"):
-        running.process(*element(customer(who)))
-        running.process(*element(fraud_alert(customer_id=who)))
+    for customer_id in ("c1", "c2"):
+        running.process(*element(customer(customer_id)))
+        running.process(*element(fraud_alert(customer_id=customer_id)))
     running.process(*element(enriched_order(customer_id="c2")))
 
     fired = running.advance_watermark(event_time("12:00:00"))
@@ -49,7 +49,7 @@ def test_recipients_have_matters_of_their_own() -> None:
     assert addressed(fired) == [("c2", "order_confirmation")]
 
 
-def test_a_record_is_late_by_the_row_s_watermark_though_the_operator_has_none_yet() -> None:
+def test_row_watermark_makes_a_record_late_before_the_operator_has_one() -> None:
     running = stage()
     running.process(*element(customer("c1")))
 
@@ -59,7 +59,7 @@ def test_a_record_is_late_by_the_row_s_watermark_though_the_operator_has_none_ye
     assert message.event_time == event_time("15:00:00")
 
 
-def test_a_record_that_can_not_be_used_is_a_dead_letter_and_leaves_no_state() -> None:
+def test_undecodable_record_is_a_dead_letter_and_leaves_no_state() -> None:
     running = stage()
     row = Row("order", "enriched-orders-0-7", None, "enriched-orders", 0, 7, b"k", {"trace": b"t"}, b"{", "torn", None)
 
@@ -71,7 +71,7 @@ def test_a_record_that_can_not_be_used_is_a_dead_letter_and_leaves_no_state() ->
     assert running.is_empty()
 
 
-def test_a_record_that_only_python_finds_wrong_is_a_dead_letter_too() -> None:
+def test_record_that_only_python_rejects_is_a_dead_letter() -> None:
     running = stage()
     row, timestamp = element(customer("c1", email="x" * 300))
 
@@ -82,7 +82,7 @@ def test_a_record_that_only_python_finds_wrong_is_a_dead_letter_too() -> None:
     assert running.is_empty()
 
 
-def test_what_waits_for_its_customer_too_long_leaves_as_the_record_that_came() -> None:
+def test_dead_letter_of_an_expired_wait_has_the_original_record() -> None:
     running = stage()
     row, timestamp = element(enriched_order(customer_id="nobody"), offset=42)
     running.process(row, timestamp)
@@ -95,7 +95,7 @@ def test_what_waits_for_its_customer_too_long_leaves_as_the_record_that_came() -
     assert running.is_empty()
 
 
-def test_one_timer_is_enough_for_a_recipient() -> None:
+def test_recipient_has_at_most_one_timer() -> None:
     running = stage()
     running.process(*element(customer("c1")))
     assert running.timers == set()
@@ -108,7 +108,7 @@ def test_one_timer_is_enough_for_a_recipient() -> None:
     assert running.timers == {(event_time("12:05:00") + FORGOTTEN_MS, "c1")}
 
 
-def test_a_restart_in_the_middle_gives_the_same() -> None:
+def test_restart_in_the_middle_gives_the_same_messages() -> None:
     events = [
         customer("c1"),
         enriched_order("o1", customer_id="c1"),
@@ -129,7 +129,7 @@ def test_a_restart_in_the_middle_gives_the_same() -> None:
     assert restarted.outputs == undisturbed.outputs
 
 
-def test_what_is_not_told_is_counted_with_its_reason() -> None:
+def test_dropped_events_are_counted_by_reason() -> None:
     running = stage()
     running.process(*element(customer("c1", notifications_opt_out=True)))
 
@@ -140,11 +140,11 @@ def test_what_is_not_told_is_counted_with_its_reason() -> None:
     assert running.counted == {"dropped_repeated": 1, "dropped_opted_out": 1}
 
 
-def test_of_everybody_the_customer_alone_is_left_and_of_the_deleted_nothing() -> None:
+def test_state_and_timers_end_with_only_the_known_customer() -> None:
     running = stage()
-    for who in ("stays", "goes", "unknown"):
-        running.process(*element(fraud_alert(customer_id=who)))
-        running.process(*element(enriched_order(customer_id=who)))
+    for customer_id in ("stays", "goes", "unknown"):
+        running.process(*element(fraud_alert(customer_id=customer_id)))
+        running.process(*element(enriched_order(customer_id=customer_id)))
     running.process(*element(customer("stays")))
     running.process(*element(customer("goes")))
     running.process(*element(customer("goes", "13:00:00", lsn=2, deleted=True)))
@@ -153,5 +153,5 @@ def test_of_everybody_the_customer_alone_is_left_and_of_the_deleted_nothing() ->
 
     (left,) = running.states["recipient"].values.items()
     assert left[0] == "stays"
-    assert msgspec.structs.replace(decode_recipient(left[1]), contacts=()) == NOBODY
+    assert msgspec.structs.replace(RECIPIENT_STATE.decode(left[1]), contacts=()) == NOBODY
     assert running.timers == set()

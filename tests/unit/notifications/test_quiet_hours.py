@@ -1,4 +1,4 @@
-"""Quiet hours held against a search, minute by minute, for when a clock on the wall first shows a time."""
+"""Quiet hours, compared with a search by the minute for when a clock first shows a local time."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -19,7 +19,8 @@ ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathm
 
 
 def first_shown(zone: ZoneInfo, day: date, time_of_day: str) -> int:
-    """By looking at the clock every minute, from before it is that time in the easternmost zone."""
+    """Return the first time at which a clock shows this local time; looks at every minute, from the easternmost zone's
+    time on."""
     wall = datetime.combine(day, time.fromisoformat(time_of_day))
     moment = wall.replace(tzinfo=UTC) - timedelta(hours=15)
     while moment.astimezone(zone).replace(tzinfo=None) < wall:
@@ -62,19 +63,19 @@ def test_hours_within_a_day_end_on_that_day() -> None:
     assert quiet_until(siesta, BERLIN, utc("2026-03-01T22:30")) is None
 
 
-def test_the_night_in_which_clocks_go_forward_is_an_hour_shorter_and_the_other_one_longer() -> None:
+def test_clock_change_makes_the_night_an_hour_shorter_or_longer() -> None:
     assert quiet_until(NIGHT, BERLIN, utc("2026-03-28T21:00")) == utc("2026-03-29T06:00")
     assert quiet_until(NIGHT, BERLIN, utc("2026-10-24T20:00")) == utc("2026-10-25T07:00")
 
 
-def test_a_time_that_clocks_leave_out_is_the_moment_at_which_they_change() -> None:
+def test_skipped_local_time_is_the_moment_of_the_clock_change() -> None:
     until_half_past_two = QuietHours(begin="22:00", end="02:30")
 
     assert quiet_until(until_half_past_two, BERLIN, utc("2026-03-29T00:59")) == utc("2026-03-29T01:00")
     assert quiet_until(until_half_past_two, BERLIN, utc("2026-03-29T01:00")) is None
 
 
-def test_a_time_that_clocks_show_twice_is_the_first_of_the_two() -> None:
+def test_repeated_local_time_is_the_first_of_the_two() -> None:
     until_half_past_two = QuietHours(begin="22:00", end="02:30")
 
     assert quiet_until(until_half_past_two, BERLIN, utc("2026-10-25T00:29")) == utc("2026-10-25T00:30")
@@ -90,7 +91,7 @@ def test_clocks_that_are_set_back_over_midnight_do_not_end_a_night() -> None:
     assert quiet_until(from_midnight, st_johns, utc("2010-11-07T02:45")) == utc("2010-11-07T11:30")
 
 
-def test_a_day_that_a_zone_leaves_out_has_no_night_of_its_own() -> None:
+def test_day_that_a_zone_skips_has_no_night() -> None:
     apia = ZoneInfo("Pacific/Apia")
 
     # There was no December 30th, 2011: the night of the 29th ends with it.
@@ -111,7 +112,7 @@ AROUND_CHANGES = st.sampled_from(
     change=AROUND_CHANGES,
     minutes=st.integers(-1_500, 1_500),
 )
-def test_it_is_quiet_when_a_search_by_the_minute_says_so(
+def test_quiet_hours_equal_those_of_a_search_by_the_minute(
     hours: QuietHours, zone: str, change: int, minutes: int
 ) -> None:
     moment = change + minutes * MINUTE_MS
@@ -122,7 +123,7 @@ def test_it_is_quiet_when_a_search_by_the_minute_says_so(
 @given(text=st.from_regex(r"\d\d:\d\d$") | st.from_regex("[0-2][0-9]:[0-9][0-9]$"))
 @example(text="22:00\n")
 @example(text="0٧:3٠")
-def test_whatever_time_the_policy_accepts_the_job_takes(text: str) -> None:
+def test_time_that_the_policy_accepts_can_be_computed(text: str) -> None:
     try:
         hours = msgspec.convert({"from": text, "to": "12:34"}, QuietHours)
     except msgspec.ValidationError:
@@ -134,7 +135,7 @@ def test_whatever_time_the_policy_accepts_the_job_takes(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Europe/Atlantis", "Europe", "../etc/passwd", "a\0b", "x" * 128, "/UTC"])
-def test_what_is_no_zone_is_none(name: str) -> None:
+def test_unknown_zone_is_none(name: str) -> None:
     assert time_zone(name) is None
 
 

@@ -12,7 +12,7 @@ from connectors.kafka import topics
 from connectors.kafka.outgoing import outgoing
 from events import Payment
 from tests.bench.fraud.card import Past, alert, features, remember, rules
-from udfs.fraud.alerts import decode_cases, encode_cases
+from udfs.fraud.alerts import CASE_STATE
 from udfs.fraud.rules import Rules
 
 _decode_payment = msgspec.json.Decoder(Payment).decode
@@ -36,8 +36,8 @@ class DetectFraud(KeyedProcessFunction):  # type: ignore[misc]
         written = self._day.value()
         day, last = remember(_decode_day(written) if written else [], payment)
         self._day.update(_encode_day(day))
-        cases, raised = alert(self._rules, payment, features(day, last), decode_cases(self._cases.value()))
+        cases, raised = alert(self._rules, payment, features(day, last), CASE_STATE.decode(self._cases.value()))
         if cases:
-            self._cases.update(encode_cases(cases))
+            self._cases.update(CASE_STATE.encode(cases))
         if raised:
             yield outgoing(topics.FRAUD_ALERTS, payment.card_id.encode(), raised)

@@ -6,7 +6,7 @@ from quixstreams import Application, State
 from events import FraudAlert, Payment
 from tests.bench.fraud.card import Past, alert, features, remember, rules
 from tests.bench.fraud.run import Run
-from udfs.fraud.alerts import decode_cases, encode_cases
+from udfs.fraud.alerts import CASE_STATE
 
 _decode_payment, _encode = msgspec.json.Decoder(Payment).decode, msgspec.json.Encoder().encode
 _decode_day, _encode_day = msgspec.msgpack.Decoder(list[Past]).decode, msgspec.msgpack.Encoder().encode
@@ -20,9 +20,9 @@ def judge(value: bytes, state: State) -> list[FraudAlert]:
     day, last = remember(_decode_day(written) if written else [], payment)
     state.set_bytes("day", _encode_day(day))
     before = state.get_bytes("cases")
-    cases, raised = alert(_rules, payment, features(day, last), decode_cases(before))
+    cases, raised = alert(_rules, payment, features(day, last), CASE_STATE.decode(before))
     if raised or cases:
-        state.set_bytes("cases", encode_cases(cases))
+        state.set_bytes("cases", CASE_STATE.encode(cases))
     return [raised] if raised else []
 
 
