@@ -20,6 +20,8 @@ class Box:
     """Topics that it writes, besides dead letters."""
     fills: str = ""
     """What it writes that is no topic."""
+    target: str = ""
+    """Where it writes that."""
 
     def group(self, settings: Settings) -> str:
         """Return the name of its consumer group."""
@@ -42,14 +44,17 @@ WAREHOUSE = Box(
     "warehouse",
     reads=(topics.PAYMENTS, *CHANGES, topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS, topics.REVENUE),
     fills="rows",
+    target="PostgreSQL",
 )
-SEARCH_INDEX = Box("search_index", reads=(topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS), fills="documents")
+SEARCH_INDEX = Box(
+    "search_index", reads=(topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS), fills="documents", target="Elasticsearch"
+)
 NOTIFICATIONS = Box(
     "notifications",
     reads=(topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS, topics.CUSTOMER_CHANGES),
     writes=(topics.NOTIFICATIONS,),
 )
-NOTIFIER = Box("notifier", reads=(topics.NOTIFICATIONS,), fills="mails")
+NOTIFIER = Box("notifier", reads=(topics.NOTIFICATIONS,), fills="mails", target="mail server")
 
 PRODUCERS = (ORDER_SERVICE, PAYMENT_SERVICE, CAPTURE)
 JOBS = (FRAUD_DETECTION, ORDER_ENRICHMENT, SEARCH_INDEX, NOTIFICATIONS, WAREHOUSE)

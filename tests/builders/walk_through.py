@@ -30,6 +30,7 @@ def walk_through(folder: Path) -> Path:
         decisions = [each for each in decisions if each not in drafted]
     assert decisions == []
     run(copy, "ops", "schemas", "release")
+    run(copy, "tools.data_flow")
     return copy
 
 

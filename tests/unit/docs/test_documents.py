@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import click
 import pytest
 
+from connectors.kafka.topics import TOPICS
 from connectors.settings import Settings, variable
 from jobs import flow
 from local.settings import CHECKOUT, LocalSettings
@@ -167,6 +168,12 @@ def test_the_data_flow_is_the_declared_one() -> None:
         (box.name, {topic.name for topic in box.reads}, {topic.name for topic in box.writes} or {box.fills})
         for box in flow.BOXES
     ]
+
+
+def test_every_topic_is_in_the_data_flow_or_beside_it() -> None:
+    shown = TEXTS["docs/architecture.md"].partition("## Data flow")[2].partition("\n## ")[0]
+
+    assert {topic.name for topic in TOPICS} <= {*re.findall("`(.*?)`", shown)}
 
 
 def topics_or_words(cell: str) -> set[str]:
