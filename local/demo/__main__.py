@@ -13,9 +13,9 @@ from kafka.errors import KafkaError
 
 from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.registry import RegistryError
-from local.demo.course import demonstrate
-from local.demo.proving import ProofError
-from local.demo.saying import say
+from local.demo.checks.checks import ProofError
+from local.demo.output import say
+from local.demo.run import demonstrate
 from local.demo.services import ServiceError
 from local.simulator.ledger_file import LedgerError
 from local.simulator.shop.database import ShopError

@@ -12,15 +12,15 @@ import click
 
 from connectors.settings import Settings
 from local.demo.__main__ import end_in_words
-from local.demo.course import demonstrate
-from local.demo.proving import ProofError
-from local.demo.saying import say
+from local.demo.checks.checks import ProofError
+from local.demo.output import say
+from local.demo.run import demonstrate
 from local.settings import LocalSettings
 from local.stack.services import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
 from local.stack.supervisor import Stack
 from ops.jobs.jobs import Failure, all_jobs, restarts
 from ops.tables import table
-from tests.chaos import alert_proof, restart_proof
+from tests.chaos import alert_check, restart_check
 from tests.chaos.killer import Killer
 from tests.chaos.schedule import Kill, schedule
 
@@ -77,7 +77,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
             with killer.at_work():
                 yield
             faults.extend(_wrong_alerts(stack))
-            faults.extend(restart_proof.unexplained(killer.killed_at, _failures(stack.setup.settings)))
+            faults.extend(restart_check.unexplained(killer.killed_at, _failures(stack.setup.settings)))
         finally:
             faults.extend(killer.faults)
             _report(stack, killer)
@@ -90,7 +90,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
 
 
 def _wrong_alerts(stack: Stack) -> list[str]:
-    found = alert_proof.finding(stack.setup.settings)
+    found = alert_check.finding(stack.setup.settings)
     say(f"\n{table(('', 'claim', 'found'), [('ok' if found.holds else 'NO', found.claim, found.found)])}")
     return [] if found.holds else [f"{found.claim}: {found.found}"]
 
@@ -101,7 +101,7 @@ def _report(stack: Stack, killer: Killer) -> None:
     rows = [(service, sum(kill.service == service for kill in killer.done)) for service in killed]
     say(f"\n{table(('service', 'killed'), rows)}")
     restarted = [
-        (name, len(failures), " | ".join(dict.fromkeys(map(restart_proof.first_line, failures))))
+        (name, len(failures), " | ".join(dict.fromkeys(map(restart_check.first_line, failures))))
         for name, failures in _failures(stack.setup.settings).items()
     ]
     say(f"\n{table(('job', 'restarts', 'causes'), restarted)}")

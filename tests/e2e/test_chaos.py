@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from local.demo.proving import ProofError
+from local.demo.checks.checks import ProofError
 from local.settings import CHECKOUT
 from local.stack import processes
 from tests.chaos.killer import Killer

@@ -14,8 +14,8 @@ from connectors.kafka import topics
 from events import CategoryRevenue, EnrichedOrder
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define
-from local.demo.checks.order_proof import last_revisions
-from local.demo.checks.revenue_proof import counted, said
+from local.demo.checks.orders import last_revisions
+from local.demo.checks.revenue import counted, said
 from tests.builders.events import enriched_line, enriched_order, event_time
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import read_records, write_records

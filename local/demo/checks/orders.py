@@ -8,7 +8,7 @@ from itertools import pairwise
 from msgspec.structs import asdict, replace
 
 from events import EnrichedLine, EnrichedOrder, Order, OrderLine
-from local.demo.checks.proof import Finding
+from local.demo.checks.payments import Finding
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.rows import CustomerRow, ProductRow, Row
 from local.simulator.shop.shop_ledger import ShopLedgerContent, Version

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from events import EnrichedOrder, Order
-from local.demo.checks.order_proof import Expectation, expectations, findings, revenue
+from local.demo.checks.orders import Expectation, expectations, findings, revenue
 from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.simulator.shop.state import Statement
 from tests.builders.events import event_time

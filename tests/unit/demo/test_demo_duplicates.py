@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.demo.checks import copy_proof
-from local.demo.checks.copy_proof import REPEATED_MS, SLACK_MS
-from local.demo.checks.proof import Finding
+from local.demo.checks import duplicates
+from local.demo.checks.duplicates import REPEATED_MS, SLACK_MS
+from local.demo.checks.payments import Finding
 from local.demo.figures.observer import Observed, Written
 from ops.jobs.jobs import Failure, Restarts
 
@@ -22,7 +22,7 @@ def restarts(*at_ms: int, forgotten: int = 0) -> Restarts:
 
 
 def finding(found: Restarts, *seen_at_ms: float) -> Finding:
-    return copy_proof.finding(Observed(seen_at_ms={ALERT: list(seen_at_ms)}), {"fraud_detection": found})
+    return duplicates.finding(Observed(seen_at_ms={ALERT: list(seen_at_ms)}), {"fraud_detection": found})
 
 
 def test_nothing_is_reported_when_all_is_there_once() -> None:
@@ -32,7 +32,7 @@ def test_nothing_is_reported_when_all_is_there_once() -> None:
 def test_copies_are_reported_by_topic_and_job() -> None:
     seen = Observed(seen_at_ms={ALERT: [AT - 2, AT + 2, AT + 9], LETTER: [AT - 1, AT + 1]})
 
-    found = copy_proof.finding(seen, {"fraud_detection": restarts(AT, AT + 5), "warehouse": restarts(AT)})
+    found = duplicates.finding(seen, {"fraud_detection": restarts(AT, AT + 5), "warehouse": restarts(AT)})
 
     assert found.holds
     assert found.found == (
@@ -63,7 +63,7 @@ def test_a_copy_that_the_restart_did_not_make_is_found(first: int, again: int) -
 def test_a_job_that_writes_everything_twice_is_found_though_it_has_restarted() -> None:
     twice = {Written("fraud_detection", "fraud-alerts", f"a{at}"): [at, at + 1] for at in range(0, 2 * AT, 1_000)}
 
-    found = copy_proof.finding(Observed(seen_at_ms=dict(twice)), {"fraud_detection": restarts(AT)})
+    found = duplicates.finding(Observed(seen_at_ms=dict(twice)), {"fraud_detection": restarts(AT)})
 
     assert not found.holds
 
@@ -84,4 +84,4 @@ def test_a_restart_that_flink_has_forgotten_explains_copies_before_those_it_reme
 def test_what_is_no_job_may_write_again_what_it_is_not_sure_of() -> None:
     notifier = Written("notifier", "dead-letters", "notifications-0-1")
 
-    assert copy_proof.finding(Observed(seen_at_ms={notifier: [AT, AT]}), {}).holds
+    assert duplicates.finding(Observed(seen_at_ms={notifier: [AT, AT]}), {}).holds

@@ -9,25 +9,16 @@ from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from connectors.settings import Settings
 from jobs import flow as picture
-from local.demo.checks import (
-    arrows,
-    copy_proof,
-    notification_proof,
-    order_proof,
-    proof,
-    revenue_proof,
-    search_proof,
-    warehouse_proof,
-)
-from local.demo.checks.notification_proof import Told
-from local.demo.checks.order_proof import Expectation
-from local.demo.checks.proof import Finding
-from local.demo.checks.warehouse_proof import Warehouse
-from local.demo.figures import flow, index_reading, mailbox_reading
-from local.demo.figures.database_reading import read_shop, read_warehouse
-from local.demo.figures.job_figures import JobFigures
+from local.demo.checks import balances, duplicates, notifications, orders, payments, revenue, search, warehouse
+from local.demo.checks.notifications import Told
+from local.demo.checks.orders import Expectation
+from local.demo.checks.payments import Finding
+from local.demo.checks.warehouse import Warehouse
+from local.demo.figures import mailbox, programs, search_index
+from local.demo.figures.databases import read_shop, read_warehouse
+from local.demo.figures.fraud_job import JobFigures
 from local.demo.figures.observer import Observed
-from local.demo.saying import say
+from local.demo.output import say
 from local.demo.services import Services
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.shop_ledger import ShopLedgerContent
@@ -54,7 +45,7 @@ class Ledgers:
     @cached_property
     def expected(self) -> Mapping[str, Expectation]:
         """Expected result of each order."""
-        return order_proof.expectations(self.sent, self.shop, self.within_hours)
+        return orders.expectations(self.sent, self.shop, self.within_hours)
 
 
 def read_ledgers(settings: Settings, services: Services) -> Ledgers:
@@ -81,37 +72,37 @@ def prove(
     _say_what_was_caught(ledgers.sent, observed)
     settings = setup.settings
     filled = read_warehouse(settings)
-    read = flow.committed(settings)
+    read = programs.committed(settings)
     made = {
         picture.ORDER_SERVICE: len(ledgers.sent.of_topic(ORDERS.name).arrived),
         picture.PAYMENT_SERVICE: len(ledgers.sent.of_topic(PAYMENTS.name).arrived),
         picture.CAPTURE: sum(len(versions) for versions in ledgers.shop.versions.values()),
     }
     other = {
-        picture.SEARCH_INDEX: index_reading.count(settings),
-        picture.NOTIFIER: mailbox_reading.count(setup),
+        picture.SEARCH_INDEX: search_index.count(settings),
+        picture.NOTIFIER: mailbox.count(setup),
         picture.WAREHOUSE: filled.rows,
     }
-    boxes = flow.flows(settings, observed, read, made, other)
-    say(f"\n{table(flow.HEADINGS, [flow.row(settings, each) for each in boxes])}\n")
-    progress = {box: flow.progress(observed, box.reads, read[box.group(settings)]) for box in picture.consumers()}
+    boxes = programs.flows(settings, observed, read, made, other)
+    say(f"\n{table(programs.HEADINGS, [programs.row(settings, each) for each in boxes])}\n")
+    progress = {box: programs.progress(observed, box.reads, read[box.group(settings)]) for box in picture.consumers()}
     rows = {
         PAYMENTS.name: len(filled.payments),
         ENRICHED_ORDERS.name: len(filled.orders),
         FRAUD_ALERTS.name: len(filled.alerts),
         REVENUE.name: len(filled.minutes),
     }
-    documents = {each.topic.name: len(index_reading.documents(settings, each.alias)) for each in SEARCH_INDICES}
-    sums = arrows.arrows(
+    documents = {each.topic.name: len(search_index.documents(settings, each.alias)) for each in SEARCH_INDICES}
+    sums = balances.arrows(
         ledgers.sent, observed, progress, accepted=fraud_job.accepted_in_all, rows=rows, documents=documents
     )
     found = [
-        *flow.findings(boxes),
+        *programs.findings(boxes),
         *(arrow.finding() for arrow in sums),
-        *proof.findings(ledgers.sent, observed),
-        copy_proof.finding(observed, restarts),
-        *proof.poison_findings(ledgers.sent, observed),
-        *order_proof.findings(ledgers.expected, observed.enriched),
+        *payments.findings(ledgers.sent, observed),
+        duplicates.finding(observed, restarts),
+        *payments.poison_findings(ledgers.sent, observed),
+        *orders.findings(ledgers.expected, observed.enriched),
         *_of_warehouse(settings, observed, ledgers, filled),
         *search_findings(settings, observed),
         *notification_findings(setup, observed, ledgers),
@@ -131,26 +122,26 @@ def warehouse_findings(settings: Settings, observed: Observed, ledgers: Ledgers)
 
 def search_findings(settings: Settings, observed: Observed) -> Sequence[Finding]:
     """Return the checks of the search index's current content."""
-    orders, alerts = (index_reading.documents(settings, each.alias) for each in SEARCH_INDICES)
-    return list(search_proof.findings(observed.enriched, observed.alerts, orders, alerts))
+    documents = (search_index.documents(settings, each.alias) for each in SEARCH_INDICES)
+    return list(search.findings(observed.enriched, observed.alerts, *documents))
 
 
 def notification_findings(setup: Setup, observed: Observed, ledgers: Ledgers) -> Sequence[Finding]:
     """Return the checks of notifications, by the current content of the topic and the mailbox."""
-    news = notification_proof.news_of(observed.alerts, observed.enriched, seen_by=time.time_ns() // 1_000_000)
+    news = notifications.news_of(observed.alerts, observed.enriched, seen_by=time.time_ns() // 1_000_000)
     policy = notification_policy.parse(notification_policy.default_text())
     told = Told(policy, news, observed.notifications, ledgers.shop.versions)
-    mailed = mailbox_reading.notification_ids(mailbox_reading.mails(setup))
-    return list(notification_proof.findings(told, mailed, mailbox_reading.restarts(setup) * SENDERS))
+    mailed = mailbox.notification_ids(mailbox.mails(setup))
+    return list(notifications.findings(told, mailed, mailbox.restarts(setup) * SENDERS))
 
 
 def _of_warehouse(settings: Settings, observed: Observed, ledgers: Ledgers, filled: Warehouse) -> Sequence[Finding]:
     alerts = [alert.event_id for alert in observed.alerts]
     letters = observed.dead_letters_of(picture.REVENUE.name)
     return [
-        *warehouse_proof.findings(filled, ledgers.expected, ledgers.sent, alerts),
-        *warehouse_proof.shop_findings(ledgers.shop, read_shop(settings), filled.shop),
-        *revenue_proof.findings(observed.enriched, letters, observed.revenue, filled.minutes),
+        *warehouse.findings(filled, ledgers.expected, ledgers.sent, alerts),
+        *warehouse.shop_findings(ledgers.shop, read_shop(settings), filled.shop),
+        *revenue.findings(observed.enriched, letters, observed.revenue, filled.minutes),
     ]
 
 
@@ -161,9 +152,9 @@ def _say_what_was_sent(sent: LedgerContent) -> None:
 
 
 def _say_what_was_caught(sent: LedgerContent, observed: Observed) -> None:
-    caught = proof.caught(sent, observed.alerts)
+    caught = payments.caught(sent, observed.alerts)
     rows = [(each.pattern, each.planted, each.caught, ", ".join(each.rules)) for each in caught]
     say(f"\n{table(('planted fraud', 'incidents', 'caught', 'by the rules'), rows)}")
-    wrong = proof.cards_wrongly_suspected(sent, observed.alerts)
+    wrong = payments.cards_wrongly_suspected(sent, observed.alerts)
     cards = {record.key for record in sent.of_topic(PAYMENTS.name).records}
     say(f"\nalerts for cards with no planted fraud: {len(wrong):,} cards of {len(cards):,}")

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from connectors.settings import Settings
 from jobs import flow as picture
-from local.demo import samples
-from local.demo.figures.job_figures import job_figures
+from local.demo import examples
+from local.demo.checks.checks import prove, read_ledgers
+from local.demo.figures.fraud_job import job_figures
 from local.demo.figures.observer import Observer
-from local.demo.jobs_under_way import JobsUnderWay
-from local.demo.preparing import prepare_for_jobs, prepare_shop
-from local.demo.proving import prove, read_ledgers
-from local.demo.saying import say
+from local.demo.output import say
+from local.demo.phases import Run, watch
+from local.demo.preparation import prepare_for_jobs, prepare_shop
 from local.demo.services import Services
-from local.demo.watching import Run, watch
+from local.demo.submitted_jobs import JobsUnderWay
 from local.settings import state_directory
 from local.stack.supervisor import Stack
 from ops.jobs.jobs import known, restarts
@@ -55,7 +55,7 @@ def demonstrate(
         restarted = {
             box.name: restarts(settings, known(settings, jobs[box])) for box in (*picture.JOBS, *picture.PIPELINES)
         }
-        samples.show(stack.setup, run.observer.observed.alerts)
+        examples.show(stack.setup, run.observer.observed.alerts)
         prove(stack.setup, run.observer.observed, read_ledgers(settings, services), fraud_job, restarted)
 
 

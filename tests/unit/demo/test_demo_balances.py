@@ -11,10 +11,10 @@ from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYME
 from connectors.settings import Settings
 from jobs import flow as picture
 from jobs.flow import Box
-from local.demo.checks.arrows import Arrow, arrows
-from local.demo.figures import flow
-from local.demo.figures.flow import Flow, Progress
+from local.demo.checks.balances import Arrow, arrows
+from local.demo.figures import programs
 from local.demo.figures.observer import Observed, Written
+from local.demo.figures.programs import Flow, Progress
 from local.simulator.ledger import LedgerContent
 from tests.builders.events import dead_letter
 from tests.builders.shop import enriched, placed, sent
@@ -25,7 +25,7 @@ FIRST, SECOND = TopicPartition(PAYMENTS.name, 0), TopicPartition(PAYMENTS.name, 
 def test_what_a_group_has_taken_in_and_has_yet_to_read_are_records_whatever_lies_between_them() -> None:
     seen = Observed(offsets={FIRST: [0, 1, 5], SECOND: [2]})
 
-    far = flow.progress(seen, [PAYMENTS], {FIRST: 2, SECOND: 3})
+    far = programs.progress(seen, [PAYMENTS], {FIRST: 2, SECOND: 3})
 
     assert far == Progress({"payments": 3}, lag=1)
 
@@ -33,30 +33,32 @@ def test_what_a_group_has_taken_in_and_has_yet_to_read_are_records_whatever_lies
 def test_the_end_of_a_transaction_is_nothing_to_read() -> None:
     behind_the_record_before_the_marker = {FIRST: 6}
 
-    assert flow.progress(Observed(offsets={FIRST: [0, 5]}), [PAYMENTS], behind_the_record_before_the_marker).lag == 0
+    assert (
+        programs.progress(Observed(offsets={FIRST: [0, 5]}), [PAYMENTS], behind_the_record_before_the_marker).lag == 0
+    )
 
 
 def test_a_group_that_has_committed_nothing_has_all_to_read() -> None:
-    assert flow.progress(Observed(offsets={FIRST: [0, 1]}), [PAYMENTS], {}) == Progress({"payments": 0}, lag=2)
+    assert programs.progress(Observed(offsets={FIRST: [0, 1]}), [PAYMENTS], {}) == Progress({"payments": 0}, lag=2)
 
 
 def test_a_box_is_shown_with_what_went_in_and_out_its_dead_letters_and_its_lag() -> None:
     box = Flow(picture.WAREHOUSE, taken_in=1_234, out=1_230, dead_letters=4, lag=0)
 
-    assert flow.row(Settings(), box) == ("warehouse", "millrace.warehouse", "1,234", "1,230 rows", "4", "0")
+    assert programs.row(Settings(), box) == ("warehouse", "millrace.warehouse", "1,234", "1,230 rows", "4", "0")
 
 
 def test_a_producer_has_no_group_no_dead_letters_and_no_lag() -> None:
     box = Flow(picture.CAPTURE, taken_in=12, out=12, dead_letters=0, lag=None)
 
-    assert flow.row(Settings(), box) == ("shop, captured", "-", "12", "12", "-", "-")
+    assert programs.row(Settings(), box) == ("shop, captured", "-", "12", "12", "-", "-")
 
 
 def test_a_consumer_that_lags_behind_in_the_end_is_found() -> None:
     boxes = [Flow(box, taken_in=1, out=1, dead_letters=0, lag=0) for box in picture.consumers()]
 
-    (right,) = flow.findings(boxes)
-    (wrong,) = flow.findings([replace(boxes[0], lag=3), *boxes[1:]])
+    (right,) = programs.findings(boxes)
+    (wrong,) = programs.findings([replace(boxes[0], lag=3), *boxes[1:]])
 
     assert right.holds
     assert (wrong.found, wrong.holds) == ("fraud_detection: 3", False)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from local.demo import lookout
-from local.demo.lookout import Lookout
+from local.demo import monitor
+from local.demo.monitor import Lookout
 from ops.jobs.flink_rest import FlinkError
 from tests.services.lone_service import lone_service
 
@@ -25,8 +25,8 @@ def test_a_service_that_is_away_is_reported_with_its_time_and_so_is_its_return(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(lookout, "say", said.append)
-    monkeypatch.setattr(lookout, "SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr(monitor, "say", said.append)
+    monkeypatch.setattr(monitor, "SECONDS_BETWEEN_LOOKS", 0.05)
     with lone_service("mailbox", SMTP) as stack, Lookout(stack.status) as looking:
         assert looking.away == {}
 
@@ -40,7 +40,7 @@ def test_a_service_that_is_away_is_reported_with_its_time_and_so_is_its_return(
 
 
 def test_what_a_service_that_is_away_cannot_say_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookout, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(monitor, "SECONDS_BETWEEN_LOOKS", 0.01)
     read: list[str] = []
 
     def fails() -> None:
@@ -55,7 +55,7 @@ def test_what_a_service_that_is_away_cannot_say_stops_nothing(monkeypatch: pytes
 
 
 def test_a_fault_of_the_lookout_itself_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookout, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(monitor, "SECONDS_BETWEEN_LOOKS", 0.01)
 
     def is_wrong() -> None:
         raise LookupError("a mistake")

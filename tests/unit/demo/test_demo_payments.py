@@ -1,7 +1,7 @@
 """The demo's proof on small ledgers: it must not hold when something is missing."""
 
 from events import BrokenRule, DeadLetter, FraudAlert
-from local.demo.checks.proof import cards_wrongly_suspected, caught, findings, poison_findings
+from local.demo.checks.payments import cards_wrongly_suspected, caught, findings, poison_findings
 from local.demo.figures.observer import Observed
 from local.simulator.ledger import LedgerContent, LedgerRecord
 from tests.builders.events import dead_letter

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from connectors.kafka.topics import MINUTE_MS
 from events import CategoryRevenue, DeadLetter, EnrichedOrder
-from local.demo.checks.order_proof import last_revisions, some
-from local.demo.checks.proof import Finding
+from local.demo.checks.orders import last_revisions, some
+from local.demo.checks.payments import Finding
 
 Minutes = Mapping[tuple[int, str, str], tuple[int, int, int]]
 """Orders, pieces and minor units by the minute's first millisecond, category and currency."""

@@ -17,15 +17,15 @@ from connectors.postgres.client import DatabaseError
 from connectors.settings import Settings
 from jobs import flow as picture
 from jobs.flow import Box
-from local.demo.checks import order_proof
-from local.demo.figures import flow, index_reading, mailbox_reading
-from local.demo.figures.job_figures import JobFigures, job_figures
+from local.demo.checks import orders
+from local.demo.checks.checks import Ledgers, notification_findings, read_ledgers, search_findings, warehouse_findings
+from local.demo.figures import mailbox, programs, search_index
+from local.demo.figures.fraud_job import JobFigures, job_figures
 from local.demo.figures.observer import Noteworthy, Observer
-from local.demo.jobs_under_way import JobsUnderWay
-from local.demo.lookout import Lookout
-from local.demo.proving import Ledgers, notification_findings, read_ledgers, search_findings, warehouse_findings
-from local.demo.saying import say
+from local.demo.monitor import Lookout
+from local.demo.output import say
 from local.demo.services import Services
+from local.demo.submitted_jobs import JobsUnderWay
 from local.demo.view import LiveView, PlainView, View, figures
 from local.simulator.shop.database import ShopError
 from local.stack.supervisor import Stack
@@ -135,7 +135,7 @@ def _are_done(stops: Iterable[Future[None]]) -> bool:
 def _is_enriched(run: Run, ledgers: Ledgers) -> bool:
     """Return whether each order is there, complete if possible, and corrected if it was emitted before capture caught
     up."""
-    return all(each.holds for each in order_proof.findings(ledgers.expected, run.observer.observed.enriched))
+    return all(each.holds for each in orders.findings(ledgers.expected, run.observer.observed.enriched))
 
 
 def _is_seen(run: Run, ledgers: Ledgers) -> bool:
@@ -146,9 +146,9 @@ def _is_seen(run: Run, ledgers: Ledgers) -> bool:
 
 def _is_read(run: Run) -> bool:
     """Return whether every consumer has read everything."""
-    offsets = flow.committed(run.settings)
+    offsets = programs.committed(run.settings)
     return not any(
-        flow.progress(run.observer.observed, box.reads, offsets[box.group(run.settings)]).lag
+        programs.progress(run.observer.observed, box.reads, offsets[box.group(run.settings)]).lag
         for box in picture.consumers()
     )
 
@@ -187,7 +187,7 @@ class Readings:
         Raises:
             ElasticsearchError: it can't be queried.
         """
-        self.documents = index_reading.count(self._run.settings)
+        self.documents = search_index.count(self._run.settings)
 
 
 class Screen:
@@ -234,7 +234,7 @@ class Screen:
             payments_a_second=(payments - payments_before) / (now - then),
             seconds_left=self._ends_at - now,
             documents=self._readings.documents,
-            mails=mailbox_reading.count(self._run.stack.setup),
+            mails=mailbox.count(self._run.stack.setup),
             away=self._lookout.away,
         )
         self._view.show(shown, events)

@@ -7,8 +7,8 @@ from email.message import EmailMessage
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from events import FraudAlert
-from local.demo.figures import mailbox_reading
-from local.demo.saying import say
+from local.demo.figures import mailbox
+from local.demo.output import say
 from local.stack.setup import Setup
 from ops.search.find import Asked, find
 from ops.tables import table
@@ -25,7 +25,7 @@ def show(setup: Setup, alerts: Sequence[FraudAlert]) -> None:
         ElasticsearchError: the index can't be queried.
         NoIndexError: there is none.
     """
-    for line in (*_found(setup.settings, alerts), *_mailed(mailbox_reading.mails(setup))):
+    for line in (*_found(setup.settings, alerts), *_mailed(mailbox.mails(setup))):
         say(line)
 
 

@@ -2,7 +2,7 @@
 
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
-from local.demo.saying import say
+from local.demo.output import say
 from local.demo.services import Services
 from local.simulator.shop.database import make_tables
 from ops.capture import change_capture

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
-from local.demo.checks.warehouse_proof import ShopTables, Warehouse
+from local.demo.checks.warehouse import ShopTables, Warehouse
 from local.simulator.shop.database import columns, read_all
 from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, RowT, Table
 from ops.warehouse.warehouse import address

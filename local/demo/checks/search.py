@@ -6,8 +6,8 @@ from hashlib import blake2b
 import msgspec
 
 from events import EnrichedOrder, Event, FraudAlert
-from local.demo.checks.order_proof import last_revisions, some
-from local.demo.checks.proof import Finding
+from local.demo.checks.orders import last_revisions, some
+from local.demo.checks.payments import Finding
 
 Documents = Mapping[str, object]
 """Documents by id."""

@@ -7,8 +7,8 @@ import msgspec
 from connectors.kafka.topics import FRAUD_ALERTS, PAYMENTS
 from connectors.settings import Settings
 from events import FraudAlert, Payment
-from local.demo.checks.order_proof import some
-from local.demo.checks.proof import Finding
+from local.demo.checks.orders import some
+from local.demo.checks.payments import Finding
 from local.simulator.outgoing import GOOD, Outgoing
 from ops.rules import rulesets
 from tests.e2e.deployment import partitions, records_from

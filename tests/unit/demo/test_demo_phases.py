@@ -10,8 +10,8 @@ from kafka.errors import KafkaTimeoutError, NodeNotReadyError
 
 from connectors.elasticsearch.client import ElasticsearchError
 from connectors.postgres.client import DatabaseAwayError
-from local.demo import watching
-from local.demo.watching import Screen, _are_done, _wait
+from local.demo import phases
+from local.demo.phases import Screen, _are_done, _wait
 from local.simulator.shop.database import ShopError
 from ops.jobs.flink_rest import FlinkError
 from ops.jobs.jobs import JobError
@@ -33,7 +33,7 @@ class FakeScreen:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, away_seconds: float = 0.0) -> None:
         self.shown = 0
         self._away_seconds = away_seconds
-        monkeypatch.setattr(watching.time, "monotonic", lambda: float(self.shown))
+        monkeypatch.setattr(phases.time, "monotonic", lambda: float(self.shown))
 
     @property
     def is_anything_away(self) -> bool:
@@ -46,7 +46,7 @@ class FakeScreen:
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
-    monkeypatch.setattr(watching, "say", lines.append)
+    monkeypatch.setattr(phases, "say", lines.append)
     return lines
 
 

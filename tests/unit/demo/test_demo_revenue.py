@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from events import CategoryRevenue, DeadLetter, EnrichedOrder
-from local.demo.checks.revenue_proof import Minutes, counted, findings, said
+from local.demo.checks.revenue import Minutes, counted, findings, said
 from tests.builders.events import dead_letter, event_time
 from tests.builders.shop import enriched, line, placed
 

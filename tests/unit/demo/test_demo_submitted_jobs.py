@@ -6,8 +6,8 @@ import pytest
 
 from connectors.settings import Settings
 from jobs.flow import REVENUE
-from local.demo import jobs_under_way
-from local.demo.jobs_under_way import JobsUnderWay
+from local.demo import submitted_jobs
+from local.demo.submitted_jobs import JobsUnderWay
 from ops.jobs.jobs import JobError, JobId
 from tests.services.json_server import json_server
 
@@ -38,7 +38,7 @@ def stop(monkeypatch: pytest.MonkeyPatch, states: list[tuple[int, object]]) -> l
         }
         return 200, answers[request]
 
-    monkeypatch.setattr(jobs_under_way, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(submitted_jobs, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(JobsUnderWay, "_submit", lambda _: {REVENUE: JobId("j1")})
     with json_server(answer) as url, JobsUnderWay(Settings(flink_rest_url=url)) as jobs:
         (stopping,) = jobs.stop([REVENUE])

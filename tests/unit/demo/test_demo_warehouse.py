@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from local.demo.checks.order_proof import expectations, revenue
-from local.demo.checks.warehouse_proof import ShopTables, Warehouse, findings, shop_findings
+from local.demo.checks.orders import expectations, revenue
+from local.demo.checks.warehouse import ShopTables, Warehouse, findings, shop_findings
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.simulator.shop.state import Statement

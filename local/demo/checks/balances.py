@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE, Topic
 from jobs import flow as picture
 from jobs.flow import Box
-from local.demo.checks.proof import Finding
-from local.demo.figures.flow import Progress
+from local.demo.checks.payments import Finding
 from local.demo.figures.observer import Observed
+from local.demo.figures.programs import Progress
 from local.simulator.ledger import LedgerContent
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from ops.jobs.jobs import Failure
-from tests.chaos.restart_proof import EXPLAINED_WITHIN, unexplained
+from tests.chaos.restart_check import EXPLAINED_WITHIN, unexplained
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

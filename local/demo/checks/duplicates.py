@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from local.demo.checks.proof import Finding
+from local.demo.checks.payments import Finding
 from local.demo.figures.observer import Observed
-from local.demo.jobs_under_way import CHECKPOINT_SECONDS
+from local.demo.submitted_jobs import CHECKPOINT_SECONDS
 from ops.jobs.jobs import Restarts
 
 SLACK_MS = 60_000

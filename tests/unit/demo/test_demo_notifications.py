@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from events import EnrichedOrder, Notification, Occasion
-from local.demo.checks.notification_proof import Told, findings, news_of
+from local.demo.checks.notifications import Told, findings, news_of
 from local.simulator.shop.rows import CustomerRow
 from local.simulator.shop.shop_ledger import Version
 from tests.builders.events import event_time, fraud_alert

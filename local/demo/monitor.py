@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
 from connectors.elasticsearch.client import ElasticsearchError
-from local.demo.saying import say
+from local.demo.output import say
 from local.stack.supervisor import Status
 from ops.jobs.flink_rest import FlinkError
 

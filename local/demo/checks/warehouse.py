@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from local.demo.checks.order_proof import Expectation, Revenue, revenue, some
-from local.demo.checks.proof import Finding
-from local.demo.checks.revenue_proof import Minutes
+from local.demo.checks.orders import Expectation, Revenue, revenue, some
+from local.demo.checks.payments import Finding
+from local.demo.checks.revenue import Minutes
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.rows import CustomerRow, ProductRow, checksum
 from local.simulator.shop.shop_ledger import ShopLedgerContent
