@@ -15,7 +15,7 @@ from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.topics import ORDERS, PAYMENTS
 from connectors.postgres.client import DatabaseError
 from connectors.settings import Settings
-from jobs import flow as picture
+from jobs import flow
 from jobs.flow import Box
 from local.demo.checks import orders
 from local.demo.checks.checks import Ledgers, notification_findings, read_ledgers, search_findings, warehouse_findings
@@ -64,9 +64,9 @@ def watch(run: Run) -> None:
         view = at_the_end.enter_context(_view())
         readings = Readings(run)
         lookout = at_the_end.enter_context(Lookout(run.stack.status, (readings.read_job, readings.read_index)))
-        notifier = at_the_end.enter_context(run.services.running(picture.NOTIFIER.name))
+        notifier = at_the_end.enter_context(run.services.running(flow.NOTIFIER.name))
         running = {name: at_the_end.enter_context(run.services.running(name)) for name in run.services.arguments}
-        screen = Screen(run, view, readings, lookout, {picture.NOTIFIER.name: notifier, **running})
+        screen = Screen(run, view, readings, lookout, {flow.NOTIFIER.name: notifier, **running})
         say(f"{', '.join(running)}: started")
         while any(service.poll() is None for service in running.values()):
             screen.show()
@@ -77,9 +77,9 @@ def watch(run: Run) -> None:
         _wait(screen, "order_enrichment to tell of all orders", lambda: _is_enriched(run, ledgers))
         # Offsets are committed by the last checkpoint before a job is stopped.
         _wait(screen, "every consumer to have read all there is", lambda: _is_seen(run, ledgers) and _is_read(run))
-        _stop(screen, run, picture.FRAUD_DETECTION, picture.ORDER_ENRICHMENT)
+        _stop(screen, run, flow.FRAUD_DETECTION, flow.ORDER_ENRICHMENT)
         _wait(screen, "all that reads alerts and orders to have them", lambda: _is_read(run))
-        _stop(screen, run, picture.REVENUE, drain=True)
+        _stop(screen, run, flow.REVENUE, drain=True)
         _wait(screen, "everything to be loaded, told and mailed", lambda: _is_read(run) and _has_all(run, ledgers))
 
 
@@ -149,7 +149,7 @@ def _is_read(run: Run) -> bool:
     offsets = programs.committed(run.settings)
     return not any(
         programs.progress(run.observer.observed, box.reads, offsets[box.group(run.settings)]).lag
-        for box in picture.consumers()
+        for box in flow.consumers()
     )
 
 
@@ -179,7 +179,7 @@ class Readings:
         Raises:
             FlinkError: Flink doesn't answer.
         """
-        self.job = job_figures(self._run.settings, self._run.jobs[picture.FRAUD_DETECTION])
+        self.job = job_figures(self._run.settings, self._run.jobs[flow.FRAUD_DETECTION])
 
     def read_index(self) -> None:
         """Read the number of documents in the search index.

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 
 from connectors.settings import Settings
-from jobs import flow as picture
+from jobs import flow
 from local.demo import examples
 from local.demo.checks.checks import prove, read_ledgers
 from local.demo.figures.fraud_job import job_figures
@@ -51,10 +51,8 @@ def demonstrate(
         jobs.wait_until_running()
         with beside(stack):
             watch(run)
-        fraud_job = job_figures(settings, jobs[picture.FRAUD_DETECTION])
-        restarted = {
-            box.name: restarts(settings, known(settings, jobs[box])) for box in (*picture.JOBS, *picture.PIPELINES)
-        }
+        fraud_job = job_figures(settings, jobs[flow.FRAUD_DETECTION])
+        restarted = {box.name: restarts(settings, known(settings, jobs[box])) for box in (*flow.JOBS, *flow.PIPELINES)}
         examples.show(stack.setup, run.observer.observed.alerts)
         prove(stack.setup, run.observer.observed, read_ledgers(settings, services), fraud_job, restarted)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE, Topic
-from jobs import flow as picture
+from jobs import flow
 from jobs.flow import Box
 from local.demo.checks.payments import Finding
 from local.demo.figures.observer import Observed
@@ -60,27 +60,27 @@ def arrows(
     payments = [record for record in sent.arrived if record.payment_id is not None]
     repeated_payments = len(payments) - len(sent.payment_ids)
     first = sum(order.revision == 1 for order in observed.enriched)
-    late = letters(picture.REVENUE, ENRICHED_ORDERS)
+    late = letters(flow.REVENUE, ENRICHED_ORDERS)
     complete = sum(order.complete for order in observed.enriched)
     if accepted is not None:
-        yield arrow(PAYMENTS, picture.FRAUD_DETECTION, judged=accepted)
-    yield arrow(ORDERS, picture.ORDER_ENRICHMENT, enriched=first, repeated=repeated_orders)
-    yield arrow(ENRICHED_ORDERS, picture.REVENUE, counted=complete - late, incomplete=len(observed.enriched) - complete)
-    yield arrow(PAYMENTS, picture.WAREHOUSE, rows=rows[PAYMENTS.name], repeated=repeated_payments)
+        yield arrow(PAYMENTS, flow.FRAUD_DETECTION, judged=accepted)
+    yield arrow(ORDERS, flow.ORDER_ENRICHMENT, enriched=first, repeated=repeated_orders)
+    yield arrow(ENRICHED_ORDERS, flow.REVENUE, counted=complete - late, incomplete=len(observed.enriched) - complete)
+    yield arrow(PAYMENTS, flow.WAREHOUSE, rows=rows[PAYMENTS.name], repeated=repeated_payments)
     later = len(observed.enriched) - first
-    yield arrow(ENRICHED_ORDERS, picture.WAREHOUSE, rows=rows[ENRICHED_ORDERS.name], replaced_by_a_later_revision=later)
+    yield arrow(ENRICHED_ORDERS, flow.WAREHOUSE, rows=rows[ENRICHED_ORDERS.name], replaced_by_a_later_revision=later)
     yield arrow(
         ENRICHED_ORDERS,
-        picture.SEARCH_INDEX,
+        flow.SEARCH_INDEX,
         documents=documents[ENRICHED_ORDERS.name],
         replaced_by_a_later_revision=later,
     )
     copies = observed.copies(FRAUD_ALERTS.name)
-    yield arrow(FRAUD_ALERTS, picture.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name], copies=copies)
-    yield arrow(FRAUD_ALERTS, picture.WAREHOUSE, rows=rows[FRAUD_ALERTS.name], copies=copies)
+    yield arrow(FRAUD_ALERTS, flow.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name], copies=copies)
+    yield arrow(FRAUD_ALERTS, flow.WAREHOUSE, rows=rows[FRAUD_ALERTS.name], copies=copies)
     yield arrow(
         REVENUE,
-        picture.WAREHOUSE,
+        flow.WAREHOUSE,
         rows=rows[REVENUE.name],
         replaced_by_a_later_revision=len(observed.revenue) - len({minute.event_id for minute in observed.revenue}),
         copies=observed.copies(REVENUE.name),

@@ -8,7 +8,7 @@ from functools import cached_property
 from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from connectors.settings import Settings
-from jobs import flow as picture
+from jobs import flow
 from local.demo.checks import balances, duplicates, notifications, orders, payments, revenue, search, warehouse
 from local.demo.checks.notifications import Told
 from local.demo.checks.orders import Expectation
@@ -74,18 +74,18 @@ def prove(
     filled = read_warehouse(settings)
     read = programs.committed(settings)
     made = {
-        picture.ORDER_SERVICE: len(ledgers.sent.of_topic(ORDERS.name).arrived),
-        picture.PAYMENT_SERVICE: len(ledgers.sent.of_topic(PAYMENTS.name).arrived),
-        picture.CAPTURE: sum(len(versions) for versions in ledgers.shop.versions.values()),
+        flow.ORDER_SERVICE: len(ledgers.sent.of_topic(ORDERS.name).arrived),
+        flow.PAYMENT_SERVICE: len(ledgers.sent.of_topic(PAYMENTS.name).arrived),
+        flow.CAPTURE: sum(len(versions) for versions in ledgers.shop.versions.values()),
     }
     other = {
-        picture.SEARCH_INDEX: search_index.count(settings),
-        picture.NOTIFIER: mailbox.count(setup),
-        picture.WAREHOUSE: filled.rows,
+        flow.SEARCH_INDEX: search_index.count(settings),
+        flow.NOTIFIER: mailbox.count(setup),
+        flow.WAREHOUSE: filled.rows,
     }
     boxes = programs.flows(settings, observed, read, made, other)
     say(f"\n{table(programs.HEADINGS, [programs.row(settings, each) for each in boxes])}\n")
-    progress = {box: programs.progress(observed, box.reads, read[box.group(settings)]) for box in picture.consumers()}
+    progress = {box: programs.progress(observed, box.reads, read[box.group(settings)]) for box in flow.consumers()}
     rows = {
         PAYMENTS.name: len(filled.payments),
         ENRICHED_ORDERS.name: len(filled.orders),
@@ -137,7 +137,7 @@ def notification_findings(setup: Setup, observed: Observed, ledgers: Ledgers) ->
 
 def _of_warehouse(settings: Settings, observed: Observed, ledgers: Ledgers, filled: Warehouse) -> Sequence[Finding]:
     alerts = [alert.event_id for alert in observed.alerts]
-    letters = observed.dead_letters_of(picture.REVENUE.name)
+    letters = observed.dead_letters_of(flow.REVENUE.name)
     return [
         *warehouse.findings(filled, ledgers.expected, ledgers.sent, alerts),
         *warehouse.shop_findings(ledgers.shop, read_shop(settings), filled.shop),

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from connectors.settings import Settings
-from jobs import flow as picture
+from jobs import flow
 from jobs.flow import Box
 from local.demo.checks.balances import Arrow, arrows
 from local.demo.figures import programs
@@ -43,19 +43,19 @@ def test_a_group_that_has_committed_nothing_has_all_to_read() -> None:
 
 
 def test_a_box_is_shown_with_what_went_in_and_out_its_dead_letters_and_its_lag() -> None:
-    box = Flow(picture.WAREHOUSE, taken_in=1_234, out=1_230, dead_letters=4, lag=0)
+    box = Flow(flow.WAREHOUSE, taken_in=1_234, out=1_230, dead_letters=4, lag=0)
 
     assert programs.row(Settings(), box) == ("warehouse", "millrace.warehouse", "1,234", "1,230 rows", "4", "0")
 
 
 def test_a_producer_has_no_group_no_dead_letters_and_no_lag() -> None:
-    box = Flow(picture.CAPTURE, taken_in=12, out=12, dead_letters=0, lag=None)
+    box = Flow(flow.CAPTURE, taken_in=12, out=12, dead_letters=0, lag=None)
 
     assert programs.row(Settings(), box) == ("shop, captured", "-", "12", "12", "-", "-")
 
 
 def test_a_consumer_that_lags_behind_in_the_end_is_found() -> None:
-    boxes = [Flow(box, taken_in=1, out=1, dead_letters=0, lag=0) for box in picture.consumers()]
+    boxes = [Flow(box, taken_in=1, out=1, dead_letters=0, lag=0) for box in flow.consumers()]
 
     (right,) = programs.findings(boxes)
     (wrong,) = programs.findings([replace(boxes[0], lag=3), *boxes[1:]])
@@ -85,11 +85,11 @@ SEEN = Observed(
     ],
 )
 READ = {
-    picture.FRAUD_DETECTION: Progress({PAYMENTS.name: 3}, 0),
-    picture.ORDER_ENRICHMENT: Progress({ORDERS.name: 4}, 0),
-    picture.REVENUE: Progress({ENRICHED_ORDERS.name: 3}, 0),
-    picture.SEARCH_INDEX: Progress({ENRICHED_ORDERS.name: 3, FRAUD_ALERTS.name: 1}, 0),
-    picture.WAREHOUSE: Progress({PAYMENTS.name: 3, ENRICHED_ORDERS.name: 3, FRAUD_ALERTS.name: 1, REVENUE.name: 5}, 0),
+    flow.FRAUD_DETECTION: Progress({PAYMENTS.name: 3}, 0),
+    flow.ORDER_ENRICHMENT: Progress({ORDERS.name: 4}, 0),
+    flow.REVENUE: Progress({ENRICHED_ORDERS.name: 3}, 0),
+    flow.SEARCH_INDEX: Progress({ENRICHED_ORDERS.name: 3, FRAUD_ALERTS.name: 1}, 0),
+    flow.WAREHOUSE: Progress({PAYMENTS.name: 3, ENRICHED_ORDERS.name: 3, FRAUD_ALERTS.name: 1, REVENUE.name: 5}, 0),
 }
 ROWS = {PAYMENTS.name: 1, ENRICHED_ORDERS.name: 2, FRAUD_ALERTS.name: 1, REVENUE.name: 5}
 DOCUMENTS = {ENRICHED_ORDERS.name: 2, FRAUD_ALERTS.name: 1}
@@ -111,7 +111,7 @@ def test_every_sum_is_right_when_nothing_is_lost() -> None:
 
 
 def test_an_arrow_says_what_became_of_the_records() -> None:
-    arrow = Arrow(ORDERS, picture.ORDER_ENRICHMENT, 4, {"enriched": 2, "repeated": 1, "dead letters": 1})
+    arrow = Arrow(ORDERS, flow.ORDER_ENRICHMENT, 4, {"enriched": 2, "repeated": 1, "dead letters": 1})
 
     assert arrow.finding().claim == "orders ─▶ order_enrichment"
     assert arrow.finding().found == "4 = 2 enriched + 1 repeated + 1 dead letters"
@@ -149,7 +149,7 @@ def test_a_payment_that_nobody_judged_breaks_its_arrow() -> None:
 def test_what_a_job_that_restarted_has_counted_itself_is_no_proof() -> None:
     assert broken(accepted=None) == []
     sums = arrows(SENT, SEEN, READ, accepted=None, rows=ROWS, documents=DOCUMENTS)
-    assert (PAYMENTS, picture.FRAUD_DETECTION) not in [(arrow.topic, arrow.box) for arrow in sums]
+    assert (PAYMENTS, flow.FRAUD_DETECTION) not in [(arrow.topic, arrow.box) for arrow in sums]
 
 
 def test_an_alert_that_is_there_twice_has_one_row_and_one_document() -> None:
@@ -161,6 +161,6 @@ def test_an_alert_that_is_there_twice_has_one_row_and_one_document() -> None:
 
 
 def test_a_record_that_a_group_has_not_read_breaks_its_arrow() -> None:
-    read = READ | {picture.REVENUE: Progress({ENRICHED_ORDERS.name: 2}, 1)}
+    read = READ | {flow.REVENUE: Progress({ENRICHED_ORDERS.name: 2}, 1)}
 
     assert broken(read=read) == ["enriched-orders ─▶ revenue_per_minute"]

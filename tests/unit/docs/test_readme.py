@@ -3,7 +3,7 @@
 import re
 
 from connectors.kafka.topics import TOPICS
-from jobs import flow as picture_boxes
+from jobs import flow
 from local.settings import CHECKOUT
 from ops.jobs import submit
 from tests.builders.events import ruleset
@@ -36,7 +36,7 @@ def test_the_picture_has_every_topic_and_every_job_and_nothing_else() -> None:
     picture = block("payment service ─▶ payments")
     # Names of the picture: of several words, or known. A star stands for those that begin so.
     words = set(re.findall(r"[a-z]+(?:[-_.][a-z]+)+(?:\.\*)?|[a-z]+\.\*|[a-z]+", picture))
-    names = {topic.name for topic in TOPICS} | {box.name for box in picture_boxes.JOBS} | {picture_boxes.NOTIFIER.name}
+    names = {topic.name for topic in TOPICS} | {box.name for box in flow.JOBS} | {flow.NOTIFIER.name}
     found = {name for name in names if name in words or f"{name.partition('.')[0]}.*" in words}
 
     assert found == names
@@ -44,12 +44,12 @@ def test_the_picture_has_every_topic_and_every_job_and_nothing_else() -> None:
 
 
 def test_the_jobs_of_the_picture_are_those_that_can_be_submitted() -> None:
-    assert {box.name for box in picture_boxes.JOBS} | {"sql_pipeline"} == set(submit.names())
+    assert {box.name for box in flow.JOBS} | {"sql_pipeline"} == set(submit.names())
 
 
 def test_every_box_of_the_picture_reads_what_others_write_and_every_topic_is_written_by_one() -> None:
-    written = [topic.name for box in picture_boxes.BOXES for topic in box.writes]
-    read = {topic.name for box in picture_boxes.BOXES for topic in box.reads}
+    written = [topic.name for box in flow.BOXES for topic in box.writes]
+    read = {topic.name for box in flow.BOXES for topic in box.reads}
 
     assert read <= set(written)
     assert len(written) == len(set(written))
