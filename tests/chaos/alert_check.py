@@ -12,14 +12,14 @@ from local.demo.checks.payments import Finding
 from local.simulator.outgoing import GOOD, Outgoing
 from ops.rules import rulesets
 from tests.e2e.deployment import partitions, records_from
-from tests.reference_runs import oracle
+from tests.reference_runs import fraud_detection as reference_run
 
 
 def finding(settings: Settings) -> Finding:
     """What must be so of the alerts that open or escalate a case: each is there, and no other one."""
     in_force = [each.ruleset for each in rulesets.read(settings) if each.ruleset]
-    judged = oracle.judged(_payments(settings), *in_force)
-    expected = {alert.event_id for alert in oracle.alerts(judged)}
+    judged = reference_run.judged(_payments(settings), *in_force)
+    expected = {alert.event_id for alert in reference_run.alerts(judged)}
     raised = {alert.event_id for alert in _alerts(settings) if alert.event_type != "fraud_alert.closed"}
     return Finding(
         "alerts that open or escalate a case = those of a plain loop over the payments",

@@ -1,4 +1,4 @@
-"""Decisions held against `reference_runs/notification_oracle.py`, and what must hold whatever comes in any order."""
+"""Decisions held against `local/oracles/notifications.py`, and what must hold whatever comes in any order."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local.oracles import notifications as oracle
+from local.oracles.notifications import MINUTE_MS, Expected
 from tests.builders.events import event_time
-from tests.reference_runs import notification_oracle
-from tests.reference_runs.news import DEFAULT, Inbox, alert, incomplete_order, known, order
-from tests.reference_runs.notification_oracle import MINUTE_MS, Expected
+from tests.reference_runs.notifications import DEFAULT, Inbox, alert, incomplete_order, known, order
 from udfs.notifications.decisions import HOUR_MS, NOBODY, Contact, News, decode_recipient, encode_recipient
 from udfs.notifications.notification_policy import Policy, QuietHours
 
@@ -93,9 +93,7 @@ def run(world: World, arrivals: Sequence[News | Contact], restarts: bool = False
 def test_what_is_told_is_what_a_look_at_every_minute_gives_whatever_the_order_of_arrival(
     world: World, shuffling: object
 ) -> None:
-    expected = notification_oracle.expected(
-        world.policy, world.contacts, world.orders, START, START + MINUTES * MINUTE_MS
-    )
+    expected = oracle.expected(world.policy, world.contacts, world.orders, START, START + MINUTES * MINUTE_MS)
     arrivals = world.things()
     shuffling.shuffle(arrivals)  # type: ignore[attr-defined]
 
@@ -149,7 +147,7 @@ def test_whatever_comes_late_or_twice_the_limit_and_the_night_hold_and_nothing_i
     times = [each.event_time for each in in_turn]
     for moment in times:
         assert sum(moment - HOUR_MS < other <= moment for other in times) <= policy.messages_per_hour
-    assert not any(notification_oracle.is_quiet(policy.quiet_hours, known(), each.event_time) for each in in_turn)
+    assert not any(oracle.is_quiet(policy.quiet_hours, known(), each.event_time) for each in in_turn)
     occasions = Counter((told.kind, told.subject_id) for each in in_turn for told in each.payload)
     assert max(occasions.values(), default=0) <= 1
     news = sum(isinstance(each, News) for each, _ in steps)

@@ -1,6 +1,6 @@
 """The fraud job as a plain loop: reference features, production's rules and cases, no Flink.
 
-`tests/unit/fraud/test_alert_oracle.py` holds it against an oracle that knows neither rules nor cases of production.
+`tests/unit/oracles/test_alerts.py` holds it against an oracle that knows neither rules nor cases of production.
 """
 
 from collections import defaultdict
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import msgspec
 
 from events import FraudAlert, Payment, Ruleset
+from local.oracles.features import InputEvent, OutputRow, ReferenceFeatures
 from local.simulator.outgoing import Outgoing
-from tests.reference_runs.reference_features import InputEvent, OutputRow, ReferenceFeatures
 from udfs.fraud import ruleset_files
 from udfs.fraud.alerts import Case, Suspicion, suspect
 from udfs.fraud.features import payment_features

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.reference_runs.reference_features import InputEvent, OutputRow, ReferenceFeatures, Value
+from local.oracles.features import InputEvent, OutputRow, ReferenceFeatures, Value
 from udfs.fraud.features import Kind, parse_declaration
 
 COLUMNS: dict[str, Kind] = {
