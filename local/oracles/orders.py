@@ -12,50 +12,38 @@ A version that comes late leads to more revisions, so what an order comes to in 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-import msgspec
+from msgspec.structs import asdict, replace
 
 from events import CustomerVersion, EnrichedLine, EnrichedOrder, Order, OrderLine, ProductVersion
+from local.oracles.row_versions import Version, accepted, found_later, valid
+from local.simulator.ledger import LedgerContent
+from local.simulator.shop.rows import CustomerRow
+from local.simulator.shop.shop_ledger import ShopLedgerContent
 
 VersionT = TypeVar("VersionT", CustomerVersion, ProductVersion)
 
-HOUR_MS = 3_600_000
-
-
-@dataclass(frozen=True)
-class Known(Generic[VersionT]):
-    """What is known of one customer or product: at once, and in the end."""
-
-    at_once: VersionT | None
-    found_later: VersionT | None
-
-    @property
-    def in_the_end(self) -> VersionT | None:
-        """Either."""
-        return self.at_once or self.found_later
-
 
 class Table(Generic[VersionT]):
-    """Versions of rows."""
+    """Versions of the rows of one table."""
 
     def __init__(self, versions: Iterable[tuple[str, VersionT]]) -> None:
         self._versions: defaultdict[str, list[VersionT]] = defaultdict(list)
         for key, version in versions:
-            if all(version.lsn > other.lsn for other in self._versions[key]):
-                self._versions[key].append(version)
+            self._versions[key].append(version)
 
-    def known(self, key: str, at_ms: int, bound_ms: int) -> Known[VersionT]:
-        """Of a key at a moment."""
-        until = [version for version in self._versions[key] if version.event_time <= at_ms]
-        last = max(until, key=lambda version: version.lsn, default=None)
-        if last is not None and not last.deleted:
-            return Known(last, None)
-        after = [version for version in self._versions[key] if at_ms < version.event_time]
-        following = min(after, key=lambda version: version.event_time, default=None)
-        if following is None or following.deleted or following.event_time > at_ms + bound_ms:
-            return Known(None, None)
-        return Known(None, following)
+    def known(self, key: str, at_ms: int, hours: int) -> tuple[VersionT | None, VersionT | None]:
+        """Return the version of a row that an order at that time finds at once, and the one that it finds in the end.
+
+        Args:
+            hours: maximum time after the order in which the row may still be entered.
+        """
+        arrived = self._versions.get(key, ())
+        versions = accepted(Version(each.lsn, each.event_time, each.deleted) for each in arrived)
+        by_lsn: dict[int | None, VersionT] = {each.lsn: each for each in reversed(arrived)}
+        at_once = by_lsn.get(valid(versions, at_ms))
+        return at_once, at_once or by_lsn.get(found_later(versions, at_ms, hours))
 
 
 class OrderOracle:
@@ -69,7 +57,7 @@ class OrderOracle:
     ) -> None:
         self._customers = Table((version.customer_id, version) for version in customers)
         self._products = Table((version.product_id, version) for version in products)
-        self._bound_ms = missing_data_hours * HOUR_MS
+        self._hours = missing_data_hours
 
     def enriched(self, orders: Iterable[Order]) -> Iterator[EnrichedOrder]:
         """All that goes out, for orders in the order of their arrival, if none of them comes late."""
@@ -85,7 +73,7 @@ class OrderOracle:
         return without_revision(last if last.complete else first)
 
     def _revision(self, order: Order, revision: int) -> EnrichedOrder:
-        customer = _choose(self._customers.known(order.customer_id, order.event_time, self._bound_ms), revision)
+        customer = self._customers.known(order.customer_id, order.event_time, self._hours)[revision - 1]
         lines = [self._line(order, line, revision) for line in order.lines]
         missing = [] if customer else [f"customer:{order.customer_id}"]
         missing += [f"product:{line.product_id}" for line in lines if line.name is None]
@@ -111,7 +99,7 @@ class OrderOracle:
         )
 
     def _line(self, order: Order, line: OrderLine, revision: int) -> EnrichedLine:
-        product = _choose(self._products.known(line.product_id, order.event_time, self._bound_ms), revision)
+        product = self._products.known(line.product_id, order.event_time, self._hours)[revision - 1]
         return EnrichedLine(
             line_number=line.line_number,
             product_id=line.product_id,
@@ -126,13 +114,62 @@ class OrderOracle:
         )
 
 
+@dataclass(frozen=True)
+class Expectation:
+    """Expected result for an order, according to the ledgers."""
+
+    result: EnrichedOrder
+    """Final result, as revision 1, and without positions in the database's log, which no ledger contains."""
+    unknown_at_first: tuple[str, ...]
+    """What the shop hadn't entered when the order was placed, in the form of `missing`."""
+
+
+def expectations(orders: LedgerContent, shop: ShopLedgerContent, within_hours: int) -> dict[str, Expectation]:
+    """Return the expected results by order id. Of an order that was sent more than once, the first counts.
+
+    Args:
+        within_hours: maximum time after an order in which its customer and products may still be entered.
+    """
+    oracle = OrderOracle(*row_versions(shop), within_hours)
+    found = {}
+    for order in _first_of_each(orders.orders):
+        first, *later = oracle.enriched([order])
+        found[order.order_id] = Expectation(_without_positions((later or [first])[-1]), first.missing)
+    return found
+
+
+def row_versions(shop: ShopLedgerContent) -> tuple[list[CustomerVersion], list[ProductVersion]]:
+    """Return the versions of the shop's rows as events; `lsn` is the number of the version of its row."""
+    customers, products = [], []
+    for key, versions in shop.versions.items():
+        for lsn, version in enumerate(versions, start=1):
+            values: dict[str, Any] = asdict(version.row) | {
+                "event_id": f"{key}-{lsn}",
+                "event_time": version.valid_from or 0,
+                "op": "d" if version.is_deleted else "u",
+                "lsn": lsn,
+                "deleted": version.is_deleted,
+            }
+            if isinstance(version.row, CustomerRow):
+                customers.append(CustomerVersion(**values))
+            else:
+                products.append(ProductVersion(**values))
+    return customers, products
+
+
+def last_revisions(enriched: Iterable[EnrichedOrder]) -> dict[str, EnrichedOrder]:
+    """Return the last revision of each order, by order id."""
+    return {order.order_id: order for order in sorted(enriched, key=lambda order: order.revision)}
+
+
 def without_revision(row: EnrichedOrder) -> EnrichedOrder:
     """A row that is the same in whichever revision it was said, and whatever capture had reached by then."""
-    return msgspec.structs.replace(row, event_id=row.order_id, revision=1, provisional=False)
+    return replace(row, event_id=row.order_id, revision=1, provisional=False)
 
 
-def _choose(known: Known[VersionT], revision: int) -> VersionT | None:
-    return known.at_once if revision == 1 else known.in_the_end
+def _without_positions(order: EnrichedOrder) -> EnrichedOrder:
+    lines = tuple(replace(line, product_lsn=None) for line in order.lines)
+    return replace(order, event_id=f"{order.order_id}-1", revision=1, customer_lsn=None, lines=lines)
 
 
 def _first_of_each(orders: Iterable[Order]) -> Sequence[Order]:
