@@ -15,8 +15,8 @@ from rich.text import Text
 from connectors.kafka import topics
 from events import EnrichedLine, EnrichedOrder, FraudAlert
 from jobs.flow import FRAUD_DETECTION
-from local.demo.checks.orders import last_revisions
 from local.demo.figures.observer import Noteworthy, Observed
+from local.oracles.orders import last_revisions
 from local.simulator.world.places import in_words
 
 _SHOWN_ALERTS = 9

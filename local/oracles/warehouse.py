@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from connectors.postgres.client import Connection
 from events import (
     CategoryRevenue,
     CustomerVersion,
@@ -86,14 +85,6 @@ def _history(versions: Iterable[CustomerVersion]) -> Rows:
             (it.customer_id, it.lsn, moment(it.event_time), ends, ends is None, it.deleted, it.name, it.tier),
         )
     return rows
-
-
-def found(connection: Connection) -> dict[str, Rows]:
-    """What is in the tables."""
-    return {
-        table: set(connection.execute(f"SELECT {columns} FROM warehouse.{table}".encode()).fetchall())
-        for table, columns in COLUMNS.items()
-    }
 
 
 def moment(milliseconds: int) -> datetime:

@@ -7,8 +7,7 @@ import msgspec
 from connectors.kafka.topics import FRAUD_ALERTS, PAYMENTS
 from connectors.settings import Settings
 from events import FraudAlert, Payment
-from local.demo.checks.orders import some
-from local.demo.checks.payments import Finding
+from local.demo.checks.finding import Finding, some
 from local.simulator.outgoing import GOOD, Outgoing
 from ops.rules import rulesets
 from tests.e2e.deployment import partitions, records_from

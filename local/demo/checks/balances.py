@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE, Topic
 from jobs import flow
 from jobs.flow import Box
-from local.demo.checks.payments import Finding
+from local.demo.checks.finding import Finding
 from local.demo.figures.observer import Observed
 from local.demo.figures.programs import Progress
 from local.simulator.ledger import LedgerContent

@@ -10,9 +10,8 @@ from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYME
 from connectors.settings import Settings
 from jobs import flow
 from local.demo.checks import balances, duplicates, notifications, orders, payments, revenue, search, warehouse
+from local.demo.checks.finding import Finding
 from local.demo.checks.notifications import Told
-from local.demo.checks.orders import Expectation
-from local.demo.checks.payments import Finding
 from local.demo.checks.warehouse import Warehouse
 from local.demo.figures import mailbox, programs, search_index
 from local.demo.figures.databases import read_shop, read_warehouse
@@ -20,6 +19,7 @@ from local.demo.figures.fraud_job import JobFigures
 from local.demo.figures.observer import Observed
 from local.demo.output import say
 from local.demo.services import Services
+from local.oracles.orders import Expectation, expectations
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup
@@ -45,7 +45,7 @@ class Ledgers:
     @cached_property
     def expected(self) -> Mapping[str, Expectation]:
         """Expected result of each order."""
-        return orders.expectations(self.sent, self.shop, self.within_hours)
+        return expectations(self.sent, self.shop, self.within_hours)
 
 
 def read_ledgers(settings: Settings, services: Services) -> Ledgers:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from local.demo.checks.payments import Finding
+from local.demo.checks.finding import Finding
 from local.demo.figures.observer import Observed
 from local.demo.submitted_jobs import CHECKPOINT_SECONDS
 from ops.jobs.jobs import Restarts

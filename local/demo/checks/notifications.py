@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from events import EnrichedOrder, FraudAlert, Notification
-from local.demo.checks.orders import some
-from local.demo.checks.payments import Finding
+from local.demo.checks.finding import Finding, some
 from local.simulator.shop.rows import CustomerRow
 from local.simulator.shop.shop_ledger import Version
 from local.simulator.world.places import HOUR_MS

@@ -1,16 +1,13 @@
 """Checks the search index against orders and alerts, by id and checksum."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 import msgspec
 
-from events import EnrichedOrder, Event, FraudAlert
-from local.demo.checks.orders import last_revisions, some
-from local.demo.checks.payments import Finding
-
-Documents = Mapping[str, object]
-"""Documents by id."""
+from events import EnrichedOrder, FraudAlert
+from local.demo.checks.finding import Finding, some
+from local.oracles.search import Documents, of_alerts, of_orders
 
 
 def findings(
@@ -24,20 +21,13 @@ def findings(
         orders: documents of the alias `orders`.
         fraud_alerts: documents of the alias `fraud-alerts`.
     """
-    wanted_orders = {order_id: _as_found(order) for order_id, order in last_revisions(enriched).items()}
-    wanted_alerts = {alert.event_id: _as_found(alert) for alert in alerts}
     for claim, wanted, found in (
-        ("orders, each in its last revision = documents in the index", wanted_orders, orders),
-        ("alerts = documents in the index", wanted_alerts, fraud_alerts),
+        ("orders, each in its last revision = documents in the index", of_orders(enriched), orders),
+        ("alerts = documents in the index", of_alerts(alerts), fraud_alerts),
     ):
         wrong = [each for each in wanted.keys() | found.keys() if wanted.get(each) != found.get(each)]
         sums = f"checksum {checksum(wanted)} = {checksum(found)}"
         yield Finding(claim, f"{len(wanted):,} = {len(found):,}, {sums}{some(wrong)}", not wrong)
-
-
-def _as_found(event: Event) -> object:
-    """Return the event as decoded JSON."""
-    return msgspec.json.decode(msgspec.json.encode(event))
 
 
 def checksum(documents: Documents) -> str:

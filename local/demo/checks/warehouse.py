@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from local.demo.checks.orders import Expectation, Revenue, revenue, some
-from local.demo.checks.payments import Finding
-from local.demo.checks.revenue import Minutes
+from local.demo.checks.finding import Finding, some
+from local.oracles.orders import Expectation
+from local.oracles.revenue import ByCategory, ByMinute, by_category
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.rows import CustomerRow, ProductRow, checksum
 from local.simulator.shop.shop_ledger import ShopLedgerContent
@@ -26,9 +26,8 @@ class Warehouse:
 
     orders: Mapping[str, bool]
     """Whether an order is complete, by order id."""
-    revenue: Revenue
-    """Revenue of the complete orders' lines."""
-    minutes: Minutes
+    revenue: ByCategory
+    minutes: ByMinute
     """Rows loaded from the revenue pipeline."""
     shop: ShopTables
     """Current rows of the dimensions, without those that the shop has deleted."""
@@ -53,7 +52,7 @@ def findings(
     orders = {order_id: each.result.complete for order_id, each in expected.items()}
     yield _same("orders sent = orders in the warehouse", orders.keys(), warehouse.orders.keys())
     yield _same("complete orders likewise", _complete(orders), _complete(warehouse.orders))
-    yield _same_money(revenue(each.result for each in expected.values()), warehouse.revenue)
+    yield _same_money(by_category(each.result for each in expected.values()), warehouse.revenue)
     yield _same("payments sent = payments in the warehouse", sent.payment_ids, warehouse.payments)
     yield _same("alerts = alerts in the warehouse", alerts, warehouse.alerts)
 
@@ -81,7 +80,7 @@ def _same(claim: str, expected: Iterable[str], found: Iterable[str]) -> Finding:
     return Finding(claim, f"{len(wanted):,} = {len(there):,}{some(wanted ^ there)}", wanted == there)
 
 
-def _same_money(expected: Revenue, found: Revenue) -> Finding:
+def _same_money(expected: ByCategory, found: ByCategory) -> Finding:
     wrong = [
         f"{category}: {in_words(found.get((category, currency), 0), currency)}, not"
         f" {in_words(expected.get((category, currency), 0), currency)}"

@@ -10,7 +10,7 @@ from connectors.kafka.client import client_options
 from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from jobs.flow import BOXES, Box, consumers
-from local.demo.checks.payments import Finding
+from local.demo.checks.finding import Finding
 from local.demo.figures.observer import Observed
 
 Committed = Mapping[str, Mapping[TopicPartition, int]]

@@ -5,7 +5,7 @@ from elasticsearch.helpers import scan
 from connectors.elasticsearch.client import client, explained
 from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.settings import Settings
-from local.demo.checks.search import Documents
+from local.oracles.search import Documents
 
 
 def documents(settings: Settings, alias: str) -> Documents:

@@ -27,6 +27,7 @@ from events import (
 from local.oracles import warehouse as oracle
 from ops.warehouse import warehouse
 from tests.builders.events import customer, event_time, product
+from tests.services.warehouse_content import read_content
 from tests.unit.sql.sql_columns import columns
 
 NOT_COLUMNS = {"event_id", "event_type", "event_time", "op"}
@@ -53,7 +54,7 @@ def insert(connection: Connection, versions: Sequence[CustomerVersion] | Sequenc
 
 
 def found(connection: Connection, table: str = "dim_customer") -> oracle.Rows:
-    return oracle.found(connection)[table]
+    return read_content(connection)[table]
 
 
 def history(versions: Iterable[CustomerVersion]) -> oracle.Rows:

@@ -6,7 +6,7 @@ import pytest
 
 from local.demo.checks import duplicates
 from local.demo.checks.duplicates import REPEATED_MS, SLACK_MS
-from local.demo.checks.payments import Finding
+from local.demo.checks.finding import Finding
 from local.demo.figures.observer import Observed, Written
 from ops.jobs.jobs import Failure, Restarts
 

@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from events import Event
-from local.demo.checks.search import Documents, checksum, findings
+from local.demo.checks.search import checksum, findings
+from local.oracles.search import Documents
 from tests.builders.events import enriched_order, fraud_alert
 
 FIRST = enriched_order("o1", complete=False, missing=("product:p1",))
