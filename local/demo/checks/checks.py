@@ -11,7 +11,6 @@ from connectors.settings import Settings
 from jobs import flow
 from local.demo.checks import balances, duplicates, notifications, orders, payments, revenue, search, warehouse
 from local.demo.checks.finding import Finding
-from local.demo.checks.notifications import Told
 from local.demo.checks.warehouse import Warehouse
 from local.demo.figures import mailbox, programs, search_index
 from local.demo.figures.databases import read_shop, read_warehouse
@@ -20,6 +19,7 @@ from local.demo.figures.observer import Observed
 from local.demo.output import say
 from local.demo.services import Services
 from local.oracles.orders import Expectation, expectations
+from local.oracles.unsent_notifications import Sent, candidates
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup
@@ -128,11 +128,11 @@ def search_findings(settings: Settings, observed: Observed) -> Sequence[Finding]
 
 def notification_findings(setup: Setup, observed: Observed, ledgers: Ledgers) -> Sequence[Finding]:
     """Return the checks of notifications, by the current content of the topic and the mailbox."""
-    news = notifications.news_of(observed.alerts, observed.enriched, seen_by=time.time_ns() // 1_000_000)
+    found = candidates(observed.alerts, observed.enriched, seen_by=time.time_ns() // 1_000_000)
     policy = notification_policy.parse(notification_policy.default_text())
-    told = Told(policy, news, observed.notifications, ledgers.shop.versions)
+    sent = Sent(policy, found, observed.notifications, ledgers.shop.versions)
     mailed = mailbox.notification_ids(mailbox.mails(setup))
-    return list(notifications.findings(told, mailed, mailbox.restarts(setup) * SENDERS))
+    return list(notifications.findings(sent, mailed, mailbox.restarts(setup) * SENDERS))
 
 
 def _of_warehouse(settings: Settings, observed: Observed, ledgers: Ledgers, filled: Warehouse) -> Sequence[Finding]:

@@ -8,11 +8,14 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.kafka.topics import MINUTE_MS
+from events import CustomerVersion, EnrichedOrder
 from local.oracles import notifications as oracle
-from local.oracles.notifications import MINUTE_MS, Expected
-from tests.builders.events import event_time
-from tests.reference_runs.notifications import DEFAULT, Inbox, alert, incomplete_order, known, order
+from local.oracles.notifications import Expected
+from tests.builders.events import customer, enriched_order, event_time
+from tests.reference_runs.notifications import DEFAULT, Inbox, alert, incomplete_order, known, order, source_record
 from udfs.notifications.decisions import HOUR_MS, NOBODY, Contact, News, decode_recipient, encode_recipient
+from udfs.notifications.input import contact, order_news
 from udfs.notifications.notification_policy import Policy, QuietHours
 
 START = event_time("12:00:00")
@@ -34,12 +37,13 @@ class World:
     """All that happens to one recipient."""
 
     policy: Policy
-    contacts: list[Contact]
-    orders: list[News]
+    customers: list[CustomerVersion]
+    orders: list[EnrichedOrder]
 
     def things(self) -> list[News | Contact]:
         """In the order of their times."""
-        return sorted([*self.contacts, *self.orders], key=time_of)
+        contacts = [contact(source_record(version)) for version in self.customers]
+        return sorted([*contacts, *(order_news(source_record(each)) for each in self.orders)], key=time_of)
 
 
 def time_of(each: News | Contact) -> int:
@@ -50,8 +54,8 @@ def time_of(each: News | Contact) -> int:
 def worlds(draw: st.DrawFn) -> World:
     zone = draw(st.sampled_from(["Europe/Berlin", "Asia/Kolkata", "America/New_York"]))
     moments = sorted(draw(st.lists(MOMENTS, max_size=4)) + ([START] if draw(st.booleans()) else []))
-    contacts = [
-        known(
+    customers = [
+        customer(
             event_time=moment,
             lsn=lsn,
             email=f"{lsn}@example.org",
@@ -62,7 +66,8 @@ def worlds(draw: st.DrawFn) -> World:
         for lsn, moment in enumerate(moments, start=1)
     ]
     times = draw(st.lists(MOMENTS, max_size=14))
-    return World(draw(POLICIES), contacts, [order(f"o{n:02}", event_time=moment) for n, moment in enumerate(times)])
+    orders = [enriched_order(f"o{n:02}", event_time=moment) for n, moment in enumerate(times)]
+    return World(draw(POLICIES), customers, orders)
 
 
 def outcome_of(inbox: Inbox) -> Expected:
@@ -93,7 +98,7 @@ def run(world: World, arrivals: Sequence[News | Contact], restarts: bool = False
 def test_what_is_told_is_what_a_look_at_every_minute_gives_whatever_the_order_of_arrival(
     world: World, shuffling: object
 ) -> None:
-    expected = oracle.expected(world.policy, world.contacts, world.orders, START, START + MINUTES * MINUTE_MS)
+    expected = oracle.expected(world.policy, world.customers, world.orders, START, START + MINUTES * MINUTE_MS)
     arrivals = world.things()
     shuffling.shuffle(arrivals)  # type: ignore[attr-defined]
 
@@ -147,7 +152,7 @@ def test_whatever_comes_late_or_twice_the_limit_and_the_night_hold_and_nothing_i
     times = [each.event_time for each in in_turn]
     for moment in times:
         assert sum(moment - HOUR_MS < other <= moment for other in times) <= policy.messages_per_hour
-    assert not any(oracle.is_quiet(policy.quiet_hours, known(), each.event_time) for each in in_turn)
+    assert not any(oracle.is_quiet(policy.quiet_hours, "Europe/Berlin", each.event_time) for each in in_turn)
     occasions = Counter((told.kind, told.subject_id) for each in in_turn for told in each.payload)
     assert max(occasions.values(), default=0) <= 1
     news = sum(isinstance(each, News) for each, _ in steps)
