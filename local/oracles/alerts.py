@@ -6,12 +6,16 @@ from the first one for each alert.
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from msgspec.structs import asdict
+
 from events import Payment
+from local.oracles.features import Feature, InputEvent, ReferenceFeatures
 
 QUIET_MS = 30 * 60_000
 EUR = 100
@@ -61,22 +65,33 @@ class Suspicious:
     rules: frozenset[str]
 
 
-def alert_ids(payments: Iterable[tuple[Payment, Facts]]) -> set[str]:
+def alert_ids(payments: Iterable[Payment], features: Sequence[Feature]) -> set[str]:
     """Return the ids of the alerts that open or escalate a case.
 
     Args:
-        payments: in the order of their arrival, with their features; without duplicates and late ones.
+        payments: in the order of their arrival, duplicates and late ones included.
+        features: those that are declared for payments.
     """
-    broken = (
+    broken = [
         Suspicious(payment, frozenset(name for name, breaks in RULES.items() if breaks(facts)))
-        for payment, facts in payments
-    )
+        for payment, facts in _facts(payments, features)
+    ]
     by_card = sorted((each for each in broken if each.rules), key=lambda each: each.payment.card_id)
     return {
         alert
         for _, of_card in groupby(by_card, key=lambda each: each.payment.card_id)
         for alert in _of_card(list(of_card))
     }
+
+
+def _facts(payments: Iterable[Payment], features: Sequence[Feature]) -> Iterator[tuple[Payment, Facts]]:
+    """Yield each payment that is neither late nor a duplicate, with its features."""
+    cards: defaultdict[str, ReferenceFeatures] = defaultdict(lambda: ReferenceFeatures(features))
+    for payment in payments:
+        columns = asdict(payment)
+        row = cards[payment.card_id].process(InputEvent(payment.event_time, payment.payment_id, columns))
+        if not row.is_duplicate and not row.is_late:
+            yield payment, columns | row.features
 
 
 def _of_card(arrived: Sequence[Suspicious]) -> Iterator[str]:

@@ -17,13 +17,47 @@ window, the previous event that it found, or, if it found none, the end of the r
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from udfs.fraud.features import LONGEST_WINDOW_MS, Feature, Where
-
+LONGEST_WINDOW_MS = 24 * 3_600_000
+"""How far features that use the previous event look back."""
 EARTH_RADIUS_KM = 6371.0088
 
 Value = int | float | str | list[str] | None
+
+
+class Where(Protocol):
+    """Condition of a feature: only events whose `column` equals `value` count."""
+
+    @property
+    def column(self) -> str: ...
+
+    @property
+    def value(self) -> str: ...
+
+
+class Feature(Protocol):
+    """One declared feature."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def aggregate(self) -> str: ...
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def window_ms(self) -> int | None:
+        """Length of the sliding window; None for the aggregates that use the previous event."""
+
+    @property
+    def where(self) -> Where | None: ...
+
+    @property
+    def limit(self) -> int | None:
+        """Maximum number of values that `recent` keeps."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from tests.builders.events import event_time
 from tests.reference_runs.notifications import DEFAULT
 from udfs.notifications.quiet_hours import quiet_until, time_zone
 
-YEAR = range(event_time("2026-01-01T00:00:00Z"), event_time("2027-01-01T00:00:00Z"), 97 * MINUTE_MS)
+YEAR = range(event_time("2026-01-01T00:00:00Z"), event_time("2027-01-01T00:00:00Z"), 251 * MINUTE_MS)
 
 
 @pytest.mark.parametrize("zone", sorted(set(TIME_ZONES.values())))
