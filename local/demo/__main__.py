@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 
 from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.registry import RegistryError
-from local.demo.checks.checks import ProofError
+from local.demo.checks.checks import CheckError
 from local.demo.output import say
 from local.demo.run import demonstrate
 from local.demo.services import ServiceError
@@ -64,7 +64,7 @@ def end_in_words(name: str, action: Callable[[], None]) -> NoReturn:
         action()
     except KeyboardInterrupt:
         _end(f"{name}: FAILED: interrupted", 130)
-    except (*FAULTS, *OPERATING_FAULTS, ProofError, LedgerError, OSError) as error:
+    except (*FAULTS, *OPERATING_FAULTS, CheckError, LedgerError, OSError) as error:
         _end(f"{name}: FAILED: {error}", 1)
     _end(f"{name}: ok", 0)
 

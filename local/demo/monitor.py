@@ -15,7 +15,7 @@ from ops.jobs.flink_rest import FlinkError
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-class Lookout:
+class Monitor:
     """Checks services repeatedly, in its own thread, so that a hanging service blocks nothing else; a context manager.
 
     Args:
@@ -40,7 +40,7 @@ class Lookout:
         self._pool.shutdown()
 
     @property
-    def away(self) -> dict[str, float]:
+    def unavailable(self) -> dict[str, float]:
         """Seconds since each unavailable service became so."""
         if self._looking is not None and self._looking.done():
             self._looking.result()
@@ -63,8 +63,8 @@ class Lookout:
         now = time.monotonic()
         for name in faults.keys() & self._since.keys() - self._reported:
             self._reported.add(name)
-            say(f"{name} is away for {now - self._since[name]:.0f} s: {faults[name]}")
+            say(f"{name} has been unavailable for {now - self._since[name]:.0f} s: {faults[name]}")
         for name in self._reported - faults.keys():
             self._reported.remove(name)
-            say(f"{name} is back after {now - self._since[name]:.0f} s")
+            say(f"{name} is available again after {now - self._since[name]:.0f} s")
         self._since = {name: self._since.get(name, now) for name in faults}

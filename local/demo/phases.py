@@ -1,4 +1,4 @@
-"""Watches the demo while orders and payments flow, and waits until everything has come through."""
+"""Phases of a running demo: orders and payments flow, the jobs read everything, and stop."""
 
 import subprocess
 import time
@@ -22,10 +22,10 @@ from local.demo.checks.checks import Ledgers, notification_findings, read_ledger
 from local.demo.figures import mailbox, programs, search_index
 from local.demo.figures.fraud_job import JobFigures, job_figures
 from local.demo.figures.observer import Noteworthy, Observer
-from local.demo.monitor import Lookout
+from local.demo.monitor import Monitor
 from local.demo.output import say
 from local.demo.services import Services
-from local.demo.submitted_jobs import JobsUnderWay
+from local.demo.submitted_jobs import SubmittedJobs
 from local.demo.view import LiveView, PlainView, View, figures
 from local.simulator.shop.database import ShopError
 from local.stack.supervisor import Stack
@@ -39,7 +39,7 @@ STOP_SECONDS = 180.0
 """Maximum wait for jobs to stop: tasks that a kill ended must run again first."""
 OUTAGE_SECONDS = 600.0
 """Maximum wait for a condition in any case."""
-AWAY_FAULTS = (DatabaseError, ElasticsearchError, FlinkError, KafkaError, ShopError)
+UNAVAILABLE_FAULTS = (DatabaseError, ElasticsearchError, FlinkError, KafkaError, ShopError)
 """Errors of requests to an unavailable service."""
 
 
@@ -51,7 +51,7 @@ class Run:
     settings: Settings
     services: Services
     observer: Observer
-    jobs: JobsUnderWay
+    jobs: SubmittedJobs
 
 
 def watch(run: Run) -> None:
@@ -63,10 +63,10 @@ def watch(run: Run) -> None:
     with ExitStack() as at_the_end:
         view = at_the_end.enter_context(_view())
         readings = Readings(run)
-        lookout = at_the_end.enter_context(Lookout(run.stack.status, (readings.read_job, readings.read_index)))
+        monitor = at_the_end.enter_context(Monitor(run.stack.status, (readings.read_job, readings.read_index)))
         notifier = at_the_end.enter_context(run.services.running(flow.NOTIFIER.name))
         running = {name: at_the_end.enter_context(run.services.running(name)) for name in run.services.arguments}
-        screen = Screen(run, view, readings, lookout, {flow.NOTIFIER.name: notifier, **running})
+        screen = Screen(run, view, readings, monitor, {flow.NOTIFIER.name: notifier, **running})
         say(f"{', '.join(running)}: started")
         while any(service.poll() is None for service in running.values()):
             screen.show()
@@ -74,19 +74,19 @@ def watch(run: Run) -> None:
         beat = cache(lambda: capture_stream.beat(run.settings).timestamp() * 1000)
         _wait(screen, "all changes to be captured", lambda: run.observer.observed.captured_until > beat())
         ledgers = read_ledgers(run.settings, run.services)
-        _wait(screen, "order_enrichment to tell of all orders", lambda: _is_enriched(run, ledgers))
+        _wait(screen, "order_enrichment to emit all orders", lambda: _is_enriched(run, ledgers))
         # Offsets are committed by the last checkpoint before a job is stopped.
         _wait(screen, "every consumer to have read all there is", lambda: _is_seen(run, ledgers) and _is_read(run))
         _stop(screen, run, flow.FRAUD_DETECTION, flow.ORDER_ENRICHMENT)
         _wait(screen, "all that reads alerts and orders to have them", lambda: _is_read(run))
         _stop(screen, run, flow.REVENUE, drain=True)
-        _wait(screen, "everything to be loaded, told and mailed", lambda: _is_read(run) and _has_all(run, ledgers))
+        _wait(screen, "everything to be loaded, sent and mailed", lambda: _is_read(run) and _has_all(run, ledgers))
 
 
-def _stop(screen: "Screen", run: Run, *boxes: Box, drain: bool = False) -> None:
-    names = " and ".join(box.name for box in boxes)
-    say(f"{names}: everything is taken in; stopping, so that all that there is to say is in Kafka")
-    stops = run.jobs.stop(boxes, drain=drain)
+def _stop(screen: "Screen", run: Run, *programs: Box, drain: bool = False) -> None:
+    names = " and ".join(program.name for program in programs)
+    say(f"{names}: everything is read; stopping, so that all that is pending is emitted")
+    stops = run.jobs.stop(programs, drain=drain)
     _wait(screen, f"{names} to stop", lambda: _are_done(stops), STOP_SECONDS)
     ends = cache(run.observer.ends)
     _wait(screen, "the topics to be read to their ends", lambda: run.observer.has_read(ends()))
@@ -103,7 +103,7 @@ def _wait(screen: "Screen", what: str, condition: Callable[[], bool], patience_s
     while fault:
         screen.show()
         now = time.monotonic()
-        if screen.is_anything_away:
+        if screen.is_anything_unavailable:
             since = now
         if now - since > patience_seconds or now - began > OUTAGE_SECONDS:
             say(f"gave up waiting for {what} after {now - began:.0f} s{fault}")
@@ -115,7 +115,7 @@ def _fault(condition: Callable[[], bool]) -> str:
     """Return an empty text if the condition holds, otherwise what to report."""
     try:
         return "" if condition() else ": it is not so"
-    except AWAY_FAULTS as error:
+    except UNAVAILABLE_FAULTS as error:
         return f": {error}"
 
 
@@ -148,8 +148,8 @@ def _is_read(run: Run) -> bool:
     """Return whether every consumer has read everything."""
     offsets = programs.committed(run.settings)
     return not any(
-        programs.progress(run.observer.observed, box.reads, offsets[box.group(run.settings)]).lag
-        for box in flow.consumers()
+        programs.progress(run.observer.observed, program.reads, offsets[program.group(run.settings)]).lag
+        for program in flow.consumers()
     )
 
 
@@ -198,18 +198,18 @@ class Screen:
         run: Run,
         view: View,
         readings: Readings,
-        lookout: Lookout,
+        monitor: Monitor,
         processes: Mapping[str, subprocess.Popen[bytes]],
     ) -> None:
-        self._run, self._view, self._readings, self._lookout = run, view, readings, lookout
+        self._run, self._view, self._readings, self._monitor = run, view, readings, monitor
         self._processes = processes
         self._ends_at = time.monotonic() + run.services.seconds
         self._before = (time.monotonic(), 0)
 
     @property
-    def is_anything_away(self) -> bool:
+    def is_anything_unavailable(self) -> bool:
         """Whether a service of the stack is unavailable."""
-        return bool(self._lookout.away)
+        return bool(self._monitor.unavailable)
 
     def show(self) -> None:
         """Observe for one tick and show what is new.
@@ -220,7 +220,7 @@ class Screen:
         events: list[Noteworthy] = []
         next_tick = time.monotonic() + TICK_SECONDS
         while (left := next_tick - time.monotonic()) > 0:
-            with suppress(KafkaError):  # the lookout reports that it is unavailable
+            with suppress(KafkaError):  # the monitor reports that it is unavailable
                 events += self._run.observer.look(min(left, 0.1))
         self._run.services.require_health(self._processes)
         observed = self._run.observer.observed
@@ -235,7 +235,7 @@ class Screen:
             seconds_left=self._ends_at - now,
             documents=self._readings.documents,
             mails=mailbox.count(self._run.stack.setup),
-            away=self._lookout.away,
+            unavailable=self._monitor.unavailable,
         )
         self._view.show(shown, events)
 

@@ -26,7 +26,7 @@ NEVER_IDLE_SECONDS = "86400"
 the last windows open."""
 
 
-class JobsUnderWay:
+class SubmittedJobs:
     """All jobs of the demo, from their submission on.
 
     Submission runs while the shop is prepared. One client submits all: its start, and the first job's planning, are
@@ -47,14 +47,14 @@ class JobsUnderWay:
         self._over.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def __getitem__(self, box: Box) -> JobId:
+    def __getitem__(self, program: Box) -> JobId:
         """Return the job's id; wait until it is submitted.
 
         Raises:
             FlinkError: it could not be submitted.
         """
         assert self._ids
-        return self._ids.result()[box]
+        return self._ids.result()[program]
 
     def wait_until_running(self) -> None:
         """Wait until all jobs run.
@@ -62,17 +62,17 @@ class JobsUnderWay:
         Raises:
             FlinkError: one of them doesn't run.
         """
-        for box in (*JOBS, *PIPELINES):
-            wait_until_running(self._settings, self[box])
-            say(f"{box.name}: running; look at it: {self._settings.flink_rest_url}/#/job/{self[box]}/overview")
+        for program in (*JOBS, *PIPELINES):
+            wait_until_running(self._settings, self[program])
+            say(f"{program.name}: running; look at it: {self._settings.flink_rest_url}/#/job/{self[program]}/overview")
 
-    def stop(self, boxes: Iterable[Box], *, drain: bool = False) -> list[Future[None]]:
+    def stop(self, programs: Iterable[Box], *, drain: bool = False) -> list[Future[None]]:
         """Begin to stop the jobs side by side with a savepoint, which makes them emit all that is pending.
 
         Returns:
             One future per job, done when it has ended; with a `FlinkError` if it ended in another way.
         """
-        return [self._pool.submit(self._stop, self[box], drain) for box in boxes]
+        return [self._pool.submit(self._stop, self[program], drain) for program in programs]
 
     def _stop(self, job_id: JobId, drain: bool) -> None:
         """Stop a job as soon as all of its tasks run; while Flink is unavailable or a task fails, retry."""
@@ -91,11 +91,11 @@ class JobsUnderWay:
             return
 
     def _submit(self) -> dict[Box, JobId]:
-        boxes = (*JOBS, *PIPELINES)
-        say(f"jobs: submitting {', '.join(box.name for box in boxes)}")
+        programs = (*JOBS, *PIPELINES)
+        say(f"jobs: submitting {', '.join(program.name for program in programs)}")
         never_idle = {variable("source_idle_seconds"): NEVER_IDLE_SECONDS}
         submissions = [
-            *(of_job(box.name) for box in JOBS),
-            *(replace(of_pipeline(box.name), variables=never_idle) for box in PIPELINES),
+            *(of_job(program.name) for program in JOBS),
+            *(replace(of_pipeline(program.name), variables=never_idle) for program in PIPELINES),
         ]
-        return dict(zip(boxes, send(submissions, self._settings, options=OPTIONS), strict=True))
+        return dict(zip(programs, send(submissions, self._settings, options=OPTIONS), strict=True))

@@ -62,7 +62,7 @@ class Feature(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class InputEvent:
-    """One row of the input; events are told apart by identity."""
+    """One row of the input; events are distinguished by identity."""
 
     time: int
     """Event time, milliseconds."""

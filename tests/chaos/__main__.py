@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: the demo, with SIGKILLs at random while orders and payments flow, and its proofs at the end.
+"""`python -m tests.chaos`: the demo, with SIGKILLs at random while orders and payments flow, and its checks at the end.
 
 The same seed draws the same kills, and the same world of orders and payments.
 """
@@ -12,7 +12,7 @@ import click
 
 from connectors.settings import Settings
 from local.demo.__main__ import end_in_words
-from local.demo.checks.checks import ProofError
+from local.demo.checks.checks import CheckError
 from local.demo.output import say
 from local.demo.run import demonstrate
 from local.settings import LocalSettings
@@ -65,7 +65,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
     """Run the demo with these kills.
 
     Raises:
-        ProofError: a proof of the demo doesn't hold, a service ended by itself or didn't come back, or a job
+        CheckError: a check of the demo fails, a service stopped by itself or didn't come back, or a job
             restarted for another reason than a kill.
     """
     faults: list[str] = []
@@ -86,7 +86,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
 
     demonstrate(seconds, rate, seed, killing)
     if faults:
-        raise ProofError("; ".join(faults))
+        raise CheckError("; ".join(faults))
 
 
 def _wrong_alerts(stack: Stack) -> list[str]:

@@ -1,4 +1,4 @@
-"""The chaos runner: what it kills comes back, and the demo's proofs hold nevertheless."""
+"""The chaos runner: what it kills comes back, and the demo's checks hold nevertheless."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from local.demo.checks.checks import ProofError
+from local.demo.checks.checks import CheckError
 from local.settings import CHECKOUT
 from local.stack import processes
 from tests.chaos.killer import Killer
@@ -69,9 +69,9 @@ def test_service_that_ended_by_itself_is_a_fault_that_hides_no_other_and_is_star
         said: SimpleQueue[str] = SimpleQueue()
         killer = Killer(stack, [Kill(0.0, "mailbox", 0.0)], said.put)
 
-        with pytest.raises(ProofError, match="a claim that doesn't hold"), killer.at_work():
+        with pytest.raises(CheckError, match="a claim that doesn't hold"), killer.at_work():
             assert "mailbox is back after" in said.get(timeout=DEADLINE_SECONDS)
-            raise ProofError("a claim that doesn't hold")
+            raise CheckError("a claim that doesn't hold")
 
         assert killer.faults == [
             "mailbox has ended by itself before it was killed: mailbox doesn't run, so it can't be killed"

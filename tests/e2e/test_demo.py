@@ -95,9 +95,9 @@ def test_demo_shows_what_is_away_goes_on_and_fails_at_once_when_a_simulated_serv
         next_line(demo, "payment_service: started")
         for name, kill in KILLS.items():
             kill(stack)
-            away.append(next_line(demo, f"{name} is away for"))
+            away.append(next_line(demo, f"{name} has been unavailable for"))
             stack.start(name)
-            next_line(demo, f"{name} is back after")
+            next_line(demo, f"{name} is available again after")
         payment_service(demo).kill()
         killed = time.monotonic()
         next_line(demo, "shutting down")

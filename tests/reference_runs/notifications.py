@@ -1,4 +1,4 @@
-"""Builders for what is decided about one recipient, and a loop that lets event time pass."""
+"""Reference run of the notifications: builders of its input, and a loop that lets event time pass."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ THE_END = 2**62
 
 
 def source_record(event: Event, topic: str = "enriched-orders", offset: int = 0) -> SourceRecord:
-    """The record that told of it."""
+    """The record that holds the event."""
     return SourceRecord(
         topic=topic,
         partition=0,
@@ -123,7 +123,7 @@ def inboxes(policy: Policy, events: Iterable[Event], until: int = THE_END) -> li
             case EnrichedOrder(customer_id=who):
                 thing = order_news(record)
             case _:
-                raise AssertionError(f"nobody is told of {event}")
+                raise AssertionError(f"{event} leads to no notification")
         inbox = found.setdefault(who, Inbox(policy, who))
         inbox.until(event.event_time - 1)
         inbox.take(thing)

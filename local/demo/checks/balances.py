@@ -13,11 +13,11 @@ from local.simulator.ledger import LedgerContent
 
 
 @dataclass(frozen=True)
-class Arrow:
+class Balance:
     """A topic and one of its consumers."""
 
     topic: Topic
-    box: Box
+    program: Box
     read: int
     """Number of records that the consumer's group has read."""
     became: Mapping[str, int]
@@ -26,11 +26,11 @@ class Arrow:
     def finding(self) -> Finding:
         """Check that the sum is right."""
         parts = " + ".join(f"{count:,} {what}" for what, count in self.became.items() if count or what != "copies")
-        claim = f"{self.topic.name} ─▶ {self.box.name}"
+        claim = f"{self.topic.name} ─▶ {self.program.name}"
         return Finding(claim, f"{self.read:,} = {parts}", self.read == sum(self.became.values()))
 
 
-def arrows(
+def balances(
     sent: LedgerContent,
     observed: Observed,
     progress: Mapping[Box, Progress],
@@ -38,7 +38,7 @@ def arrows(
     accepted: int | None,
     rows: Mapping[str, int],
     documents: Mapping[str, int],
-) -> Iterator[Arrow]:
+) -> Iterator[Balance]:
     """Yield the pairs of topic and consumer for which the outcome of every record is known.
 
     Args:
@@ -49,12 +49,14 @@ def arrows(
         documents: in the search index, by topic.
     """
 
-    def letters(box: Box, topic: Topic) -> int:
-        return sum(letter.source_topic == topic.name for letter in observed.dead_letters_of(box.name))
+    def letters(program: Box, topic: Topic) -> int:
+        return sum(letter.source_topic == topic.name for letter in observed.dead_letters_of(program.name))
 
-    def arrow(topic: Topic, box: Box, **became: int) -> Arrow:
+    def balance(topic: Topic, program: Box, **became: int) -> Balance:
         words = {what.replace("_", " "): count for what, count in became.items()}
-        return Arrow(topic, box, progress[box].taken_in[topic.name], words | {"dead letters": letters(box, topic)})
+        return Balance(
+            topic, program, progress[program].taken_in[topic.name], words | {"dead letters": letters(program, topic)}
+        )
 
     repeated_orders = len(sent.orders) - len({order.order_id for order in sent.orders})
     payments = [record for record in sent.arrived if record.payment_id is not None]
@@ -63,22 +65,22 @@ def arrows(
     late = letters(flow.REVENUE, ENRICHED_ORDERS)
     complete = sum(order.complete for order in observed.enriched)
     if accepted is not None:
-        yield arrow(PAYMENTS, flow.FRAUD_DETECTION, judged=accepted)
-    yield arrow(ORDERS, flow.ORDER_ENRICHMENT, enriched=first, repeated=repeated_orders)
-    yield arrow(ENRICHED_ORDERS, flow.REVENUE, counted=complete - late, incomplete=len(observed.enriched) - complete)
-    yield arrow(PAYMENTS, flow.WAREHOUSE, rows=rows[PAYMENTS.name], repeated=repeated_payments)
+        yield balance(PAYMENTS, flow.FRAUD_DETECTION, judged=accepted)
+    yield balance(ORDERS, flow.ORDER_ENRICHMENT, enriched=first, repeated=repeated_orders)
+    yield balance(ENRICHED_ORDERS, flow.REVENUE, counted=complete - late, incomplete=len(observed.enriched) - complete)
+    yield balance(PAYMENTS, flow.WAREHOUSE, rows=rows[PAYMENTS.name], repeated=repeated_payments)
     later = len(observed.enriched) - first
-    yield arrow(ENRICHED_ORDERS, flow.WAREHOUSE, rows=rows[ENRICHED_ORDERS.name], replaced_by_a_later_revision=later)
-    yield arrow(
+    yield balance(ENRICHED_ORDERS, flow.WAREHOUSE, rows=rows[ENRICHED_ORDERS.name], replaced_by_a_later_revision=later)
+    yield balance(
         ENRICHED_ORDERS,
         flow.SEARCH_INDEX,
         documents=documents[ENRICHED_ORDERS.name],
         replaced_by_a_later_revision=later,
     )
     copies = observed.copies(FRAUD_ALERTS.name)
-    yield arrow(FRAUD_ALERTS, flow.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name], copies=copies)
-    yield arrow(FRAUD_ALERTS, flow.WAREHOUSE, rows=rows[FRAUD_ALERTS.name], copies=copies)
-    yield arrow(
+    yield balance(FRAUD_ALERTS, flow.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name], copies=copies)
+    yield balance(FRAUD_ALERTS, flow.WAREHOUSE, rows=rows[FRAUD_ALERTS.name], copies=copies)
+    yield balance(
         REVENUE,
         flow.WAREHOUSE,
         rows=rows[REVENUE.name],

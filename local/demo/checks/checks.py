@@ -29,7 +29,7 @@ from ops.tables import table
 from udfs.notifications import notification_policy
 
 
-class ProofError(RuntimeError):
+class CheckError(RuntimeError):
     """A check fails; the text says which, and what was found."""
 
 
@@ -57,7 +57,7 @@ def read_ledgers(settings: Settings, services: Services) -> Ledgers:
     return Ledgers(services.sent(), services.shop(), int(settings.missing_data_hours))
 
 
-def prove(
+def check_results(
     setup: Setup, observed: Observed, ledgers: Ledgers, fraud_job: JobFigures, restarts: Mapping[str, Restarts]
 ) -> None:
     """Show what went through each program, and check it against the ledgers.
@@ -66,10 +66,10 @@ def prove(
         restarts: of each job, by name.
 
     Raises:
-        ProofError: something is missing, too much or wrong.
+        CheckError: something is missing, too much or wrong.
     """
-    _say_what_was_sent(ledgers.sent)
-    _say_what_was_caught(ledgers.sent, observed)
+    _show_what_was_sent(ledgers.sent)
+    _show_what_was_caught(ledgers.sent, observed)
     settings = setup.settings
     filled = read_warehouse(settings)
     read = programs.committed(settings)
@@ -83,9 +83,9 @@ def prove(
         flow.NOTIFIER: mailbox.count(setup),
         flow.WAREHOUSE: filled.rows,
     }
-    boxes = programs.flows(settings, observed, read, made, other)
-    say(f"\n{table(programs.HEADINGS, [programs.row(settings, each) for each in boxes])}\n")
-    progress = {box: programs.progress(observed, box.reads, read[box.group(settings)]) for box in flow.consumers()}
+    shown = programs.flows(settings, observed, read, made, other)
+    say(f"\n{table(programs.HEADINGS, [programs.row(settings, each) for each in shown])}\n")
+    progress = {each: programs.progress(observed, each.reads, read[each.group(settings)]) for each in flow.consumers()}
     rows = {
         PAYMENTS.name: len(filled.payments),
         ENRICHED_ORDERS.name: len(filled.orders),
@@ -93,26 +93,26 @@ def prove(
         REVENUE.name: len(filled.minutes),
     }
     documents = {each.topic.name: len(search_index.documents(settings, each.alias)) for each in SEARCH_INDICES}
-    sums = balances.arrows(
+    sums = balances.balances(
         ledgers.sent, observed, progress, accepted=fraud_job.accepted_in_all, rows=rows, documents=documents
     )
     found = [
-        *programs.findings(boxes),
-        *(arrow.finding() for arrow in sums),
+        *programs.findings(shown),
+        *(balance.finding() for balance in sums),
         *payments.findings(ledgers.sent, observed),
         duplicates.finding(observed, restarts),
-        *payments.poison_findings(ledgers.sent, observed),
+        *payments.dead_letter_findings(ledgers.sent, observed),
         *orders.findings(ledgers.expected, observed.enriched),
         *_of_warehouse(settings, observed, ledgers, filled),
         *search_findings(settings, observed),
         *notification_findings(setup, observed, ledgers),
     ]
     if fraud_job.restarts:
-        say(f"fraud_detection has restarted {fraud_job.restarts} times: what it counts itself is no proof\n")
+        say(f"fraud_detection has restarted {fraud_job.restarts} times: its own counts are not checked\n")
     say(table(("", "claim", "found"), [("ok" if each.holds else "NO", each.claim, each.found) for each in found]))
     broken = [each for each in found if not each.holds]
     if broken:
-        raise ProofError("; ".join(f"{each.claim}: {each.found}" for each in broken))
+        raise CheckError("; ".join(f"{each.claim}: {each.found}" for each in broken))
 
 
 def warehouse_findings(settings: Settings, observed: Observed, ledgers: Ledgers) -> Sequence[Finding]:
@@ -145,13 +145,13 @@ def _of_warehouse(settings: Settings, observed: Observed, ledgers: Ledgers, fill
     ]
 
 
-def _say_what_was_sent(sent: LedgerContent) -> None:
+def _show_what_was_sent(sent: LedgerContent) -> None:
     for topic in (PAYMENTS, ORDERS):
         counts = sorted(sent.of_topic(topic.name).kinds.items())
         say(f"\nsent to {topic.name}: {', '.join(f'{count:,} {kind}' for kind, count in counts)}")
 
 
-def _say_what_was_caught(sent: LedgerContent, observed: Observed) -> None:
+def _show_what_was_caught(sent: LedgerContent, observed: Observed) -> None:
     caught = payments.caught(sent, observed.alerts)
     rows = [(each.pattern, each.planted, each.caught, ", ".join(each.rules)) for each in caught]
     say(f"\n{table(('planted fraud', 'incidents', 'caught', 'by the rules'), rows)}")

@@ -23,13 +23,14 @@ def finding(observed: Observed, restarts: Mapping[str, Restarts]) -> Finding:
     """
     copies: Counter[tuple[str, str]] = Counter()
     unexplained = []
-    for (box, topic, identity), times in observed.seen_at_ms.items():
-        copies[topic, box] += len(times) - 1
-        if box in restarts and not _explain(restarts[box], times):
+    for (program, topic, identity), times in observed.seen_at_ms.items():
+        copies[topic, program] += len(times) - 1
+        if program in restarts and not _explain(restarts[program], times):
             unexplained.append(f"{identity} in {topic}, {len(times)} times")
     shown = [
-        f"{count:,} in {topic} by {box}" + (f" ({restarts[box].number} restarts)" if box in restarts else "")
-        for (topic, box), count in sorted(copies.items())
+        f"{count:,} in {topic} by {program}"
+        + (f" ({restarts[program].number} restarts)" if program in restarts else "")
+        for (topic, program), count in sorted(copies.items())
         if count
     ]
     wrong = f"; unexplained: {unexplained[0]}" if unexplained else ""

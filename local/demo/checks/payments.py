@@ -43,14 +43,14 @@ def findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
     yield Finding("fraud was seen", f"{len(ids):,} alerts", bool(ids) or not sent.incidents)
 
 
-def poison_findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
+def dead_letter_findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
     """Yield the checks of each job's dead letters."""
-    for box, topic in READERS.items():
+    for program, topic in READERS.items():
         planted = set(ledger.of_topic(topic.name).poison)
-        letters = observed.dead_letters_of(box.name)
+        letters = observed.dead_letters_of(program.name)
         coordinates = {(each.source_topic, each.source_partition, each.source_offset) for each in letters}
         yield Finding(
-            f"{box.name}: every poison record of {topic.name} is a dead letter, nothing else is",
+            f"{program.name}: every bad record of {topic.name} is a dead letter, nothing else is",
             f"{len(planted & coordinates):,} of {len(planted):,}, {len(coordinates - planted):,} others",
             planted == coordinates,
         )

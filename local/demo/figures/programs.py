@@ -15,7 +15,7 @@ from local.demo.figures.observer import Observed
 
 Committed = Mapping[str, Mapping[TopicPartition, int]]
 """Offset behind the last record that was read, by consumer group."""
-HEADINGS = ("box", "consumer group", "in", "out", "dead letters", "lag")
+HEADINGS = ("program", "consumer group", "in", "out", "dead letters", "lag")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Progress:
 class Flow:
     """Figures of one program at one moment."""
 
-    box: Box
+    program: Box
     taken_in: int
     """Number of records read; of a producer, of records in its ledger."""
     out: int
@@ -41,13 +41,13 @@ class Flow:
     """Lag; None for a program that reads no topic."""
 
 
-def committed(settings: Settings, boxes: Iterable[Box] = BOXES) -> Committed:
+def committed(settings: Settings, programs: Iterable[Box] = BOXES) -> Committed:
     """Read the committed offsets of the programs' consumer groups from Kafka.
 
     Raises:
         KafkaError: it doesn't answer.
     """
-    groups = [box.group(settings) for box in consumers(boxes)]
+    groups = [program.group(settings) for program in consumers(programs)]
     admin = KafkaAdminClient(**client_options(settings.kafka_bootstrap_servers))
     try:
         found = admin.list_group_offsets(groups)
@@ -81,15 +81,15 @@ def flows(
         filled: number of items in what each program fills that is no topic.
     """
     found = []
-    for box in BOXES:
-        far = progress(observed, box.reads, read_so_far.get(box.group(settings), {}))
+    for program in BOXES:
+        far = progress(observed, program.reads, read_so_far.get(program.group(settings), {}))
         found.append(
             Flow(
-                box=box,
-                taken_in=sum(far.taken_in.values()) if box.reads else made.get(box, 0),
-                out=sum(observed.records[topic.name] for topic in box.writes) + filled.get(box, 0),
-                dead_letters=len(observed.dead_letters_of(box.name)),
-                lag=far.lag if box.reads else None,
+                program=program,
+                taken_in=sum(far.taken_in.values()) if program.reads else made.get(program, 0),
+                out=sum(observed.records[topic.name] for topic in program.writes) + filled.get(program, 0),
+                dead_letters=len(observed.dead_letters_of(program.name)),
+                lag=far.lag if program.reads else None,
             )
         )
     return found
@@ -97,7 +97,7 @@ def flows(
 
 def findings(found: Iterable[Flow]) -> Iterable[Finding]:
     """Yield the check that every consumer group has read everything."""
-    behind = [f"{each.box.name}: {each.lag:,}" for each in found if each.lag]
+    behind = [f"{each.program.name}: {each.lag:,}" for each in found if each.lag]
     groups = [each for each in found if each.lag is not None]
     yield Finding(
         "each consumer group has read all there is",
@@ -108,12 +108,12 @@ def findings(found: Iterable[Flow]) -> Iterable[Finding]:
 
 def row(settings: Settings, flow: Flow) -> tuple[str, str, str, str, str, str]:
     """Return a row of the table with `HEADINGS`."""
-    reads = bool(flow.box.reads)
+    reads = bool(flow.program.reads)
     return (
-        flow.box.name,
-        flow.box.group(settings) if reads else "-",
+        flow.program.name,
+        flow.program.group(settings) if reads else "-",
         f"{flow.taken_in:,}",
-        f"{flow.out:,}{f' {flow.box.fills}' if flow.box.fills else ''}",
+        f"{flow.out:,}{f' {flow.program.fills}' if flow.program.fills else ''}",
         f"{flow.dead_letters:,}" if reads else "-",
         "-" if flow.lag is None else f"{flow.lag:,}",
     )

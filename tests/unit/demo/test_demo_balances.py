@@ -1,4 +1,4 @@
-"""The demo counts records of each box, not offsets, and the sum along an arrow breaks when one is lost."""
+"""The demo counts each program's records, not offsets, and a balance fails when one is lost."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYME
 from connectors.settings import Settings
 from jobs import flow
 from jobs.flow import Box
-from local.demo.checks.balances import Arrow, arrows
+from local.demo.checks.balances import Balance, balances
 from local.demo.figures import programs
 from local.demo.figures.observer import Observed, Written
 from local.demo.figures.programs import Flow, Progress
@@ -42,23 +42,23 @@ def test_a_group_that_has_committed_nothing_has_all_to_read() -> None:
     assert programs.progress(Observed(offsets={FIRST: [0, 1]}), [PAYMENTS], {}) == Progress({"payments": 0}, lag=2)
 
 
-def test_a_box_is_shown_with_what_went_in_and_out_its_dead_letters_and_its_lag() -> None:
-    box = Flow(flow.WAREHOUSE, taken_in=1_234, out=1_230, dead_letters=4, lag=0)
+def test_row_of_a_program_has_input_output_dead_letters_and_lag() -> None:
+    program = Flow(flow.WAREHOUSE, taken_in=1_234, out=1_230, dead_letters=4, lag=0)
 
-    assert programs.row(Settings(), box) == ("warehouse", "millrace.warehouse", "1,234", "1,230 rows", "4", "0")
+    assert programs.row(Settings(), program) == ("warehouse", "millrace.warehouse", "1,234", "1,230 rows", "4", "0")
 
 
 def test_a_producer_has_no_group_no_dead_letters_and_no_lag() -> None:
-    box = Flow(flow.CAPTURE, taken_in=12, out=12, dead_letters=0, lag=None)
+    program = Flow(flow.CAPTURE, taken_in=12, out=12, dead_letters=0, lag=None)
 
-    assert programs.row(Settings(), box) == ("shop, captured", "-", "12", "12", "-", "-")
+    assert programs.row(Settings(), program) == ("shop, captured", "-", "12", "12", "-", "-")
 
 
 def test_a_consumer_that_lags_behind_in_the_end_is_found() -> None:
-    boxes = [Flow(box, taken_in=1, out=1, dead_letters=0, lag=0) for box in flow.consumers()]
+    each_program = [Flow(program, taken_in=1, out=1, dead_letters=0, lag=0) for program in flow.consumers()]
 
-    (right,) = programs.findings(boxes)
-    (wrong,) = programs.findings([replace(boxes[0], lag=3), *boxes[1:]])
+    (right,) = programs.findings(each_program)
+    (wrong,) = programs.findings([replace(each_program[0], lag=3), *each_program[1:]])
 
     assert right.holds
     assert (wrong.found, wrong.holds) == ("fraud_detection: 3", False)
@@ -102,7 +102,9 @@ def broken(
     documents: Mapping[str, int] = DOCUMENTS,
     accepted: int | None = 2,
 ) -> list[str]:
-    found = [arrow.finding() for arrow in arrows(SENT, seen, read, accepted=accepted, rows=rows, documents=documents)]
+    found = [
+        balance.finding() for balance in balances(SENT, seen, read, accepted=accepted, rows=rows, documents=documents)
+    ]
     return [finding.claim for finding in found if not finding.holds]
 
 
@@ -110,15 +112,15 @@ def test_every_sum_is_right_when_nothing_is_lost() -> None:
     assert broken() == []
 
 
-def test_an_arrow_says_what_became_of_the_records() -> None:
-    arrow = Arrow(ORDERS, flow.ORDER_ENRICHMENT, 4, {"enriched": 2, "repeated": 1, "dead letters": 1})
+def test_balance_describes_the_outcome_of_its_records() -> None:
+    balance = Balance(ORDERS, flow.ORDER_ENRICHMENT, 4, {"enriched": 2, "repeated": 1, "dead letters": 1})
 
-    assert arrow.finding().claim == "orders ─▶ order_enrichment"
-    assert arrow.finding().found == "4 = 2 enriched + 1 repeated + 1 dead letters"
+    assert balance.finding().claim == "orders ─▶ order_enrichment"
+    assert balance.finding().found == "4 = 2 enriched + 1 repeated + 1 dead letters"
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_a_lost_dead_letter_breaks_its_arrow(number: int) -> None:
+def test_lost_dead_letter_fails_its_balance(number: int) -> None:
     lost = SEEN.dead_letters[number]
 
     letters = [each for each in SEEN.dead_letters if each is not lost]
@@ -129,38 +131,38 @@ def test_a_lost_dead_letter_breaks_its_arrow(number: int) -> None:
 
 
 @pytest.mark.parametrize("topic", ROWS)
-def test_a_row_that_the_warehouse_lacks_breaks_its_arrow(topic: str) -> None:
+def test_missing_row_of_the_warehouse_fails_its_balance(topic: str) -> None:
     assert broken(rows=ROWS | {topic: ROWS[topic] - 1}) == [f"{topic} ─▶ warehouse"]
 
 
 @pytest.mark.parametrize("topic", DOCUMENTS)
-def test_a_document_that_the_search_index_lacks_breaks_its_arrow(topic: str) -> None:
+def test_missing_document_fails_its_balance(topic: str) -> None:
     assert broken(documents=DOCUMENTS | {topic: DOCUMENTS[topic] - 1}) == [f"{topic} ─▶ search_index"]
 
 
-def test_an_order_that_is_not_enriched_breaks_the_arrow_from_orders() -> None:
+def test_order_not_enriched_fails_the_balance_of_orders() -> None:
     assert broken(replace(SEEN, enriched=SEEN.enriched[:2]))[0] == "orders ─▶ order_enrichment"
 
 
-def test_a_payment_that_nobody_judged_breaks_its_arrow() -> None:
+def test_payment_not_judged_fails_its_balance() -> None:
     assert broken(accepted=1) == ["payments ─▶ fraud_detection"]
 
 
-def test_what_a_job_that_restarted_has_counted_itself_is_no_proof() -> None:
+def test_own_counts_of_a_restarted_job_are_not_checked() -> None:
     assert broken(accepted=None) == []
-    sums = arrows(SENT, SEEN, READ, accepted=None, rows=ROWS, documents=DOCUMENTS)
-    assert (PAYMENTS, flow.FRAUD_DETECTION) not in [(arrow.topic, arrow.box) for arrow in sums]
+    sums = balances(SENT, SEEN, READ, accepted=None, rows=ROWS, documents=DOCUMENTS)
+    assert (PAYMENTS, flow.FRAUD_DETECTION) not in [(balance.topic, balance.program) for balance in sums]
 
 
 def test_an_alert_that_is_there_twice_has_one_row_and_one_document() -> None:
     alert = Written("fraud_detection", FRAUD_ALERTS.name, "a1")
-    more = {box: Progress(far.taken_in | {FRAUD_ALERTS.name: 2}, 0) for box, far in READ.items()}
+    more = {program: Progress(far.taken_in | {FRAUD_ALERTS.name: 2}, 0) for program, far in READ.items()}
 
     assert broken(replace(SEEN, seen_at_ms={alert: [1, 2]}), more) == []
     assert broken(SEEN, more) == ["fraud-alerts ─▶ search_index", "fraud-alerts ─▶ warehouse"]
 
 
-def test_a_record_that_a_group_has_not_read_breaks_its_arrow() -> None:
+def test_unread_record_fails_its_balance() -> None:
     read = READ | {flow.REVENUE: Progress({ENRICHED_ORDERS.name: 2}, 1)}
 
     assert broken(read=read) == ["enriched-orders ─▶ revenue_per_minute"]

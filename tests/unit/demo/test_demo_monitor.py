@@ -1,4 +1,4 @@
-"""The demo's lookout says what is away and since when, goes on without it, and says when it is back."""
+"""The demo's monitor reports unavailable services, how long they have been so, and when they are available again."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from local.demo import monitor
-from local.demo.monitor import Lookout
+from local.demo.monitor import Monitor
 from ops.jobs.flink_rest import FlinkError
 from tests.services.lone_service import lone_service
 
@@ -21,25 +21,25 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_service_that_is_away_is_reported_with_its_time_and_so_is_its_return(
+def test_unavailable_service_is_reported_and_so_is_its_return(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(monitor, "say", said.append)
     monkeypatch.setattr(monitor, "SECONDS_BETWEEN_LOOKS", 0.05)
-    with lone_service("mailbox", SMTP) as stack, Lookout(stack.status) as looking:
-        assert looking.away == {}
+    with lone_service("mailbox", SMTP) as stack, Monitor(stack.status) as monitoring:
+        assert monitoring.unavailable == {}
 
         killed = stack.kill("mailbox")
-        wait_until(lambda: looking.away.get("mailbox", 0) > 0.2)
+        wait_until(lambda: monitoring.unavailable.get("mailbox", 0) > 0.2)
         stack.start("mailbox")
-        wait_until(lambda: not looking.away and len(said) == 2)
+        wait_until(lambda: not monitoring.unavailable and len(said) == 2)
 
-    assert said[0] == f"mailbox is away for 0 s: has gone: process {killed} ended without being stopped"
-    assert said[1].startswith("mailbox is back after ")
+    assert said[0] == f"mailbox has been unavailable for 0 s: has gone: process {killed} ended without being stopped"
+    assert said[1].startswith("mailbox is available again after ")
 
 
-def test_what_a_service_that_is_away_cannot_say_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_reading_stops_no_other_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitor, "SECONDS_BETWEEN_LOOKS", 0.01)
     read: list[str] = []
 
@@ -47,14 +47,14 @@ def test_what_a_service_that_is_away_cannot_say_stops_nothing(monkeypatch: pytes
         read.append("fails")
         raise FlinkError("no Flink cluster answers")
 
-    with Lookout(list, (fails, lambda: read.append("works"))) as looking:
+    with Monitor(list, (fails, lambda: read.append("works"))) as monitoring:
         wait_until(lambda: len(read) >= 4)
-        assert looking.away == {}
+        assert monitoring.unavailable == {}
 
     assert read[:4] == ["fails", "works"] * 2
 
 
-def test_a_fault_of_the_lookout_itself_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_of_the_monitor_itself_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitor, "SECONDS_BETWEEN_LOOKS", 0.01)
 
     def is_wrong() -> None:
@@ -62,9 +62,9 @@ def test_a_fault_of_the_lookout_itself_is_not_hidden(monkeypatch: pytest.MonkeyP
 
     def shows_it() -> bool:
         try:
-            return bool(looking.away)
+            return bool(monitoring.unavailable)
         except LookupError:
             return True
 
-    with Lookout(list, (is_wrong,)) as looking:
+    with Monitor(list, (is_wrong,)) as monitoring:
         wait_until(shows_it)

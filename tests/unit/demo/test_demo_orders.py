@@ -1,4 +1,4 @@
-"""The demo's proof of enriched orders on small ledgers: it must not hold when one of them is not as it must be."""
+"""The demo's check of enriched orders on small ledgers: it fails when one of them is not as it must be."""
 
 from msgspec.structs import replace
 
@@ -35,7 +35,7 @@ def broken(expectation: dict[str, Expectation], *rows: EnrichedOrder) -> dict[st
     return {finding.claim: finding.found for finding in findings(expectation, rows) if not finding.holds}
 
 
-def test_all_claims_hold_when_every_row_is_as_it_must_be() -> None:
+def test_all_checks_hold_when_every_row_is_as_it_must_be() -> None:
     content = shop(("12:00:05", Statement("c", (customer(2),))))
     usual, early, never = placed("o1"), placed("o2", buyer=2), placed("o3", buyer=3)
     rows = (

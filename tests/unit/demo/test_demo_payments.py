@@ -1,7 +1,7 @@
-"""The demo's proof on small ledgers: it must not hold when something is missing."""
+"""The demo's check of payments, alerts and dead letters, on small ledgers: it fails when something is missing."""
 
 from events import BrokenRule, DeadLetter, FraudAlert
-from local.demo.checks.payments import cards_wrongly_suspected, caught, findings, poison_findings
+from local.demo.checks.payments import cards_wrongly_suspected, caught, dead_letter_findings, findings
 from local.demo.figures.observer import Observed
 from local.simulator.ledger import LedgerContent, LedgerRecord
 from tests.builders.events import dead_letter
@@ -62,11 +62,11 @@ def observed(*, dead_letters: list[DeadLetter] | None = None, alerts: list[Fraud
 
 
 def broken(seen: Observed) -> list[str]:
-    found = [*findings(LEDGER, seen), *poison_findings(LEDGER, seen)]
+    found = [*findings(LEDGER, seen), *dead_letter_findings(LEDGER, seen)]
     return [finding.claim for finding in found if not finding.holds]
 
 
-def test_all_claims_hold_when_nothing_is_missing() -> None:
+def test_all_checks_hold_when_nothing_is_missing() -> None:
     assert broken(observed()) == []
 
 
@@ -79,14 +79,14 @@ def test_a_payment_that_is_not_in_kafka_is_found() -> None:
 
 def test_a_dead_letter_with_wrong_coordinates_is_found() -> None:
     assert broken(observed(dead_letters=[letter(2), letter(1, "warehouse")])) == [
-        "fraud_detection: every poison record of payments is a dead letter, nothing else is"
+        "fraud_detection: every bad record of payments is a dead letter, nothing else is"
     ]
 
 
 def test_each_job_that_reads_a_topic_owes_the_dead_letters() -> None:
     assert broken(observed(dead_letters=[letter(1), letter(1, "order_enrichment")])) == [
-        "order_enrichment: every poison record of orders is a dead letter, nothing else is",
-        "warehouse: every poison record of payments is a dead letter, nothing else is",
+        "order_enrichment: every bad record of orders is a dead letter, nothing else is",
+        "warehouse: every bad record of payments is a dead letter, nothing else is",
     ]
 
 

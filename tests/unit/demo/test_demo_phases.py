@@ -1,4 +1,4 @@
-"""While the demo waits at its end, a service that is away is waited for, and the view goes on."""
+"""The demo waits at its end for unavailable services, and its view continues."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,28 +16,28 @@ from local.simulator.shop.database import ShopError
 from ops.jobs.flink_rest import FlinkError
 from ops.jobs.jobs import JobError
 
-AWAY = [
+UNAVAILABLE = [
     DatabaseAwayError("no PostgreSQL answers"),
     ElasticsearchError("no node answers"),
     FlinkError("no Flink cluster answers"),
     JobError("the savepoint was not complete"),
     KafkaTimeoutError("no offsets"),
     NodeNotReadyError("no broker answers"),
-    ShopError("the shop's database is away"),
+    ShopError("the shop's database is unavailable"),
 ]
 
 
 class FakeScreen:
     """Counts how often it is shown; a second passes each time."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, away_seconds: float = 0.0) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, unavailable_seconds: float = 0.0) -> None:
         self.shown = 0
-        self._away_seconds = away_seconds
+        self._unavailable_seconds = unavailable_seconds
         monkeypatch.setattr(phases.time, "monotonic", lambda: float(self.shown))
 
     @property
-    def is_anything_away(self) -> bool:
-        return self.shown < self._away_seconds
+    def is_anything_unavailable(self) -> bool:
+        return self.shown < self._unavailable_seconds
 
     def show(self) -> None:
         self.shown += 1
@@ -54,11 +54,11 @@ def wait(screen: FakeScreen, condition: Callable[[], bool]) -> None:
     _wait(cast(Screen, screen), "all to come through", condition)
 
 
-@pytest.mark.parametrize("fault", AWAY, ids=lambda fault: type(fault).__name__)
-def test_service_that_is_away_is_waited_for_while_the_view_goes_on(
+@pytest.mark.parametrize("fault", UNAVAILABLE, ids=lambda fault: type(fault).__name__)
+def test_view_continues_while_the_demo_waits_for_a_service(
     monkeypatch: pytest.MonkeyPatch, said: list[str], fault: Exception
 ) -> None:
-    screen = FakeScreen(monkeypatch, away_seconds=200)
+    screen = FakeScreen(monkeypatch, unavailable_seconds=200)
 
     def is_back() -> bool:
         if screen.shown < 200:
@@ -71,7 +71,7 @@ def test_service_that_is_away_is_waited_for_while_the_view_goes_on(
     assert said == ["waiting for all to come through"]
 
 
-def test_what_does_not_come_while_everything_is_there_is_given_up_with_the_reason(
+def test_condition_that_never_holds_is_given_up_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     screen = FakeScreen(monkeypatch)
@@ -81,21 +81,21 @@ def test_what_does_not_come_while_everything_is_there_is_given_up_with_the_reaso
     assert said[-1] == "gave up waiting for all to come through after 91 s: it is not so"
 
 
-@pytest.mark.parametrize("fault", AWAY, ids=lambda fault: type(fault).__name__)
-def test_an_outage_is_given_up_after_its_deadline(
+@pytest.mark.parametrize("fault", UNAVAILABLE, ids=lambda fault: type(fault).__name__)
+def test_wait_for_an_outage_is_given_up_at_its_limit(
     monkeypatch: pytest.MonkeyPatch, said: list[str], fault: Exception
 ) -> None:
-    screen = FakeScreen(monkeypatch, away_seconds=10_000)
+    screen = FakeScreen(monkeypatch, unavailable_seconds=10_000)
 
-    def is_away() -> bool:
+    def is_unavailable() -> bool:
         raise fault
 
-    wait(screen, is_away)
+    wait(screen, is_unavailable)
 
     assert said[-1] == f"gave up waiting for all to come through after 601 s: {fault}"
 
 
-def test_a_mistake_of_the_demo_itself_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+def test_mistake_of_the_demo_itself_is_raised_at_once(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
     def is_wrong() -> bool:
         raise psycopg.ProgrammingError("no such column")
 

@@ -1,4 +1,4 @@
-"""The demo's proof of each minute's revenue: it must not hold when a minute is missing or another one."""
+"""The demo's check of each minute's revenue: it fails when a minute is missing or another one."""
 
 from collections.abc import Sequence
 
@@ -62,7 +62,7 @@ def broken(
     return [finding.claim.split()[0] for finding in found if not finding.holds]
 
 
-def test_all_claims_hold_when_each_order_that_is_complete_in_the_end_is_counted_in_its_minute() -> None:
+def test_all_checks_hold_when_each_order_that_is_complete_in_the_end_is_counted_in_its_minute() -> None:
     assert broken() == []
 
 

@@ -1,4 +1,4 @@
-"""The demo's proof of the search index: it must not hold when a document is missing, too much or another."""
+"""The demo's check of the search index: it fails when a document is missing, too much or another."""
 
 import json
 
@@ -31,7 +31,7 @@ def broken(orders: Documents = ORDERS, alerts: Documents = ALERTS) -> dict[str, 
     return {finding.claim.split()[0]: finding.found for finding in found if not finding.holds}
 
 
-def test_all_claims_hold_when_each_order_is_there_in_its_last_revision_and_each_alert() -> None:
+def test_all_checks_hold_when_each_order_is_there_in_its_last_revision_and_each_alert() -> None:
     assert broken() == {}
 
 

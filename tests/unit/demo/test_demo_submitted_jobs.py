@@ -1,4 +1,4 @@
-"""The demo stops its jobs also when Flink is away for a moment, or when an answer is lost."""
+"""The demo stops its jobs although Flink is unavailable for a moment, or an answer is lost."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,12 @@ import pytest
 from connectors.settings import Settings
 from jobs.flow import REVENUE
 from local.demo import submitted_jobs
-from local.demo.submitted_jobs import JobsUnderWay
+from local.demo.submitted_jobs import SubmittedJobs
 from ops.jobs.jobs import JobError, JobId
 from tests.services.json_server import json_server
 
 DEADLINE_SECONDS = 20
-AWAY = (503, {"errors": ["Service temporarily unavailable"]})
+UNAVAILABLE = (503, {"errors": ["Service temporarily unavailable"]})
 JOB = {"jid": "j1", "name": "revenue", "start-time": 0, "tasks": {"total": 1, "running": 1}}
 COMPLETED = {"status": {"id": "COMPLETED"}, "operation": {"location": "file:/savepoint"}}
 
@@ -39,15 +39,15 @@ def stop(monkeypatch: pytest.MonkeyPatch, states: list[tuple[int, object]]) -> l
         return 200, answers[request]
 
     monkeypatch.setattr(submitted_jobs, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(JobsUnderWay, "_submit", lambda _: {REVENUE: JobId("j1")})
-    with json_server(answer) as url, JobsUnderWay(Settings(flink_rest_url=url)) as jobs:
+    monkeypatch.setattr(SubmittedJobs, "_submit", lambda _: {REVENUE: JobId("j1")})
+    with json_server(answer) as url, SubmittedJobs(Settings(flink_rest_url=url)) as jobs:
         (stopping,) = jobs.stop([REVENUE])
         stopping.result(DEADLINE_SECONDS)
     return requests
 
 
 def test_a_job_is_stopped_when_flink_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    requests = stop(monkeypatch, [AWAY, AWAY, (200, {"state": "RUNNING"})])
+    requests = stop(monkeypatch, [UNAVAILABLE, UNAVAILABLE, (200, {"state": "RUNNING"})])
 
     assert requests.count("GET /jobs/j1") == 3
     assert requests.count("POST /jobs/j1/stop") == 1
@@ -56,7 +56,7 @@ def test_a_job_is_stopped_when_flink_is_back(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_job_that_was_stopped_though_the_answer_was_lost_is_not_stopped_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert stop(monkeypatch, [AWAY, (200, {"state": "FINISHED"})]) == ["GET /jobs/j1"] * 2
+    assert stop(monkeypatch, [UNAVAILABLE, (200, {"state": "FINISHED"})]) == ["GET /jobs/j1"] * 2
 
 
 def test_a_job_that_has_failed_cannot_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +65,9 @@ def test_a_job_that_has_failed_cannot_be_stopped(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_demo_that_ends_stops_trying(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(JobsUnderWay, "_submit", lambda _: {REVENUE: JobId("j1")})
-    with json_server(lambda *_: AWAY) as url:
-        with JobsUnderWay(Settings(flink_rest_url=url)) as jobs:
+    monkeypatch.setattr(SubmittedJobs, "_submit", lambda _: {REVENUE: JobId("j1")})
+    with json_server(lambda *_: UNAVAILABLE) as url:
+        with SubmittedJobs(Settings(flink_rest_url=url)) as jobs:
             (stopping,) = jobs.stop([REVENUE])
 
         assert stopping.done()

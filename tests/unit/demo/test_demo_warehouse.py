@@ -1,4 +1,4 @@
-"""The demo's proof of the warehouse on small ledgers: it must not hold when a row is missing, too much or another."""
+"""The demo's check of the warehouse on small ledgers: it fails when a row is missing, too much or another."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def broken_of_shop(content: ShopLedgerContent, tables: ShopTables, dimensions: S
     return [finding.claim.split()[0] for finding in shop_findings(content, tables, dimensions) if not finding.holds]
 
 
-def test_all_claims_hold_when_the_warehouse_has_everything_once() -> None:
+def test_all_checks_hold_when_the_warehouse_has_everything_once() -> None:
     assert by_category(each.result for each in EXPECTED.values()) == RIGHT.revenue
     assert broken(RIGHT) == {}
 
