@@ -1,8 +1,7 @@
 """Alerts of the default rules, restated in plain Python from their text in `udfs/fraud/rulesets/default.toml`.
 
-It shares with the job the features' values, by which `features.py` is an oracle of its own, and nothing
-else: no rule is parsed, and no case is kept up to date. A card's payments that break a rule are looked through again
-from the first one for each alert.
+The features come from the oracle in `features.py`. No rule is parsed, and no case is kept up to date: for each payment
+that breaks a rule, all such payments of its card are read again from the first one.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What `sliding_features` must answer: written from its specification, to be read; slow on purpose.
+"""Features that `sliding_features` must compute, written from its specification, to be read; slow on purpose.
 
 Of each key it keeps events that are not older than the newest one minus the retention, and at most `max_events`:
 
@@ -72,7 +72,7 @@ class InputEvent:
 
 @dataclass(frozen=True)
 class OutputRow:
-    """What the function adds to a row."""
+    """Columns that the function adds to a row."""
 
     features: dict[str, Value]
     is_duplicate: bool
@@ -91,7 +91,7 @@ class ReferenceFeatures:
         self._left_until: float = -math.inf
 
     def process(self, event: InputEvent) -> OutputRow:
-        """Answer to the next event."""
+        """Return the features of the next event."""
         original = next((kept for kept in self._kept if kept.id is not None and kept.id == event.id), None)
         is_late = any(event.time < kept.time - self._retention_ms for kept in self._kept)
         if is_late:

@@ -1,11 +1,11 @@
-"""What `gather_parts` must send for parts in the order of their arrival, written from its specification, to be read.
+"""Rows that `gather_parts` must emit for parts in the order of their arrival, written from its specification.
 
 - Of a key's wholes the one counts of which a part came first; parts of others are as if they had not come.
 - Of two parts with one number the last counts; of two *later* ones likewise. A later one that misses something still
-  takes back what one before it said.
-- When the last of the whole's parts has come, revision 1 says what they say, without any later one.
+  replaces the one before it.
+- When the last of the whole's parts has come, revision 1 has their values, without any later one.
 - What the whole reads: if something is missing in some parts, and all of those have later ones, the same with these in
-  their place; else what its parts say. Whenever that is another thing than what went out last, it is the next revision.
+  their place; else what its parts have. Whenever that differs from the last row, it is the next revision.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,11 @@ class Gathered:
 
 
 def gathered(arrivals: Iterable[Part]) -> list[Gathered]:
-    """What goes out for the parts of one key, given in the order of their arrival."""
+    """Return the rows for the parts of one key.
+
+    Args:
+        arrivals: in the order of their arrival.
+    """
     rows: list[Gathered] = []
     first: dict[int, Part] = {}
     later: dict[int, Part] = {}
@@ -62,7 +66,7 @@ def gathered(arrivals: Iterable[Part]) -> list[Gathered]:
 
 
 def _reads(first: Mapping[int, Part], later: Mapping[int, Part]) -> Sequence[Part]:
-    """What counts of the parts now."""
+    """Return the parts that count now."""
     found = {number: part for number, part in later.items() if not part.missing}
     missing = [number for number, part in first.items() if part.missing]
     is_found = all(number in found for number in missing)

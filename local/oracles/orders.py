@@ -1,4 +1,4 @@
-"""What the enrichment job must say, as plainly as it can be written: no Flink, no time but that of the events.
+"""Enriched orders that the enrichment job must emit, by no time but that of the events.
 
 - Of orders with one id the first to arrive counts.
 - What is known of a customer or product at a moment is the version until then that has the greatest lsn. If that is a
@@ -47,7 +47,7 @@ class Table(Generic[VersionT]):
 
 
 class OrderOracle:
-    """Knows all versions, those to come as well."""
+    """Expected orders, from all versions, those to come as well."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class OrderOracle:
         self._hours = missing_data_hours
 
     def enriched(self, orders: Iterable[Order]) -> Iterator[EnrichedOrder]:
-        """All that goes out, for orders in the order of their arrival, if none of them comes late."""
+        """Yield all revisions, for orders in the order of their arrival, none of them late."""
         for order in _first_of_each(orders):
             first, last = self._revision(order, 1), self._revision(order, 2)
             yield first
@@ -68,7 +68,7 @@ class OrderOracle:
                 yield last
 
     def in_the_end(self, order: Order) -> EnrichedOrder:
-        """What counts of an order, `without_revision`."""
+        """Return the last revision of an order, `without_revision`."""
         first, last = self._revision(order, 1), self._revision(order, 2)
         return without_revision(last if last.complete else first)
 
@@ -163,7 +163,7 @@ def last_revisions(enriched: Iterable[EnrichedOrder]) -> dict[str, EnrichedOrder
 
 
 def without_revision(row: EnrichedOrder) -> EnrichedOrder:
-    """A row that is the same in whichever revision it was said, and whatever capture had reached by then."""
+    """Return the order without what depends on the number of revisions, or on how far capture was."""
     return replace(row, event_id=row.order_id, revision=1, provisional=False)
 
 

@@ -1,4 +1,4 @@
-"""What `join_versions` must say of a row in the end, written from its specification, to be read."""
+"""Version that `join_versions` must find for a row, written from its specification, to be read."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Version:
 
 
 def accepted(arrivals: Iterable[Version]) -> Sequence[Version]:
-    """One with a number that isn't greater than all before was seen."""
+    """Return the versions whose number is greater than those of all before; others were seen before."""
     versions: list[Version] = []
     for version in arrivals:
         if all(version.lsn > other.lsn for other in versions):
@@ -26,14 +26,16 @@ def accepted(arrivals: Iterable[Version]) -> Sequence[Version]:
 
 
 def valid(versions: Iterable[Version], moment: int) -> int | None:
-    """Greatest number of a version until then, if there is one and it isn't deleted."""
+    """Return the greatest number of a version until then; None if there is none, or if it is deleted."""
     until = [version for version in versions if version.at <= moment]
     last = max(until, key=lambda version: version.lsn, default=None)
     return None if last is None or last.deleted else last.lsn
 
 
 def found_later(versions: Iterable[Version], moment: int, hours: int) -> int | None:
-    """Number of the first version after that if none was valid then: it is soon enough, and isn't deleted.
+    """Return the number of the first version after that moment, if none was valid then.
+
+    None if it comes too late or is deleted.
 
     A version that is later and has an earlier time, since the clock was set back, takes the place of one.
     """

@@ -1,4 +1,4 @@
-"""What the warehouse must hold after some events, in plain Python: the oracle of its tests. No order is assumed."""
+"""Rows that the warehouse must have after some events, in whatever order they come."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -23,14 +23,14 @@ COLUMNS = {
     "fact_alert": "event_id, event_type, case_id, score",
     "revenue_per_minute": "window_start, category, currency, revision, orders, pieces, revenue_minor",
 }
-"""What of each table is compared."""
+"""Compared columns by table."""
 
 Rows = set[tuple[Any, ...]]
 EventT = TypeVar("EventT", bound=Event)
 
 
 def expected(events: Iterable[Event]) -> dict[str, Rows]:
-    """The rows of each table."""
+    """Return the rows of each table."""
     known = list(events)
     customers = _latest(known, CustomerVersion, lambda it: (it.customer_id, it.lsn), lambda it: it.lsn)
     products = _latest(known, ProductVersion, lambda it: it.product_id, lambda it: it.lsn)
@@ -75,7 +75,7 @@ def expected(events: Iterable[Event]) -> dict[str, Rows]:
 
 
 def _history(versions: Iterable[CustomerVersion]) -> Rows:
-    """What type 2 means: of each customer every version, which ends when any later one begins."""
+    """Return the rows of a dimension of type 2: each version of a customer ends when any later one begins."""
     known = list(versions)
     rows = set()
     for it in known:
@@ -88,7 +88,7 @@ def _history(versions: Iterable[CustomerVersion]) -> Rows:
 
 
 def moment(milliseconds: int) -> datetime:
-    """UTC."""
+    """Return the time in UTC."""
     return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
 
 

@@ -36,7 +36,7 @@ def test_killed_service_is_spared_while_away_and_started_again() -> None:
 
         with killer.at_work():
             assert "killed mailbox, for 60.0 s" in said.get(timeout=DEADLINE_SECONDS)
-            assert "mailbox is still away" in said.get(timeout=DEADLINE_SECONDS)
+            assert "mailbox is still unavailable" in said.get(timeout=DEADLINE_SECONDS)
 
         after = processes.running(pid_file)
         assert before and after and before.pid != after.pid

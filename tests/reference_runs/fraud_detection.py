@@ -22,7 +22,7 @@ FEATURES = payment_features()
 
 @dataclass(frozen=True)
 class Judged:
-    """A payment, its features, and what the rules say of it."""
+    """A payment, its features, and its verdict."""
 
     outgoing: Outgoing
     payment: Payment
@@ -37,7 +37,7 @@ def default_ruleset() -> Ruleset:
 
 
 def judged(outgoings: Iterable[Outgoing], *rulesets: Ruleset) -> Iterator[Judged]:
-    """Every payment in the order of its arrival; what is no payment is left out."""
+    """Yield every payment in the order of its arrival; what is no payment is left out."""
     history = RulesetHistory(FEATURES, "EUR")
     for ruleset in rulesets:
         history.add(ruleset)
