@@ -13,9 +13,9 @@ from kafka.errors import KafkaError
 
 from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.registry import RegistryError
-from local.demo.course import demonstrate
-from local.demo.proving import ProofError
-from local.demo.saying import say
+from local.demo.checks.checks import CheckError
+from local.demo.output import say
+from local.demo.run import demonstrate
 from local.demo.services import ServiceError
 from local.simulator.ledger_file import LedgerError
 from local.simulator.shop.database import ShopError
@@ -64,7 +64,7 @@ def end_in_words(name: str, action: Callable[[], None]) -> NoReturn:
         action()
     except KeyboardInterrupt:
         _end(f"{name}: FAILED: interrupted", 130)
-    except (*FAULTS, *OPERATING_FAULTS, ProofError, LedgerError, OSError) as error:
+    except (*FAULTS, *OPERATING_FAULTS, CheckError, LedgerError, OSError) as error:
         _end(f"{name}: FAILED: {error}", 1)
     _end(f"{name}: ok", 0)
 

@@ -15,8 +15,8 @@ from rich.text import Text
 from connectors.kafka import topics
 from events import EnrichedLine, EnrichedOrder, FraudAlert
 from jobs.flow import FRAUD_DETECTION
-from local.demo.checks.order_proof import last_revisions
 from local.demo.figures.observer import Noteworthy, Observed
+from local.oracles.orders import last_revisions
 from local.simulator.world.places import in_words
 
 _SHOWN_ALERTS = 9
@@ -32,7 +32,7 @@ class Figures:
     """Figures of one moment."""
 
     seconds_left: float
-    away: tuple[str, ...]
+    unavailable: tuple[str, ...]
     """Unavailable services of the stack, with the duration, in words."""
     payments: int
     payments_a_second: float
@@ -96,7 +96,7 @@ def figures(
     seconds_left: float,
     documents: int,
     mails: int,
-    away: Mapping[str, float],
+    unavailable: Mapping[str, float],
 ) -> Figures:
     """Return the current figures.
 
@@ -105,14 +105,14 @@ def figures(
         payments_before: payments that were in Kafka a tick ago.
         documents: in the search index.
         mails: in the mailbox.
-        away: seconds since each unavailable service became so.
+        unavailable: seconds since each unavailable service became so.
     """
     seen = observed.records
     payments = seen[topics.PAYMENTS.name]
     rejected = len(observed.dead_letters_of(FRAUD_DETECTION.name))
     return Figures(
         seconds_left=max(0.0, seconds_left),
-        away=tuple(f"{name} for {seconds:.0f} s" for name, seconds in away.items()),
+        unavailable=tuple(f"{name} for {seconds:.0f} s" for name, seconds in unavailable.items()),
         payments=payments,
         payments_a_second=payments_a_second,
         orders=seen[topics.ORDERS.name],
@@ -205,8 +205,8 @@ def screen(figures: Figures, alerts: Iterable[FraudAlert], orders: Iterable[Enri
     ]
     styled_orders = [_line(order_line(order), "" if order.complete else "yellow") for order in orders]
     to_go = Text.assemble((f"{figures.seconds_left:.0f} s to go", "dim"), no_wrap=True, overflow="ellipsis")
-    if figures.away:
-        to_go.append(f"   away: {', '.join(figures.away)}", "bold red")
+    if figures.unavailable:
+        to_go.append(f"   unavailable: {', '.join(figures.unavailable)}", "bold red")
     return Group(
         to_go,
         _in_rows(figures.cells()),
@@ -247,7 +247,7 @@ class PlainView:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _PLAIN_EVERY_SECONDS
             cells = [*figures.cells(), *figures.order_cells(), *figures.consumer_cells()]
-            cells += [("away", each) for each in figures.away]
+            cells += [("unavailable", each) for each in figures.unavailable]
             print(", ".join(f"{name} {value}" for name, value in cells), flush=True)
 
 

@@ -1,7 +1,7 @@
 """Rows of the simulated shop, its changes and its orders, by intent, with their ledgers."""
 
 from events import EnrichedOrder, Order, OrderLine
-from local.demo.checks.order_proof import expectations
+from local.oracles.orders import expectations
 from local.simulator.ledger import LedgerContent, LedgerRecord
 from local.simulator.shop.rows import CustomerRow, ProductRow, Row
 from local.simulator.shop.shop_ledger import Outcome, ShopLedgerContent, TransactionRecord

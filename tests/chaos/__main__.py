@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: the demo, with SIGKILLs at random while orders and payments flow, and its proofs at the end.
+"""`python -m tests.chaos`: the demo, with SIGKILLs at random while orders and payments flow, and its checks at the end.
 
 The same seed draws the same kills, and the same world of orders and payments.
 """
@@ -12,15 +12,15 @@ import click
 
 from connectors.settings import Settings
 from local.demo.__main__ import end_in_words
-from local.demo.course import demonstrate
-from local.demo.proving import ProofError
-from local.demo.saying import say
+from local.demo.checks.checks import CheckError
+from local.demo.output import say
+from local.demo.run import demonstrate
 from local.settings import LocalSettings
 from local.stack.services import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
 from local.stack.supervisor import Stack
 from ops.jobs.jobs import Failure, all_jobs, restarts
 from ops.tables import table
-from tests.chaos import alert_proof, restart_proof
+from tests.chaos import alert_check, restart_check
 from tests.chaos.killer import Killer
 from tests.chaos.schedule import Kill, schedule
 
@@ -65,7 +65,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
     """Run the demo with these kills.
 
     Raises:
-        ProofError: a proof of the demo doesn't hold, a service ended by itself or didn't come back, or a job
+        CheckError: a check of the demo fails, a service stopped by itself or didn't come back, or a job
             restarted for another reason than a kill.
     """
     faults: list[str] = []
@@ -77,7 +77,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
             with killer.at_work():
                 yield
             faults.extend(_wrong_alerts(stack))
-            faults.extend(restart_proof.unexplained(killer.killed_at, _failures(stack.setup.settings)))
+            faults.extend(restart_check.unexplained(killer.killed_at, _failures(stack.setup.settings)))
         finally:
             faults.extend(killer.faults)
             _report(stack, killer)
@@ -86,11 +86,11 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
 
     demonstrate(seconds, rate, seed, killing)
     if faults:
-        raise ProofError("; ".join(faults))
+        raise CheckError("; ".join(faults))
 
 
 def _wrong_alerts(stack: Stack) -> list[str]:
-    found = alert_proof.finding(stack.setup.settings)
+    found = alert_check.finding(stack.setup.settings)
     say(f"\n{table(('', 'claim', 'found'), [('ok' if found.holds else 'NO', found.claim, found.found)])}")
     return [] if found.holds else [f"{found.claim}: {found.found}"]
 
@@ -101,7 +101,7 @@ def _report(stack: Stack, killer: Killer) -> None:
     rows = [(service, sum(kill.service == service for kill in killer.done)) for service in killed]
     say(f"\n{table(('service', 'killed'), rows)}")
     restarted = [
-        (name, len(failures), " | ".join(dict.fromkeys(map(restart_proof.first_line, failures))))
+        (name, len(failures), " | ".join(dict.fromkeys(map(restart_check.first_line, failures))))
         for name, failures in _failures(stack.setup.settings).items()
     ]
     say(f"\n{table(('job', 'restarts', 'causes'), restarted)}")

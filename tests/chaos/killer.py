@@ -16,7 +16,7 @@ from tests.services.lone_elasticsearch import kill_node
 
 POLL_SECONDS = 1.0
 STARTS = 2
-"""What a service needs may be killed while it starts: Connect ends by itself then."""
+"""What a service needs may be killed while it starts: Connect stops by itself then."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Killer:
     killed_at: list[datetime] = field(default_factory=list)
     """When each of them did."""
     faults: list[str] = field(default_factory=list)
-    """What ended without a kill or didn't come back, in words."""
+    """Services that stopped without a kill or didn't come back, in words."""
     _over: threading.Event = field(default_factory=threading.Event)
     _returning: dict[str, Future[None]] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
@@ -59,7 +59,7 @@ class Killer:
                 return
             returning = self._returning.get(kill.service)
             if returning and not returning.done():
-                self._say(f"{kill.service} is still away, so it is spared")
+                self._say(f"{kill.service} is still unavailable, so it is spared")
                 continue
             self._strike(kill)
             self._returning[kill.service] = pool.submit(self._bring_back, kill)
@@ -71,19 +71,19 @@ class Killer:
         except StackError as error:
             self.faults.append(f"{kill.service} has ended by itself before it was killed: {error}")
             return
-        self._say(f"killed {kill.service}, for {kill.away:.1f} s and its start")
+        self._say(f"killed {kill.service}, for {kill.unavailable_seconds:.1f} s and its start")
         self.done.append(kill)
         self.killed_at.append(killed_at)
 
     def _bring_back(self, kill: Kill) -> None:
         killed = time.monotonic()
-        self._over.wait(kill.away)
+        self._over.wait(kill.unavailable_seconds)
         service = self.stack.service(kill.service)
         for attempt in range(1, STARTS + 1):
             for needed in self._returning.keys() & set(service.after):
                 self._returning[needed].result()
             try:
-                # Not `Stack.start`, where one waits for another, also for what needs it: Connect would keep Kafka away.
+                # Not `Stack.start`, which also waits for what needs the service: Connect would keep Kafka unavailable.
                 bring_up(service, lambda _: None, threading.Event())
                 break
             except StackError as error:

@@ -15,7 +15,7 @@ class Kill:
     at: float
     """Seconds after the start."""
     service: str
-    away: float
+    unavailable_seconds: float
     """Seconds before the service is started again; its start comes on top."""
 
 

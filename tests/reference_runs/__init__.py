@@ -1,1 +1,1 @@
-"""Expected results of the tests: plain loops, and oracles written from a specification."""
+"""Reference runs: the rules of production in a plain loop, without Flink. Oracles are in `local/oracles`."""

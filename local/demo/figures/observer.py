@@ -44,7 +44,7 @@ _WATCHED = (
 class Written(NamedTuple):
     """Key of something that a program may write again after a restart: its topic promises at-least-once."""
 
-    box: str
+    program: str
     topic: str
     identity: str
     """Id of an event, with the revision if there are several, or coordinates of a rejected record."""
@@ -190,8 +190,8 @@ class Observer:
                     self.observed.dead_letters.append(letter)
         return None
 
-    def _is_new(self, box: str, record: ConsumerRecord, identity: str, now: float) -> bool:
-        times = self.observed.seen_at_ms.setdefault(Written(box, record.topic, identity), [])
+    def _is_new(self, program: str, record: ConsumerRecord, identity: str, now: float) -> bool:
+        times = self.observed.seen_at_ms.setdefault(Written(program, record.topic, identity), [])
         times.append(now)
         return len(times) == 1
 

@@ -20,7 +20,7 @@ from tests.cluster.jobs.notifications_over_files import TOPICS, as_records, defi
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record
 from tests.cluster.running_query import get_json, recovery_from
-from tests.reference_runs.news import DEFAULT, inboxes, loop_over
+from tests.reference_runs.notifications import DEFAULT, inboxes, loop_over
 
 POLICY = msgspec.structs.replace(DEFAULT, messages_per_hour=2)
 BAD_RECORD = Record(b'{"event_id": "torn', key=b"torn", timestamp=event_time("12:00:00"), headers={"trace": b"t1"})

@@ -1,4 +1,4 @@
-"""The enrichment job's topology compared with `reference_runs/order_oracle.py`: bounded runs, and one that waits."""
+"""The enrichment job's topology, held against `local/oracles/orders.py`: bounded runs, and one that waits."""
 
 import random
 import time
@@ -21,12 +21,12 @@ from events import CaptureHeartbeat, CustomerVersion, DeadLetter, EnrichedOrder,
 from events.schemas import schema
 from jobs import order_enrichment
 from jobs.environment import SQL_OPTIONS, variables
+from local.oracles.orders import OrderOracle, without_revision
 from tests.builders.events import customer, event_time, heartbeat, order, order_line, product
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.running_query import recovery_from
 from tests.cluster.topic_tables import create_table, declaration, over_files, record
-from tests.reference_runs.order_oracle import OrderOracle, without_revision
 
 TOPICS = {
     "orders": topics.ORDERS,

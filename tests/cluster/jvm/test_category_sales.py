@@ -14,8 +14,8 @@ from connectors.kafka import topics
 from events import CategoryRevenue, EnrichedOrder
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define
-from local.demo.checks.order_proof import last_revisions
-from local.demo.checks.revenue_proof import counted, said
+from local.oracles.orders import last_revisions
+from local.oracles.revenue import by_minute, last_of, without_zeros
 from tests.builders.events import enriched_line, enriched_order, event_time
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import read_records, write_records
@@ -72,12 +72,12 @@ def emitted_revenue(cluster: MiniCluster, folder: Path, arriving: Sequence[Enric
 def test_last_rows_are_sums_of_the_last_revisions_in_any_arrival_order(cluster: MiniCluster, tmp_path: Path) -> None:
     generator = random.Random(16)
     orders = [revisions(generator, number) for number in range(400)]
-    expected = counted(each for each in last_revisions(chain.from_iterable(orders)).values() if each.complete)
+    expected = by_minute(last_revisions(chain.from_iterable(orders)).values())
 
     ends = []
     for attempt in range(2):
         rows = emitted_revenue(cluster, tmp_path / str(attempt), shuffled(generator, orders))
-        last = {key: figures for key, figures in said(rows).items() if any(figures)}
+        last = without_zeros(last_of(rows))
         assert last == expected
         assert len(rows) > 2 * len(last), "nothing was corrected"
         ends.append({row.event_id: replace(row, event_time=0) for row in sorted(rows, key=lambda row: row.revision)})

@@ -12,10 +12,10 @@ import pytest
 from py4j.protocol import Py4JJavaError
 from pyflink.table import StreamTableEnvironment, TableDescriptor
 
+from local.oracles.gathered_parts import Gathered, Part, gathered
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
 from tests.cluster.running_query import RunningQuery
-from tests.reference_runs.reference_parts import Gathered, Part, gathered
 
 QUERY = """
     SELECT order_id, whole, missing, line, amount, name, revision

@@ -10,11 +10,11 @@ import pytest
 from py4j.protocol import Py4JJavaError
 from pyflink.table import StreamTableEnvironment
 
+from local.oracles.row_versions import HOUR_MS, Version, accepted, found_later, valid
 from tests.builders.events import event_time
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
 from tests.cluster.running_query import RunningQuery
-from tests.reference_runs.reference_versions import HOUR_MS, Version, accepted, found_later, valid
 
 HOURS = 2
 QUERY = f"""

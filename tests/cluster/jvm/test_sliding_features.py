@@ -16,12 +16,12 @@ from pyflink.datastream import ProcessFunction
 from pyflink.table import StreamTableEnvironment, TableDescriptor
 from pyflink.table.expressions import col
 
+from local.oracles.features import InputEvent, OutputRow, ReferenceFeatures, Value
 from tests.builders.wrong_declarations import COLUMNS as WRONG_COLUMNS
 from tests.builders.wrong_declarations import WRONG_DECLARATIONS
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
 from tests.cluster.running_query import RunningQuery
-from tests.reference_runs.reference_features import InputEvent, OutputRow, ReferenceFeatures, Value
 from udfs.fraud.features import OUTPUT_FLAGS, Feature, Kind, parse_declaration
 
 SECOND = 1_000

@@ -11,7 +11,7 @@ from connectors.postgres.client import Connection
 from connectors.settings import Settings, variable
 from local.simulator.shop.database import connect, make_tables
 from ops.__main__ import main
-from ops.warehouse.checks import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
+from ops.warehouse.figures import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
 from tests.builders.events import customer, enriched_line, enriched_order, product
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.warehouse.warehouse_loader import Loader

@@ -24,9 +24,10 @@ from events import (
     Payment,
     ProductVersion,
 )
+from local.oracles import warehouse as oracle
 from ops.warehouse import warehouse
 from tests.builders.events import customer, event_time, product
-from tests.reference_runs import reference_warehouse
+from tests.services.warehouse_content import read_content
 from tests.unit.sql.sql_columns import columns
 
 NOT_COLUMNS = {"event_id", "event_type", "event_time", "op"}
@@ -42,10 +43,7 @@ def insert(connection: Connection, versions: Sequence[CustomerVersion] | Sequenc
     of_customers = isinstance(versions[0], CustomerVersion)
     table, time = ("dim_customer", "valid_from") if of_customers else ("dim_product", "event_time")
     columns = [name for name in versions[0].__struct_fields__ if name not in NOT_COLUMNS]
-    rows = [
-        (reference_warehouse.moment(version.event_time), *(getattr(version, name) for name in columns))
-        for version in versions
-    ]
+    rows = [(oracle.moment(version.event_time), *(getattr(version, name) for name in columns)) for version in versions]
     row = sql.SQL("({})").format(sql.SQL(", ").join([sql.Placeholder()] * (1 + len(columns))))
     statement = sql.SQL("INSERT INTO {} ({}) VALUES {}").format(
         sql.Identifier(warehouse.SCHEMA, table),
@@ -55,16 +53,16 @@ def insert(connection: Connection, versions: Sequence[CustomerVersion] | Sequenc
     connection.execute(statement, [value for values in rows for value in values])
 
 
-def found(connection: Connection, table: str = "dim_customer") -> reference_warehouse.Rows:
-    return reference_warehouse.found(connection)[table]
+def found(connection: Connection, table: str = "dim_customer") -> oracle.Rows:
+    return read_content(connection)[table]
 
 
-def history(versions: Iterable[CustomerVersion]) -> reference_warehouse.Rows:
-    return reference_warehouse.expected(versions)["dim_customer"]
+def history(versions: Iterable[CustomerVersion]) -> oracle.Rows:
+    return oracle.expected(versions)["dim_customer"]
 
 
-def products(versions: Iterable[ProductVersion]) -> reference_warehouse.Rows:
-    return reference_warehouse.expected(versions)["dim_product"]
+def products(versions: Iterable[ProductVersion]) -> oracle.Rows:
+    return oracle.expected(versions)["dim_product"]
 
 
 @st.composite

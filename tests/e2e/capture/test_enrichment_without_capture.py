@@ -15,6 +15,7 @@ from connectors.kafka import topics
 from connectors.postgres.captured_tables import CONNECTOR
 from connectors.settings import Settings
 from events import CustomerVersion, EnrichedOrder, Order, ProductVersion
+from local.oracles.orders import OrderOracle
 from local.simulator.outgoing import Outgoing
 from local.simulator.shop.database import connect, make_tables
 from local.stack.supervisor import Stack
@@ -25,7 +26,6 @@ from tests.builders.events import order, order_line
 from tests.e2e.capture.captured import Stream, healthy_capture
 from tests.e2e.deployment import Deployment, consumer_of, partitions, wait_for
 from tests.e2e.jobs.test_order_enrichment import OUTPUTS, last_revisions, now_ms, sent
-from tests.reference_runs.order_oracle import OrderOracle
 
 INPUTS = (topics.ORDERS, topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES, topics.CAPTURE_HEARTBEATS)
 CUSTOMERS, PRODUCTS = 50, 20

@@ -40,7 +40,7 @@ from ops.topics.records import committed_records
 from ops.warehouse import warehouse as warehouse_operations
 from tests.builders.events import payment
 from tests.e2e.deployment import Deployment, ids, publish_default_rules, wait_for
-from tests.reference_runs import oracle
+from tests.reference_runs import fraud_detection as reference_run
 
 PARTITIONS = 3
 EVENT_TIME = round(time.time()) * 1000
@@ -522,7 +522,10 @@ def test_fixed_and_replayed_payments_give_the_results_of_good_ones(
 ) -> None:
     fraud, warehouse = jobs
     right = payments()
-    expected = {alert.event_id: alert for alert in oracle.alerts(oracle.judged(right, oracle.default_ruleset()))}
+    expected = {
+        alert.event_id: alert
+        for alert in reference_run.alerts(reference_run.judged(right, reference_run.default_ruleset()))
+    }
     cards = set(sorted({alert.card_id for alert in expected.values()})[::2])
     wrong = [with_lower_case_currency(each) if is_of(each, cards) else each for each in right]
     unloadable = payment("with-nul", iso(EVENT_TIME), merchant_id="m\u0000")

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from local.demo.proving import ProofError
+from local.demo.checks.checks import CheckError
 from local.settings import CHECKOUT
 from local.stack import processes
 from tests.chaos.killer import Killer
@@ -36,7 +36,7 @@ def test_killed_service_is_spared_while_down_and_then_restarted() -> None:
 
         with killer.at_work():
             assert "killed mailbox, for 60.0 s" in output.get(timeout=DEADLINE_SECONDS)
-            assert "mailbox is still away" in output.get(timeout=DEADLINE_SECONDS)
+            assert "mailbox is still unavailable" in output.get(timeout=DEADLINE_SECONDS)
 
         after = processes.running(pid_file)
         assert before and after and before.pid != after.pid
@@ -69,9 +69,9 @@ def test_service_that_stopped_by_itself_is_one_more_fault_and_restarted() -> Non
         output: SimpleQueue[str] = SimpleQueue()
         killer = Killer(stack, [Kill(0.0, "mailbox", 0.0)], output.put)
 
-        with pytest.raises(ProofError, match="a claim that doesn't hold"), killer.at_work():
+        with pytest.raises(CheckError, match="a claim that doesn't hold"), killer.at_work():
             assert "mailbox is back after" in output.get(timeout=DEADLINE_SECONDS)
-            raise ProofError("a claim that doesn't hold")
+            raise CheckError("a claim that doesn't hold")
 
         assert killer.faults == [
             "mailbox has ended by itself before it was killed: mailbox doesn't run, so it can't be killed"

@@ -95,9 +95,9 @@ def test_demo_survives_outages_and_fails_at_once_on_a_killed_simulator(
         next_line(demo, "payment_service: started")
         for name, kill in KILLS.items():
             kill(stack)
-            outages.append(next_line(demo, f"{name} is away for"))
+            outages.append(next_line(demo, f"{name} has been unavailable for"))
             stack.start(name)
-            next_line(demo, f"{name} is back after")
+            next_line(demo, f"{name} is available again after")
         payment_service(demo).kill()
         killed = time.monotonic()
         next_line(demo, "shutting down")

@@ -1,4 +1,4 @@
-"""The fraud job on the real stack: exact, also after crashes. `reference_runs/oracle.py` gives the expected alerts."""
+"""The fraud job on the real stack: exact, also after crashes. `reference_runs/fraud_detection.py` is the reference."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ from tests.e2e.deployment import (
     repeated,
     wait_for,
 )
-from tests.reference_runs import oracle
+from tests.reference_runs import fraud_detection as reference_run
 from tests.services.python_workers import kill_python_workers
 from udfs.fraud.ruleset_files import RulesetFile
 
@@ -49,7 +49,9 @@ def payments(number: int, seed: int) -> list[Outgoing]:
 
 
 def expected_alert_ids(sent: Sequence[Outgoing]) -> set[str]:
-    return {alert.event_id for alert in oracle.alerts(oracle.judged(sent, oracle.default_ruleset()))}
+    return {
+        alert.event_id for alert in reference_run.alerts(reference_run.judged(sent, reference_run.default_ruleset()))
+    }
 
 
 def assert_exact(deployment: Deployment, sent: Sequence[Outgoing], restarted_at: Offsets | None = None) -> None:
@@ -153,7 +155,7 @@ def test_dead_letter_coordinates_lead_to_its_record(reconciled: Reconciled, sett
 
 
 def test_late_payment_is_emitted_once_to_late_payments(reconciled: Reconciled) -> None:
-    judged = oracle.judged(reconciled.sent, oracle.default_ruleset())
+    judged = reference_run.judged(reconciled.sent, reference_run.default_ruleset())
     late = [each.payment.event_id for each in judged if each.row.is_late and not each.row.is_duplicate]
 
     kept = reconciled.outputs.dead_letters(topics.LATE_PAYMENTS)

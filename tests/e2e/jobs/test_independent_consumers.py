@@ -20,6 +20,7 @@ from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import DeclinedRate, Event
 from jobs import warehouse
+from local.oracles.warehouse import COLUMNS
 from local.simulator.clock import Clock
 from local.simulator.outgoing import GOOD, Outgoing
 from local.simulator.progress import Progress
@@ -35,7 +36,6 @@ from ops.topics import topics as topic_operations
 from ops.warehouse import warehouse as warehouse_operations
 from tests.builders.events import customer, enriched_line, enriched_order, fraud_alert, payment
 from tests.e2e.deployment import FAST_CHECKPOINTS, Deployment, consumer_of, partitions, wait_for
-from tests.reference_runs.reference_warehouse import COLUMNS
 
 STEP_SECONDS = 0.25
 STEP_MS = 10_000

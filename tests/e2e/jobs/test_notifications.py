@@ -15,7 +15,7 @@ from local.stack.supervisor import Stack
 from ops.topics import topics as topic_operations
 from tests.builders.events import customer, enriched_line, enriched_order, fraud_alert
 from tests.e2e.deployment import Deployment, wait_for
-from tests.reference_runs.news import DEFAULT, loop_over
+from tests.reference_runs.notifications import DEFAULT, loop_over
 from udfs.notifications.state import HOUR_MS
 
 JOB = "notifications"

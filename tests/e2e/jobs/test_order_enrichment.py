@@ -12,12 +12,12 @@ from connectors.kafka import topics
 from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from events import CaptureHeartbeat, CustomerVersion, EnrichedOrder, Event, Order, ProductVersion
+from local.oracles.orders import OrderOracle, without_revision
 from local.simulator.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.topics import topics as topic_operations
 from tests.builders.events import customer, order, order_line, product
 from tests.e2e.deployment import Deployment, ids, in_checkout, wait_for
-from tests.reference_runs.order_oracle import OrderOracle, without_revision
 
 JOB = "order_enrichment"
 INPUTS = (topics.ORDERS, topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES, topics.CAPTURE_HEARTBEATS)

@@ -13,14 +13,15 @@ from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import Event
 from jobs import warehouse
+from local.oracles import warehouse as oracle
 from local.simulator.outgoing import Outgoing
 from local.stack.supervisor import Stack
 from ops.topics import topics as topic_operations
-from ops.warehouse import checks as warehouse_checks
 from ops.warehouse import warehouse as warehouse_operations
+from ops.warehouse.figures import figures
 from tests.builders import warehouse_world
 from tests.e2e.deployment import Deployment, wait_for
-from tests.reference_runs import reference_warehouse
+from tests.services.warehouse_content import read_content
 
 INPUTS = (
     topics.CUSTOMER_CHANGES,
@@ -79,12 +80,12 @@ def payments_loaded(settings: Settings) -> int:
 
 def assert_holds(settings: Settings, events: Sequence[Event]) -> None:
     """Assert that the tables hold exactly the rows of the reference."""
-    expected = reference_warehouse.expected(events)
+    expected = oracle.expected(events)
     with connecting(warehouse_operations.address(settings), statement_seconds=60) as connection:
-        found = reference_warehouse.found(connection)
+        found = read_content(connection)
     for table, rows in expected.items():
         assert found[table] == rows, table
-    assert warehouse_checks.figures(settings).orders_without_all_lines == 0
+    assert figures(settings).orders_without_all_lines == 0
 
 
 def assert_rejected(deployment: Deployment) -> None:

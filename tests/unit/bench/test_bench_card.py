@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from events import Payment
+from local.oracles.features import InputEvent, ReferenceFeatures
 from local.simulator.payment_service import PaymentOptions, generate
 from tests.bench.fraud.card import Card, Past, features, remember
-from tests.reference_runs.reference_features import InputEvent, ReferenceFeatures
 from udfs.fraud.features import payment_features
 
 

@@ -22,7 +22,7 @@ def test_every_kill_keeps_its_distance_and_comes_before_the_end(seed: int, secon
     kills = schedule(seed, seconds, (6, 14), (0, 5), SERVICES)
 
     assert all(6 <= after.at - before.at <= 14.000001 for before, after in pairwise(kills))
-    assert all(6 <= kill.at < seconds and 0 <= kill.away <= 5 for kill in kills)
+    assert all(6 <= kill.at < seconds and 0 <= kill.unavailable_seconds <= 5 for kill in kills)
     assert len(kills) >= (seconds - 14) // 14
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from connectors.settings import Settings
-from local.demo.course import clear
+from local.demo.run import clear
 from local.settings import LocalSettings
 from local.stack.setup import Setup
 from local.stack.supervisor import Stack

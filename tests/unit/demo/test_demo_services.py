@@ -1,4 +1,4 @@
-"""The demo's services agree on the world that they simulate, and a failure of one is told in its own words."""
+"""The demo's services agree on the world that they simulate, and a failure of one is reported in its own words."""
 
 import subprocess
 from pathlib import Path

@@ -59,7 +59,7 @@ def test_an_order_counts_as_incomplete_until_a_complete_revision_comes() -> None
             seconds_left=1,
             documents=0,
             mails=0,
-            away={},
+            unavailable={},
         )
         for seen in ([first, other], [first, second, other], [first, second, replace(second, revision=3), other])
     ]
@@ -69,7 +69,7 @@ def test_an_order_counts_as_incomplete_until_a_complete_revision_comes() -> None
 
 LARGE = Figures(
     seconds_left=31,
-    away=("elasticsearch for 12 s", "connect for 3 s"),
+    unavailable=("elasticsearch for 12 s", "connect for 3 s"),
     payments=1_234_567,
     payments_a_second=1_203,
     orders=81_234,
@@ -117,7 +117,7 @@ def test_a_terminal_of_that_size_shows_every_figure_and_the_latest_alerts_and_or
 
     shown = terminal.getvalue().splitlines()
     assert len(shown) <= height - 1
-    assert shown[0].rstrip() == "31 s to go   away: elasticsearch for 12 s, connect for 3 s"
+    assert shown[0].rstrip() == "31 s to go   unavailable: elasticsearch for 12 s, connect for 3 s"
     cells = [*LARGE.cells(), *LARGE.order_cells(), *LARGE.consumer_cells()]
     assert all(f"{name} {value}" in terminal.getvalue() for name, value in cells)
     assert sum("card-0000001    123,456.00 EUR  impossible_travel" in each for each in shown) == 9

@@ -7,7 +7,7 @@ import pytest
 from local.simulator.payment_service import PaymentOptions, generate
 from local.simulator.payments.fraud_patterns import PATTERNS
 from tests.builders.events import event_time
-from tests.reference_runs.oracle import Judged, default_ruleset, judged
+from tests.reference_runs.fraud_detection import Judged, default_ruleset, judged
 
 
 @pytest.fixture(scope="module")

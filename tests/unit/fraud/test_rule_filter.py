@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.builders.events import rule, ruleset
-from tests.reference_runs.oracle import default_ruleset
+from tests.reference_runs.fraud_detection import default_ruleset
 from udfs.conditions.tree import IsTrue
 from udfs.fraud.features import payment_features
 from udfs.fraud.rule_filter import program

@@ -37,7 +37,7 @@ def test_drafts_whose_decisions_are_made_are_formatted_linted_typed_and_without_
 def test_drafts_whose_decisions_are_made_agree_with_the_contract_and_the_picture(walked: Path) -> None:
     tests = (
         "topics/test_contract",
-        "demo/test_demo_flow",
+        "demo/test_demo_balances",
         "docs/test_readme",
         "sql/test_pipeline_cases",
         "tools/test_data_flow",

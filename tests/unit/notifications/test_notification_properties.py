@@ -1,4 +1,4 @@
-"""Decisions held against `reference_runs/notification_oracle.py`, and properties that hold for any order of arrival."""
+"""Decisions held against `local/oracles/notifications.py`, and properties that hold for any order of arrival."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,11 +8,14 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders.events import event_time
-from tests.reference_runs import notification_oracle
-from tests.reference_runs.news import DEFAULT, Inbox, alert, incomplete_order, known, order
-from tests.reference_runs.notification_oracle import MINUTE_MS, Expected
+from connectors.kafka.topics import MINUTE_MS
+from events import CustomerVersion, EnrichedOrder
+from local.oracles import notifications as oracle
+from local.oracles.notifications import Expected
+from tests.builders.events import customer, enriched_order, event_time
+from tests.reference_runs.notifications import DEFAULT, Inbox, alert, incomplete_order, known, order, source_record
 from udfs.notifications.contacts import Contact
+from udfs.notifications.input import contact, order_event
 from udfs.notifications.notification_policy import Policy, QuietHours
 from udfs.notifications.state import HOUR_MS, NOBODY, RECIPIENT_STATE, RecipientEvent
 
@@ -35,12 +38,13 @@ class World:
     """All versions and orders of one recipient."""
 
     policy: Policy
-    contacts: list[Contact]
-    orders: list[RecipientEvent]
+    customers: list[CustomerVersion]
+    orders: list[EnrichedOrder]
 
     def inputs(self) -> list[RecipientEvent | Contact]:
         """Return versions and orders by event time."""
-        return sorted([*self.contacts, *self.orders], key=time_of)
+        contacts = [contact(source_record(version)) for version in self.customers]
+        return sorted([*contacts, *(order_event(source_record(each)) for each in self.orders)], key=time_of)
 
 
 def time_of(each: RecipientEvent | Contact) -> int:
@@ -51,8 +55,8 @@ def time_of(each: RecipientEvent | Contact) -> int:
 def worlds(draw: st.DrawFn) -> World:
     zone = draw(st.sampled_from(["Europe/Berlin", "Asia/Kolkata", "America/New_York"]))
     moments = sorted(draw(st.lists(MOMENTS, max_size=4)) + ([START] if draw(st.booleans()) else []))
-    contacts = [
-        known(
+    customers = [
+        customer(
             event_time=moment,
             lsn=lsn,
             email=f"{lsn}@example.org",
@@ -63,7 +67,8 @@ def worlds(draw: st.DrawFn) -> World:
         for lsn, moment in enumerate(moments, start=1)
     ]
     times = draw(st.lists(MOMENTS, max_size=14))
-    return World(draw(POLICIES), contacts, [order(f"o{n:02}", event_time=moment) for n, moment in enumerate(times)])
+    orders = [enriched_order(f"o{n:02}", event_time=moment) for n, moment in enumerate(times)]
+    return World(draw(POLICIES), customers, orders)
 
 
 def outcome_of(inbox: Inbox) -> Expected:
@@ -92,9 +97,7 @@ def run(world: World, arrivals: Sequence[RecipientEvent | Contact], restarts: bo
 @settings(max_examples=200)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_messages_in_any_order_of_arrival_equal_those_of_the_oracle(world: World, shuffling: object) -> None:
-    expected = notification_oracle.expected(
-        world.policy, world.contacts, world.orders, START, START + MINUTES * MINUTE_MS
-    )
+    expected = oracle.expected(world.policy, world.customers, world.orders, START, START + MINUTES * MINUTE_MS)
     arrivals = world.inputs()
     shuffling.shuffle(arrivals)  # type: ignore[attr-defined]
 
@@ -148,7 +151,7 @@ def test_late_or_repeated_events_respect_limits_and_none_is_lost(
     times = [each.event_time for each in limited]
     for moment in times:
         assert sum(moment - HOUR_MS < other <= moment for other in times) <= policy.messages_per_hour
-    assert not any(notification_oracle.is_quiet(policy.quiet_hours, known(), each.event_time) for each in limited)
+    assert not any(oracle.is_quiet(policy.quiet_hours, "Europe/Berlin", each.event_time) for each in limited)
     occasions = Counter((occasion.kind, occasion.subject_id) for each in limited for occasion in each.payload)
     assert max(occasions.values(), default=0) <= 1
     events = sum(isinstance(each, RecipientEvent) for each, _ in steps)

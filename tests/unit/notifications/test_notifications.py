@@ -3,7 +3,7 @@ import pytest
 
 from events import Notification
 from tests.builders.events import customer, enriched_line, event_time
-from tests.reference_runs.news import (
+from tests.reference_runs.notifications import (
     DEFAULT,
     POLICY,
     Inbox,

@@ -6,7 +6,7 @@ from pyflink.common import Row
 from events import CustomerVersion, DeadLetter, EnrichedOrder, Event, FraudAlert, Notification
 from tests.builders.events import customer, enriched_order, event_time, fraud_alert
 from tests.reference_runs.harness import KeyedHarness
-from tests.reference_runs.news import POLICY
+from tests.reference_runs.notifications import POLICY
 from udfs.notifications.notify import RECIPIENT, Notify
 from udfs.notifications.state import HOUR_MS, NOBODY, RECIPIENT_STATE
 

@@ -1,0 +1,1 @@
+"""Expected results from events and ledgers, by another method than the product: no Kafka, no database, no Flink."""
