@@ -9,11 +9,11 @@ from connectors.settings import Settings
 
 
 @dataclass(frozen=True)
-class Box:
+class Program:
     """One program of the data flow."""
 
     name: str
-    """Name of the program; of a consumer also the name of its group, after the prefix."""
+    """Its name; of a consumer also the name of its group, after the prefix."""
     reads: tuple[Topic, ...] = ()
     """Topics that it reads with its own consumer group; none for a producer whose input is no topic."""
     writes: tuple[Topic, ...] = ()
@@ -30,39 +30,39 @@ class Box:
 
 CHANGES = (topics.CUSTOMER_CHANGES, topics.PRODUCT_CHANGES)
 
-ORDER_SERVICE = Box("order_service", writes=(topics.ORDERS,))
-PAYMENT_SERVICE = Box("payment_service", writes=(topics.PAYMENTS,))
-CAPTURE = Box("shop, captured", writes=CHANGES)
-FRAUD_DETECTION = Box(
+ORDER_SERVICE = Program("order_service", writes=(topics.ORDERS,))
+PAYMENT_SERVICE = Program("payment_service", writes=(topics.PAYMENTS,))
+CAPTURE = Program("shop, captured", writes=CHANGES)
+FRAUD_DETECTION = Program(
     "fraud_detection",
     reads=(topics.PAYMENTS,),
     writes=(topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS),
 )
-ORDER_ENRICHMENT = Box("order_enrichment", reads=(topics.ORDERS, *CHANGES), writes=(topics.ENRICHED_ORDERS,))
-REVENUE = Box("revenue_per_minute", reads=(topics.ENRICHED_ORDERS,), writes=(topics.REVENUE,))
-WAREHOUSE = Box(
+ORDER_ENRICHMENT = Program("order_enrichment", reads=(topics.ORDERS, *CHANGES), writes=(topics.ENRICHED_ORDERS,))
+REVENUE = Program("revenue_per_minute", reads=(topics.ENRICHED_ORDERS,), writes=(topics.REVENUE,))
+WAREHOUSE = Program(
     "warehouse",
     reads=(topics.PAYMENTS, *CHANGES, topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS, topics.REVENUE),
     fills="rows",
     target="PostgreSQL",
 )
-SEARCH_INDEX = Box(
+SEARCH_INDEX = Program(
     "search_index", reads=(topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS), fills="documents", target="Elasticsearch"
 )
-NOTIFICATIONS = Box(
+NOTIFICATIONS = Program(
     "notifications",
     reads=(topics.ENRICHED_ORDERS, topics.FRAUD_ALERTS, topics.CUSTOMER_CHANGES),
     writes=(topics.NOTIFICATIONS,),
 )
-NOTIFIER = Box("notifier", reads=(topics.NOTIFICATIONS,), fills="mails", target="mail server")
+NOTIFIER = Program("notifier", reads=(topics.NOTIFICATIONS,), fills="mails", target="mail server")
 
 PRODUCERS = (ORDER_SERVICE, PAYMENT_SERVICE, CAPTURE)
 JOBS = (FRAUD_DETECTION, ORDER_ENRICHMENT, SEARCH_INDEX, NOTIFICATIONS, WAREHOUSE)
 PIPELINES = (REVENUE,)
-BOXES = (*PRODUCERS, FRAUD_DETECTION, ORDER_ENRICHMENT, REVENUE, SEARCH_INDEX, NOTIFICATIONS, NOTIFIER, WAREHOUSE)
+PROGRAMS = (*PRODUCERS, FRAUD_DETECTION, ORDER_ENRICHMENT, REVENUE, SEARCH_INDEX, NOTIFICATIONS, NOTIFIER, WAREHOUSE)
 """All programs, each after those whose topics it reads."""
 
 
-def consumers(boxes: Iterable[Box] = BOXES) -> list[Box]:
+def consumers(programs: Iterable[Program] = PROGRAMS) -> list[Program]:
     """Return the programs that read topics, each with its own group."""
-    return [box for box in boxes if box.reads]
+    return [program for program in programs if program.reads]

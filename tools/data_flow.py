@@ -56,7 +56,7 @@ COLOURS = {
 
 def svg() -> str:
     """Return the diagram."""
-    layout = laid_out(flow.BOXES)
+    layout = laid_out(flow.PROGRAMS)
     width, height = layout.width + 2 * MARGIN, layout.height + FOOT + 2 * MARGIN
     style = {
         topic: f"topic{column % HUES}"
@@ -89,13 +89,13 @@ def in_words() -> str:
     """Return the data flow as sentences: what each program reads, emits and fills."""
     return " ".join(
         [
-            *(_sentence(program) for program in flow.BOXES),
+            *(_sentence(program) for program in flow.PROGRAMS),
             f"Every program that reads topics emits its bad records to {topics.DEAD_LETTERS.name}.",
         ]
     )
 
 
-def _sentence(program: flow.Box) -> str:
+def _sentence(program: flow.Program) -> str:
     said = [f"reads {_listed(program.reads)}"] if program.reads else []
     said += [f"emits {_listed(program.writes)}"] if program.writes else []
     said += [f"writes {program.fills} ({program.target})"] if program.target else []
@@ -133,7 +133,7 @@ def _path(left: float, start: float, track: float, right: float, end: float) -> 
     )
 
 
-def _program(item: Item, program: flow.Box, style: dict[topics.Topic, str]) -> Iterator[str]:
+def _program(item: Item, program: flow.Program, style: dict[topics.Topic, str]) -> Iterator[str]:
     left, middle = item.left, item.left + item.width / 2
     yield _box("program", left, item.top, item.width, item.height, radius=8)
     yield _text("name bold middle", middle, item.top + 19, program.name)
@@ -146,7 +146,7 @@ def _program(item: Item, program: flow.Box, style: dict[topics.Topic, str]) -> I
         )
 
 
-def _kind(program: flow.Box) -> str:
+def _kind(program: flow.Program) -> str:
     if program in flow.JOBS:
         return "Flink job"
     if program in flow.PIPELINES:
@@ -154,7 +154,7 @@ def _kind(program: flow.Box) -> str:
     return "source" if program in flow.PRODUCERS else "service"
 
 
-def _cylinder(left: float, top: float, width: float, program: flow.Box) -> Iterator[str]:
+def _cylinder(left: float, top: float, width: float, program: flow.Program) -> Iterator[str]:
     lid, height = f"a{_n(width / 2)} {LID} 0 0", TARGET - 6
     yield (
         f'<path class="target" d="M{_n(left)} {_n(top + LID)}{lid} 1 {_n(width)} 0v{height - 2 * LID}'

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from connectors.kafka.topics import Topic
-from jobs.flow import Box
+from jobs.flow import Program
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Item:
 
     reads: Sequence[Topic]
     writes: Sequence[Topic]
-    program: Box | None = None
+    program: Program | None = None
     left: float = 0.0
     top: float = 0.0
     width: float = 0.0
@@ -101,7 +101,7 @@ class Layout:
         return max(item.top + item.height for items in self.columns for item in items)
 
 
-def laid_out(programs: Sequence[Box]) -> Layout:
+def laid_out(programs: Sequence[Program]) -> Layout:
     """Return the layout of programs, each after those whose topics it reads: the best of some that are tried."""
     layouts = [_tried(_columns(programs), Random(attempt)) for attempt in range(ATTEMPTS)]
     return min(layouts, key=lambda layout: sum(_cost(ways, _crossings(ways)) for ways in layout.ways))
@@ -138,10 +138,10 @@ def text_width(name: str) -> float:
     return CHARACTER * len(name) + 20
 
 
-def _columns(programs: Sequence[Box]) -> list[list[Item]]:
+def _columns(programs: Sequence[Program]) -> list[list[Item]]:
     """Return each program in the column after those that it reads from; one that writes no topic in the last."""
     writers = {topic: program for program in programs for topic in program.writes}
-    column: dict[Box, int] = {}
+    column: dict[Program, int] = {}
     for program in programs:
         column[program] = max((column[writers[topic]] + 1 for topic in program.reads), default=0)
     last = max(column.values())
@@ -156,7 +156,7 @@ def _columns(programs: Sequence[Box]) -> list[list[Item]]:
     return found
 
 
-def _width(program: Box) -> float:
+def _width(program: Program) -> float:
     """Return the width that a program's texts need."""
     written = [topic.name for topic in program.writes] + [program.target]
     return max(text_width(program.name), text_width(max(written, key=len)) + 2 * INSET)

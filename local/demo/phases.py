@@ -16,7 +16,7 @@ from connectors.kafka.topics import ORDERS, PAYMENTS
 from connectors.postgres.client import DatabaseError
 from connectors.settings import Settings
 from jobs import flow
-from jobs.flow import Box
+from jobs.flow import Program
 from local.demo.checks import orders
 from local.demo.checks.checks import Ledgers, notification_findings, read_ledgers, search_findings, warehouse_findings
 from local.demo.figures import mailbox, programs, search_index
@@ -83,7 +83,7 @@ def watch(run: Run) -> None:
         _wait(screen, "everything to be loaded, sent and mailed", lambda: _is_read(run) and _has_all(run, ledgers))
 
 
-def _stop(screen: "Screen", run: Run, *programs: Box, drain: bool = False) -> None:
+def _stop(screen: "Screen", run: Run, *programs: Program, drain: bool = False) -> None:
     names = " and ".join(program.name for program in programs)
     say(f"{names}: everything is read; stopping, so that all that is pending is emitted")
     stops = run.jobs.stop(programs, drain=drain)

@@ -7,7 +7,7 @@ from threading import Event
 from typing import Self
 
 from connectors.settings import Settings, variable
-from jobs.flow import JOBS, PIPELINES, Box
+from jobs.flow import JOBS, PIPELINES, Program
 from local.demo.output import say
 from ops.jobs.flink_rest import FlinkError, ask
 from ops.jobs.jobs import ENDED, JobError, JobId, stop_with_savepoint, wait_until_running
@@ -37,7 +37,7 @@ class SubmittedJobs:
         self._settings = settings
         self._pool = ThreadPoolExecutor(len(JOBS) + len(PIPELINES))
         self._over = Event()
-        self._ids: Future[dict[Box, JobId]] | None = None
+        self._ids: Future[dict[Program, JobId]] | None = None
 
     def __enter__(self) -> Self:
         self._ids = self._pool.submit(self._submit)
@@ -47,7 +47,7 @@ class SubmittedJobs:
         self._over.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def __getitem__(self, program: Box) -> JobId:
+    def __getitem__(self, program: Program) -> JobId:
         """Return the job's id; wait until it is submitted.
 
         Raises:
@@ -66,7 +66,7 @@ class SubmittedJobs:
             wait_until_running(self._settings, self[program])
             say(f"{program.name}: running; look at it: {self._settings.flink_rest_url}/#/job/{self[program]}/overview")
 
-    def stop(self, programs: Iterable[Box], *, drain: bool = False) -> list[Future[None]]:
+    def stop(self, programs: Iterable[Program], *, drain: bool = False) -> list[Future[None]]:
         """Begin to stop the jobs side by side with a savepoint, which makes them emit all that is pending.
 
         Returns:
@@ -90,7 +90,7 @@ class SubmittedJobs:
                 raise JobError(f"job {job_id} is {state}, so it can't be stopped")
             return
 
-    def _submit(self) -> dict[Box, JobId]:
+    def _submit(self) -> dict[Program, JobId]:
         programs = (*JOBS, *PIPELINES)
         say(f"jobs: submitting {', '.join(program.name for program in programs)}")
         never_idle = {variable("source_idle_seconds"): NEVER_IDLE_SECONDS}

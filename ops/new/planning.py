@@ -10,7 +10,7 @@ import msgspec
 
 from connectors.kafka.topics import Topic
 from events import base
-from jobs.flow import BOXES
+from jobs.flow import PROGRAMS
 from ops.new.changes import TODO, Changes, DraftError, rendered
 from ops.new.columns import Column, columns
 from ops.new.names import PYTHON, TOPICS_FILE, Field, camel, constant_of, declared_as, snake, table_of
@@ -202,23 +202,25 @@ def _refuse_program(changes: Changes, name: str) -> None:
     for path in (f"jobs/{name}.py", f"sql/pipelines/{name}.sql", f"udfs/{name}"):
         if changes.has(path):
             raise DraftError(f"{path} is there already, and the consumer group has that name: choose another name")
-    changes.refuse(FLOW, rf'^{name.upper()}\b|Box\(\s*"{name}"', f"a box {name}, or the name {name.upper()},")
+    changes.refuse(FLOW, rf'^{name.upper()}\b|Program\(\s*"{name}"', f"a program {name}, or the name {name.upper()},")
 
 
 def _add_to_picture(changes: Changes, tuple_: str, name: str, reads: Topic, writes: Topic) -> None:
-    writers = [box.name for box in BOXES if writes in box.writes]
+    writers = [program.name for program in PROGRAMS if writes in program.writes]
     if writers:
         raise DraftError(
             f"{writes.name} is written by {writers[0]} already, and a topic has one writer: declare a topic of its own "
             f"with `{PYTHON} ops new event NAME --topic TOPIC --key FIELD`"
         )
-    box = (
-        f'{name.upper()} = Box("{name}", reads=(topics.{declared_as(reads)},), '
+    program = (
+        f'{name.upper()} = Program("{name}", reads=(topics.{declared_as(reads)},), '
         f"writes=(topics.{declared_as(writes)},))\n"
     )
-    changes.insert(FLOW, "the blank line before `PRODUCERS = (`", r"\n(?=\nPRODUCERS = \()", box)
-    for each in (tuple_, "BOXES"):
-        changes.insert(FLOW, f"the last box in `{each} = (…)`", rf"^{each} = \([^)]*?(?=,?\s*\))", f", {name.upper()}")
+    changes.insert(FLOW, "the blank line before `PRODUCERS = (`", r"\n(?=\nPRODUCERS = \()", program)
+    for each in (tuple_, "PROGRAMS"):
+        changes.insert(
+            FLOW, f"the last program in `{each} = (…)`", rf"^{each} = \([^)]*?(?=,?\s*\))", f", {name.upper()}"
+        )
     row = f"| `{name}` | `{reads.name}` | `{writes.name}` |\n"
     changes.insert(
         "docs/architecture.md",

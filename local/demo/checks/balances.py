@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE, Topic
 from jobs import flow
-from jobs.flow import Box
+from jobs.flow import Program
 from local.demo.checks.finding import Finding
 from local.demo.figures.observer import Observed
 from local.demo.figures.programs import Progress
@@ -17,7 +17,7 @@ class Balance:
     """A topic and one of its consumers."""
 
     topic: Topic
-    program: Box
+    program: Program
     read: int
     """Number of records that the consumer's group has read."""
     became: Mapping[str, int]
@@ -33,7 +33,7 @@ class Balance:
 def balances(
     sent: LedgerContent,
     observed: Observed,
-    progress: Mapping[Box, Progress],
+    progress: Mapping[Program, Progress],
     *,
     accepted: int | None,
     rows: Mapping[str, int],
@@ -49,10 +49,10 @@ def balances(
         documents: in the search index, by topic.
     """
 
-    def letters(program: Box, topic: Topic) -> int:
+    def letters(program: Program, topic: Topic) -> int:
         return sum(letter.source_topic == topic.name for letter in observed.dead_letters_of(program.name))
 
-    def balance(topic: Topic, program: Box, **became: int) -> Balance:
+    def balance(topic: Topic, program: Program, **became: int) -> Balance:
         words = {what.replace("_", " "): count for what, count in became.items()}
         return Balance(
             topic, program, progress[program].taken_in[topic.name], words | {"dead letters": letters(program, topic)}

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from connectors.kafka.topics import ORDERS, PAYMENTS, Topic
 from events import FraudAlert
-from jobs.flow import FRAUD_DETECTION, ORDER_ENRICHMENT, WAREHOUSE, Box
+from jobs.flow import FRAUD_DETECTION, ORDER_ENRICHMENT, WAREHOUSE, Program
 from local.demo.checks.finding import Finding
 from local.demo.figures.observer import Observed
 from local.simulator.ledger import Incident, LedgerContent
 
-READERS: dict[Box, Topic] = {FRAUD_DETECTION: PAYMENTS, ORDER_ENRICHMENT: ORDERS, WAREHOUSE: PAYMENTS}
+READERS: dict[Program, Topic] = {FRAUD_DETECTION: PAYMENTS, ORDER_ENRICHMENT: ORDERS, WAREHOUSE: PAYMENTS}
 """Topic, among those that the services put bad records into, by the job that reads it."""
 
 

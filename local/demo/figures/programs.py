@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from connectors.kafka.client import client_options
 from connectors.kafka.topics import Topic
 from connectors.settings import Settings
-from jobs.flow import BOXES, Box, consumers
+from jobs.flow import PROGRAMS, Program, consumers
 from local.demo.checks.finding import Finding
 from local.demo.figures.observer import Observed
 
@@ -32,7 +32,7 @@ class Progress:
 class Flow:
     """Figures of one program at one moment."""
 
-    program: Box
+    program: Program
     taken_in: int
     """Number of records read; of a producer, of records in its ledger."""
     out: int
@@ -41,7 +41,7 @@ class Flow:
     """Lag; None for a program that reads no topic."""
 
 
-def committed(settings: Settings, programs: Iterable[Box] = BOXES) -> Committed:
+def committed(settings: Settings, programs: Iterable[Program] = PROGRAMS) -> Committed:
     """Read the committed offsets of the programs' consumer groups from Kafka.
 
     Raises:
@@ -72,7 +72,11 @@ def progress(observed: Observed, reads: Iterable[Topic], offsets: Mapping[TopicP
 
 
 def flows(
-    settings: Settings, observed: Observed, read_so_far: Committed, made: Mapping[Box, int], filled: Mapping[Box, int]
+    settings: Settings,
+    observed: Observed,
+    read_so_far: Committed,
+    made: Mapping[Program, int],
+    filled: Mapping[Program, int],
 ) -> list[Flow]:
     """Return the figures of every program, in the order of the data flow.
 
@@ -81,7 +85,7 @@ def flows(
         filled: number of items in what each program fills that is no topic.
     """
     found = []
-    for program in BOXES:
+    for program in PROGRAMS:
         far = progress(observed, program.reads, read_so_far.get(program.group(settings), {}))
         found.append(
             Flow(

@@ -10,7 +10,7 @@ from msgspec import structs
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYMENTS, REVENUE
 from connectors.settings import Settings
 from jobs import flow
-from jobs.flow import Box
+from jobs.flow import Program
 from local.demo.checks.balances import Balance, balances
 from local.demo.figures import programs
 from local.demo.figures.observer import Observed, Written
@@ -97,7 +97,7 @@ DOCUMENTS = {ENRICHED_ORDERS.name: 2, FRAUD_ALERTS.name: 1}
 
 def broken(
     seen: Observed = SEEN,
-    read: Mapping[Box, Progress] = READ,
+    read: Mapping[Program, Progress] = READ,
     rows: Mapping[str, int] = ROWS,
     documents: Mapping[str, int] = DOCUMENTS,
     accepted: int | None = 2,

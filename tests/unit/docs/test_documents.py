@@ -165,8 +165,12 @@ def test_the_data_flow_is_the_declared_one() -> None:
     shown = rows("docs/architecture.md", "| program | reads | emits or fills |")
 
     assert [(name.strip("`"), *map(topics_or_words, cells)) for name, *cells in shown] == [
-        (box.name, {topic.name for topic in box.reads}, {topic.name for topic in box.writes} or {box.fills})
-        for box in flow.BOXES
+        (
+            program.name,
+            {topic.name for topic in program.reads},
+            {topic.name for topic in program.writes} or {program.fills},
+        )
+        for program in flow.PROGRAMS
     ]
 
 

@@ -30,12 +30,12 @@ def test_the_example_rule_is_valid() -> None:
 
 
 def test_jobs_of_the_data_flow_are_those_that_can_be_submitted() -> None:
-    assert {box.name for box in flow.JOBS} | {"sql_pipeline"} == set(submit.names())
+    assert {program.name for program in flow.JOBS} | {"sql_pipeline"} == set(submit.names())
 
 
 def test_programs_read_what_others_write_and_every_topic_has_one_writer() -> None:
-    written = [topic.name for box in flow.BOXES for topic in box.writes]
-    read = {topic.name for box in flow.BOXES for topic in box.reads}
+    written = [topic.name for program in flow.PROGRAMS for topic in program.writes]
+    read = {topic.name for program in flow.PROGRAMS for topic in program.reads}
 
     assert read <= set(written)
     assert len(written) == len(set(written))

@@ -7,26 +7,26 @@ import pytest
 
 from connectors.kafka.topics import DEAD_LETTERS, ENRICHED_ORDERS, ORDERS, PAYMENTS, REVENUE
 from jobs import flow
-from jobs.flow import Box
+from jobs.flow import Program
 from tools.data_flow import DIAGRAM, README, image, svg
 from tools.flow_layout import Layout, laid_out
 
 README_WIDTH, SMALLEST_TEXT = 830, 12
 
 CHAIN = (
-    Box("orders", writes=(ORDERS,)),
-    Box("payments", writes=(PAYMENTS,)),
-    Box("enrichment", reads=(ORDERS,), writes=(ENRICHED_ORDERS,)),
-    Box("revenue", reads=(ENRICHED_ORDERS,), writes=(REVENUE,)),
-    Box("warehouse", reads=(ORDERS, PAYMENTS, REVENUE), fills="rows", target="PostgreSQL"),
-    Box("search", reads=(ENRICHED_ORDERS,), fills="documents", target="Elasticsearch"),
+    Program("orders", writes=(ORDERS,)),
+    Program("payments", writes=(PAYMENTS,)),
+    Program("enrichment", reads=(ORDERS,), writes=(ENRICHED_ORDERS,)),
+    Program("revenue", reads=(ENRICHED_ORDERS,), writes=(REVENUE,)),
+    Program("warehouse", reads=(ORDERS, PAYMENTS, REVENUE), fills="rows", target="PostgreSQL"),
+    Program("search", reads=(ENRICHED_ORDERS,), fills="documents", target="Elasticsearch"),
 )
 
 
 @pytest.fixture(scope="module")
 def layout() -> Layout:
     """The layout of the whole data flow."""
-    return laid_out(flow.BOXES)
+    return laid_out(flow.PROGRAMS)
 
 
 def names(layout: Layout) -> list[set[str]]:
@@ -46,7 +46,11 @@ def test_diagram_has_every_program_topic_and_target() -> None:
     diagram = ElementTree.fromstring(DIAGRAM.read_text("utf-8"))
     drawn = {text.text for text in diagram.iter("{http://www.w3.org/2000/svg}text")}
 
-    declared = {name for box in flow.BOXES for name in (box.name, box.target, *(topic.name for topic in box.writes))}
+    declared = {
+        name
+        for program in flow.PROGRAMS
+        for name in (program.name, program.target, *(topic.name for topic in program.writes))
+    }
 
     assert declared - {""} <= drawn
     assert DEAD_LETTERS.name in drawn
@@ -73,7 +77,7 @@ def test_every_topic_has_a_way_from_its_writer_to_each_reader() -> None:
         if reader.program
     }
 
-    assert reached == {(topic, box.name) for box in CHAIN for topic in box.reads}
+    assert reached == {(topic, program.name) for program in CHAIN for topic in program.reads}
 
 
 def test_items_of_a_column_lie_below_one_another(layout: Layout) -> None:
