@@ -9,7 +9,8 @@ from ops.capture import change_capture
 from ops.rules import rulesets
 from ops.search import search
 from ops.search.indices import declared
-from ops.topics import schemas, topics
+from ops.topics import apply as topics
+from ops.topics import schemas
 from ops.warehouse import warehouse
 from udfs.fraud import ruleset_files
 

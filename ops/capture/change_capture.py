@@ -28,7 +28,7 @@ from ops.capture.faults import RealConnector
 from ops.capture.reading import Say, read_rows
 from ops.capture.stream import CaptureError, last_change, wait_until_captured
 from ops.command_group import CommandGroup
-from ops.topics import topics
+from ops.topics.apply import describe
 
 RUNS_WITHIN_SECONDS = 90
 """How long the connector may take to run: after a kill, it first waits until its last transaction is aborted."""
@@ -166,7 +166,7 @@ def _uncaptured(database: CaptureDatabase) -> list[CapturedTable]:
 
 def _require_topics(settings: Settings) -> None:
     declared = [table.topic for table in CAPTURED]
-    missing = [topic.name for topic in declared if topic.name not in topics.describe(settings)]
+    missing = [topic.name for topic in declared if topic.name not in describe(settings)]
     if missing:
         raise CaptureError(f"there are no topics {', '.join(missing)}: run `python -m ops topics apply`")
 

@@ -25,7 +25,7 @@ from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decid
 from ops.masking import kind_of_reason, shown, shown_field
 from ops.moments import MomentOrAge, in_words
 from ops.tables import table
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 
 _LONGEST_REASON = 60
 _SHOWN_DECISIONS = 10

@@ -37,7 +37,7 @@ from ops.dead_letters.reading import Replays, read_replays
 from ops.dead_letters.record_headers import pairs_of
 from ops.dead_letters.rejected_record import Record, Rejected, replay_headers
 from ops.moments import in_words
-from ops.topics.topics import RealTopic, describe, duration
+from ops.topics.apply import RealTopic, describe, duration
 
 TRANSACTIONAL_ID = "millrace.dead-letter-replays"
 """One id, not one per consumer group prefix: deployments share the topics, and so the replays."""

@@ -18,7 +18,7 @@ from events import DeadLetter, Header
 from local.stack.supervisor import Stack
 from ops.search import search
 from ops.search.indices import declared
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from ops.warehouse import warehouse as warehouse_operations
 from tests.builders.events import order, order_line
 from tests.cluster.records import Record

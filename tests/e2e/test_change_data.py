@@ -21,7 +21,7 @@ from ops.capture import change_capture
 from ops.capture.change_capture import group, plan, status
 from ops.capture.connect_rest import ask
 from ops.capture.stream import CaptureError
-from ops.topics import topics
+from ops.topics import apply as topics
 from tests.e2e.captured import (
     INTERLEAVED,
     Stream,

@@ -35,7 +35,7 @@ from ops.__main__ import main
 from ops.dead_letters.reading import Letters, Selection, replays_so_far
 from ops.dead_letters.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
 from ops.dead_letters.replay import RECORDS_A_TRANSACTION, Decision, ReplayError, Unsent, decide, send, unchanged
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from ops.topics.records import committed_records
 from ops.warehouse import warehouse as warehouse_operations
 from tests.builders.events import payment

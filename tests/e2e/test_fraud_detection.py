@@ -17,7 +17,7 @@ from local.simulator.outgoing import GOOD, Outgoing
 from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops.rules import rulesets
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from tests.builders.events import payment, rule, ruleset
 from tests.e2e.deployment import (
     Deployment,

@@ -31,7 +31,7 @@ from ops.__main__ import main
 from ops.search.indices import Declared, declared, look
 from ops.search.rebuild import Outcome, RebuildError, Rebuilding, Work, rebuild, replaceable
 from ops.search.search import apply, faults
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from tests.builders.events import enriched_line, enriched_order
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.deployment import wait_for

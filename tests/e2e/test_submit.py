@@ -9,7 +9,7 @@ from local.stack.supervisor import Stack
 from ops import command_group
 from ops.jobs.jobs import all_jobs
 from ops.jobs.submit import SubmitError, submit
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from tests.e2e.deployment import Deployment
 from tests.services.free_ports import free_port
 

@@ -15,7 +15,7 @@ from events import Event
 from jobs import warehouse
 from local.simulator.outgoing import Outgoing
 from local.stack.supervisor import Stack
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from ops.warehouse import checks as warehouse_checks
 from ops.warehouse import warehouse as warehouse_operations
 from tests.builders import warehouse_world

@@ -24,7 +24,6 @@ from ops.capture import reading as capture_reading
 from ops.capture.change_capture import group
 from ops.capture.database import drop_slot, look
 from ops.capture.faults import database_faults
-from ops.topics import topics
 from tests.services.cutting_proxy import cutting_proxy
 from tests.services.json_server import json_server
 
@@ -104,7 +103,7 @@ class Worker:
 def shop(postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """The shop's database with a few rows, which nobody captures yet; they are read in batches of two."""
     monkeypatch.setattr(capture_reading, "BATCH_ROWS", 2)
-    monkeypatch.setattr(topics, "describe", lambda _: {table.topic.name: None for table in CAPTURED})
+    monkeypatch.setattr(change_capture, "describe", lambda _: {table.topic.name: None for table in CAPTURED})
     monkeypatch.setattr(capture_reading, "committed_records", lambda *_: [])
     monkeypatch.setattr(change_capture, "wait_until_captured", lambda _: None)
     with capture_database.connected(postgres) as connection:

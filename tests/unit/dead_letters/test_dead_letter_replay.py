@@ -19,7 +19,7 @@ from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_words import difference, letter_in_full
 from ops.dead_letters.rejected_record import Record, Rejected, rejected_records
 from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
-from ops.topics.topics import RealTopic
+from ops.topics.apply import RealTopic
 from tests.builders.events import dead_letter, event_time, payment, replay
 
 NOW = event_time("13:00:00")

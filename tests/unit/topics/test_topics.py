@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.kafka.topics import DAY_MS, FOREVER_MS, PAYMENTS, TOPICS, Topic
-from ops.topics.topics import RealTopic, Step, blocked_steps, duration, plan
+from ops.topics.apply import RealTopic, Step, blocked_steps, duration, plan
 
 DECLARED = replace(PAYMENTS, name="t", partitions=4, cleanup="delete", retention_ms=30 * DAY_MS)
 
