@@ -6,18 +6,18 @@ import click
 
 from ops.capture import change_capture
 from ops.command_group import CommandGroup
-from ops.dead_letters import dead_letters
-from ops.jobs import jobs, pipelines, submit
-from ops.new import new
+from ops.dead_letters import commands as dead_letters
+from ops.jobs import cluster_jobs, pipelines, submit
+from ops.new import commands as new
 from ops.rules.notification_policies import policy
 from ops.rules.rulesets import rulesets
+from ops.search import apply as search
 from ops.search import find as search_find
 from ops.search import rebuild as search_rebuild
-from ops.search import search
 from ops.topics.apply import topics
 from ops.topics.schemas import schemas
 from ops.warehouse import checks as warehouse_checks
-from ops.warehouse import warehouse
+from ops.warehouse import database as warehouse
 
 warehouse.group.add_command(warehouse_checks.command)
 search.group.add_command(search_rebuild.command)
@@ -36,7 +36,7 @@ COMMANDS = (
     rulesets,
     policy,
     submit.command,
-    jobs.group,
+    cluster_jobs.group,
     pipelines.group,
     change_capture.group,
     warehouse.group,

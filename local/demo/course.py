@@ -19,7 +19,7 @@ from local.demo.services import Services
 from local.demo.watching import Run, watch
 from local.settings import state_directory
 from local.stack.supervisor import Stack
-from ops.jobs.jobs import known, restarts
+from ops.jobs.cluster_jobs import known, restarts
 
 
 def demonstrate(

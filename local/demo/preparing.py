@@ -7,11 +7,11 @@ from local.demo.services import Services
 from local.simulator.shop.database import make_tables
 from ops.capture import change_capture
 from ops.rules import rulesets
-from ops.search import search
+from ops.search import apply as search
 from ops.search.indices import declared
 from ops.topics import apply as topics
 from ops.topics import schemas
-from ops.warehouse import warehouse
+from ops.warehouse import database as warehouse
 from udfs.fraud import ruleset_files
 
 

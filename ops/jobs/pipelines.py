@@ -15,8 +15,8 @@ from jobs.environment import stream_environment
 from jobs.flink_errors import FLINK_ERRORS, reason
 from jobs.sql_pipeline import Planned, filling, planned, run
 from ops.command_group import FAULTS, CommandGroup
+from ops.jobs.cluster_jobs import JobId
 from ops.jobs.flink_rest import FlinkAwayError, FlinkError
-from ops.jobs.jobs import JobId
 from ops.jobs.submit import CHECKOUT, Submission, names, parsed, require_alone, say_submitted, send, submission_options
 from sql import SqlFileError
 from sql.tools import lint, plans

@@ -22,8 +22,8 @@ from connectors.settings import Settings, variable
 from jobs import runner
 from ops.command_group import kafka_client
 from ops.jobs import lost_jobs
+from ops.jobs.cluster_jobs import Job, JobId, all_jobs, root_cause
 from ops.jobs.flink_rest import FlinkError, ask
-from ops.jobs.jobs import Job, JobId, all_jobs, root_cause
 from ops.jobs.lost_jobs import Note
 from toolchain import flink_conf
 from toolchain.flink_home import FlinkHome, assemble

@@ -22,8 +22,8 @@ from connectors.elasticsearch.documents import Action, NoDocumentError, action
 from connectors.settings import Settings
 from events.schemas import schema
 from ops.masking import shown
+from ops.search.apply import confirm, put_template, rival_faults, version_fault
 from ops.search.indices import FILLED_TO, Declared, RealIndex, declared, figures, look, next_name
-from ops.search.search import confirm, put_template, rival_faults, version_fault
 from ops.topics.replay import Replay, missing
 
 SECONDS_BETWEEN_WORDS = 2.0

@@ -12,7 +12,7 @@ from connectors.postgres.captured_tables import SHOP_TABLES
 from connectors.postgres.client import Connection, connecting, shop_address
 from connectors.settings import Settings
 from ops.tables import table
-from ops.warehouse import warehouse
+from ops.warehouse import database as warehouse
 
 CHECK_SECONDS = 600
 """Time limit of a statement, in seconds: whole tables are read."""

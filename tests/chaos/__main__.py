@@ -18,7 +18,7 @@ from local.demo.saying import say
 from local.settings import LocalSettings
 from local.stack.services import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
 from local.stack.supervisor import Stack
-from ops.jobs.jobs import Failure, all_jobs, restarts
+from ops.jobs.cluster_jobs import Failure, all_jobs, restarts
 from ops.tables import table
 from tests.chaos import alert_proof, restart_proof
 from tests.chaos.killer import Killer

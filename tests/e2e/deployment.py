@@ -26,8 +26,8 @@ from local.simulator.outgoing import Outgoing
 from local.simulator.progress import Progress
 from local.simulator.publishing import publish_all
 from ops.jobs import pipelines
+from ops.jobs.cluster_jobs import JobId, all_jobs, cancel, stop_with_savepoint, wait_until_running
 from ops.jobs.flink_rest import ask
-from ops.jobs.jobs import JobId, all_jobs, cancel, stop_with_savepoint, wait_until_running
 from ops.jobs.submit import submit
 from ops.rules import rulesets
 from udfs.fraud import ruleset_files

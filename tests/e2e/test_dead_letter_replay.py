@@ -37,7 +37,7 @@ from ops.dead_letters.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, re
 from ops.dead_letters.replay import RECORDS_A_TRANSACTION, Decision, ReplayError, Unsent, decide, send, unchanged
 from ops.topics import apply as topic_operations
 from ops.topics.records import committed_records
-from ops.warehouse import warehouse as warehouse_operations
+from ops.warehouse import database as warehouse_operations
 from tests.builders.events import payment
 from tests.e2e.deployment import Deployment, ids, publish_default_rules, wait_for
 from tests.reference_runs import oracle

@@ -24,7 +24,7 @@ from jobs import search_index
 from local.simulator.outgoing import Outgoing
 from local.stack import processes
 from local.stack.supervisor import Stack
-from ops.search import search
+from ops.search import apply as search
 from ops.search.indices import declared
 from ops.topics import apply as topic_operations
 from tests.builders.events import enriched_line, enriched_order, fraud_alert

@@ -7,7 +7,7 @@ import pytest
 from connectors.settings import Settings
 from local.stack.supervisor import Stack
 from ops import command_group
-from ops.jobs.jobs import all_jobs
+from ops.jobs.cluster_jobs import all_jobs
 from ops.jobs.submit import SubmitError, submit
 from ops.topics import apply as topic_operations
 from tests.e2e.deployment import Deployment

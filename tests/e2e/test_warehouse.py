@@ -17,7 +17,7 @@ from local.simulator.outgoing import Outgoing
 from local.stack.supervisor import Stack
 from ops.topics import apply as topic_operations
 from ops.warehouse import checks as warehouse_checks
-from ops.warehouse import warehouse as warehouse_operations
+from ops.warehouse import database as warehouse_operations
 from tests.builders import warehouse_world
 from tests.e2e.deployment import Deployment, wait_for
 from tests.reference_runs import reference_warehouse

@@ -10,7 +10,7 @@ from connectors.settings import Settings
 from local.demo.checks.warehouse_proof import ShopTables, Warehouse
 from local.simulator.shop.database import columns, read_all
 from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, RowT, Table
-from ops.warehouse.warehouse import address
+from ops.warehouse.database import address
 
 STATEMENT_SECONDS = 30
 

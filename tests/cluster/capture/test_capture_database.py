@@ -13,7 +13,7 @@ from ops.capture import database as capture_database
 from ops.capture import reading as capture_reading
 from ops.capture.database import captured_columns, columns_of, look, set_up
 from ops.capture.faults import database_faults, is_set_up, obstacles, slot_faults
-from ops.warehouse import warehouse
+from ops.warehouse import database as warehouse
 
 ROWS = 5
 OF_THE_SLOT = "replication slot"

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from pyflink.table import StreamTableEnvironment
 
 from connectors.settings import Settings
-from ops.jobs.jobs import JobId, cancel, group
+from ops.jobs.cluster_jobs import JobId, cancel, group
 from tests.cluster.mini_cluster import MiniCluster
 
 RESTART_FOR_EVER = {

@@ -13,8 +13,8 @@ from elasticsearch import BadRequestError, Elasticsearch
 from connectors.elasticsearch.documents import action
 from local.stack.supervisor import Stack
 from ops.__main__ import main
+from ops.search.apply import SearchBlockedError, apply, faults, plan
 from ops.search.indices import Declared, declared, look
-from ops.search.search import SearchBlockedError, apply, faults, plan
 from tests.builders.events import enriched_order, fraud_alert
 
 ORDERS, ALERTS = declared()

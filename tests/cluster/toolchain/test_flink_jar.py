@@ -10,7 +10,7 @@ from connectors.postgres.client import Connection
 from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings
 from local.settings import CHECKOUT
-from ops.warehouse import warehouse
+from ops.warehouse import database as warehouse
 from toolchain import flink_jar, jars
 from toolchain.flink_home import WHEEL, assemble
 

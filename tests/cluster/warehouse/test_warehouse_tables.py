@@ -24,7 +24,7 @@ from events import (
     Payment,
     ProductVersion,
 )
-from ops.warehouse import warehouse
+from ops.warehouse import database as warehouse
 from tests.builders.events import customer, event_time, product
 from tests.reference_runs import reference_warehouse
 from tests.unit.sql.sql_columns import columns
