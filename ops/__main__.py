@@ -4,7 +4,7 @@ import signal
 
 import click
 
-from ops.capture import change_capture
+from ops.capture import apply as change_capture
 from ops.command_group import CommandGroup
 from ops.dead_letters import commands as dead_letters
 from ops.jobs import cluster_jobs, pipelines, submit

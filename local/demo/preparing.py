@@ -5,7 +5,7 @@ from connectors.settings import Settings
 from local.demo.saying import say
 from local.demo.services import Services
 from local.simulator.shop.database import make_tables
-from ops.capture import change_capture
+from ops.capture import apply as change_capture
 from ops.rules import rulesets
 from ops.search import apply as search
 from ops.search.indices import declared

@@ -17,8 +17,8 @@ from connectors.settings import Settings
 from local.simulator.shop.database import connect, make_tables
 from local.simulator.shop.rows import ProductRow
 from local.stack.supervisor import Stack
-from ops.capture import change_capture
-from ops.capture.change_capture import group, plan, status
+from ops.capture import apply as change_capture
+from ops.capture.apply import group, plan, status
 from ops.capture.connect_rest import ask
 from ops.capture.stream import CaptureError
 from ops.topics import apply as topics

@@ -18,7 +18,7 @@ from events import CustomerVersion, EnrichedOrder, Order, ProductVersion
 from local.simulator.outgoing import Outgoing
 from local.simulator.shop.database import connect, make_tables
 from local.stack.supervisor import Stack
-from ops.capture import change_capture
+from ops.capture import apply as change_capture
 from ops.capture.connect_rest import ask
 from ops.topics import apply as topic_operations
 from tests.builders.events import order, order_line
