@@ -33,8 +33,8 @@ from local.simulator.ledger import LedgerContent
 from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup
 from notifier.senders import SENDERS
+from ops.formats import table
 from ops.jobs.cluster_jobs import Restarts
-from ops.tables import table
 from udfs.notifications import notification_policy
 
 

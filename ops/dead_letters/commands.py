@@ -22,9 +22,9 @@ from ops.dead_letters.reading import Letters, Replays, Selection, replays_so_far
 from ops.dead_letters.record_words import difference, key_field, letter_in_full
 from ops.dead_letters.rejected_record import Rejected, past, rejected_records
 from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
+from ops.formats import table
 from ops.masking import kind_of_reason, shown, shown_field
 from ops.moments import MomentOrAge, in_words
-from ops.tables import table
 from ops.topics import apply as topic_operations
 
 _LONGEST_REASON = 60

@@ -11,10 +11,10 @@ import click
 
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
+from ops.formats import table
 from ops.jobs.flink_rest import FlinkAwayError, FlinkError, ask
 from ops.jobs.lost_jobs import forget, lost_jobs
 from ops.outage import await_server, report_on_stderr
-from ops.tables import table
 
 JobId = NewType("JobId", str)
 _AnswerT = TypeVar("_AnswerT")

@@ -6,7 +6,7 @@ import click
 
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
-from ops.tables import table
+from ops.formats import table
 from udfs.notifications import notification_policy
 from udfs.notifications.notification_policy import KINDS, Policy, PolicyError
 

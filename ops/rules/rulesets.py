@@ -16,9 +16,9 @@ from connectors.kafka.topics import FRAUD_RULESETS, SHADOW_HITS
 from connectors.settings import Settings
 from events import Rule, Ruleset, ShadowHit
 from ops.command_group import CommandGroup, kafka_client
+from ops.formats import table
 from ops.masking import harmless
 from ops.moments import Moment, in_words
-from ops.tables import table
 from udfs.fraud import ruleset_files
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import RulesetError, facts_in_words, published_rules

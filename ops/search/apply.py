@@ -11,6 +11,7 @@ from elasticsearch import Elasticsearch
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
+from ops.formats import table
 from ops.search.indices import (
     Declared,
     Real,
@@ -25,7 +26,6 @@ from ops.search.indices import (
     settings_difference,
     write_blocks,
 )
-from ops.tables import table
 
 
 @dataclass(frozen=True)

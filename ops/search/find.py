@@ -13,9 +13,9 @@ from elasticsearch import Elasticsearch, NotFoundError
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from events.currencies import decimals
+from ops.formats import table
 from ops.masking import shown, shown_field
 from ops.moments import in_words
-from ops.tables import table
 
 Query = dict[str, Any]
 Document = Mapping[str, Any]

@@ -16,7 +16,7 @@ from connectors.settings import Settings
 from events.compatibility import incompatibilities
 from events.schemas import schema, schema_text
 from ops.command_group import CommandGroup
-from ops.tables import table
+from ops.formats import table
 
 RELEASED = Path(events.__file__).parent / "released"
 """Folder of the released schemas: `<subject>/<version>.json`, with the same versions as in the registry."""

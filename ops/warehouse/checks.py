@@ -11,7 +11,7 @@ from psycopg import sql
 from connectors.postgres.captured_tables import SHOP_TABLES
 from connectors.postgres.client import Connection, connecting, shop_address
 from connectors.settings import Settings
-from ops.tables import table
+from ops.formats import table
 from ops.warehouse import database as warehouse
 
 CHECK_SECONDS = 600

@@ -13,7 +13,7 @@ import sql
 from connectors.postgres.client import Address, Connection, connecting
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
-from ops.tables import table
+from ops.formats import table
 from ops.warehouse import migrations
 from ops.warehouse.migrations import Applied, Migration, MigrationError
 

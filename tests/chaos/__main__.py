@@ -18,8 +18,8 @@ from local.demo.saying import say
 from local.settings import LocalSettings
 from local.stack.services import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
 from local.stack.supervisor import Stack
+from ops.formats import table
 from ops.jobs.cluster_jobs import Failure, all_jobs, restarts
-from ops.tables import table
 from tests.chaos import alert_proof, restart_proof
 from tests.chaos.killer import Killer
 from tests.chaos.schedule import Kill, schedule

@@ -13,8 +13,8 @@ from local.stack.mailbox.messages import KeptMessage, newest
 from local.stack.mailbox.server import NotLocalError, serve
 from local.stack.service import Place
 from local.stack.services import mailbox
+from ops.formats import table
 from ops.masking import harmless
-from ops.tables import table
 
 LOG_BYTES, OLDER_LOGS = 10_000_000, 2
 HEADERS = ("From", "To", "Date", "Subject", "X-Notification-Id")

@@ -1,6 +1,6 @@
 """Tables in the terminal, whatever is in their cells."""
 
-from ops.tables import table
+from ops.formats import table
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
