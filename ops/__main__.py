@@ -14,8 +14,7 @@ from ops.rules.rulesets import rulesets
 from ops.search import apply as search
 from ops.search import find as search_find
 from ops.search import rebuild as search_rebuild
-from ops.topics.apply import topics
-from ops.topics.schemas import schemas
+from ops.topics.commands import schemas, topics
 from ops.warehouse import checks as warehouse_checks
 from ops.warehouse import database as warehouse
 

@@ -22,9 +22,10 @@ from connectors.settings import Settings
 from events import Event
 from events.schemas import schema, schema_text
 from local.stack.supervisor import Stack
-from ops.topics.apply import TopicsBlockedError, apply, describe, plan, topics
+from ops.topics.apply import TopicsBlockedError, apply, describe, plan
+from ops.topics.commands import schemas, topics
 from ops.topics.keys import sample_keys
-from ops.topics.schemas import SchemasRefusedError, check_registry, register, release, schemas
+from ops.topics.schemas import SchemasRefusedError, check_registry, register, release
 from tests.builders.schema_changes import COMPATIBLE, INCOMPATIBLE, Change
 
 pytestmark = pytest.mark.usefixtures("stack")
@@ -162,7 +163,7 @@ def test_a_default_of_the_brokers_that_loses_data_counts_and_apply_overrides_it(
 def test_a_default_of_the_brokers_that_makes_a_new_topic_useless_is_named_at_once(
     topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.topics.apply.TOPICS", (topic,))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", (topic,))
 
     applied = CliRunner().invoke(topics, ["apply", "--yes"])
 
@@ -174,7 +175,7 @@ def test_a_default_of_the_brokers_that_makes_a_new_topic_useless_is_named_at_onc
 def test_a_topic_that_differs_from_its_declaration_is_listed_with_what_differs(
     settings: Settings, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.topics.apply.TOPICS", (topic, replace(topic, name=f"{topic.name}-missing")))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", (topic, replace(topic, name=f"{topic.name}-missing")))
     apply(settings, changed(topic, retention_ms=9 * DAY_MS))
 
     listed = CliRunner().invoke(topics, ["list"])
@@ -224,7 +225,7 @@ def test_one_blocked_step_stops_the_whole_plan(settings: Settings, topic: Topic)
 def test_without_a_terminal_the_plan_is_only_shown(
     settings: Settings, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.topics.apply.TOPICS", (topic,))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", (topic,))
 
     shown = CliRunner().invoke(topics, ["apply"])
     exists = topic.name in describe(settings)
@@ -297,7 +298,7 @@ def test_the_terminal_shows_what_was_refused_and_why(
     settings: Settings, topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(settings, [topic], tmp_path)
-    monkeypatch.setattr("ops.topics.schemas.TOPICS", tuple(changed(topic, event=BrokenThing)))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", tuple(changed(topic, event=BrokenThing)))
 
     registered = CliRunner().invoke(schemas, ["register"])
     checked = CliRunner().invoke(schemas, ["check", "--registry"])
@@ -329,7 +330,7 @@ def test_a_subject_that_others_have_filled_is_told_and_stays_as_it_is(
     versions = f"{settings.schema_registry_url}/subjects/{topic.subject}/versions"
     requests.post(versions, json=theirs, timeout=10).raise_for_status()
     registry.set_rule(topic.subject, "NONE")
-    monkeypatch.setattr("ops.topics.schemas.TOPICS", (topic,))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", (topic,))
 
     registered = CliRunner().invoke(schemas, ["register"])
     checked = CliRunner().invoke(schemas, ["check", "--registry"])

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from connectors.kafka.topics import PAYMENTS, TOPICS, Topic
 from events import Event
 from events.schemas import schema, schema_text
-from ops.topics.schemas import SchemasRefusedError, check, release, released, schemas
+from ops.topics.commands import schemas
+from ops.topics.schemas import SchemasRefusedError, check, release, released
 
 
 class First(Event, frozen=True, kw_only=True):
