@@ -7,7 +7,7 @@ import click
 from ops.capture import apply as change_capture
 from ops.command_group import CommandGroup
 from ops.dead_letters import commands as dead_letters
-from ops.jobs import cluster_jobs, pipelines, submit
+from ops.jobs.commands import jobs, sql_pipelines, submit_command
 from ops.new import commands as new
 from ops.rules.notification_policies import policy
 from ops.rules.rulesets import rulesets
@@ -34,9 +34,9 @@ COMMANDS = (
     schemas,
     rulesets,
     policy,
-    submit.command,
-    cluster_jobs.group,
-    pipelines.group,
+    submit_command,
+    jobs,
+    sql_pipelines,
     change_capture.group,
     warehouse.group,
     dead_letters.group,

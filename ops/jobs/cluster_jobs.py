@@ -7,13 +7,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, NewType, TypeVar
 
-import click
-
 from connectors.settings import Settings
-from ops.command_group import CommandGroup
-from ops.formats import table
 from ops.jobs.flink_rest import FlinkAwayError, FlinkError, ask
-from ops.jobs.lost_jobs import forget, lost_jobs
+from ops.jobs.lost_jobs import forget
 from ops.outage import await_server, report_on_stderr
 
 JobId = NewType("JobId", str)
@@ -88,22 +84,23 @@ class Restarts:
         row = self.in_a_row()
         if len(row) > 1 and self.go_on(now):
             return f"{self.number}, failing since {self._begin(row)}"
-        return f"{self.number}, last at {_moment(row[0].at)}"
+        return f"{self.number}, last at {moment(row[0].at)}"
 
     def in_full(self) -> str:
         """Return how the job failed, since when, and the last cause."""
         row = self.in_a_row()
-        last = f"at {_moment(row[0].at)}:\n{row[0].cause}"
+        last = f"at {moment(row[0].at)}:\n{row[0].cause}"
         if len(row) == 1:
             return f"failed {last}"
         return f"failed again and again since {self._begin(row)}, the last time {last}"
 
     def _begin(self, row: Sequence[Failure]) -> str:
         forgotten = self.more_failures and len(row) == len(self.failures)
-        return f"{'before ' if forgotten else ''}{_moment(row[-1].at)}"
+        return f"{'before ' if forgotten else ''}{moment(row[-1].at)}"
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
+    """Format a time in UTC."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -273,67 +270,4 @@ def _job(answer: dict[str, Any]) -> Job:
         started_at=datetime.fromtimestamp(answer["start-time"] / 1000, UTC),
         tasks=answer["tasks"]["total"],
         running_tasks=answer["tasks"]["running"],
-    )
-
-
-@click.group("jobs", cls=CommandGroup)
-def group() -> None:
-    """List the cluster's jobs, and end them."""
-
-
-@group.command("list")
-def list_command() -> None:
-    """All jobs that the cluster remembers, with their restarts; the last cause for those that fail."""
-    settings = Settings.from_environment()
-    found = all_jobs(settings)
-    lost = [job.in_words() for job in lost_jobs(settings)]
-    if not found:
-        click.echo("\n\n".join([f"no jobs on {settings.flink_rest_url}", *lost]))
-        return
-    now = datetime.now(UTC)
-    known = {job.id: restarts(settings, job) for job in found}
-    rows = [
-        (
-            job.name,
-            job.state,
-            f"{job.running_tasks}/{job.tasks}",
-            _moment(job.started_at),
-            known[job.id].in_short(now),
-            job.id,
-        )
-        for job in found
-    ]
-    click.echo(table(("job", "state", "tasks", "started", "restarts", "id"), rows))
-    for job in found:
-        if _fails(job, known[job.id], now):
-            click.echo(f"\n{job.name} ({job.id}) {known[job.id].in_full()}")
-    for words in lost:
-        click.echo(f"\n{words}")
-
-
-def _fails(job: Job, found: Restarts, now: datetime) -> bool:
-    if job.state in {"FINISHED", "CANCELED"} or not found.failures:
-        return False
-    return job.state in {"RESTARTING", "FAILING", "FAILED"} or found.go_on(now)
-
-
-@group.command("cancel")
-@click.argument("job")
-def cancel_command(job: str) -> None:
-    """End JOB (a name or id) at once; it can be taken up again from its last checkpoint."""
-    settings = Settings.from_environment()
-    found = find(settings, job)
-    cancel(settings, found.id)
-    click.echo(f"{found.name} ({found.id}) is cancelled")
-
-
-@group.command("savepoint")
-@click.argument("job")
-def savepoint_command(job: str) -> None:
-    """Stop JOB (a name or id) with a savepoint, from which it can be submitted again."""
-    settings = Settings.from_environment()
-    found = find(settings, job)
-    path = stop_with_savepoint(settings, found.id)
-    click.echo(
-        f"{found.name} ({found.id}) is stopped; go on with\n  python -m ops submit {found.name} --savepoint {path}"
     )

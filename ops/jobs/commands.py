@@ -1,0 +1,219 @@
+"""Commands `jobs`, `submit` and `sql`."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import click
+
+import sql
+from connectors.settings import Settings
+from jobs.environment import stream_environment
+from jobs.flink_errors import FLINK_ERRORS, reason
+from jobs.sql_pipeline import Planned, run
+from ops.command_group import FAULTS, CommandGroup
+from ops.formats import table
+from ops.jobs.cluster_jobs import Job, JobId, Restarts, all_jobs, cancel, find, moment, restarts, stop_with_savepoint
+from ops.jobs.flink_rest import FlinkAwayError
+from ops.jobs.lost_jobs import lost_jobs
+from ops.jobs.pipelines import PipelineError, comparison, keep_plan, pipeline_file, planned_pipelines, problems, submit
+from ops.jobs.submit import of_job, require_alone, send
+from sql import SqlFileError
+from sql.tools.pipeline import PipelineFile
+
+
+@click.group("jobs", cls=CommandGroup)
+def jobs() -> None:
+    """List the cluster's jobs, and end them."""
+
+
+@jobs.command("list")
+def jobs_list() -> None:
+    """All jobs that the cluster remembers, with their restarts; the last cause for those that fail."""
+    settings = Settings.from_environment()
+    found = all_jobs(settings)
+    lost = [job.in_words() for job in lost_jobs(settings)]
+    if not found:
+        click.echo("\n\n".join([f"no jobs on {settings.flink_rest_url}", *lost]))
+        return
+    now = datetime.now(UTC)
+    known = {job.id: restarts(settings, job) for job in found}
+    rows = [
+        (
+            job.name,
+            job.state,
+            f"{job.running_tasks}/{job.tasks}",
+            moment(job.started_at),
+            known[job.id].in_short(now),
+            job.id,
+        )
+        for job in found
+    ]
+    click.echo(table(("job", "state", "tasks", "started", "restarts", "id"), rows))
+    for job in found:
+        if _fails(job, known[job.id], now):
+            click.echo(f"\n{job.name} ({job.id}) {known[job.id].in_full()}")
+    for words in lost:
+        click.echo(f"\n{words}")
+
+
+def _fails(job: Job, found: Restarts, now: datetime) -> bool:
+    if job.state in {"FINISHED", "CANCELED"} or not found.failures:
+        return False
+    return job.state in {"RESTARTING", "FAILING", "FAILED"} or found.go_on(now)
+
+
+@jobs.command("cancel")
+@click.argument("job")
+def jobs_cancel(job: str) -> None:
+    """End JOB (a name or id) at once; it can be taken up again from its last checkpoint."""
+    settings = Settings.from_environment()
+    found = find(settings, job)
+    cancel(settings, found.id)
+    click.echo(f"{found.name} ({found.id}) is cancelled")
+
+
+@jobs.command("savepoint")
+@click.argument("job")
+def jobs_savepoint(job: str) -> None:
+    """Stop JOB (a name or id) with a savepoint, from which it can be submitted again."""
+    settings = Settings.from_environment()
+    found = find(settings, job)
+    path = stop_with_savepoint(settings, found.id)
+    click.echo(
+        f"{found.name} ({found.id}) is stopped; go on with\n  python -m ops submit {found.name} --savepoint {path}"
+    )
+
+
+def _submission_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the command-line options of every submission."""
+    for option in (
+        click.option(
+            "-D", "definitions", multiple=True, metavar="KEY=VALUE", help="A Flink option, over flink-conf's."
+        ),
+        click.option("--parallelism", type=click.IntRange(min=1), help="How many slots the job takes."),
+        click.option("--savepoint", help="Path of a savepoint or retained checkpoint to start from."),
+    ):
+        command = option(command)
+    return command
+
+
+def _print_submitted(name: str, job_id: JobId, settings: Settings) -> None:
+    """Print the job's id and the address of its page in Flink's web UI."""
+    click.echo(f"{name} is submitted: {job_id}\n{settings.flink_rest_url.rstrip('/')}/#/job/running/{job_id}/overview")
+
+
+@click.command("submit")
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@_submission_options
+def submit_command(
+    jobs: tuple[str, ...], savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]
+) -> None:
+    """Submit each JOB, a module of jobs/, to the cluster; several take little longer than one."""
+    if savepoint is not None and len(jobs) > 1:
+        raise click.UsageError("a savepoint is of one job: submit the others without it")
+    settings = Settings.from_environment()
+    submissions = [of_job(job) for job in jobs]
+    ids = send(submissions, settings, savepoint=savepoint, parallelism=parallelism, options=_parsed(definitions))
+    for job, job_id in zip(jobs, ids, strict=True):
+        _print_submitted(job, job_id, settings)
+
+
+def _parsed(definitions: Iterable[str]) -> dict[str, str]:
+    """Parse KEY=VALUE of the command line."""
+    return dict(_split(definition) for definition in definitions)
+
+
+def _split(definition: str) -> tuple[str, str]:
+    key, equals, value = definition.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{definition!r} is not KEY=VALUE", param_hint="-D")
+    return key, value
+
+
+@click.group("sql", cls=CommandGroup)
+def sql_pipelines() -> None:
+    """Run, check and compare pipelines that are defined in SQL."""
+
+
+@sql_pipelines.command("run")
+@click.argument("pipeline")
+@click.option("--target", type=click.Choice(["local", "cluster"]), default="local", help="Here, or on the cluster.")
+@_submission_options
+def sql_run(
+    pipeline: str, target: str, savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]
+) -> None:
+    """Run PIPELINE: a name of sql/pipelines, or the path of any .sql file."""
+    settings = Settings.from_environment()
+    options = _parsed(definitions)
+    if target == "cluster":
+        job_id = submit(pipeline, settings, savepoint=savepoint, parallelism=parallelism, options=options)
+        _print_submitted(pipeline_file(pipeline).name, job_id, settings)
+        return
+    if savepoint is not None:
+        options["execution.state-recovery.path"] = savepoint
+    if parallelism is not None:
+        options["parallelism.default"] = str(parallelism)
+    file = pipeline_file(pipeline)
+    with suppress(FlinkAwayError):  # no cluster, so no running job that this run could disturb
+        require_alone(file.name, settings)
+    run(file, settings, options)
+
+
+@sql_pipelines.command("check")
+@click.argument("pipelines", nargs=-1)
+def sql_check(pipelines: tuple[str, ...]) -> None:
+    """Plan PIPELINES (all of sql/pipelines if none is given) without running them, and say what isn't well."""
+
+    def is_well(file: PipelineFile, planned: Planned) -> bool:
+        found = problems(file, planned)
+        click.echo("\n".join(found) if found else f"{file.label}: ok")
+        return not found
+
+    _judge(pipelines, is_well)
+
+
+@sql_pipelines.command("plan")
+@click.argument("pipelines", nargs=-1)
+@click.option("--keep", is_flag=True, help="Keep the new plans, as what the next change is compared with.")
+def sql_plan(pipelines: tuple[str, ...], keep: bool) -> None:
+    """Say whether savepoints of the kept plans of PIPELINES (all if none is given) would restore in the new ones."""
+
+    def is_well(file: PipelineFile, planned: Planned) -> bool:
+        click.echo(f"{file.label}: {comparison(file, planned.plan)}")
+        if keep:
+            keep_plan(file, planned.plan)
+        return True
+
+    _judge(pipelines, is_well)
+
+
+def _judge(given: Sequence[str], is_well: Callable[[PipelineFile, Planned], bool]) -> None:
+    """Plan each file (all of sql/pipelines if none is given); exit with status 1 if anything is wrong with one of them.
+
+    Args:
+        is_well: prints what is to be reported of a pipeline that can be planned.
+    """
+    results = [_is_well(name, is_well) for name in given or sql.names("pipelines")]
+    if not all(results):
+        sys.exit(1)
+
+
+def _is_well(name: str, is_well: Callable[[PipelineFile, Planned], bool]) -> bool:
+    try:
+        [(file, outcome)] = planned_pipelines([pipeline_file(name)], lambda: stream_environment("plan"))
+        if isinstance(outcome, Planned):
+            return is_well(file, outcome)
+        click.echo(str(outcome))
+    except (SqlFileError, PipelineError) as error:
+        click.echo(str(error))
+    except FAULTS:  # faults of this machine, not of a file
+        raise
+    except Exception as error:  # noqa: BLE001 - the files after it are judged all the same
+        words = reason(error) if isinstance(error, FLINK_ERRORS) else str(error)
+        click.echo(
+            f"{name}: {type(error).__name__}: {words}; this is a fault of `ops sql`, not of the file: report it with "
+            "the file"
+        )
+    return False
