@@ -1,12 +1,10 @@
 """Sets up change data capture of the shop's database, and reports its state."""
 
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import click
 from kafka.errors import KafkaError
 
 from connectors.postgres.captured_tables import (
@@ -27,7 +25,6 @@ from ops.capture.database import CaptureDatabase, Slot
 from ops.capture.faults import RealConnector
 from ops.capture.reading import Say, read_rows
 from ops.capture.stream import CaptureError, last_change, wait_until_captured
-from ops.command_group import CommandGroup
 from ops.topics.apply import describe
 
 RUNS_WITHIN_SECONDS = 90
@@ -296,49 +293,3 @@ def _time_in_words(time: datetime | None, now: datetime) -> str:
 
 def _megabytes(count: int) -> str:
     return f"{count / 1_000_000:.1f} MB"
-
-
-@click.group("cdc", cls=CommandGroup)
-def group() -> None:
-    """Change data capture: set it up, look at how it does."""
-
-
-@group.command("apply")
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--again", is_flag=True, help="Read all rows, also where that was done already.")
-def apply_command(yes: bool, again: bool) -> None:
-    """Set up database and connector, and read the rows that are there.
-
-    Shows a plan and asks before anything is changed.
-    """
-    settings = Settings.from_environment()
-    try:
-        steps = plan(settings, again=again)
-        click.echo("\n".join(steps) if steps else f"the connector {CONNECTOR} is as it should be: nothing to do")
-        if not steps:
-            return
-        if not yes:
-            if not sys.stdin.isatty():
-                raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
-            click.confirm("Carry out the plan?", abort=True)
-        apply(settings, click.echo, again=again)
-    except CaptureError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo("done: changes are captured")
-
-
-@group.command("status")
-def status_command() -> None:
-    """Say how capturing does.
-
-    Exit status 1 if something is wrong.
-    """
-    found = status(Settings.from_environment())
-    width = max((len(what) for what, _ in found.lines), default=0)
-    for what, how in found.lines:
-        click.echo(f"{what:<{width}}  {how}")
-    for note in found.notes:
-        click.echo(f"note: {note}")
-    if found.faults:
-        raise click.ClickException("\n".join(found.faults))
-    click.echo("changes are captured")

@@ -86,7 +86,7 @@ def _complain(text: str) -> None:
 
 
 @click.group("dead-letters", cls=_Group)
-def group() -> None:
+def dead_letters() -> None:
     """Look at what was rejected, and send it again when it is mended.
 
     What is shown is masked: cards, addresses, phone numbers, secrets. Only `export` writes everything, to a file that
@@ -94,10 +94,10 @@ def group() -> None:
     """
 
 
-@group.command("list")
+@dead_letters.command("list")
 @click.option("--latest", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
 @_selecting
-def list_command(latest: int, **selecting: Any) -> None:
+def dead_letters_list(latest: int, **selecting: Any) -> None:
     """The latest dead letters by the time of their records, the last one at the end."""
     letters, _ = _selected(**selecting)
     found = heapq.nlargest(latest, letters, key=lambda letter: (letter.event_time, letter.event_id))
@@ -121,9 +121,9 @@ def _row(letter: DeadLetter, replays: Replays) -> tuple[object, ...]:
     )
 
 
-@group.command("count")
+@dead_letters.command("count")
 @_selecting
-def count_command(**selecting: Any) -> None:
+def dead_letters_count(**selecting: Any) -> None:
     """How many there are by topic, job and kind of reason: values in a reason don't make it another one."""
     letters, _ = _selected(**selecting)
     counted: Counter[tuple[str, str, str]] = Counter()
@@ -139,10 +139,10 @@ def count_command(**selecting: Any) -> None:
     click.echo(table(("letters", "replayed", "topic", "rejected by", "kind of reason"), rows))
 
 
-@group.command("show")
+@dead_letters.command("show")
 @click.argument("letter_id", metavar="ID")
 @click.option("--from", "letter_topic", type=click.Choice(LETTER_TOPICS), default=LETTER_TOPICS[0], show_default=True)
-def show_command(letter_id: str, letter_topic: str) -> None:
+def dead_letters_show(letter_id: str, letter_topic: str) -> None:
     """Everything about the letters of one record; ID is topic-partition-offset, as `list` shows it."""
     settings = Settings.from_environment()
     replays = replays_so_far(settings)
@@ -153,10 +153,10 @@ def show_command(letter_id: str, letter_topic: str) -> None:
         click.echo(letter_in_full(rejected, replays))
 
 
-@group.command("export")
+@dead_letters.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_selecting
-def export_command(file: Path, **selecting: Any) -> None:
+def dead_letters_export(file: Path, **selecting: Any) -> None:
     """Write the letters to a new FILE, one JSON line each, to be edited and replayed.
 
     Nothing is masked or lost in it, so it is only ever a file, and only its owner can read it.
@@ -176,7 +176,7 @@ def _complete_letters(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
             yield letter
 
 
-@group.command("replay")
+@dead_letters.command("replay")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @_selecting
 @click.option("--fix", "fix_file", metavar="FILE.py[:FUNCTION]", help="A function that mends each record.")
@@ -188,7 +188,7 @@ def _complete_letters(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
 )
 @click.option("--again", is_flag=True, help="Also what was sent again before.")
 @click.option("--yes", is_flag=True, help="Send; without it nothing is sent.")
-def replay_command(
+def dead_letters_replay(
     ids: tuple[str, ...], fix_file: str | None, export_file: Path | None, again: bool, yes: bool, **selecting: Any
 ) -> None:
     """Send records back to their topics, mended or as they were; first without --yes to see what would be sent.

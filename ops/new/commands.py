@@ -41,17 +41,17 @@ def _reading_and_writing(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.group("new", cls=CommandGroup)
-def group() -> None:
+def new() -> None:
     """Write the first draft of an event, a pipeline, a job or a rule; nothing is overwritten."""
 
 
-@group.command("event")
+@new.command("event")
 @click.argument("name", type=Name())
 @click.option("--topic", type=NewTopic(), required=True, help="The topic of the event's records, e.g. refunds.")
 @click.option("--key", callback=field_name, required=True, help="The field that is the records' key, e.g. order_id.")
 @click.option("--field", "fields", type=NewField(), multiple=True, help="Another field, e.g. amount_minor=MinorUnits.")
 @DRY_RUN
-def event_command(name: str, topic: str, key: str, fields: tuple[Field, ...], dry_run: bool) -> None:
+def new_event(name: str, topic: str, key: str, fields: tuple[Field, ...], dry_run: bool) -> None:
     """Draft the event NAME with its topic, source table, default row and builder."""
     _written(
         event_changes(CHECKOUT, name, topic, key, fields),
@@ -62,10 +62,10 @@ def event_command(name: str, topic: str, key: str, fields: tuple[Field, ...], dr
     )
 
 
-@group.command("pipeline")
+@new.command("pipeline")
 @click.argument("name", type=Name())
 @_reading_and_writing
-def pipeline_command(name: str, reads: Topic, writes: Topic, dry_run: bool) -> None:
+def new_pipeline(name: str, reads: Topic, writes: Topic, dry_run: bool) -> None:
     """Draft the SQL pipeline NAME with its sink table, a case, and its place in the picture."""
     _written(
         pipeline_changes(CHECKOUT, name, reads, writes),
@@ -76,10 +76,10 @@ def pipeline_command(name: str, reads: Topic, writes: Topic, dry_run: bool) -> N
     )
 
 
-@group.command("job")
+@new.command("job")
 @click.argument("name", type=Name())
 @_reading_and_writing
-def job_command(name: str, reads: Topic, writes: Topic, dry_run: bool) -> None:
+def new_job(name: str, reads: Topic, writes: Topic, dry_run: bool) -> None:
     """Draft the job NAME with a test on the mini-cluster, and its place in the picture."""
     _written(
         job_changes(CHECKOUT, name, reads, writes),
@@ -90,7 +90,7 @@ def job_command(name: str, reads: Topic, writes: Topic, dry_run: bool) -> None:
     )
 
 
-@group.command("rule")
+@new.command("rule")
 @click.argument("name", type=Name())
 @click.option(
     "--file",
@@ -100,7 +100,7 @@ def job_command(name: str, reads: Topic, writes: Topic, dry_run: bool) -> None:
     help="The ruleset that it is added to.",
 )
 @DRY_RUN
-def rule_command(name: str, file: str, dry_run: bool) -> None:
+def new_rule(name: str, file: str, dry_run: bool) -> None:
     """Add the fraud rule NAME, in shadow, to the end of a ruleset file."""
     path = Path(file).resolve()
     shown = str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)

@@ -1,24 +1,16 @@
 """Applies the declared indices and reports their state: a plan first, then its steps; deletes no document."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import click
 from elasticsearch import Elasticsearch
 
-from connectors.elasticsearch.client import client, explained
-from connectors.settings import Settings
-from ops.command_group import CommandGroup
-from ops.formats import table
 from ops.search.indices import (
     Declared,
     Real,
     RealIndex,
-    declared,
     difference,
-    figures,
     look,
     narrowing_options,
     next_name,
@@ -122,14 +114,6 @@ def version_fault(wanted: Declared, index: RealIndex) -> str:
     return ""
 
 
-def confirm(yes: bool) -> None:
-    """Ask whether to continue, unless `yes` is set."""
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
-        click.confirm("Carry out the plan?", abort=True)
-
-
 def rival_faults(wanted: Declared, real: Real) -> Iterator[str]:
     """Yield foreign templates that would apply to our new indices."""
     for rival in real.rivals:
@@ -205,61 +189,3 @@ def _carry_out(elasticsearch: Elasticsearch, step: Step) -> None:
                     {"add": {"index": index, "alias": alias, "is_write_index": True}},
                 ]
             )
-
-
-@click.group("search", cls=CommandGroup)
-def group() -> None:
-    """The search index: apply its files, see how it does, rebuild it, find something."""
-
-
-@group.command("apply")
-@click.option("--yes", is_flag=True, help="Don't ask.")
-def apply_command(yes: bool) -> None:
-    """Create index templates, first indices and aliases, and add new fields.
-
-    Shows a plan and asks before anything is changed. What would need documents to be indexed anew is refused.
-    """
-    settings = Settings.from_environment()
-    with explained(settings), client(settings) as elasticsearch:
-        steps = [step for wanted in declared() for step in plan(wanted, look(elasticsearch, wanted))]
-        click.echo(table(("alias", "step", "what"), [(step.index.alias, step.what, step.detail) for step in steps]))
-        if blocked := blocked_steps(steps):
-            raise click.ClickException("nothing was changed\n" + "\n".join(blocked))
-        if all(step.what == "nothing" for step in steps):
-            return
-        confirm(yes)
-        done = apply(elasticsearch, declared())
-        wrong = [fault for wanted in declared() for fault in faults(wanted, look(elasticsearch, wanted))]
-    if wrong:
-        raise click.ClickException("all steps are done, and yet not all is as declared\n" + "\n".join(wrong))
-    click.echo(f"done: {len(done)} {'step' if len(done) == 1 else 'steps'}")
-
-
-@group.command("status")
-def status_command() -> None:
-    """Show each alias, its index and its documents, and what differs from the files.
-
-    Exit status 1 if something is wrong or missing.
-    """
-    settings = Settings.from_environment()
-    wrong: list[str] = []
-    rows: list[tuple[object, ...]] = []
-    with explained(settings), client(settings) as elasticsearch:
-        for wanted in declared():
-            real = look(elasticsearch, wanted)
-            wrong += faults(wanted, real)
-            rows += [_row(elasticsearch, wanted, index) for index in (*real.behind, *real.others)]
-    click.echo(settings.elasticsearch_url)
-    if rows:
-        click.echo(table(("alias", "index", "mapping", "documents", "size", "topic"), rows))
-    if wrong:
-        raise click.ClickException("\n".join(wrong))
-    click.echo("every index is as declared")
-
-
-def _row(elasticsearch: Elasticsearch, wanted: Declared, index: RealIndex) -> tuple[object, ...]:
-    documents = elasticsearch.count(index=index.name)["count"]
-    size = figures(elasticsearch, index.name, "store").get("size_in_bytes", 0)
-    mapping = f"{index.version} of {wanted.version}"
-    alias = ", ".join(sorted(index.aliases)) or "none"
-    return alias, index.name, mapping, f"{documents:,}", f"{size / 1_000_000:.1f} MB", wanted.index.topic.name

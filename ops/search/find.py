@@ -1,20 +1,15 @@
 """Answers frequent questions about the search index at the terminal."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import click
 from elasticsearch import Elasticsearch, NotFoundError
 
-from connectors.elasticsearch.client import client, explained
-from connectors.settings import Settings
 from events.currencies import decimals
-from ops.formats import table
-from ops.masking import shown, shown_field
+from ops.masking import shown_field
 from ops.moments import in_words
 
 Query = dict[str, Any]
@@ -168,62 +163,3 @@ def _line(line: Document) -> str:
 def _money(minor: int, currency: str) -> str:
     places = decimals(currency)
     return f"{Decimal(minor).scaleb(-places):,.{places}f} {currency}"
-
-
-@click.command("find")
-@click.argument("words", nargs=-1)
-@click.option("--card", default="", metavar="ID", help="Alerts of this card.")
-@click.option("--customer", default="", metavar="ID", help="Orders and alerts of this customer.")
-@click.option("--order", default="", metavar="ID", help="This order.")
-@click.option("--rule", default="", metavar="NAME", help="Alerts that name this rule.")
-@click.option("--today", is_flag=True, help="Of today alone, in UTC.")
-@click.option("--by-rule", is_flag=True, help="Count alerts by rule instead.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Documents of each kind.")
-@click.option("--json", "as_json", is_flag=True, help="A document a line, as it is.")
-def command(words: tuple[str, ...], by_rule: bool, limit: int, as_json: bool, **asked: Any) -> None:
-    """Find orders and fraud alerts, the newest first.
-
-    WORDS are a name, the words of a product or of a rule's reason, or any id. Everything that is given must hold.
-    """
-    settings = Settings.from_environment()
-    looked_for = Asked(words=" ".join(words), **asked)
-    try:
-        with explained(settings), client(settings) as elasticsearch:
-            if by_rule:
-                _tell_rules(alerts_by_rule(elasticsearch, looked_for, limit), as_json)
-            else:
-                _tell(find(elasticsearch, looked_for, limit), as_json)
-    except NoIndexError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _tell(found: Sequence[Found], as_json: bool) -> None:
-    if as_json:
-        for each in found:
-            for document in each.documents:
-                click.echo(_json({"index": each.kind.alias, **document}))
-        return
-    for each in found:
-        if each.documents:
-            more = f", the newest {len(each.documents):,} are shown" if each.total > len(each.documents) else ""
-            click.echo(f"{each.kind.alias}: {each.total:,} found{more}")
-            rows = [[shown(cell(document)) for cell in each.kind.columns.values()] for document in each.documents]
-            click.echo(table(list(each.kind.columns), rows))
-    if not any(each.documents for each in found):
-        click.echo(f"nothing found in {' and '.join(each.kind.alias for each in found)}")
-
-
-def _json(document: Document) -> str:
-    """Return one line of JSON in which every control and every character that isn't ASCII is escaped."""
-    return json.dumps(document, separators=(",", ":")).replace("\x7f", "\\u007f")
-
-
-def _tell_rules(rules: Sequence[tuple[str, int, int]], as_json: bool) -> None:
-    if as_json:
-        for rule, alerts, cards in rules:
-            click.echo(_json({"rule": rule, "alerts": alerts, "cards": cards}))
-    elif rules:
-        rows = [(shown(rule), f"{alerts:,}", f"{cards:,}") for rule, alerts, cards in rules]
-        click.echo(table(("rule", "alerts", "cards"), rows))
-    else:
-        click.echo("nothing found in fraud-alerts")

@@ -11,19 +11,18 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-import click
 import jsonschema_rs
 import msgspec
 from elasticsearch import Elasticsearch, NotFoundError, helpers
 
-from connectors.elasticsearch.bulk_index import BulkIndex, IndexingError
+from connectors.elasticsearch.bulk_index import BulkIndex
 from connectors.elasticsearch.client import client, explained
 from connectors.elasticsearch.documents import Action, NoDocumentError, action
 from connectors.settings import Settings
 from events.schemas import schema
 from ops.masking import shown
-from ops.search.apply import confirm, put_template, rival_faults, version_fault
-from ops.search.indices import FILLED_TO, Declared, RealIndex, declared, figures, look, next_name
+from ops.search.apply import put_template, rival_faults, version_fault
+from ops.search.indices import FILLED_TO, Declared, RealIndex, figures, look, next_name
 from ops.topics.replay import Replay, missing
 
 SECONDS_BETWEEN_WORDS = 2.0
@@ -357,38 +356,3 @@ def _chunks(each: Iterator[Any]) -> Iterator[Sequence[Any]]:
 
 def _by_text(offsets: Mapping[int, int]) -> dict[str, int]:
     return {str(number): offset for number, offset in offsets.items()}
-
-
-@click.command("rebuild")
-@click.argument("alias", type=click.Choice([each.alias for each in declared()]))
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--allow-data-loss", is_flag=True, help="Documents may go that the topic hasn't any more.")
-def command(alias: str, yes: bool, allow_data_loss: bool) -> None:
-    """Fill a new index from the topic and switch the alias to it.
-
-    Jobs and readers go on meanwhile. Interrupted, it leaves the alias as it was, or goes on the next time.
-    """
-    settings = Settings.from_environment()
-    [wanted] = [each for each in declared() if each.alias == alias]
-    try:
-        with explained(settings), client(settings) as elasticsearch:
-            old = replaceable(elasticsearch, wanted)
-            documents = elasticsearch.count(index=old.name)["count"]
-            click.echo(
-                f"{alias}: {old.name} (mapping version {old.version}, {documents:,} documents) is replaced by a new "
-                f"index with mapping version {wanted.version}, filled from {wanted.index.topic.name}"
-            )
-        confirm(yes)
-        began = time.monotonic()
-        outcome = rebuild(settings, wanted, click.echo, allow_data_loss=allow_data_loss)
-    except (RebuildError, IndexingError, LookupError) as error:
-        raise click.ClickException(str(error)) from error
-    for each in outcome.named:
-        click.echo(f"bad record: {each}")
-    if outcome.bad:
-        click.echo(
-            f"bad records, which have no document: {outcome.bad:,}, of which {len(outcome.named)} are named above"
-        )
-    click.echo(
-        f"done: {alias} is {outcome.index}, from {outcome.records:,} records in {time.monotonic() - began:.0f} s"
-    )

@@ -4,14 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import LiteralString
 
-import click
-import psycopg
 from psycopg import sql
 
 from connectors.postgres.captured_tables import SHOP_TABLES
 from connectors.postgres.client import Connection, connecting, shop_address
 from connectors.settings import Settings
-from ops.formats import table
 from ops.warehouse import database as warehouse
 
 CHECK_SECONDS = 600
@@ -144,28 +141,3 @@ def _checksum(connection: Connection, name: str, columns: tuple[str, ...], condi
 def _number(connection: Connection, query: LiteralString) -> int:
     [[number]] = connection.execute(query)
     return int(number)
-
-
-@click.command("checks")
-def command() -> None:
-    """Show what the warehouse says, and hold it against the shop's database.
-
-    Exit status 1 if it doesn't agree. Changes that are still under way make that happen too: try again then.
-    """
-    settings = Settings.from_environment()
-    try:
-        found, (customers, products) = figures(settings), shop(settings)
-    except psycopg.errors.UndefinedTable as error:
-        raise click.ClickException(
-            f"{error.diag.message_primary}: `python -m ops warehouse migrate` makes the warehouse's tables, the shop "
-            "makes its own"
-        ) from error
-    click.echo(f"{found.orders:,} orders, {found.incomplete_orders:,} of them incomplete")
-    revenue = [
-        (category, currency, f"{amount:,}") for (category, currency), amount in sorted(found.revenue_minor.items())
-    ]
-    click.echo(table(("category", "currency", "revenue in minor units"), revenue))
-    done = list(checks(found, customers, products))
-    click.echo(table(("", "claim", "found"), [("ok" if each.holds else "NO", each.claim, each.found) for each in done]))
-    if not all(each.holds for each in done):
-        raise click.ClickException("the warehouse doesn't agree with its sources")

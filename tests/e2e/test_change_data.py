@@ -18,7 +18,8 @@ from local.simulator.shop.database import connect, make_tables
 from local.simulator.shop.rows import ProductRow
 from local.stack.supervisor import Stack
 from ops.capture import apply as change_capture
-from ops.capture.apply import group, plan, status
+from ops.capture.apply import plan, status
+from ops.capture.commands import cdc
 from ops.capture.connect_rest import ask
 from ops.capture.stream import CaptureError
 from ops.topics import apply as topics
@@ -481,17 +482,17 @@ def test_changes_of_a_partitioned_table_with_uuid_keys_are_events_like_any_other
 
 
 def test_apply_does_nothing_where_nothing_is_to_do(settings: Settings) -> None:
-    again = CliRunner().invoke(group, ["apply"])
+    again = CliRunner().invoke(cdc, ["apply"])
 
     assert (again.exit_code, again.output) == (0, "the connector shop is as it should be: nothing to do\n")
     assert plan(settings) == []
 
 
 def test_status_says_how_it_is_and_its_exit_status_says_whether_that_is_well(settings: Settings) -> None:
-    well = CliRunner().invoke(group, ["status"])
+    well = CliRunner().invoke(cdc, ["status"])
     ask(settings, "PUT", f"connectors/{CONNECTOR}/pause")
     wait_for("the connector to pause", lambda: "the connector is PAUSED" in faults(settings))
-    paused = CliRunner().invoke(group, ["status"])
+    paused = CliRunner().invoke(cdc, ["status"])
     change_capture.apply(settings)
 
     assert well.exit_code == 0

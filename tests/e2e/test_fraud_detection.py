@@ -16,7 +16,7 @@ from local.simulator.faults import Faults
 from local.simulator.outgoing import GOOD, Outgoing
 from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
-from ops.rules import rulesets
+from ops.rules import commands, rulesets
 from ops.topics import apply as topic_operations
 from tests.builders.events import payment, rule, ruleset
 from tests.e2e.deployment import (
@@ -315,10 +315,10 @@ def test_rulesets_that_cant_be_used_stop_no_job_at_its_start_or_while_it_runs(
     publish_unchecked(settings, UNUSABLE_RULESETS)
     deployment.start()
     first = publish_unchecked(settings, UNUSABLE_RULESETS)
-    rejected = CliRunner().invoke(rulesets.rulesets, ["list"])
+    rejected = CliRunner().invoke(commands.rulesets, ["list"])
     file = RulesetFile(alert_score=50, quiet_minutes=30, rule=(rule("a_shop", "merchant_id = 'another-shop'"),))
     published = rulesets.publish(settings, file, "test")
-    accepted = CliRunner().invoke(rulesets.rulesets, ["list"])
+    accepted = CliRunner().invoke(commands.rulesets, ["list"])
 
     wait_for("the new rules to hold", lambda: time.time() * 1000 >= published.effective_from)
     deployment.publish([outgoing(payment("c1", merchant_id="another-shop", event_time=published.effective_from))])

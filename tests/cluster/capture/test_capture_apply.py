@@ -21,7 +21,7 @@ from local.simulator.shop.database import make_tables
 from ops.capture import apply as change_capture
 from ops.capture import database as capture_database
 from ops.capture import reading as capture_reading
-from ops.capture.apply import group
+from ops.capture.commands import cdc
 from ops.capture.database import drop_slot, look
 from ops.capture.faults import database_faults
 from tests.services.cutting_proxy import cutting_proxy
@@ -147,7 +147,7 @@ def apply(worker: Worker, database_url: str = "") -> Result:
             "MILLRACE_SHOP_DATABASE_USER": settings.shop_database_user,
             "MILLRACE_SHOP_DATABASE_PASSWORD": settings.shop_database_password,
         }
-        return CliRunner().invoke(group, ["apply", "--yes"], env=variables)
+        return CliRunner().invoke(cdc, ["apply", "--yes"], env=variables)
 
 
 def is_captured(connection: Connection) -> bool:

@@ -1,0 +1,57 @@
+"""Commands `cdc`."""
+
+import sys
+
+import click
+
+from connectors.postgres.captured_tables import CONNECTOR
+from connectors.settings import Settings
+from ops.capture.apply import apply, plan, status
+from ops.capture.stream import CaptureError
+from ops.command_group import CommandGroup
+
+
+@click.group("cdc", cls=CommandGroup)
+def cdc() -> None:
+    """Change data capture: set it up, look at how it does."""
+
+
+@cdc.command("apply")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--again", is_flag=True, help="Read all rows, also where that was done already.")
+def cdc_apply(yes: bool, again: bool) -> None:
+    """Set up database and connector, and read the rows that are there.
+
+    Shows a plan and asks before anything is changed.
+    """
+    settings = Settings.from_environment()
+    try:
+        steps = plan(settings, again=again)
+        click.echo("\n".join(steps) if steps else f"the connector {CONNECTOR} is as it should be: nothing to do")
+        if not steps:
+            return
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
+            click.confirm("Carry out the plan?", abort=True)
+        apply(settings, click.echo, again=again)
+    except CaptureError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("done: changes are captured")
+
+
+@cdc.command("status")
+def cdc_status() -> None:
+    """Say how capturing does.
+
+    Exit status 1 if something is wrong.
+    """
+    found = status(Settings.from_environment())
+    width = max((len(what) for what, _ in found.lines), default=0)
+    for what, how in found.lines:
+        click.echo(f"{what:<{width}}  {how}")
+    for note in found.notes:
+        click.echo(f"note: {note}")
+    if found.faults:
+        raise click.ClickException("\n".join(found.faults))
+    click.echo("changes are captured")
