@@ -5,7 +5,7 @@ import signal
 import click
 
 from ops.capture.commands import cdc
-from ops.command_group import CommandGroup
+from ops.cli import CommandGroup
 from ops.dead_letters.commands import dead_letters
 from ops.jobs.commands import jobs, sql_pipelines, submit_command
 from ops.new.commands import new

@@ -1,51 +1,19 @@
-"""Reports errors that the operator can fix as one message, without a traceback."""
+"""Kafka clients of commands, which wait for a broker and report it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import click
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError
 
-from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.client import client_options
-from connectors.kafka.registry import RegistryError
-from connectors.settings import Settings, SettingsError
-from ops.jobs.flink_rest import FlinkError
+from connectors.settings import Settings
 from ops.outage import await_server, report_on_stderr
-from sql import SqlFileError
-from toolchain.cache import CacheError
-from toolchain.jars import JarsError
-from toolchain.java import JavaError
 
 CONNECT_TIMEOUT_MS = 2_000
 """Timeout of one attempt to reach a broker."""
 KAFKA_WITHIN_SECONDS = 30.0
 """Maximum wait of a command for a broker at its start, in seconds; longer than a broker's restart takes."""
-FAULTS = (
-    CacheError,
-    ConnectionError,
-    ElasticsearchError,
-    FlinkError,
-    JarsError,
-    JavaError,
-    RegistryError,
-    SettingsError,
-    SqlFileError,
-)
-
-
-class CommandGroup(click.Group):
-    """A command group whose commands may raise the errors of a wrong setting or an unavailable server."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; exit with status 1 and `Error: …` for errors that can be fixed outside the program."""
-        try:
-            return super().invoke(ctx)
-        except FAULTS as error:
-            raise click.ClickException(str(error)) from error
-        except KafkaError as error:
-            raise click.ClickException(f"Kafka: {error}") from error
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from ops.capture.database import CaptureDatabase, Slot
 from ops.capture.faults import RealConnector
 from ops.capture.reading import Say, read_rows
 from ops.capture.stream import CaptureError, last_change, wait_until_captured
+from ops.formats import utc
 from ops.topics.apply import describe
 
 RUNS_WITHIN_SECONDS = 90
@@ -277,9 +278,7 @@ def _phase_in_words(database: CaptureDatabase) -> str:
     said = []
     for name, reading in readings.items():
         rows = f"{reading.rows:,} rows of {name}" if reading else f"no rows of {name}"
-        done = (
-            f"read by {reading.finished_at:%Y-%m-%d %H:%M:%S} UTC" if reading and reading.finished_at else "read so far"
-        )
+        done = f"read by {utc(reading.finished_at)}" if reading and reading.finished_at else "read so far"
         said.append(f"{rows} {done}")
     is_streaming = all(reading and reading.finished_at for reading in readings.values())
     return f"{'streaming' if is_streaming else 'snapshot'}; {', '.join(said)}"
@@ -288,7 +287,7 @@ def _phase_in_words(database: CaptureDatabase) -> str:
 def _time_in_words(time: datetime | None, now: datetime) -> str:
     if time is None:
         return "none"
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC, {max(0.0, (now - time).total_seconds()):.0f} s ago"
+    return f"{utc(time)}, {max(0.0, (now - time).total_seconds()):.0f} s ago"
 
 
 def _megabytes(count: int) -> str:

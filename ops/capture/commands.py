@@ -1,14 +1,11 @@
 """Commands `cdc`."""
 
-import sys
-
 import click
 
 from connectors.postgres.captured_tables import CONNECTOR
 from connectors.settings import Settings
 from ops.capture.apply import apply, plan, status
-from ops.capture.stream import CaptureError
-from ops.command_group import CommandGroup
+from ops.cli import CommandGroup, ask_before_changing
 
 
 @click.group("cdc", cls=CommandGroup)
@@ -25,18 +22,12 @@ def cdc_apply(yes: bool, again: bool) -> None:
     Shows a plan and asks before anything is changed.
     """
     settings = Settings.from_environment()
-    try:
-        steps = plan(settings, again=again)
-        click.echo("\n".join(steps) if steps else f"the connector {CONNECTOR} is as it should be: nothing to do")
-        if not steps:
-            return
-        if not yes:
-            if not sys.stdin.isatty():
-                raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
-            click.confirm("Carry out the plan?", abort=True)
-        apply(settings, click.echo, again=again)
-    except CaptureError as error:
-        raise click.ClickException(str(error)) from error
+    steps = plan(settings, again=again)
+    click.echo("\n".join(steps) if steps else f"the connector {CONNECTOR} is as it should be: nothing to do")
+    if not steps:
+        return
+    ask_before_changing(yes)
+    apply(settings, click.echo, again=again)
     click.echo("done: changes are captured")
 
 

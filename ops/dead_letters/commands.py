@@ -3,7 +3,6 @@
 import getpass
 import heapq
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,31 +13,20 @@ import click
 from connectors.kafka.topics import LETTER_TOPICS
 from connectors.settings import Settings
 from events import DeadLetter
-from ops.command_group import CommandGroup
-from ops.dead_letters.export import ExportError, edited, read, write
-from ops.dead_letters.fixes import FixError, load
+from ops.cli import CommandGroup, MomentOrAge
+from ops.dead_letters.export import edited, read, write
+from ops.dead_letters.fixes import load
 from ops.dead_letters.original_records import whats_missing, with_originals
 from ops.dead_letters.reading import Letters, Replays, Selection, replays_so_far
 from ops.dead_letters.record_words import difference, key_field, letter_in_full
 from ops.dead_letters.rejected_record import Rejected, past, rejected_records
-from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
-from ops.formats import table
+from ops.dead_letters.replay import Change, Decision, Unsent, decide, send, unchanged
+from ops.formats import now_ms, table, time_in_words
 from ops.masking import kind_of_reason, shown, shown_field
-from ops.moments import MomentOrAge, in_words
 from ops.topics import apply as topic_operations
 
 _LONGEST_REASON = 60
 _SHOWN_DECISIONS = 10
-
-
-class _Group(CommandGroup):
-    def invoke(self, ctx: click.Context) -> object:
-        # Errors of brokers and of fenced producers are reported here in one line, so the client needn't log them.
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
-        try:
-            return super().invoke(ctx)
-        except (ExportError, FixError, LookupError, ReplayError) as error:
-            raise click.ClickException(str(error)) from error
 
 
 class _Offsets(click.ParamType[tuple[int, int]]):
@@ -85,13 +73,15 @@ def _complain(text: str) -> None:
     click.echo(f"warning: {shown(text)}", err=True)
 
 
-@click.group("dead-letters", cls=_Group)
+@click.group("dead-letters", cls=CommandGroup)
 def dead_letters() -> None:
     """Look at what was rejected, and send it again when it is mended.
 
     What is shown is masked: cards, addresses, phone numbers, secrets. Only `export` writes everything, to a file that
     nobody else can read.
     """
+    # Errors of brokers and of fenced producers are reported in one line, so the client needn't log them.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 @dead_letters.command("list")
@@ -112,11 +102,11 @@ def _row(letter: DeadLetter, replays: Replays) -> tuple[object, ...]:
     replay = replays.of(letter)
     reason = shown(letter.reason)
     return (
-        in_words(letter.event_time),
+        time_in_words(letter.event_time),
         shown(letter.event_id),
         shown(letter.rejected_by),
         past(letter.source_headers).times or "",
-        in_words(replay.event_time) if replay else "",
+        time_in_words(replay.event_time) if replay else "",
         reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 1]}…",
     )
 
@@ -204,7 +194,7 @@ def dead_letters_replay(
     if missing := sorted((set(ids) | (chosen or set())) - {each.letter.event_id for each in found}):
         _complain(f"not among the letters in {letters.topic} that are meant: {', '.join(missing)}")
     real_topics = topic_operations.describe(settings)
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     decisions = list(decide(found, change, letters.replays, real_topics, again=again, now=now))
     _say_decisions(decisions)
     refused = sum(decision.is_refused for decision in decisions)

@@ -11,7 +11,7 @@ from events import DeadLetter
 from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_headers import Headers, Pair, pairs_of
 from ops.dead_letters.rejected_record import Record
-from ops.moments import in_words
+from ops.formats import time_in_words
 
 
 class Data(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -73,7 +73,7 @@ def line(letter: DeadLetter, replays: Replays) -> Line:
         topic=letter.source_topic,
         partition=letter.source_partition,
         offset=letter.source_offset,
-        time=in_words(letter.event_time),
+        time=time_in_words(letter.event_time),
         timestamp=letter.event_time if letter.source_time is None else letter.source_time,
         rejected_by=letter.rejected_by,
         reason=letter.reason,

@@ -4,7 +4,6 @@ A record and its mark are written in one transaction, under one transactional id
 new replay ends the transaction that another left open, and fences earlier replays. It reads the marks after that.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,7 +35,7 @@ from ops.dead_letters.original_records import whats_missing
 from ops.dead_letters.reading import Replays, read_replays
 from ops.dead_letters.record_headers import pairs_of
 from ops.dead_letters.rejected_record import Record, Rejected, replay_headers
-from ops.moments import in_words
+from ops.formats import now_ms, time_in_words
 from ops.topics.apply import RealTopic, describe, duration
 
 TRANSACTIONAL_ID = "millrace.dead-letter-replays"
@@ -207,7 +206,7 @@ def _notes(rejected: Rejected, record: Record, topic: RealTopic, now: int) -> tu
 def _sent_in_words(replay: DeadLetterReplay) -> str:
     times = "" if replay.times == 1 else f" ({replay.times} times so far)"
     where = f"{replay.source_topic}-{replay.sent_partition}-{replay.sent_offset}"
-    return f"sent again on {in_words(replay.event_time)} as {where}{times}"
+    return f"sent again on {time_in_words(replay.event_time)} as {where}{times}"
 
 
 def send(
@@ -286,7 +285,7 @@ def _sent_in_a_transaction(
     futures: list[Any] = []
     try:
         producer.begin_transaction()
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         drafts = [
             _replay(decision, replays, fix if decision.is_changed else "", replayed_by, now) for decision in batch
         ]

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, NewType, TypeVar
 
 from connectors.settings import Settings
+from ops.formats import utc
 from ops.jobs.flink_rest import FlinkAwayError, FlinkError, ask
 from ops.jobs.lost_jobs import forget
 from ops.outage import await_server, report_on_stderr
@@ -84,24 +85,19 @@ class Restarts:
         row = self.in_a_row()
         if len(row) > 1 and self.go_on(now):
             return f"{self.number}, failing since {self._begin(row)}"
-        return f"{self.number}, last at {moment(row[0].at)}"
+        return f"{self.number}, last at {utc(row[0].at)}"
 
     def in_full(self) -> str:
         """Return how the job failed, since when, and the last cause."""
         row = self.in_a_row()
-        last = f"at {moment(row[0].at)}:\n{row[0].cause}"
+        last = f"at {utc(row[0].at)}:\n{row[0].cause}"
         if len(row) == 1:
             return f"failed {last}"
         return f"failed again and again since {self._begin(row)}, the last time {last}"
 
     def _begin(self, row: Sequence[Failure]) -> str:
         forgotten = self.more_failures and len(row) == len(self.failures)
-        return f"{'before ' if forgotten else ''}{moment(row[-1].at)}"
-
-
-def moment(at: datetime) -> str:
-    """Format a time in UTC."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{'before ' if forgotten else ''}{utc(row[-1].at)}"
 
 
 def all_jobs(settings: Settings) -> list[Job]:

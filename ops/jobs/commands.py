@@ -12,9 +12,9 @@ from connectors.settings import Settings
 from jobs.environment import stream_environment
 from jobs.flink_errors import FLINK_ERRORS, reason
 from jobs.sql_pipeline import Planned, run
-from ops.command_group import FAULTS, CommandGroup
-from ops.formats import table
-from ops.jobs.cluster_jobs import Job, JobId, Restarts, all_jobs, cancel, find, moment, restarts, stop_with_savepoint
+from ops.cli import FAULTS, CommandGroup
+from ops.formats import table, utc
+from ops.jobs.cluster_jobs import Job, JobId, Restarts, all_jobs, cancel, find, restarts, stop_with_savepoint
 from ops.jobs.flink_rest import FlinkAwayError
 from ops.jobs.lost_jobs import lost_jobs
 from ops.jobs.pipelines import PipelineError, comparison, keep_plan, pipeline_file, planned_pipelines, problems, submit
@@ -44,7 +44,7 @@ def jobs_list() -> None:
             job.name,
             job.state,
             f"{job.running_tasks}/{job.tasks}",
-            moment(job.started_at),
+            utc(job.started_at),
             known[job.id].in_short(now),
             job.id,
         )

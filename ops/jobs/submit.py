@@ -21,6 +21,7 @@ from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings, variable
 from jobs import runner
 from ops.command_group import kafka_client
+from ops.formats import now_ms
 from ops.jobs import lost_jobs
 from ops.jobs.cluster_jobs import Job, JobId, all_jobs, root_cause
 from ops.jobs.flink_rest import FlinkError, ask
@@ -197,7 +198,7 @@ def _note(
         command=(*submission.command, *given),
         variables=own_prefix | dict(submission.variables),
         savepoint=savepoint,
-        submitted_at=lost_jobs.now_ms(),
+        submitted_at=now_ms(),
     )
 
 

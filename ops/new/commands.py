@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from connectors.kafka.topics import Topic
-from ops.command_group import CommandGroup
+from ops.cli import CommandGroup
 from ops.jobs.submit import CHECKOUT
 from ops.new.changes import TODO, Changes
 from ops.new.names import PYTHON, DeclaredTopic, Field, Name, NewField, NewTopic, field_name

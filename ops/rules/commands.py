@@ -9,33 +9,23 @@ import msgspec
 
 from connectors.settings import Settings
 from events import Rule, Ruleset
-from ops.command_group import CommandGroup
-from ops.formats import table
+from ops.cli import CommandGroup, Moment
+from ops.formats import table, time_in_words
 from ops.masking import harmless
-from ops.moments import Moment, in_words
 from ops.rules.notification_policies import policy_in_words
-from ops.rules.rulesets import PublicationError, Published, as_file, latest, publish, read, shadow_hits, version
+from ops.rules.rulesets import Published, as_file, latest, publish, read, shadow_hits, version
 from udfs.fraud import ruleset_files
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import RulesetError, facts_in_words, published_rules
 from udfs.notifications import notification_policy
 from udfs.notifications.notification_policy import PolicyError
 
-
-class _RulesetGroup(CommandGroup):
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except (RulesetError, PublicationError) as error:
-            raise click.ClickException(str(error)) from error
-
-
 _EFFECTIVE_FROM = click.option(
     "--effective-from", type=Moment(), help="Event time from which it holds, e.g. 2026-03-01T12:00:00Z."
 )
 
 
-@click.group(cls=_RulesetGroup)
+@click.group(cls=CommandGroup)
 def rulesets() -> None:
     """Publish, look at and take back versions of the fraud rules."""
 
@@ -84,7 +74,7 @@ def rulesets_promote(rule: str, effective_from: int | None) -> None:
 
 
 def _print_published(ruleset: Ruleset) -> None:
-    click.echo(f"version {ruleset.version} published; it holds from {in_words(ruleset.effective_from)}")
+    click.echo(f"version {ruleset.version} published; it holds from {time_in_words(ruleset.effective_from)}")
 
 
 @rulesets.command("list")
@@ -113,8 +103,8 @@ def _row(published: Published) -> tuple[object, ...]:
     status = Counter(rule.status for rule in ruleset.rules)
     return (
         ruleset.version,
-        in_words(ruleset.effective_from),
-        in_words(ruleset.event_time),
+        time_in_words(ruleset.effective_from),
+        time_in_words(ruleset.event_time),
         harmless(ruleset.published_by),
         status["active"],
         status["shadow"],
@@ -131,7 +121,7 @@ def rulesets_show(number: int | None) -> None:
     ruleset = latest(settings) if number is None else version(settings, number)
     hits = shadow_hits(settings)
     click.echo(
-        f"version {ruleset.version}, holds from {in_words(ruleset.effective_from)}: alerts at a score of "
+        f"version {ruleset.version}, holds from {time_in_words(ruleset.effective_from)}: alerts at a score of "
         f"{ruleset.alert_score}, a case closes after {ruleset.quiet_minutes} quiet minutes\n"
     )
     rows = [_rule_row(rule, hits[ruleset.version, rule.name]) for rule in ruleset.rules]

@@ -1,6 +1,5 @@
 """Publishes and shows fraud rules: whole versions, published before the time from which they apply."""
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from connectors.kafka.topics import FRAUD_RULESETS, SHADOW_HITS
 from connectors.settings import Settings
 from events import Ruleset, ShadowHit
 from ops.command_group import kafka_client
-from ops.moments import in_words
+from ops.formats import now_ms, time_in_words
 from udfs.fraud import ruleset_files
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import RulesetError, published_rules
@@ -72,7 +71,7 @@ def publish(settings: Settings, file: RulesetFile, published_by: str, effective_
         RulesetError: the rules are invalid; nothing was published.
         PublicationError: `effective_from` is too early, or another version was published at the same moment.
     """
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     records = read(settings)
     known = [each.ruleset for each in records if each.ruleset]
     ruleset = ruleset_files.ruleset(
@@ -114,8 +113,8 @@ def _effective_from(wanted: int | None, known: Sequence[Ruleset], now: int) -> i
         return earliest
     if wanted < earliest:
         raise PublicationError(
-            f"a version can hold from {in_words(earliest)} at the earliest: what was decided before must be decided "
-            "the same when it is replayed"
+            f"a version can hold from {time_in_words(earliest)} at the earliest: what was decided before must be "
+            "decided the same when it is replayed"
         )
     return wanted
 

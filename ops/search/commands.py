@@ -1,7 +1,6 @@
 """Commands `search`."""
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,16 +8,15 @@ from typing import Any
 import click
 from elasticsearch import Elasticsearch
 
-from connectors.elasticsearch.bulk_index import IndexingError
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
-from ops.command_group import CommandGroup
+from ops.cli import CommandGroup, ask_before_changing
 from ops.formats import table
 from ops.masking import shown
 from ops.search.apply import apply, blocked_steps, faults, plan
-from ops.search.find import Asked, Document, Found, NoIndexError, alerts_by_rule, find
+from ops.search.find import Asked, Document, Found, alerts_by_rule, find
 from ops.search.indices import Declared, RealIndex, declared, figures, look
-from ops.search.rebuild import RebuildError, rebuild, replaceable
+from ops.search.rebuild import rebuild, replaceable
 
 
 @click.group("search", cls=CommandGroup)
@@ -41,7 +39,7 @@ def search_apply(yes: bool) -> None:
             raise click.ClickException("nothing was changed\n" + "\n".join(blocked))
         if all(step.what == "nothing" for step in steps):
             return
-        _confirm(yes)
+        ask_before_changing(yes)
         done = apply(elasticsearch, declared())
         wrong = [fault for wanted in declared() for fault in faults(wanted, look(elasticsearch, wanted))]
     if wrong:
@@ -90,19 +88,16 @@ def search_rebuild(alias: str, yes: bool, allow_data_loss: bool) -> None:
     """
     settings = Settings.from_environment()
     [wanted] = [each for each in declared() if each.alias == alias]
-    try:
-        with explained(settings), client(settings) as elasticsearch:
-            old = replaceable(elasticsearch, wanted)
-            documents = elasticsearch.count(index=old.name)["count"]
-            click.echo(
-                f"{alias}: {old.name} (mapping version {old.version}, {documents:,} documents) is replaced by a new "
-                f"index with mapping version {wanted.version}, filled from {wanted.index.topic.name}"
-            )
-        _confirm(yes)
-        began = time.monotonic()
-        outcome = rebuild(settings, wanted, click.echo, allow_data_loss=allow_data_loss)
-    except (RebuildError, IndexingError, LookupError) as error:
-        raise click.ClickException(str(error)) from error
+    with explained(settings), client(settings) as elasticsearch:
+        old = replaceable(elasticsearch, wanted)
+        documents = elasticsearch.count(index=old.name)["count"]
+        click.echo(
+            f"{alias}: {old.name} (mapping version {old.version}, {documents:,} documents) is replaced by a new "
+            f"index with mapping version {wanted.version}, filled from {wanted.index.topic.name}"
+        )
+    ask_before_changing(yes)
+    began = time.monotonic()
+    outcome = rebuild(settings, wanted, click.echo, allow_data_loss=allow_data_loss)
     for each in outcome.named:
         click.echo(f"bad record: {each}")
     if outcome.bad:
@@ -131,14 +126,11 @@ def search_find(words: tuple[str, ...], by_rule: bool, limit: int, as_json: bool
     """
     settings = Settings.from_environment()
     looked_for = Asked(words=" ".join(words), **asked)
-    try:
-        with explained(settings), client(settings) as elasticsearch:
-            if by_rule:
-                _print_rules(alerts_by_rule(elasticsearch, looked_for, limit), as_json)
-            else:
-                _print_found(find(elasticsearch, looked_for, limit), as_json)
-    except NoIndexError as error:
-        raise click.ClickException(str(error)) from error
+    with explained(settings), client(settings) as elasticsearch:
+        if by_rule:
+            _print_rules(alerts_by_rule(elasticsearch, looked_for, limit), as_json)
+        else:
+            _print_found(find(elasticsearch, looked_for, limit), as_json)
 
 
 def _print_found(found: Sequence[Found], as_json: bool) -> None:
@@ -171,11 +163,3 @@ def _print_rules(rules: Sequence[tuple[str, int, int]], as_json: bool) -> None:
         click.echo(table(("rule", "alerts", "cards"), rows))
     else:
         click.echo("nothing found in fraud-alerts")
-
-
-def _confirm(yes: bool) -> None:
-    """Ask whether to continue, unless `yes` is set."""
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
-        click.confirm("Carry out the plan?", abort=True)

@@ -9,8 +9,8 @@ from typing import Any
 from elasticsearch import Elasticsearch, NotFoundError
 
 from events.currencies import decimals
+from ops.formats import time_in_words
 from ops.masking import shown_field
-from ops.moments import in_words
 
 Query = dict[str, Any]
 Document = Mapping[str, Any]
@@ -63,7 +63,7 @@ ORDERS = Kind(
     nested=("lines", ("product_id", "category"), ("name",)),
     columns={
         "order": lambda it: it["order_id"],
-        "placed": lambda it: in_words(it["event_time"]),
+        "placed": lambda it: time_in_words(it["event_time"]),
         "customer": lambda it: it["customer_id"],
         "name": lambda it: it["customer_name"] or "–",
         "total": lambda it: _money(it["total_minor"], it["currency"]),
@@ -77,7 +77,7 @@ ALERTS = Kind(
     nested=("rules", ("rule",), ("reason",)),
     columns={
         "card": lambda it: shown_field("card_id", it["card_id"]),
-        "time": lambda it: in_words(it["event_time"]),
+        "time": lambda it: time_in_words(it["event_time"]),
         "case": lambda it: it["event_type"].removeprefix("fraud_alert."),
         "score": lambda it: str(it["score"]),
         "rules": lambda it: ", ".join(each["rule"] for each in it["rules"]),

@@ -1,6 +1,5 @@
 """Commands `topics` and `schemas`."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,9 +8,9 @@ import click
 from connectors.kafka.topics import TOPICS, Topic
 from connectors.settings import Settings
 from events.schemas import schema, schema_text
-from ops.command_group import CommandGroup
+from ops.cli import CommandGroup, ask_before_changing
 from ops.formats import table
-from ops.topics.apply import RealTopic, TopicsBlockedError, apply, blocked_steps, describe, duration, plan
+from ops.topics.apply import RealTopic, apply, blocked_steps, describe, duration, plan
 from ops.topics.keys import sample_keys, shown_key
 from ops.topics.partitions import PARTITION_BYTES_PER_SECOND, Load, recommend
 from ops.topics.schemas import (
@@ -61,14 +60,8 @@ def topics_apply(yes: bool, allow_data_loss: tuple[str, ...], allow_key_moves: t
         raise click.ClickException("nothing was changed\n" + "\n".join(blocked))
     if all(step.what == "nothing" for step in steps):
         return
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
-        click.confirm("Carry out the plan?", abort=True)
-    try:
-        done = apply(settings, TOPICS, allow_data_loss, allow_key_moves)
-    except TopicsBlockedError as error:
-        raise click.ClickException(str(error)) from error
+    ask_before_changing(yes)
+    done = apply(settings, TOPICS, allow_data_loss, allow_key_moves)
     click.echo(f"done: {len(done)} {'step' if len(done) == 1 else 'steps'}")
 
 
@@ -132,10 +125,7 @@ def topics_plan(topic: str | None, **load: Any) -> None:
 @click.option("--latest", type=click.IntRange(min=1), default=10_000, show_default=True, help="Records to look at.")
 def topics_keys(topic: str, latest: int) -> None:
     """Measure how hot the hottest key is."""
-    try:
-        sample = sample_keys(Settings.from_environment(), topic, latest)
-    except LookupError as error:
-        raise click.ClickException(str(error)) from error
+    sample = sample_keys(Settings.from_environment(), topic, latest)
     click.echo(
         f"{sample.records:,} records, {sample.keys:,} keys; "
         f"hottest: {shown_key(topic, sample.hottest_key)} with {sample.hottest_share:.1%} of the records"

@@ -1,6 +1,5 @@
 """Commands `warehouse`."""
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +8,12 @@ import psycopg
 
 from connectors.postgres.client import connecting
 from connectors.settings import Settings
-from ops.command_group import CommandGroup
-from ops.formats import table
+from ops.cli import CommandGroup, ask_before_changing
+from ops.formats import table, utc
 from ops.warehouse import migrations
 from ops.warehouse.checks import checks, figures, shop
 from ops.warehouse.database import FOLDER, SCHEMA, address, migrate, tables
-from ops.warehouse.migrations import Applied, Migration, MigrationError
+from ops.warehouse.migrations import Applied, Migration
 
 STATUS_SECONDS = 60
 """Time limit of a statement that only reads, in seconds."""
@@ -33,29 +32,22 @@ def warehouse_migrate(yes: bool) -> None:
     Shows a plan and asks before anything is changed.
     """
     settings = Settings.from_environment()
-    try:
-        files = migrations.read(FOLDER)
-        with connecting(address(settings), STATUS_SECONDS) as connection:
-            known = migrations.applied(connection, SCHEMA)
-        todo = migrations.pending(files, known)
-        click.echo(_plan(files, known))
-        if not todo:
-            return
-        if not yes:
-            if not sys.stdin.isatty():
-                raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
-            click.confirm("Carry out the plan?", abort=True)
-        done = migrate(settings)
-    except MigrationError as error:
-        raise click.ClickException(str(error)) from error
+    files = migrations.read(FOLDER)
+    with connecting(address(settings), STATUS_SECONDS) as connection:
+        known = migrations.applied(connection, SCHEMA)
+    todo = migrations.pending(files, known)
+    click.echo(_plan(files, known))
+    if not todo:
+        return
+    ask_before_changing(yes)
+    done = migrate(settings)
     click.echo(f"done: {len(done)} {'migration' if len(done) == 1 else 'migrations'}")
 
 
 def _plan(files: Sequence[Migration], known: Sequence[Applied]) -> str:
     when = {each.version: each.applied_at for each in known}
     rows = [
-        (each.file, f"applied {when[each.version]:%Y-%m-%d %H:%M:%S} UTC" if each.version in when else "to be applied")
-        for each in files
+        (each.file, f"applied {utc(when[each.version])}" if each.version in when else "to be applied") for each in files
     ]
     return table(("migration", "state"), rows)
 
@@ -67,14 +59,11 @@ def warehouse_status() -> None:
     Exit status 1 if the warehouse can't be reached or isn't up to date.
     """
     settings = Settings.from_environment()
-    try:
-        files = migrations.read(FOLDER)
-        with connecting(address(settings), STATUS_SECONDS) as connection:
-            known = migrations.applied(connection, SCHEMA)
-            todo = migrations.pending(files, known)
-            filled = tables(connection) if known else []
-    except MigrationError as error:
-        raise click.ClickException(str(error)) from error
+    files = migrations.read(FOLDER)
+    with connecting(address(settings), STATUS_SECONDS) as connection:
+        known = migrations.applied(connection, SCHEMA)
+        todo = migrations.pending(files, known)
+        filled = tables(connection) if known else []
     click.echo(f"{settings.warehouse_url}, version {len(known)} of {len(files)}")
     if filled:
         now = datetime.now(UTC)
@@ -88,7 +77,7 @@ def warehouse_status() -> None:
 
 
 def _time(newest: datetime | None) -> str:
-    return f"{newest:%Y-%m-%d %H:%M:%S} UTC" if newest else "–"
+    return utc(newest) if newest else "–"
 
 
 def _age(newest: datetime | None, now: datetime) -> str:

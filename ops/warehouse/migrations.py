@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from connectors.postgres.client import Connection
+from ops.formats import utc
 
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 OTHERS_WITHIN_SECONDS = 60
@@ -93,7 +94,7 @@ def pending(migrations: Sequence[Migration], known: Iterable[Applied]) -> list[M
 
 
 def _problem(known: Applied, files: Mapping[int, Migration]) -> str:
-    when = f"was applied on {known.applied_at:%Y-%m-%d %H:%M:%S} UTC"
+    when = f"was applied on {utc(known.applied_at)}"
     file = files.get(known.version)
     if file is None:
         return f"{known.file} {when}, but isn't here: this checkout is older than the database"
