@@ -18,10 +18,10 @@ from connectors.postgres.captured_tables import (
 )
 from connectors.postgres.client import Connection, DatabaseError
 from connectors.settings import Settings
-from ops.capture import database as capture_database
+from ops.capture import database_queries as capture_database
 from ops.capture import faults as capture_faults
 from ops.capture.connect_rest import ConnectError, ask, find
-from ops.capture.database import CaptureDatabase, Slot
+from ops.capture.database_queries import CaptureDatabase, Slot
 from ops.capture.faults import RealConnector
 from ops.capture.reading import Say, read_rows
 from ops.capture.stream import CaptureError, last_change, wait_until_captured

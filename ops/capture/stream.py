@@ -7,7 +7,7 @@ from kafka.errors import KafkaError
 
 from connectors.postgres.captured_tables import BEAT, HEARTBEATS, CapturedTable
 from connectors.settings import Settings
-from ops.capture import database as capture_database
+from ops.capture import database_queries as capture_database
 from ops.outage import report_on_stderr
 from ops.topics.records import committed_records
 

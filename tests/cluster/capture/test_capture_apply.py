@@ -19,10 +19,10 @@ from connectors.postgres.client import Connection, connect, shop_address
 from connectors.settings import Settings
 from local.simulator.shop.database import make_tables
 from ops.capture import apply as change_capture
-from ops.capture import database as capture_database
+from ops.capture import database_queries as capture_database
 from ops.capture import reading as capture_reading
 from ops.capture.commands import cdc
-from ops.capture.database import drop_slot, look
+from ops.capture.database_queries import drop_slot, look
 from ops.capture.faults import database_faults
 from tests.services.cutting_proxy import cutting_proxy
 from tests.services.json_server import json_server

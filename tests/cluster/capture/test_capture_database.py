@@ -9,9 +9,9 @@ from connectors.postgres.captured_tables import CUSTOMERS, PUBLICATION, SLOT
 from connectors.postgres.client import Connection, connect, connecting, shop_address
 from connectors.settings import Settings
 from local.simulator.shop.database import make_tables
-from ops.capture import database as capture_database
+from ops.capture import database_queries as capture_database
 from ops.capture import reading as capture_reading
-from ops.capture.database import captured_columns, columns_of, look, set_up
+from ops.capture.database_queries import captured_columns, columns_of, look, set_up
 from ops.capture.faults import database_faults, is_set_up, obstacles, slot_faults
 from ops.warehouse import database as warehouse
 

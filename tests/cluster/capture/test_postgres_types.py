@@ -13,8 +13,8 @@ import pytest
 from connectors.postgres.captured_tables import BECOMES, PUBLICATION, SLOT, connector_config
 from connectors.postgres.client import Connection
 from connectors.settings import Settings
-from ops.capture import database as capture_database
-from ops.capture.database import columns_of
+from ops.capture import database_queries as capture_database
+from ops.capture.database_queries import columns_of
 from tests.cluster.capture.connect_programs import connect_program
 
 DOCS = Path(__file__).parents[3] / "docs" / "change-data.md"

@@ -23,7 +23,7 @@ from connectors.settings import Settings
 from events import RowVersion
 from local.simulator.shop.rows import CUSTOMERS as SHOP_CUSTOMERS
 from local.simulator.shop.rows import PRODUCTS as SHOP_PRODUCTS
-from ops.capture.database import (
+from ops.capture.database_queries import (
     GUARDS,
     OPERATIONS,
     CaptureDatabase,
