@@ -18,10 +18,11 @@ from connectors.postgres.captured_tables import (
 )
 from connectors.postgres.client import Connection, DatabaseError
 from connectors.settings import Settings
-from ops.capture import database_queries as capture_database
 from ops.capture import faults as capture_faults
 from ops.capture.connect_rest import ConnectError, ask, find
-from ops.capture.database_queries import CaptureDatabase, Slot
+from ops.capture.database_queries import connected, look
+from ops.capture.database_setup import drop_slot, lock, make_slot, set_up
+from ops.capture.database_state import CaptureDatabase, Slot
 from ops.capture.faults import RealConnector
 from ops.capture.reading import Say, read_rows
 from ops.capture.stream import CaptureError, last_change, wait_until_captured
@@ -56,8 +57,8 @@ def plan(settings: Settings, *, again: bool = False) -> list[str]:
     """
     _require_topics(settings)
     connector = _connector(settings)
-    with capture_database.connected(settings) as connection:
-        database = capture_database.look(connection)
+    with connected(settings) as connection:
+        database = look(connection)
     _require_database(database)
     to_read = SHOP_TABLES if again else _uncaptured(database)
     return list(_steps(database, connector, connector_config(settings), to_read))
@@ -76,16 +77,16 @@ def apply(settings: Settings, say: Say = print, *, again: bool = False) -> None:
         CaptureError: it can't be done, or the connector doesn't run; the text says why.
     """
     _require_topics(settings)
-    with capture_database.connected(settings) as connection:
-        capture_database.lock(connection)
-        before = capture_database.look(connection)
+    with connected(settings) as connection:
+        lock(connection)
+        before = look(connection)
         _require_database(before)
         _connector(settings)  # checks that Connect can be reached, before anything is changed
-        capture_database.set_up(connection, SHOP_TABLES if again else _uncaptured(before))
+        set_up(connection, SHOP_TABLES if again else _uncaptured(before))
         if _needs_slot(before):
             _begin_anew(settings, connection)
         _run_connector(settings, connection)
-        after = capture_database.look(connection)
+        after = look(connection)
         for table in SHOP_TABLES:
             if capture_faults.must_read(table, after):
                 read_rows(connection, settings, table, say)
@@ -105,8 +106,8 @@ def status(settings: Settings) -> CaptureStatus:
     except ConnectError as error:
         faults.append(str(error))
     try:
-        with capture_database.connected(settings) as connection:
-            database = capture_database.look(connection)
+        with connected(settings) as connection:
+            database = look(connection)
         now = database.now
         faults += capture_faults.database_faults(database)
         lines += [("slot", _slot_in_words(database.slot)), ("phase", _phase_in_words(database))]
@@ -190,8 +191,8 @@ def _begin_anew(settings: Settings, connection: Connection) -> None:
     _wait("the connector to stop", lambda: _state(settings) == "STOPPED")
     ask(settings, "DELETE", f"connectors/{CONNECTOR}/offsets")
     _wait("the replication slot to be free", lambda: not _is_read(connection))
-    capture_database.drop_slot(connection)
-    capture_database.make_slot(connection)
+    drop_slot(connection)
+    make_slot(connection)
 
 
 def _run_connector(settings: Settings, connection: Connection) -> None:
@@ -226,7 +227,7 @@ def _wait(what: str, condition: Callable[[], bool], seconds: float = RUNS_WITHIN
 
 
 def _is_read(connection: Connection) -> bool:
-    slot = capture_database.look(connection).slot
+    slot = look(connection).slot
     return slot is not None and slot.is_active
 
 

@@ -16,7 +16,8 @@ from connectors.postgres.captured_tables import (
     SLOT,
     CapturedTable,
 )
-from ops.capture.database_queries import GUARDS, OPERATIONS, CaptureDatabase, RealTable, Server, captured_columns
+from ops.capture.database_setup import GUARDS
+from ops.capture.database_state import OPERATIONS, CaptureDatabase, RealTable, Server, captured_columns
 
 QUIET_SECONDS = 30
 """Maximum time without a heartbeat; beyond it something is wrong, whatever Connect reports."""

@@ -12,7 +12,8 @@ from psycopg import sql
 from connectors.postgres.captured_tables import OWN_SCHEMA, CapturedTable
 from connectors.postgres.client import Connection
 from connectors.settings import Settings
-from ops.capture.database_queries import RealColumn, captured_columns, columns_of, identifier, identities
+from ops.capture.database_queries import columns_of, identifier, identities
+from ops.capture.database_state import RealColumn, captured_columns
 from ops.capture.stream import wait_until_captured
 from ops.topics.records import committed_records
 

@@ -7,7 +7,7 @@ from kafka.errors import KafkaError
 
 from connectors.postgres.captured_tables import BEAT, HEARTBEATS, CapturedTable
 from connectors.settings import Settings
-from ops.capture import database_queries as capture_database
+from ops.capture.database_queries import connected, look
 from ops.outage import report_on_stderr
 from ops.topics.records import committed_records
 
@@ -41,8 +41,8 @@ def beat(settings: Settings) -> datetime:
     Raises:
         DatabaseError: the database can't be reached.
     """
-    with capture_database.connected(settings) as connection:
-        since = capture_database.look(connection).now
+    with connected(settings) as connection:
+        since = look(connection).now
         connection.execute(BEAT.encode())
     return since
 

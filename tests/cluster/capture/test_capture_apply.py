@@ -22,7 +22,8 @@ from ops.capture import apply as change_capture
 from ops.capture import database_queries as capture_database
 from ops.capture import reading as capture_reading
 from ops.capture.commands import cdc
-from ops.capture.database_queries import drop_slot, look
+from ops.capture.database_queries import look
+from ops.capture.database_setup import drop_slot
 from ops.capture.faults import database_faults
 from tests.services.cutting_proxy import cutting_proxy
 from tests.services.json_server import json_server

@@ -11,7 +11,9 @@ from connectors.settings import Settings
 from local.simulator.shop.database import make_tables
 from ops.capture import database_queries as capture_database
 from ops.capture import reading as capture_reading
-from ops.capture.database_queries import captured_columns, columns_of, look, set_up
+from ops.capture.database_queries import columns_of, look
+from ops.capture.database_setup import set_up
+from ops.capture.database_state import captured_columns
 from ops.capture.faults import database_faults, is_set_up, obstacles, slot_faults
 from ops.warehouse import database as warehouse
 

@@ -23,8 +23,8 @@ from connectors.settings import Settings
 from events import RowVersion
 from local.simulator.shop.rows import CUSTOMERS as SHOP_CUSTOMERS
 from local.simulator.shop.rows import PRODUCTS as SHOP_PRODUCTS
-from ops.capture.database_queries import (
-    GUARDS,
+from ops.capture.database_setup import GUARDS
+from ops.capture.database_state import (
     OPERATIONS,
     CaptureDatabase,
     Publication,
