@@ -4,7 +4,8 @@ import click
 
 from connectors.postgres.captured_tables import CONNECTOR
 from connectors.settings import Settings
-from ops.capture.apply import apply, plan, status
+from ops.capture.apply import apply, plan
+from ops.capture.status import status
 from ops.cli import CommandGroup, ask_before_changing
 
 

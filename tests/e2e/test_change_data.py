@@ -18,9 +18,10 @@ from local.simulator.shop.database import connect, make_tables
 from local.simulator.shop.rows import ProductRow
 from local.stack.supervisor import Stack
 from ops.capture import apply as change_capture
-from ops.capture.apply import plan, status
+from ops.capture.apply import plan
 from ops.capture.commands import cdc
 from ops.capture.connect_rest import ask
+from ops.capture.status import status
 from ops.capture.stream import CaptureError
 from ops.topics import apply as topics
 from tests.e2e.captured import (

@@ -14,7 +14,8 @@ from ops.capture import reading as capture_reading
 from ops.capture.database_queries import columns_of, look
 from ops.capture.database_setup import set_up
 from ops.capture.database_state import captured_columns
-from ops.capture.faults import database_faults, is_set_up, obstacles, slot_faults
+from ops.capture.faults import database_faults, is_set_up, slot_faults
+from ops.capture.obstacles import obstacles
 from ops.warehouse import database as warehouse
 
 ROWS = 5

@@ -23,6 +23,7 @@ from connectors.settings import Settings
 from events import RowVersion
 from local.simulator.shop.rows import CUSTOMERS as SHOP_CUSTOMERS
 from local.simulator.shop.rows import PRODUCTS as SHOP_PRODUCTS
+from ops.capture.connector import RealConnector, connector_faults
 from ops.capture.database_setup import GUARDS
 from ops.capture.database_state import (
     OPERATIONS,
@@ -35,16 +36,8 @@ from ops.capture.database_state import (
     Server,
     Slot,
 )
-from ops.capture.faults import (
-    RealConnector,
-    column_notes,
-    connector_faults,
-    database_faults,
-    heartbeat_faults,
-    must_read,
-    obstacles,
-    shortages,
-)
+from ops.capture.faults import database_faults, heartbeat_faults, must_read
+from ops.capture.obstacles import column_notes, obstacles, shortages
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CONFIG = connector_config(Settings())
