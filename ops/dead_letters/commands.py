@@ -14,13 +14,14 @@ from connectors.kafka.topics import LETTER_TOPICS
 from connectors.settings import Settings
 from events import DeadLetter
 from ops.cli import CommandGroup, MomentOrAge
+from ops.dead_letters.decisions import Change, Decision, decide, unchanged
 from ops.dead_letters.export import edited, read, write
 from ops.dead_letters.fixes import load
 from ops.dead_letters.original_records import whats_missing, with_originals
 from ops.dead_letters.reading import Letters, Replays, Selection, replays_so_far
 from ops.dead_letters.record_words import difference, key_field, letter_in_full
 from ops.dead_letters.rejected_record import Rejected, past, rejected_records
-from ops.dead_letters.replay import Change, Decision, Unsent, decide, send, unchanged
+from ops.dead_letters.replay import Unsent, send
 from ops.formats import now_ms, table, time_in_words
 from ops.masking import kind_of_reason, shown, shown_field
 from ops.topics import apply as topic_operations

@@ -5,65 +5,29 @@ what an interrupted rebuild left.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-import jsonschema_rs
-import msgspec
 from elasticsearch import Elasticsearch, NotFoundError, helpers
 
-from connectors.elasticsearch.bulk_index import BulkIndex
 from connectors.elasticsearch.client import client, explained
-from connectors.elasticsearch.documents import Action, NoDocumentError, action
 from connectors.settings import Settings
-from events.schemas import schema
-from ops.masking import shown
 from ops.search.apply import put_template, rival_faults, version_fault
+from ops.search.filling import NAMED, Filling, Outcome, Say, Work
 from ops.search.indices import FILLED_TO, Declared, RealIndex, figures, look, next_name
-from ops.topics.replay import Replay, missing
+from ops.topics.replay import Replay
 
-SECONDS_BETWEEN_WORDS = 2.0
 CLOSE_SECONDS = 1.0
 """Once catching up takes at most this long, the alias is switched."""
 WATCHED_SECONDS = 3.0
 """How long an index that a rebuild left is watched: if it grows, the rebuild is still running."""
 PAGE = 2_000
-REASON_LENGTH = 300
-NAMED = 10
-"""Maximum number of bad records and missing documents that are named; all are counted."""
-
-Say = Callable[[str], None]
 
 
 class RebuildError(RuntimeError):
     """The index wasn't rebuilt, and the alias is unchanged; the text says why, and what to do."""
-
-
-@dataclass
-class Outcome:
-    """Result of a rebuild."""
-
-    index: str
-    records: int = 0
-    bad: int = 0
-    """Number of records that can't become documents."""
-    named: list[str] = field(default_factory=list)
-    """Coordinates and reasons of the first of them."""
-    lost: list[str] = field(default_factory=list)
-    """Ids of documents that only the old index had."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """A rebuild's target, servers and progress output."""
-
-    settings: Settings
-    elasticsearch: Elasticsearch
-    wanted: Declared
-    say: Say
 
 
 def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: bool = False) -> Outcome:
@@ -122,7 +86,7 @@ class Rebuilding:
         self._new = next_name(work.wanted, look(work.elasticsearch, work.wanted))
         self.outcome = Outcome(self._new)
         self._replay = Replay(work.settings, work.wanted.index.topic.name)
-        self._filling = _Filling(work, filling_alias(work.wanted), self._replay, self.outcome)
+        self._filling = Filling(work, filling_alias(work.wanted), self._replay, self.outcome)
         put_template(self._elasticsearch, work.wanted)
         self._elasticsearch.indices.create(
             index=self._new,
@@ -223,72 +187,6 @@ class Rebuilding:
         return f"; bad records: {'; '.join(self.outcome.named)}" if self.outcome.named else ""
 
 
-class _Filling:
-    """Writes the records of a topic to an alias."""
-
-    def __init__(self, work: Work, alias: str, replay: Replay, outcome: Outcome) -> None:
-        self.deleted: set[str] = set()
-        self._alias = alias
-        self._topic = work.wanted.index.topic.name
-        self._good = jsonschema_rs.validator_for(schema(work.wanted.index.topic.event))
-        self._bulk = BulkIndex(work.settings)
-        self._replay = replay
-        self._outcome = outcome
-        self._say = work.say
-
-    def run(self, what: str) -> float:
-        """Write records up to the current end of the topic; return the duration in seconds."""
-        ends = self._replay.ends()
-        total, began = missing(self._replay.reached(), ends), time.monotonic()
-        spoken, before = began, self._outcome.records
-        for records in self._replay.read_to(ends):
-            self._write(records)
-            if time.monotonic() - spoken > SECONDS_BETWEEN_WORDS:
-                spoken = time.monotonic()
-                rate = (self._outcome.records - before) / (spoken - began)
-                left = missing(self._replay.reached(), ends)
-                share = f"{100 * (total - left) // total}%"
-                self._say(
-                    f"{what}: {self._outcome.records:,} records ({share}), {rate:,.0f} a second, "
-                    f"about {left / rate:.0f} s to go"
-                )
-        seconds = time.monotonic() - began
-        self._say(f"{what}: {self._outcome.records - before:,} records of {self._topic} in {seconds:.1f} s")
-        return seconds
-
-    def close(self) -> None:
-        self._bulk.close()
-
-    def _write(self, records: Sequence[Any]) -> None:
-        actions, of = [], []
-        for record in records:
-            self._outcome.records += 1
-            try:
-                asked = self._action(record)
-            except (NoDocumentError, msgspec.DecodeError, jsonschema_rs.ValidationError) as error:
-                self._count_bad(record, str(error).partition("\n")[0])
-                continue
-            actions.append(replace(asked, alias=self._alias))
-            of.append(record)
-            (self.deleted.discard if asked.document else self.deleted.add)(asked.id)
-        for record, reason in zip(of, self._bulk.write(actions), strict=True):
-            if reason is not None:
-                self._count_bad(record, reason)
-
-    def _action(self, record: Any) -> Action:
-        """Return the same action as the job would; raise if the record is invalid."""
-        if record.value is not None:
-            self._good.validate(msgspec.json.decode(record.value))
-        return action(self._topic, record.key, record.value)
-
-    def _count_bad(self, record: Any, reason: str) -> None:
-        self._outcome.bad += 1
-        if len(self._outcome.named) < NAMED:
-            place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
-            short = reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
-            self._outcome.named.append(f"{place}: {shown(short)}")
-
-
 def filling_alias(wanted: Declared) -> str:
     """Return the alias of an index that is being filled."""
     return f"{wanted.alias}-rebuild"
@@ -308,7 +206,7 @@ def _finish(work: Work, new: RealIndex, outcome: Outcome) -> Outcome:
         indices.add_block(index=name, block="write")
     begin = {int(number): offset for number, offset in (new.filled_to or {}).items()}
     with Replay(work.settings, wanted.index.topic.name, begin) as replay:
-        filling = _Filling(work, wanted.alias, replay, outcome)
+        filling = Filling(work, wanted.alias, replay, outcome)
         filling.run("catching up after the switch")
         filling.close()
     indices.refresh(index=new.name)

@@ -32,9 +32,10 @@ from local.simulator.outgoing import GOOD, POISON, Outgoing
 from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops.__main__ import main
+from ops.dead_letters.decisions import Decision, decide, unchanged
 from ops.dead_letters.reading import Letters, Selection, replays_so_far
 from ops.dead_letters.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
-from ops.dead_letters.replay import RECORDS_A_TRANSACTION, Decision, ReplayError, Unsent, decide, send, unchanged
+from ops.dead_letters.replay import RECORDS_A_TRANSACTION, ReplayError, Unsent, send
 from ops.topics import apply as topic_operations
 from ops.topics.records import committed_records
 from ops.warehouse import database as warehouse_operations

@@ -14,11 +14,12 @@ from connectors.kafka.topics import DAY_MS, PAYMENTS
 from connectors.settings import Settings
 from events import DeadLetter
 from ops.dead_letters import replay as dead_letter_replay
+from ops.dead_letters.decisions import Change, Decision, decide, unchanged
 from ops.dead_letters.fixes import FixError
 from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_words import difference, letter_in_full
 from ops.dead_letters.rejected_record import Record, Rejected, rejected_records
-from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
+from ops.dead_letters.replay import ReplayError, Unsent, send
 from ops.topics.apply import RealTopic
 from tests.builders.events import dead_letter, event_time, payment, replay
 
