@@ -21,7 +21,7 @@ def connecting_to_kafka(settings: Settings) -> Iterator[dict[str, Any]]:
     """Wrap the construction of a Kafka client; yield the options that every client takes.
 
     Raises:
-        ConnectionError: no broker answers; the text says what to do.
+        ConnectionError: no broker answers; the message gives the remedy.
     """
     try:
         yield client_options(settings.kafka_bootstrap_servers) | {"bootstrap_timeout_ms": CONNECT_TIMEOUT_MS}
@@ -36,7 +36,7 @@ def kafka_client(settings: Settings, make: Callable[..., Any], **options: Any) -
     """Create a consumer, a producer or an admin client; while no broker answers, wait and report it on stderr.
 
     Raises:
-        ConnectionError: no broker answers within `KAFKA_WITHIN_SECONDS`; the text says what to do.
+        ConnectionError: no broker answers within `KAFKA_WITHIN_SECONDS`; the message gives the remedy.
     """
 
     def connect() -> Any:

@@ -27,7 +27,7 @@ def plan(settings: Settings, *, again: bool = False) -> list[str]:
 
     Raises:
         ConnectError, DatabaseError: Connect or the database can't be reached.
-        CaptureError: it can't be done; the text says what is missing.
+        CaptureError: it can't be done; the message names what is missing.
     """
     _require_topics(settings)
     connector = real_connector(settings)
@@ -48,7 +48,7 @@ def apply(settings: Settings, say: Say = print, *, again: bool = False) -> None:
 
     Raises:
         ConnectError, DatabaseError: Connect or the database can't be used.
-        CaptureError: it can't be done, or the connector doesn't run; the text says why.
+        CaptureError: it can't be done, or the connector doesn't run; the message gives the reason.
     """
     _require_topics(settings)
     with connected(settings) as connection:

@@ -23,7 +23,7 @@ _TIMED_OUT = "Request timed out"
 
 
 class ConnectError(ConnectionError):
-    """Kafka Connect doesn't answer, or refuses; the text says what, and what to do."""
+    """Kafka Connect doesn't answer, or refuses; the message gives the fault and the remedy."""
 
 
 class _SilentError(ConnectError):

@@ -98,7 +98,7 @@ def run_connector(settings: Settings, connection: Connection) -> None:
 
     Raises:
         ConnectError: Connect can't be used.
-        CaptureError: the connector doesn't run; the text says why.
+        CaptureError: the connector doesn't run; the message gives the reason.
     """
     config = connector_config(settings)
     before = real_connector(settings)

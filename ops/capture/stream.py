@@ -19,7 +19,7 @@ LATEST = 200
 
 
 class CaptureError(RuntimeError):
-    """Changes can't be captured in the current state; the text says why, and what to do."""
+    """Changes can't be captured in the current state; the message gives the reason and the remedy."""
 
 
 def last_change(settings: Settings, table: CapturedTable) -> datetime | None:

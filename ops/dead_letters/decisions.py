@@ -1,4 +1,4 @@
-"""Decides which rejected records are replayed, changed or as they were, and why others aren't."""
+"""Decides which rejected records are replayed, fixed or unchanged, and gives the reasons for the others."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from events import DeadLetterReplay
 from events.checks import NotTheEventError, check
 from ops.dead_letters.export import ExportError
 from ops.dead_letters.fixes import FixError
-from ops.dead_letters.original_records import whats_missing
+from ops.dead_letters.original_records import why_incomplete
 from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_headers import pairs_of
 from ops.dead_letters.rejected_record import Record, Rejected
@@ -16,12 +16,12 @@ from ops.formats import time_in_words
 from ops.topics.apply import RealTopic, duration
 
 Change = Callable[[Rejected], Record | None]
-"""Returns the record to send, or None to leave it alone. Raises FixError or ExportError."""
+"""Returns the record to send, or None to skip it. Raises FixError or ExportError."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What happens to a rejected record."""
+    """Decision on a rejected record: to send it, to skip it, or to refuse it."""
 
     rejected: Rejected
     record: Record | None
@@ -38,7 +38,7 @@ class Decision:
 
 
 def unchanged(rejected: Rejected) -> Record | None:
-    """Return the record without a fix: what rejected it has changed, or it is to be late once more."""
+    """Return the record without a fix: the job that rejected it has changed, or the record may be late again."""
     return rejected.record
 
 
@@ -73,20 +73,20 @@ def _decision(
 ) -> Decision:
     before = replays.of(rejected.letter)
     if before is not None and not again:
-        return Decision(rejected, None, f"{_sent_in_words(before)}; --again sends it once more")
-    if missing := whats_missing(rejected.letter):
+        return Decision(rejected, None, f"{_replay_in_words(before)}; --again replays it once more")
+    if missing := why_incomplete(rejected.letter):
         return Decision(rejected, None, missing, is_refused=True)
     try:
         record = change(rejected)
     except (FixError, ExportError) as error:
         return Decision(rejected, None, str(error), is_refused=True)
     if record is None:
-        return Decision(rejected, None, "left alone by the fix")
+        return Decision(rejected, None, "skipped by the fix")
     if problem := _problem(record, real_topics, now):
         return Decision(rejected, None, problem, is_refused=True)
     notes = _notes(rejected, record, real_topics[record.topic], now)
     if before is not None:
-        notes = (_sent_in_words(before), *notes)
+        notes = (_replay_in_words(before), *notes)
     return Decision(rejected, record, notes=notes)
 
 
@@ -102,7 +102,7 @@ def _unsendable(record: Record, real_topics: Mapping[str, RealTopic], now: int) 
         return "it has no value"
     ahead = record.timestamp - now
     if ahead > (limit := int(real_topics[record.topic].config.get("message.timestamp.after.max.ms", UNLIMITED_MS))):
-        return f"its time lies ahead by {ahead:,} ms, and {record.topic} takes {limit:,}: a fix can change it"
+        return f"its time is {ahead:,} ms ahead, and {record.topic} accepts at most {limit:,} ms: a fix can change it"
     for name, value in pairs_of(record.headers):
         if value is None:
             return f"its header {name!r} is null, which the client can't send: a fix can give it a value"
@@ -125,23 +125,23 @@ def _wrong_again(record: Record) -> str:
 def _notes(rejected: Rejected, record: Record, topic: RealTopic, now: int) -> tuple[str, ...]:
     notes = []
     if record.topic not in {each.name for each in TOPICS}:
-        notes.append("its topic isn't declared, so it was held against no schema")
+        notes.append("its topic isn't declared, so it was checked against no schema")
     if record == rejected.record:
-        notes.append("unchanged: it gets through only if what rejected it has changed since")
+        notes.append("unchanged: it is rejected again unless the job or its schema has changed since")
     if (
         any(each.reason.startswith("late") for each in rejected.letters)
         and record.timestamp == rejected.letter.event_time
     ):
-        notes.append("it was late, and keeps its time: whoever goes by event time finds it late again")
+        notes.append("it was late, and its time is unchanged: in event time it is late again")
     kept = int(topic.config.get("retention.ms", "-1"))
     if kept >= 0 and record.timestamp < now - kept and "delete" in topic.config.get("cleanup.policy", "delete"):
         notes.append(f"its time is older than its topic keeps ({duration(kept)}): it may be deleted before it is read")
     if len({each.payload for each in rejected.letters}) > 1:
-        notes.append(f"its letters differ in payload: that of {rejected.letter.rejected_by} is taken")
+        notes.append(f"its dead letters differ in payload: that of {rejected.letter.rejected_by} is taken")
     return tuple(notes)
 
 
-def _sent_in_words(replay: DeadLetterReplay) -> str:
+def _replay_in_words(replay: DeadLetterReplay) -> str:
     times = "" if replay.times == 1 else f" ({replay.times} times so far)"
     where = f"{replay.source_topic}-{replay.sent_partition}-{replay.sent_offset}"
-    return f"sent again on {time_in_words(replay.event_time)} as {where}{times}"
+    return f"replayed on {time_in_words(replay.event_time)} as {where}{times}"

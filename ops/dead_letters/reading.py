@@ -58,7 +58,7 @@ class Selection:
 
 
 @dataclass
-class Letters:
+class DeadLetters:
     """Selected dead letters of a topic, without duplicates; an invalid one is reported to `complain`."""
 
     settings: Settings

@@ -17,7 +17,7 @@ def key_field(topic: str) -> str:
     return next((each.key for each in TOPICS if each.name == topic), "")
 
 
-def letter_in_full(rejected: Rejected, replays: Replays) -> str:
+def record_in_full(rejected: Rejected, replays: Replays) -> str:
     """Format everything that is known of a record: its content, its rejections and its replays."""
     record = rejected.record
     lines = [
@@ -62,7 +62,7 @@ def _history(rejected: Rejected, replays: Replays) -> Iterator[str]:
     if earlier.times:
         ids = ", ".join(map(shown, earlier.letter_ids))
         fix = f", fix {shown(earlier.fix)}" if earlier.fix else ", unchanged"
-        yield f"before       sent again {_times(earlier.times)}, as {ids}; the last time on {shown(earlier.at)}{fix}"
+        yield f"before       replayed {_times(earlier.times)}, as {ids}; the last time on {shown(earlier.at)}{fix}"
     if replay := replays.of(rejected.letter):
         place = f"{replay.source_topic}-{replay.sent_partition}-{replay.sent_offset}"
         fix = f"fix {shown(replay.fix)}" if replay.fix else "unchanged"

@@ -51,7 +51,7 @@ REFUSALS = (InvalidRecordError, InvalidTimestampError, MessageSizeTooLargeError,
 
 
 class ReplayError(RuntimeError):
-    """Not everything was sent; the text says what was, and what to do."""
+    """Not everything was sent; the message gives what was sent, and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Unsent:
 
 
 class _RefusedError(RuntimeError):
-    """Kafka refuses a record of the transaction, which is aborted; the text says why."""
+    """Kafka refuses a record of the transaction, which is aborted; the message gives the reason."""
 
 
 class _TopicsRefusedError(_RefusedError):
@@ -112,7 +112,7 @@ def _sent_until_refused(
     with _only_producer(settings) as producer:
         replays = read_replays(settings)
         gone = {_topic(each) for batch in left for each in batch} - describe(settings).keys()
-        yield from _left_out(left, gone, "its topic is not there any more")
+        yield from _left_out(left, gone, "its topic no longer exists")
         while left:
             batch = [each for each in left.popleft() if again or replays.of(each.rejected.letter) is None]
             try:
@@ -169,9 +169,7 @@ def _sent_in_a_transaction(
         producer.commit_transaction()
     except KafkaError as error:
         if _is_locked_out(error):
-            raise ReplayError(
-                "another replay has begun meanwhile; this one sends nothing more: run it again"
-            ) from error
+            raise ReplayError("another replay has begun meanwhile, so this one has stopped: run it again") from error
         with suppress(KafkaError):
             producer.abort_transaction()
         # A refused record ends the transaction, so later records fail as well, with another error.
@@ -181,8 +179,8 @@ def _sent_in_a_transaction(
         if refusal := next((each for each in causes if isinstance(each, REFUSALS)), None):
             raise _RefusedError(str(refusal)) from error
         raise ReplayError(
-            f"Kafka: {error}\nwhat isn't listed as sent was not sent, unless the broker was lost while it committed: "
-            "run it again, it looks at what is marked as sent"
+            f"Kafka: {error}\nrecords that aren't listed as sent were not sent, unless the broker failed during the "
+            "commit: run it again; it skips what is marked as sent"
         ) from error
     return sent
 
@@ -250,7 +248,7 @@ def _mark(producer: Any, replay: DeadLetterReplay) -> Any:
 
 @contextmanager
 def _only_producer(settings: Settings) -> Iterator[Any]:
-    """Create the only producer that may send: transactions of earlier ones are ended, and they can send no more."""
+    """Create the only producer that may send: it ends the transactions of earlier ones and fences them."""
     producer = kafka_client(
         settings,
         KafkaProducer,

@@ -26,7 +26,7 @@ RECENT = timedelta(minutes=10)
 
 
 class JobError(FlinkError):
-    """A job isn't in the expected state; the text gives its state, and the reason."""
+    """A job isn't in the expected state; the message gives its state and the reason."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ Compiled = Mapping[str, Any]
 
 
 class PipelineError(FlinkError):
-    """A pipeline isn't as it should be; the text says what is wrong."""
+    """A pipeline isn't as it should be; the message gives the fault."""
 
 
 def submit(
@@ -37,7 +37,7 @@ def submit(
         name: of a file of `sql/pipelines` without extension, or the path of any `.sql` file.
 
     Raises:
-        SubmitError: Flink can't make a job of it; the text says where in which file.
+        SubmitError: Flink can't make a job of it; the message names the file and the place in it.
         SqlFileError: the file does not exist.
         FlinkError: the cluster can't be reached.
     """

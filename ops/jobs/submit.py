@@ -39,7 +39,7 @@ WARNING = "warning: "
 
 
 class SubmitError(FlinkError):
-    """A job could not be submitted; the text says why, and what to do."""
+    """A job could not be submitted; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _ENVIRONMENT = Environment(
 
 
 class DraftError(click.ClickException):
-    """A draft can't be written; the text says what is wrong, where, and what to do. Nothing was written."""
+    """A draft can't be written; the message gives the fault, the place and the remedy. Nothing was written."""
 
 
 def rendered(draft: str, **values: object) -> str:

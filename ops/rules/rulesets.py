@@ -37,7 +37,7 @@ class Published:
 
 
 class PublicationError(RuntimeError):
-    """The version was not published, or doesn't count; the text says why, and what to do."""
+    """The version was not published, or doesn't count; the message gives the reason and the remedy."""
 
 
 def read(settings: Settings) -> list[Published]:

@@ -30,7 +30,7 @@ class Step:
 
 
 class SearchBlockedError(RuntimeError):
-    """The plan has a step that is impossible; nothing was changed. The text says what to do."""
+    """The plan has a step that is impossible; nothing was changed. The message gives the remedy."""
 
 
 def plan(wanted: Declared, real: Real) -> list[Step]:

@@ -53,7 +53,7 @@ class Found:
 
 
 class NoIndexError(LookupError):
-    """There is nothing to search; the text says what to do."""
+    """There is nothing to search; the message gives the remedy."""
 
 
 ORDERS = Kind(

@@ -27,7 +27,7 @@ PAGE = 2_000
 
 
 class RebuildError(RuntimeError):
-    """The index wasn't rebuilt, and the alias is unchanged; the text says why, and what to do."""
+    """The index wasn't rebuilt, and the alias is unchanged; the message gives the reason and the remedy."""
 
 
 def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: bool = False) -> Outcome:

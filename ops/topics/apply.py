@@ -41,7 +41,7 @@ class Step:
 
 
 class TopicsBlockedError(RuntimeError):
-    """The plan has a step that is impossible or isn't allowed. The text says what to do."""
+    """The plan has a step that is impossible or isn't allowed. The message gives the remedy."""
 
 
 def plan(declared: Iterable[Topic], real: Mapping[str, RealTopic]) -> list[Step]:

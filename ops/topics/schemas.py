@@ -40,7 +40,7 @@ class Registration:
 
 
 class SchemasRefusedError(RuntimeError):
-    """At least one schema would break readers; the text says which and why."""
+    """At least one schema would break readers; the message names them and gives the reasons."""
 
     def __init__(self, rows: Sequence[Verdict] | Sequence[Registration]) -> None:
         super().__init__(reasons_text(rows))

@@ -21,7 +21,7 @@ TABLES_WITHIN_SECONDS = 10
 
 
 class MigrationError(RuntimeError):
-    """The migrations can't be applied as they are; the text says which, why, and what to do."""
+    """The migrations can't be applied as they are; the message names them and gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)

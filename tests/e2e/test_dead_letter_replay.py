@@ -33,7 +33,7 @@ from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops.__main__ import main
 from ops.dead_letters.decisions import Decision, decide, unchanged
-from ops.dead_letters.reading import Letters, Selection, replays_so_far
+from ops.dead_letters.reading import DeadLetters, Selection, replays_so_far
 from ops.dead_letters.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
 from ops.dead_letters.replay import RECORDS_A_TRANSACTION, ReplayError, Unsent, send
 from ops.topics import apply as topic_operations
@@ -132,7 +132,7 @@ def replays(settings: Settings, topic: str) -> list[DeadLetterReplay]:
 def decisions(settings: Settings, topic: str, *, again: bool = False) -> list[Decision]:
     """To send all that was rejected of a topic."""
     so_far = replays_so_far(settings)
-    found = Letters(settings, LETTER_TOPICS[0], Selection(topics=frozenset({topic})), so_far, print)
+    found = DeadLetters(settings, LETTER_TOPICS[0], Selection(topics=frozenset({topic})), so_far, print)
     real = topic_operations.describe(settings)
     return list(decide(rejected_records(found), unchanged, so_far, real, again=again, now=EVENT_TIME))
 
@@ -236,7 +236,7 @@ def test_letter_that_is_cut_is_replayed_from_the_record_itself(settings: Setting
     exported = run("export", str(tmp_path / "letters.jsonl"), "--topic", topic)
 
     assert "1 sent" in said
-    assert f"of 100,000 bytes, and the record itself is gone from {topic}" in said
+    assert f"of 100,000 bytes, and the record is no longer in {topic}" in said
     [again] = [record for record in committed_records(settings, topic) if record.offset > 0]
     assert (again.partition, again.key, again.value, again.headers[:2]) == (1, b"k" * 2_000, value, headers)
     assert f"{topic}-1-7 is left out" in exported
@@ -551,4 +551,4 @@ def test_what_is_mended_and_replayed_is_as_if_it_had_been_right_from_the_start(
     assert loaded(settings, list(currencies)) == currencies
     letters_of_the_warehouse = warehouse.outputs().dead_letters()
     [again] = [each for each in letters_of_the_warehouse if "millrace-replays" in each.source_headers]
-    assert f"sent again once, as {unchanged}" in run("show", again.event_id)
+    assert f"replayed once, as {unchanged}" in run("show", again.event_id)

@@ -34,8 +34,8 @@ def test_a_fix_leaves_a_record_by_returning_none(tmp_path: Path) -> None:
     [
         ("return record.document()['price']", "the fix failed in line 5: KeyError: 'price'"),
         ("return record.document()", "returned a dict"),
-        ("return replace(record, topic='orders')", "changed where the record comes from"),
-        ("return replace(record, offset=1)", "changed where the record comes from"),
+        ("return replace(record, topic='orders')", "changed topic, partition or offset"),
+        ("return replace(record, offset=1)", "changed topic, partition or offset"),
         ("return replace(record, value='text')", "made a str of value"),
         ("return replace(record, headers={'h': 1})", "made a int of h"),
         ("return replace(record, timestamp=1.5)", "made 1.5 the timestamp"),

@@ -17,7 +17,7 @@ from ops.dead_letters import replay as dead_letter_replay
 from ops.dead_letters.decisions import Change, Decision, decide, unchanged
 from ops.dead_letters.fixes import FixError
 from ops.dead_letters.reading import Replays
-from ops.dead_letters.record_words import difference, letter_in_full
+from ops.dead_letters.record_words import difference, record_in_full
 from ops.dead_letters.rejected_record import Record, Rejected, rejected_records
 from ops.dead_letters.replay import ReplayError, Unsent, send
 from ops.topics.apply import RealTopic
@@ -70,7 +70,7 @@ def test_a_record_that_was_rejected_for_something_else_is_sent_as_it_was() -> No
 
     assert decided.record == decided.rejected.record
     assert not decided.is_changed
-    assert decided.notes == ("unchanged: it gets through only if what rejected it has changed since",)
+    assert decided.notes == ("unchanged: it is rejected again unless the job or its schema has changed since",)
 
 
 def test_an_integer_that_no_reader_can_hold_would_be_rejected_again() -> None:
@@ -96,7 +96,7 @@ def test_what_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> Non
     [
         (
             dead_letter(payload=GOOD, event_time=NOW + 300_001),
-            "its time lies ahead by 300,001 ms, and payments takes 300,000: a fix can change it",
+            "its time is 300,001 ms ahead, and payments accepts at most 300,000 ms: a fix can change it",
         ),
         (
             dead_letter(payload=GOOD, event_time=0, source_time=-1_000),
@@ -104,7 +104,7 @@ def test_what_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> Non
         ),
         (
             fitted(dead_letter(payload=b"x" * 2_000_000)),
-            "of 2,000,000 bytes, and the record itself is gone from payments",
+            "of 2,000,000 bytes, and the record is no longer in payments",
         ),
         (
             dead_letter(payload=GOOD, source_partition=-1, source_offset=-1, rejected_by="order_enrichment"),
@@ -130,14 +130,14 @@ def test_a_topic_that_is_not_declared_has_no_schema_to_hold_against() -> None:
     decided = decision(dead_letter("their-topic-0-1", b"\xff"))
 
     assert decided.record is not None
-    assert decided.notes[0] == "its topic isn't declared, so it was held against no schema"
+    assert decided.notes[0] == "its topic isn't declared, so it was checked against no schema"
 
 
 def test_what_was_sent_is_not_sent_again_unless_that_is_meant() -> None:
     letter, sent = dead_letter("payments-2-17", GOOD), Replays([replay()])
 
     assert decision(letter, replays=sent).why_not == (
-        "sent again on 2026-03-01 13:00:00 UTC as payments-2-99; --again sends it once more"
+        "replayed on 2026-03-01 13:00:00 UTC as payments-2-99; --again replays it once more"
     )
     assert not decision(letter, replays=sent).is_refused
     assert decision(letter, replays=sent, again=True).record is not None
@@ -198,7 +198,7 @@ def test_a_change_in_what_is_masked_is_told_without_showing_it() -> None:
     ]
 
 
-def test_a_letter_in_full_says_where_it_comes_from_and_what_became_of_it() -> None:
+def test_a_record_in_full_says_where_it_comes_from_and_what_became_of_it() -> None:
     headers = {"millrace-replays": b"1", "millrace-replay-of": b"payments-2-3", "millrace-replayed-at": b"yesterday"}
     letters = [
         dead_letter(
@@ -208,7 +208,7 @@ def test_a_letter_in_full_says_where_it_comes_from_and_what_became_of_it() -> No
     ]
     [rejected] = rejected_records(letters)
 
-    assert letter_in_full(rejected, Replays([replay(fix="fix.py:fix sha256:1")])).splitlines() == [
+    assert record_in_full(rejected, Replays([replay(fix="fix.py:fix sha256:1")])).splitlines() == [
         "payments-2-17",
         "  topic        payments, partition 2, offset 17",
         "  time         2026-03-01 12:00:00 UTC (1772366400000)",
@@ -218,7 +218,7 @@ def test_a_letter_in_full_says_where_it_comes_from_and_what_became_of_it() -> No
         "  header       millrace-replays = 1",
         "  rejected by  fraud_detection: the document ends too early (byte 2)",
         r"  rejected by  warehouse: \x1b[31m",
-        "  before       sent again once, as payments-2-3; the last time on yesterday, unchanged",
+        "  before       replayed once, as payments-2-3; the last time on yesterday, unchanged",
         "  replayed     once; the last time on 2026-03-01 13:00:00 UTC by an operator as payments-2-99, "
         "fix fix.py:fix sha256:1",
         "  payload      27 bytes",

@@ -6,7 +6,7 @@ import pytest
 
 from events import Header
 from ops.dead_letters.reading import Replays
-from ops.dead_letters.record_words import letter_in_full
+from ops.dead_letters.record_words import record_in_full
 from ops.dead_letters.rejected_record import past, rejected_records, replay_headers
 from tests.builders.events import dead_letter, event_time
 
@@ -112,4 +112,4 @@ def test_letter_of_a_record_in_microseconds_can_be_shown() -> None:
     end_of_time = event_time("9999-12-31T23:59:59.999")
     [rejected] = rejected_records([dead_letter(event_time=end_of_time, source_time=1_790_000_000_000_000)])
 
-    assert "9999-12-31 23:59:59 UTC (1790000000000000)" in letter_in_full(rejected, Replays(()))
+    assert "9999-12-31 23:59:59 UTC (1790000000000000)" in record_in_full(rejected, Replays(()))
