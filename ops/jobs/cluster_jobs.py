@@ -1,4 +1,4 @@
-"""Shows the jobs on a cluster, their restarts and failures, and stops them."""
+"""Jobs on a cluster, with their restarts and failures: lists, cancels and stops them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -74,7 +74,7 @@ class Restarts:
                 return self.failures[:place]
         return self.failures
 
-    def go_on(self, now: datetime) -> bool:
+    def continue_at(self, now: datetime) -> bool:
         """Return whether the job has failed so recently that it can't count as recovered."""
         return bool(self.failures) and now - self.failures[0].at <= RECENT
 
@@ -83,7 +83,7 @@ class Restarts:
         if not self.failures:
             return str(self.number)
         row = self.in_a_row()
-        if len(row) > 1 and self.go_on(now):
+        if len(row) > 1 and self.continue_at(now):
             return f"{self.number}, failing since {self._begin(row)}"
         return f"{self.number}, last at {utc(row[0].at)}"
 
@@ -135,7 +135,7 @@ def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: floa
     """
     deadline = time.monotonic() + deadline_seconds
     while True:
-        job = _patiently(settings, lambda: known(settings, job_id), deadline)
+        job = _asking_again(settings, lambda: known(settings, job_id), deadline)
         if job.state == "RUNNING" and job.running_tasks == job.tasks:
             return
         if job.has_ended or time.monotonic() > deadline:
@@ -191,7 +191,7 @@ def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) ->
     """Cancel a job and wait until it has ended; its last checkpoints stay.
 
     Raises:
-        JobError: it hasn't ended in time.
+        JobError: it is still running at the deadline.
     """
     ask(settings, "PATCH", f"jobs/{job_id}?mode=cancel")
     _wait_until_ended(settings, job_id, deadline_seconds)
@@ -212,7 +212,7 @@ def stop_with_savepoint(
     request = ask(settings, "POST", f"jobs/{job_id}/stop", {"drain": drain})["request-id"]
     deadline = time.monotonic() + deadline_seconds
     while True:
-        answer = _patiently(settings, lambda: ask(settings, "GET", f"jobs/{job_id}/savepoints/{request}"), deadline)
+        answer = _asking_again(settings, lambda: ask(settings, "GET", f"jobs/{job_id}/savepoints/{request}"), deadline)
         if answer["status"]["id"] == "COMPLETED":
             break
         if time.monotonic() > deadline:
@@ -228,14 +228,14 @@ def stop_with_savepoint(
 def _wait_until_ended(settings: Settings, job_id: JobId, deadline_seconds: float) -> None:
     """Wait until the job has ended, and only then delete its note: until then, the job can be lost."""
     deadline = time.monotonic() + deadline_seconds
-    while not (job := _patiently(settings, lambda: known(settings, job_id), deadline)).has_ended:
+    while not (job := _asking_again(settings, lambda: known(settings, job_id), deadline)).has_ended:
         if time.monotonic() > deadline:
             raise JobError(f"{job.name} ({job_id}) is still {job.state} after {deadline_seconds:.0f} s")
         time.sleep(POLL_SECONDS)
-    _patiently(settings, lambda: forget(settings, job_id), deadline)
+    _asking_again(settings, lambda: forget(settings, job_id), deadline)
 
 
-def _patiently(settings: Settings, use: Callable[[], _AnswerT], deadline: float) -> _AnswerT:
+def _asking_again(settings: Settings, use: Callable[[], _AnswerT], deadline: float) -> _AnswerT:
     """Return what `use` returns; while the cluster is unavailable, wait for it until the deadline."""
     cluster, left = f"the Flink cluster at {settings.flink_rest_url}", deadline - time.monotonic()
     return await_server(cluster, use, FlinkAwayError, report_on_stderr, limit_seconds=left)
@@ -250,7 +250,9 @@ def known(settings: Settings, job_id: JobId) -> Job:
     for job in all_jobs(settings):
         if job.id == job_id:
             return job
-    raise JobError(f"the cluster at {settings.flink_rest_url} doesn't know job {job_id}: was it started again since?")
+    raise JobError(
+        f"the cluster at {settings.flink_rest_url} doesn't know job {job_id}: was the cluster restarted since?"
+    )
 
 
 def _slots_in_words(settings: Settings) -> str:

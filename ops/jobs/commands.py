@@ -25,12 +25,15 @@ from sql.tools.pipeline import PipelineFile
 
 @click.group("jobs", cls=CommandGroup)
 def jobs() -> None:
-    """List the cluster's jobs, and end them."""
+    """List, cancel and stop the cluster's jobs."""
 
 
 @jobs.command("list")
 def jobs_list() -> None:
-    """All jobs that the cluster remembers, with their restarts; the last cause for those that fail."""
+    """List the jobs that the cluster remembers.
+
+    Shows their restarts, the last cause of those that fail, and the jobs that a JobManager has lost.
+    """
     settings = Settings.from_environment()
     found = all_jobs(settings)
     lost = [job.in_words() for job in lost_jobs(settings)]
@@ -61,13 +64,16 @@ def jobs_list() -> None:
 def _fails(job: Job, found: Restarts, now: datetime) -> bool:
     if job.state in {"FINISHED", "CANCELED"} or not found.failures:
         return False
-    return job.state in {"RESTARTING", "FAILING", "FAILED"} or found.go_on(now)
+    return job.state in {"RESTARTING", "FAILING", "FAILED"} or found.continue_at(now)
 
 
 @jobs.command("cancel")
 @click.argument("job")
 def jobs_cancel(job: str) -> None:
-    """End JOB (a name or id) at once; it can be taken up again from its last checkpoint."""
+    """Cancel JOB (a name or id) at once.
+
+    It can be submitted again from its last checkpoint.
+    """
     settings = Settings.from_environment()
     found = find(settings, job)
     cancel(settings, found.id)
@@ -77,12 +83,15 @@ def jobs_cancel(job: str) -> None:
 @jobs.command("savepoint")
 @click.argument("job")
 def jobs_savepoint(job: str) -> None:
-    """Stop JOB (a name or id) with a savepoint, from which it can be submitted again."""
+    """Stop JOB (a name or id) with a savepoint.
+
+    It can be submitted again from the savepoint.
+    """
     settings = Settings.from_environment()
     found = find(settings, job)
     path = stop_with_savepoint(settings, found.id)
     click.echo(
-        f"{found.name} ({found.id}) is stopped; go on with\n  python -m ops submit {found.name} --savepoint {path}"
+        f"{found.name} ({found.id}) is stopped; continue with\n  python -m ops submit {found.name} --savepoint {path}"
     )
 
 
@@ -90,9 +99,13 @@ def _submission_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the command-line options of every submission."""
     for option in (
         click.option(
-            "-D", "definitions", multiple=True, metavar="KEY=VALUE", help="A Flink option, over flink-conf's."
+            "-D",
+            "definitions",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="A Flink option, which overrides flink-conf/; repeatable.",
         ),
-        click.option("--parallelism", type=click.IntRange(min=1), help="How many slots the job takes."),
+        click.option("--parallelism", type=click.IntRange(min=1), help="Number of slots that each job takes."),
         click.option("--savepoint", help="Path of a savepoint or retained checkpoint to start from."),
     ):
         command = option(command)
@@ -110,9 +123,12 @@ def _print_submitted(name: str, job_id: JobId, settings: Settings) -> None:
 def submit_command(
     jobs: tuple[str, ...], savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]
 ) -> None:
-    """Submit each JOB, a module of jobs/, to the cluster; several take little longer than one."""
+    """Submit each JOB, a module of jobs/, to the cluster.
+
+    Several at once take little longer than one.
+    """
     if savepoint is not None and len(jobs) > 1:
-        raise click.UsageError("a savepoint is of one job: submit the others without it")
+        raise click.UsageError("a savepoint belongs to one job: submit the others without it")
     settings = Settings.from_environment()
     submissions = [of_job(job) for job in jobs]
     ids = send(submissions, settings, savepoint=savepoint, parallelism=parallelism, options=_parsed(definitions))
@@ -134,17 +150,22 @@ def _split(definition: str) -> tuple[str, str]:
 
 @click.group("sql", cls=CommandGroup)
 def sql_pipelines() -> None:
-    """Run, check and compare pipelines that are defined in SQL."""
+    """Run, check and compare SQL pipelines."""
 
 
 @sql_pipelines.command("run")
 @click.argument("pipeline")
-@click.option("--target", type=click.Choice(["local", "cluster"]), default="local", help="Here, or on the cluster.")
+@click.option(
+    "--target", type=click.Choice(["local", "cluster"]), default="local", help="Run it here, or on the cluster."
+)
 @_submission_options
 def sql_run(
     pipeline: str, target: str, savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]
 ) -> None:
-    """Run PIPELINE: a name of sql/pipelines, or the path of any .sql file."""
+    """Run PIPELINE here or on the cluster.
+
+    PIPELINE is a name of sql/pipelines, or the path of any .sql file.
+    """
     settings = Settings.from_environment()
     options = _parsed(definitions)
     if target == "cluster":
@@ -164,53 +185,59 @@ def sql_run(
 @sql_pipelines.command("check")
 @click.argument("pipelines", nargs=-1)
 def sql_check(pipelines: tuple[str, ...]) -> None:
-    """Plan PIPELINES (all of sql/pipelines if none is given) without running them, and say what isn't well."""
+    """Plan PIPELINES without running them, and report faults.
 
-    def is_well(file: PipelineFile, planned: Planned) -> bool:
+    Without PIPELINES, all of sql/pipelines are planned. Exit status 1 if a pipeline has a fault.
+    """
+
+    def passes(file: PipelineFile, planned: Planned) -> bool:
         found = problems(file, planned)
         click.echo("\n".join(found) if found else f"{file.label}: ok")
         return not found
 
-    _judge(pipelines, is_well)
+    _plan_each(pipelines, passes)
 
 
 @sql_pipelines.command("plan")
 @click.argument("pipelines", nargs=-1)
-@click.option("--keep", is_flag=True, help="Keep the new plans, as what the next change is compared with.")
+@click.option("--keep", is_flag=True, help="Keep the new plans, with which the next change is compared.")
 def sql_plan(pipelines: tuple[str, ...], keep: bool) -> None:
-    """Say whether savepoints of the kept plans of PIPELINES (all if none is given) would restore in the new ones."""
+    """Compare the plans of PIPELINES with the kept ones.
 
-    def is_well(file: PipelineFile, planned: Planned) -> bool:
+    Reports whether savepoints would restore. Without PIPELINES, all of sql/pipelines are compared.
+    """
+
+    def passes(file: PipelineFile, planned: Planned) -> bool:
         click.echo(f"{file.label}: {comparison(file, planned.plan)}")
         if keep:
             keep_plan(file, planned.plan)
         return True
 
-    _judge(pipelines, is_well)
+    _plan_each(pipelines, passes)
 
 
-def _judge(given: Sequence[str], is_well: Callable[[PipelineFile, Planned], bool]) -> None:
-    """Plan each file (all of sql/pipelines if none is given); exit with status 1 if anything is wrong with one of them.
+def _plan_each(given: Sequence[str], passes: Callable[[PipelineFile, Planned], bool]) -> None:
+    """Plan each file (all of sql/pipelines if none is given); exit with status 1 if one of them has a fault.
 
     Args:
-        is_well: prints what is to be reported of a pipeline that can be planned.
+        passes: reports on a pipeline that can be planned, and returns whether it has no fault.
     """
-    results = [_is_well(name, is_well) for name in given or sql.names("pipelines")]
+    results = [_passes(name, passes) for name in given or sql.names("pipelines")]
     if not all(results):
         sys.exit(1)
 
 
-def _is_well(name: str, is_well: Callable[[PipelineFile, Planned], bool]) -> bool:
+def _passes(name: str, passes: Callable[[PipelineFile, Planned], bool]) -> bool:
     try:
         [(file, outcome)] = planned_pipelines([pipeline_file(name)], lambda: stream_environment("plan"))
         if isinstance(outcome, Planned):
-            return is_well(file, outcome)
+            return passes(file, outcome)
         click.echo(str(outcome))
     except (SqlFileError, PipelineError) as error:
         click.echo(str(error))
     except FAULTS:  # faults of this machine, not of a file
         raise
-    except Exception as error:  # noqa: BLE001 - the files after it are judged all the same
+    except Exception as error:  # noqa: BLE001 - the files after it are planned all the same
         words = reason(error) if isinstance(error, FLINK_ERRORS) else str(error)
         click.echo(
             f"{name}: {type(error).__name__}: {words}; this is a fault of `ops sql`, not of the file: report it with "

@@ -59,10 +59,10 @@ class LostJob:
 
     def in_words(self) -> str:
         """Return a description of the job, with the command below it."""
-        where = "go on from its last checkpoint" if self.checkpoint else "it had no checkpoint yet: begin anew"
+        where = "continue from its last checkpoint" if self.checkpoint else "it had no checkpoint yet: start it again"
         return (
             f"{self.note.name} ({self.note.job_id}), submitted at {time_in_words(self.note.submitted_at)}, was lost"
-            f" when the JobManager died; {where} with\n  {self.command}"
+            f" when the JobManager stopped; {where} with\n  {self.command}"
         )
 
 

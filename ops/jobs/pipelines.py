@@ -20,7 +20,7 @@ Compiled = Mapping[str, Any]
 
 
 class PipelineError(FlinkError):
-    """A pipeline isn't as it should be; the message gives the fault."""
+    """A pipeline has a fault, which the message gives."""
 
 
 def submit(
@@ -73,19 +73,19 @@ def pipeline_file(name: str) -> PipelineFile:
     """
     file = find(name)
     if file.name in names():
-        raise PipelineError(f"{name} is called like jobs/{file.name}.py: give the file another name")
+        raise PipelineError(f"{name} has the name of jobs/{file.name}.py: give the file another name")
     return file
 
 
 def planned_pipelines(
     files: Sequence[PipelineFile], environment: Callable[[], StreamExecutionEnvironment]
 ) -> Iterator[tuple[PipelineFile, Planned | SqlFileError]]:
-    """Yield each file with its pipeline and plan, or with what is wrong with it.
+    """Yield each file with its plan, or with the error that prevents one.
 
     Settings have their defaults, so that the plan is the same on every machine.
 
     Args:
-        environment: makes a new one; what a pipeline sets stays in the one that it is planned in.
+        environment: makes a new one for each file, since a pipeline's settings stay in it.
     """
     for file in files:
         try:
@@ -101,10 +101,10 @@ def problems(file: PipelineFile, planned: Planned) -> list[str]:
         return found
     kept = _kept_plan(file)
     if kept is None:
-        return [*found, f"{file.label}: its plan isn't kept; `python -m ops sql plan {file.name} --keep` does it"]
+        return [*found, f"{file.label}: its plan isn't kept; `python -m ops sql plan {file.name} --keep` keeps it"]
     if kept != plans.text(planned.plan):
         found.append(
-            f"{file.label}: its plan isn't the one in sql/plans; `make sql-plan` says what that means for savepoints, "
+            f"{file.label}: its plan isn't the one in sql/plans; `make sql-plan` compares savepoints, "
             f"`python -m ops sql plan {file.name} --keep` keeps the new one"
         )
     return found
@@ -120,7 +120,7 @@ def comparison(file: PipelineFile, compiled: Compiled) -> str:
     """Return in words whether savepoints of the kept plan would restore in the new one."""
     kept = _kept_plan(file)
     if kept is None:
-        return "new; no plan of it is kept"
+        return "new; it has no kept plan"
     changes = plans.compare(kept, plans.text(compiled))
     return "\n".join([plans.verdict(changes), *(f"  {change.verdict}: {change.words}" for change in changes)])
 

@@ -80,7 +80,7 @@ def submit(
     Raises:
         SubmitError: there is no such job, it runs already, its `main()` failed, or Flink's client did.
         FlinkError: the cluster can't be reached.
-        ConnectionError: Kafka can't be reached, so the job could do nothing.
+        ConnectionError: Kafka can't be reached, which the job needs.
     """
     submission = of_job(job, checkout)
     [job_id] = send(
@@ -173,7 +173,9 @@ def send(
     try:
         lost_jobs.write_notes(settings, notes)
     except (FlinkError, OSError) as error:  # the jobs run all the same
-        click.echo(f"{WARNING}if the JobManager dies, nothing will say what it has lost: {error}", err=True)
+        click.echo(
+            f"{WARNING}if the JobManager stops, no command will list the jobs that it has lost: {error}", err=True
+        )
     return [JobId(each) for each in submitted]
 
 
@@ -213,7 +215,7 @@ def require_alone(name: str, settings: Settings) -> None:
         if job.name == name and not job.has_ended and _prefix(job, settings) == settings.consumer_group_prefix:
             raise SubmitError(
                 f"{name} runs already ({job.id}), for {settings.consumer_group_prefix}.{name}: everything would be "
-                f"done twice; end it (`python -m ops jobs savepoint {name}`, or cancel), or set "
+                f"done twice; stop it (`python -m ops jobs savepoint {name}`, or cancel), or set "
                 "MILLRACE_CONSUMER_GROUP_PREFIX for another deployment beside it"
             )
 

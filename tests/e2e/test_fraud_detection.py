@@ -252,7 +252,7 @@ def test_jobs_lost_with_the_jobmanager_are_named_and_their_command_takes_them_up
     ended = stack.setup.place("flink").folder / "ended-jobs"
     wait_for("the job to be among those that ended", lambda: any(ended.rglob(f"{deployment.job_id}*")))
 
-    assert "was lost when the JobManager died; go on from its last checkpoint with" in up
+    assert "was lost when the JobManager stopped; continue from its last checkpoint with" in up
     assert command in up.splitlines()
     assert "--savepoint" in command
     assert "was lost" not in left
@@ -328,7 +328,7 @@ def test_rulesets_that_cant_be_used_stop_no_job_at_its_start_or_while_it_runs(
     assert deployment.restarts() == 0
     assert [each.ruleset_version for each in deployment.outputs().alerts()] == [published.version]
     assert (rejected.exit_code, accepted.exit_code) == (1, 0)
-    assert "what was published last is not in force" in rejected.output
+    assert "the last publication is not in force" in rejected.output
     for offset in range(first, first + len(UNUSABLE_RULESETS)):
         assert f"rejected at offset {offset}, so that every job ignores it:" in accepted.output
     assert "has more than 15 digits" in accepted.output

@@ -133,7 +133,7 @@ def test_a_cluster_that_stays_away_is_an_error_at_the_deadline() -> None:
 
 
 def test_a_job_that_the_cluster_has_forgotten_is_not_waited_for(cluster: Cluster) -> None:
-    with pytest.raises(JobError, match="was it started again since"):
+    with pytest.raises(JobError, match="was the cluster restarted since"):
         wait_until_running(cluster.settings, JobId("b" * 32))
 
 
