@@ -21,13 +21,13 @@ from udfs.notifications import notification_policy
 from udfs.notifications.notification_policy import PolicyError
 
 _EFFECTIVE_FROM = click.option(
-    "--effective-from", type=Moment(), help="Event time from which it holds, e.g. 2026-03-01T12:00:00Z."
+    "--effective-from", type=Moment(), help="Event time from which it applies, e.g. 2026-03-01T12:00:00Z."
 )
 
 
 @click.group(cls=CommandGroup)
 def rulesets() -> None:
-    """Publish, look at and take back versions of the fraud rules."""
+    """Publish, show and roll back versions of the fraud rules."""
 
 
 @rulesets.command("publish")
@@ -35,7 +35,10 @@ def rulesets() -> None:
 @_EFFECTIVE_FROM
 @click.option("--dry-run", is_flag=True, help="Check the file and publish nothing.")
 def rulesets_publish(file: Path, effective_from: int | None, dry_run: bool) -> None:
-    """Check FILE (TOML) and publish its rules as the next version."""
+    """Publish the rules of FILE (TOML) as the next version.
+
+    Checks them as the job does.
+    """
     settings = Settings.from_environment()
     parsed = ruleset_files.parse(_text(file))
     if dry_run:
@@ -57,7 +60,7 @@ def _text(file: Path) -> str:
 @click.argument("number", type=int)
 @_EFFECTIVE_FROM
 def rulesets_rollback(number: int, effective_from: int | None) -> None:
-    """Publish the rules of version NUMBER again, as the next version."""
+    """Publish version NUMBER again, as the next version."""
     settings = Settings.from_environment()
     file = as_file(version(settings, number), note=f"back to version {number}")
     _print_published(publish(settings, file, getpass.getuser(), effective_from))
@@ -67,31 +70,37 @@ def rulesets_rollback(number: int, effective_from: int | None) -> None:
 @click.argument("rule")
 @_EFFECTIVE_FROM
 def rulesets_promote(rule: str, effective_from: int | None) -> None:
-    """Publish the latest version again with RULE, which is in shadow, made active."""
+    """Publish the latest version with RULE made active.
+
+    RULE is in shadow in the latest version.
+    """
     settings = Settings.from_environment()
     file = as_file(latest(settings), note=f"{rule}: shadow → active", promoted=rule)
     _print_published(publish(settings, file, getpass.getuser(), effective_from))
 
 
 def _print_published(ruleset: Ruleset) -> None:
-    click.echo(f"version {ruleset.version} published; it holds from {time_in_words(ruleset.effective_from)}")
+    click.echo(f"version {ruleset.version} published; it applies from {time_in_words(ruleset.effective_from)}")
 
 
 @rulesets.command("list")
 def rulesets_list() -> None:
-    """All versions, and records that were rejected, with the reasons; exit status 1 if the last record is one."""
+    """List all versions, and rejected records with the reasons.
+
+    Exit status 1 if the last record was rejected.
+    """
     records = read(Settings.from_environment())
     if not records:
         click.echo("no ruleset was published yet")
         return
-    headings = ("version", "holds from", "published", "by", "active", "shadow", "off", "note")
+    headings = ("version", "applies from", "published", "by", "active", "shadow", "off", "note")
     click.echo(table(headings, [_row(each) for each in records]))
     for each in records:
         if each.ruleset is None:
             click.echo(f"\nrejected at offset {each.offset}, so that every job ignores it:")
             click.echo("\n".join(f"  {harmless(line)}" for line in each.problem.splitlines()))
     if records[-1].ruleset is None:
-        click.echo("\nwhat was published last is not in force: correct it and publish it again")
+        click.echo("\nthe last publication is not in force: correct it and publish it again")
         click.get_current_context().exit(1)
 
 
@@ -116,12 +125,15 @@ def _row(published: Published) -> tuple[object, ...]:
 @rulesets.command("show")
 @click.argument("number", type=int, required=False)
 def rulesets_show(number: int | None) -> None:
-    """The rules of version NUMBER (default: the latest), with how often those in shadow were broken."""
+    """Show the rules of version NUMBER (default: the latest).
+
+    Counts the hits of rules in shadow.
+    """
     settings = Settings.from_environment()
     ruleset = latest(settings) if number is None else version(settings, number)
     hits = shadow_hits(settings)
     click.echo(
-        f"version {ruleset.version}, holds from {time_in_words(ruleset.effective_from)}: alerts at a score of "
+        f"version {ruleset.version}, applies from {time_in_words(ruleset.effective_from)}: alerts at a score of "
         f"{ruleset.alert_score}, a case closes after {ruleset.quiet_minutes} quiet minutes\n"
     )
     rows = [_rule_row(rule, hits[ruleset.version, rule.name]) for rule in ruleset.rules]
@@ -136,19 +148,19 @@ def _rule_row(rule: Rule, hits: int) -> tuple[object, ...]:
 
 @rulesets.command("facts")
 def rulesets_facts() -> None:
-    """What a rule's condition can ask about, and in which unit."""
+    """List the facts that a rule's condition can use, with units."""
     click.echo(table(("fact", "kind", "unit"), facts_in_words(payment_features())))
 
 
 @click.group(cls=CommandGroup)
 def policy() -> None:
-    """Look at the policy by which notifications are sent."""
+    """Check notification policies."""
 
 
 @policy.command("check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def policy_check(file: Path) -> None:
-    """Look for mistakes in FILE (TOML), and say what it does."""
+    """Check the policy in FILE (TOML), and describe it."""
     try:
         checked = notification_policy.parse(file.read_text(encoding="utf-8"))
         notification_policy.check_covers(checked, int(Settings.from_environment().missing_data_hours))

@@ -1,4 +1,4 @@
-"""Publishes and shows fraud rules: whole versions, published before the time from which they apply."""
+"""Versions of the fraud rules: reads and publishes them, always before the time from which they apply."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Published:
 
 
 class PublicationError(RuntimeError):
-    """The version was not published, or doesn't count; the message gives the reason and the remedy."""
+    """The version was not published, or is not in force; the message gives the reason and the remedy."""
 
 
 def read(settings: Settings) -> list[Published]:
@@ -64,8 +64,8 @@ def publish(settings: Settings, file: RulesetFile, published_by: str, effective_
     """Publish a file's rules as the next version.
 
     Args:
-        effective_from: UTC milliseconds. By default the first version judges every payment there ever was, and a
-            later one those from `LEAD` after now.
+        effective_from: UTC milliseconds. By default the first version applies to all payments, and a later one from
+            `LEAD` after now.
 
     Raises:
         RulesetError: the rules are invalid; nothing was published.
@@ -87,7 +87,7 @@ def publish(settings: Settings, file: RulesetFile, published_by: str, effective_
     first = next(each for each in read(settings) if each.ruleset and each.ruleset.version == ruleset.version)
     if first.offset != offset:
         raise PublicationError(
-            f"somebody else published version {ruleset.version} just before; look at it, then repeat"
+            f"another operator published version {ruleset.version} just before; check it, then repeat"
         )
     return ruleset
 
@@ -113,7 +113,7 @@ def _effective_from(wanted: int | None, known: Sequence[Ruleset], now: int) -> i
         return earliest
     if wanted < earliest:
         raise PublicationError(
-            f"a version can hold from {time_in_words(earliest)} at the earliest: what was decided before must be "
+            f"a version can apply from {time_in_words(earliest)} at the earliest: what was decided before must be "
             "decided the same when it is replayed"
         )
     return wanted

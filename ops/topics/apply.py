@@ -63,7 +63,7 @@ def apply(
 ) -> list[Step]:
     """Create and alter the topics to match their declarations, wait until it shows; return the steps that were taken.
 
-    `allow_…` name topics. Topics that aren't declared are left alone.
+    `allow_…` name topics. Topics that aren't declared stay as they are.
 
     Raises:
         TopicsBlockedError: a step is impossible or not allowed, and nothing was changed; or the topics are as declared,
@@ -89,11 +89,11 @@ def blocked_steps(
         if step.what == "can't":
             blocked.append(f"{name}: {step.detail}")
         elif step.consequence == "data loss" and name not in allow_data_loss:
-            blocked.append(f"{name}: {step.detail} deletes data; if that is meant, add `--allow-data-loss {name}`")
+            blocked.append(f"{name}: {step.detail} deletes data; if that is intended, add `--allow-data-loss {name}`")
         elif step.consequence == "key moves" and name not in allow_key_moves:
             blocked.append(
                 f"{name}: {step.detail} moves keys to other partitions: the order by key is lost across the change, "
-                f"and keyed consumers must be drained first; if that is meant, add `--allow-key-moves {name}`"
+                f"and keyed consumers must be drained first; if that is intended, add `--allow-key-moves {name}`"
             )
     return blocked
 
@@ -111,7 +111,7 @@ def _partition_steps(topic: Topic, real: RealTopic) -> Iterator[Step]:
     if topic.partitions > real.partitions:
         yield Step(topic, "add partitions", change, "key moves")
     elif topic.partitions < real.partitions:
-        yield Step(topic, "can't", f"{change}: Kafka can't take partitions away; declare {real.partitions}")
+        yield Step(topic, "can't", f"{change}: Kafka can't remove partitions; declare {real.partitions}")
 
 
 def _config_steps(topic: Topic, real: RealTopic) -> Iterator[Step]:

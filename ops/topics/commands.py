@@ -38,17 +38,17 @@ _REGISTRY_STATES = _STATES | {
 
 @click.group(cls=CommandGroup)
 def topics() -> None:
-    """Kafka topics: apply and list the declared ones, size one, look at its keys."""
+    """Apply and list the declared topics, size one, measure its keys."""
 
 
 @topics.command("apply")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Carry out the plan without asking.")
 @click.option("--allow-data-loss", multiple=True, metavar="TOPIC", help="This topic may lose data; repeatable.")
 @click.option("--allow-key-moves", multiple=True, metavar="TOPIC", help="This topic's keys may move; repeatable.")
 def topics_apply(yes: bool, allow_data_loss: tuple[str, ...], allow_key_moves: tuple[str, ...]) -> None:
     """Create and alter the topics as declared.
 
-    Shows a plan and asks before anything is changed.
+    Shows a plan and asks before it changes anything.
     """
     settings = Settings.from_environment()
     real = describe(settings)
@@ -67,7 +67,7 @@ def topics_apply(yes: bool, allow_data_loss: tuple[str, ...], allow_key_moves: t
 
 @topics.command("list")
 def topics_list() -> None:
-    """Show the declared topics beside the real ones."""
+    """List the declared topics beside the real ones."""
     real = describe(Settings.from_environment())
     rows = [
         (
@@ -87,10 +87,14 @@ def topics_list() -> None:
 
 @topics.command("plan")
 @click.argument("topic", required=False, type=click.Choice([topic.name for topic in TOPICS]))
-@click.option("--events-per-second", type=float, required=True, help="At the busiest time of today.")
-@click.option("--bytes", "average_bytes", type=float, required=True, help="Of an average record.")
+@click.option("--events-per-second", type=float, required=True, help="Events per second at today's busiest time.")
+@click.option("--bytes", "average_bytes", type=float, required=True, help="Average size of a record in bytes.")
 @click.option(
-    "--consumer-rate", "consumer_events_per_second", type=float, required=True, help="Events/s that one takes."
+    "--consumer-rate",
+    "consumer_events_per_second",
+    type=float,
+    required=True,
+    help="Events per second that one consumer processes.",
 )
 @click.option(
     "--partition-bytes",
@@ -98,16 +102,16 @@ def topics_list() -> None:
     type=float,
     default=PARTITION_BYTES_PER_SECOND,
     show_default=True,
-    help="Bytes/s that one partition carries.",
+    help="Bytes per second that one partition carries.",
 )
-@click.option("--growth", type=float, default=1.0, show_default=True, help="Times as much after a year.")
-@click.option("--months", type=int, default=12, show_default=True, help="How long the count must suffice.")
+@click.option("--growth", type=float, default=1.0, show_default=True, help="Factor of growth per year.")
+@click.option("--months", type=int, default=12, show_default=True, help="Months for which the count must suffice.")
 @click.option("--hot-key-share", type=float, help="Share of the most frequent key, 0 to 1 (see `topics keys`).")
 @click.option("--keys", type=int, help="Number of different keys.")
 def topics_plan(topic: str | None, **load: Any) -> None:
-    """Recommend a partition count, and say why.
+    """Recommend a partition count, with the calculation.
 
-    With TOPIC, its declaration is compared with it.
+    With TOPIC, compares the topic's declared count with it.
     """
     current = next((each.partitions for each in TOPICS if each.name == topic), None)
     try:
@@ -122,9 +126,14 @@ def topics_plan(topic: str | None, **load: Any) -> None:
 
 @topics.command("keys")
 @click.argument("topic")
-@click.option("--latest", type=click.IntRange(min=1), default=10_000, show_default=True, help="Records to look at.")
+@click.option(
+    "--latest", type=click.IntRange(min=1), default=10_000, show_default=True, help="Number of records to read."
+)
 def topics_keys(topic: str, latest: int) -> None:
-    """Measure how hot the hottest key is."""
+    """Measure the share of the most frequent key.
+
+    Also shows the share of each partition.
+    """
     sample = sample_keys(Settings.from_environment(), topic, latest)
     click.echo(
         f"{sample.records:,} records, {sample.keys:,} keys; "
@@ -143,12 +152,15 @@ def _state(topic: Topic, real: Mapping[str, RealTopic]) -> str:
 
 @click.group(cls=CommandGroup)
 def schemas() -> None:
-    """The events' schemas: register, check, release, show."""
+    """Check, release, register and show the events' schemas."""
 
 
 @schemas.command("register")
 def schemas_register() -> None:
-    """Register every topic's schema under BACKWARD_TRANSITIVE."""
+    """Register every topic's schema in the registry.
+
+    Sets the rule BACKWARD_TRANSITIVE. Exit status 1 if the registry refuses one.
+    """
     try:
         registrations = register(Settings.from_environment(), TOPICS)
     except SchemasRefusedError as refusal:
@@ -158,11 +170,11 @@ def schemas_register() -> None:
 
 
 @schemas.command("check")
-@click.option("--registry", is_flag=True, help="Compare with what the registry holds, too.")
+@click.option("--registry", is_flag=True, help="Compare with the registry's schemas, too.")
 def schemas_check(registry: bool) -> None:
-    """Compare with every released schema.
+    """Compare each topic's schema with all released ones.
 
-    Exit status 1 if records that were valid could not be read any more.
+    Exit status 1 if records that were valid could no longer be read.
     """
     verdicts = check(TOPICS)
     click.echo(table(("subject", "since the last release"), [(each.subject, _STATES[each.state]) for each in verdicts]))
@@ -177,7 +189,7 @@ def schemas_check(registry: bool) -> None:
 
 @schemas.command("release")
 def schemas_release() -> None:
-    """Write the changed schemas to events/released."""
+    """Release the changed schemas to events/released."""
     try:
         written = release(TOPICS)
     except SchemasRefusedError as refusal:
@@ -191,7 +203,7 @@ def schemas_release() -> None:
 @schemas.command("show")
 @click.argument("subject", type=click.Choice([topic.subject for topic in TOPICS]))
 def schemas_show(subject: str) -> None:
-    """Print a subject's schema as the code has it now."""
+    """Print the current schema of SUBJECT."""
     [event] = [topic.event for topic in TOPICS if topic.subject == subject]
     click.echo(schema_text(schema(event)), nl=False)
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 CATCH_UP = 2
-"""How many times faster than the load a consumer must be: with 2, it catches up in as long as the outage took."""
+"""Factor by which a consumer must be faster than the load: with 2, catching up takes as long as the outage took."""
 
 PARTITION_BYTES_PER_SECOND = 10_000_000
 """Bytes that one partition carries easily: a common rule of thumb; measure yours."""

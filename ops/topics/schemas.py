@@ -109,7 +109,7 @@ def _registry_verdict(registry: SchemaRegistry, subject: str, document: dict[str
     except OtherFormatError as error:
         return Verdict(subject, "incompatible", (str(error),))
     if verdict.state == "compatible" and not registry.accepts(subject, document):
-        return Verdict(subject, "incompatible", ("the registry would refuse it, but doesn't say why",))
+        return Verdict(subject, "incompatible", ("the registry would refuse it, but gives no reason",))
     if verdict.state == "unchanged" and (rule := registry.rule(subject)) != RULE:
         return Verdict(
             subject,
@@ -131,7 +131,7 @@ def _incompatibilities(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     try:
         return incompatibilities(old, new)
     except (AttributeError, LookupError, TypeError):
-        return ["it isn't written as ours are; whether its records would be readable can't be judged"]
+        return ["it isn't written like ours, so its compatibility can't be checked"]
 
 
 def _write_next_version(topic: Topic, folder: Path) -> Path:

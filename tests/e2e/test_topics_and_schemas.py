@@ -216,7 +216,7 @@ def test_keys_only_move_when_asked(settings: Settings, topic: Topic) -> None:
 def test_one_blocked_step_stops_the_whole_plan(settings: Settings, topic: Topic) -> None:
     apply(settings, [topic])
 
-    with pytest.raises(TopicsBlockedError, match="Kafka can't take partitions away"):
+    with pytest.raises(TopicsBlockedError, match="Kafka can't remove partitions"):
         apply(settings, [replace(topic, name=f"{topic.name}-new"), *changed(topic, partitions=1)])
 
     assert f"{topic.name}-new" not in describe(settings)

@@ -116,7 +116,7 @@ def test_more_partitions_move_keys() -> None:
 def test_fewer_partitions_are_impossible() -> None:
     [step] = plan([DECLARED], real(partitions=6))
 
-    assert words([step]) == [("can't", "partitions 6 → 4: Kafka can't take partitions away; declare 6", "")]
+    assert words([step]) == [("can't", "partitions 6 → 4: Kafka can't remove partitions; declare 6", "")]
 
 
 def test_one_topic_can_need_several_steps() -> None:
@@ -130,7 +130,7 @@ def test_data_loss_must_be_allowed_for_the_very_topic() -> None:
 
     [reason] = blocked_steps(steps, allow_data_loss=["other"])
 
-    assert reason == ("t: retention.ms for ever → 30 days deletes data; if that is meant, add `--allow-data-loss t`")
+    assert reason == ("t: retention.ms for ever → 30 days deletes data; if that is intended, add `--allow-data-loss t`")
     assert blocked_steps(steps, allow_data_loss=["t"]) == []
 
 
