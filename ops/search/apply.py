@@ -92,8 +92,8 @@ def faults(wanted: Declared, real: Real) -> list[str]:
         for block in write_blocks(index)
     ]
     found += [
-        f"{wanted.alias}: the rebuild into {index.name} was interrupted after the switch, and what was written "
-        f"meanwhile may be missing; run `python -m ops search rebuild {wanted.alias}`, which goes on"
+        f"{wanted.alias}: the rebuild into {index.name} was interrupted after the switch, and documents "
+        f"written meanwhile may be missing; run `python -m ops search rebuild {wanted.alias}`, which continues"
         for index in real.behind
         if index.filled_to is not None
     ]
@@ -106,33 +106,37 @@ def version_fault(wanted: Declared, index: RealIndex) -> str:
     if index.version > wanted.version:
         return (
             f"{index.name} has mapping version {index.version}, the file has {wanted.version}: these files are older "
-            "than what is there"
+            "than the index"
         )
     if change and index.version == wanted.version:
-        said = "; ".join((*change.changed, *(f"{each} is new" for each in change.added)))
-        return f"the mapping differs from that of {index.name}, and both say version {index.version}: raise it ({said})"
+        changed = "; ".join((*change.changed, *(f"{each} is new" for each in change.added)))
+        return (
+            f"the mapping differs from that of {index.name}, but both have version {index.version}: raise it "
+            f"({changed})"
+        )
     return ""
 
 
-def rival_faults(wanted: Declared, real: Real) -> Iterator[str]:
+def foreign_template_faults(wanted: Declared, real: Real) -> Iterator[str]:
     """Yield foreign templates that would apply to our new indices."""
-    for rival in real.rivals:
+    for each in real.foreign_templates:
         yield (
-            f"the index template {rival.name} (priority {rival.priority}) takes new indices from "
+            f"the index template {each.name} (priority {each.priority}) takes new indices from "
             f"{wanted.template_name} (priority {wanted.template['priority']}): lower its priority, or change its "
             "index_patterns"
         )
 
 
 def _blocked(wanted: Declared, real: Real) -> Iterator[str]:
-    yield from rival_faults(wanted, real)
+    yield from foreign_template_faults(wanted, real)
     if real.is_index:
         yield "there is an index of this name where the alias should be; delete it, its documents are in the topic"
-    if real.strangers:
-        yield f"the alias also stands for {', '.join(real.strangers)}, which isn't ours; take it away from there"
+    if real.foreign_indices:
+        names = ", ".join(real.foreign_indices)
+        yield f"the alias also stands for {names}, which isn't ours: remove the alias from there"
     if len(real.behind) > 1:
         names = ", ".join(index.name for index in real.behind)
-        yield f"the alias stands for several indices, {names}; take it away from all but one"
+        yield f"the alias stands for several indices, {names}; remove it from all but one"
     for index in real.behind:
         yield from _unchangeable(wanted, index)
 
@@ -145,9 +149,9 @@ def _unchangeable(wanted: Declared, index: RealIndex) -> Iterator[str]:
     if fault := version_fault(wanted, index):
         yield fault
     elif change.changed:
-        yield f"{index.name} can't become what the file says ({'; '.join(change.changed)}): {remedy}"
+        yield f"{index.name} can't become as declared ({'; '.join(change.changed)}): {remedy}"
     if fixed:
-        yield f"{index.name} keeps these settings for its life ({'; '.join(fixed)}): {remedy}"
+        yield f"{index.name} can't change these settings ({'; '.join(fixed)}): {remedy}"
 
 
 def _changes(wanted: Declared, index: RealIndex) -> Iterator[Step]:
@@ -157,12 +161,14 @@ def _changes(wanted: Declared, index: RealIndex) -> Iterator[Step]:
         added = ", ".join(change.added) or "none"
         yield Step(wanted, "add fields", f"{index.name}, version {index.version} → {wanted.version}: {added}")
     if settings:
-        said = ", ".join(
+        changes = ", ".join(
             f"{name} {index.settings.get(name, 'unset')} → {value or 'unset'}" for name, value in settings.items()
         )
-        yield Step(wanted, "set settings", f"{index.name}: {said}")
+        yield Step(wanted, "set settings", f"{index.name}: {changes}")
     if options := narrowing_options(wanted, index):
-        yield Step(wanted, "set alias", f"{wanted.alias} without {', '.join(options)}, by which readers don't see all")
+        yield Step(
+            wanted, "set alias", f"{wanted.alias} without {', '.join(options)}, which hide documents from readers"
+        )
 
 
 def _carry_out(elasticsearch: Elasticsearch, step: Step) -> None:

@@ -21,15 +21,15 @@ from ops.search.rebuild import rebuild, replaceable
 
 @click.group("search", cls=CommandGroup)
 def search() -> None:
-    """The search index: apply its files, see how it does, rebuild it, find something."""
+    """Apply, check, rebuild and query the search index."""
 
 
 @search.command("apply")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Carry out the plan without asking.")
 def search_apply(yes: bool) -> None:
-    """Create index templates, first indices and aliases, and add new fields.
+    """Create templates, indices and aliases, and add new fields.
 
-    Shows a plan and asks before anything is changed. What would need documents to be indexed anew is refused.
+    Shows a plan and asks before it changes anything. Refuses changes for which documents must be indexed again.
     """
     settings = Settings.from_environment()
     with explained(settings), client(settings) as elasticsearch:
@@ -43,13 +43,13 @@ def search_apply(yes: bool) -> None:
         done = apply(elasticsearch, declared())
         wrong = [fault for wanted in declared() for fault in faults(wanted, look(elasticsearch, wanted))]
     if wrong:
-        raise click.ClickException("all steps are done, and yet not all is as declared\n" + "\n".join(wrong))
+        raise click.ClickException("all steps are done, but not all indices are as declared\n" + "\n".join(wrong))
     click.echo(f"done: {len(done)} {'step' if len(done) == 1 else 'steps'}")
 
 
 @search.command("status")
 def search_status() -> None:
-    """Show each alias, its index and its documents, and what differs from the files.
+    """Show each alias with its index, and differences to the files.
 
     Exit status 1 if something is wrong or missing.
     """
@@ -79,12 +79,12 @@ def _row(elasticsearch: Elasticsearch, wanted: Declared, index: RealIndex) -> tu
 
 @search.command("rebuild")
 @click.argument("alias", type=click.Choice([each.alias for each in declared()]))
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--allow-data-loss", is_flag=True, help="Documents may go that the topic hasn't any more.")
+@click.option("--yes", is_flag=True, help="Carry out the plan without asking.")
+@click.option("--allow-data-loss", is_flag=True, help="Drop documents whose records the topic no longer has.")
 def search_rebuild(alias: str, yes: bool, allow_data_loss: bool) -> None:
     """Fill a new index from the topic and switch the alias to it.
 
-    Jobs and readers go on meanwhile. Interrupted, it leaves the alias as it was, or goes on the next time.
+    Jobs and readers continue meanwhile. If it is interrupted, the alias stays as it was, or the next call continues.
     """
     settings = Settings.from_environment()
     [wanted] = [each for each in declared() if each.alias == alias]
@@ -115,14 +115,20 @@ def search_rebuild(alias: str, yes: bool, allow_data_loss: bool) -> None:
 @click.option("--customer", default="", metavar="ID", help="Orders and alerts of this customer.")
 @click.option("--order", default="", metavar="ID", help="This order.")
 @click.option("--rule", default="", metavar="NAME", help="Alerts that name this rule.")
-@click.option("--today", is_flag=True, help="Of today alone, in UTC.")
-@click.option("--by-rule", is_flag=True, help="Count alerts by rule instead.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Documents of each kind.")
-@click.option("--json", "as_json", is_flag=True, help="A document a line, as it is.")
+@click.option("--today", is_flag=True, help="Only those of today, in UTC.")
+@click.option("--by-rule", is_flag=True, help="Count alerts by rule.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="Maximum number of documents per alias.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print each document as one line of JSON.")
 def search_find(words: tuple[str, ...], by_rule: bool, limit: int, as_json: bool, **asked: Any) -> None:
     """Find orders and fraud alerts, the newest first.
 
-    WORDS are a name, the words of a product or of a rule's reason, or any id. Everything that is given must hold.
+    WORDS are a name, the words of a product or of a rule's reason, or any id. All conditions must be fulfilled.
     """
     settings = Settings.from_environment()
     looked_for = Asked(words=" ".join(words), **asked)

@@ -1,7 +1,7 @@
 """Writes the records of a topic into an index that is being rebuilt, and counts those that can't become documents."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,15 +14,14 @@ from connectors.elasticsearch.documents import Action, NoDocumentError, action
 from connectors.settings import Settings
 from events.schemas import schema
 from ops.masking import shown
+from ops.outage import Report
 from ops.search.indices import Declared
 from ops.topics.replay import Replay, missing
 
-SECONDS_BETWEEN_WORDS = 2.0
+SECONDS_BETWEEN_REPORTS = 2.0
 REASON_LENGTH = 300
 NAMED = 10
 """Maximum number of bad records and missing documents that are named; all are counted."""
-
-Say = Callable[[str], None]
 
 
 @dataclass
@@ -46,7 +45,7 @@ class Work:
     settings: Settings
     elasticsearch: Elasticsearch
     wanted: Declared
-    say: Say
+    report: Report
 
 
 class Filling:
@@ -60,26 +59,26 @@ class Filling:
         self._bulk = BulkIndex(work.settings)
         self._replay = replay
         self._outcome = outcome
-        self._say = work.say
+        self._report = work.report
 
     def run(self, what: str) -> float:
         """Write records up to the current end of the topic; return the duration in seconds."""
         ends = self._replay.ends()
         total, began = missing(self._replay.reached(), ends), time.monotonic()
-        spoken, before = began, self._outcome.records
+        reported, before = began, self._outcome.records
         for records in self._replay.read_to(ends):
             self._write(records)
-            if time.monotonic() - spoken > SECONDS_BETWEEN_WORDS:
-                spoken = time.monotonic()
-                rate = (self._outcome.records - before) / (spoken - began)
+            if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
+                reported = time.monotonic()
+                rate = (self._outcome.records - before) / (reported - began)
                 left = missing(self._replay.reached(), ends)
                 share = f"{100 * (total - left) // total}%"
-                self._say(
+                self._report(
                     f"{what}: {self._outcome.records:,} records ({share}), {rate:,.0f} a second, "
                     f"about {left / rate:.0f} s to go"
                 )
         seconds = time.monotonic() - began
-        self._say(f"{what}: {self._outcome.records - before:,} records of {self._topic} in {seconds:.1f} s")
+        self._report(f"{what}: {self._outcome.records - before:,} records of {self._topic} in {seconds:.1f} s")
         return seconds
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Answers frequent questions about the search index at the terminal."""
+"""Queries of the search index: orders and alerts by their ids, words and rules."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Asked:
-    """Conditions of a search; all that are set must hold."""
+    """Conditions of a search; all that are set must be fulfilled."""
 
     words: str = ""
     card: str = ""

@@ -14,8 +14,9 @@ from elasticsearch import Elasticsearch, NotFoundError, helpers
 
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
-from ops.search.apply import put_template, rival_faults, version_fault
-from ops.search.filling import NAMED, Filling, Outcome, Say, Work
+from ops.outage import Report
+from ops.search.apply import foreign_template_faults, put_template, version_fault
+from ops.search.filling import NAMED, Filling, Outcome, Work
 from ops.search.indices import FILLED_TO, Declared, RealIndex, figures, look, next_name
 from ops.topics.replay import Replay
 
@@ -30,7 +31,7 @@ class RebuildError(RuntimeError):
     """The index wasn't rebuilt, and the alias is unchanged; the message gives the reason and the remedy."""
 
 
-def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: bool = False) -> Outcome:
+def rebuild(settings: Settings, wanted: Declared, report: Report, *, allow_data_loss: bool = False) -> Outcome:
     """Fill a new index and switch the alias to it, or finish a rebuild that was interrupted after its switch.
 
     Args:
@@ -41,12 +42,12 @@ def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: 
         ElasticsearchError, IndexingError, KafkaError: a server can't be used.
     """
     with explained(settings), client(settings) as elasticsearch, ExitStack() as undo:
-        work = Work(settings, elasticsearch, wanted, say)
+        work = Work(settings, elasticsearch, wanted, report)
         old = replaceable(elasticsearch, wanted)
         if old.filled_to is not None:
-            say(f"{wanted.alias}: going on with the rebuild into {old.name}, which was interrupted after the switch")
+            report(f"{wanted.alias}: continuing the rebuild into {old.name}, which was interrupted after the switch")
             return _finish(work, old, Outcome(old.name))
-        _clear_up(work)
+        _delete_leftovers(work)
         rebuilding = Rebuilding(work, old)
         undo.callback(rebuilding.give_up)
         rebuilding.fill()
@@ -65,11 +66,13 @@ def replaceable(elasticsearch: Elasticsearch, wanted: Declared) -> RealIndex:
     """
     real = look(elasticsearch, wanted)
     if not real.behind:
-        raise RebuildError(f"there is no index behind {wanted.alias}: run `python -m ops search apply`, which makes it")
-    if len(real.behind) > 1 or real.strangers:
+        raise RebuildError(
+            f"there is no index behind {wanted.alias}: run `python -m ops search apply`, which creates it"
+        )
+    if len(real.behind) > 1 or real.foreign_indices:
         raise RebuildError(f"{wanted.alias} stands for several indices: see `python -m ops search status`")
-    if rivals := list(rival_faults(wanted, real)):
-        raise RebuildError("\n".join(rivals))
+    if faults := list(foreign_template_faults(wanted, real)):
+        raise RebuildError("\n".join(faults))
     [index] = real.behind
     if fault := version_fault(wanted, index):
         raise RebuildError(fault)
@@ -81,7 +84,7 @@ class Rebuilding:
 
     def __init__(self, work: Work, old: RealIndex) -> None:
         """Create the new index, empty."""
-        self._elasticsearch, self._wanted, self._say = work.elasticsearch, work.wanted, work.say
+        self._elasticsearch, self._wanted, self._report = work.elasticsearch, work.wanted, work.report
         self._old = old.name
         self._new = next_name(work.wanted, look(work.elasticsearch, work.wanted))
         self.outcome = Outcome(self._new)
@@ -120,17 +123,18 @@ class Rebuilding:
             )
         ]
         if not lost:
-            self._say(f"{self._wanted.alias}: {self._new} has all that {self._old} has")
+            self._report(f"{self._wanted.alias}: {self._new} has all that {self._old} has")
             return
         some = ", ".join(lost[:NAMED]) + (", …" if len(lost) > NAMED else "")
         if not allow_data_loss:
             raise RebuildError(
                 f"{self._old} has {len(lost):,} documents that {self._new} would not have: their records are no "
                 f"longer in {self._wanted.index.topic.name}, or can't be indexed with the new mapping ({some}"
-                f"{self._bad_in_words()}). {self._wanted.alias} is as it was. If they may go, add --allow-data-loss"
+                f"{self._bad_in_words()}). {self._wanted.alias} is unchanged. If they may be lost, "
+                "add --allow-data-loss"
             )
         self.outcome.lost = lost
-        self._say(f"{self._wanted.alias}: {len(lost):,} documents of {self._old} go: {some}")
+        self._report(f"{self._wanted.alias}: {len(lost):,} documents of {self._old} are dropped: {some}")
 
     def switch(self) -> None:
         """Switch the alias atomically: from then on, every reader and writer uses the new index."""
@@ -148,13 +152,13 @@ class Rebuilding:
                 {"add": {"index": self._old, "alias": replaced_alias(self._wanted)}},
             ]
         )
-        self._say(f"{alias}: switched from {self._old} to {self._new}")
+        self._report(f"{alias}: switched from {self._old} to {self._new}")
 
     def give_up(self) -> None:
         """Delete the new index; the alias is unchanged."""
         self.close()
         self._elasticsearch.indices.delete(index=self._new, ignore_unavailable=True)
-        self._say(f"{self._wanted.alias}: given up; the alias stands for {self._old} as before")
+        self._report(f"{self._wanted.alias}: stopped; the alias stands for {self._old} as before")
 
     def close(self) -> None:
         """Close connections."""
@@ -212,14 +216,14 @@ def _finish(work: Work, new: RealIndex, outcome: Outcome) -> Outcome:
     indices.refresh(index=new.name)
     for name in replaced:
         indices.delete(index=name)
-        work.say(f"{wanted.alias}: {name} is deleted")
+        work.report(f"{wanted.alias}: {name} is deleted")
     # The index keeps its own version, even if the file has a newer one by now.
     meta = {name: value for name, value in new.mappings["_meta"].items() if name != FILLED_TO}
     indices.put_mapping(index=new.name, meta=meta)
     return outcome
 
 
-def _clear_up(work: Work) -> None:
+def _delete_leftovers(work: Work) -> None:
     """Delete what interrupted rebuilds left.
 
     Raises:
@@ -230,9 +234,9 @@ def _clear_up(work: Work) -> None:
         before = _writes(elasticsearch, name)
         time.sleep(WATCHED_SECONDS)
         if _writes(elasticsearch, name) != before:
-            raise RebuildError(f"another rebuild is filling {name} at the moment; wait until it has ended")
+            raise RebuildError(f"another rebuild is filling {name}; wait until it has ended")
         elasticsearch.indices.delete(index=name)
-        work.say(f"{wanted.alias}: {name}, which an interrupted rebuild left, is deleted")
+        work.report(f"{wanted.alias}: {name}, which an interrupted rebuild left, is deleted")
 
 
 def _names(elasticsearch: Elasticsearch, alias: str) -> list[str]:

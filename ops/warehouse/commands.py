@@ -21,15 +21,15 @@ STATUS_SECONDS = 60
 
 @click.group("warehouse", cls=CommandGroup)
 def warehouse() -> None:
-    """The warehouse: make its tables, look at what is in them."""
+    """Migrate the warehouse, and check what is in it."""
 
 
 @warehouse.command("migrate")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Carry out the plan without asking.")
 def warehouse_migrate(yes: bool) -> None:
-    """Make the tables, or bring them up to date.
+    """Create the tables, or bring them up to date.
 
-    Shows a plan and asks before anything is changed.
+    Shows a plan and asks before it changes anything.
     """
     settings = Settings.from_environment()
     files = migrations.read(FOLDER)
@@ -54,7 +54,7 @@ def _plan(files: Sequence[Migration], known: Sequence[Applied]) -> str:
 
 @warehouse.command("status")
 def warehouse_status() -> None:
-    """Show the version, and how full and how fresh each table is.
+    """Show the version, and rows and newest event of each table.
 
     Exit status 1 if the warehouse can't be reached or isn't up to date.
     """
@@ -86,17 +86,17 @@ def _age(newest: datetime | None, now: datetime) -> str:
 
 @warehouse.command("checks")
 def warehouse_checks() -> None:
-    """Show what the warehouse says, and hold it against the shop's database.
+    """Compare the warehouse's figures with the shop's database.
 
-    Exit status 1 if it doesn't agree. Changes that are still under way make that happen too: try again then.
+    Exit status 1 if they differ. They also differ while changes are still being loaded: then try again.
     """
     settings = Settings.from_environment()
     try:
         found, (customers, products) = figures(settings), shop(settings)
     except psycopg.errors.UndefinedTable as error:
         raise click.ClickException(
-            f"{error.diag.message_primary}: `python -m ops warehouse migrate` makes the warehouse's tables, the shop "
-            "makes its own"
+            f"{error.diag.message_primary}: `python -m ops warehouse migrate` creates the warehouse's tables, the shop "
+            "creates its own"
         ) from error
     click.echo(f"{found.orders:,} orders, {found.incomplete_orders:,} of them incomplete")
     revenue = [

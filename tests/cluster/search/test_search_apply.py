@@ -165,8 +165,8 @@ def test_a_changed_mapping_needs_another_version_and_an_older_file_is_refused(se
     [older] = plan(ORDERS, look(search_client, ORDERS))
 
     assert same.what == older.what == "can't"
-    assert "both say version 3: raise it" in same.detail
-    assert "these files are older than what is there" in older.detail
+    assert "both have version 3: raise it" in same.detail
+    assert "these files are older than the index" in older.detail
 
 
 def test_an_index_in_the_place_of_the_alias_and_an_alias_of_two_indices_are_told(search_client: Elasticsearch) -> None:
