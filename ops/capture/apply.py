@@ -11,14 +11,15 @@ from connectors.postgres.captured_tables import (
     connector_config,
 )
 from connectors.settings import Settings
-from ops.capture.connector import RealConnector, begin_anew, connector_faults, real_connector, run_connector
+from ops.capture.connector import RealConnector, connector_faults, move_to_new_slot, real_connector, run_connector
 from ops.capture.database_queries import connected, look
 from ops.capture.database_setup import lock, set_up
 from ops.capture.database_state import CaptureDatabase
 from ops.capture.faults import is_set_up, must_read
 from ops.capture.obstacles import obstacles, shortages
-from ops.capture.reading import Say, read_rows
+from ops.capture.reading import read_rows
 from ops.capture.stream import CaptureError, wait_until_captured
+from ops.outage import Report
 from ops.topics.apply import describe
 
 
@@ -38,7 +39,7 @@ def plan(settings: Settings, *, again: bool = False) -> list[str]:
     return list(_steps(database, connector, connector_config(settings), to_read))
 
 
-def apply(settings: Settings, say: Say = print, *, again: bool = False) -> None:
+def apply(settings: Settings, report: Report = print, *, again: bool = False) -> None:
     """Create what capture needs, start the connector, and read existing rows into the stream.
 
     A repeated call repairs what is wrong, and resumes what was interrupted.
@@ -58,12 +59,12 @@ def apply(settings: Settings, say: Say = print, *, again: bool = False) -> None:
         real_connector(settings)  # checks that Connect can be reached, before anything is changed
         set_up(connection, SHOP_TABLES if again else _uncaptured(before))
         if _needs_slot(before):
-            begin_anew(settings, connection)
+            move_to_new_slot(settings, connection)
         run_connector(settings, connection)
         after = look(connection)
         for table in SHOP_TABLES:
             if must_read(table, after):
-                read_rows(connection, settings, table, say)
+                read_rows(connection, settings, table, report)
     wait_until_captured(settings)
 
 
@@ -74,8 +75,8 @@ def _steps(
     to_read: Collection[CapturedTable],
 ) -> Iterator[str]:
     if _needs_slot(database):
-        again = "" if database.slot is None and connector is None else ", since what happened meanwhile is lost"
-        yield f"make publication and replication slot, and read all rows{again}"
+        again = "" if database.slot is None and connector is None else ", since changes made meanwhile are lost"
+        yield f"create publication and replication slot, and read all rows{again}"
     for table in SHOP_TABLES:
         real = database.tables[table.name]
         if table in _uncaptured(database):
@@ -84,17 +85,17 @@ def _steps(
             yield f"{table.name}: read its rows" + (" again" if real.reading else "")
     heartbeats = database.tables.get(HEARTBEATS.name)
     if heartbeats is None or heartbeats.published is None:
-        yield f"{HEARTBEATS.name}: make and publish it"
+        yield f"{HEARTBEATS.name}: create and publish it"
     if connector is None:
-        yield f"make the connector {CONNECTOR}"
+        yield f"create the connector {CONNECTOR}"
     elif config != connector.config:
         yield f"change the configuration of the connector {CONNECTOR}"
     elif connector_faults(connector, config):
-        yield f"start the connector {CONNECTOR} again"
+        yield f"restart the connector {CONNECTOR}"
 
 
 def _needs_slot(database: CaptureDatabase) -> bool:
-    """Return whether there is no position in the log to resume from. A new publication isn't valid for an older one."""
+    """Return whether there is no position in the log to resume from: a new publication has no earlier changes."""
     return database.slot is None or database.slot.is_lost or database.publication is None
 
 
@@ -117,4 +118,4 @@ def _require_database(database: CaptureDatabase) -> None:
             "run `python -m local.simulator.shop --tables-only`"
         )
     if found := [*obstacles(database), *shortages(database)]:
-        raise CaptureError("nothing was changed, since this must be mended first\n" + "\n".join(found))
+        raise CaptureError("nothing was changed, since this must be fixed first\n" + "\n".join(found))

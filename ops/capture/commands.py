@@ -11,16 +11,16 @@ from ops.cli import CommandGroup, ask_before_changing
 
 @click.group("cdc", cls=CommandGroup)
 def cdc() -> None:
-    """Change data capture: set it up, look at how it does."""
+    """Set up change data capture, and report its state."""
 
 
 @cdc.command("apply")
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--again", is_flag=True, help="Read all rows, also where that was done already.")
+@click.option("--yes", is_flag=True, help="Carry out the plan without asking.")
+@click.option("--again", is_flag=True, help="Read all rows again, also those that were read before.")
 def cdc_apply(yes: bool, again: bool) -> None:
-    """Set up database and connector, and read the rows that are there.
+    """Set up database and connector, and read the existing rows.
 
-    Shows a plan and asks before anything is changed.
+    Shows a plan and asks before it changes anything.
     """
     settings = Settings.from_environment()
     steps = plan(settings, again=again)
@@ -34,7 +34,7 @@ def cdc_apply(yes: bool, again: bool) -> None:
 
 @cdc.command("status")
 def cdc_status() -> None:
-    """Say how capturing does.
+    """Report the state of change data capture.
 
     Exit status 1 if something is wrong.
     """

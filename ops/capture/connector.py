@@ -50,7 +50,7 @@ def connector_faults(connector: RealConnector | None, config: Mapping[str, str])
         found.append("the connector runs, but its task doesn't: look at Connect's log")
     for state, trace in connector.tasks:
         if state == "FAILED":
-            found.append(f"the connector's task failed: {_last_cause(trace)}; when that is mended, {APPLY}")
+            found.append(f"the connector's task failed: {_last_cause(trace)}; once that is fixed, {APPLY}")
         elif state != "RUNNING" and connector.state == "RUNNING":
             found.append(f"the connector's task is {state}")
     names = {*config, *connector.config}
@@ -78,8 +78,13 @@ def real_connector(settings: Settings) -> RealConnector | None:
     )
 
 
-def begin_anew(settings: Settings, connection: Connection) -> None:
-    """Create a slot, and make the connector forget the position in the one before."""
+def move_to_new_slot(settings: Settings, connection: Connection) -> None:
+    """Replace the slot, and delete the connector's position in the old one.
+
+    Raises:
+        ConnectError: Connect can't be used.
+        CaptureError: the connector doesn't stop; the message gives the remedy.
+    """
     if find(settings, f"connectors/{CONNECTOR}") is None:
         # A deleted connector of that name has left its position in the log behind.
         stopped = {"name": CONNECTOR, "config": connector_config(settings), "initial_state": "STOPPED"}
@@ -147,4 +152,4 @@ def _declared(config: dict[str, str]) -> dict[str, str]:
 
 def _last_cause(trace: str) -> str:
     causes = [line for line in trace.splitlines() if line.startswith("Caused by: ")] or trace.splitlines()[:1]
-    return causes[-1].removeprefix("Caused by: ")[:MOST_TRACE] if causes else "Connect doesn't say why"
+    return causes[-1].removeprefix("Caused by: ")[:MOST_TRACE] if causes else "Connect gives no reason"

@@ -56,7 +56,7 @@ def connected(settings: Settings) -> Iterator[Connection]:
             yield connection
         except psycopg.errors.LockNotAvailable as error:
             raise DatabaseError(
-                f"somebody else's transaction has held a table of {address.url} for {LOCK_SECONDS} s: see pg_locks, "
+                f"another transaction has held a table of {address.url} for {LOCK_SECONDS} s: see pg_locks, "
                 "and try again"
             ) from error
         except psycopg.ProgrammingError as error:

@@ -84,7 +84,7 @@ def lock(connection: Connection) -> None:
     """
     [[is_ours]] = connection.execute("SELECT pg_try_advisory_lock(%s)", [APPLY_LOCK])
     if not is_ours:
-        raise DatabaseError("somebody else carries out `cdc apply` now: wait until it is done")
+        raise DatabaseError("another `cdc apply` is running: wait until it has ended")
 
 
 def set_up(connection: Connection, to_read: Iterable[CapturedTable] = ()) -> None:
@@ -181,7 +181,7 @@ def _publish(connection: Connection) -> None:
     if there is None:
         connection.execute(sql.SQL("CREATE PUBLICATION {} FOR TABLE {} WITH ({})").format(name, tables, options))
         return
-    if there.operations != frozenset(OPERATIONS) or there.tells_of_partitions:
+    if there.operations != frozenset(OPERATIONS) or there.publishes_partitions:
         connection.execute(sql.SQL("ALTER PUBLICATION {} SET ({})").format(name, options))
     [[is_cut]] = connection.execute(
         "SELECT count(*) > 0 FROM pg_publication_rel JOIN pg_publication ON pg_publication.oid = prpubid "

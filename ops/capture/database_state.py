@@ -88,7 +88,7 @@ class Publication:
 
     operations: frozenset[str]
     is_of_all_tables: bool
-    tells_of_partitions: bool
+    publishes_partitions: bool
     """Whether a change of a partition is published as the partition's own, not as the table's."""
 
 

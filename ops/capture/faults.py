@@ -43,12 +43,12 @@ def slot_faults(database: CaptureDatabase) -> Iterator[str]:
         yield f"there is no replication slot {SLOT}, so changes get lost: {APPLY}, which reads all rows again"
     elif slot.is_lost:
         yield (
-            f"the replication slot was invalidated (more than {slot.limit} of the log unread, or the server was told "
-            f"to): changes are lost; {APPLY}, which reads all rows again"
+            f"the replication slot was invalidated (more than {slot.limit} of the log unread, or an operator did "
+            f"it): changes are lost; {APPLY}, which reads all rows again"
         )
     elif not slot.is_active:
         yield (
-            "nobody reads the replication slot, whatever Connect says: right after a crash this mends itself within a "
+            "nobody reads the replication slot, whatever Connect reports: right after a crash this ends within a "
             "minute; else look at Connect's log"
         )
 
@@ -67,7 +67,7 @@ def must_read(table: CapturedTable, database: CaptureDatabase) -> bool:
     if real is None:
         return False
     is_read = real.reading is not None and real.reading.finished_at is not None
-    return not is_read or bool(_untold(table, real)) or _is_published_anew(real)
+    return not is_read or bool(_unread_columns(table, real)) or _is_published_anew(real)
 
 
 def heartbeat_faults(last: datetime | None, now: datetime) -> list[str]:
@@ -99,9 +99,9 @@ def _publication_faults(table: CapturedTable, real: RealTable, database: Capture
     if database.publication is None:
         return  # reported once, in `slot_faults`
     if real.published is None:
-        if real.what == "partitioned table" and database.publication.tells_of_partitions:
+        if real.what == "partitioned table" and database.publication.publishes_partitions:
             yield (
-                f"{table.name} is partitioned, and the publication tells changes as those of its partitions, so they "
+                f"{table.name} is partitioned, and its changes are published as those of its partitions, so they "
                 f"get lost: {APPLY}"
             )
         else:
@@ -122,7 +122,7 @@ def _publication_faults(table: CapturedTable, real: RealTable, database: Capture
 def _guard_faults(table: CapturedTable, real: RealTable) -> Iterator[str]:
     where = f"{table.name}, or a partition of it," if real.partitions else table.name
     if not real.is_identified_by_all:
-        yield f"{where} hasn't REPLICA IDENTITY FULL, so its deletions can't be told: {APPLY}"
+        yield f"{where} hasn't REPLICA IDENTITY FULL, so its deletions can't be captured: {APPLY}"
     for guard in GUARDS:
         if guard.name not in real.guards:
             yield f"the trigger {guard.name} of {where} is missing or disabled: {APPLY}"
@@ -134,9 +134,9 @@ def _reading_faults(table: CapturedTable, database: CaptureDatabase) -> Iterator
         return
     if real.reading is None or real.reading.finished_at is None:
         yield f"the rows that were in {table.name} before haven't all been read: {APPLY}"
-    elif untold := _untold(table, real):
-        columns = ", ".join(untold)
-        yield f"{table.name} was rewritten or altered, and what its rows have in {columns} isn't told: {APPLY}"
+    elif unread := _unread_columns(table, real):
+        columns = ", ".join(unread)
+        yield f"{table.name} was rewritten or altered, and its values of {columns} aren't in the topic: {APPLY}"
     elif _is_published_anew(real):
         yield (
             f"the publication was altered after the rows of {table.name} were read, so changes may have got lost "
@@ -144,7 +144,7 @@ def _reading_faults(table: CapturedTable, database: CaptureDatabase) -> Iterator
         )
 
 
-def _untold(table: CapturedTable, real: RealTable) -> list[str]:
+def _unread_columns(table: CapturedTable, real: RealTable) -> list[str]:
     """Return captured columns that were added, replaced or rewritten after the rows were read."""
     if real.reading is None:
         return []

@@ -22,9 +22,9 @@ def shortages(database: CaptureDatabase) -> Iterator[str]:
     """Yield resources that `cdc apply` needs and the server has none left of."""
     slot, server = database.slot, database.server
     if slot is None and server.free_slots <= 0:
-        yield "the server has no replication slot left: drop one that nobody needs, or raise max_replication_slots"
+        yield "the server has no replication slot left: drop an unused one, or raise max_replication_slots"
     if (slot is None or not slot.is_active) and server.free_senders <= 0:
-        yield "the server has no WAL sender left: end a client that nobody needs, or raise max_wal_senders"
+        yield "the server has no WAL sender left: stop an unneeded client, or raise max_wal_senders"
 
 
 def column_faults(table: CapturedTable, real: RealTable) -> Iterator[str]:
@@ -40,9 +40,9 @@ def column_faults(table: CapturedTable, real: RealTable) -> Iterator[str]:
                     if column is None
                     else f"{table.name}.{declared.name} is generated, which PostgreSQL doesn't publish"
                 )
-                yield f"{lacks}: {becomes} does without it"
+                yield f"{lacks}: {becomes} doesn't need it"
         elif BECOMES.get(column.base) not in declared.kinds:
-            yield f"{table.name}.{declared.name} is {column.type}, not {declared.kinds[0]}: {becomes} agrees"
+            yield f"{table.name}.{declared.name} is {column.type}, not {declared.kinds[0]}: {becomes} allows it"
 
 
 def column_notes(table: CapturedTable, real: RealTable) -> Iterator[str]:
@@ -56,39 +56,39 @@ def column_notes(table: CapturedTable, real: RealTable) -> Iterator[str]:
         found = columns.get(declared.name)
         if found is None:
             if not declared.is_required:
-                yield f"{table.name} has no column {declared.name}: {event} goes without it"
+                yield f"{table.name} has no column {declared.name}: {event} lacks it"
         elif found.is_generated:
             if not declared.is_required:
-                yield f"{table.name}.{declared.name} is generated, so it isn't published: {event} goes without it"
+                yield f"{table.name}.{declared.name} is generated, so it isn't published: {event} lacks it"
         elif found.is_nullable and not declared.is_nullable:
-            yield f"{table.name}.{declared.name} may be NULL, and a row in which it is becomes a dead letter"
+            yield f"{table.name}.{declared.name} may be NULL, and such a row becomes a dead letter"
 
 
 def _server_obstacles(server: Server) -> Iterator[str]:
     if server.wal_level != "logical":
         yield f"the server's wal_level is {server.wal_level}: set it to logical and restart the server"
     if not server.may_replicate:
-        yield "our role in the shop's database hasn't the right to replicate: ALTER ROLE … REPLICATION"
+        yield "our role in the shop's database may not replicate: ALTER ROLE … REPLICATION"
     if not server.may_create:
-        yield "our role may make no schema and no publication in the shop's database: GRANT CREATE ON DATABASE …"
+        yield "our role may not create a schema or a publication in the shop's database: GRANT CREATE ON DATABASE …"
     for what in server.foreign:
-        yield f"{what} has our name, and is another database's, role's or plugin's: drop it, or change its owner"
+        yield f"{what} has our name, but belongs to another database, role or plugin: drop it, or change its owner"
     for name in server.odd_enums:
         yield (
-            f"the type {name} is a domain over an enum, or an enum without labels; where there is one, whoever uses "
-            "it, Debezium 3.6 can't start: drop it, or make it text with a CHECK"
+            f"the type {name} is a domain over an enum, or an enum without labels; while it exists, used or not, "
+            "Debezium 3.6 can't start: drop it, or make it text with a CHECK"
         )
 
 
 def _relation_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
     if real.what == "other":
-        yield f"{table.name} is no table that has rows of its own, so it has no changes to capture"
+        yield f"{table.name} isn't a table with rows of its own, so it has no changes to capture"
     if not real.is_logged:
         where = f"{table.name}, or a partition of it," if real.partitions else table.name
         yield f"{where} is UNLOGGED, so its changes aren't in the log: ALTER TABLE … SET LOGGED"
     if real.heirs:
         yield (
-            f"{', '.join(real.heirs)} inherit from {table.name}: their rows count as rows of it, and their changes "
+            f"{', '.join(real.heirs)} inherit from {table.name}: their rows count as rows of it, but their changes "
             "don't: make it a partitioned table, or ALTER TABLE … NO INHERIT"
         )
     if not real.is_ours:
@@ -97,7 +97,7 @@ def _relation_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
     if real.hides_rows:
         yield (
             f"row-level security of {table.name} is forced, so that reading its rows may leave some out, which would "
-            f"count as gone: ALTER TABLE {table.name} NO FORCE ROW LEVEL SECURITY"
+            f"count as deleted: ALTER TABLE {table.name} NO FORCE ROW LEVEL SECURITY"
         )
 
 
@@ -107,11 +107,11 @@ def _key_obstacles(table: CapturedTable, real: RealTable) -> Iterator[str]:
     if column is None:
         return  # its field is required, so this is reported as a fault of its column
     if column.base not in KEY_TYPES:
-        yield f"{table.name}.{name} is {column.type}, by which events can't be keyed: make it text, uuid or a number"
+        yield f"{table.name}.{name} is {column.type}, which can't be the key of events: make it text, uuid or a number"
     if name not in real.unique_columns:
         yield (
-            f"{table.name} may have several rows of one {name}, or none of it, by which its events are keyed: make it "
-            "the primary key, or NOT NULL with a UNIQUE index"
+            f"{table.name} may have several rows with one {name}, or rows without it, but events are keyed by it: make "
+            "it the primary key, or NOT NULL with a UNIQUE index"
         )
 
 

@@ -77,7 +77,7 @@ def _slot_in_words(slot: Slot | None) -> str:
     if slot.is_lost:
         return "lost"
     limit = "without a limit" if slot.limit == "-1" else f"of {slot.limit} at most"
-    read = "is being read" if slot.is_active else "is read by nobody"
+    read = "is being read" if slot.is_active else "isn't being read"
     return (
         f"{read}; the server retains {_megabytes(slot.retained_bytes)} {limit}, {_megabytes(slot.unread_bytes)} unread"
     )
@@ -85,13 +85,13 @@ def _slot_in_words(slot: Slot | None) -> str:
 
 def _phase_in_words(database: CaptureDatabase) -> str:
     readings = {table.name: real.reading for table in SHOP_TABLES if (real := database.tables.get(table.name))}
-    said = []
+    phases = []
     for name, reading in readings.items():
         rows = f"{reading.rows:,} rows of {name}" if reading else f"no rows of {name}"
         done = f"read by {utc(reading.finished_at)}" if reading and reading.finished_at else "read so far"
-        said.append(f"{rows} {done}")
+        phases.append(f"{rows} {done}")
     is_streaming = all(reading and reading.finished_at for reading in readings.values())
-    return f"{'streaming' if is_streaming else 'snapshot'}; {', '.join(said)}"
+    return f"{'streaming' if is_streaming else 'snapshot'}; {', '.join(phases)}"
 
 
 def _time_in_words(time: datetime | None, now: datetime) -> str:

@@ -120,7 +120,7 @@ def test_a_partitioned_table_is_published_as_itself_with_all_its_partitions_guar
 
     set_up(shop)
 
-    assert found[0].startswith("shop.customers is partitioned, and the publication tells changes as those of its")
+    assert found[0].startswith("shop.customers is partitioned, and its changes are published as those of its")
     assert found[1].startswith("shop.customers, or a partition of it, hasn't REPLICA IDENTITY FULL")
     assert faults(shop) == []
     with pytest.raises(psycopg.errors.RaiseException, match=r"TRUNCATE of shop\.Other half is refused"):
@@ -170,7 +170,7 @@ def test_a_publication_that_left_out_changes_for_a_moment_has_another_identity(s
                 "ALTER TABLE shop.customers DROP CONSTRAINT customers_pkey",
                 "ALTER TABLE shop.customers ADD PRIMARY KEY (customer_id, name)",
             ),
-            "shop.customers may have several rows of one customer_id",
+            "shop.customers may have several rows with one customer_id",
         ),
         (
             (
@@ -179,7 +179,7 @@ def test_a_publication_that_left_out_changes_for_a_moment_has_another_identity(s
                 "DELETE FROM shop.customers WHERE name <> (SELECT min(name) FROM shop.customers)",
                 "ALTER TABLE shop.customers ADD PRIMARY KEY (customer_id)",
             ),
-            "shop.customers.customer_id is date, by which events can't be keyed",
+            "shop.customers.customer_id is date, which can't be the key of events",
         ),
         (
             (
@@ -216,7 +216,7 @@ def test_a_publication_that_left_out_changes_for_a_moment_has_another_identity(s
         ),
         (
             ("ALTER TABLE shop.customers RENAME TO people", "CREATE VIEW shop.customers AS TABLE shop.people"),
-            "shop.customers is no table that has rows of its own",
+            "shop.customers isn't a table with rows of its own",
         ),
         (
             ("ALTER TABLE shop.customers ALTER COLUMN time_zone TYPE text[] USING ARRAY[time_zone]",),
@@ -237,8 +237,8 @@ def test_a_slot_of_our_name_in_another_database_is_an_obstacle(shop: Connection,
         elsewhere.execute("SELECT pg_drop_replication_slot(%s)", [SLOT])
 
     assert found == [
-        f"the replication slot {SLOT} has our name, and is another database's, role's or plugin's: drop it, or change "
-        "its owner"
+        f"the replication slot {SLOT} has our name, but belongs to another database, role or plugin: drop it, or "
+        "change its owner"
     ]
 
 

@@ -76,7 +76,7 @@ def real_table(table: CapturedTable) -> RealTable:
 
 DATABASE = CaptureDatabase(
     tables={table.name: real_table(table) for table in CAPTURED},
-    publication=Publication(frozenset(OPERATIONS), is_of_all_tables=False, tells_of_partitions=False),
+    publication=Publication(frozenset(OPERATIONS), is_of_all_tables=False, publishes_partitions=False),
     server=Server(
         "logical", free_slots=1, free_senders=0, may_replicate=True, may_create=True, odd_enums=(), foreign=()
     ),
@@ -190,7 +190,7 @@ def test_nothing_is_wrong_where_all_is_as_it_should_be() -> None:
             replace(
                 CONNECTOR, tasks=(("FAILED", "E: retry\n\tat x\nCaused by: E: in vain\nCaused by: E: no space\n"),)
             ),
-            "the connector's task failed: E: no space; when that is mended",
+            "the connector's task failed: E: no space; once that is fixed",
         ),
         (
             replace(CONNECTOR, config=CONFIG | {"tasks.max": "2", "extra": "x"}),
@@ -233,9 +233,9 @@ def on_server(**changes: Any) -> CaptureDatabase:
         (
             replace(
                 customers(changed(published=None, what="partitioned table", partitions=("shop.customers_1",))),
-                publication=replace(PUBLICATION, tells_of_partitions=True),
+                publication=replace(PUBLICATION, publishes_partitions=True),
             ),
-            "shop.customers is partitioned, and the publication tells changes as those of its partitions",
+            "shop.customers is partitioned, and its changes are published as those of its partitions",
         ),
         (
             customers(changed(published=Published(NAMES, "(tier = 'gold')", "publication 1"))),
@@ -259,7 +259,7 @@ def on_server(**changes: Any) -> CaptureDatabase:
         (customers(lambda t: replace(t, reading=None)), "the rows that were in shop.customers before haven't all"),
         (
             customers(with_identity("tier", "2 tier")),
-            "shop.customers was rewritten or altered, and what its rows have in tier",
+            "shop.customers was rewritten or altered, and its values of tier",
         ),
     ],
 )
@@ -273,15 +273,18 @@ def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault:
     ("database", "obstacle"),
     [
         (on_server(wal_level="replica"), "the server's wal_level is replica"),
-        (on_server(may_replicate=False), "our role in the shop's database hasn't the right to replicate"),
-        (on_server(may_create=False), "our role may make no schema and no publication"),
-        (on_server(foreign=("the schema millrace",)), "the schema millrace has our name, and is another database's"),
+        (on_server(may_replicate=False), "our role in the shop's database may not replicate"),
+        (on_server(may_create=False), "our role may not create a schema or a publication"),
+        (
+            on_server(foreign=("the schema millrace",)),
+            "the schema millrace has our name, but belongs to another database",
+        ),
         (on_server(odd_enums=("shop.mood_of_ours",)), "the type shop.mood_of_ours is a domain over an enum"),
         (
             customers(with_column("tier", namesakes=("shop.text",))),
             "the type of shop.customers.tier, text, has a namesake, shop.text, which Debezium",
         ),
-        (customers(changed(what="other")), "shop.customers is no table that has rows of its own"),
+        (customers(changed(what="other")), "shop.customers isn't a table with rows of its own"),
         (customers(changed(is_logged=False)), "shop.customers is UNLOGGED"),
         (
             customers(changed(is_logged=False, what="partitioned table", partitions=("shop.customers_1",))),
@@ -290,7 +293,7 @@ def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault:
         (customers(changed(heirs=("shop.vips",))), "shop.vips inherit from shop.customers"),
         (customers(changed(is_ours=False)), "shop.customers isn't owned by our role"),
         (customers(changed(hides_rows=True)), "row-level security of shop.customers is forced"),
-        (customers(with_type("customer_id", "json")), "shop.customers.customer_id is json, by which events can't be"),
+        (customers(with_type("customer_id", "json")), "shop.customers.customer_id is json, which can't be the key"),
         (
             customers(changed(unique_columns=frozenset(), primary_key=("a", "b"))),
             "shop.customers may have several rows",
@@ -353,8 +356,8 @@ def test_columns_that_are_not_captured_are_noted() -> None:
 
     assert list(column_notes(CUSTOMERS, replace(real, columns=(*real.columns, added)))) == [
         "shop.customers.points isn't captured, since CustomerVersion doesn't declare it",
-        "shop.customers.email may be NULL, and a row in which it is becomes a dead letter",
-        "shop.customers has no column phone: CustomerVersion goes without it",
+        "shop.customers.email may be NULL, and such a row becomes a dead letter",
+        "shop.customers has no column phone: CustomerVersion lacks it",
     ]
 
 
@@ -362,7 +365,7 @@ def test_a_generated_column_that_an_event_can_do_without_is_noted() -> None:
     real = with_column("phone", is_generated=True)(DATABASE.tables[CUSTOMERS.name])
 
     assert list(column_notes(CUSTOMERS, real)) == [
-        "shop.customers.phone is generated, so it isn't published: CustomerVersion goes without it"
+        "shop.customers.phone is generated, so it isn't published: CustomerVersion lacks it"
     ]
 
 
