@@ -1,4 +1,4 @@
-"""What is captured follows from the events, and what is wrong with capturing is said from what is there."""
+"""Captured tables and columns, which follow from the events, and faults found in a snapshot of the state."""
 
 import re
 from collections.abc import Callable
@@ -114,13 +114,13 @@ def changed(**changes: Any) -> Callable[[RealTable], RealTable]:
     return lambda table: replace(table, **changes)
 
 
-def test_what_is_captured_is_what_the_shop_has() -> None:
+def test_captured_tables_have_the_columns_of_the_shop() -> None:
     captured = {table.name: tuple(column.name for column in table.columns) for table in SHOP_TABLES}
 
     assert captured == {table.name: table.columns for table in (SHOP_CUSTOMERS, SHOP_PRODUCTS)}
 
 
-def test_a_column_may_be_what_its_field_can_hold() -> None:
+def test_column_fits_every_type_its_field_can_hold() -> None:
     columns = {column.name: column for column in (*CUSTOMERS.columns, *PRODUCTS.columns)}
 
     assert columns["tier"] == Column("tier", ("text",), is_required=True, is_nullable=False)
@@ -131,7 +131,7 @@ def test_a_column_may_be_what_its_field_can_hold() -> None:
     )
 
 
-def test_a_field_that_no_column_can_fill_is_refused_by_name() -> None:
+def test_field_that_no_column_can_fill_is_refused_by_name() -> None:
     class Tagged(RowVersion, frozen=True, kw_only=True):
         """A row."""
 
@@ -142,7 +142,7 @@ def test_a_field_that_no_column_can_fill_is_refused_by_name() -> None:
         _ = CapturedTable("shop.tagged", replace(PRODUCTS.topic, event=Tagged)).columns
 
 
-def test_the_connector_reads_these_tables_and_columns_and_no_others() -> None:
+def test_connector_reads_only_the_declared_tables_and_columns() -> None:
     tables = CONFIG["table.include.list"].split(",")
     columns = CONFIG["column.include.list"].split(",")
 
@@ -154,7 +154,7 @@ def test_the_connector_reads_these_tables_and_columns_and_no_others() -> None:
     assert not any(re.fullmatch(pattern, "shop.customers.points") for pattern in columns)
 
 
-def test_the_connector_is_told_where_the_database_is_and_no_secret() -> None:
+def test_connector_configuration_has_the_address_and_no_secret() -> None:
     settings = replace(
         Settings(),
         shop_database_url="postgresql://db.example/orders",
@@ -172,7 +172,7 @@ def test_the_connector_is_told_where_the_database_is_and_no_secret() -> None:
     assert not {"s3", "reader"} & set(config.values())
 
 
-def test_nothing_is_wrong_where_all_is_as_it_should_be() -> None:
+def test_database_as_declared_has_no_faults() -> None:
     assert connector_faults(CONNECTOR, CONFIG) == []
     assert database_faults(DATABASE) == []
     assert heartbeat_faults(NOW - timedelta(seconds=30), NOW) == []
@@ -198,7 +198,7 @@ def test_nothing_is_wrong_where_all_is_as_it_should_be() -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_the_connector_is_said(connector: RealConnector | None, fault: str) -> None:
+def test_fault_of_the_connector_is_reported(connector: RealConnector | None, fault: str) -> None:
     [found] = connector_faults(connector, CONFIG)
 
     assert found.startswith(fault)
@@ -263,7 +263,7 @@ def on_server(**changes: Any) -> CaptureDatabase:
         ),
     ],
 )
-def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault: str) -> None:
+def test_fault_of_the_database_is_reported(database: CaptureDatabase, fault: str) -> None:
     [found] = database_faults(database)
 
     assert found.startswith(fault)
@@ -304,7 +304,7 @@ def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault:
         ),
     ],
 )
-def test_apply_refuses_what_it_can_not_mend_and_status_says_it(database: CaptureDatabase, obstacle: str) -> None:
+def test_obstacle_is_refused_by_apply_and_reported_by_status(database: CaptureDatabase, obstacle: str) -> None:
     [found] = obstacles(database)
 
     assert found.startswith(obstacle)
@@ -323,7 +323,7 @@ def test_apply_refuses_what_it_can_not_mend_and_status_says_it(database: Capture
         (SLOT, 0, 0, []),
     ],
 )
-def test_apply_needs_a_slot_and_a_sender_that_it_has_not_yet(
+def test_apply_without_its_slot_needs_a_free_slot_and_sender(
     slot: Slot | None, free_slots: int, free_senders: int, lacking: list[str]
 ) -> None:
     server = replace(DATABASE.server, free_slots=free_slots, free_senders=free_senders)
@@ -346,11 +346,11 @@ def test_apply_needs_a_slot_and_a_sender_that_it_has_not_yet(
         with_column("phone", is_generated=True),
     ],
 )
-def test_what_an_event_can_hold_or_do_without_is_no_fault(change: Callable[[RealTable], RealTable]) -> None:
+def test_column_that_an_event_can_hold_or_lack_is_no_fault(change: Callable[[RealTable], RealTable]) -> None:
     assert database_faults(customers(change)) == []
 
 
-def test_columns_that_are_not_captured_are_noted() -> None:
+def test_column_that_is_not_captured_is_noted() -> None:
     added = real_column("points", "integer")
     real = without("phone")(with_column("email", is_nullable=True)(DATABASE.tables[CUSTOMERS.name]))
 
@@ -361,7 +361,7 @@ def test_columns_that_are_not_captured_are_noted() -> None:
     ]
 
 
-def test_a_generated_column_that_an_event_can_do_without_is_noted() -> None:
+def test_generated_column_that_an_event_can_lack_is_noted() -> None:
     real = with_column("phone", is_generated=True)(DATABASE.tables[CUSTOMERS.name])
 
     assert list(column_notes(CUSTOMERS, real)) == [
@@ -369,12 +369,12 @@ def test_a_generated_column_that_an_event_can_do_without_is_noted() -> None:
     ]
 
 
-def test_rows_are_read_again_when_a_captured_column_was_replaced() -> None:
+def test_replaced_column_makes_apply_read_the_rows_again() -> None:
     assert must_read(CUSTOMERS, customers(with_identity("tier", "2 tier")))
     assert not must_read(CUSTOMERS, customers(without("tier")))
 
 
-def test_a_publication_that_was_altered_and_set_right_again_may_have_left_out_changes() -> None:
+def test_publication_altered_and_restored_is_a_fault() -> None:
     published = Published(NAMES, "", "publication 2")
     altered = customers(changed(published=published))
     before_that_was_noted = customers(
@@ -386,14 +386,14 @@ def test_a_publication_that_was_altered_and_set_right_again_may_have_left_out_ch
     assert not must_read(CUSTOMERS, before_that_was_noted)
 
 
-def test_rows_that_somebody_reads_now_are_no_fault() -> None:
+def test_rows_being_read_by_apply_are_no_fault() -> None:
     reading = replace(customers(lambda table: replace(table, reading=None)), is_being_applied=True)
 
     assert database_faults(reading) == []
     assert must_read(CUSTOMERS, reading)
 
 
-def test_a_running_connector_from_which_nothing_comes_is_not_healthy() -> None:
+def test_running_connector_without_heartbeats_is_a_fault() -> None:
     assert heartbeat_faults(None, NOW)
     assert heartbeat_faults(NOW - timedelta(seconds=31), NOW) == [
         "changes don't come through: the last heartbeat in db-changes.heartbeats is of 31 s ago, "

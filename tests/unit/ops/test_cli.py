@@ -1,4 +1,4 @@
-"""What all commands share: errors in one message, and the question before a change."""
+"""Parts of every command: errors in one message, and the question before a change."""
 
 import click
 import pytest
