@@ -73,7 +73,7 @@ def _decision(
 ) -> Decision:
     before = replays.of(rejected.letter)
     if before is not None and not again:
-        return Decision(rejected, None, f"{_replay_in_words(before)}; --again replays it once more")
+        return Decision(rejected, None, f"{_replay_in_words(before)}; --again replays it again")
     if missing := why_incomplete(rejected.letter):
         return Decision(rejected, None, missing, is_refused=True)
     try:

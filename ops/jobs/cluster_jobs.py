@@ -122,7 +122,7 @@ def find(settings: Settings, text: str) -> Job:
         return matching[0]
     known = ", ".join(f"{job.name} ({job.id})" for job in matching or alive)
     if matching:
-        raise JobError(f"more than one job is meant by {text!r}: {known}; say the id")
+        raise JobError(f"several jobs match {text!r}: {known}; give the id")
     raise JobError(f"no job {text!r} runs; there are: {known}" if known else f"no job {text!r} runs; none does")
 
 

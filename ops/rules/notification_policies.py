@@ -1,11 +1,11 @@
-"""Checks notification policies, and describes what they do, before a job is submitted with one."""
+"""Description of a notification policy for its owner."""
 
 from ops.formats import table
 from udfs.notifications.notification_policy import KINDS, Policy
 
 
 def policy_in_words(checked: Policy) -> str:
-    """Describe what the policy does, for its owner."""
+    """Return which messages the policy sends, when, and within which limits."""
     rows = [
         (
             kind,

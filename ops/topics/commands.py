@@ -38,7 +38,7 @@ _REGISTRY_STATES = _STATES | {
 
 @click.group(cls=CommandGroup)
 def topics() -> None:
-    """Apply and list the declared topics, size one, measure its keys."""
+    """Apply, list, size and measure topics."""
 
 
 @topics.command("apply")

@@ -137,7 +137,7 @@ def test_replayed_record_is_sent_again_only_with_again() -> None:
     letter, sent = dead_letter("payments-2-17", GOOD), Replays([replay()])
 
     assert decision(letter, replays=sent).why_not == (
-        "replayed on 2026-03-01 13:00:00 UTC as payments-2-99; --again replays it once more"
+        "replayed on 2026-03-01 13:00:00 UTC as payments-2-99; --again replays it again"
     )
     assert not decision(letter, replays=sent).is_refused
     assert decision(letter, replays=sent, again=True).record is not None

@@ -102,7 +102,7 @@ def test_event_whose_name_is_taken_is_refused(name: str, topic: str, said: str) 
         ("warehouse", "jobs/warehouse.py is there already"),
         ("top_products", "sql/pipelines/top_products.sql is there already"),
         ("fraud", "udfs/fraud is there already"),
-        ("pipelines", "jobs/flow.py has a box pipelines, or the name PIPELINES, already"),
+        ("pipelines", "jobs/flow.py has a program pipelines, or the name PIPELINES, already"),
     ],
 )
 def test_program_whose_consumer_group_or_name_is_taken_is_refused(

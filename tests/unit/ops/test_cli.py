@@ -1,11 +1,14 @@
 """Parts of every command: errors in one message, and the question before a change."""
 
+from collections.abc import Iterator
+
 import click
 import pytest
 from click.testing import CliRunner
 from kafka.errors import NodeNotReadyError
 
 from connectors.settings import SettingsError
+from ops.__main__ import main
 from ops.cli import CommandGroup, ask_before_changing
 
 
@@ -63,3 +66,19 @@ def test_change_with_yes_is_made_without_a_question() -> None:
     result = CliRunner().invoke(change, ["--yes"])
 
     assert (result.exit_code, result.output) == (0, "changed\n")
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    """All commands and groups below a group."""
+    for command in group.commands.values():
+        yield command
+        if isinstance(command, click.Group):
+            yield from commands(command)
+
+
+@pytest.mark.parametrize("command", list(commands(main)), ids=lambda each: each.callback.__name__)
+def test_first_line_of_a_help_fits_the_list_of_commands(command: click.Command) -> None:
+    first_line = (command.help or "").partition("\n")[0]
+
+    assert command.get_short_help_str(limit=64) == first_line
+    assert first_line.endswith(".")
