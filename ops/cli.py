@@ -33,7 +33,7 @@ from toolchain.java import JavaError
 from udfs.fraud.rules import RulesetError
 
 MESSAGES: Mapping[type[Exception], Callable[[Exception], str]] = {
-    # Of this machine and of servers. ConnectionError: a broker, PostgreSQL or Kafka Connect.
+    # Faults of this machine and of servers. ConnectionError: of a broker, PostgreSQL or Kafka Connect.
     CacheError: str,
     ConnectionError: str,
     ElasticsearchError: str,
@@ -43,7 +43,7 @@ MESSAGES: Mapping[type[Exception], Callable[[Exception], str]] = {
     KafkaError: "Kafka: {}".format,
     RegistryError: str,
     SettingsError: str,
-    # Of what was asked for.
+    # Faults of the input, and states that need an operator.
     CaptureError: str,
     ExportError: str,
     FixError: str,

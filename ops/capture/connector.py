@@ -13,9 +13,9 @@ from ops.capture.database_setup import drop_slot, make_slot
 from ops.capture.stream import CaptureError
 
 RUNS_WITHIN_SECONDS = 90
-"""How long the connector may take to run: after a kill, it first waits until its last transaction is aborted."""
+"""Maximum time in which the connector starts: after a kill, it first waits until its last transaction is aborted."""
 FAILS_WITHIN_SECONDS = 5
-"""How long after a restart Connect may still report the failure before it."""
+"""Maximum time after a restart in which Connect still reports the failure before it."""
 POLL_SECONDS = 0.2
 APPLY = "run `python -m ops cdc apply`"
 MOST_TRACE = 300
@@ -35,7 +35,7 @@ class RealConnector:
 
     @property
     def failures(self) -> list[str]:
-        """Why tasks failed: the first line of the last cause."""
+        """First line of the last cause of each failed task."""
         return [_last_cause(trace) for state, trace in self.tasks if state == "FAILED"]
 
 

@@ -31,7 +31,7 @@ from ops.capture.database_state import (
 
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 10
-"""How long to wait for a lock on a table; meanwhile every other client that wants the table waits behind us."""
+"""Maximum wait for a lock on a table, in seconds; meanwhile all other clients of the table wait, too."""
 APPLY_LOCK = 1_851_000_602
 """Key of PostgreSQL's advisory lock that `cdc apply` holds; the number is arbitrary."""
 

@@ -33,7 +33,7 @@ class RealColumn:
 
 @dataclass(frozen=True)
 class Published:
-    """What the publication contains of a table."""
+    """Published part of a table."""
 
     columns: frozenset[str]
     row_filter: str
@@ -76,9 +76,9 @@ class RealTable:
     guards: frozenset[str]
     """Names of the triggers that are enabled, on its partitions too."""
     published: Published | None
-    """What the publication contains of it; None if it isn't in the publication."""
+    """Published part of it; None if it isn't in the publication."""
     relay: Published | None
-    """What the publication contains of the table through which its rows are read."""
+    """Published part of its relay, through which its rows are read."""
     reading: Reading | None
 
 
@@ -94,7 +94,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Server:
-    """What the server, the database and our role in it allow."""
+    """Settings of the server, and rights of our role in the database."""
 
     wal_level: str
     free_slots: int

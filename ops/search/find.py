@@ -18,7 +18,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """How to query an alias, and how to show its documents."""
+    """Fields of an alias: those to query, and those to show."""
 
     alias: str
     ids: tuple[str, ...]

@@ -126,7 +126,7 @@ class ForeignTemplate:
 
 @dataclass(frozen=True)
 class Real:
-    """What exists in Elasticsearch for an alias."""
+    """State of Elasticsearch for one alias."""
 
     template: Json | None
     """Index template; None if there is none."""

@@ -23,7 +23,7 @@ from ops.topics.replay import Replay
 CLOSE_SECONDS = 1.0
 """Once catching up takes at most this long, the alias is switched."""
 WATCHED_SECONDS = 3.0
-"""How long an index that a rebuild left is watched: if it grows, the rebuild is still running."""
+"""Time for which an index that a rebuild left is watched: if it grows, the rebuild is still running."""
 PAGE = 2_000
 
 

@@ -27,7 +27,7 @@ class Load:
     growth: float = 1.0
     """Factor of growth per year: 1 means no growth, 2 doubles each year."""
     months: int = 12
-    """How long the count must suffice: adding partitions later moves keys."""
+    """Months for which the count must suffice: adding partitions later moves keys."""
     hot_key_share: float | None = None
     """Share of the records that have the most frequent key, 0 to 1."""
     keys: int | None = None

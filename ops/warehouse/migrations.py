@@ -15,9 +15,9 @@ from ops.formats import utc
 
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 OTHERS_WITHIN_SECONDS = 60
-"""How long to wait for another `migrate`, in seconds."""
+"""Maximum wait for another `migrate`, in seconds."""
 TABLES_WITHIN_SECONDS = 10
-"""How long to wait for a lock on a table, in seconds; meanwhile every other client of the table waits behind us."""
+"""Maximum wait for a lock on a table, in seconds; meanwhile all other clients of the table wait, too."""
 
 
 class MigrationError(RuntimeError):
