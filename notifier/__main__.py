@@ -11,6 +11,7 @@ import click
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
+from connectors.outage import await_server
 from connectors.settings import Settings
 from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
 from local.simulator.progress import StatusLine
@@ -24,7 +25,6 @@ from notifier.patience import Patience
 from notifier.rejects import DeadLetters
 from notifier.senders import Senders
 from ops.command_group import connecting_to_kafka
-from ops.outage import await_server
 
 SECONDS_BETWEEN_LINES = 1.0
 HOUR_SECONDS = 3600

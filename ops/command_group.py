@@ -10,9 +10,9 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.client import client_options
 from connectors.kafka.registry import RegistryError
+from connectors.outage import await_server, report_on_stderr
 from connectors.settings import Settings, SettingsError
 from ops.jobs.flink_rest import FlinkError
-from ops.outage import await_server, report_on_stderr
 from sql import SqlFileError
 from toolchain.cache import CacheError
 from toolchain.jars import JarsError

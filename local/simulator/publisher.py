@@ -20,10 +20,10 @@ from kafka.producer.future import FutureRecordMetadata, RecordMetadata
 
 from connectors.kafka.client import client_options
 from connectors.kafka.topics import FUTURE_LIMIT
+from connectors.outage import OUTAGE_SECONDS, Outage, Report
 from events import Event
 from events.checks import NotTheEventError, check
 from local.simulator.outgoing import Outgoing
-from ops.outage import OUTAGE_SECONDS, Outage, Report
 
 CLOSE_TIMEOUT_SECONDS = 1
 BROKER_TIMEOUT_MS = 10_000

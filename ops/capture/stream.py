@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from kafka.errors import KafkaError
 
+from connectors.outage import report_on_stderr
 from connectors.postgres.captured_tables import BEAT, HEARTBEATS, CapturedTable
 from connectors.settings import Settings
 from ops.capture import database as capture_database
-from ops.outage import report_on_stderr
 from ops.topics.records import committed_records
 
 THROUGH_WITHIN_SECONDS = 300

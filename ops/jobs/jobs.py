@@ -9,11 +9,11 @@ from typing import Any, NewType, TypeVar
 
 import click
 
+from connectors.outage import await_server, report_on_stderr
 from connectors.settings import Settings
 from ops.command_group import CommandGroup
 from ops.jobs.flink_rest import FlinkAwayError, FlinkError, ask
 from ops.jobs.lost_jobs import forget, lost_jobs
-from ops.outage import await_server, report_on_stderr
 from ops.tables import table
 
 JobId = NewType("JobId", str)

@@ -7,9 +7,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from connectors.kafka.client import poll
+from connectors.outage import Outage, report_on_stderr
 from connectors.settings import Settings
 from ops.command_group import kafka_client
-from ops.outage import Outage, report_on_stderr
 
 AWAY_SECONDS = 180
 """Maximum wait for the next records while a broker is unavailable, in seconds."""

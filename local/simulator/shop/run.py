@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+from connectors.outage import await_server
 from connectors.postgres.client import DatabaseAwayError
 from connectors.settings import Settings
 from local.simulator.clock import Clock
@@ -15,7 +16,6 @@ from local.simulator.shop.plan import ShopOptions, plan
 from local.simulator.shop.shop_ledger import ShopLedger, ShopSummary
 from local.simulator.shop.state import State
 from local.simulator.shop.writer import Writer
-from ops.outage import await_server
 
 SECONDS_BETWEEN_LINES = 1.0
 
