@@ -3,7 +3,6 @@
 import logging
 import time
 from contextlib import closing
-from functools import partial
 from threading import Event
 from urllib.parse import urlsplit
 
@@ -11,11 +10,11 @@ import click
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
-from connectors.outage import await_server
+from connectors.kafka.client import kafka_client
+from connectors.outage import OUTAGE_SECONDS
 from connectors.settings import Settings
 from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
 from local.simulator.progress import StatusLine
-from local.simulator.publisher import CONNECT_MS
 from local.simulator.service import errors_in_words, until_a_signal
 from notifier import NAME
 from notifier.delivery import Delivery
@@ -24,7 +23,6 @@ from notifier.memory import Memory
 from notifier.patience import Patience
 from notifier.rejects import DeadLetters
 from notifier.senders import Senders
-from ops.command_group import connecting_to_kafka
 
 SECONDS_BETWEEN_LINES = 1.0
 HOUR_SECONDS = 3600
@@ -68,8 +66,19 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
     host, port = address.hostname or "", address.port or DEFAULT_PORTS["smtp"]
     patience = Patience(int(local.mail_attempts), float(local.mail_outage_hours) * HOUR_SECONDS)
     line = StatusLine(quiet)
-    broker = f"{NAME}: the Kafka broker at {settings.kafka_bootstrap_servers}"
-    consumer = await_server(broker, partial(_consumer, settings, group), ConnectionError, line.show, stop)
+    consumer = kafka_client(
+        settings,
+        KafkaConsumer,
+        report=lambda text: line.show(f"{NAME}: {text}"),
+        stop=stop,
+        within_seconds=OUTAGE_SECONDS,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
+    )
     with (
         closing(DeadLetters(settings.kafka_bootstrap_servers)) as dead_letters,
         Memory(state_directory() / NAME / f"{group}.sqlite") as memory,
@@ -86,19 +95,6 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
             sender=local.mail_sender,
         )
         _work(delivery, stop, until_idle, line)
-
-
-def _consumer(settings: Settings, group: str) -> KafkaConsumer:
-    with connecting_to_kafka(settings) as options:
-        return KafkaConsumer(
-            **options | {"bootstrap_timeout_ms": CONNECT_MS},
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
-        )
 
 
 def _work(delivery: Delivery, stop: Event, until_idle: float | None, line: StatusLine) -> None:

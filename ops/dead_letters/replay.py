@@ -25,11 +25,11 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from connectors.kafka.client import kafka_client
 from connectors.kafka.topics import DEAD_LETTER_REPLAYS, TOPICS, UNLIMITED_MS, YEAR_9999_MS
 from connectors.settings import Settings
 from events import DeadLetterReplay
 from events.checks import NotTheEventError, check
-from ops.command_group import kafka_client
 from ops.dead_letters.export import ExportError
 from ops.dead_letters.fixes import FixError
 from ops.dead_letters.original_records import whats_missing

@@ -12,10 +12,11 @@ import click
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer
 
+from connectors.kafka.client import kafka_client
 from connectors.kafka.topics import FRAUD_RULESETS, SHADOW_HITS
 from connectors.settings import Settings
 from events import Rule, Ruleset, ShadowHit
-from ops.command_group import CommandGroup, kafka_client
+from ops.command_group import CommandGroup
 from ops.masking import harmless
 from ops.moments import Moment, in_words
 from ops.tables import table

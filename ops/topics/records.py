@@ -6,10 +6,9 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from connectors.kafka.client import poll
+from connectors.kafka.client import kafka_client, poll
 from connectors.outage import Outage, report_on_stderr
 from connectors.settings import Settings
-from ops.command_group import kafka_client
 
 AWAY_SECONDS = 180
 """Maximum wait for the next records while a broker is unavailable, in seconds."""

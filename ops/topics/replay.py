@@ -6,9 +6,8 @@ from typing import Any, Self
 
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.kafka.client import poll
+from connectors.kafka.client import kafka_client, poll
 from connectors.settings import Settings
-from ops.command_group import kafka_client
 from ops.topics.records import Silence
 
 BATCH_RECORDS = 5_000

@@ -11,9 +11,10 @@ import click
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from connectors.kafka.client import kafka_client
 from connectors.kafka.topics import DAY_MS, FOREVER_MS, MINUTE_MS, TOPICS, UNLIMITED_BYTES, UNLIMITED_MS, Topic
 from connectors.settings import Settings
-from ops.command_group import CommandGroup, kafka_client
+from ops.command_group import CommandGroup
 from ops.tables import table
 from ops.topics.keys import sample_keys, shown_key
 from ops.topics.partitions import PARTITION_BYTES_PER_SECOND, Load, recommend
