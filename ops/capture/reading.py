@@ -9,12 +9,12 @@ from collections.abc import Callable
 import msgspec
 from psycopg import sql
 
+from connectors.kafka.reading import committed_records
 from connectors.postgres.captured_tables import OWN_SCHEMA, CapturedTable
 from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from ops.capture.database import RealColumn, captured_columns, columns_of, identifier, identities
 from ops.capture.stream import wait_until_captured
-from ops.topics.records import committed_records
 
 BATCH_ROWS = 2_000
 

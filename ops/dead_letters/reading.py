@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from connectors.kafka.reading import committed_records
 from connectors.kafka.topics import DEAD_LETTER_REPLAYS
 from connectors.settings import Settings
 from events import DeadLetter, DeadLetterReplay
-from ops.topics.records import committed_records
 
 
 class Replays:

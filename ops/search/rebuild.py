@@ -5,7 +5,7 @@ what an interrupted rebuild left.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -15,16 +15,17 @@ import click
 import jsonschema_rs
 import msgspec
 from elasticsearch import Elasticsearch, NotFoundError, helpers
+from kafka import TopicPartition
 
 from connectors.elasticsearch.bulk_index import BulkIndex, IndexingError
 from connectors.elasticsearch.client import client, explained
 from connectors.elasticsearch.documents import Action, NoDocumentError, action
+from connectors.kafka.reading import Offsets, TopicReader, topic_reader
 from connectors.settings import Settings
 from events.schemas import schema
 from ops.masking import shown
 from ops.search.indices import FILLED_TO, Declared, RealIndex, declared, figures, look, next_name
 from ops.search.search import confirm, put_template, rival_faults, version_fault
-from ops.topics.replay import Replay, missing
 
 SECONDS_BETWEEN_WORDS = 2.0
 CLOSE_SECONDS = 1.0
@@ -122,8 +123,8 @@ class Rebuilding:
         self._old = old.name
         self._new = next_name(work.wanted, look(work.elasticsearch, work.wanted))
         self.outcome = Outcome(self._new)
-        self._replay = Replay(work.settings, work.wanted.index.topic.name)
-        self._filling = _Filling(work, filling_alias(work.wanted), self._replay, self.outcome)
+        self._reader = topic_reader(work.settings, work.wanted.index.topic.name)
+        self._filling = _Filling(work, filling_alias(work.wanted), self._reader, self.outcome)
         put_template(self._elasticsearch, work.wanted)
         self._elasticsearch.indices.create(
             index=self._new,
@@ -172,7 +173,7 @@ class Rebuilding:
     def switch(self) -> None:
         """Switch the alias atomically: from then on, every reader and writer uses the new index."""
         alias, indices = self._wanted.alias, self._elasticsearch.indices
-        meta = {**self._wanted.mappings["_meta"], FILLED_TO: _by_text(self._replay.reached())}
+        meta = {**self._wanted.mappings["_meta"], FILLED_TO: _by_partition(self._reader.reached())}
         indices.put_mapping(index=self._new, meta=meta)
         interval = self._wanted.settings.get("index.refresh_interval")
         indices.put_settings(index=self._new, settings={"index.refresh_interval": interval})
@@ -196,7 +197,7 @@ class Rebuilding:
     def close(self) -> None:
         """Close connections."""
         self._filling.close()
-        self._replay.__exit__(None, None, None)
+        self._reader.close()
 
     def _pages(self) -> Iterator[Sequence[tuple[str, int]]]:
         self._elasticsearch.indices.refresh(index=self._old)
@@ -227,27 +228,27 @@ class Rebuilding:
 class _Filling:
     """Writes the records of a topic to an alias."""
 
-    def __init__(self, work: Work, alias: str, replay: Replay, outcome: Outcome) -> None:
+    def __init__(self, work: Work, alias: str, reader: TopicReader, outcome: Outcome) -> None:
         self.deleted: set[str] = set()
         self._alias = alias
         self._topic = work.wanted.index.topic.name
         self._good = jsonschema_rs.validator_for(schema(work.wanted.index.topic.event))
         self._bulk = BulkIndex(work.settings)
-        self._replay = replay
+        self._reader = reader
         self._outcome = outcome
         self._say = work.say
 
     def run(self, what: str) -> float:
         """Write records up to the current end of the topic; return the duration in seconds."""
-        ends = self._replay.ends()
-        total, began = missing(self._replay.reached(), ends), time.monotonic()
+        ends = self._reader.ends()
+        total, began = self._reader.missing(ends), time.monotonic()
         spoken, before = began, self._outcome.records
-        for records in self._replay.read_to(ends):
+        for records in self._reader.read_to(ends):
             self._write(records)
             if time.monotonic() - spoken > SECONDS_BETWEEN_WORDS:
                 spoken = time.monotonic()
                 rate = (self._outcome.records - before) / (spoken - began)
-                left = missing(self._replay.reached(), ends)
+                left = self._reader.missing(ends)
                 share = f"{100 * (total - left) // total}%"
                 self._say(
                     f"{what}: {self._outcome.records:,} records ({share}), {rate:,.0f} a second, "
@@ -307,9 +308,10 @@ def _finish(work: Work, new: RealIndex, outcome: Outcome) -> Outcome:
     for name in replaced:
         # When this returns, earlier writes are complete, and later ones fail with an error that is retried.
         indices.add_block(index=name, block="write")
-    begin = {int(number): offset for number, offset in (new.filled_to or {}).items()}
-    with Replay(work.settings, wanted.index.topic.name, begin) as replay:
-        filling = _Filling(work, wanted.alias, replay, outcome)
+    topic = wanted.index.topic.name
+    with topic_reader(work.settings, topic) as reader:
+        reader.seek({TopicPartition(topic, int(number)): offset for number, offset in (new.filled_to or {}).items()})
+        filling = _Filling(work, wanted.alias, reader, outcome)
         filling.run("catching up after the switch")
         filling.close()
     indices.refresh(index=new.name)
@@ -355,8 +357,9 @@ def _chunks(each: Iterator[Any]) -> Iterator[Sequence[Any]]:
         yield page
 
 
-def _by_text(offsets: Mapping[int, int]) -> dict[str, int]:
-    return {str(number): offset for number, offset in offsets.items()}
+def _by_partition(offsets: Offsets) -> dict[str, int]:
+    """Return offsets by the number of their partition, as an index's mapping stores them."""
+    return {str(each.partition): offset for each, offset in offsets.items()}
 
 
 @click.command("rebuild")
