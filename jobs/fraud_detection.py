@@ -28,7 +28,7 @@ from udfs.fraud.features import payment_declaration, payment_features
 from udfs.fraud.judge_payment import JudgePayment
 from udfs.fraud.raise_alerts import RaiseAlerts
 from udfs.fraud.rules import fact_names, filter_facts
-from udfs.fraud.ruleset_reader import Rulesets
+from udfs.fraud.ruleset_sources import Rulesets
 from udfs.fraud.sort_out import Noteworthy, Outcome, outcomes
 
 JOB = "fraud_detection"

@@ -31,7 +31,7 @@ class History(Protocol):
 
 
 class Feed(Protocol):
-    """The consumer for which versions are read: `udfs.fraud.ruleset_reader.Feed`."""
+    """The consumer for which versions are read: `udfs.fraud.ruleset_sources.Feed`."""
 
     def failed(self) -> None: ...
 

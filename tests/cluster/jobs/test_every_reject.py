@@ -32,7 +32,7 @@ from tests.builders.events import event_time, ruleset
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import create_table, kafka_tables, over_files_in
-from udfs.fraud.ruleset_reader import FixedRulesets
+from udfs.fraud.ruleset_sources import FixedRulesets
 from udfs.notifications import notification_policy
 
 JOBS = [name for name in names() if name != "sql_pipeline"]

@@ -14,7 +14,7 @@ from connectors.kafka.rulesets import KafkaRulesets, RulesetsUnavailableError
 from tests.builders.events import rule, ruleset
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import RulesetHistory
-from udfs.fraud.ruleset_reader import Rulesets
+from udfs.fraud.ruleset_sources import Rulesets
 
 
 class Reader:

@@ -11,7 +11,7 @@ from udfs.fraud.features import payment_features
 from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.fraud.judge_payment import JudgePayment
 from udfs.fraud.rules import Rules, RulesetError, RulesetHistory
-from udfs.fraud.ruleset_reader import Feed, FixedRulesets
+from udfs.fraud.ruleset_sources import Feed, FixedRulesets
 
 FEATURES = payment_features()
 
