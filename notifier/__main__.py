@@ -17,11 +17,11 @@ from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
 from local.simulator.progress import StatusLine
 from local.simulator.service import errors_in_words, until_a_signal
 from notifier import NAME
+from notifier.dead_letters import DeadLetters
+from notifier.delivered_ids import Memory
 from notifier.delivery import Delivery
 from notifier.mail_server import MailServer
-from notifier.memory import Memory
-from notifier.patience import Patience
-from notifier.rejects import DeadLetters
+from notifier.retries import Patience
 from notifier.senders import Senders
 
 SECONDS_BETWEEN_LINES = 1.0

@@ -15,14 +15,14 @@ from kafka.structs import OffsetAndMetadata
 
 from connectors.kafka.client import poll
 from connectors.kafka.topics import NOTIFICATIONS
+from notifier.dead_letters import DeadLetters, NoNotificationError, Reject, decoded
+from notifier.delivered_ids import Memory
 from notifier.mail_server import Answer
-from notifier.memory import Memory
 from notifier.message import UndeliverableError, email_of
+from notifier.message_queue import Message, Waiting
 from notifier.offsets import Offsets
-from notifier.patience import Availability, Patience
-from notifier.rejects import DeadLetters, NoNotificationError, Reject, decoded
+from notifier.retries import Availability, Patience
 from notifier.senders import Senders
-from notifier.waiting import Message, Waiting
 
 MOST_WAITING = 1_000
 """Maximum number of messages held in memory; at this number, reading pauses."""

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from events import Notification, Occasion
-from notifier.conventions import FALLBACK, LANGUAGES, Language, masked, moment, money, without_cards
+from notifier.formats import FALLBACK, LANGUAGES, Language, masked, moment, money, without_cards
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -10,11 +10,11 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors.kafka.topics import NOTIFICATIONS
 from events import Notification
-from notifier.memory import OLDEST_MS, Memory
+from notifier.dead_letters import NoNotificationError, Reject, decoded
+from notifier.delivered_ids import OLDEST_MS, Memory
+from notifier.message_queue import Message, Waiting
 from notifier.offsets import Offsets
-from notifier.patience import LEAST_SHARE, Availability, Patience
-from notifier.rejects import NoNotificationError, Reject, decoded
-from notifier.waiting import Message, Waiting
+from notifier.retries import LEAST_SHARE, Availability, Patience
 from tests.builders.notifications import notification
 
 PATIENCE = Patience(attempts=5, outage_seconds=100, first_delay_seconds=1, longest_delay_seconds=8)

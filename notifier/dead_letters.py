@@ -13,7 +13,7 @@ from events.checks import NotTheEventError, check
 from local.simulator.outgoing import Outgoing
 from local.simulator.publisher import Publisher, PublishError, Receipt
 from notifier import NAME
-from notifier.memory import OLDEST_MS
+from notifier.delivered_ids import OLDEST_MS
 
 WRITE_SECONDS = 30.0
 """Timeout for writing dead letters; after it, they are retried later. The notifier does nothing else meanwhile."""
