@@ -1,8 +1,10 @@
 """Command line of the notifier; `python -m notifier --help` describes how notifications are delivered."""
 
 import logging
+import smtplib
 import time
 from contextlib import closing
+from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
 
@@ -11,11 +13,9 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from connectors.kafka.client import kafka_client
+from connectors.long_running import StatusLine, until_a_signal
 from connectors.outage import OUTAGE_SECONDS
-from connectors.settings import Settings
-from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
-from local.simulator.progress import StatusLine
-from local.simulator.service import errors_in_words, until_a_signal
+from connectors.settings import Settings, SettingsError, state_directory
 from notifier import NAME
 from notifier.dead_letters import DeadLetters
 from notifier.delivered_ids import Memory
@@ -23,6 +23,7 @@ from notifier.delivery import Delivery
 from notifier.mail_server import MailServer
 from notifier.retries import Patience
 from notifier.senders import Senders
+from notifier.settings import NotifierSettings
 
 SECONDS_BETWEEN_LINES = 1.0
 HOUR_SECONDS = 3600
@@ -45,16 +46,19 @@ def main(until_idle: float | None, quiet: bool) -> None:
     answer: then at most four arrive twice. What can't be delivered becomes a dead letter. The notifier waits for a mail
     server or a Kafka broker that is away, and shows since when it is.
     """
-    with errors_in_words(), until_a_signal() as stop:
+    with until_a_signal() as stop:
         try:
-            deliver(Settings.from_environment(), LocalSettings.from_environment(), stop, until_idle, quiet=quiet)
-        except ConnectionError as error:
+            settings, own = Settings.from_environment(), NotifierSettings.from_environment()
+            deliver(settings, own, state_directory(settings) / NAME, stop, until_idle, quiet=quiet)
+        except (SettingsError, ConnectionError) as error:
             raise click.ClickException(str(error)) from error
         except KafkaError as error:
             raise click.ClickException(f"Kafka: {error}") from error
 
 
-def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: float | None, *, quiet: bool) -> None:
+def deliver(
+    settings: Settings, own: NotifierSettings, folder: Path, stop: Event, until_idle: float | None, *, quiet: bool
+) -> None:
     """Deliver notifications until `stop` is set, or until there has been nothing to do for `until_idle` seconds.
 
     Raises:
@@ -62,9 +66,9 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     group = f"{settings.consumer_group_prefix}.{NAME}"
-    address = urlsplit(local.smtp_url)
-    host, port = address.hostname or "", address.port or DEFAULT_PORTS["smtp"]
-    patience = Patience(int(local.mail_attempts), float(local.mail_outage_hours) * HOUR_SECONDS)
+    address = urlsplit(settings.smtp_url)
+    host, port = address.hostname or "", address.port or smtplib.SMTP_PORT
+    patience = Patience(int(own.mail_attempts), float(own.mail_outage_hours) * HOUR_SECONDS)
     line = StatusLine(quiet)
     consumer = kafka_client(
         settings,
@@ -81,8 +85,8 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
     )
     with (
         closing(DeadLetters(settings.kafka_bootstrap_servers)) as dead_letters,
-        Memory(state_directory() / NAME / f"{group}.sqlite") as memory,
-        Senders(lambda: MailServer(host, port, local.mail_sender)) as senders,
+        Memory(folder / f"{group}.sqlite") as memory,
+        Senders(lambda: MailServer(host, port, own.mail_sender)) as senders,
         # Closed first: it gives up the partitions, and `Delivery` then settles what is under way.
         closing(consumer),
     ):
@@ -92,7 +96,7 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
             dead_letters=dead_letters,
             senders=senders,
             patience=patience,
-            sender=local.mail_sender,
+            sender=own.mail_sender,
         )
         _work(delivery, stop, until_idle, line)
 
