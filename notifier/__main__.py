@@ -84,7 +84,7 @@ def deliver(
         heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
     )
     with (
-        closing(DeadLetters(settings.kafka_bootstrap_servers)) as dead_letters,
+        closing(DeadLetters(settings)) as dead_letters,
         Memory(folder / f"{group}.sqlite") as memory,
         Senders(lambda: MailServer(host, port, own.mail_sender)) as senders,
         # Closed first: it gives up the partitions, and `Delivery` then settles what is under way.

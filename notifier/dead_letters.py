@@ -1,22 +1,29 @@
 """Writes dead letters for notifications that can't be delivered, with the reason."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
+from kafka import KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.producer.future import FutureRecordMetadata
 
+from connectors.kafka.client import kafka_client
 from connectors.kafka.letters import fitted
 from connectors.kafka.topics import DEAD_LETTERS
+from connectors.settings import Settings
 from events import DeadLetter, Header, Notification
 from events.checks import NotTheEventError, check
-from local.simulator.outgoing import Outgoing
-from local.simulator.publisher import Publisher, PublishError, Receipt
 from notifier import NAME
 from notifier.delivered_ids import OLDEST_MS
 
 WRITE_SECONDS = 30.0
 """Timeout for writing dead letters; after it, they are retried later. The notifier does nothing else meanwhile."""
+REQUEST_MS = 10_000
+"""Timeout of one request to a broker, and of finding the topic's partitions."""
+CLOSE_SECONDS = 1
 
 
 class NoNotificationError(ValueError):
@@ -42,7 +49,7 @@ def decoded(record: ConsumerRecord, now_ms: int) -> Notification:
 
 
 @dataclass(frozen=True)
-class Reject:
+class Undeliverable:
     """A record that can't be delivered, and the reason."""
 
     record: ConsumerRecord
@@ -71,11 +78,11 @@ class Reject:
 class DeadLetters:
     """Writes dead letters; those that can't be written yet wait for the next call."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        """Store the address; connect only when there is a dead letter to write."""
-        self._bootstrap_servers = bootstrap_servers
-        self._publisher: Publisher | None = None
-        self._waiting: list[Reject] = []
+    def __init__(self, settings: Settings) -> None:
+        """Connect only when there is a dead letter to write."""
+        self._settings = settings
+        self._producer: KafkaProducer | None = None
+        self._waiting: list[Undeliverable] = []
         self.fault = ""
         """Why the last attempt failed."""
 
@@ -83,40 +90,52 @@ class DeadLetters:
         """Return how many are not written yet."""
         return len(self._waiting)
 
-    def add(self, reject: Reject) -> None:
-        """Add a dead letter to write."""
-        self._waiting.append(reject)
+    def add(self, undeliverable: Undeliverable) -> None:
+        """Add a record whose dead letter is to be written."""
+        self._waiting.append(undeliverable)
 
-    def write(self) -> list[Reject]:
+    def write(self) -> list[Undeliverable]:
         """Write all that wait and return those that are written: all, or none if any failed. Then all are retried."""
         if not self._waiting:
             return []
         try:
-            self._publisher = self._publisher or Publisher(
-                self._bootstrap_servers, _ignore, outage_seconds=WRITE_SECONDS
-            )
-            for reject in self._waiting:
-                letter = reject.letter()
-                record_time = min(letter.event_time, time.time_ns() // 1_000_000)
-                self._publisher.publish_event(
-                    Outgoing(DEAD_LETTERS, letter.source_key or b"", record_time, record_time, "good", letter)
-                )
-            self._publisher.flush()
-            if self._publisher.refused:
-                raise PublishError("the Kafka broker refuses dead letters for their timestamps: is its clock wrong?")
-        except PublishError as error:
-            self.fault = str(error)
-            self.close()
+            self._producer = self._producer or self._connected()
+            sent = [_send(self._producer, each.letter()) for each in self._waiting]
+            for each in sent:
+                each.get(timeout=WRITE_SECONDS)
+        except (ConnectionError, KafkaError) as error:
+            self.fault = f"dead letters can't be written to the topic {DEAD_LETTERS.name}: {error}"
+            self.close()  # an idempotent producer can't continue after a refused record
             return []
         written, self._waiting, self.fault = self._waiting, [], ""
         return written
 
     def close(self) -> None:
         """Close the connection."""
-        if self._publisher is not None:
-            self._publisher.close()
-            self._publisher = None
+        if self._producer is not None:
+            with suppress(KafkaTimeoutError):  # it has records that aren't acknowledged
+                self._producer.close(timeout=CLOSE_SECONDS)
+            self._producer = None
+
+    def _connected(self) -> KafkaProducer:
+        return kafka_client(
+            self._settings,
+            KafkaProducer,
+            report=lambda _: None,
+            within_seconds=0.0,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            delivery_timeout_ms=round(WRITE_SECONDS * 1000),
+            request_timeout_ms=REQUEST_MS,
+            max_block_ms=REQUEST_MS,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
 
 
-def _ignore(_outgoing: Outgoing, _receipt: Receipt) -> None:
-    """Ignore the receipt: the publisher itself reports failures."""
+def _send(producer: KafkaProducer, letter: DeadLetter) -> FutureRecordMetadata:
+    # Kafka refuses timestamps that are far in the future.
+    timestamp_ms = min(letter.event_time, time.time_ns() // 1_000_000)
+    value = msgspec.json.encode(letter)
+    return producer.send(DEAD_LETTERS.name, key=letter.source_key or b"", value=value, timestamp_ms=timestamp_ms)

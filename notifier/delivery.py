@@ -15,7 +15,7 @@ from kafka.structs import OffsetAndMetadata
 
 from connectors.kafka.client import poll
 from connectors.kafka.topics import NOTIFICATIONS
-from notifier.dead_letters import DeadLetters, NoNotificationError, Reject, decoded
+from notifier.dead_letters import DeadLetters, NoNotificationError, Undeliverable, decoded
 from notifier.delivered_ids import Memory
 from notifier.mail_server import Answer
 from notifier.message import UndeliverableError, email_of
@@ -205,7 +205,7 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         try:
             notification = decoded(record, _now_ms())
         except NoNotificationError as error:
-            self._dead_letters.add(Reject(record, str(error)))
+            self._dead_letters.add(Undeliverable(record, str(error)))
             return
         self._waiting.add(Message(record, notification, self._active_at))
 
@@ -242,7 +242,7 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             for message in taken:
                 self._waiting.done(message)
         if self.kafka_away_since is None:  # while the brokers are unavailable, writing would only delay the e-mails
-            self._settle("dead letters", [reject.record for reject in self._dead_letters.write()])
+            self._settle("dead letters", [each.record for each in self._dead_letters.write()])
 
     def _is_taken(self, message: Message, answer: Answer) -> bool:
         """Return whether the message is delivered; if not, put it off or give it up."""
@@ -264,7 +264,7 @@ class Delivery(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         return False
 
     def _give_up(self, message: Message, reason: str) -> None:
-        self._dead_letters.add(Reject(message.record, reason))
+        self._dead_letters.add(Undeliverable(message.record, reason))
         self._waiting.done(message)
 
     def _settle(self, what: str, records: Collection[ConsumerRecord]) -> None:

@@ -6,31 +6,24 @@ from random import Random
 import msgspec
 import pytest
 from kafka import TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors.kafka.topics import NOTIFICATIONS
 from events import Notification
-from notifier.dead_letters import NoNotificationError, Reject, decoded
+from notifier.dead_letters import NoNotificationError, Undeliverable, decoded
 from notifier.delivered_ids import OLDEST_MS, Memory
 from notifier.message_queue import Message, Waiting
 from notifier.offsets import Offsets
 from notifier.retries import LEAST_SHARE, Availability, Patience
-from tests.builders.notifications import notification
+from tests.builders.notifications import consumed, notification
 
 PATIENCE = Patience(attempts=5, outage_seconds=100, first_delay_seconds=1, longest_delay_seconds=8)
 FIRST, SECOND = (TopicPartition(NOTIFICATIONS.name, number) for number in (0, 1))
 NOW_MS = 1_800_000_000_000
 
 
-def record(value: bytes | None = b"", partition: int = 0, offset: int = 7, key: bytes | None = b"k") -> ConsumerRecord:
-    values = dict.fromkeys(ConsumerRecord._fields)
-    known = {"topic": NOTIFICATIONS.name, "partition": partition, "offset": offset, "key": key, "value": value}
-    return ConsumerRecord(**(values | known | {"timestamp": 5, "headers": [("trace", b"1")]}))
-
-
 def message(recipient: str, offset: int, partition: int = 0, since: float = 0) -> Message:
     made = notification(f"{recipient}-{offset}", recipient=recipient)
-    return Message(record(b"", partition, offset), made, since)
+    return Message(consumed(b"", partition, offset), made, since)
 
 
 def taken(waiting: Waiting, now: float = 0) -> list[str]:
@@ -193,7 +186,7 @@ def test_what_was_delivered_is_remembered_over_a_restart_and_by_every_member_of_
 
 def test_what_is_forgotten_is_too_old_to_be_delivered_again(tmp_path: Path) -> None:
     decided = notification(event_time=NOW_MS)
-    value = record(_encoded(decided))
+    value = consumed(_encoded(decided))
     with Memory(tmp_path / "group.sqlite") as memory:
         memory.remember([decided.event_id], NOW_MS)
         for later_ms in range(0, 3 * OLDEST_MS, OLDEST_MS // 50):
@@ -218,18 +211,18 @@ def test_what_is_forgotten_is_too_old_to_be_delivered_again(tmp_path: Path) -> N
 )
 def test_a_record_that_is_no_notification_is_told(value: bytes | None, words: str) -> None:
     with pytest.raises(NoNotificationError, match=f"(?i){words}"):
-        decoded(record(value), NOW_MS)
+        decoded(consumed(value), NOW_MS)
 
 
 def test_a_field_that_the_schema_does_not_know_is_refused() -> None:
     value = _encoded(notification(event_time=NOW_MS)).replace(b'"channel"', b'"urgent":true,"channel"')
 
     with pytest.raises(NoNotificationError, match="urgent"):
-        decoded(record(value), NOW_MS)
+        decoded(consumed(value), NOW_MS)
 
 
 def test_a_reject_has_the_record_byte_for_byte_and_where_it_was() -> None:
-    letter = Reject(record(b"\xff", partition=3, offset=42, key=None), "because").letter()
+    letter = Undeliverable(consumed(b"\xff", partition=3, offset=42, key=None), "because").letter()
 
     assert (letter.event_id, letter.source_key, letter.payload) == ("notifications-3-42", None, b"\xff")
     assert (letter.event_time, letter.source_headers) == (5, {"trace": b"1"})
