@@ -16,7 +16,8 @@ from connectors.kafka.topics import NOTIFICATIONS
 from connectors.settings import Settings
 from notifier.dead_letters import DeadLetters
 from notifier.delivered_ids import Memory
-from notifier.delivery import JOIN_POLL_MS, Delivery
+from notifier.delivery import Delivery
+from notifier.group_member import JOIN_POLL_MS
 from notifier.mail_server import Answer
 from notifier.message_queue import Message
 from notifier.retries import Patience
