@@ -18,10 +18,10 @@ from connectors.outage import OUTAGE_SECONDS
 from connectors.settings import Settings, SettingsError, state_directory
 from notifier import NAME
 from notifier.dead_letters import DeadLetters
-from notifier.delivered_ids import Memory
+from notifier.delivered_ids import DeliveredIds
 from notifier.delivery import Delivery
 from notifier.mail_server import MailServer
-from notifier.retries import Patience
+from notifier.retries import RetryPolicy
 from notifier.senders import Senders
 from notifier.settings import NotifierSettings
 
@@ -36,15 +36,15 @@ SESSION_TIMEOUT_MS = 10_000
     "--until-idle",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="End when nothing has come and nothing has waited for so long. Without it: at SIGTERM or Ctrl-C.",
+    help="Stop when no record came and no message waited for SECONDS. Without it: at SIGTERM or Ctrl-C.",
 )
 @click.option("--quiet", is_flag=True, help="Don't show progress.")
 def main(until_idle: float | None, quiet: bool) -> None:
     """Deliver the notifications in the topic `notifications` as e-mail to MILLRACE_SMTP_URL.
 
     Each is delivered once, however often it is in the topic, unless the notifier or the mail server crashes before the
-    answer: then at most four arrive twice. What can't be delivered becomes a dead letter. The notifier waits for a mail
-    server or a Kafka broker that is away, and shows since when it is.
+    answer: then at most four arrive twice. What can't be delivered becomes a dead letter. The notifier waits for an
+    unavailable mail server or Kafka broker, and shows for how long it has been unavailable.
     """
     with until_a_signal() as stop:
         try:
@@ -68,7 +68,7 @@ def deliver(
     group = f"{settings.consumer_group_prefix}.{NAME}"
     address = urlsplit(settings.smtp_url)
     host, port = address.hostname or "", address.port or smtplib.SMTP_PORT
-    patience = Patience(int(own.mail_attempts), float(own.mail_outage_hours) * HOUR_SECONDS)
+    policy = RetryPolicy(int(own.mail_attempts), float(own.mail_outage_hours) * HOUR_SECONDS)
     line = StatusLine(quiet)
     consumer = kafka_client(
         settings,
@@ -85,17 +85,17 @@ def deliver(
     )
     with (
         closing(DeadLetters(settings)) as dead_letters,
-        Memory(folder / f"{group}.sqlite") as memory,
+        DeliveredIds(folder / f"{group}.sqlite") as delivered_ids,
         Senders(lambda: MailServer(host, port, own.mail_sender)) as senders,
         # Closed first: it gives up the partitions, and `Delivery` then settles what is under way.
         closing(consumer),
     ):
         delivery = Delivery(
             consumer=consumer,
-            memory=memory,
+            delivered_ids=delivered_ids,
             dead_letters=dead_letters,
             senders=senders,
-            patience=patience,
+            policy=policy,
             sender=own.mail_sender,
         )
         _work(delivery, stop, until_idle, line)
@@ -117,7 +117,7 @@ def _work(delivery: Delivery, stop: Event, until_idle: float | None, line: Statu
 
 def _state(delivery: Delivery, rate: float, now: float) -> str:
     waiting = f", {delivery.waiting:,} waiting" if delivery.waiting else ""
-    since = {"Kafka": delivery.kafka_away_since, "mail server": delivery.server.away_since}
+    since = {"Kafka": delivery.kafka_unavailable_since, "mail server": delivery.server.unavailable_since}
     away = "".join(f", {name} away for {now - at:.0f} s" for name, at in since.items() if at is not None)
     return f"{_counts(delivery)} ({rate:,.0f}/s){waiting}{away}" + (f": {delivery.fault}" if delivery.fault else "")
 

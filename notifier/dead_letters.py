@@ -26,7 +26,7 @@ REQUEST_MS = 10_000
 CLOSE_SECONDS = 1
 
 
-class NoNotificationError(ValueError):
+class InvalidNotificationError(ValueError):
     """A record isn't a valid notification; the text gives the reason."""
 
 
@@ -34,17 +34,17 @@ def decoded(record: ConsumerRecord, now_ms: int) -> Notification:
     """Decode the notification in a record.
 
     Raises:
-        NoNotificationError: the record has no valid notification, or it is too old.
+        InvalidNotificationError: the record has no valid notification, or it is too old.
     """
     if record.value is None:
-        raise NoNotificationError("the record has no value")
+        raise InvalidNotificationError("the record has no value")
     try:
         check(record.value, Notification)
     except (NotTheEventError, RecursionError) as error:
-        raise NoNotificationError(str(error)) from error
+        raise InvalidNotificationError(str(error)) from error
     notification = msgspec.json.decode(record.value, type=Notification)
     if now_ms - notification.event_time > OLDEST_MS:
-        raise NoNotificationError(f"too old: it was decided more than {OLDEST_MS // 86_400_000} days ago")
+        raise InvalidNotificationError(f"too old: it was decided more than {OLDEST_MS // 86_400_000} days ago")
     return notification
 
 

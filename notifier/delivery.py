@@ -9,13 +9,13 @@ from random import Random
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 
-from notifier.dead_letters import DeadLetters, NoNotificationError, Undeliverable, decoded
-from notifier.delivered_ids import Memory
+from notifier.dead_letters import DeadLetters, InvalidNotificationError, Undeliverable, decoded
+from notifier.delivered_ids import DeliveredIds
 from notifier.group_member import GroupMember
 from notifier.mail_server import Answer
 from notifier.message import UndeliverableError, email_of
-from notifier.message_queue import Message, Waiting
-from notifier.retries import Availability, Patience
+from notifier.message_queue import Message, MessageQueue
+from notifier.retries import Availability, RetryPolicy
 from notifier.senders import Senders
 
 MOST_WAITING = 1_000
@@ -32,10 +32,10 @@ class Delivery:
         self,
         *,
         consumer: KafkaConsumer,
-        memory: Memory,
+        delivered_ids: DeliveredIds,
         dead_letters: DeadLetters,
         senders: Senders,
-        patience: Patience,
+        policy: RetryPolicy,
         sender: str,
     ) -> None:
         """Join the consumer group; nothing is read yet.
@@ -43,24 +43,24 @@ class Delivery:
         Raises:
             ConnectionError: the topic does not exist.
         """
-        self._memory, self._dead_letters, self._senders = memory, dead_letters, senders
-        self._patience, self._sender, self._random = patience, sender, Random()
-        self._waiting = Waiting()
-        self.server = Availability(patience, self._random)
+        self._delivered_ids, self._dead_letters, self._senders = delivered_ids, dead_letters, senders
+        self._policy, self._sender, self._random = policy, sender, Random()
+        self._queue = MessageQueue()
+        self.server = Availability(policy, self._random)
         self.counts: Counter[str] = Counter()
         """Number of notifications by outcome: `delivered`, `delivered before`, `dead letters`."""
         self._forgot_at = -FORGET_SECONDS
-        self._member = GroupMember(consumer, self._settle_some, self._waiting.forget)
+        self._member = GroupMember(consumer, self._settle_some, self._queue.forget)
 
     @property
     def waiting(self) -> int:
         """Number of notifications that were read and are neither delivered nor written as dead letters."""
-        return len(self._waiting) + len(self._dead_letters)
+        return len(self._queue) + len(self._dead_letters)
 
     @property
-    def kafka_away_since(self) -> float | None:
+    def kafka_unavailable_since(self) -> float | None:
         """When the brokers became unavailable, in seconds of the monotonic clock; None while they are available."""
-        return self._member.kafka_away_since
+        return self._member.kafka_unavailable_since
 
     @property
     def fault(self) -> str:
@@ -69,7 +69,7 @@ class Delivery:
 
     def work(self) -> None:
         """Read new records, send what is due and record the results; takes a few seconds at most."""
-        for record in self._member.read(self._poll_ms(), is_full=len(self._waiting) >= MOST_WAITING):
+        for record in self._member.read(self._poll_ms(), is_full=len(self._queue) >= MOST_WAITING):
             self._take(record)
         self._member.look()
         self._hand_over()
@@ -78,7 +78,7 @@ class Delivery:
         now = time.monotonic()
         if now - self._forgot_at >= FORGET_SECONDS:
             self._forgot_at = now
-            self._memory.forget_old(_now_ms())
+            self._delivered_ids.forget_old(_now_ms())
 
     def is_idle(self, seconds: float) -> bool:
         """Return whether for `seconds` no record came, nothing is waiting, and the topic is read to its end."""
@@ -93,7 +93,7 @@ class Delivery:
 
     def _poll_ms(self) -> int:
         """Return how long to wait for records."""
-        has_more_to_do = self._senders or (self.server.is_there and self._waiting.is_due(time.monotonic()))
+        has_more_to_do = self._senders or (self.server.is_available and self._queue.is_due(time.monotonic()))
         return 0 if has_more_to_do else POLL_MS
 
     def _settle_some(self) -> bool:
@@ -106,25 +106,25 @@ class Delivery:
     def _take(self, record: ConsumerRecord) -> None:
         try:
             notification = decoded(record, _now_ms())
-        except NoNotificationError as error:
+        except InvalidNotificationError as error:
             self._dead_letters.add(Undeliverable(record, str(error)))
             return
-        self._waiting.add(Message(record, notification, time.monotonic()))
+        self._queue.add(Message(record, notification, time.monotonic()))
 
     def _hand_over(self) -> None:
         if not self._member.has_joined:
             return  # without partitions it is unknown which member these messages will belong to
         now = time.monotonic()
-        while self._senders.has_room and (message := self._waiting.take(now)):
-            if self._memory.has(message.notification.event_id):
+        while self._senders.has_room and (message := self._queue.take(now)):
+            if self._delivered_ids.has(message.notification.event_id):
                 self._settle("delivered before", [message.record])
-                self._waiting.done(message)
+                self._queue.done(message)
             elif self.server.is_over(message.since, now):
                 self._give_up(message, f"the mail server was away for too long: {self.server.reason}")
             elif self.server.is_open(now):
                 self._offer(message)
             else:
-                self._waiting.put_off(message, now + ANSWER_SECONDS)
+                self._queue.put_off(message, now + ANSWER_SECONDS)
                 return
 
     def _offer(self, message: Message) -> None:
@@ -139,19 +139,20 @@ class Delivery:
     def _note(self, answers: Iterable[tuple[Message, Answer]]) -> None:
         taken = [message for message, answer in answers if self._is_taken(message, answer)]
         if taken:
-            self._memory.remember((message.notification.event_id for message in taken), _now_ms())
+            self._delivered_ids.add((message.notification.event_id for message in taken), _now_ms())
             self._settle("delivered", [message.record for message in taken])
             for message in taken:
-                self._waiting.done(message)
-        if self.kafka_away_since is None:  # while the brokers are unavailable, writing would only delay the e-mails
+                self._queue.done(message)
+        # While the brokers are unavailable, writing would only delay the e-mails.
+        if self.kafka_unavailable_since is None:
             self._settle("dead letters", [each.record for each in self._dead_letters.write()])
 
     def _is_taken(self, message: Message, answer: Answer) -> bool:
         """Return whether the message is delivered; if not, put it off or give it up."""
         now = time.monotonic()
-        if answer.verdict == "away":
+        if answer.verdict == "unavailable":
             self.server.failed(answer.words, now)
-            self._waiting.put_off(message, now)
+            self._queue.put_off(message, now)
             return False
         self.server.answered()
         if answer.verdict == "taken":
@@ -159,15 +160,15 @@ class Delivery:
         message.failures += 1
         if answer.verdict == "never":
             self._give_up(message, f"the mail server refused it: {answer.words}")
-        elif message.failures >= self._patience.attempts:
+        elif message.failures >= self._policy.attempts:
             self._give_up(message, f"given up after {message.failures} attempts, at last: {answer.words}")
         else:
-            self._waiting.put_off(message, now + self._patience.retry_delay(message.failures, self._random))
+            self._queue.put_off(message, now + self._policy.retry_delay(message.failures, self._random))
         return False
 
     def _give_up(self, message: Message, reason: str) -> None:
         self._dead_letters.add(Undeliverable(message.record, reason))
-        self._waiting.done(message)
+        self._queue.done(message)
 
     def _settle(self, outcome: str, records: Collection[ConsumerRecord]) -> None:
         self.counts[outcome] += len(records)

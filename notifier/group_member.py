@@ -51,7 +51,7 @@ class GroupMember(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         """Whether this member has its partitions; False while the group rebalances."""
         self.fault = ""
         """Why offsets can't be committed; empty if they can."""
-        self.kafka_away_since: float | None = None
+        self.kafka_unavailable_since: float | None = None
         """When the brokers became unavailable, in seconds of the monotonic clock; None while they are available."""
         self._active_at = self._committed_at = self._looked_at = time.monotonic()
         self._join()
@@ -82,7 +82,7 @@ class GroupMember(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         found = poll(self._consumer, timeout_ms if self.has_joined else JOIN_POLL_MS)
         # kafka-python 3.0.12 loses its joining state if joining ends between two calls of poll, and then never joins.
         is_stuck = not self.has_joined and time.monotonic() - self._joins_since > JOIN_SECONDS
-        if is_stuck and self.kafka_away_since is None:
+        if is_stuck and self.kafka_unavailable_since is None:
             self._consumer.unsubscribe()
             self._join()
         self._let_go()
@@ -96,8 +96,8 @@ class GroupMember(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         now = time.monotonic()
         if now - self._looked_at < LOOK_SECONDS:
             return
-        is_there = self._ends(self._consumer.assignment() or {_FIRST_PARTITION}) is not None
-        self.kafka_away_since = None if is_there else self.kafka_away_since or now
+        is_available = self._ends(self._consumer.assignment() or {_FIRST_PARTITION}) is not None
+        self.kafka_unavailable_since = None if is_available else self.kafka_unavailable_since or now
         self._looked_at = time.monotonic()
 
     def settled(self, records: Collection[ConsumerRecord]) -> None:
@@ -117,7 +117,7 @@ class GroupMember(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     def commit(self) -> None:
         """Commit the offsets of settled records, unless the brokers are unavailable."""
         offsets = self._offsets.to_commit()
-        if offsets and self.kafka_away_since is None:
+        if offsets and self.kafka_unavailable_since is None:
             with self._commit_of(offsets):
                 self._consumer.commit(_as_committed(offsets), timeout_ms=COMMIT_TIMEOUT_MS)
 

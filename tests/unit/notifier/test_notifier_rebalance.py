@@ -15,12 +15,12 @@ from kafka.errors import CommitFailedError, KafkaConnectionError
 from connectors.kafka.topics import NOTIFICATIONS
 from connectors.settings import Settings
 from notifier.dead_letters import DeadLetters
-from notifier.delivered_ids import Memory
+from notifier.delivered_ids import DeliveredIds
 from notifier.delivery import Delivery
 from notifier.group_member import JOIN_POLL_MS
 from notifier.mail_server import Answer
 from notifier.message_queue import Message
-from notifier.retries import Patience
+from notifier.retries import RetryPolicy
 from tests.builders.notifications import consumed, notification
 
 FIRST, SECOND = (TopicPartition(NOTIFICATIONS.name, number) for number in (0, 1))
@@ -59,12 +59,14 @@ class Consumer:
         records = list(self.steps.pop(0)()) if self.steps else []
         return {each: [r for r in records if r.partition == each.partition] for each in (FIRST, SECOND)}
 
-    def revoke(self) -> None:
+    def revoke(self) -> tuple[()]:
         asyncio.run(self.listener.on_partitions_revoked(self.assigned))
+        return ()
 
-    def assign(self, *partitions: TopicPartition) -> None:
+    def assign(self, *partitions: TopicPartition) -> tuple[()]:
         self.assigned = set(partitions)
         asyncio.run(self.listener.on_partitions_assigned(self.assigned))
+        return ()
 
     def end_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
         assert timeout_ms
@@ -123,10 +125,10 @@ class Running:
         self.consumer, self.senders = Consumer(), Senders()
         self.delivery = Delivery(
             consumer=self.consumer,
-            memory=Memory(folder / "group.sqlite"),
+            delivered_ids=DeliveredIds(folder / "group.sqlite"),
             dead_letters=DeadLetters(Settings()),
             senders=self.senders,  # type: ignore[arg-type]
-            patience=Patience(attempts=3, outage_seconds=100),
+            policy=RetryPolicy(attempts=3, outage_seconds=100),
             sender="shop@mail.example",
         )
 
@@ -137,10 +139,10 @@ class Running:
             self.delivery.work()
 
     def join(self, *partitions: TopicPartition) -> Callable[[], Iterable[ConsumerRecord]]:
-        return lambda: self.consumer.assign(*partitions) or ()
+        return lambda: self.consumer.assign(*partitions)
 
     def rebalance(self, *partitions: TopicPartition) -> Callable[[], Iterable[ConsumerRecord]]:
-        return lambda: self.consumer.revoke() or self.consumer.assign(*partitions) or ()
+        return lambda: (*self.consumer.revoke(), *self.consumer.assign(*partitions))
 
 
 def of(partition: int, offset: int, recipient: str) -> ConsumerRecord:
@@ -179,7 +181,7 @@ def test_messages_under_way_are_settled_before_partitions_are_given_up(running: 
 def test_nothing_is_sent_between_revocation_and_assignment(running: Running) -> None:
     running.senders.answering = True
 
-    running.poll(lambda: running.consumer.revoke() or (), lambda: (), lambda: ())
+    running.poll(running.consumer.revoke, lambda: (), lambda: ())
 
     assert running.senders.sent == ["0-7", "1-4"]
     assert running.consumer.timeouts_ms[-2:] == [JOIN_POLL_MS, JOIN_POLL_MS]
