@@ -121,7 +121,10 @@ def topic_reader(settings: Settings, topic: str) -> TopicReader:
     try:
         numbers = consumer.partitions_for_topic(topic)
         if not numbers:
-            raise LookupError(f"there is no topic {topic!r} at {settings.kafka_bootstrap_servers}")
+            raise LookupError(
+                f"there is no topic {topic!r} at {settings.kafka_bootstrap_servers}: `python -m ops topics apply` "
+                "makes those that are declared"
+            )
         return TopicReader(consumer, [TopicPartition(topic, number) for number in numbers])
     except BaseException:
         consumer.close()

@@ -92,10 +92,7 @@ def read_replays(settings: Settings) -> Replays:
         LookupError: their topic does not exist.
     """
     records = committed_records(settings, DEAD_LETTER_REPLAYS.name)
-    try:
-        return Replays(msgspec.json.decode(record.value, type=DeadLetterReplay) for record in records if record.value)
-    except LookupError as error:
-        raise LookupError(f"{error}: `python -m ops topics apply` makes it") from error
+    return Replays(msgspec.json.decode(record.value, type=DeadLetterReplay) for record in records if record.value)
 
 
 def replays_so_far(settings: Settings) -> Replays:
