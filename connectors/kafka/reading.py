@@ -148,6 +148,6 @@ def committed_records(settings: Settings, topic: str, latest: int | None = None)
         total, next_report = reader.missing(ends), time.monotonic() + SECONDS_BETWEEN_REPORTS
         for records in reader.read_to(ends):
             yield from records
-            if time.monotonic() > next_report:
+            if time.monotonic() > next_report and (missing := reader.missing(ends)):
                 next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
-                report_on_stderr(f"{topic}: {1 - reader.missing(ends) / total:.0%} is read")
+                report_on_stderr(f"{topic}: {1 - missing / total:.0%} is read")
