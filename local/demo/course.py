@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 
-from connectors.settings import Settings
+from connectors.settings import Settings, state_directory
 from jobs import flow as picture
 from local.demo import samples
 from local.demo.figures.job_figures import job_figures
@@ -17,7 +17,6 @@ from local.demo.proving import prove, read_ledgers
 from local.demo.saying import say
 from local.demo.services import Services
 from local.demo.watching import Run, watch
-from local.settings import state_directory
 from local.stack.supervisor import Stack
 from ops.jobs.cluster_jobs import known, restarts
 

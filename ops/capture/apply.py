@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
+from connectors.outage import Report
 from connectors.postgres.captured_tables import (
     CAPTURED,
     CONNECTOR,
@@ -19,7 +20,6 @@ from ops.capture.faults import is_set_up, must_read
 from ops.capture.obstacles import obstacles, shortages
 from ops.capture.reading import read_rows
 from ops.capture.stream import CaptureError, wait_until_captured
-from ops.outage import Report
 from ops.topics.apply import describe
 
 

@@ -7,14 +7,14 @@ row has a position in the log and a time between the changes before and after it
 import msgspec
 from psycopg import sql
 
+from connectors.kafka.reading import committed_records
+from connectors.outage import Report
 from connectors.postgres.captured_tables import OWN_SCHEMA, CapturedTable
 from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from ops.capture.database_queries import columns_of, identifier, identities
 from ops.capture.database_state import RealColumn, captured_columns
 from ops.capture.stream import wait_until_captured
-from ops.outage import Report
-from ops.topics.records import committed_records
 
 BATCH_ROWS = 2_000
 

@@ -58,7 +58,7 @@ def status(settings: Settings) -> CaptureStatus:
         faults += heartbeat_faults(seen[HEARTBEATS], now)
         lines += [(f"last change of {table.name}", _time_in_words(time, now)) for table, time in seen.items()]
     except LookupError as error:
-        faults.append(f"{error}: run `python -m ops topics apply`")
+        faults.append(str(error))
     except (ConnectionError, KafkaError) as error:
         faults.append(f"Kafka: {error}")
     return CaptureStatus(tuple(lines), tuple(notes), tuple(faults))

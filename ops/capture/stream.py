@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from kafka.errors import KafkaError
 
+from connectors.kafka.reading import committed_records
+from connectors.outage import report_on_stderr
 from connectors.postgres.captured_tables import BEAT, HEARTBEATS, CapturedTable
 from connectors.settings import Settings
 from ops.capture.database_queries import connected, look
-from ops.outage import report_on_stderr
-from ops.topics.records import committed_records
 
 THROUGH_WITHIN_SECONDS = 300
 POLL_SECONDS = 0.2

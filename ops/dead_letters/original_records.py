@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.kafka.client import poll
+from connectors.kafka.client import kafka_client, poll
 from connectors.settings import Settings
 from events import Cut, DeadLetter, Header
-from ops.command_group import kafka_client
 
 DEADLINE_SECONDS = 30
 MOST_BYTES = 256 * 1024 * 1024

@@ -24,10 +24,10 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from connectors.kafka.client import kafka_client
 from connectors.kafka.topics import DEAD_LETTER_REPLAYS
 from connectors.settings import Settings
 from events import DeadLetterReplay
-from ops.command_group import kafka_client
 from ops.dead_letters.decisions import Decision
 from ops.dead_letters.reading import Replays, read_replays
 from ops.dead_letters.rejected_record import Record, replay_headers

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, NewType, TypeVar
 
+from connectors.outage import await_server, report_on_stderr
 from connectors.settings import Settings
 from ops.formats import utc
 from ops.jobs.flink_rest import FlinkAwayError, FlinkError, ask
 from ops.jobs.lost_jobs import forget
-from ops.outage import await_server, report_on_stderr
 
 JobId = NewType("JobId", str)
 _AnswerT = TypeVar("_AnswerT")

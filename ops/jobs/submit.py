@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import click
 from kafka import KafkaConsumer
 
+from connectors.kafka.client import kafka_client
 from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings, variable
 from jobs import runner
-from ops.command_group import kafka_client
 from ops.formats import now_ms
 from ops.jobs import lost_jobs
 from ops.jobs.cluster_jobs import Job, JobId, all_jobs, root_cause

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaProducer
 
+from connectors.kafka.client import kafka_client
+from connectors.kafka.reading import committed_records
 from connectors.kafka.topics import FRAUD_RULESETS, SHADOW_HITS
 from connectors.settings import Settings
 from events import Ruleset, ShadowHit
-from ops.command_group import kafka_client
 from ops.formats import now_ms, time_in_words
 from udfs.fraud import ruleset_files
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import RulesetError, published_rules
 from udfs.fraud.ruleset_files import RulesetFile
-from udfs.fraud.ruleset_reader import records_to_end
 
 LEAD = timedelta(seconds=10)
 """Minimum time between a version's publication and its effective time, so that every reader has it by then."""
@@ -41,15 +41,13 @@ class PublicationError(RuntimeError):
 
 
 def read(settings: Settings) -> list[Published]:
-    """Return all records that were ever published, oldest first."""
-    consumer = kafka_client(settings, KafkaConsumer)
-    try:
-        return [
-            _published(record.offset, record.value, settings)
-            for record in records_to_end(consumer, FRAUD_RULESETS.name)
-        ]
-    finally:
-        consumer.close()
+    """Return all records that were ever published, oldest first.
+
+    Raises:
+        LookupError: their topic does not exist.
+    """
+    records = committed_records(settings, FRAUD_RULESETS.name)
+    return [_published(record.offset, record.value, settings) for record in records]
 
 
 def _published(offset: int, value: bytes | None, settings: Settings) -> Published:
@@ -162,15 +160,8 @@ def latest(settings: Settings) -> Ruleset:
 def shadow_hits(settings: Settings) -> Counter[tuple[int, str]]:
     """Count the payments that broke each rule in shadow, by (ruleset version, rule), without duplicates of a
     restart."""
-    consumer = kafka_client(settings, KafkaConsumer)
-    try:
-        hits = {
-            hit.event_id: hit
-            for record in records_to_end(consumer, SHADOW_HITS.name)
-            for hit in (msgspec.json.decode(record.value, type=ShadowHit),)
-        }
-    finally:
-        consumer.close()
+    records = committed_records(settings, SHADOW_HITS.name)
+    hits = {hit.event_id: hit for hit in (msgspec.json.decode(record.value, type=ShadowHit) for record in records)}
     return Counter((hit.ruleset_version, rule) for hit in hits.values() for rule in hit.rules)
 
 

@@ -11,12 +11,12 @@ from elasticsearch import Elasticsearch
 
 from connectors.elasticsearch.bulk_index import BulkIndex
 from connectors.elasticsearch.documents import Action, NoDocumentError, action
+from connectors.kafka.reading import TopicReader
+from connectors.outage import Report
 from connectors.settings import Settings
 from events.schemas import schema
 from ops.masking import shown
-from ops.outage import Report
 from ops.search.indices import Declared
-from ops.topics.replay import Replay, missing
 
 SECONDS_BETWEEN_REPORTS = 2.0
 REASON_LENGTH = 300
@@ -51,27 +51,27 @@ class Work:
 class Filling:
     """Writes the records of a topic to an alias."""
 
-    def __init__(self, work: Work, alias: str, replay: Replay, outcome: Outcome) -> None:
+    def __init__(self, work: Work, alias: str, reader: TopicReader, outcome: Outcome) -> None:
         self.deleted: set[str] = set()
         self._alias = alias
         self._topic = work.wanted.index.topic.name
         self._good = jsonschema_rs.validator_for(schema(work.wanted.index.topic.event))
         self._bulk = BulkIndex(work.settings)
-        self._replay = replay
+        self._reader = reader
         self._outcome = outcome
         self._report = work.report
 
     def run(self, what: str) -> float:
         """Write records up to the current end of the topic; return the duration in seconds."""
-        ends = self._replay.ends()
-        total, began = missing(self._replay.reached(), ends), time.monotonic()
+        ends = self._reader.ends()
+        total, began = self._reader.missing(ends), time.monotonic()
         reported, before = began, self._outcome.records
-        for records in self._replay.read_to(ends):
+        for records in self._reader.read_to(ends):
             self._write(records)
             if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
                 reported = time.monotonic()
                 rate = (self._outcome.records - before) / (reported - began)
-                left = missing(self._replay.reached(), ends)
+                left = self._reader.missing(ends)
                 share = f"{100 * (total - left) // total}%"
                 self._report(
                     f"{what}: {self._outcome.records:,} records ({share}), {rate:,.0f} a second, "

@@ -5,20 +5,21 @@ what an interrupted rebuild left.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError, helpers
+from kafka import TopicPartition
 
 from connectors.elasticsearch.client import client, explained
+from connectors.kafka.reading import Offsets, topic_reader
+from connectors.outage import Report
 from connectors.settings import Settings
-from ops.outage import Report
 from ops.search.apply import foreign_template_faults, put_template, version_fault
 from ops.search.filling import NAMED, Filling, Outcome, Work
 from ops.search.indices import FILLED_TO, Declared, RealIndex, figures, look, next_name
-from ops.topics.replay import Replay
 
 CLOSE_SECONDS = 1.0
 """Once catching up takes at most this long, the alias is switched."""
@@ -88,8 +89,8 @@ class Rebuilding:
         self._old = old.name
         self._new = next_name(work.wanted, look(work.elasticsearch, work.wanted))
         self.outcome = Outcome(self._new)
-        self._replay = Replay(work.settings, work.wanted.index.topic.name)
-        self._filling = Filling(work, filling_alias(work.wanted), self._replay, self.outcome)
+        self._reader = topic_reader(work.settings, work.wanted.index.topic.name)
+        self._filling = Filling(work, filling_alias(work.wanted), self._reader, self.outcome)
         put_template(self._elasticsearch, work.wanted)
         self._elasticsearch.indices.create(
             index=self._new,
@@ -139,7 +140,7 @@ class Rebuilding:
     def switch(self) -> None:
         """Switch the alias atomically: from then on, every reader and writer uses the new index."""
         alias, indices = self._wanted.alias, self._elasticsearch.indices
-        meta = {**self._wanted.mappings["_meta"], FILLED_TO: _by_text(self._replay.reached())}
+        meta = {**self._wanted.mappings["_meta"], FILLED_TO: _by_partition(self._reader.reached())}
         indices.put_mapping(index=self._new, meta=meta)
         interval = self._wanted.settings.get("index.refresh_interval")
         indices.put_settings(index=self._new, settings={"index.refresh_interval": interval})
@@ -163,7 +164,7 @@ class Rebuilding:
     def close(self) -> None:
         """Close connections."""
         self._filling.close()
-        self._replay.__exit__(None, None, None)
+        self._reader.close()
 
     def _pages(self) -> Iterator[Sequence[tuple[str, int]]]:
         self._elasticsearch.indices.refresh(index=self._old)
@@ -208,9 +209,10 @@ def _finish(work: Work, new: RealIndex, outcome: Outcome) -> Outcome:
     for name in replaced:
         # When this returns, earlier writes are complete, and later ones fail with an error that is retried.
         indices.add_block(index=name, block="write")
-    begin = {int(number): offset for number, offset in (new.filled_to or {}).items()}
-    with Replay(work.settings, wanted.index.topic.name, begin) as replay:
-        filling = Filling(work, wanted.alias, replay, outcome)
+    topic = wanted.index.topic.name
+    with topic_reader(work.settings, topic) as reader:
+        reader.seek({TopicPartition(topic, int(number)): offset for number, offset in (new.filled_to or {}).items()})
+        filling = Filling(work, wanted.alias, reader, outcome)
         filling.run("catching up after the switch")
         filling.close()
     indices.refresh(index=new.name)
@@ -256,5 +258,6 @@ def _chunks(each: Iterator[Any]) -> Iterator[Sequence[Any]]:
         yield page
 
 
-def _by_text(offsets: Mapping[int, int]) -> dict[str, int]:
-    return {str(number): offset for number, offset in offsets.items()}
+def _by_partition(offsets: Offsets) -> dict[str, int]:
+    """Return offsets by the number of their partition, as an index's mapping stores them."""
+    return {str(each.partition): offset for each, offset in offsets.items()}

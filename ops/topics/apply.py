@@ -9,9 +9,9 @@ from typing import Any, Literal
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from connectors.kafka.client import kafka_client
 from connectors.kafka.topics import DAY_MS, FOREVER_MS, MINUTE_MS, TOPICS, UNLIMITED_BYTES, UNLIMITED_MS, Topic
 from connectors.settings import Settings
-from ops.command_group import kafka_client
 
 DEADLINE_SECONDS = 30
 LIMITS = {"retention.ms", "retention.bytes", "delete.retention.ms"}

@@ -23,6 +23,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from connectors.kafka import topics
 from connectors.kafka.letters import fitted
+from connectors.kafka.reading import committed_records
 from connectors.kafka.topics import LETTER_TOPICS
 from connectors.postgres.client import connecting
 from connectors.settings import Settings
@@ -37,7 +38,6 @@ from ops.dead_letters.reading import DeadLetters, Selection, replays_so_far
 from ops.dead_letters.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
 from ops.dead_letters.replay import RECORDS_A_TRANSACTION, ReplayError, Unsent, send
 from ops.topics import apply as topic_operations
-from ops.topics.records import committed_records
 from ops.warehouse import database as warehouse_operations
 from tests.builders.events import payment
 from tests.e2e.deployment import Deployment, ids, publish_default_rules, wait_for

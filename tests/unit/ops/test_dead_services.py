@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 
-from ops import command_group
+from connectors.kafka import client
 from ops.__main__ import main
 
 WITHOUT_KAFKA = [
@@ -60,8 +60,8 @@ def test_command_without_its_service_names_it_and_the_remedy(
 ) -> None:
     variable, form, _ = SERVICES[service]
     monkeypatch.setenv(variable, form.format(nobody))
-    monkeypatch.setattr(command_group, "CONNECT_TIMEOUT_MS", 50)
-    monkeypatch.setattr(command_group, "KAFKA_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(client, "CONNECT_MS", 50)
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.0)
     began = time.monotonic()
 
     result = CliRunner().invoke(main, command.split())
@@ -75,8 +75,8 @@ def test_command_without_its_service_names_it_and_the_remedy(
 
 def test_command_that_waits_for_a_broker_reports_it(nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", nobody)
-    monkeypatch.setattr(command_group, "CONNECT_TIMEOUT_MS", 50)
-    monkeypatch.setattr(command_group, "KAFKA_WITHIN_SECONDS", 1.5)
+    monkeypatch.setattr(client, "CONNECT_MS", 50)
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 1.5)
 
     result = CliRunner().invoke(main, ["topics", "list"])
 

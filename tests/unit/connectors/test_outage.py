@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.outage import await_server
+from connectors.outage import await_server
 from tests.e2e.deployment import wait_for
 from tests.e2e.service_process import running
 from tests.services.free_ports import free_port
