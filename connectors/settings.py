@@ -1,5 +1,6 @@
 """Settings of the jobs and of `ops`, read from the environment in this one place; defaults fit the local stack."""
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -200,6 +201,20 @@ class Settings(Variables):
         pattern=r"[A-Z]{3}",
         form="an ISO 4217 code such as EUR",
     )
+    smtp_url: str = setting(
+        "smtp://127.0.0.1:11025",
+        "Mail server that the notifier sends to; the local stack's keeps messages as files",
+        pattern=r"smtp://[^\s/:@]+(:\d+)?",
+        form="smtp://host:port",
+    )
+    state: str = setting(
+        "",
+        "Data, logs and process ids of this checkout's stack, and the ids of what its notifier has delivered; unset: a "
+        "folder named after the checkout in `/var/lib/millrace` as root, else in `millrace` in `$XDG_STATE_HOME` or "
+        "`~/.local/state`",
+        pattern=FOLDER,
+        form=FOLDER_FORM,
+    )
     cache: str = setting(
         "",
         "Where wheels, jars and Java are kept, for all clones; unset: `/var/cache/millrace` as root, "
@@ -220,3 +235,21 @@ class Settings(Variables):
         form="http(s)://host/path",
         secret=True,  # the login of a private mirror may be in it
     )
+
+
+def state_directory(settings: Settings | None = None) -> Path:
+    """Return the folder of `MILLRACE_STATE`, or this checkout's default for this user; it may not exist yet.
+
+    Raises:
+        SettingsError: it can't be one.
+    """
+    settings = Settings.from_environment() if settings is None else settings
+    return own_folder(settings.state, "state", _default_state)
+
+
+def _default_state() -> Path:
+    checkout = Path(__file__).resolve().parent.parent
+    name = f"{checkout.name}-{hashlib.sha256(str(checkout).encode()).hexdigest()[:8]}"
+    if os.geteuid() == 0:
+        return Path("/var/lib/millrace") / name
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "millrace" / name

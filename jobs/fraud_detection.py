@@ -19,6 +19,7 @@ from pyflink.table.udf import udf
 import sql
 from connectors.kafka import topics
 from connectors.kafka.outgoing import OUTGOING, outgoing, publish
+from connectors.kafka.rulesets import KafkaRulesets
 from connectors.settings import Settings
 from events import DeadLetter, FraudAlert, ShadowHit
 from jobs.environment import create_tables, stream_environment, variables
@@ -27,7 +28,7 @@ from udfs.fraud.features import payment_declaration, payment_features
 from udfs.fraud.judge_payment import JudgePayment
 from udfs.fraud.raise_alerts import RaiseAlerts
 from udfs.fraud.rules import fact_names, filter_facts
-from udfs.fraud.ruleset_reader import KafkaRulesets, Rulesets
+from udfs.fraud.ruleset_sources import Rulesets
 from udfs.fraud.sort_out import Noteworthy, Outcome, outcomes
 
 JOB = "fraud_detection"

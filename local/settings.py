@@ -1,12 +1,10 @@
-"""Settings of the local stack only: its folders, its inner ports, its size."""
+"""Settings of the local stack only: its inner ports and its size."""
 
-import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connectors.settings import FOLDER, FOLDER_FORM, Settings, Variables, own_folder, setting, variable
+from connectors.settings import Settings, Variables, setting, variable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "smtp": 25}
@@ -21,38 +19,6 @@ def _port(default: str, meaning: str) -> str:
 class LocalSettings(Variables):
     """Settings that only a laptop needs; the addresses where the stack listens are those in `Settings`."""
 
-    state: str = setting(
-        "",
-        "Data, logs and process ids of this checkout's stack; unset: a folder named after the checkout in "
-        "`/var/lib/millrace` as root, else in `millrace` in `$XDG_STATE_HOME` or `~/.local/state`",
-        pattern=FOLDER,
-        form=FOLDER_FORM,
-    )
-    smtp_url: str = setting(
-        "smtp://127.0.0.1:11025",
-        "Mail server that the notifier hands its messages to; the local stack's keeps them as files",
-        pattern=r"smtp://[^\s/:@]+(:\d+)?",
-        form="smtp://host:port",
-    )
-    mail_sender: str = setting(
-        "notifications@millrace.example",
-        "From whom the notifier's messages are",
-        pattern=r"[^\s@<>\"]+@[A-Za-z0-9.-]+",
-        form="an e-mail address",
-    )
-    mail_attempts: str = setting(
-        "10",
-        "How often a message is offered to a mail server that doesn't take it for now, over about 8 minutes, before it "
-        "becomes a dead letter",
-        pattern=r"[1-9]\d?",
-        form="a whole number, 1 to 99",
-    )
-    mail_outage_hours: str = setting(
-        "24",
-        "For so long messages wait for a mail server that is away before they become dead letters",
-        pattern=r"\d{1,4}(\.\d+)?",
-        form="a number of hours, 0 to 9999",
-    )
     kafka_controller_port: str = _port("19093", "Port of Kafka's controller")
     registry_management_port: str = _port("18090", "Port of the schema registry's health page")
     flink_jobmanager_port: str = _port("16123", "Port where TaskManagers find the JobManager")
@@ -83,23 +49,6 @@ class Port:
     """Value of the variable, which contains the port."""
 
 
-def state_directory(local: LocalSettings | None = None) -> Path:
-    """Return the folder of `MILLRACE_STATE`, or this checkout's default for this user; it may not exist yet.
-
-    Raises:
-        SettingsError: it can't be one.
-    """
-    local = LocalSettings.from_environment() if local is None else local
-    return own_folder(local.state, "state", _default_state)
-
-
-def _default_state() -> Path:
-    name = f"{CHECKOUT.name}-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
-    if os.geteuid() == 0:
-        return Path("/var/lib/millrace") / name
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "millrace" / name
-
-
 def stack_ports(settings: Settings, local: LocalSettings) -> list[Port]:
     """Return every fixed port of the stack; TaskManagers and other services take free ones."""
     addresses = {
@@ -110,7 +59,7 @@ def stack_ports(settings: Settings, local: LocalSettings) -> list[Port]:
         "shop_database_url": ("postgres", settings.shop_database_url),
         "connect_url": ("connect", settings.connect_url),
         "elasticsearch_url": ("elasticsearch", settings.elasticsearch_url.split(",")[0]),
-        "smtp_url": ("mailbox", local.smtp_url),
+        "smtp_url": ("mailbox", settings.smtp_url),
         "flink_rest_url": ("flink", settings.flink_rest_url),
         "flink_jobmanager_port": ("flink jobmanager", f"rpc://127.0.0.1:{local.flink_jobmanager_port}"),
     }

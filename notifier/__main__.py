@@ -1,9 +1,10 @@
 """Command line of the notifier; `python -m notifier --help` describes how notifications are delivered."""
 
 import logging
+import smtplib
 import time
 from contextlib import closing
-from functools import partial
+from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
 
@@ -11,20 +12,18 @@ import click
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
-from connectors.settings import Settings
-from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
-from local.simulator.progress import StatusLine
-from local.simulator.publisher import CONNECT_MS
-from local.simulator.service import errors_in_words, until_a_signal
+from connectors.kafka.client import kafka_client
+from connectors.long_running import StatusLine, until_a_signal
+from connectors.outage import OUTAGE_SECONDS
+from connectors.settings import Settings, SettingsError, state_directory
 from notifier import NAME
+from notifier.dead_letters import DeadLetters
+from notifier.delivered_ids import DeliveredIds
 from notifier.delivery import Delivery
 from notifier.mail_server import MailServer
-from notifier.memory import Memory
-from notifier.patience import Patience
-from notifier.rejects import DeadLetters
+from notifier.retries import RetryPolicy
 from notifier.senders import Senders
-from ops.command_group import connecting_to_kafka
-from ops.outage import await_server
+from notifier.settings import NotifierSettings
 
 SECONDS_BETWEEN_LINES = 1.0
 HOUR_SECONDS = 3600
@@ -37,26 +36,29 @@ SESSION_TIMEOUT_MS = 10_000
     "--until-idle",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="End when nothing has come and nothing has waited for so long. Without it: at SIGTERM or Ctrl-C.",
+    help="Stop when no record came and no message waited for SECONDS. Without it: at SIGTERM or Ctrl-C.",
 )
 @click.option("--quiet", is_flag=True, help="Don't show progress.")
 def main(until_idle: float | None, quiet: bool) -> None:
     """Deliver the notifications in the topic `notifications` as e-mail to MILLRACE_SMTP_URL.
 
     Each is delivered once, however often it is in the topic, unless the notifier or the mail server crashes before the
-    answer: then at most four arrive twice. What can't be delivered becomes a dead letter. The notifier waits for a mail
-    server or a Kafka broker that is away, and shows since when it is.
+    answer: then at most four arrive twice. What can't be delivered becomes a dead letter. The notifier waits for an
+    unavailable mail server or Kafka broker, and shows for how long it has been unavailable.
     """
-    with errors_in_words(), until_a_signal() as stop:
+    with until_a_signal() as stop:
         try:
-            deliver(Settings.from_environment(), LocalSettings.from_environment(), stop, until_idle, quiet=quiet)
-        except ConnectionError as error:
+            settings, own = Settings.from_environment(), NotifierSettings.from_environment()
+            deliver(settings, own, state_directory(settings) / NAME, stop, until_idle, quiet=quiet)
+        except (SettingsError, ConnectionError) as error:
             raise click.ClickException(str(error)) from error
         except KafkaError as error:
             raise click.ClickException(f"Kafka: {error}") from error
 
 
-def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: float | None, *, quiet: bool) -> None:
+def deliver(
+    settings: Settings, own: NotifierSettings, folder: Path, stop: Event, until_idle: float | None, *, quiet: bool
+) -> None:
     """Deliver notifications until `stop` is set, or until there has been nothing to do for `until_idle` seconds.
 
     Raises:
@@ -64,41 +66,39 @@ def deliver(settings: Settings, local: LocalSettings, stop: Event, until_idle: f
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     group = f"{settings.consumer_group_prefix}.{NAME}"
-    address = urlsplit(local.smtp_url)
-    host, port = address.hostname or "", address.port or DEFAULT_PORTS["smtp"]
-    patience = Patience(int(local.mail_attempts), float(local.mail_outage_hours) * HOUR_SECONDS)
+    address = urlsplit(settings.smtp_url)
+    host, port = address.hostname or "", address.port or smtplib.SMTP_PORT
+    policy = RetryPolicy(int(own.mail_attempts), float(own.mail_outage_hours) * HOUR_SECONDS)
     line = StatusLine(quiet)
-    broker = f"{NAME}: the Kafka broker at {settings.kafka_bootstrap_servers}"
-    consumer = await_server(broker, partial(_consumer, settings, group), ConnectionError, line.show, stop)
+    consumer = kafka_client(
+        settings,
+        KafkaConsumer,
+        report=lambda text: line.show(f"{NAME}: {text}"),
+        stop=stop,
+        within_seconds=OUTAGE_SECONDS,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
+    )
     with (
-        closing(DeadLetters(settings.kafka_bootstrap_servers)) as dead_letters,
-        Memory(state_directory() / NAME / f"{group}.sqlite") as memory,
-        Senders(lambda: MailServer(host, port, local.mail_sender)) as senders,
+        closing(DeadLetters(settings)) as dead_letters,
+        DeliveredIds(folder / f"{group}.sqlite") as delivered_ids,
+        Senders(lambda: MailServer(host, port, own.mail_sender)) as senders,
         # Closed first: it gives up the partitions, and `Delivery` then settles what is under way.
         closing(consumer),
     ):
         delivery = Delivery(
             consumer=consumer,
-            memory=memory,
+            delivered_ids=delivered_ids,
             dead_letters=dead_letters,
             senders=senders,
-            patience=patience,
-            sender=local.mail_sender,
+            policy=policy,
+            sender=own.mail_sender,
         )
         _work(delivery, stop, until_idle, line)
-
-
-def _consumer(settings: Settings, group: str) -> KafkaConsumer:
-    with connecting_to_kafka(settings) as options:
-        return KafkaConsumer(
-            **options | {"bootstrap_timeout_ms": CONNECT_MS},
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
-        )
 
 
 def _work(delivery: Delivery, stop: Event, until_idle: float | None, line: StatusLine) -> None:
@@ -117,7 +117,7 @@ def _work(delivery: Delivery, stop: Event, until_idle: float | None, line: Statu
 
 def _state(delivery: Delivery, rate: float, now: float) -> str:
     waiting = f", {delivery.waiting:,} waiting" if delivery.waiting else ""
-    since = {"Kafka": delivery.kafka_away_since, "mail server": delivery.server.away_since}
+    since = {"Kafka": delivery.kafka_unavailable_since, "mail server": delivery.server.unavailable_since}
     away = "".join(f", {name} away for {now - at:.0f} s" for name, at in since.items() if at is not None)
     return f"{_counts(delivery)} ({rate:,.0f}/s){waiting}{away}" + (f": {delivery.fault}" if delivery.fault else "")
 

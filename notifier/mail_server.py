@@ -15,10 +15,11 @@ TOO_LARGE = 552
 class Answer:
     """Result of offering a message to the mail server."""
 
-    verdict: Literal["taken", "not now", "never", "away"]
+    verdict: Literal["taken", "not now", "never", "unavailable"]
     """`not now`: refused temporarily, or the result is unknown. `never`: refused permanently.
 
-    `away`: the server can't be reached, or refuses this sender whatever the message; says nothing about the message.
+    `unavailable`: the server can't be reached, or refuses this sender whatever the message. Says nothing about the
+    message.
     """
     words: str
 
@@ -37,7 +38,7 @@ class MailServer:
             connection = self._connected()
         except OSError as error:
             self.close()
-            return Answer("away", _in_words(error))
+            return Answer("unavailable", _error_text(error))
         try:
             connection.send_message(message, self._sender, [address])
         except OSError as error:
@@ -62,16 +63,16 @@ class MailServer:
             case smtplib.SMTPSenderRefused(smtp_code=code):
                 # The server doesn't know the recipient yet, so this refuses the sender; but it does know the message's
                 # size.
-                return Answer("never" if code == TOO_LARGE else "away", _in_words(error))
+                return Answer("never" if code == TOO_LARGE else "unavailable", _error_text(error))
             case smtplib.SMTPRecipientsRefused(recipients=recipients):
                 ((code, text),) = recipients.values()
-                return Answer(_verdict(code), _said(code, text))
+                return Answer(_verdict(code), _reply_text(code, text))
             case smtplib.SMTPNotSupportedError():
-                return Answer("never", _in_words(error))
+                return Answer("never", _error_text(error))
             case smtplib.SMTPResponseException(smtp_code=code):
-                return Answer(_verdict(code), _in_words(error))
+                return Answer(_verdict(code), _error_text(error))
         self.close()
-        return Answer("not now", f"the connection was lost before the answer: {_in_words(error)}")
+        return Answer("not now", f"the connection was lost before the answer: {_error_text(error)}")
 
     def _connected(self) -> smtplib.SMTP:
         """Return the open connection if it still answers, or a new one."""
@@ -92,12 +93,12 @@ def _verdict(code: int) -> Literal["not now", "never"]:
     return "never" if 500 <= code < 600 else "not now"
 
 
-def _in_words(error: OSError) -> str:
+def _error_text(error: OSError) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
-        return _said(error.smtp_code, error.smtp_error)
+        return _reply_text(error.smtp_code, error.smtp_error)
     return str(error) or type(error).__name__
 
 
-def _said(code: int, text: bytes | str) -> str:
+def _reply_text(code: int, text: bytes | str) -> str:
     words = text.decode(errors="replace") if isinstance(text, bytes) else text
     return f"{code} {words}"

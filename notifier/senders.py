@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from notifier.mail_server import Answer, MailServer
-from notifier.waiting import Message
+from notifier.message_queue import Message
 
 SENDERS = 4
 

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from events import Notification, Occasion
-from notifier.conventions import FALLBACK, LANGUAGES, Language, masked, moment, money, without_cards
+from notifier.formats import FALLBACK, LANGUAGES, Language, masked, moment, money, without_cards
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -25,7 +25,7 @@ class Wording:
 
 
 @dataclass(frozen=True)
-class Told:
+class OccasionText:
     """An occasion as the templates see it: every value is text for display."""
 
     kind: str
@@ -43,8 +43,8 @@ def worded(notification: Notification) -> Wording:
         ValueError: a value can't be displayed.
     """
     code = notification.language if notification.language in LANGUAGES else FALLBACK
-    told = [_told(occasion, LANGUAGES[code], notification.time_zone) for occasion in notification.payload]
-    values = {"language": code, "name": one_line(notification.recipient_name), "occasions": told}
+    occasions = [_occasion_text(occasion, LANGUAGES[code], notification.time_zone) for occasion in notification.payload]
+    values = {"language": code, "name": one_line(notification.recipient_name), "occasions": occasions}
     name = f"{code}/{notification.template}.jinja"
     subject = one_line(_block(_TEXT, name, "subject", values | {"layout": "message.txt"}))
     text = _TEXT.get_template(name).render(values | {"layout": "message.txt"})
@@ -57,12 +57,12 @@ def one_line(text: str) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
-def _told(occasion: Occasion, language: Language, time_zone: str) -> Told:
+def _occasion_text(occasion: Occasion, language: Language, time_zone: str) -> OccasionText:
     is_about_a_card = occasion.kind.startswith("fraud")
     details = occasion.details
     if is_about_a_card:
         details = tuple(without_cards(each, occasion.subject_id) for each in details)
-    return Told(
+    return OccasionText(
         kind=occasion.kind,
         subject=masked(occasion.subject_id) if is_about_a_card else one_line(occasion.subject_id),
         when=moment(occasion.happened_at, time_zone, language),

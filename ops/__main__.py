@@ -4,24 +4,15 @@ import signal
 
 import click
 
-from ops.capture import change_capture
-from ops.command_group import CommandGroup
-from ops.dead_letters import dead_letters
-from ops.jobs import jobs, pipelines, submit
-from ops.new import new
-from ops.rules.notification_policies import policy
-from ops.rules.rulesets import rulesets
-from ops.search import find as search_find
-from ops.search import rebuild as search_rebuild
-from ops.search import search
-from ops.topics.schemas import schemas
-from ops.topics.topics import topics
-from ops.warehouse import checks as warehouse_checks
-from ops.warehouse import warehouse
-
-warehouse.group.add_command(warehouse_checks.command)
-search.group.add_command(search_rebuild.command)
-search.group.add_command(search_find.command)
+from ops.capture.commands import cdc
+from ops.cli import CommandGroup
+from ops.dead_letters.commands import dead_letters
+from ops.jobs.commands import jobs, sql_pipelines, submit_command
+from ops.new.commands import new
+from ops.rules.commands import policy, rulesets
+from ops.search.commands import search
+from ops.topics.commands import schemas, topics
+from ops.warehouse.commands import warehouse
 
 
 @click.group(cls=CommandGroup)
@@ -35,14 +26,14 @@ COMMANDS = (
     schemas,
     rulesets,
     policy,
-    submit.command,
-    jobs.group,
-    pipelines.group,
-    change_capture.group,
-    warehouse.group,
-    dead_letters.group,
-    search.group,
-    new.group,
+    submit_command,
+    jobs,
+    sql_pipelines,
+    cdc,
+    warehouse,
+    dead_letters,
+    search,
+    new,
 )
 for command in COMMANDS:
     main.add_command(command)

@@ -1,7 +1,7 @@
 """Masks what must not be shown of a record (card numbers, cards, addresses, phones, secrets), and escapes what could
 deceive a terminal.
 
-The result is for display: nothing that was masked can be sent again. Names of persons are not masked.
+The result is for display: a masked record can't be replayed. Names of persons are not masked.
 """
 
 import json

@@ -17,7 +17,7 @@ from local.stack.preflight import Finding
 from local.stack.services import declared as services
 from local.stack.services import kafka_connect
 from local.stack.setup import Setup
-from ops.tables import table
+from ops.formats import table
 from toolchain import jars
 from toolchain.build import CompileError
 from toolchain.cache import CacheError, free_bytes

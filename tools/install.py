@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from connectors.process_environment import PYTHON, child_environment
-from connectors.settings import PATH_ENDS, SettingsError
-from local.settings import CHECKOUT, state_directory
+from connectors.settings import PATH_ENDS, SettingsError, state_directory
+from local.settings import CHECKOUT
 from toolchain.cache import CacheError, cache_directory, exclusive, require_free, whole_folder
 from toolchain.pinned_jars import missing
 

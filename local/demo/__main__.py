@@ -24,8 +24,8 @@ from ops.capture.stream import CaptureError
 from ops.jobs.flink_rest import FlinkError
 from ops.rules.rulesets import PublicationError
 from ops.search.find import NoIndexError
+from ops.topics.apply import TopicsBlockedError
 from ops.topics.schemas import SchemasRefusedError
-from ops.topics.topics import TopicsBlockedError
 from ops.warehouse.migrations import MigrationError
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -10,8 +10,8 @@ from events import FraudAlert
 from local.demo.figures import mailbox
 from local.demo.output import say
 from local.stack.setup import Setup
+from ops.formats import table
 from ops.search.find import Asked, find
-from ops.tables import table
 
 SHOWN_DOCUMENTS = 5
 SHOWN_HEADERS = ("From", "To", "Date", "Subject")

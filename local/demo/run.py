@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 
 from connectors.elasticsearch.client import client, explained
-from connectors.settings import Settings
+from connectors.settings import Settings, state_directory
 from jobs import flow
 from local.demo import examples
 from local.demo.checks.checks import check_results, read_ledgers
@@ -17,16 +17,16 @@ from local.demo.output import say
 from local.demo.phases import Run, watch
 from local.demo.services import Services
 from local.demo.submitted_jobs import SubmittedJobs
-from local.settings import state_directory
 from local.simulator.shop.database import make_tables
 from local.stack.supervisor import Stack
-from ops.capture import change_capture
-from ops.jobs.jobs import known, restarts
+from ops.capture import apply as change_capture
+from ops.jobs.cluster_jobs import known, restarts
 from ops.rules import rulesets
-from ops.search import search
+from ops.search import apply as search
 from ops.search.indices import declared
-from ops.topics import schemas, topics
-from ops.warehouse import warehouse
+from ops.topics import apply as topics
+from ops.topics import schemas
+from ops.warehouse import database as warehouse
 from udfs.fraud import ruleset_files
 
 

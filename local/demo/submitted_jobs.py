@@ -9,8 +9,8 @@ from typing import Self
 from connectors.settings import Settings, variable
 from jobs.flow import JOBS, PIPELINES, Program
 from local.demo.output import say
+from ops.jobs.cluster_jobs import ENDED, JobError, JobId, stop_with_savepoint, wait_until_running
 from ops.jobs.flink_rest import FlinkError, ask
-from ops.jobs.jobs import ENDED, JobError, JobId, stop_with_savepoint, wait_until_running
 from ops.jobs.pipelines import of_pipeline
 from ops.jobs.submit import of_job, send
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from connectors.kafka.topics import ORDERS
+from connectors.long_running import until_a_signal
 from local.simulator.faults import NO_FAULTS, Faults, disturb
 from local.simulator.ledger import LedgerSummary
 from local.simulator.ledger_file import NO_LEDGER
@@ -24,7 +25,6 @@ from local.simulator.service import (
     errors_in_words,
     run_options,
     service_settings,
-    until_a_signal,
 )
 from local.simulator.world.population import STAY_AT_HOME_EVERY, Population
 from local.simulator.world.timetable import OptionsError, Timetable

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from connectors.kafka.topics import ORDERS, PAYMENTS
+from connectors.long_running import until_a_signal
 from local.simulator.faults import NO_FAULTS, Faults, disturb
 from local.simulator.ledger import LedgerSummary
 from local.simulator.ledger_file import NO_LEDGER
@@ -30,7 +31,6 @@ from local.simulator.service import (
     errors_in_words,
     run_options,
     service_settings,
-    until_a_signal,
 )
 from local.simulator.world.places import HOUR_MS
 from local.simulator.world.population import Population

@@ -18,16 +18,15 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata, RecordMetadata
 
-from connectors.kafka.client import client_options
+from connectors.kafka.client import CONNECT_MS, client_options
 from connectors.kafka.topics import FUTURE_LIMIT
+from connectors.outage import OUTAGE_SECONDS, Outage, Report
 from events import Event
 from events.checks import NotTheEventError, check
 from local.simulator.outgoing import Outgoing
-from ops.outage import OUTAGE_SECONDS, Outage, Report
 
 CLOSE_TIMEOUT_SECONDS = 1
 BROKER_TIMEOUT_MS = 10_000
-CONNECT_MS = 2_000
 STOP_SECONDS = 30.0
 """How long records under way may take to be acknowledged after a stop."""
 SLICE_SECONDS = 0.1

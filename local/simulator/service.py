@@ -1,6 +1,5 @@
-"""Common parts of the simulated services: their options, their clock, and how they stop."""
+"""Common parts of the simulated services: their options, their clock, and their errors."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
-from threading import Event
-from types import FrameType
 
 import click
 
@@ -168,25 +165,6 @@ def service_settings() -> Settings:
             f" {settings.base_currency} with them"
         )
     return settings
-
-
-@contextmanager
-def until_a_signal() -> Iterator[Event]:
-    """Yield an event that Ctrl-C or SIGTERM sets; a second signal ends the program at once."""
-    stop = Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def set_stop(number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, set_stop)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from local.stack.services import flink_jobmanager
 from local.stack.services.flink_cluster import FlinkConfigurationError
 from local.stack.starting import StackError
 from local.stack.supervisor import Stack, Status
+from ops.formats import table
 from ops.jobs.lost_jobs import lost_jobs
-from ops.tables import table
 from toolchain.build import CompileError
 from toolchain.cache import CacheError
 from toolchain.jars import JarsError

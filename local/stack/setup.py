@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from connectors.settings import Settings
-from local.settings import LocalSettings, Port, stack_ports, state_directory
+from connectors.settings import Settings, state_directory
+from local.settings import LocalSettings, Port, stack_ports
 from local.stack.service import Place
 from toolchain import jars
 from toolchain.flink_home import FlinkHome, assemble
@@ -30,8 +30,8 @@ class Setup:
         Raises:
             SettingsError: a value is malformed, or there is no folder for the state.
         """
-        local = LocalSettings.from_environment(environment)
-        return cls(Settings.from_environment(environment), local, state_directory(local))
+        settings = Settings.from_environment(environment)
+        return cls(settings, LocalSettings.from_environment(environment), state_directory(settings))
 
     def place(self, service: str) -> Place:
         """Return the folders and files of a service."""

@@ -13,7 +13,7 @@ _TIMEOUTS_SECONDS = (3, 20)
 settled."""
 
 WAIT_SECONDS = 60.0
-"""How long a worker may take to start, or its group to rebalance, before a request fails."""
+"""Maximum time in which a worker starts, or its group rebalances, before a request fails."""
 POLL_SECONDS = 0.5
 
 _REPEATABLE = ("GET", "PUT", "DELETE")
@@ -23,7 +23,7 @@ _TIMED_OUT = "Request timed out"
 
 
 class ConnectError(ConnectionError):
-    """Kafka Connect doesn't answer, or refuses; the text says what, and what to do."""
+    """Kafka Connect doesn't answer, or refuses; the message gives the fault and the remedy."""
 
 
 class _SilentError(ConnectError):

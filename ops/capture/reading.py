@@ -4,21 +4,19 @@ Each batch locks its rows and writes them into a relay table that is captured to
 row has a position in the log and a time between the changes before and after it.
 """
 
-from collections.abc import Callable
-
 import msgspec
 from psycopg import sql
 
+from connectors.kafka.reading import committed_records
+from connectors.outage import Report
 from connectors.postgres.captured_tables import OWN_SCHEMA, CapturedTable
 from connectors.postgres.client import Connection
 from connectors.settings import Settings
-from ops.capture.database import RealColumn, captured_columns, columns_of, identifier, identities
+from ops.capture.database_queries import columns_of, identifier, identities
+from ops.capture.database_state import RealColumn, captured_columns
 from ops.capture.stream import wait_until_captured
-from ops.topics.records import committed_records
 
 BATCH_ROWS = 2_000
-
-Say = Callable[[str], None]
 
 
 class _Version(msgspec.Struct):
@@ -28,16 +26,16 @@ class _Version(msgspec.Struct):
     deleted: bool
 
 
-def read_rows(connection: Connection, settings: Settings, table: CapturedTable, say: Say) -> None:
+def read_rows(connection: Connection, settings: Settings, table: CapturedTable, report: Report) -> None:
     """Send every row of a table to the stream, and a deletion for rows that only the topic still has.
 
     Resumes where an earlier call was interrupted.
     """
     columns = captured_columns(table, columns_of(connection, table.name))
-    say(f"{table.name}: {relay_rows(connection, table, columns):,} rows are read")
-    gone = _tell_gone(connection, settings, table, columns)
+    report(f"{table.name}: {relay_rows(connection, table, columns):,} rows are read")
+    gone = _delete_absent(connection, settings, table, columns)
     if gone:
-        say(f"{table.name}: {gone:,} rows are gone that were there once")
+        report(f"{table.name}: {gone:,} rows no longer exist, and are deleted in the topic")
     connection.execute(_in_own_schema("UPDATE {}.readings SET finished_at = now() WHERE table_name = %s"), [table.name])
 
 
@@ -104,7 +102,7 @@ def _read_batch(connection: Connection, table: CapturedTable, columns: tuple[Rea
     return int(total)
 
 
-def _alive(settings: Settings, table: CapturedTable) -> dict[str, bytes]:
+def _existing(settings: Settings, table: CapturedTable) -> dict[str, bytes]:
     """Return the last version of each row that isn't deleted, as far as the topic has it, by key."""
     newest: dict[str, tuple[int, bytes]] = {}
     decoder = msgspec.json.Decoder(_Version)
@@ -119,18 +117,18 @@ def _alive(settings: Settings, table: CapturedTable) -> dict[str, bytes]:
     return {key: value for key, (_, value) in newest.items() if value}
 
 
-def _tell_gone(
+def _delete_absent(
     connection: Connection, settings: Settings, table: CapturedTable, columns: tuple[RealColumn, ...]
 ) -> int:
     """Send deletions of rows that the topic has and the table hasn't; return their number."""
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     relay = identifier(table.relay)
-    candidates = absent(connection, table, _alive(settings, table))
+    candidates = absent(connection, table, _existing(settings, table))
     if not candidates:
         return 0
     # The deletion of some may be captured and not in the topic yet: those need no second one.
     wait_until_captured(settings)
-    candidates = {key: value for key, value in _alive(settings, table).items() if key in candidates}
+    candidates = {key: value for key, value in _existing(settings, table).items() if key in candidates}
     with connection.transaction():
         # Otherwise a row created meanwhile could be sent before its deletion, and count as deleted from then on.
         connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(identifier(table.name)))

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from kafka.errors import KafkaError
 
+from connectors.kafka.reading import committed_records
+from connectors.outage import report_on_stderr
 from connectors.postgres.captured_tables import BEAT, HEARTBEATS, CapturedTable
 from connectors.settings import Settings
-from ops.capture import database as capture_database
-from ops.outage import report_on_stderr
-from ops.topics.records import committed_records
+from ops.capture.database_queries import connected, look
 
 THROUGH_WITHIN_SECONDS = 300
 POLL_SECONDS = 0.2
@@ -19,7 +19,7 @@ LATEST = 200
 
 
 class CaptureError(RuntimeError):
-    """Changes can't be captured in the current state; the text says why, and what to do."""
+    """Changes can't be captured in the current state; the message gives the reason and the remedy."""
 
 
 def last_change(settings: Settings, table: CapturedTable) -> datetime | None:
@@ -41,8 +41,8 @@ def beat(settings: Settings) -> datetime:
     Raises:
         DatabaseError: the database can't be reached.
     """
-    with capture_database.connected(settings) as connection:
-        since = capture_database.look(connection).now
+    with connected(settings) as connection:
+        since = look(connection).now
         connection.execute(BEAT.encode())
     return since
 

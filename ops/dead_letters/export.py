@@ -11,7 +11,7 @@ from events import DeadLetter
 from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_headers import Headers, Pair, pairs_of
 from ops.dead_letters.rejected_record import Record
-from ops.moments import in_words
+from ops.formats import time_in_words
 
 
 class Data(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -43,7 +43,7 @@ class Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ExportError(ValueError):
-    """A file of dead letters can't be written, or can't be used as it is; the text says where and why."""
+    """A file of dead letters can't be written or used; the message gives the place and the reason."""
 
 
 def write(path: Path, letters: Iterable[DeadLetter], replays: Replays) -> int:
@@ -73,7 +73,7 @@ def line(letter: DeadLetter, replays: Replays) -> Line:
         topic=letter.source_topic,
         partition=letter.source_partition,
         offset=letter.source_offset,
-        time=in_words(letter.event_time),
+        time=time_in_words(letter.event_time),
         timestamp=letter.event_time if letter.source_time is None else letter.source_time,
         rejected_by=letter.rejected_by,
         reason=letter.reason,
@@ -116,14 +116,14 @@ def edited(record: Record, lines: Iterable[tuple[int, Line]]) -> Record:
     first = next(iter(changed.values()), record)
     for number, version in changed.items():
         if version != first:
-            raise ExportError(f"lines {min(changed)} and {number} are one record, and say different things of it")
+            raise ExportError(f"lines {min(changed)} and {number} are one record, and differ: make them equal")
     return first
 
 
 def _edited(record: Record, number: int, line: Line) -> Record:
     coordinates = (line.topic, line.partition, line.offset)
     if coordinates != (record.topic, record.partition, record.offset):
-        raise ExportError(f"line {number}: topic, partition and offset aren't those of {line.id}: leave them alone")
+        raise ExportError(f"line {number}: topic, partition and offset aren't those of {line.id}: restore them")
     return replace(
         record,
         key=_chosen(record.key, line.key, f"line {number}: key"),

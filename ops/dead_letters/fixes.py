@@ -13,7 +13,7 @@ DEFAULT_FUNCTION = "fix"
 
 
 class FixError(ValueError):
-    """A fix can't be used, or has failed on a record; the text says where and why."""
+    """A fix can't be used, or has failed on a record; the message gives the place and the reason."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class Fix:
             FixError: the function failed, or returned what can't be sent.
         """
         try:
-            mended = self.function(record)
+            fixed = self.function(record)
         except Exception as error:
             raise FixError(f"the fix failed{self._place(error)}: {type(error).__name__}: {error}") from error
-        if mended is None:
+        if fixed is None:
             return None
-        if not isinstance(mended, Record):
-            raise FixError(f"the fix returned a {type(mended).__name__}; it must return a record, or None to leave it")
-        if _coordinates(mended) != _coordinates(record):
-            raise FixError("the fix changed where the record comes from; it goes back to its topic, and nowhere else")
-        _check_types(mended, was=record)
-        return mended
+        if not isinstance(fixed, Record):
+            raise FixError(f"the fix returned a {type(fixed).__name__}; it must return a record, or None to skip it")
+        if _coordinates(fixed) != _coordinates(record):
+            raise FixError("the fix changed topic, partition or offset; a record is only sent to its own topic")
+        _check_types(fixed, was=record)
+        return fixed
 
     def _place(self, error: Exception) -> str:
         lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == self.file]

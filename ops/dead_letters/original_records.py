@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.kafka.client import poll
+from connectors.kafka.client import kafka_client, poll
 from connectors.settings import Settings
 from events import Cut, DeadLetter, Header
-from ops.command_group import kafka_client
 
 DEADLINE_SECONDS = 30
 MOST_BYTES = 256 * 1024 * 1024
@@ -19,7 +18,7 @@ MOST_BYTES = 256 * 1024 * 1024
 
 
 def with_originals(settings: Settings, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
-    """Yield the dead letters, cut ones with their complete record; if that is gone from its topic, they stay cut.
+    """Yield the dead letters, cut ones with their complete record, or cut if that is no longer in its topic.
 
     Raises:
         ConnectionError: no broker answers.
@@ -40,14 +39,14 @@ def with_originals(settings: Settings, letters: Iterable[DeadLetter]) -> Iterato
             consumer.close()
 
 
-def whats_missing(letter: DeadLetter) -> str:
+def why_incomplete(letter: DeadLetter) -> str:
     """Return why the complete record isn't available; empty if the dead letter has all of it."""
     if letter.source_offset < 0:
         return f"it was never in {letter.source_topic}: {letter.rejected_by} could not write it"
     if letter.cut is None:
         return ""
     has, had = len(letter.payload or b""), letter.cut.payload_bytes or 0
-    return f"its letter has {has:,} of {had:,} bytes, and the record itself is gone from {letter.source_topic}"
+    return f"its dead letter has {has:,} of {had:,} bytes, and the record is no longer in {letter.source_topic}"
 
 
 def is_of(record: Any, cut: Cut) -> bool:
@@ -96,4 +95,4 @@ def _read(consumer: Any, letter: DeadLetter) -> Any | None:
             return record if record.offset == letter.source_offset else None
         if consumer.position(partition) > letter.source_offset:
             return None
-    raise TimeoutError(f"{letter.event_id} can't be read from {letter.source_topic}: nothing came for 30 s")
+    raise TimeoutError(f"{letter.event_id} can't be read from {letter.source_topic}: no record came for 30 s")

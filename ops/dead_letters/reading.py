@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from connectors.kafka.reading import committed_records
 from connectors.kafka.topics import DEAD_LETTER_REPLAYS
 from connectors.settings import Settings
 from events import DeadLetter, DeadLetterReplay
-from ops.topics.records import committed_records
 
 
 class Replays:
@@ -58,7 +58,7 @@ class Selection:
 
 
 @dataclass
-class Letters:
+class DeadLetters:
     """Selected dead letters of a topic, without duplicates; an invalid one is reported to `complain`."""
 
     settings: Settings
@@ -92,10 +92,7 @@ def read_replays(settings: Settings) -> Replays:
         LookupError: their topic does not exist.
     """
     records = committed_records(settings, DEAD_LETTER_REPLAYS.name)
-    try:
-        return Replays(msgspec.json.decode(record.value, type=DeadLetterReplay) for record in records if record.value)
-    except LookupError as error:
-        raise LookupError(f"{error}: `python -m ops topics apply` makes it") from error
+    return Replays(msgspec.json.decode(record.value, type=DeadLetterReplay) for record in records if record.value)
 
 
 def replays_so_far(settings: Settings) -> Replays:

@@ -8,8 +8,8 @@ from events import DeadLetter
 from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_headers import sorted_pairs
 from ops.dead_letters.rejected_record import Record, Rejected, past
+from ops.formats import time_in_words
 from ops.masking import shown, shown_field, shown_payload
-from ops.moments import in_words
 
 
 def key_field(topic: str) -> str:
@@ -17,14 +17,14 @@ def key_field(topic: str) -> str:
     return next((each.key for each in TOPICS if each.name == topic), "")
 
 
-def letter_in_full(rejected: Rejected, replays: Replays) -> str:
+def record_in_full(rejected: Rejected, replays: Replays) -> str:
     """Format everything that is known of a record: its content, its rejections and its replays."""
     record = rejected.record
     lines = [
         shown(rejected.letter.event_id),
         f"  topic        {shown(record.topic)}, partition {record.partition}, offset {record.offset}",
         # Not the record's own time, which may be out of the calendar's range.
-        f"  time         {in_words(rejected.letter.event_time)} ({record.timestamp})",
+        f"  time         {time_in_words(rejected.letter.event_time)} ({record.timestamp})",
         *(f"  {line}" for line in _key_and_headers(record)),
         *(f"  rejected by  {shown(each.rejected_by)}: {shown(each.reason)}" for each in rejected.letters),
         *(f"  {line}" for line in _history(rejected, replays)),
@@ -62,11 +62,11 @@ def _history(rejected: Rejected, replays: Replays) -> Iterator[str]:
     if earlier.times:
         ids = ", ".join(map(shown, earlier.letter_ids))
         fix = f", fix {shown(earlier.fix)}" if earlier.fix else ", unchanged"
-        yield f"before       sent again {_times(earlier.times)}, as {ids}; the last time on {shown(earlier.at)}{fix}"
+        yield f"before       replayed {_times(earlier.times)}, as {ids}; the last time on {shown(earlier.at)}{fix}"
     if replay := replays.of(rejected.letter):
         place = f"{replay.source_topic}-{replay.sent_partition}-{replay.sent_offset}"
         fix = f"fix {shown(replay.fix)}" if replay.fix else "unchanged"
-        who = f"{in_words(replay.event_time)} by {shown(replay.replayed_by)}"
+        who = f"{time_in_words(replay.event_time)} by {shown(replay.replayed_by)}"
         yield f"replayed     {_times(replay.times)}; the last time on {who} as {shown(place)}, {fix}"
 
 

@@ -4,9 +4,8 @@ A record and its mark are written in one transaction, under one transactional id
 new replay ends the transaction that another left open, and fences earlier replays. It reads the marks after that.
 """
 
-import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,19 +24,15 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from connectors.kafka.topics import DEAD_LETTER_REPLAYS, TOPICS, UNLIMITED_MS, YEAR_9999_MS
+from connectors.kafka.client import kafka_client
+from connectors.kafka.topics import DEAD_LETTER_REPLAYS
 from connectors.settings import Settings
 from events import DeadLetterReplay
-from events.checks import NotTheEventError, check
-from ops.command_group import kafka_client
-from ops.dead_letters.export import ExportError
-from ops.dead_letters.fixes import FixError
-from ops.dead_letters.original_records import whats_missing
+from ops.dead_letters.decisions import Decision
 from ops.dead_letters.reading import Replays, read_replays
-from ops.dead_letters.record_headers import pairs_of
-from ops.dead_letters.rejected_record import Record, Rejected, replay_headers
-from ops.moments import in_words
-from ops.topics.topics import RealTopic, describe, duration
+from ops.dead_letters.rejected_record import Record, replay_headers
+from ops.formats import now_ms
+from ops.topics.apply import describe
 
 TRANSACTIONAL_ID = "millrace.dead-letter-replays"
 """One id, not one per consumer group prefix: deployments share the topics, and so the replays."""
@@ -54,30 +49,9 @@ LARGEST_RECORD_BYTES = 256 * 1024 * 1024
 REFUSALS = (InvalidRecordError, InvalidTimestampError, MessageSizeTooLargeError, RecordListTooLargeError)
 """Errors that concern one record only."""
 
-Change = Callable[[Rejected], Record | None]
-"""Returns the record to send, or None to leave it alone. Raises FixError or ExportError."""
-
 
 class ReplayError(RuntimeError):
-    """Not everything was sent; the text says what was, and what to do."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What happens to a rejected record."""
-
-    rejected: Rejected
-    record: Record | None
-    """Record to send, without the headers about the replay; None if it isn't sent."""
-    why_not: str = ""
-    notes: tuple[str, ...] = ()
-    is_refused: bool = False
-    """Whether it isn't sent for a reason that needs attention."""
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether it differs from the record that was rejected."""
-        return self.record is not None and self.record != self.rejected.record
+    """Not everything was sent; the message gives what was sent, and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +63,7 @@ class Unsent:
 
 
 class _RefusedError(RuntimeError):
-    """Kafka refuses a record of the transaction, which is aborted; the text says why."""
+    """Kafka refuses a record of the transaction, which is aborted; the message gives the reason."""
 
 
 class _TopicsRefusedError(_RefusedError):
@@ -98,116 +72,6 @@ class _TopicsRefusedError(_RefusedError):
     def __init__(self, why: str, topics: Collection[str]) -> None:
         super().__init__(why)
         self.topics = topics
-
-
-def unchanged(rejected: Rejected) -> Record | None:
-    """Return the record without a fix: what rejected it has changed, or it is to be late once more."""
-    return rejected.record
-
-
-def decide(
-    rejected: Iterable[Rejected],
-    change: Change,
-    replays: Replays,
-    real_topics: Mapping[str, RealTopic],
-    *,
-    again: bool,
-    now: int,
-) -> Iterator[Decision]:
-    """Yield which records are sent, and why others aren't.
-
-    Args:
-        real_topics: by name, as the brokers have them.
-        again: whether to send also what was replayed before.
-        now: UTC milliseconds.
-    """
-    for each in rejected:
-        yield _decision(each, change, replays, real_topics, again=again, now=now)
-
-
-def _decision(
-    rejected: Rejected,
-    change: Change,
-    replays: Replays,
-    real_topics: Mapping[str, RealTopic],
-    *,
-    again: bool,
-    now: int,
-) -> Decision:
-    before = replays.of(rejected.letter)
-    if before is not None and not again:
-        return Decision(rejected, None, f"{_sent_in_words(before)}; --again sends it once more")
-    if missing := whats_missing(rejected.letter):
-        return Decision(rejected, None, missing, is_refused=True)
-    try:
-        record = change(rejected)
-    except (FixError, ExportError) as error:
-        return Decision(rejected, None, str(error), is_refused=True)
-    if record is None:
-        return Decision(rejected, None, "left alone by the fix")
-    if problem := _problem(record, real_topics, now):
-        return Decision(rejected, None, problem, is_refused=True)
-    notes = _notes(rejected, record, real_topics[record.topic], now)
-    if before is not None:
-        notes = (_sent_in_words(before), *notes)
-    return Decision(rejected, record, notes=notes)
-
-
-def _problem(record: Record, real_topics: Mapping[str, RealTopic], now: int) -> str:
-    """Return why the record can't be sent, or would be rejected again; empty if neither is the case."""
-    return _unsendable(record, real_topics, now) or _wrong_again(record)
-
-
-def _unsendable(record: Record, real_topics: Mapping[str, RealTopic], now: int) -> str:
-    if record.topic not in real_topics:
-        return f"there is no topic {record.topic} (any more)"
-    if record.value is None:
-        return "it has no value"
-    ahead = record.timestamp - now
-    if ahead > (limit := int(real_topics[record.topic].config.get("message.timestamp.after.max.ms", UNLIMITED_MS))):
-        return f"its time lies ahead by {ahead:,} ms, and {record.topic} takes {limit:,}: a fix can change it"
-    for name, value in pairs_of(record.headers):
-        if value is None:
-            return f"its header {name!r} is null, which the client can't send: a fix can give it a value"
-    return ""
-
-
-def _wrong_again(record: Record) -> str:
-    event = next((topic.event for topic in TOPICS if topic.name == record.topic), None)
-    if event is None:
-        return ""
-    if not 0 <= record.timestamp < YEAR_9999_MS:
-        return f"it would be rejected again: no event has the time {record.timestamp}; a fix can change it"
-    try:
-        check(record.value or b"", event)
-    except NotTheEventError as error:
-        return f"it would be rejected again: {error}"
-    return ""
-
-
-def _notes(rejected: Rejected, record: Record, topic: RealTopic, now: int) -> tuple[str, ...]:
-    notes = []
-    if record.topic not in {each.name for each in TOPICS}:
-        notes.append("its topic isn't declared, so it was held against no schema")
-    if record == rejected.record:
-        notes.append("unchanged: it gets through only if what rejected it has changed since")
-    if (
-        any(each.reason.startswith("late") for each in rejected.letters)
-        and record.timestamp == rejected.letter.event_time
-    ):
-        notes.append("it was late, and keeps its time: whoever goes by event time finds it late again")
-    kept = int(topic.config.get("retention.ms", "-1"))
-    if kept >= 0 and record.timestamp < now - kept and "delete" in topic.config.get("cleanup.policy", "delete"):
-        notes.append(f"its time is older than its topic keeps ({duration(kept)}): it may be deleted before it is read")
-    if len({each.payload for each in rejected.letters}) > 1:
-        notes.append(f"its letters differ in payload: that of {rejected.letter.rejected_by} is taken")
-    return tuple(notes)
-
-
-def _sent_in_words(replay: DeadLetterReplay) -> str:
-    times = "" if replay.times == 1 else f" ({replay.times} times so far)"
-    where = f"{replay.source_topic}-{replay.sent_partition}-{replay.sent_offset}"
-    return f"sent again on {in_words(replay.event_time)} as {where}{times}"
 
 
 def send(
@@ -248,7 +112,7 @@ def _sent_until_refused(
     with _only_producer(settings) as producer:
         replays = read_replays(settings)
         gone = {_topic(each) for batch in left for each in batch} - describe(settings).keys()
-        yield from _left_out(left, gone, "its topic is not there any more")
+        yield from _left_out(left, gone, "its topic no longer exists")
         while left:
             batch = [each for each in left.popleft() if again or replays.of(each.rejected.letter) is None]
             try:
@@ -286,7 +150,7 @@ def _sent_in_a_transaction(
     futures: list[Any] = []
     try:
         producer.begin_transaction()
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         drafts = [
             _replay(decision, replays, fix if decision.is_changed else "", replayed_by, now) for decision in batch
         ]
@@ -305,9 +169,7 @@ def _sent_in_a_transaction(
         producer.commit_transaction()
     except KafkaError as error:
         if _is_locked_out(error):
-            raise ReplayError(
-                "another replay has begun meanwhile; this one sends nothing more: run it again"
-            ) from error
+            raise ReplayError("another replay has begun meanwhile, so this one has stopped: run it again") from error
         with suppress(KafkaError):
             producer.abort_transaction()
         # A refused record ends the transaction, so later records fail as well, with another error.
@@ -317,8 +179,8 @@ def _sent_in_a_transaction(
         if refusal := next((each for each in causes if isinstance(each, REFUSALS)), None):
             raise _RefusedError(str(refusal)) from error
         raise ReplayError(
-            f"Kafka: {error}\nwhat isn't listed as sent was not sent, unless the broker was lost while it committed: "
-            "run it again, it looks at what is marked as sent"
+            f"Kafka: {error}\nrecords that aren't listed as sent were not sent, unless the broker failed during the "
+            "commit: run it again; it skips what is marked as sent"
         ) from error
     return sent
 
@@ -386,7 +248,7 @@ def _mark(producer: Any, replay: DeadLetterReplay) -> Any:
 
 @contextmanager
 def _only_producer(settings: Settings) -> Iterator[Any]:
-    """Create the only producer that may send: transactions of earlier ones are ended, and they can send no more."""
+    """Create the only producer that may send: it ends the transactions of earlier ones and fences them."""
     producer = kafka_client(
         settings,
         KafkaProducer,

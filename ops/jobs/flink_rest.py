@@ -11,7 +11,7 @@ _TIMEOUT_SECONDS = 15
 
 
 class FlinkError(RuntimeError):
-    """The cluster doesn't answer, or refuses; the text says what, and what to do."""
+    """The cluster doesn't answer, or refuses; the message gives the fault and the remedy."""
 
 
 class FlinkAwayError(FlinkError):

@@ -8,16 +8,15 @@ isn't among the jobs that ended, which the cluster archives.
 import os
 import re
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
 from connectors.settings import Settings
+from ops.formats import time_in_words
 from ops.jobs.flink_rest import ask
 
 NOTES = "submissions"
@@ -60,11 +59,10 @@ class LostJob:
 
     def in_words(self) -> str:
         """Return a description of the job, with the command below it."""
-        since = datetime.fromtimestamp(self.note.submitted_at / 1000, UTC)
-        where = "go on from its last checkpoint" if self.checkpoint else "it had no checkpoint yet: begin anew"
+        where = "continue from its last checkpoint" if self.checkpoint else "it had no checkpoint yet: start it again"
         return (
-            f"{self.note.name} ({self.note.job_id}), submitted at {since:%Y-%m-%d %H:%M:%S} UTC, was lost when the"
-            f" JobManager died; {where} with\n  {self.command}"
+            f"{self.note.name} ({self.note.job_id}), submitted at {time_in_words(self.note.submitted_at)}, was lost"
+            f" when the JobManager stopped; {where} with\n  {self.command}"
         )
 
 
@@ -112,11 +110,6 @@ def lost_jobs(settings: Settings) -> list[LostJob]:
     return [
         LostJob(note, _last(checkpoints / note.job_id) or note.savepoint) for note in notes if note.job_id not in known
     ]
-
-
-def now_ms() -> int:
-    """Return the current time in UTC milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def _configuration(settings: Settings) -> Mapping[str, str]:

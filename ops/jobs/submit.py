@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 import click
 from kafka import KafkaConsumer
 
+from connectors.kafka.client import kafka_client
 from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings, variable
 from jobs import runner
-from ops.command_group import kafka_client
+from ops.formats import now_ms
 from ops.jobs import lost_jobs
+from ops.jobs.cluster_jobs import Job, JobId, all_jobs, root_cause
 from ops.jobs.flink_rest import FlinkError, ask
-from ops.jobs.jobs import Job, JobId, all_jobs, root_cause
 from ops.jobs.lost_jobs import Note
 from toolchain import flink_conf
 from toolchain.flink_home import FlinkHome, assemble
@@ -38,7 +39,7 @@ WARNING = "warning: "
 
 
 class SubmitError(FlinkError):
-    """A job could not be submitted; the text says why, and what to do."""
+    """A job could not be submitted; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def submit(
     Raises:
         SubmitError: there is no such job, it runs already, its `main()` failed, or Flink's client did.
         FlinkError: the cluster can't be reached.
-        ConnectionError: Kafka can't be reached, so the job could do nothing.
+        ConnectionError: Kafka can't be reached, which the job needs.
     """
     submission = of_job(job, checkout)
     [job_id] = send(
@@ -172,7 +173,9 @@ def send(
     try:
         lost_jobs.write_notes(settings, notes)
     except (FlinkError, OSError) as error:  # the jobs run all the same
-        click.echo(f"{WARNING}if the JobManager dies, nothing will say what it has lost: {error}", err=True)
+        click.echo(
+            f"{WARNING}if the JobManager stops, no command will list the jobs that it has lost: {error}", err=True
+        )
     return [JobId(each) for each in submitted]
 
 
@@ -197,7 +200,7 @@ def _note(
         command=(*submission.command, *given),
         variables=own_prefix | dict(submission.variables),
         savepoint=savepoint,
-        submitted_at=lost_jobs.now_ms(),
+        submitted_at=now_ms(),
     )
 
 
@@ -212,7 +215,7 @@ def require_alone(name: str, settings: Settings) -> None:
         if job.name == name and not job.has_ended and _prefix(job, settings) == settings.consumer_group_prefix:
             raise SubmitError(
                 f"{name} runs already ({job.id}), for {settings.consumer_group_prefix}.{name}: everything would be "
-                f"done twice; end it (`python -m ops jobs savepoint {name}`, or cancel), or set "
+                f"done twice; stop it (`python -m ops jobs savepoint {name}`, or cancel), or set "
                 "MILLRACE_CONSUMER_GROUP_PREFIX for another deployment beside it"
             )
 
@@ -291,49 +294,3 @@ def reason(output: str, checkout: Path) -> str:
         copy = re.compile(rf"[^\s\"]*/{PREFIX}[^\s\"]*/millrace/")
         return copy.sub(f"{checkout}/", "\n".join(lines[-LINES_OF_TRACEBACK:])).strip()
     return root_cause(output)
-
-
-def submission_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the command-line options of every submission."""
-    for option in (
-        click.option(
-            "-D", "definitions", multiple=True, metavar="KEY=VALUE", help="A Flink option, over flink-conf's."
-        ),
-        click.option("--parallelism", type=click.IntRange(min=1), help="How many slots the job takes."),
-        click.option("--savepoint", help="Path of a savepoint or retained checkpoint to start from."),
-    ):
-        command = option(command)
-    return command
-
-
-def say_submitted(name: str, job_id: JobId, settings: Settings) -> None:
-    """Print the job's id and the address of its page in Flink's web UI."""
-    click.echo(f"{name} is submitted: {job_id}\n{settings.flink_rest_url.rstrip('/')}/#/job/running/{job_id}/overview")
-
-
-@click.command("submit")
-@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
-@submission_options
-def command(
-    jobs: tuple[str, ...], savepoint: str | None, parallelism: int | None, definitions: tuple[str, ...]
-) -> None:
-    """Submit each JOB, a module of jobs/, to the cluster; several take little longer than one."""
-    if savepoint is not None and len(jobs) > 1:
-        raise click.UsageError("a savepoint is of one job: submit the others without it")
-    settings = Settings.from_environment()
-    submissions = [of_job(job) for job in jobs]
-    ids = send(submissions, settings, savepoint=savepoint, parallelism=parallelism, options=parsed(definitions))
-    for job, job_id in zip(jobs, ids, strict=True):
-        say_submitted(job, job_id, settings)
-
-
-def parsed(definitions: Iterable[str]) -> dict[str, str]:
-    """Parse KEY=VALUE of the command line."""
-    return dict(_split(definition) for definition in definitions)
-
-
-def _split(definition: str) -> tuple[str, str]:
-    key, equals, value = definition.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{definition!r} is not KEY=VALUE", param_hint="-D")
-    return key, value

@@ -1,1 +1,1 @@
-"""Commands that write the first draft of an event, a pipeline, a job or a rule."""
+"""Commands that draft events, pipelines, jobs and rules."""

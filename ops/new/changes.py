@@ -1,4 +1,4 @@
-"""Changes to a checkout: all are planned, with whatever could stand against them, before the first is written."""
+"""Changes to a checkout: all are planned and checked before the first is written."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ _ENVIRONMENT = Environment(
 
 
 class DraftError(click.ClickException):
-    """A draft can't be written; the text says what is wrong, where, and what to do. Nothing was written."""
+    """A draft can't be written; the message gives the fault, the place and the remedy. Nothing was written."""
 
 
 def rendered(draft: str, **values: object) -> str:
@@ -85,10 +85,10 @@ class Changes:
         self._after[path] = self._formatted(path, before[:end] + text + before[end:])
 
     def refuse(self, path: str, pattern: str, name: str) -> None:
-        """Make sure that a name is free.
+        """Check that a name is free.
 
         Raises:
-            DraftError: the file has what the regular expression finds.
+            DraftError: the regular expression matches in the file.
         """
         if re.search(pattern, self._text(path), re.MULTILINE):
             raise DraftError(f"{path} has {name} already: choose another name")

@@ -1,4 +1,4 @@
-"""What can be typed as the name of an event, topic, field, pipeline, job or rule, and what follows from it."""
+"""Names of drafted events, topics, fields, pipelines, jobs and rules: their form, and names derived from them."""
 
 import builtins
 import keyword

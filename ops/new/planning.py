@@ -1,4 +1,4 @@
-"""Everything that an event, a pipeline, a job or a rule adds to a checkout: new files, and lines in others."""
+"""Drafts of events, pipelines, jobs and rules: the files and lines that each adds to a checkout."""
 
 import re
 import textwrap
@@ -69,7 +69,7 @@ def event_changes(checkout: Path, name: str, topic: str, key: str, fields: Seque
 
 
 def pipeline_changes(checkout: Path, name: str, reads: Topic, writes: Topic) -> Changes:
-    """Plan a pipeline: its file, what is missing of its tables, a case, its place in the picture.
+    """Plan a pipeline: its file, the tables that are missing, a test case, its entry in the data flow.
 
     Raises:
         DraftError: a name is taken, a place to insert at isn't found, or the topic that is read has no default row.
@@ -104,12 +104,12 @@ def pipeline_changes(checkout: Path, name: str, reads: Topic, writes: Topic) -> 
     changes.add(f"{case}/in/{reads.name}.jsonl", "case_in.jsonl.jinja")
     changes.add(f"{case}/out/{writes.name}.jsonl", "case_out.jsonl.jinja", **values)
     changes.add(f"{case}/out/dead-letters.jsonl", "case_letters.jsonl.jinja", **values)
-    _add_to_picture(changes, "PIPELINES", name, reads, writes)
+    _add_to_data_flow(changes, "PIPELINES", name, reads, writes)
     return changes
 
 
 def job_changes(checkout: Path, name: str, reads: Topic, writes: Topic) -> Changes:
-    """Plan a job: its topology and what it decides, a test on the mini-cluster, its place in the picture.
+    """Plan a job: its topology and decision, a test on the mini-cluster, its entry in the data flow.
 
     Raises:
         DraftError: a name is taken, a place to insert at isn't found, or there is no builder of what it reads.
@@ -140,7 +140,7 @@ def job_changes(checkout: Path, name: str, reads: Topic, writes: Topic) -> Chang
     changes.add(f"jobs/{name}.py", "job.py.jinja", **values)
     changes.add(f"tests/cluster/jobs/test_{name}.py", "job_test.py.jinja", **values)
     _add_missing_source_table(changes, reads)
-    _add_to_picture(changes, "JOBS", name, reads, writes)
+    _add_to_data_flow(changes, "JOBS", name, reads, writes)
     return changes
 
 
@@ -205,7 +205,7 @@ def _refuse_program(changes: Changes, name: str) -> None:
     changes.refuse(FLOW, rf'^{name.upper()}\b|Program\(\s*"{name}"', f"a program {name}, or the name {name.upper()},")
 
 
-def _add_to_picture(changes: Changes, tuple_: str, name: str, reads: Topic, writes: Topic) -> None:
+def _add_to_data_flow(changes: Changes, tuple_: str, name: str, reads: Topic, writes: Topic) -> None:
     writers = [program.name for program in PROGRAMS if writes in program.writes]
     if writers:
         raise DraftError(

@@ -1,36 +1,11 @@
-"""Checks notification policies, and describes what they do, before a job is submitted with one."""
+"""Description of a notification policy for its owner."""
 
-from pathlib import Path
-
-import click
-
-from connectors.settings import Settings
-from ops.command_group import CommandGroup
-from ops.tables import table
-from udfs.notifications import notification_policy
-from udfs.notifications.notification_policy import KINDS, Policy, PolicyError
+from ops.formats import table
+from udfs.notifications.notification_policy import KINDS, Policy
 
 
-@click.group(cls=CommandGroup)
-def policy() -> None:
-    """Look at the policy by which notifications are sent."""
-
-
-@policy.command("check")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def check_command(file: Path) -> None:
-    """Look for mistakes in FILE (TOML), and say what it does."""
-    try:
-        checked = notification_policy.parse(file.read_text(encoding="utf-8"))
-        notification_policy.check_covers(checked, int(Settings.from_environment().missing_data_hours))
-    except PolicyError as error:
-        raise click.ClickException("\n".join(f"{file}: {mistake}" for mistake in error.mistakes)) from error
-    click.echo(f"{file}: version {checked.version}, no mistake found\n")
-    click.echo(in_words(checked))
-
-
-def in_words(checked: Policy) -> str:
-    """Describe what the policy does, for its owner."""
+def policy_in_words(checked: Policy) -> str:
+    """Return which messages the policy sends, when, and within which limits."""
     rows = [
         (
             kind,

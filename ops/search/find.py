@@ -1,21 +1,16 @@
-"""Answers frequent questions about the search index at the terminal."""
+"""Queries of the search index: orders and alerts by their ids, words and rules."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import click
 from elasticsearch import Elasticsearch, NotFoundError
 
-from connectors.elasticsearch.client import client, explained
-from connectors.settings import Settings
 from events.currencies import decimals
-from ops.masking import shown, shown_field
-from ops.moments import in_words
-from ops.tables import table
+from ops.formats import time_in_words
+from ops.masking import shown_field
 
 Query = dict[str, Any]
 Document = Mapping[str, Any]
@@ -23,7 +18,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """How to query an alias, and how to show its documents."""
+    """Fields of an alias: those to query, and those to show."""
 
     alias: str
     ids: tuple[str, ...]
@@ -37,7 +32,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Asked:
-    """Conditions of a search; all that are set must hold."""
+    """Conditions of a search; all that are set must be fulfilled."""
 
     words: str = ""
     card: str = ""
@@ -58,7 +53,7 @@ class Found:
 
 
 class NoIndexError(LookupError):
-    """There is nothing to search; the text says what to do."""
+    """There is nothing to search; the message gives the remedy."""
 
 
 ORDERS = Kind(
@@ -68,7 +63,7 @@ ORDERS = Kind(
     nested=("lines", ("product_id", "category"), ("name",)),
     columns={
         "order": lambda it: it["order_id"],
-        "placed": lambda it: in_words(it["event_time"]),
+        "placed": lambda it: time_in_words(it["event_time"]),
         "customer": lambda it: it["customer_id"],
         "name": lambda it: it["customer_name"] or "–",
         "total": lambda it: _money(it["total_minor"], it["currency"]),
@@ -82,7 +77,7 @@ ALERTS = Kind(
     nested=("rules", ("rule",), ("reason",)),
     columns={
         "card": lambda it: shown_field("card_id", it["card_id"]),
-        "time": lambda it: in_words(it["event_time"]),
+        "time": lambda it: time_in_words(it["event_time"]),
         "case": lambda it: it["event_type"].removeprefix("fraud_alert."),
         "score": lambda it: str(it["score"]),
         "rules": lambda it: ", ".join(each["rule"] for each in it["rules"]),
@@ -168,62 +163,3 @@ def _line(line: Document) -> str:
 def _money(minor: int, currency: str) -> str:
     places = decimals(currency)
     return f"{Decimal(minor).scaleb(-places):,.{places}f} {currency}"
-
-
-@click.command("find")
-@click.argument("words", nargs=-1)
-@click.option("--card", default="", metavar="ID", help="Alerts of this card.")
-@click.option("--customer", default="", metavar="ID", help="Orders and alerts of this customer.")
-@click.option("--order", default="", metavar="ID", help="This order.")
-@click.option("--rule", default="", metavar="NAME", help="Alerts that name this rule.")
-@click.option("--today", is_flag=True, help="Of today alone, in UTC.")
-@click.option("--by-rule", is_flag=True, help="Count alerts by rule instead.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Documents of each kind.")
-@click.option("--json", "as_json", is_flag=True, help="A document a line, as it is.")
-def command(words: tuple[str, ...], by_rule: bool, limit: int, as_json: bool, **asked: Any) -> None:
-    """Find orders and fraud alerts, the newest first.
-
-    WORDS are a name, the words of a product or of a rule's reason, or any id. Everything that is given must hold.
-    """
-    settings = Settings.from_environment()
-    looked_for = Asked(words=" ".join(words), **asked)
-    try:
-        with explained(settings), client(settings) as elasticsearch:
-            if by_rule:
-                _tell_rules(alerts_by_rule(elasticsearch, looked_for, limit), as_json)
-            else:
-                _tell(find(elasticsearch, looked_for, limit), as_json)
-    except NoIndexError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _tell(found: Sequence[Found], as_json: bool) -> None:
-    if as_json:
-        for each in found:
-            for document in each.documents:
-                click.echo(_json({"index": each.kind.alias, **document}))
-        return
-    for each in found:
-        if each.documents:
-            more = f", the newest {len(each.documents):,} are shown" if each.total > len(each.documents) else ""
-            click.echo(f"{each.kind.alias}: {each.total:,} found{more}")
-            rows = [[shown(cell(document)) for cell in each.kind.columns.values()] for document in each.documents]
-            click.echo(table(list(each.kind.columns), rows))
-    if not any(each.documents for each in found):
-        click.echo(f"nothing found in {' and '.join(each.kind.alias for each in found)}")
-
-
-def _json(document: Document) -> str:
-    """Return one line of JSON in which every control and every character that isn't ASCII is escaped."""
-    return json.dumps(document, separators=(",", ":")).replace("\x7f", "\\u007f")
-
-
-def _tell_rules(rules: Sequence[tuple[str, int, int]], as_json: bool) -> None:
-    if as_json:
-        for rule, alerts, cards in rules:
-            click.echo(_json({"rule": rule, "alerts": alerts, "cards": cards}))
-    elif rules:
-        rows = [(shown(rule), f"{alerts:,}", f"{cards:,}") for rule, alerts, cards in rules]
-        click.echo(table(("rule", "alerts", "cards"), rows))
-    else:
-        click.echo("nothing found in fraud-alerts")

@@ -31,7 +31,7 @@ _FIXED_SETTINGS = (
 )
 """Settings that can't be changed after an index was created."""
 
-_MEDDLING_SETTINGS = (
+_CHANGING_SETTINGS = (
     "index.default_pipeline",
     "index.final_pipeline",
     "index.lifecycle.name",
@@ -117,7 +117,7 @@ class RealIndex:
 
 
 @dataclass(frozen=True)
-class Rival:
+class ForeignTemplate:
     """A foreign template that would apply to a new index of ours."""
 
     name: str
@@ -126,7 +126,7 @@ class Rival:
 
 @dataclass(frozen=True)
 class Real:
-    """What exists in Elasticsearch for an alias."""
+    """State of Elasticsearch for one alias."""
 
     template: Json | None
     """Index template; None if there is none."""
@@ -134,11 +134,11 @@ class Real:
     """Indices that the alias stands for: exactly one, unless something is wrong."""
     others: tuple[RealIndex, ...]
     """Indices with a name of the alias but not behind it: left by a rebuild, or being filled by one."""
-    strangers: tuple[str, ...] = ()
+    foreign_indices: tuple[str, ...] = ()
     """Foreign indices behind the alias, with other names."""
     is_index: bool = False
     """Whether there is an index where the alias should be."""
-    rivals: tuple[Rival, ...] = ()
+    foreign_templates: tuple[ForeignTemplate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,11 +174,11 @@ def look(elasticsearch: Elasticsearch, wanted: Declared) -> Real:
     real = Real(
         template=_template(elasticsearch, wanted.template_name),
         behind=tuple(index for name, index in here.items() if name in behind),
-        strangers=tuple(sorted(behind - here.keys())),
+        foreign_indices=tuple(sorted(behind - here.keys())),
         others=tuple(index for name, index in here.items() if name not in behind),
         is_index=bool(elasticsearch.indices.exists(index=wanted.alias)) and not behind,
     )
-    return replace(real, rivals=tuple(_rivals(elasticsearch, wanted, next_name(wanted, real))))
+    return replace(real, foreign_templates=tuple(_foreign_templates(elasticsearch, wanted, next_name(wanted, real))))
 
 
 def figures(elasticsearch: Elasticsearch, index: str, metric: str) -> dict[str, int]:
@@ -194,9 +194,9 @@ def difference(wanted: Declared, real: RealIndex) -> Difference:
         for path, is_now in real.fields.items()
         if path in wanted.fields and wanted.fields[path] != is_now
     ]
-    gone = [f"{path} is no longer declared" for path in real.fields if path not in wanted.fields]
+    undeclared = [f"{path} is no longer declared" for path in real.fields if path not in wanted.fields]
     added = [f"{path} ({_in_words(field)})" for path, field in wanted.fields.items() if path not in real.fields]
-    return Difference(tuple(added), (*changed, *gone))
+    return Difference(tuple(added), (*changed, *undeclared))
 
 
 def settings_difference(wanted: Declared, real: RealIndex) -> tuple[dict[str, str | None], list[str]]:
@@ -207,7 +207,7 @@ def settings_difference(wanted: Declared, real: RealIndex) -> tuple[dict[str, st
     differing |= {
         name: None
         for name, value in real.settings.items()
-        if name in _MEDDLING_SETTINGS and name not in wanted.settings and value not in _HARMLESS
+        if name in _CHANGING_SETTINGS and name not in wanted.settings and value not in _HARMLESS
     }
     fixed = [
         f"{name}: {real.settings.get(name, 'unset')} → {value or 'unset'}"
@@ -256,14 +256,14 @@ def _behind(elasticsearch: Elasticsearch, alias: str) -> set[str]:
         return set()
 
 
-def _rivals(elasticsearch: Elasticsearch, wanted: Declared, index: str) -> Iterator[Rival]:
+def _foreign_templates(elasticsearch: Elasticsearch, wanted: Declared, index: str) -> Iterator[ForeignTemplate]:
     """Yield the foreign templates that win: Elasticsearch applies only the matching one with the greatest priority."""
     for each in elasticsearch.indices.get_index_template().body["index_templates"]:
         template = each["index_template"]
         priority = int(template.get("priority", 0))
         fits = any(re.fullmatch(re.escape(p).replace(r"\*", ".*"), index) for p in template["index_patterns"])
         if each["name"] != wanted.template_name and fits and priority >= wanted.template["priority"]:
-            yield Rival(each["name"], priority)
+            yield ForeignTemplate(each["name"], priority)
 
 
 def _template(elasticsearch: Elasticsearch, name: str) -> Json | None:

@@ -5,69 +5,34 @@ what an interrupted rebuild left.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-import click
-import jsonschema_rs
-import msgspec
 from elasticsearch import Elasticsearch, NotFoundError, helpers
+from kafka import TopicPartition
 
-from connectors.elasticsearch.bulk_index import BulkIndex, IndexingError
 from connectors.elasticsearch.client import client, explained
-from connectors.elasticsearch.documents import Action, NoDocumentError, action
+from connectors.kafka.reading import Offsets, topic_reader
+from connectors.outage import Report
 from connectors.settings import Settings
-from events.schemas import schema
-from ops.masking import shown
-from ops.search.indices import FILLED_TO, Declared, RealIndex, declared, figures, look, next_name
-from ops.search.search import confirm, put_template, rival_faults, version_fault
-from ops.topics.replay import Replay, missing
+from ops.search.apply import foreign_template_faults, put_template, version_fault
+from ops.search.filling import NAMED, Filling, Outcome, Work
+from ops.search.indices import FILLED_TO, Declared, RealIndex, figures, look, next_name
 
-SECONDS_BETWEEN_WORDS = 2.0
 CLOSE_SECONDS = 1.0
 """Once catching up takes at most this long, the alias is switched."""
 WATCHED_SECONDS = 3.0
-"""How long an index that a rebuild left is watched: if it grows, the rebuild is still running."""
+"""Time for which an index that a rebuild left is watched: if it grows, the rebuild is still running."""
 PAGE = 2_000
-REASON_LENGTH = 300
-NAMED = 10
-"""Maximum number of bad records and missing documents that are named; all are counted."""
-
-Say = Callable[[str], None]
 
 
 class RebuildError(RuntimeError):
-    """The index wasn't rebuilt, and the alias is unchanged; the text says why, and what to do."""
+    """The index wasn't rebuilt, and the alias is unchanged; the message gives the reason and the remedy."""
 
 
-@dataclass
-class Outcome:
-    """Result of a rebuild."""
-
-    index: str
-    records: int = 0
-    bad: int = 0
-    """Number of records that can't become documents."""
-    named: list[str] = field(default_factory=list)
-    """Coordinates and reasons of the first of them."""
-    lost: list[str] = field(default_factory=list)
-    """Ids of documents that only the old index had."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """A rebuild's target, servers and progress output."""
-
-    settings: Settings
-    elasticsearch: Elasticsearch
-    wanted: Declared
-    say: Say
-
-
-def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: bool = False) -> Outcome:
+def rebuild(settings: Settings, wanted: Declared, report: Report, *, allow_data_loss: bool = False) -> Outcome:
     """Fill a new index and switch the alias to it, or finish a rebuild that was interrupted after its switch.
 
     Args:
@@ -78,12 +43,12 @@ def rebuild(settings: Settings, wanted: Declared, say: Say, *, allow_data_loss: 
         ElasticsearchError, IndexingError, KafkaError: a server can't be used.
     """
     with explained(settings), client(settings) as elasticsearch, ExitStack() as undo:
-        work = Work(settings, elasticsearch, wanted, say)
+        work = Work(settings, elasticsearch, wanted, report)
         old = replaceable(elasticsearch, wanted)
         if old.filled_to is not None:
-            say(f"{wanted.alias}: going on with the rebuild into {old.name}, which was interrupted after the switch")
+            report(f"{wanted.alias}: continuing the rebuild into {old.name}, which was interrupted after the switch")
             return _finish(work, old, Outcome(old.name))
-        _clear_up(work)
+        _delete_leftovers(work)
         rebuilding = Rebuilding(work, old)
         undo.callback(rebuilding.give_up)
         rebuilding.fill()
@@ -102,11 +67,13 @@ def replaceable(elasticsearch: Elasticsearch, wanted: Declared) -> RealIndex:
     """
     real = look(elasticsearch, wanted)
     if not real.behind:
-        raise RebuildError(f"there is no index behind {wanted.alias}: run `python -m ops search apply`, which makes it")
-    if len(real.behind) > 1 or real.strangers:
+        raise RebuildError(
+            f"there is no index behind {wanted.alias}: run `python -m ops search apply`, which creates it"
+        )
+    if len(real.behind) > 1 or real.foreign_indices:
         raise RebuildError(f"{wanted.alias} stands for several indices: see `python -m ops search status`")
-    if rivals := list(rival_faults(wanted, real)):
-        raise RebuildError("\n".join(rivals))
+    if faults := list(foreign_template_faults(wanted, real)):
+        raise RebuildError("\n".join(faults))
     [index] = real.behind
     if fault := version_fault(wanted, index):
         raise RebuildError(fault)
@@ -118,12 +85,12 @@ class Rebuilding:
 
     def __init__(self, work: Work, old: RealIndex) -> None:
         """Create the new index, empty."""
-        self._elasticsearch, self._wanted, self._say = work.elasticsearch, work.wanted, work.say
+        self._elasticsearch, self._wanted, self._report = work.elasticsearch, work.wanted, work.report
         self._old = old.name
         self._new = next_name(work.wanted, look(work.elasticsearch, work.wanted))
         self.outcome = Outcome(self._new)
-        self._replay = Replay(work.settings, work.wanted.index.topic.name)
-        self._filling = _Filling(work, filling_alias(work.wanted), self._replay, self.outcome)
+        self._reader = topic_reader(work.settings, work.wanted.index.topic.name)
+        self._filling = Filling(work, filling_alias(work.wanted), self._reader, self.outcome)
         put_template(self._elasticsearch, work.wanted)
         self._elasticsearch.indices.create(
             index=self._new,
@@ -157,22 +124,23 @@ class Rebuilding:
             )
         ]
         if not lost:
-            self._say(f"{self._wanted.alias}: {self._new} has all that {self._old} has")
+            self._report(f"{self._wanted.alias}: {self._new} has all that {self._old} has")
             return
         some = ", ".join(lost[:NAMED]) + (", …" if len(lost) > NAMED else "")
         if not allow_data_loss:
             raise RebuildError(
                 f"{self._old} has {len(lost):,} documents that {self._new} would not have: their records are no "
                 f"longer in {self._wanted.index.topic.name}, or can't be indexed with the new mapping ({some}"
-                f"{self._bad_in_words()}). {self._wanted.alias} is as it was. If they may go, add --allow-data-loss"
+                f"{self._bad_in_words()}). {self._wanted.alias} is unchanged. If they may be lost, "
+                "add --allow-data-loss"
             )
         self.outcome.lost = lost
-        self._say(f"{self._wanted.alias}: {len(lost):,} documents of {self._old} go: {some}")
+        self._report(f"{self._wanted.alias}: {len(lost):,} documents of {self._old} are dropped: {some}")
 
     def switch(self) -> None:
         """Switch the alias atomically: from then on, every reader and writer uses the new index."""
         alias, indices = self._wanted.alias, self._elasticsearch.indices
-        meta = {**self._wanted.mappings["_meta"], FILLED_TO: _by_text(self._replay.reached())}
+        meta = {**self._wanted.mappings["_meta"], FILLED_TO: _by_partition(self._reader.reached())}
         indices.put_mapping(index=self._new, meta=meta)
         interval = self._wanted.settings.get("index.refresh_interval")
         indices.put_settings(index=self._new, settings={"index.refresh_interval": interval})
@@ -185,18 +153,18 @@ class Rebuilding:
                 {"add": {"index": self._old, "alias": replaced_alias(self._wanted)}},
             ]
         )
-        self._say(f"{alias}: switched from {self._old} to {self._new}")
+        self._report(f"{alias}: switched from {self._old} to {self._new}")
 
     def give_up(self) -> None:
         """Delete the new index; the alias is unchanged."""
         self.close()
         self._elasticsearch.indices.delete(index=self._new, ignore_unavailable=True)
-        self._say(f"{self._wanted.alias}: given up; the alias stands for {self._old} as before")
+        self._report(f"{self._wanted.alias}: stopped; the alias stands for {self._old} as before")
 
     def close(self) -> None:
         """Close connections."""
         self._filling.close()
-        self._replay.__exit__(None, None, None)
+        self._reader.close()
 
     def _pages(self) -> Iterator[Sequence[tuple[str, int]]]:
         self._elasticsearch.indices.refresh(index=self._old)
@@ -224,72 +192,6 @@ class Rebuilding:
         return f"; bad records: {'; '.join(self.outcome.named)}" if self.outcome.named else ""
 
 
-class _Filling:
-    """Writes the records of a topic to an alias."""
-
-    def __init__(self, work: Work, alias: str, replay: Replay, outcome: Outcome) -> None:
-        self.deleted: set[str] = set()
-        self._alias = alias
-        self._topic = work.wanted.index.topic.name
-        self._good = jsonschema_rs.validator_for(schema(work.wanted.index.topic.event))
-        self._bulk = BulkIndex(work.settings)
-        self._replay = replay
-        self._outcome = outcome
-        self._say = work.say
-
-    def run(self, what: str) -> float:
-        """Write records up to the current end of the topic; return the duration in seconds."""
-        ends = self._replay.ends()
-        total, began = missing(self._replay.reached(), ends), time.monotonic()
-        spoken, before = began, self._outcome.records
-        for records in self._replay.read_to(ends):
-            self._write(records)
-            if time.monotonic() - spoken > SECONDS_BETWEEN_WORDS:
-                spoken = time.monotonic()
-                rate = (self._outcome.records - before) / (spoken - began)
-                left = missing(self._replay.reached(), ends)
-                share = f"{100 * (total - left) // total}%"
-                self._say(
-                    f"{what}: {self._outcome.records:,} records ({share}), {rate:,.0f} a second, "
-                    f"about {left / rate:.0f} s to go"
-                )
-        seconds = time.monotonic() - began
-        self._say(f"{what}: {self._outcome.records - before:,} records of {self._topic} in {seconds:.1f} s")
-        return seconds
-
-    def close(self) -> None:
-        self._bulk.close()
-
-    def _write(self, records: Sequence[Any]) -> None:
-        actions, of = [], []
-        for record in records:
-            self._outcome.records += 1
-            try:
-                asked = self._action(record)
-            except (NoDocumentError, msgspec.DecodeError, jsonschema_rs.ValidationError) as error:
-                self._count_bad(record, str(error).partition("\n")[0])
-                continue
-            actions.append(replace(asked, alias=self._alias))
-            of.append(record)
-            (self.deleted.discard if asked.document else self.deleted.add)(asked.id)
-        for record, reason in zip(of, self._bulk.write(actions), strict=True):
-            if reason is not None:
-                self._count_bad(record, reason)
-
-    def _action(self, record: Any) -> Action:
-        """Return the same action as the job would; raise if the record is invalid."""
-        if record.value is not None:
-            self._good.validate(msgspec.json.decode(record.value))
-        return action(self._topic, record.key, record.value)
-
-    def _count_bad(self, record: Any, reason: str) -> None:
-        self._outcome.bad += 1
-        if len(self._outcome.named) < NAMED:
-            place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
-            short = reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
-            self._outcome.named.append(f"{place}: {shown(short)}")
-
-
 def filling_alias(wanted: Declared) -> str:
     """Return the alias of an index that is being filled."""
     return f"{wanted.alias}-rebuild"
@@ -307,22 +209,23 @@ def _finish(work: Work, new: RealIndex, outcome: Outcome) -> Outcome:
     for name in replaced:
         # When this returns, earlier writes are complete, and later ones fail with an error that is retried.
         indices.add_block(index=name, block="write")
-    begin = {int(number): offset for number, offset in (new.filled_to or {}).items()}
-    with Replay(work.settings, wanted.index.topic.name, begin) as replay:
-        filling = _Filling(work, wanted.alias, replay, outcome)
+    topic = wanted.index.topic.name
+    with topic_reader(work.settings, topic) as reader:
+        reader.seek({TopicPartition(topic, int(number)): offset for number, offset in (new.filled_to or {}).items()})
+        filling = Filling(work, wanted.alias, reader, outcome)
         filling.run("catching up after the switch")
         filling.close()
     indices.refresh(index=new.name)
     for name in replaced:
         indices.delete(index=name)
-        work.say(f"{wanted.alias}: {name} is deleted")
+        work.report(f"{wanted.alias}: {name} is deleted")
     # The index keeps its own version, even if the file has a newer one by now.
     meta = {name: value for name, value in new.mappings["_meta"].items() if name != FILLED_TO}
     indices.put_mapping(index=new.name, meta=meta)
     return outcome
 
 
-def _clear_up(work: Work) -> None:
+def _delete_leftovers(work: Work) -> None:
     """Delete what interrupted rebuilds left.
 
     Raises:
@@ -333,9 +236,9 @@ def _clear_up(work: Work) -> None:
         before = _writes(elasticsearch, name)
         time.sleep(WATCHED_SECONDS)
         if _writes(elasticsearch, name) != before:
-            raise RebuildError(f"another rebuild is filling {name} at the moment; wait until it has ended")
+            raise RebuildError(f"another rebuild is filling {name}; wait until it has ended")
         elasticsearch.indices.delete(index=name)
-        work.say(f"{wanted.alias}: {name}, which an interrupted rebuild left, is deleted")
+        work.report(f"{wanted.alias}: {name}, which an interrupted rebuild left, is deleted")
 
 
 def _names(elasticsearch: Elasticsearch, alias: str) -> list[str]:
@@ -355,40 +258,6 @@ def _chunks(each: Iterator[Any]) -> Iterator[Sequence[Any]]:
         yield page
 
 
-def _by_text(offsets: Mapping[int, int]) -> dict[str, int]:
-    return {str(number): offset for number, offset in offsets.items()}
-
-
-@click.command("rebuild")
-@click.argument("alias", type=click.Choice([each.alias for each in declared()]))
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--allow-data-loss", is_flag=True, help="Documents may go that the topic hasn't any more.")
-def command(alias: str, yes: bool, allow_data_loss: bool) -> None:
-    """Fill a new index from the topic and switch the alias to it.
-
-    Jobs and readers go on meanwhile. Interrupted, it leaves the alias as it was, or goes on the next time.
-    """
-    settings = Settings.from_environment()
-    [wanted] = [each for each in declared() if each.alias == alias]
-    try:
-        with explained(settings), client(settings) as elasticsearch:
-            old = replaceable(elasticsearch, wanted)
-            documents = elasticsearch.count(index=old.name)["count"]
-            click.echo(
-                f"{alias}: {old.name} (mapping version {old.version}, {documents:,} documents) is replaced by a new "
-                f"index with mapping version {wanted.version}, filled from {wanted.index.topic.name}"
-            )
-        confirm(yes)
-        began = time.monotonic()
-        outcome = rebuild(settings, wanted, click.echo, allow_data_loss=allow_data_loss)
-    except (RebuildError, IndexingError, LookupError) as error:
-        raise click.ClickException(str(error)) from error
-    for each in outcome.named:
-        click.echo(f"bad record: {each}")
-    if outcome.bad:
-        click.echo(
-            f"bad records, which have no document: {outcome.bad:,}, of which {len(outcome.named)} are named above"
-        )
-    click.echo(
-        f"done: {alias} is {outcome.index}, from {outcome.records:,} records in {time.monotonic() - began:.0f} s"
-    )
+def _by_partition(offsets: Offsets) -> dict[str, int]:
+    """Return offsets by the number of their partition, as an index's mapping stores them."""
+    return {str(each.partition): offset for each, offset in offsets.items()}

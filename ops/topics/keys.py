@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.kafka.reading import committed_records
 from connectors.kafka.topics import TOPICS
 from connectors.settings import Settings
 from ops.masking import shown_bytes, shown_field
-from ops.topics.records import committed_records
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 CATCH_UP = 2
-"""How many times faster than the load a consumer must be: with 2, it catches up in as long as the outage took."""
+"""Factor by which a consumer must be faster than the load: with 2, catching up takes as long as the outage took."""
 
 PARTITION_BYTES_PER_SECOND = 10_000_000
 """Bytes that one partition carries easily: a common rule of thumb; measure yours."""
@@ -27,7 +27,7 @@ class Load:
     growth: float = 1.0
     """Factor of growth per year: 1 means no growth, 2 doubles each year."""
     months: int = 12
-    """How long the count must suffice: adding partitions later moves keys."""
+    """Months for which the count must suffice: adding partitions later moves keys."""
     hot_key_share: float | None = None
     """Share of the records that have the most frequent key, 0 to 1."""
     keys: int | None = None

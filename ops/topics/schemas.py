@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import click
-
 import events
 from connectors.kafka.registry import RULE, OtherFormatError, RegistryError, SchemaRefusedError, SchemaRegistry
 from connectors.kafka.topics import TOPICS, Topic
 from connectors.settings import Settings
 from events.compatibility import incompatibilities
 from events.schemas import schema, schema_text
-from ops.command_group import CommandGroup
-from ops.tables import table
 
 RELEASED = Path(events.__file__).parent / "released"
 """Folder of the released schemas: `<subject>/<version>.json`, with the same versions as in the registry."""
@@ -44,10 +40,10 @@ class Registration:
 
 
 class SchemasRefusedError(RuntimeError):
-    """At least one schema would break readers; the text says which and why."""
+    """At least one schema would break readers; the message names them and gives the reasons."""
 
     def __init__(self, rows: Sequence[Verdict] | Sequence[Registration]) -> None:
-        super().__init__(_reasons_text(rows))
+        super().__init__(reasons_text(rows))
         self.registrations = [row for row in rows if isinstance(row, Registration)]
         """Result for every subject, accepted ones too; empty if nothing was sent to the registry."""
 
@@ -113,7 +109,7 @@ def _registry_verdict(registry: SchemaRegistry, subject: str, document: dict[str
     except OtherFormatError as error:
         return Verdict(subject, "incompatible", (str(error),))
     if verdict.state == "compatible" and not registry.accepts(subject, document):
-        return Verdict(subject, "incompatible", ("the registry would refuse it, but doesn't say why",))
+        return Verdict(subject, "incompatible", ("the registry would refuse it, but gives no reason",))
     if verdict.state == "unchanged" and (rule := registry.rule(subject)) != RULE:
         return Verdict(
             subject,
@@ -135,7 +131,7 @@ def _incompatibilities(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     try:
         return incompatibilities(old, new)
     except (AttributeError, LookupError, TypeError):
-        return ["it isn't written as ours are; whether its records would be readable can't be judged"]
+        return ["it isn't written like ours, so its compatibility can't be checked"]
 
 
 def _write_next_version(topic: Topic, folder: Path) -> Path:
@@ -192,78 +188,6 @@ def _restore_rule(registry: SchemaRegistry, subject: str, rule: str | None) -> N
         registry.set_rule(subject, rule)
 
 
-def _reasons_text(rows: Sequence[Verdict] | Sequence[Registration]) -> str:
+def reasons_text(rows: Sequence[Verdict] | Sequence[Registration]) -> str:
+    """Return why readers would break, a line for each reason."""
     return "\n".join(f"{row.subject}: {reason}" for row in rows for reason in row.reasons)
-
-
-_STATES = {
-    "new": "new: release it with `python -m ops schemas release`",
-    "unchanged": "unchanged",
-    "compatible": "changed, compatible: release it with `python -m ops schemas release`",
-    "incompatible": "changed, INCOMPATIBLE",
-}
-_REGISTRY_STATES = _STATES | {
-    "new": "not registered yet",
-    "compatible": "changed, compatible: register it with `python -m ops schemas register`",
-    "unguarded": "unchanged, but not guarded by our rule",
-}
-
-
-@click.group(cls=CommandGroup)
-def schemas() -> None:
-    """The events' schemas: register, check, release, show."""
-
-
-@schemas.command("register")
-def register_command() -> None:
-    """Register every topic's schema under BACKWARD_TRANSITIVE."""
-    try:
-        registrations = register(Settings.from_environment(), TOPICS)
-    except SchemasRefusedError as refusal:
-        _print_registrations(refusal.registrations)
-        raise click.ClickException(f"refused, since readers would break\n{refusal}") from refusal
-    _print_registrations(registrations)
-
-
-@schemas.command("check")
-@click.option("--registry", is_flag=True, help="Compare with what the registry holds, too.")
-def check_command(registry: bool) -> None:
-    """Compare with every released schema.
-
-    Exit status 1 if records that were valid could not be read any more.
-    """
-    verdicts = check(TOPICS)
-    click.echo(table(("subject", "since the last release"), [(each.subject, _STATES[each.state]) for each in verdicts]))
-    if registry:
-        asked = check_registry(Settings.from_environment(), TOPICS)
-        rows = [(each.subject, _REGISTRY_STATES[each.state]) for each in asked]
-        click.echo("\n" + table(("subject", "against the registry"), rows))
-        verdicts = verdicts + asked
-    if reasons := _reasons_text(verdicts):
-        raise click.ClickException(f"readers would break\n{reasons}")
-
-
-@schemas.command("release")
-def release_command() -> None:
-    """Write the changed schemas to events/released."""
-    try:
-        written = release(TOPICS)
-    except SchemasRefusedError as refusal:
-        raise click.ClickException(f"nothing was released, since readers would break\n{refusal}") from refusal
-    for file in written:
-        click.echo(f"released {file.parent.name} version {file.stem}")
-    if not written:
-        click.echo("nothing to release: no schema changed")
-
-
-@schemas.command("show")
-@click.argument("subject", type=click.Choice([topic.subject for topic in TOPICS]))
-def show_command(subject: str) -> None:
-    """Print a subject's schema as the code has it now."""
-    [event] = [topic.event for topic in TOPICS if topic.subject == subject]
-    click.echo(schema_text(schema(event)), nl=False)
-
-
-def _print_registrations(registrations: Sequence[Registration]) -> None:
-    rows = [(each.subject, "–" if each.version is None else each.version, each.outcome) for each in registrations]
-    click.echo(table(("subject", "version", "outcome"), rows))

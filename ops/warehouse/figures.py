@@ -10,7 +10,7 @@ from psycopg import sql
 from connectors.postgres.captured_tables import SHOP_TABLES
 from connectors.postgres.client import Connection, connecting, shop_address
 from connectors.settings import Settings
-from ops.warehouse import warehouse
+from ops.warehouse.database import address
 
 READ_SECONDS = 600
 """Time limit of a statement, in seconds: whole tables are read."""
@@ -72,7 +72,7 @@ def one_moment(settings: Settings, statement_seconds: int = READ_SECONDS) -> Ite
     Raises:
         DatabaseError: it can't be reached.
     """
-    with connecting(warehouse.address(settings), statement_seconds) as connection, connection.transaction():
+    with connecting(address(settings), statement_seconds) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield connection
 

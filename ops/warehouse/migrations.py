@@ -11,16 +11,17 @@ import psycopg
 from psycopg import sql
 
 from connectors.postgres.client import Connection
+from ops.formats import utc
 
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 OTHERS_WITHIN_SECONDS = 60
-"""How long to wait for another `migrate`, in seconds."""
+"""Maximum wait for another `migrate`, in seconds."""
 TABLES_WITHIN_SECONDS = 10
-"""How long to wait for a lock on a table, in seconds; meanwhile every other client of the table waits behind us."""
+"""Maximum wait for a lock on a table, in seconds; meanwhile all other clients of the table wait, too."""
 
 
 class MigrationError(RuntimeError):
-    """The migrations can't be applied as they are; the text says which, why, and what to do."""
+    """The migrations can't be applied as they are; the message names them and gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,14 @@ def pending(migrations: Sequence[Migration], known: Iterable[Applied]) -> list[M
 
 
 def _problem(known: Applied, files: Mapping[int, Migration]) -> str:
-    when = f"was applied on {known.applied_at:%Y-%m-%d %H:%M:%S} UTC"
+    when = f"was applied on {utc(known.applied_at)}"
     file = files.get(known.version)
     if file is None:
         return f"{known.file} {when}, but isn't here: this checkout is older than the database"
     if file.checksum != known.checksum:
         return (
             f"{file.file} {when} as {known.file} and has been edited since: restore it, "
-            "and put what is to change into a new file"
+            "and put the change into a new file"
         )
     return ""
 
@@ -130,7 +131,7 @@ def _wait_for_others(connection: Connection, schema: str) -> None:
         connection.execute("SELECT pg_advisory_lock(hashtextextended('migrations of ' || %s, 0))", [schema])
     except psycopg.errors.LockNotAvailable:
         raise MigrationError(
-            f"somebody else has been migrating for {OTHERS_WITHIN_SECONDS} s: nothing was changed"
+            f"another `migrate` has been running for {OTHERS_WITHIN_SECONDS} s: nothing was changed"
         ) from None
 
 
@@ -145,11 +146,11 @@ def _memory(schema: str) -> sql.Composed:
             applied_by text NOT NULL DEFAULT current_user
         );
         COMMENT ON TABLE {schema}.migrations IS 'One row per file that made or changed the tables of this schema.';
-        COMMENT ON COLUMN {schema}.migrations.version IS 'The number that its name begins with.';
-        COMMENT ON COLUMN {schema}.migrations.file IS 'Its name.';
-        COMMENT ON COLUMN {schema}.migrations.checksum IS 'SHA-256 of its text, in hexadecimal digits.';
-        COMMENT ON COLUMN {schema}.migrations.applied_at IS 'When.';
-        COMMENT ON COLUMN {schema}.migrations.applied_by IS 'As which user.';
+        COMMENT ON COLUMN {schema}.migrations.version IS 'Number at the beginning of the file''s name.';
+        COMMENT ON COLUMN {schema}.migrations.file IS 'Name of the file.';
+        COMMENT ON COLUMN {schema}.migrations.checksum IS 'SHA-256 of the file''s text, in hexadecimal digits.';
+        COMMENT ON COLUMN {schema}.migrations.applied_at IS 'Time at which the migration was applied.';
+        COMMENT ON COLUMN {schema}.migrations.applied_by IS 'User who applied the migration.';
     """).format(schema=sql.Identifier(schema))
 
 
@@ -159,7 +160,7 @@ def _apply(connection: Connection, schema: str, migration: Migration) -> None:
             began = _transaction(connection)
             connection.execute(migration.text.encode())
             if _transaction(connection) != began:
-                raise MigrationError(f"{migration.file} ends its transaction: take its COMMIT or ROLLBACK out")
+                raise MigrationError(f"{migration.file} ends its transaction: remove its COMMIT or ROLLBACK")
             connection.execute(
                 sql.SQL("INSERT INTO {}.migrations (version, file, checksum) VALUES (%s, %s, %s)").format(
                     sql.Identifier(schema)

@@ -13,8 +13,8 @@ from msgspec import structs
 
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
+from ops.formats import table
 from ops.jobs.flink_rest import FlinkError
-from ops.tables import table
 from tests.bench.fraud import environment, growth, latency, machine, recovery, report, safety, throughput
 from tests.bench.fraud.contenders import NAMES, OURS, ContenderError, Job, contender_named
 from tests.bench.fraud.growth import Point

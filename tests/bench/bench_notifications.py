@@ -23,7 +23,7 @@ import msgspec
 import psutil
 
 from events import Event, Notification
-from ops.tables import table
+from ops.formats import table
 from tests.builders.events import customer, enriched_line, enriched_order, event_time, fraud_alert
 from tests.cluster.jobs.notifications_over_files import TOPICS, as_records, define, sent, write
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster

@@ -29,9 +29,9 @@ from connectors.kafka import topics
 from connectors.settings import Settings
 from events import Event
 from jobs import search_index
-from ops.search import search
+from ops.formats import table
+from ops.search import apply as search
 from ops.search.indices import declared
-from ops.tables import table
 from tests.builders.events import enriched_line, enriched_order, event_time, fraud_alert
 from tests.cluster.bounded_job import BoundedJob
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster

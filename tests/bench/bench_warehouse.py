@@ -27,8 +27,8 @@ from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
 from events import EnrichedLine, EnrichedOrder, Event, Payment
 from jobs import warehouse
-from ops.tables import table
-from ops.warehouse import warehouse as warehouse_operations
+from ops.formats import table
+from ops.warehouse import database as warehouse_operations
 from tests.builders.events import enriched_line, enriched_order, event_time, payment
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.cluster.warehouse.warehouse_loader import Loader

@@ -3,6 +3,9 @@
 import time
 from typing import Any
 
+from kafka.consumer.fetcher import ConsumerRecord
+
+from connectors.kafka.topics import NOTIFICATIONS
 from events import Notification, Occasion
 from tests.builders.events import event_time
 
@@ -43,3 +46,12 @@ def notification(
         "payload": payload,
     }
     return Notification(**(defaults | more))
+
+
+def consumed(
+    value: bytes | None = b"", partition: int = 0, offset: int = 7, key: bytes | None = b"k", timestamp_ms: int = 5
+) -> ConsumerRecord:
+    """A record of their topic as a consumer returns it."""
+    known = {"topic": NOTIFICATIONS.name, "partition": partition, "offset": offset, "key": key, "value": value}
+    more = {"timestamp": timestamp_ms, "headers": [("trace", b"1")]}
+    return ConsumerRecord(**(dict.fromkeys(ConsumerRecord._fields) | known | more))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from connectors.kafka.topics import TOPICS, Topic
-from ops.tables import table
+from ops.formats import table
 from tests.builders.events import DAY, event_time
 from tests.cluster.records import Record
 

@@ -18,8 +18,8 @@ from local.demo.run import demonstrate
 from local.settings import LocalSettings
 from local.stack.services import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
 from local.stack.supervisor import Stack
-from ops.jobs.jobs import Failure, all_jobs, restarts
-from ops.tables import table
+from ops.formats import table
+from ops.jobs.cluster_jobs import Failure, all_jobs, restarts
 from tests.chaos import alert_check, restart_check
 from tests.chaos.killer import Killer
 from tests.chaos.schedule import Kill, schedule

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from ops.jobs.jobs import Failure
+from ops.jobs.cluster_jobs import Failure
 
 EXPLAINED_WITHIN = timedelta(seconds=90)
 """Longest time from a kill to the last restart that it causes: the service's absence, its start, and time-outs."""

@@ -11,7 +11,7 @@ import connectors.elasticsearch.client
 from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
 from local.stack.supervisor import Stack
-from ops.warehouse import warehouse
+from ops.warehouse import database as warehouse
 from tests.cluster.mini_cluster import MiniCluster, mini_cluster
 from tests.services.lone_elasticsearch import lone_elasticsearch
 from tests.services.lone_postgres import lone_postgres

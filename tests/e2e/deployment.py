@@ -18,6 +18,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import OffsetAndMetadata
 
 from connectors.kafka import topics
+from connectors.kafka.reading import TopicReader
 from connectors.settings import Settings
 from events import DeadLetter, Event, FraudAlert
 from local.settings import CHECKOUT
@@ -26,8 +27,8 @@ from local.simulator.outgoing import Outgoing
 from local.simulator.progress import Progress
 from local.simulator.publishing import publish_all
 from ops.jobs import pipelines
+from ops.jobs.cluster_jobs import JobId, all_jobs, cancel, stop_with_savepoint, wait_until_running
 from ops.jobs.flink_rest import ask
-from ops.jobs.jobs import JobId, all_jobs, cancel, stop_with_savepoint, wait_until_running
 from ops.jobs.submit import submit
 from ops.rules import rulesets
 from udfs.fraud import ruleset_files
@@ -112,16 +113,10 @@ def consumer_of(settings: Settings, group: str | None = None) -> Iterator[KafkaC
 def records_from(settings: Settings, begin_at: Mapping[TopicPartition, int]) -> Iterator[ConsumerRecord]:
     """Yield every record from these offsets to the present end of the partitions."""
     with consumer_of(settings) as consumer:
-        consumer.assign(list(begin_at))
-        for partition, offset in begin_at.items():
-            consumer.seek(partition, offset)
-        ends = consumer.end_offsets(list(begin_at))
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while any(consumer.position(each) < ends[each] for each in begin_at):
-            for records in consumer.poll(timeout_ms=200).values():
-                yield from records
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{begin_at} was not read to its end within {DEADLINE_SECONDS:.0f} s")
+        reader = TopicReader(consumer, begin_at)
+        reader.seek(begin_at)
+        for records in reader.read_to(reader.ends()):
+            yield from records
 
 
 def partitions(of: Sequence[topics.Topic]) -> list[TopicPartition]:

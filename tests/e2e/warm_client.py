@@ -24,7 +24,7 @@ from connectors.settings import Settings
 from jobs.runner import number_anew
 from local.settings import CHECKOUT
 from ops.jobs import submit
-from ops.jobs.jobs import all_jobs
+from ops.jobs.cluster_jobs import all_jobs
 from toolchain import flink_conf
 from toolchain.flink_home import FlinkHome, assemble, end_jvm
 

@@ -9,7 +9,7 @@ from udfs.conditions.facts import Value
 from udfs.fraud.features import Feature
 from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.fraud.rules import RulesetHistory
-from udfs.fraud.ruleset_reader import Rulesets
+from udfs.fraud.ruleset_sources import Rulesets
 
 
 class JudgePayment(ScalarFunction):  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """Validates rulesets, and judges payments by them. Knows no Flink."""
 
 import bisect
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from udfs.conditions.grammar import parse_condition
 from udfs.fraud.features import Feature, Unit
 from udfs.fraud.rule_filter import program
 from udfs.rule_functions import RULE_FUNCTIONS
+
+log = logging.getLogger(__name__)
 
 PAYMENT_FACTS = (
     "base_amount_minor",
@@ -33,6 +36,8 @@ MOST_RULES = 200
 """Maximum number of rules in a ruleset: each is parsed at every start of a job, and an alert may carry all of them."""
 LONGEST_TEXT = 1000
 """Maximum number of characters of a description: it is in every alert."""
+_LONGEST_LOGGED = 2000
+"""Maximum number of characters of a log line on mistakes in a ruleset."""
 _LATEST = 253_402_300_799_999
 """Last millisecond of the year 9999."""
 _HIGHEST_VERSION = 10**9
@@ -282,13 +287,18 @@ class RulesetHistory:
         if not self._knows(ruleset):
             self._include(Rules(ruleset, self._features, self._base_currency))
 
-    def add_published(self, value: bytes | None) -> None:
-        """Add a version from its record, as `add` does.
+    def add_published(self, value: bytes | None, place: str) -> None:
+        """Add a version from its record, as `add` does; log and ignore a record that has no valid version.
 
-        Raises:
-            RulesetError: it is not a valid version; the history stays as it was.
+        Args:
+            place: topic, partition and offset of the record.
         """
-        rules = published_rules(value, self._features, self._base_currency)
+        try:
+            rules = published_rules(value, self._features, self._base_currency)
+        except RulesetError as error:
+            # Earlier versions stay in force: an invalid one must not stop the job.
+            log.error("ignoring the ruleset at %s: %s", place, str(error)[:_LONGEST_LOGGED])
+            return
         if not self._knows(rules.ruleset):
             self._include(rules)
 

@@ -24,8 +24,8 @@ from local.simulator.ledger import LedgerContent
 from local.simulator.shop.shop_ledger import ShopLedgerContent
 from local.stack.setup import Setup
 from notifier.senders import SENDERS
-from ops.jobs.jobs import Restarts
-from ops.tables import table
+from ops.formats import table
+from ops.jobs.cluster_jobs import Restarts
 from udfs.notifications import notification_policy
 
 

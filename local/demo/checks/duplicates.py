@@ -7,7 +7,7 @@ from itertools import pairwise
 from local.demo.checks.finding import Finding
 from local.demo.figures.observer import Observed
 from local.demo.submitted_jobs import CHECKPOINT_SECONDS
-from ops.jobs.jobs import Restarts
+from ops.jobs.cluster_jobs import Restarts
 
 SLACK_MS = 60_000
 """Tolerance for a checkpoint that is late, and for an observer delayed by a broker's outage."""

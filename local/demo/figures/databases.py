@@ -4,7 +4,8 @@ from connectors.settings import Settings
 from local.demo.checks.warehouse import ShopTables, Warehouse
 from local.simulator.shop.database import read_all
 from local.simulator.shop.rows import CustomerRow, ProductRow
-from ops.warehouse import figures, warehouse
+from ops.warehouse import database as warehouse
+from ops.warehouse import figures
 
 STATEMENT_SECONDS = 30
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from connectors.settings import Settings
+from ops.jobs.cluster_jobs import JobId, known, restarts
 from ops.jobs.flink_rest import ask
-from ops.jobs.jobs import JobId, known, restarts
 
 TAKES_IN_PAYMENTS = "ProcessTableFunction"
 """Part of the name of the vertex that computes features: it reads each payment that decodes once."""

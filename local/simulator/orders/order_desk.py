@@ -12,15 +12,15 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
-from connectors.kafka.client import client_options, poll
+from connectors.kafka.client import CONNECT_MS, client_options, poll
 from connectors.kafka.topics import ORDERS, PAYMENTS
+from connectors.outage import Report, await_server
 from events import Order, Payment
 from local.simulator.faults import key_of
 from local.simulator.orders.orders import payments_of
 from local.simulator.outgoing import GOOD, Outgoing
-from local.simulator.publisher import CONNECT_MS, PublishError
+from local.simulator.publisher import PublishError
 from local.simulator.world.population import Population
-from ops.outage import Report, await_server
 
 SECONDS_BETWEEN_POLLS = 0.05
 SECONDS_BETWEEN_COMMITS = 5.0

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
+from connectors.long_running import StatusLine, until_a_signal
+from connectors.outage import await_server
 from connectors.postgres.client import DatabaseAwayError
 from connectors.settings import Settings
-from local.simulator.progress import StatusLine
-from local.simulator.service import errors_in_words, real_time_options, until_a_signal
+from local.simulator.service import errors_in_words, real_time_options
 from local.simulator.shop.database import make_tables
 from local.simulator.shop.plan import ShopOptions
 from local.simulator.shop.run import change_rows
 from local.simulator.shop.shop_ledger import ShopSummary
-from ops.outage import await_server
 
 
 def _describe(summary: ShopSummary) -> str:

@@ -5,17 +5,17 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+from connectors.long_running import StatusLine
+from connectors.outage import await_server
 from connectors.postgres.client import DatabaseAwayError
 from connectors.settings import Settings
 from local.simulator.clock import Clock
 from local.simulator.ledger_file import NO_LEDGER
-from local.simulator.progress import StatusLine
 from local.simulator.shop.database import read_all
 from local.simulator.shop.plan import ShopOptions, plan
 from local.simulator.shop.shop_ledger import ShopLedger, ShopSummary
 from local.simulator.shop.state import State
 from local.simulator.shop.writer import Writer
-from ops.outage import await_server
 
 SECONDS_BETWEEN_LINES = 1.0
 

@@ -10,13 +10,13 @@ import psycopg
 from msgspec.structs import replace
 from psycopg import sql
 
+from connectors.outage import OUTAGE_SECONDS, RETRY_SECONDS, Outage, Report
 from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from local.simulator.shop.database import ShopError, columns, connect, name
 from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, AnyTable, CustomerRow
 from local.simulator.shop.shop_ledger import Outcome, TransactionRecord
 from local.simulator.shop.state import Statement
-from ops.outage import OUTAGE_SECONDS, RETRY_SECONDS, Outage, Report
 
 PARAMETERS = {
     str: sql.SQL("%s::text[]"),

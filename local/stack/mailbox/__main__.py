@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 import click
 
-from connectors.settings import SettingsError
-from local.settings import DEFAULT_PORTS, LocalSettings, state_directory
+from connectors.settings import Settings, SettingsError, state_directory
+from local.settings import DEFAULT_PORTS
 from local.stack.mailbox.messages import KeptMessage, newest
 from local.stack.mailbox.server import NotLocalError, serve
 from local.stack.service import Place
 from local.stack.services import mailbox
+from ops.formats import table
 from ops.masking import harmless
-from ops.tables import table
 
 LOG_BYTES, OLDER_LOGS = 10_000_000, 2
 HEADERS = ("From", "To", "Date", "Subject", "X-Notification-Id")
@@ -56,7 +56,7 @@ def show(name: str | None) -> None:
 @main.command("serve", help="Take messages at MILLRACE_SMTP_URL; the local stack runs this.")
 def serve_until_told() -> None:
     """Serve."""
-    place, settings = _place(), LocalSettings.from_environment()
+    place, settings = _place(), Settings.from_environment()
     address = urlsplit(settings.smtp_url)
     place.log.parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(

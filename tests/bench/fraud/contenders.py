@@ -17,7 +17,7 @@ import psutil
 from connectors.kafka.topics import FRAUD_ALERTS, PAYMENTS
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
-from ops.jobs.jobs import ENDED, all_jobs, cancel, wait_until_running
+from ops.jobs.cluster_jobs import ENDED, all_jobs, cancel, wait_until_running
 from ops.jobs.submit import Submission, send
 from tests.bench.fraud.run import Run
 from tests.services.free_ports import free_ports

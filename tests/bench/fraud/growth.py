@@ -18,8 +18,8 @@ from connectors.settings import Settings
 from events import FraudAlert, Ruleset
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
+from ops.jobs.cluster_jobs import all_jobs
 from ops.jobs.flink_rest import FlinkError, ask
-from ops.jobs.jobs import all_jobs
 from tests.bench.fraud import contest, even_payments
 from tests.bench.fraud.card import default_ruleset
 from tests.bench.fraud.contenders import OURS, ContenderError, Job

@@ -21,7 +21,7 @@ from connectors.settings import Settings
 from events import FraudAlert, Payment, Ruleset
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
-from ops.topics import topics
+from ops.topics import apply as topics
 from tests.bench.fraud.card import default_ruleset
 from tests.bench.fraud.even_payments import Record
 from tests.bench.fraud.topic import CLOSING_AFTER_MS, expected_alerts, payments, records

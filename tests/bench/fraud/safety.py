@@ -18,8 +18,8 @@ from connectors.settings import Settings
 from events import FraudAlert
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
+from ops.jobs.cluster_jobs import all_jobs
 from ops.jobs.flink_rest import FlinkError, ask
-from ops.jobs.jobs import all_jobs
 from tests.bench.fraud import contest
 from tests.bench.fraud.contenders import OURS, ContenderError, Job
 from tests.bench.fraud.even_payments import Shape

@@ -18,13 +18,13 @@ from connectors.postgres.captured_tables import CAPTURED, OWN_SCHEMA, PUBLICATIO
 from connectors.postgres.client import Connection, connect, shop_address
 from connectors.settings import Settings
 from local.simulator.shop.database import make_tables
-from ops.capture import change_capture
-from ops.capture import database as capture_database
+from ops.capture import apply as change_capture
+from ops.capture import database_queries as capture_database
 from ops.capture import reading as capture_reading
-from ops.capture.change_capture import group
-from ops.capture.database import drop_slot, look
+from ops.capture.commands import cdc
+from ops.capture.database_queries import look
+from ops.capture.database_setup import drop_slot
 from ops.capture.faults import database_faults
-from ops.topics import topics
 from tests.services.cutting_proxy import cutting_proxy
 from tests.services.json_server import json_server
 
@@ -104,7 +104,7 @@ class Worker:
 def shop(postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """The shop's database with a few rows, which are not captured yet; they are read in batches of two."""
     monkeypatch.setattr(capture_reading, "BATCH_ROWS", 2)
-    monkeypatch.setattr(topics, "describe", lambda _: {table.topic.name: None for table in CAPTURED})
+    monkeypatch.setattr(change_capture, "describe", lambda _: {table.topic.name: None for table in CAPTURED})
     monkeypatch.setattr(capture_reading, "committed_records", lambda *_: [])
     monkeypatch.setattr(change_capture, "wait_until_captured", lambda _: None)
     with capture_database.connected(postgres) as connection:
@@ -148,7 +148,7 @@ def apply(worker: Worker, database_url: str = "") -> Result:
             "MILLRACE_SHOP_DATABASE_USER": settings.shop_database_user,
             "MILLRACE_SHOP_DATABASE_PASSWORD": settings.shop_database_password,
         }
-        return CliRunner().invoke(group, ["apply", "--yes"], env=variables)
+        return CliRunner().invoke(cdc, ["apply", "--yes"], env=variables)
 
 
 def is_captured(connection: Connection) -> bool:

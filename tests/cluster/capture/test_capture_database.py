@@ -9,11 +9,14 @@ from connectors.postgres.captured_tables import CUSTOMERS, PUBLICATION, SLOT
 from connectors.postgres.client import Connection, connect, connecting, shop_address
 from connectors.settings import Settings
 from local.simulator.shop.database import make_tables
-from ops.capture import database as capture_database
+from ops.capture import database_queries as capture_database
 from ops.capture import reading as capture_reading
-from ops.capture.database import captured_columns, columns_of, look, set_up
-from ops.capture.faults import database_faults, is_set_up, obstacles, slot_faults
-from ops.warehouse import warehouse
+from ops.capture.database_queries import columns_of, look
+from ops.capture.database_setup import set_up
+from ops.capture.database_state import captured_columns
+from ops.capture.faults import database_faults, is_set_up, slot_faults
+from ops.capture.obstacles import obstacles
+from ops.warehouse import database as warehouse
 
 ROWS = 5
 OF_THE_SLOT = "replication slot"
@@ -117,7 +120,7 @@ def test_partitioned_table_is_published_as_one_with_guarded_partitions(shop: Con
 
     set_up(shop)
 
-    assert found[0].startswith("shop.customers is partitioned, and the publication tells changes as those of its")
+    assert found[0].startswith("shop.customers is partitioned, and its changes are published as those of its")
     assert found[1].startswith("shop.customers, or a partition of it, hasn't REPLICA IDENTITY FULL")
     assert faults(shop) == []
     with pytest.raises(psycopg.errors.RaiseException, match=r"TRUNCATE of shop\.Other half is refused"):
@@ -167,7 +170,7 @@ def test_publication_that_was_incomplete_for_a_moment_changes_identity(shop: Con
                 "ALTER TABLE shop.customers DROP CONSTRAINT customers_pkey",
                 "ALTER TABLE shop.customers ADD PRIMARY KEY (customer_id, name)",
             ),
-            "shop.customers may have several rows of one customer_id",
+            "shop.customers may have several rows with one customer_id",
         ),
         (
             (
@@ -176,7 +179,7 @@ def test_publication_that_was_incomplete_for_a_moment_changes_identity(shop: Con
                 "DELETE FROM shop.customers WHERE name <> (SELECT min(name) FROM shop.customers)",
                 "ALTER TABLE shop.customers ADD PRIMARY KEY (customer_id)",
             ),
-            "shop.customers.customer_id is date, by which events can't be keyed",
+            "shop.customers.customer_id is date, which can't be the key of events",
         ),
         (
             (
@@ -213,7 +216,7 @@ def test_publication_that_was_incomplete_for_a_moment_changes_identity(shop: Con
         ),
         (
             ("ALTER TABLE shop.customers RENAME TO people", "CREATE VIEW shop.customers AS TABLE shop.people"),
-            "shop.customers is no table that has rows of its own",
+            "shop.customers isn't a table with rows of its own",
         ),
         (
             ("ALTER TABLE shop.customers ALTER COLUMN time_zone TYPE text[] USING ARRAY[time_zone]",),
@@ -234,8 +237,8 @@ def test_slot_of_our_name_in_another_database_is_an_obstacle(shop: Connection, p
         elsewhere.execute("SELECT pg_drop_replication_slot(%s)", [SLOT])
 
     assert found == [
-        f"the replication slot {SLOT} has our name, and is another database's, role's or plugin's: drop it, or change "
-        "its owner"
+        f"the replication slot {SLOT} has our name, but belongs to another database, role or plugin: drop it, or "
+        "change its owner"
     ]
 
 

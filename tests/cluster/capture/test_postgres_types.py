@@ -13,8 +13,9 @@ import pytest
 from connectors.postgres.captured_tables import BECOMES, PUBLICATION, SLOT, connector_config
 from connectors.postgres.client import Connection
 from connectors.settings import Settings
-from ops.capture import database as capture_database
-from ops.capture.database import columns_of
+from ops.capture import database_queries as capture_database
+from ops.capture.database_queries import columns_of
+from ops.capture.database_setup import drop_slot
 from tests.cluster.capture.connect_programs import connect_program
 
 DOCS = Path(__file__).parents[3] / "docs" / "change-data.md"
@@ -90,7 +91,7 @@ def kinds(postgres: Settings) -> Iterator[Connection]:
             connection.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [SLOT])
             yield connection
         finally:
-            capture_database.drop_slot(connection)
+            drop_slot(connection)
             _run(connection, [f"DROP PUBLICATION IF EXISTS {PUBLICATION}", "DROP SCHEMA IF EXISTS kinds CASCADE"])
             _run(connection, ["DROP SCHEMA IF EXISTS elsewhere CASCADE"])
 

@@ -18,7 +18,7 @@ from tests.builders.events import event_time, payment, rule, ruleset
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, write_records
 from tests.cluster.topic_tables import create_table, record
-from udfs.fraud.ruleset_reader import FixedRulesets
+from udfs.fraud.ruleset_sources import FixedRulesets
 
 
 class Outcome:

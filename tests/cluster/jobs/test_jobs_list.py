@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from pyflink.table import StreamTableEnvironment
 
 from connectors.settings import Settings
-from ops.jobs.jobs import JobId, cancel, group
+from ops.jobs.cluster_jobs import JobId, cancel
+from ops.jobs.commands import jobs
 from tests.cluster.mini_cluster import MiniCluster
 
 RESTART_FOR_EVER = {
@@ -38,7 +39,7 @@ def test_job_that_restarts_forever_is_listed_with_restarts_and_last_cause(failin
     deadline = time.monotonic() + 60
     row = None
     while row is None:
-        output = CliRunner().invoke(group, ["list"]).output
+        output = CliRunner().invoke(jobs, ["list"]).output
         row = re.search(rf"^\S+ +\S+ +\d/\d +.+ UTC +([3-9]|\d\d+), failing since .+ UTC +{failing_job}$", output, re.M)
         assert time.monotonic() < deadline, output
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.kafka.rulesets import RulesetsUnavailableError
 from events import Ruleset
 from udfs.fraud.rules import RulesetHistory
-from udfs.fraud.ruleset_reader import Feed, RulesetsUnavailableError
+from udfs.fraud.ruleset_sources import Feed
 
 _POLL_SECONDS = 0.02
 

@@ -44,7 +44,7 @@ from udfs.conditions.tree import (
 from udfs.fraud.features import payment_features
 from udfs.fraud.rule_filter import program
 from udfs.fraud.rules import facts, filter_facts
-from udfs.fraud.ruleset_reader import FixedRulesets
+from udfs.fraud.ruleset_sources import FixedRulesets
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

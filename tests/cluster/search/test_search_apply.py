@@ -13,8 +13,8 @@ from elasticsearch import BadRequestError, Elasticsearch
 from connectors.elasticsearch.documents import action
 from local.stack.supervisor import Stack
 from ops.__main__ import main
+from ops.search.apply import SearchBlockedError, apply, faults, plan
 from ops.search.indices import Declared, declared, look
-from ops.search.search import SearchBlockedError, apply, faults, plan
 from tests.builders.events import enriched_order, fraud_alert
 
 ORDERS, ALERTS = declared()
@@ -163,8 +163,8 @@ def test_changed_mapping_needs_a_version_and_an_older_file_is_refused(search_cli
     [older] = plan(ORDERS, look(search_client, ORDERS))
 
     assert same.what == older.what == "can't"
-    assert "both say version 3: raise it" in same.detail
-    assert "these files are older than what is there" in older.detail
+    assert "both have version 3: raise it" in same.detail
+    assert "these files are older than the index" in older.detail
 
 
 def test_index_named_like_the_alias_and_ambiguous_alias_are_reported(search_client: Elasticsearch) -> None:

@@ -13,8 +13,8 @@ from connectors.elasticsearch.documents import action
 from events import BrokenRule
 from local.stack.supervisor import Stack
 from ops.__main__ import main
+from ops.search.apply import apply
 from ops.search.indices import declared
-from ops.search.search import apply
 from tests.builders.events import enriched_line, enriched_order, fraud_alert
 
 Find = Callable[..., Result]

@@ -19,7 +19,8 @@ from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling, planned
 from local.settings import CHECKOUT
-from ops.jobs.pipelines import Planned, group, planned_pipelines, problems
+from ops.jobs.commands import sql_pipelines
+from ops.jobs.pipelines import Planned, planned_pipelines, problems
 from sql import SqlFileError
 from sql.tools import lint, plans
 from sql.tools.pipeline import Pipeline, PipelineFile, find, load
@@ -356,9 +357,9 @@ def test_files_after_one_that_cannot_be_planned_are_checked(
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ops.jobs.pipelines.stream_environment", lambda _: cluster.environment(SQL_OPTIONS))
+    monkeypatch.setattr("ops.jobs.commands.stream_environment", lambda _: cluster.environment(SQL_OPTIONS))
 
-    checked = CliRunner().invoke(group, ["check", *files, "gone.sql"])
+    checked = CliRunner().invoke(sql_pipelines, ["check", *files, "gone.sql"])
 
     begins = [
         "aggregate.sql, line 25, INSERT INTO counts: Table sink",

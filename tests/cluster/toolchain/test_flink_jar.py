@@ -11,7 +11,7 @@ from connectors.process_environment import UTF_8, child_environment
 from connectors.settings import Settings
 from local.settings import CHECKOUT
 from local.stack.services.java_process import QUICK_TO_START
-from ops.warehouse import warehouse
+from ops.warehouse import database as warehouse
 from toolchain import flink_jar, jars
 from toolchain.flink_home import WHEEL, assemble
 

@@ -8,7 +8,8 @@ import pytest
 
 from connectors.postgres.client import Connection, connecting
 from connectors.settings import Settings
-from ops.warehouse import migrations, warehouse
+from ops.warehouse import database as warehouse
+from ops.warehouse import migrations
 from ops.warehouse.migrations import Migration, MigrationError
 
 SCHEMA = "trial"

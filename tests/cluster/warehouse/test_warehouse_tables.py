@@ -25,7 +25,7 @@ from events import (
     ProductVersion,
 )
 from local.oracles import warehouse as oracle
-from ops.warehouse import warehouse
+from ops.warehouse import database as warehouse
 from tests.builders.events import customer, event_time, product
 from tests.services.warehouse_content import read_content
 from tests.unit.sql.sql_columns import columns

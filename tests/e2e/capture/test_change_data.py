@@ -17,11 +17,13 @@ from connectors.settings import Settings
 from local.simulator.shop.database import connect, make_tables
 from local.simulator.shop.rows import ProductRow
 from local.stack.supervisor import Stack
-from ops.capture import change_capture
-from ops.capture.change_capture import group, plan, status
+from ops.capture import apply as change_capture
+from ops.capture.apply import plan
+from ops.capture.commands import cdc
 from ops.capture.connect_rest import ask
+from ops.capture.status import status
 from ops.capture.stream import CaptureError
-from ops.topics import topics
+from ops.topics import apply as topics
 from tests.e2e.capture.captured import (
     INTERLEAVED,
     Stream,
@@ -306,7 +308,7 @@ def test_optional_column_can_be_dropped(shop: Connection, stream: Stream, settin
     assert len(records) >= CUSTOMERS // 2
     assert all(record.is_event for record in records)
     assert all("phone" not in record.body for record in records)
-    assert notes == ("shop.customers has no column phone: CustomerVersion goes without it",)
+    assert notes == ("shop.customers has no column phone: CustomerVersion lacks it",)
     assert reported == ""
     assert copies_agree(settings)
 
@@ -380,7 +382,7 @@ def test_apply_after_a_lost_slot_emits_the_missed_changes(shop: Connection, stre
     change_capture.apply(settings)
 
     assert f"there is no replication slot {SLOT}" in reported
-    assert "read all rows, since what happened meanwhile is lost" in steps[0]
+    assert "read all rows, since changes made meanwhile are lost" in steps[0]
     assert [record.body["op"] for record in stream.of("p-gone")] == ["c", "d"]
     assert [record.body["op"] for record in stream.of("p-unseen")] == ["r"]
     assert healthy(settings)
@@ -479,17 +481,17 @@ def test_changes_of_a_partitioned_table_with_uuid_keys_are_events(
 
 
 def test_apply_on_healthy_capture_changes_nothing(settings: Settings) -> None:
-    again = CliRunner().invoke(group, ["apply"])
+    again = CliRunner().invoke(cdc, ["apply"])
 
     assert (again.exit_code, again.output) == (0, "the connector shop is as it should be: nothing to do\n")
     assert plan(settings) == []
 
 
 def test_status_shows_capture_and_exits_with_1_while_paused(settings: Settings) -> None:
-    well = CliRunner().invoke(group, ["status"])
+    well = CliRunner().invoke(cdc, ["status"])
     ask(settings, "PUT", f"connectors/{CONNECTOR}/pause")
     wait_for("the connector to pause", lambda: "the connector is PAUSED" in faults(settings))
-    paused = CliRunner().invoke(group, ["status"])
+    paused = CliRunner().invoke(cdc, ["status"])
     change_capture.apply(settings)
 
     assert well.exit_code == 0

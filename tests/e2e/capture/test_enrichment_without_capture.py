@@ -19,9 +19,9 @@ from local.oracles.orders import OrderOracle
 from local.simulator.outgoing import Outgoing
 from local.simulator.shop.database import connect, make_tables
 from local.stack.supervisor import Stack
-from ops.capture import change_capture
+from ops.capture import apply as change_capture
 from ops.capture.connect_rest import ask
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from tests.builders.events import order, order_line
 from tests.e2e.capture.captured import Stream, healthy_capture
 from tests.e2e.deployment import Deployment, consumer_of, partitions, wait_for

@@ -23,6 +23,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from connectors.kafka import topics
 from connectors.kafka.letters import fitted
+from connectors.kafka.reading import committed_records
 from connectors.kafka.topics import LETTER_TOPICS
 from connectors.postgres.client import connecting
 from connectors.settings import Settings
@@ -32,12 +33,12 @@ from local.simulator.outgoing import GOOD, POISON, Outgoing
 from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops.__main__ import main
-from ops.dead_letters.reading import Letters, Selection, replays_so_far
+from ops.dead_letters.decisions import Decision, decide, unchanged
+from ops.dead_letters.reading import DeadLetters, Selection, replays_so_far
 from ops.dead_letters.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
-from ops.dead_letters.replay import RECORDS_A_TRANSACTION, Decision, ReplayError, Unsent, decide, send, unchanged
-from ops.topics import topics as topic_operations
-from ops.topics.records import committed_records
-from ops.warehouse import warehouse as warehouse_operations
+from ops.dead_letters.replay import RECORDS_A_TRANSACTION, ReplayError, Unsent, send
+from ops.topics import apply as topic_operations
+from ops.warehouse import database as warehouse_operations
 from tests.builders.events import payment
 from tests.e2e.deployment import Deployment, ids, publish_default_rules, wait_for
 from tests.reference_runs import fraud_detection as reference_run
@@ -131,7 +132,7 @@ def replays(settings: Settings, topic: str) -> list[DeadLetterReplay]:
 def decisions(settings: Settings, topic: str, *, again: bool = False) -> list[Decision]:
     """Return the decisions to replay all dead letters of a topic."""
     so_far = replays_so_far(settings)
-    found = Letters(settings, LETTER_TOPICS[0], Selection(topics=frozenset({topic})), so_far, print)
+    found = DeadLetters(settings, LETTER_TOPICS[0], Selection(topics=frozenset({topic})), so_far, print)
     real = topic_operations.describe(settings)
     return list(decide(rejected_records(found), unchanged, so_far, real, again=again, now=EVENT_TIME))
 
@@ -237,7 +238,7 @@ def test_cut_dead_letter_is_replayed_from_its_original_record(settings: Settings
     exported = run("export", str(tmp_path / "letters.jsonl"), "--topic", topic)
 
     assert "1 sent" in output
-    assert f"of 100,000 bytes, and the record itself is gone from {topic}" in output
+    assert f"of 100,000 bytes, and the record is no longer in {topic}" in output
     [again] = [record for record in committed_records(settings, topic) if record.offset > 0]
     assert (again.partition, again.key, again.value, again.headers[:2]) == (1, b"k" * 2_000, value, headers)
     assert f"{topic}-1-7 is left out" in exported
@@ -555,4 +556,4 @@ def test_fixed_and_replayed_payments_give_the_results_of_good_ones(
     assert loaded(settings, list(currencies)) == currencies
     letters_of_the_warehouse = warehouse.outputs().dead_letters()
     [again] = [each for each in letters_of_the_warehouse if "millrace-replays" in each.source_headers]
-    assert f"sent again once, as {unchanged}" in run("show", again.event_id)
+    assert f"replayed once, as {unchanged}" in run("show", again.event_id)

@@ -16,10 +16,10 @@ from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from events import DeadLetter, Header
 from local.stack.supervisor import Stack
-from ops.search import search
+from ops.search import apply as search
 from ops.search.indices import declared
-from ops.topics import topics as topic_operations
-from ops.warehouse import warehouse as warehouse_operations
+from ops.topics import apply as topic_operations
+from ops.warehouse import database as warehouse_operations
 from tests.builders.events import order, order_line
 from tests.cluster.records import Record
 from tests.e2e.deployment import Deployment, publish_default_rules

@@ -16,8 +16,8 @@ from local.simulator.faults import Faults
 from local.simulator.outgoing import GOOD, Outgoing
 from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
-from ops.rules import rulesets
-from ops.topics import topics as topic_operations
+from ops.rules import commands, rulesets
+from ops.topics import apply as topic_operations
 from tests.builders.events import payment, rule, ruleset
 from tests.e2e.deployment import (
     Deployment,
@@ -252,7 +252,7 @@ def test_jobs_lost_with_the_jobmanager_are_listed_with_a_resuming_command(deploy
     ended = stack.setup.place("flink").folder / "ended-jobs"
     wait_for("the job to be among those that ended", lambda: any(ended.rglob(f"{deployment.job_id}*")))
 
-    assert "was lost when the JobManager died; go on from its last checkpoint with" in up
+    assert "was lost when the JobManager stopped; continue from its last checkpoint with" in up
     assert command in up.splitlines()
     assert "--savepoint" in command
     assert "was lost" not in left
@@ -313,10 +313,10 @@ def test_invalid_rulesets_stop_no_job_at_its_start_or_while_running(deployment: 
     publish_unchecked(settings, UNUSABLE_RULESETS)
     deployment.start()
     first = publish_unchecked(settings, UNUSABLE_RULESETS)
-    rejected = CliRunner().invoke(rulesets.rulesets, ["list"])
+    rejected = CliRunner().invoke(commands.rulesets, ["list"])
     file = RulesetFile(alert_score=50, quiet_minutes=30, rule=(rule("a_shop", "merchant_id = 'another-shop'"),))
     published = rulesets.publish(settings, file, "test")
-    accepted = CliRunner().invoke(rulesets.rulesets, ["list"])
+    accepted = CliRunner().invoke(commands.rulesets, ["list"])
 
     wait_for("the new rules to hold", lambda: time.time() * 1000 >= published.effective_from)
     deployment.publish([outgoing(payment("c1", merchant_id="another-shop", event_time=published.effective_from))])
@@ -326,7 +326,7 @@ def test_invalid_rulesets_stop_no_job_at_its_start_or_while_running(deployment: 
     assert deployment.restarts() == 0
     assert [each.ruleset_version for each in deployment.outputs().alerts()] == [published.version]
     assert (rejected.exit_code, accepted.exit_code) == (1, 0)
-    assert "what was published last is not in force" in rejected.output
+    assert "the last publication is not in force" in rejected.output
     for offset in range(first, first + len(UNUSABLE_RULESETS)):
         assert f"rejected at offset {offset}, so that every job ignores it:" in accepted.output
     assert "has more than 15 digits" in accepted.output

@@ -26,14 +26,14 @@ from local.simulator.outgoing import GOOD, Outgoing
 from local.simulator.progress import Progress
 from local.simulator.publishing import publish_all
 from local.stack.supervisor import Stack
+from ops.jobs.cluster_jobs import all_jobs
 from ops.jobs.flink_rest import ask
-from ops.jobs.jobs import all_jobs
 from ops.jobs.pipelines import of_pipeline
 from ops.jobs.submit import Submission, of_job, send
+from ops.search.apply import apply
 from ops.search.indices import declared, look
-from ops.search.search import apply
-from ops.topics import topics as topic_operations
-from ops.warehouse import warehouse as warehouse_operations
+from ops.topics import apply as topic_operations
+from ops.warehouse import database as warehouse_operations
 from tests.builders.events import customer, enriched_line, enriched_order, fraud_alert, payment
 from tests.e2e.deployment import FAST_CHECKPOINTS, Deployment, consumer_of, partitions, wait_for
 

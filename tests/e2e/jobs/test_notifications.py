@@ -12,7 +12,7 @@ from connectors.settings import Settings
 from events import CustomerVersion, DeadLetter, Event, Notification
 from local.simulator.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from tests.builders.events import customer, enriched_line, enriched_order, fraud_alert
 from tests.e2e.deployment import Deployment, wait_for
 from tests.reference_runs.notifications import DEFAULT, loop_over

@@ -15,7 +15,7 @@ from events import CaptureHeartbeat, CustomerVersion, EnrichedOrder, Event, Orde
 from local.oracles.orders import OrderOracle, without_revision
 from local.simulator.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from tests.builders.events import customer, order, order_line, product
 from tests.e2e.deployment import Deployment, ids, in_checkout, wait_for
 

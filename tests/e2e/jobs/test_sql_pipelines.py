@@ -23,7 +23,7 @@ from local.simulator.outgoing import GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.jobs import pipelines
 from ops.jobs.submit import SubmitError
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from tests.builders.events import payment
 from tests.e2e.deployment import DEADLINE_SECONDS, Deployment, records_from, wait_for
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from connectors.kafka import client
 from connectors.settings import Settings
 from local.stack.supervisor import Stack
-from ops import command_group
-from ops.jobs.jobs import all_jobs
+from ops.jobs.cluster_jobs import all_jobs
 from ops.jobs.submit import SubmitError, submit
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from tests.e2e.deployment import Deployment
 from tests.services.free_ports import free_port
 
@@ -33,7 +33,7 @@ def test_running_job_is_not_submitted_twice(settings: Settings) -> None:
 
 
 def test_submit_without_kafka_submits_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_group, "KAFKA_WITHIN_SECONDS", 1.0)
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 1.0)
     nobody = f"127.0.0.1:{free_port()}"
     before = len(all_jobs(settings))
 

@@ -31,7 +31,7 @@ from local.stack.supervisor import Stack
 from notifier import NAME
 from notifier.message import HEADER
 from notifier.senders import SENDERS
-from ops.topics import topics
+from ops.topics import apply as topics
 from tests.builders.notifications import notification
 from tests.e2e.deployment import DEADLINE_SECONDS, consumer_of, partitions, records_from, wait_for
 from tests.services.mail_servers import mail_server, running_mailbox

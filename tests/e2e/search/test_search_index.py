@@ -24,9 +24,9 @@ from jobs import search_index
 from local.simulator.outgoing import Outgoing
 from local.stack import processes
 from local.stack.supervisor import Stack
-from ops.search import search
+from ops.search import apply as search
 from ops.search.indices import declared
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 from tests.builders.events import enriched_line, enriched_order, fraud_alert
 from tests.builders.warehouse_world import bad_record, outgoing
 from tests.e2e.deployment import Deployment, records_from, wait_for

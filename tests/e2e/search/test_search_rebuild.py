@@ -28,10 +28,11 @@ from connectors.settings import Settings
 from events import EnrichedOrder
 from local.stack.supervisor import Stack
 from ops.__main__ import main
+from ops.search.apply import apply, faults
+from ops.search.filling import Outcome, Work
 from ops.search.indices import Declared, declared, look
-from ops.search.rebuild import Outcome, RebuildError, Rebuilding, Work, rebuild, replaceable
-from ops.search.search import apply, faults
-from ops.topics import topics as topic_operations
+from ops.search.rebuild import RebuildError, Rebuilding, rebuild, replaceable
+from ops.topics import apply as topic_operations
 from tests.builders.events import enriched_line, enriched_order
 from tests.e2e.conftest import environment_on_free_ports
 from tests.e2e.deployment import DEADLINE_SECONDS, wait_for

@@ -30,7 +30,7 @@ from local.simulator.publisher import Publisher, PublishError, Receipt
 from local.stack.mailbox.messages import newest
 from local.stack.supervisor import Stack
 from notifier.message import HEADER
-from ops.topics import topics
+from ops.topics import apply as topics
 from tests.builders.events import payment
 from tests.builders.notifications import notification
 from tests.e2e.conftest import environment_on_free_ports

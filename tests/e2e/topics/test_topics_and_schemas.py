@@ -22,9 +22,10 @@ from connectors.settings import Settings
 from events import Event
 from events.schemas import schema, schema_text
 from local.stack.supervisor import Stack
+from ops.topics.apply import TopicsBlockedError, apply, describe, plan
+from ops.topics.commands import schemas, topics
 from ops.topics.keys import sample_keys
-from ops.topics.schemas import SchemasRefusedError, check_registry, register, release, schemas
-from ops.topics.topics import TopicsBlockedError, apply, describe, plan, topics
+from ops.topics.schemas import SchemasRefusedError, check_registry, register, release
 from tests.builders.schema_changes import COMPATIBLE, INCOMPATIBLE, Change
 
 pytestmark = pytest.mark.usefixtures("stack")
@@ -160,7 +161,7 @@ def test_broker_default_that_loses_data_is_overridden_by_apply(settings: Setting
 def test_broker_default_that_makes_new_topics_useless_is_reported_at_once(
     topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.topics.topics.TOPICS", (topic,))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", (topic,))
 
     applied = CliRunner().invoke(topics, ["apply", "--yes"])
 
@@ -172,7 +173,7 @@ def test_broker_default_that_makes_new_topics_useless_is_reported_at_once(
 def test_list_shows_how_a_topic_differs_from_its_declaration(
     settings: Settings, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.topics.topics.TOPICS", (topic, replace(topic, name=f"{topic.name}-missing")))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", (topic, replace(topic, name=f"{topic.name}-missing")))
     apply(settings, changed(topic, retention_ms=9 * DAY_MS))
 
     listed = CliRunner().invoke(topics, ["list"])
@@ -213,7 +214,7 @@ def test_apply_moves_keys_only_if_allowed(settings: Settings, topic: Topic) -> N
 def test_one_blocked_step_stops_the_whole_plan(settings: Settings, topic: Topic) -> None:
     apply(settings, [topic])
 
-    with pytest.raises(TopicsBlockedError, match="Kafka can't take partitions away"):
+    with pytest.raises(TopicsBlockedError, match="Kafka can't remove partitions"):
         apply(settings, [replace(topic, name=f"{topic.name}-new"), *changed(topic, partitions=1)])
 
     assert f"{topic.name}-new" not in describe(settings)
@@ -222,7 +223,7 @@ def test_one_blocked_step_stops_the_whole_plan(settings: Settings, topic: Topic)
 def test_apply_without_a_terminal_only_shows_the_plan(
     settings: Settings, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.topics.topics.TOPICS", (topic,))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", (topic,))
 
     shown = CliRunner().invoke(topics, ["apply"])
     exists = topic.name in describe(settings)
@@ -295,7 +296,7 @@ def test_schema_commands_show_what_is_refused_and_why(
     settings: Settings, topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(settings, [topic], tmp_path)
-    monkeypatch.setattr("ops.topics.schemas.TOPICS", tuple(changed(topic, event=BrokenThing)))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", tuple(changed(topic, event=BrokenThing)))
 
     registered = CliRunner().invoke(schemas, ["register"])
     checked = CliRunner().invoke(schemas, ["check", "--registry"])
@@ -327,7 +328,7 @@ def test_subject_with_foreign_schemas_is_reported_and_left_unchanged(
     versions = f"{settings.schema_registry_url}/subjects/{topic.subject}/versions"
     requests.post(versions, json=theirs, timeout=10).raise_for_status()
     registry.set_rule(topic.subject, "NONE")
-    monkeypatch.setattr("ops.topics.schemas.TOPICS", (topic,))
+    monkeypatch.setattr("ops.topics.commands.TOPICS", (topic,))
 
     registered = CliRunner().invoke(schemas, ["register"])
     checked = CliRunner().invoke(schemas, ["check", "--registry"])

@@ -16,8 +16,8 @@ from jobs import warehouse
 from local.oracles import warehouse as oracle
 from local.simulator.outgoing import Outgoing
 from local.stack.supervisor import Stack
-from ops.topics import topics as topic_operations
-from ops.warehouse import warehouse as warehouse_operations
+from ops.topics import apply as topic_operations
+from ops.warehouse import database as warehouse_operations
 from ops.warehouse.figures import figures
 from tests.builders import warehouse_world
 from tests.e2e.deployment import Deployment, wait_for

@@ -1,4 +1,4 @@
-"""What is captured follows from the events, and what is wrong with capturing is said from what is there."""
+"""Captured tables and columns, which follow from the events, and faults found in a snapshot of the state."""
 
 import re
 from collections.abc import Callable
@@ -23,8 +23,9 @@ from connectors.settings import Settings
 from events import RowVersion
 from local.simulator.shop.rows import CUSTOMERS as SHOP_CUSTOMERS
 from local.simulator.shop.rows import PRODUCTS as SHOP_PRODUCTS
-from ops.capture.database import (
-    GUARDS,
+from ops.capture.connector import RealConnector, connector_faults
+from ops.capture.database_setup import GUARDS
+from ops.capture.database_state import (
     OPERATIONS,
     CaptureDatabase,
     Publication,
@@ -35,16 +36,8 @@ from ops.capture.database import (
     Server,
     Slot,
 )
-from ops.capture.faults import (
-    RealConnector,
-    column_notes,
-    connector_faults,
-    database_faults,
-    heartbeat_faults,
-    must_read,
-    obstacles,
-    shortages,
-)
+from ops.capture.faults import database_faults, heartbeat_faults, must_read
+from ops.capture.obstacles import column_notes, obstacles, shortages
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CONFIG = connector_config(Settings())
@@ -83,7 +76,7 @@ def real_table(table: CapturedTable) -> RealTable:
 
 DATABASE = CaptureDatabase(
     tables={table.name: real_table(table) for table in CAPTURED},
-    publication=Publication(frozenset(OPERATIONS), is_of_all_tables=False, tells_of_partitions=False),
+    publication=Publication(frozenset(OPERATIONS), is_of_all_tables=False, publishes_partitions=False),
     server=Server(
         "logical", free_slots=1, free_senders=0, may_replicate=True, may_create=True, odd_enums=(), foreign=()
     ),
@@ -121,13 +114,13 @@ def changed(**changes: Any) -> Callable[[RealTable], RealTable]:
     return lambda table: replace(table, **changes)
 
 
-def test_what_is_captured_is_what_the_shop_has() -> None:
+def test_captured_tables_have_the_columns_of_the_shop() -> None:
     captured = {table.name: tuple(column.name for column in table.columns) for table in SHOP_TABLES}
 
     assert captured == {table.name: table.columns for table in (SHOP_CUSTOMERS, SHOP_PRODUCTS)}
 
 
-def test_a_column_may_be_what_its_field_can_hold() -> None:
+def test_column_fits_every_type_its_field_can_hold() -> None:
     columns = {column.name: column for column in (*CUSTOMERS.columns, *PRODUCTS.columns)}
 
     assert columns["tier"] == Column("tier", ("text",), is_required=True, is_nullable=False)
@@ -138,7 +131,7 @@ def test_a_column_may_be_what_its_field_can_hold() -> None:
     )
 
 
-def test_a_field_that_no_column_can_fill_is_refused_by_name() -> None:
+def test_field_that_no_column_can_fill_is_refused_by_name() -> None:
     class Tagged(RowVersion, frozen=True, kw_only=True):
         """A row."""
 
@@ -149,7 +142,7 @@ def test_a_field_that_no_column_can_fill_is_refused_by_name() -> None:
         _ = CapturedTable("shop.tagged", replace(PRODUCTS.topic, event=Tagged)).columns
 
 
-def test_the_connector_reads_these_tables_and_columns_and_no_others() -> None:
+def test_connector_reads_only_the_declared_tables_and_columns() -> None:
     tables = CONFIG["table.include.list"].split(",")
     columns = CONFIG["column.include.list"].split(",")
 
@@ -161,7 +154,7 @@ def test_the_connector_reads_these_tables_and_columns_and_no_others() -> None:
     assert not any(re.fullmatch(pattern, "shop.customers.points") for pattern in columns)
 
 
-def test_the_connector_is_told_where_the_database_is_and_no_secret() -> None:
+def test_connector_configuration_has_the_address_and_no_secret() -> None:
     settings = replace(
         Settings(),
         shop_database_url="postgresql://db.example/orders",
@@ -179,7 +172,7 @@ def test_the_connector_is_told_where_the_database_is_and_no_secret() -> None:
     assert not {"s3", "reader"} & set(config.values())
 
 
-def test_nothing_is_wrong_where_all_is_as_it_should_be() -> None:
+def test_database_as_declared_has_no_faults() -> None:
     assert connector_faults(CONNECTOR, CONFIG) == []
     assert database_faults(DATABASE) == []
     assert heartbeat_faults(NOW - timedelta(seconds=30), NOW) == []
@@ -197,7 +190,7 @@ def test_nothing_is_wrong_where_all_is_as_it_should_be() -> None:
             replace(
                 CONNECTOR, tasks=(("FAILED", "E: retry\n\tat x\nCaused by: E: in vain\nCaused by: E: no space\n"),)
             ),
-            "the connector's task failed: E: no space; when that is mended",
+            "the connector's task failed: E: no space; once that is fixed",
         ),
         (
             replace(CONNECTOR, config=CONFIG | {"tasks.max": "2", "extra": "x"}),
@@ -205,7 +198,7 @@ def test_nothing_is_wrong_where_all_is_as_it_should_be() -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_the_connector_is_said(connector: RealConnector | None, fault: str) -> None:
+def test_fault_of_the_connector_is_reported(connector: RealConnector | None, fault: str) -> None:
     [found] = connector_faults(connector, CONFIG)
 
     assert found.startswith(fault)
@@ -240,9 +233,9 @@ def on_server(**changes: Any) -> CaptureDatabase:
         (
             replace(
                 customers(changed(published=None, what="partitioned table", partitions=("shop.customers_1",))),
-                publication=replace(PUBLICATION, tells_of_partitions=True),
+                publication=replace(PUBLICATION, publishes_partitions=True),
             ),
-            "shop.customers is partitioned, and the publication tells changes as those of its partitions",
+            "shop.customers is partitioned, and its changes are published as those of its partitions",
         ),
         (
             customers(changed(published=Published(NAMES, "(tier = 'gold')", "publication 1"))),
@@ -266,11 +259,11 @@ def on_server(**changes: Any) -> CaptureDatabase:
         (customers(lambda t: replace(t, reading=None)), "the rows that were in shop.customers before haven't all"),
         (
             customers(with_identity("tier", "2 tier")),
-            "shop.customers was rewritten or altered, and what its rows have in tier",
+            "shop.customers was rewritten or altered, and its values of tier",
         ),
     ],
 )
-def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault: str) -> None:
+def test_fault_of_the_database_is_reported(database: CaptureDatabase, fault: str) -> None:
     [found] = database_faults(database)
 
     assert found.startswith(fault)
@@ -280,15 +273,18 @@ def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault:
     ("database", "obstacle"),
     [
         (on_server(wal_level="replica"), "the server's wal_level is replica"),
-        (on_server(may_replicate=False), "our role in the shop's database hasn't the right to replicate"),
-        (on_server(may_create=False), "our role may make no schema and no publication"),
-        (on_server(foreign=("the schema millrace",)), "the schema millrace has our name, and is another database's"),
+        (on_server(may_replicate=False), "our role in the shop's database may not replicate"),
+        (on_server(may_create=False), "our role may not create a schema or a publication"),
+        (
+            on_server(foreign=("the schema millrace",)),
+            "the schema millrace has our name, but belongs to another database",
+        ),
         (on_server(odd_enums=("shop.mood_of_ours",)), "the type shop.mood_of_ours is a domain over an enum"),
         (
             customers(with_column("tier", namesakes=("shop.text",))),
             "the type of shop.customers.tier, text, has a namesake, shop.text, which Debezium",
         ),
-        (customers(changed(what="other")), "shop.customers is no table that has rows of its own"),
+        (customers(changed(what="other")), "shop.customers isn't a table with rows of its own"),
         (customers(changed(is_logged=False)), "shop.customers is UNLOGGED"),
         (
             customers(changed(is_logged=False, what="partitioned table", partitions=("shop.customers_1",))),
@@ -297,7 +293,7 @@ def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault:
         (customers(changed(heirs=("shop.vips",))), "shop.vips inherit from shop.customers"),
         (customers(changed(is_ours=False)), "shop.customers isn't owned by our role"),
         (customers(changed(hides_rows=True)), "row-level security of shop.customers is forced"),
-        (customers(with_type("customer_id", "json")), "shop.customers.customer_id is json, by which events can't be"),
+        (customers(with_type("customer_id", "json")), "shop.customers.customer_id is json, which can't be the key"),
         (
             customers(changed(unique_columns=frozenset(), primary_key=("a", "b"))),
             "shop.customers may have several rows",
@@ -308,7 +304,7 @@ def test_what_is_wrong_in_the_database_is_said(database: CaptureDatabase, fault:
         ),
     ],
 )
-def test_apply_refuses_what_it_can_not_mend_and_status_says_it(database: CaptureDatabase, obstacle: str) -> None:
+def test_obstacle_is_refused_by_apply_and_reported_by_status(database: CaptureDatabase, obstacle: str) -> None:
     [found] = obstacles(database)
 
     assert found.startswith(obstacle)
@@ -327,7 +323,7 @@ def test_apply_refuses_what_it_can_not_mend_and_status_says_it(database: Capture
         (SLOT, 0, 0, []),
     ],
 )
-def test_apply_needs_a_slot_and_a_sender_that_it_has_not_yet(
+def test_apply_without_its_slot_needs_a_free_slot_and_sender(
     slot: Slot | None, free_slots: int, free_senders: int, lacking: list[str]
 ) -> None:
     server = replace(DATABASE.server, free_slots=free_slots, free_senders=free_senders)
@@ -350,35 +346,35 @@ def test_apply_needs_a_slot_and_a_sender_that_it_has_not_yet(
         with_column("phone", is_generated=True),
     ],
 )
-def test_what_an_event_can_hold_or_do_without_is_no_fault(change: Callable[[RealTable], RealTable]) -> None:
+def test_column_that_an_event_can_hold_or_lack_is_no_fault(change: Callable[[RealTable], RealTable]) -> None:
     assert database_faults(customers(change)) == []
 
 
-def test_columns_that_are_not_captured_are_noted() -> None:
+def test_column_that_is_not_captured_is_noted() -> None:
     added = real_column("points", "integer")
     real = without("phone")(with_column("email", is_nullable=True)(DATABASE.tables[CUSTOMERS.name]))
 
     assert list(column_notes(CUSTOMERS, replace(real, columns=(*real.columns, added)))) == [
         "shop.customers.points isn't captured, since CustomerVersion doesn't declare it",
-        "shop.customers.email may be NULL, and a row in which it is becomes a dead letter",
-        "shop.customers has no column phone: CustomerVersion goes without it",
+        "shop.customers.email may be NULL, and such a row becomes a dead letter",
+        "shop.customers has no column phone: CustomerVersion lacks it",
     ]
 
 
-def test_a_generated_column_that_an_event_can_do_without_is_noted() -> None:
+def test_generated_column_that_an_event_can_lack_is_noted() -> None:
     real = with_column("phone", is_generated=True)(DATABASE.tables[CUSTOMERS.name])
 
     assert list(column_notes(CUSTOMERS, real)) == [
-        "shop.customers.phone is generated, so it isn't published: CustomerVersion goes without it"
+        "shop.customers.phone is generated, so it isn't published: CustomerVersion lacks it"
     ]
 
 
-def test_rows_are_read_again_when_a_captured_column_was_replaced() -> None:
+def test_replaced_column_makes_apply_read_the_rows_again() -> None:
     assert must_read(CUSTOMERS, customers(with_identity("tier", "2 tier")))
     assert not must_read(CUSTOMERS, customers(without("tier")))
 
 
-def test_a_publication_that_was_altered_and_set_right_again_may_have_left_out_changes() -> None:
+def test_publication_altered_and_restored_is_a_fault() -> None:
     published = Published(NAMES, "", "publication 2")
     altered = customers(changed(published=published))
     before_that_was_noted = customers(
@@ -390,14 +386,14 @@ def test_a_publication_that_was_altered_and_set_right_again_may_have_left_out_ch
     assert not must_read(CUSTOMERS, before_that_was_noted)
 
 
-def test_rows_that_somebody_reads_now_are_no_fault() -> None:
+def test_rows_being_read_by_apply_are_no_fault() -> None:
     reading = replace(customers(lambda table: replace(table, reading=None)), is_being_applied=True)
 
     assert database_faults(reading) == []
     assert must_read(CUSTOMERS, reading)
 
 
-def test_a_running_connector_from_which_nothing_comes_is_not_healthy() -> None:
+def test_running_connector_without_heartbeats_is_a_fault() -> None:
     assert heartbeat_faults(None, NOW)
     assert heartbeat_faults(NOW - timedelta(seconds=31), NOW) == [
         "changes don't come through: the last heartbeat in db-changes.heartbeats is of 31 s ago, "

@@ -1,4 +1,4 @@
-"""A worker of Kafka Connect that starts or rebalances is waited for; what it refuses for good is told at once."""
+"""Requests to Kafka Connect: repeated while a worker starts or rebalances, reported at once when refused."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
 
 
 @pytest.mark.parametrize("busy", [REBALANCE, STARTING, TIMED_OUT], ids=["rebalances", "starts", "timed out"])
-def test_a_worker_that_is_busy_is_asked_again(worker: Worker, busy: tuple[int, str]) -> None:
+def test_busy_worker_is_asked_again(worker: Worker, busy: tuple[int, str]) -> None:
     worker.answers = [busy, busy, (200, "ready")]
 
     assert find(worker.settings, "connectors/shop/config")["message"] == "ready"
@@ -60,7 +60,7 @@ def test_a_worker_that_is_busy_is_asked_again(worker: Worker, busy: tuple[int, s
     assert worker.asked == ["PUT /connectors/shop/config"] * 3
 
 
-def test_a_worker_that_stays_busy_is_named_with_its_reason(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_that_stays_busy_is_reported_with_its_reason(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect_rest, "WAIT_SECONDS", 0.1)
     worker.answers = [REBALANCE]
 
@@ -68,7 +68,7 @@ def test_a_worker_that_stays_busy_is_named_with_its_reason(worker: Worker, monke
         find(worker.settings, "connectors")
 
 
-def test_what_is_refused_for_good_is_told_at_once(worker: Worker) -> None:
+def test_permanent_refusal_is_reported_at_once(worker: Worker) -> None:
     worker.answers = [EXISTS]
 
     with pytest.raises(ConnectError, match="refuses POST /connectors: Connector shop already exists"):
@@ -80,9 +80,7 @@ def test_what_is_refused_for_good_is_told_at_once(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("method", "answer"), [("GET", (500, "Connector failed")), ("POST", TIMED_OUT)], ids=["failed", "not repeatable"]
 )
-def test_what_must_not_or_need_not_be_repeated_is_told_at_once(
-    worker: Worker, method: str, answer: tuple[int, str]
-) -> None:
+def test_unrepeatable_request_is_reported_at_once(worker: Worker, method: str, answer: tuple[int, str]) -> None:
     worker.answers = [answer]
 
     with pytest.raises(ConnectError, match=f"refuses {method} /connectors: {answer[1]}"):
@@ -100,20 +98,20 @@ def silent_worker(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Worker:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_a_worker_that_does_not_answer_is_asked_again(silent_worker: Worker, method: str) -> None:
+def test_worker_that_does_not_answer_is_asked_again(silent_worker: Worker, method: str) -> None:
     assert ask(silent_worker.settings, method, "connectors/shop")["message"] == "ready"
 
     assert silent_worker.asked == [f"{method} /connectors/shop"] * 3
 
 
-def test_a_post_that_is_not_answered_is_not_sent_twice(silent_worker: Worker) -> None:
+def test_post_without_an_answer_is_not_sent_twice(silent_worker: Worker) -> None:
     with pytest.raises(ConnectError, match="accepts connections, but doesn't answer POST connectors: look at its log"):
         ask(silent_worker.settings, "POST", "connectors")
 
     assert silent_worker.asked == ["POST /connectors"]
 
 
-def test_a_worker_that_stays_silent_is_named(silent_worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_that_stays_silent_is_reported(silent_worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect_rest, "WAIT_SECONDS", 0.1)
 
     with pytest.raises(ConnectError, match="accepts connections, but doesn't answer GET connectors: look at its log"):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ops.jobs.jobs import Failure
+from ops.jobs.cluster_jobs import Failure
 from tests.chaos.restart_check import EXPLAINED_WITHIN, unexplained
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

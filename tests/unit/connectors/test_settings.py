@@ -12,17 +12,19 @@ from connectors.settings import (
     SettingsError,
     Variables,
     own_folder,
+    state_directory,
     variable,
     with_escaped_login,
     without_login,
 )
-from local.settings import LocalSettings, stack_ports, state_directory
+from local.settings import LocalSettings, stack_ports
+from notifier.settings import NotifierSettings
 from toolchain.cache import cache_directory
 
-BOTH = (Settings, LocalSettings)
+ALL = (Settings, LocalSettings, NotifierSettings)
 
 
-@pytest.mark.parametrize("settings", BOTH)
+@pytest.mark.parametrize("settings", ALL)
 def test_the_defaults_are_values_that_are_accepted(settings: type[Variables]) -> None:
     defaults = settings.from_environment({})
 
@@ -63,7 +65,7 @@ def test_an_error_does_not_tell_a_password() -> None:
         (Settings, "cache", "relative/folder"),
         (Settings, "cache", "/a:b"),
         (Settings, "java_home", "/a,b"),
-        (LocalSettings, "state", "/a;b"),
+        (Settings, "state", "/a;b"),
         (LocalSettings, "kafka_controller_port", "65536"),
         (LocalSettings, "kafka_controller_port", "0"),
         (LocalSettings, "flink_task_managers", "two"),
@@ -75,7 +77,7 @@ def test_a_malformed_value_is_refused_by_its_variable(settings: type[Variables],
 
 
 def test_every_setting_says_what_it_means_and_no_two_share_a_variable() -> None:
-    declared = [field for settings in BOTH for field in fields(settings)]
+    declared = [field for settings in ALL for field in fields(settings)]
 
     assert all(field.metadata["meaning"] for field in declared)
     assert len({field.name for field in declared}) == len(declared)

@@ -1,4 +1,4 @@
-"""Letters in a file: nothing is lost in it, what is edited is what is sent, and what can't be meant is told."""
+"""Dead letters in a file: without loss; edited records are sent as edited, and ambiguous edits are refused."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def changed(tmp_path: Path, letter: DeadLetter = LETTER, **changes: Any) -> Reco
     key=st.none() | st.binary(),
     headers=st.dictionaries(st.text(), st.none() | st.binary(), max_size=2),
 )
-def test_what_is_not_edited_is_what_it_was_byte_for_byte(
+def test_unedited_export_keeps_every_byte(
     tmp_path_factory: pytest.TempPathFactory, payload: bytes | None, key: bytes | None, headers: dict[str, bytes | None]
 ) -> None:
     file = tmp_path_factory.mktemp("export") / "letters.jsonl"
@@ -54,7 +54,7 @@ def test_what_is_not_edited_is_what_it_was_byte_for_byte(
     assert read_back(file, letter) == [each.record for each in rejected_records([letter])]
 
 
-def test_a_file_is_new_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+def test_export_is_a_new_file_that_only_its_owner_can_read(tmp_path: Path) -> None:
     file = tmp_path / "letters.jsonl"
     write(file, [LETTER], NOTHING_SENT)
 
@@ -65,7 +65,7 @@ def test_a_file_is_new_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
         write(Path("/dev/stdout"), [LETTER], NOTHING_SENT)
 
 
-def test_a_letter_is_a_line_that_can_be_read(tmp_path: Path) -> None:
+def test_dead_letter_is_one_readable_line(tmp_path: Path) -> None:
     write(tmp_path / "letters.jsonl", [LETTER, dead_letter("payments-0-18", b"\xff")], NOTHING_SENT)
 
     text, binary = lines(tmp_path / "letters.jsonl")
@@ -75,20 +75,20 @@ def test_a_letter_is_a_line_that_can_be_read(tmp_path: Path) -> None:
     assert binary["payload"] == {"base64": "/w=="}
 
 
-def test_an_edited_text_is_sent(tmp_path: Path) -> None:
+def test_edited_text_is_sent(tmp_path: Path) -> None:
     payload = {"text": '{"currency":"EUR"}', "base64": "eyJjdXJyZW5jeSI6ImV1cm8ifQ=="}
 
     assert changed(tmp_path, payload=payload).value == b'{"currency":"EUR"}'
 
 
-def test_an_edited_base64_is_sent(tmp_path: Path) -> None:
+def test_edited_base64_is_sent(tmp_path: Path) -> None:
     payload = {"text": '{"currency":"euro"}', "base64": "e30="}
 
     assert changed(tmp_path, payload=payload).value == b"{}"
 
 
 @pytest.mark.parametrize("payload", [{"text": "{}", "base64": "W10="}, {"text": "", "base64": ""}])
-def test_text_and_base64_must_not_say_two_things(tmp_path: Path, payload: dict[str, str]) -> None:
+def test_text_and_base64_that_differ_are_refused(tmp_path: Path, payload: dict[str, str]) -> None:
     if payload["text"] == "":
         assert changed(tmp_path, payload=payload).value == b""
         return
@@ -102,12 +102,12 @@ def test_key_timestamp_and_headers_can_be_edited(tmp_path: Path) -> None:
     assert (record.key, record.timestamp, record.headers) == (None, 5, {"trace": b"t2"})
 
 
-def test_where_a_record_comes_from_can_not_be_edited(tmp_path: Path) -> None:
+def test_edited_coordinates_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="line 1: topic, partition and offset aren't those of payments-0-17"):
         changed(tmp_path, offset=18)
 
 
-def test_of_two_lines_about_one_record_one_may_be_edited(tmp_path: Path) -> None:
+def test_one_of_two_lines_about_one_record_may_be_edited(tmp_path: Path) -> None:
     letters = [
         LETTER,
         dead_letter(payload=LETTER.payload, source_headers=LETTER.source_headers, rejected_by="warehouse"),
@@ -127,7 +127,7 @@ def test_of_two_lines_about_one_record_one_may_be_edited(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["{", '{"id": "a"}', '{"surprise": 1}', "\xff"])
-def test_a_line_that_is_none_of_ours_is_told_by_its_number(tmp_path: Path, text: str) -> None:
+def test_invalid_line_is_reported_by_its_number(tmp_path: Path, text: str) -> None:
     file = tmp_path / "letters.jsonl"
     write(file, [LETTER], NOTHING_SENT)
     with file.open("ab") as opened:
@@ -137,7 +137,7 @@ def test_a_line_that_is_none_of_ours_is_told_by_its_number(tmp_path: Path, text:
         read(file)
 
 
-def test_repeated_headers_are_exported_in_their_order_and_can_be_edited(tmp_path: Path) -> None:
+def test_repeated_headers_are_exported_in_order_and_editable(tmp_path: Path) -> None:
     listed = (Header(name="h", value=b"1"), Header(name="other", value=None), Header(name="h", value=b"2"))
     letter = dead_letter(source_headers={"h": b"2", "other": None}, header_list=listed)
     file = tmp_path / "letters.jsonl"

@@ -1,4 +1,4 @@
-"""A fix is a small function in a file; what it does wrong is told, and its record isn't sent."""
+"""Fixes of dead letters: functions in a file, whose faults are reported record by record."""
 
 from pathlib import Path
 
@@ -18,14 +18,14 @@ def fixed(tmp_path: Path, body: str, name: str = "fix.py", given: str = "") -> R
     return load(given or str(file))(REJECTED.record)
 
 
-def test_a_fix_returns_the_mended_record(tmp_path: Path) -> None:
+def test_fix_returns_the_fixed_record(tmp_path: Path) -> None:
     mended = fixed(tmp_path, "return record.with_document(record.document() | {'currency': 'EUR'})")
 
     assert mended is not None
     assert mended.value == b'{"currency":"EUR"}'
 
 
-def test_a_fix_leaves_a_record_by_returning_none(tmp_path: Path) -> None:
+def test_fix_that_returns_none_skips_the_record(tmp_path: Path) -> None:
     assert fixed(tmp_path, "return None") is None
 
 
@@ -34,19 +34,19 @@ def test_a_fix_leaves_a_record_by_returning_none(tmp_path: Path) -> None:
     [
         ("return record.document()['price']", "the fix failed in line 5: KeyError: 'price'"),
         ("return record.document()", "returned a dict"),
-        ("return replace(record, topic='orders')", "changed where the record comes from"),
-        ("return replace(record, offset=1)", "changed where the record comes from"),
+        ("return replace(record, topic='orders')", "changed topic, partition or offset"),
+        ("return replace(record, offset=1)", "changed topic, partition or offset"),
         ("return replace(record, value='text')", "made a str of value"),
         ("return replace(record, headers={'h': 1})", "made a int of h"),
         ("return replace(record, timestamp=1.5)", "made 1.5 the timestamp"),
     ],
 )
-def test_what_a_fix_does_wrong_is_told(tmp_path: Path, body: str, reason: str) -> None:
+def test_fault_of_a_fix_is_reported(tmp_path: Path, body: str, reason: str) -> None:
     with pytest.raises(FixError, match=reason.replace("(", r"\(")):
         fixed(tmp_path, body)
 
 
-def test_another_function_is_named_behind_a_colon(tmp_path: Path) -> None:
+def test_fix_is_another_function_if_named_after_a_colon(tmp_path: Path) -> None:
     (tmp_path / "mend.py").write_text("def leave(record):\n    return None\n")
 
     assert load(f"{tmp_path / 'mend.py'}:leave")(REJECTED.record) is None
@@ -60,7 +60,7 @@ def test_another_function_is_named_behind_a_colon(tmp_path: Path) -> None:
         ("{folder}/broken.py", "broken.py can't be run: SyntaxError"),
     ],
 )
-def test_a_fix_that_can_not_be_used_is_told(tmp_path: Path, text: str, reason: str) -> None:
+def test_fix_that_can_not_be_loaded_is_reported(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "fix.py").write_text("def fix(record):\n    return record\n")
     (tmp_path / "broken.py").write_text("def fix(record:\n")
 
@@ -68,7 +68,7 @@ def test_a_fix_that_can_not_be_used_is_told(tmp_path: Path, text: str, reason: s
         load(text.format(folder=tmp_path))
 
 
-def test_a_changed_file_is_another_fix(tmp_path: Path) -> None:
+def test_changed_file_is_another_fix(tmp_path: Path) -> None:
     file = tmp_path / "fix.py"
     file.write_text("def fix(record):\n    return record\n")
     before = load(str(file)).label

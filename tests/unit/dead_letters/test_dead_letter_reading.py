@@ -1,4 +1,4 @@
-"""Which letters a selection means, and which of them were sent again."""
+"""Selection of dead letters, and which of them were replayed."""
 
 import pytest
 
@@ -31,27 +31,27 @@ LETTER = dead_letter("payments-2-17", reason='currency "euro" doesn\'t match ^[A
         (Selection(topics=frozenset({"payments"}), partition=0), False),
     ],
 )
-def test_a_selection_means_what_fits_all_that_it_says(selection: Selection, is_meant: bool) -> None:
+def test_selection_takes_what_fulfils_all_conditions(selection: Selection, is_meant: bool) -> None:
     assert selection.takes(LETTER, Replays(())) == is_meant
 
 
 @pytest.mark.parametrize("replayed", [True, False])
-def test_a_selection_asks_whether_a_letter_was_replayed(replayed: bool) -> None:
+def test_selection_takes_replayed_or_other_dead_letters(replayed: bool) -> None:
     assert Selection(replayed=replayed).takes(LETTER, Replays([replay()])) is replayed
     assert Selection(replayed=replayed).takes(LETTER, Replays([])) is not replayed
 
 
-def test_the_last_replay_of_a_letter_holds() -> None:
+def test_last_replay_of_a_dead_letter_counts() -> None:
     replays = Replays([replay(times=1), replay(times=2)])
 
     assert replays.of(LETTER) == replay(times=2)
 
 
-def test_a_letter_of_another_job_about_the_same_record_was_replayed_with_it() -> None:
+def test_replay_counts_for_every_dead_letter_of_the_record() -> None:
     assert Replays([replay()]).of(dead_letter("payments-2-17", rejected_by="warehouse")) is not None
 
 
-def test_a_record_at_the_same_offset_of_a_topic_that_was_made_anew_was_not_replayed() -> None:
+def test_record_of_a_recreated_topic_counts_as_not_replayed() -> None:
     anew = dead_letter("payments-2-17", event_time=LETTER.event_time + 1)
 
     assert Replays([replay()]).of(anew) is None

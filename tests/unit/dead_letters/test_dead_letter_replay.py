@@ -1,4 +1,4 @@
-"""Which rejected records are sent again, why the others aren't, and how that is told."""
+"""Decisions on rejected records and their replay, and the reasons for those that aren't sent."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,12 +14,13 @@ from connectors.kafka.topics import DAY_MS, PAYMENTS
 from connectors.settings import Settings
 from events import DeadLetter
 from ops.dead_letters import replay as dead_letter_replay
+from ops.dead_letters.decisions import Change, Decision, decide, unchanged
 from ops.dead_letters.fixes import FixError
 from ops.dead_letters.reading import Replays
-from ops.dead_letters.record_words import difference, letter_in_full
+from ops.dead_letters.record_words import difference, record_in_full
 from ops.dead_letters.rejected_record import Record, Rejected, rejected_records
-from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
-from ops.topics.topics import RealTopic
+from ops.dead_letters.replay import ReplayError, Unsent, send
+from ops.topics.apply import RealTopic
 from tests.builders.events import dead_letter, event_time, payment, replay
 
 NOW = event_time("13:00:00")
@@ -40,7 +41,7 @@ def mend(rejected: Rejected) -> Record | None:
     return rejected.record.with_document({**document, "currency": "EUR"})
 
 
-def test_a_mended_record_is_sent() -> None:
+def test_fixed_record_is_sent() -> None:
     decided = decision(dead_letter(payload=BAD), mend)
 
     assert decided.record is not None
@@ -48,7 +49,7 @@ def test_a_mended_record_is_sent() -> None:
     assert (decided.is_changed, decided.notes) == (True, ())
 
 
-def test_a_record_that_would_be_rejected_again_is_refused() -> None:
+def test_record_that_would_be_rejected_again_is_refused() -> None:
     decided = decision(dead_letter(payload=BAD))
 
     assert (decided.record, decided.is_refused) == (None, True)
@@ -56,23 +57,23 @@ def test_a_record_that_would_be_rejected_again_is_refused() -> None:
     assert "currency" in decided.why_not
 
 
-def test_a_fix_that_mends_too_little_is_refused_too() -> None:
+def test_record_that_is_still_invalid_after_its_fix_is_refused() -> None:
     two_wrong = msgspec.json.encode(payment(currency="euro", country="Germany"))
 
     assert "country" in decision(dead_letter(payload=two_wrong), mend).why_not
 
 
-def test_a_record_that_was_rejected_for_something_else_is_sent_as_it_was() -> None:
+def test_valid_record_is_sent_unchanged() -> None:
     letter = dead_letter(payload=GOOD, reason="the character U+0000, which PostgreSQL can't hold")
 
     decided = decision(letter)
 
     assert decided.record == decided.rejected.record
     assert not decided.is_changed
-    assert decided.notes == ("unchanged: it gets through only if what rejected it has changed since",)
+    assert decided.notes == ("unchanged: it is rejected again unless the job or its schema has changed since",)
 
 
-def test_an_integer_that_no_reader_can_hold_would_be_rejected_again() -> None:
+def test_integer_that_no_reader_can_hold_is_refused() -> None:
     large = GOOD.replace(b'"amount_minor":4000', b'"amount_minor":9223372036854775808')
 
     assert "64 bits" in decision(dead_letter(payload=large)).why_not
@@ -86,7 +87,7 @@ def test_an_integer_that_no_reader_can_hold_would_be_rejected_again() -> None:
         (dead_letter(payload=GOOD, source_headers={"none": None}), "its header 'none' is null"),
     ],
 )
-def test_what_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> None:
+def test_record_that_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> None:
     assert reason in decision(letter).why_not
 
 
@@ -95,7 +96,7 @@ def test_what_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> Non
     [
         (
             dead_letter(payload=GOOD, event_time=NOW + 300_001),
-            "its time lies ahead by 300,001 ms, and payments takes 300,000: a fix can change it",
+            "its time is 300,001 ms ahead, and payments accepts at most 300,000 ms: a fix can change it",
         ),
         (
             dead_letter(payload=GOOD, event_time=0, source_time=-1_000),
@@ -103,7 +104,7 @@ def test_what_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> Non
         ),
         (
             fitted(dead_letter(payload=b"x" * 2_000_000)),
-            "of 2,000,000 bytes, and the record itself is gone from payments",
+            "of 2,000,000 bytes, and the record is no longer in payments",
         ),
         (
             dead_letter(payload=GOOD, source_partition=-1, source_offset=-1, rejected_by="order_enrichment"),
@@ -111,38 +112,38 @@ def test_what_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> Non
         ),
     ],
 )
-def test_record_that_kafka_or_its_topic_would_not_take_is_refused(letter: DeadLetter, reason: str) -> None:
+def test_record_that_its_topic_would_not_accept_is_refused(letter: DeadLetter, reason: str) -> None:
     decided = decision(letter)
 
     assert decided.is_refused
     assert reason in decided.why_not
 
 
-def test_topic_that_takes_any_time_gets_the_record_s_own() -> None:
+def test_record_for_a_topic_without_time_limit_keeps_its_time() -> None:
     decided = decision(dead_letter("their-topic-0-1", b"x", event_time=0, source_time=-1_000))
 
     assert decided.record is not None
     assert decided.record.timestamp == -1_000
 
 
-def test_a_topic_that_is_not_declared_has_no_schema_to_hold_against() -> None:
+def test_record_of_an_undeclared_topic_is_sent_unchecked() -> None:
     decided = decision(dead_letter("their-topic-0-1", b"\xff"))
 
     assert decided.record is not None
-    assert decided.notes[0] == "its topic isn't declared, so it was held against no schema"
+    assert decided.notes[0] == "its topic isn't declared, so it was checked against no schema"
 
 
-def test_what_was_sent_is_not_sent_again_unless_that_is_meant() -> None:
+def test_replayed_record_is_sent_again_only_with_again() -> None:
     letter, sent = dead_letter("payments-2-17", GOOD), Replays([replay()])
 
     assert decision(letter, replays=sent).why_not == (
-        "sent again on 2026-03-01 13:00:00 UTC as payments-2-99; --again sends it once more"
+        "replayed on 2026-03-01 13:00:00 UTC as payments-2-99; --again replays it again"
     )
     assert not decision(letter, replays=sent).is_refused
     assert decision(letter, replays=sent, again=True).record is not None
 
 
-def test_a_fix_that_fails_on_one_record_says_so_and_leaves_the_others() -> None:
+def test_fix_that_fails_on_one_record_refuses_only_that() -> None:
     def fix(rejected: Rejected) -> Record | None:
         if rejected.record.offset == 1:
             raise FixError("the fix failed in line 3")
@@ -155,20 +156,20 @@ def test_a_fix_that_fails_on_one_record_says_so_and_leaves_the_others() -> None:
     assert sent.record is not None
 
 
-def test_a_record_that_the_fix_leaves_is_not_refused() -> None:
+def test_record_skipped_by_its_fix_is_not_refused() -> None:
     decided = decision(dead_letter(payload=BAD), lambda _: None)
 
     assert (decided.record, decided.is_refused) == (None, False)
 
 
 @pytest.mark.parametrize(("days", "is_warned"), [(30, False), (31, True)])
-def test_a_record_that_its_topic_may_delete_at_once_is_warned_of(days: int, is_warned: bool) -> None:
+def test_record_that_its_topic_may_delete_at_once_has_a_warning(days: int, is_warned: bool) -> None:
     letter = dead_letter(payload=GOOD, event_time=NOW - days * DAY_MS)
 
     assert any("older than its topic keeps (30 days)" in note for note in decision(letter).notes) == is_warned
 
 
-def test_a_late_record_is_late_again() -> None:
+def test_late_record_has_a_warning() -> None:
     letter = dead_letter(payload=GOOD, reason="late: more than an hour")
 
     assert any("late again" in note for note in decision(letter).notes)
@@ -179,7 +180,7 @@ def difference_of(changes: Mapping[str, Any]) -> list[str]:
     return list(difference(rejected.record, replace(rejected.record, **changes)))
 
 
-def test_what_a_fix_changes_is_told_line_by_line() -> None:
+def test_change_by_a_fix_is_shown_line_by_line() -> None:
     assert difference_of({"value": b'{"currency":"EUR","email":"a@example.org"}', "key": b"card-12345678"}) == [
         " time: 1772366400000",
         "-key          •••",
@@ -191,13 +192,13 @@ def test_what_a_fix_changes_is_told_line_by_line() -> None:
     ]
 
 
-def test_a_change_in_what_is_masked_is_told_without_showing_it() -> None:
+def test_change_of_a_masked_value_is_reported_and_not_shown() -> None:
     assert difference_of({"value": b'{"currency":"euro","email":"b@example.org"}'}) == [
         "(what is changed is masked, or is only another way to write the same)"
     ]
 
 
-def test_a_letter_in_full_says_where_it_comes_from_and_what_became_of_it() -> None:
+def test_record_in_full_shows_its_origin_and_history() -> None:
     headers = {"millrace-replays": b"1", "millrace-replay-of": b"payments-2-3", "millrace-replayed-at": b"yesterday"}
     letters = [
         dead_letter(
@@ -207,7 +208,7 @@ def test_a_letter_in_full_says_where_it_comes_from_and_what_became_of_it() -> No
     ]
     [rejected] = rejected_records(letters)
 
-    assert letter_in_full(rejected, Replays([replay(fix="fix.py:fix sha256:1")])).splitlines() == [
+    assert record_in_full(rejected, Replays([replay(fix="fix.py:fix sha256:1")])).splitlines() == [
         "payments-2-17",
         "  topic        payments, partition 2, offset 17",
         "  time         2026-03-01 12:00:00 UTC (1772366400000)",
@@ -217,7 +218,7 @@ def test_a_letter_in_full_says_where_it_comes_from_and_what_became_of_it() -> No
         "  header       millrace-replays = 1",
         "  rejected by  fraud_detection: the document ends too early (byte 2)",
         r"  rejected by  warehouse: \x1b[31m",
-        "  before       sent again once, as payments-2-3; the last time on yesterday, unchanged",
+        "  before       replayed once, as payments-2-3; the last time on yesterday, unchanged",
         "  replayed     once; the last time on 2026-03-01 13:00:00 UTC by an operator as payments-2-99, "
         "fix fix.py:fix sha256:1",
         "  payload      27 bytes",
@@ -301,9 +302,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, producer: Producer) -> list[tuple[
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_topic_that_may_not_be_written_to_keeps_no_other_from_being_sent(
-    monkeypatch: pytest.MonkeyPatch, at_once: bool
-) -> None:
+def test_forbidden_topic_does_not_stop_records_of_others(monkeypatch: pytest.MonkeyPatch, at_once: bool) -> None:
     producer = Producer({"their-topic"}, at_once)
 
     found = outcomes(monkeypatch, producer)
@@ -313,7 +312,7 @@ def test_a_topic_that_may_not_be_written_to_keeps_no_other_from_being_sent(
     assert producer.transactions == 2
 
 
-def test_a_replay_that_may_not_be_marked_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_whose_replay_can_not_be_marked_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = Producer({"dead-letter-replays"}, at_once=False)
 
     with pytest.raises(ReplayError, match="dead-letter-replays"):

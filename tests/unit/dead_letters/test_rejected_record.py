@@ -1,4 +1,4 @@
-"""A rejected record is one, whoever rejected it and how often that was written; its headers say what was done to it."""
+"""Rejected records: each one once, whoever rejected it, with the history of its replays in its headers."""
 
 from dataclasses import replace
 
@@ -6,14 +6,14 @@ import pytest
 
 from events import Header
 from ops.dead_letters.reading import Replays
-from ops.dead_letters.record_words import letter_in_full
+from ops.dead_letters.record_words import record_in_full
 from ops.dead_letters.rejected_record import past, rejected_records, replay_headers
 from tests.builders.events import dead_letter, event_time
 
 NOW = event_time("13:00:00.250")
 
 
-def test_letters_of_two_jobs_about_one_record_are_one_record() -> None:
+def test_dead_letters_of_two_jobs_are_one_record() -> None:
     letters = [dead_letter(rejected_by="fraud_detection", reason="a"), dead_letter(rejected_by="warehouse", reason="b")]
 
     [rejected] = rejected_records(letters)
@@ -22,7 +22,7 @@ def test_letters_of_two_jobs_about_one_record_are_one_record() -> None:
     assert (rejected.record.rejected_by, rejected.record.reason) == (("fraud_detection", "warehouse"), "a; b")
 
 
-def test_a_record_is_as_it_was_byte_for_byte() -> None:
+def test_rejected_record_keeps_every_byte() -> None:
     letter = dead_letter(
         "db-changes.customers-3-9", b"\xff\x00", source_key=b"\xfe", source_headers={"h": b"\xfd", "none": None}
     )
@@ -35,7 +35,7 @@ def test_a_record_is_as_it_was_byte_for_byte() -> None:
     assert record.headers == {"h": b"\xfd", "none": None}
 
 
-def test_records_are_in_the_order_of_their_topic() -> None:
+def test_rejected_records_are_in_the_order_of_their_topic() -> None:
     ids = ["payments-1-10", "payments-1-9", "payments-0-11", "orders-1-1"]
 
     found = [each.letter.event_id for each in rejected_records(map(dead_letter, ids))]
@@ -43,7 +43,7 @@ def test_records_are_in_the_order_of_their_topic() -> None:
     assert found == ["orders-1-1", "payments-0-11", "payments-1-9", "payments-1-10"]
 
 
-def test_headers_stay_and_say_that_it_was_sent_again() -> None:
+def test_replayed_record_keeps_its_headers_and_gets_ours() -> None:
     [rejected] = rejected_records([dead_letter(source_headers={"trace": b"t1"})])
 
     headers = replay_headers(rejected.record, "payments-0-17", sent_before=0, now=NOW, fix="fix.py:fix sha256:1")
@@ -57,7 +57,7 @@ def test_headers_stay_and_say_that_it_was_sent_again() -> None:
     }
 
 
-def test_a_record_that_is_rejected_again_says_its_whole_history() -> None:
+def test_record_rejected_again_has_its_whole_history() -> None:
     [first] = rejected_records([dead_letter()])
     once = replay_headers(first.record, "payments-0-17", sent_before=1, now=NOW, fix="a fix")
     [second] = rejected_records([dead_letter("payments-0-99", source_headers=once)])
@@ -67,7 +67,7 @@ def test_a_record_that_is_rejected_again_says_its_whole_history() -> None:
     assert (twice.times, twice.letter_ids, twice.fix) == (3, ("payments-0-17", "payments-0-99"), "")
 
 
-def test_a_long_history_does_not_grow_for_ever() -> None:
+def test_history_of_a_record_is_bounded() -> None:
     record = rejected_records([dead_letter()])[0].record
 
     for number in range(100):
@@ -79,11 +79,11 @@ def test_a_long_history_does_not_grow_for_ever() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"many", b"-1", b"\xff", "²".encode(), None])
-def test_headers_that_somebody_made_up_are_no_history(value: bytes | None) -> None:
+def test_invalid_replay_headers_are_no_history(value: bytes | None) -> None:
     assert past({"millrace-replays": value}).times == 0
 
 
-def test_a_document_is_changed_and_nothing_else() -> None:
+def test_record_with_another_document_keeps_the_rest() -> None:
     [rejected] = rejected_records([dead_letter(payload='{"a": "é"}'.encode())])
 
     changed = rejected.record.with_document({**rejected.record.document(), "b": 1})
@@ -91,7 +91,7 @@ def test_a_document_is_changed_and_nothing_else() -> None:
     assert changed == replace(rejected.record, value='{"a":"é","b":1}'.encode())
 
 
-def test_repeated_headers_stay_in_their_order_and_the_last_of_a_name_is_read() -> None:
+def test_repeated_headers_keep_their_order_and_the_last_one_counts() -> None:
     pairs = (("b", b"1"), ("a", None), ("b", b"2"))
     listed = tuple(Header(name=name, value=value) for name, value in pairs)
     [rejected] = rejected_records([dead_letter(source_headers={"a": None, "b": b"2"}, header_list=listed)])
@@ -102,14 +102,14 @@ def test_repeated_headers_stay_in_their_order_and_the_last_of_a_name_is_read() -
     assert (rejected.record.headers["b"], rejected.record.headers["a"]) == (b"2", None)
 
 
-def test_record_has_the_time_that_its_letter_can_only_keep_as_a_field() -> None:
+def test_record_has_the_source_time_of_its_dead_letter() -> None:
     [rejected] = rejected_records([dead_letter(event_time=0, source_time=-1_000)])
 
     assert rejected.record.timestamp == -1_000
 
 
-def test_letter_of_a_record_in_microseconds_can_be_shown() -> None:
+def test_dead_letter_with_a_time_in_microseconds_can_be_shown() -> None:
     end_of_time = event_time("9999-12-31T23:59:59.999")
     [rejected] = rejected_records([dead_letter(event_time=end_of_time, source_time=1_790_000_000_000_000)])
 
-    assert "9999-12-31 23:59:59 UTC (1790000000000000)" in letter_in_full(rejected, Replays(()))
+    assert "9999-12-31 23:59:59 UTC (1790000000000000)" in record_in_full(rejected, Replays(()))

@@ -8,7 +8,7 @@ from local.demo.checks import duplicates
 from local.demo.checks.duplicates import REPEATED_MS, SLACK_MS
 from local.demo.checks.finding import Finding
 from local.demo.figures.observer import Observed, Written
-from ops.jobs.jobs import Failure, Restarts
+from ops.jobs.cluster_jobs import Failure, Restarts
 
 ALERT = Written("fraud_detection", "fraud-alerts", "a1")
 LETTER = Written("warehouse", "dead-letters", "payments-0-1")

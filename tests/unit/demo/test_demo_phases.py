@@ -13,8 +13,8 @@ from connectors.postgres.client import DatabaseAwayError
 from local.demo import phases
 from local.demo.phases import Screen, _are_done, _wait
 from local.simulator.shop.database import ShopError
+from ops.jobs.cluster_jobs import JobError
 from ops.jobs.flink_rest import FlinkError
-from ops.jobs.jobs import JobError
 
 UNAVAILABLE = [
     DatabaseAwayError("no PostgreSQL answers"),

@@ -8,7 +8,7 @@ from connectors.settings import Settings
 from jobs.flow import REVENUE
 from local.demo import submitted_jobs
 from local.demo.submitted_jobs import SubmittedJobs
-from ops.jobs.jobs import JobError, JobId
+from ops.jobs.cluster_jobs import JobError, JobId
 from tests.services.json_server import json_server
 
 DEADLINE_SECONDS = 20

@@ -15,6 +15,7 @@ from connectors.kafka.topics import TOPICS
 from connectors.settings import Settings, variable
 from jobs import flow
 from local.settings import CHECKOUT, LocalSettings
+from notifier.settings import NotifierSettings
 from ops.__main__ import main as operate
 from udfs.fraud.features import parse_declaration, payment_columns
 from udfs.notifications.notification_policy import default_text
@@ -41,7 +42,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
     row = r"^\| `(MILLRACE_\w+)` \| (?:`([^`]+)`|none|see below) \|"
     documented = dict(re.findall(row, TEXTS["docs/configuration.md"], re.MULTILINE))
 
-    declared = {variable(f.name): str(f.default) for settings in (Settings, LocalSettings) for f in fields(settings)}
+    all_settings = (Settings, LocalSettings, NotifierSettings)
+    declared = {variable(f.name): str(f.default) for settings in all_settings for f in fields(settings)}
 
     assert documented == declared
 

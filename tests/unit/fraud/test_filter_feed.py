@@ -1,20 +1,17 @@
 """Order in which a filter gets rules. `tests/cluster/jvm/test_rule_filter.py` tests what the filter does with them."""
 
-import threading
-from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
-from kafka.errors import KafkaError
 
+from connectors.kafka.rulesets import RulesetsUnavailableError
 from events import Ruleset
 from tests.builders.events import event_time, rule, ruleset
 from udfs.fraud.features import payment_features
 from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.fraud.judge_payment import JudgePayment
 from udfs.fraud.rules import Rules, RulesetError, RulesetHistory
-from udfs.fraud.ruleset_reader import Feed, FixedRulesets, KafkaRulesets, RulesetsUnavailableError
+from udfs.fraud.ruleset_sources import Feed, FixedRulesets
 
 FEATURES = payment_features()
 
@@ -143,83 +140,3 @@ def test_payments_are_judged_without_a_filter_outside_a_jvm() -> None:
 
     assert judge.eval(event_time("12:00:00"), 500_01, *[None] * (6 + len(FEATURES))) is not None
     judge.close()
-
-
-class QuietConsumer:
-    """Nothing comes."""
-
-    polls = 0
-    closed = False
-
-    def poll(self, timeout_ms: int) -> dict[str, list[object]]:  # noqa: ARG002
-        self.polls += 1
-        return {}
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class GoneConsumer(QuietConsumer):
-    def poll(self, timeout_ms: int) -> dict[str, list[object]]:
-        raise KafkaError(f"no broker within {timeout_ms} ms")
-
-
-def test_rulesets_are_followed_until_nobody_wants_them_since_a_cancelled_task_does_not_close(
-    filters: NotedFilters,
-) -> None:
-    class CancelledMeanwhile(QuietConsumer):
-        def poll(self, timeout_ms: int) -> dict[str, list[object]]:
-            if self.polls == 2:
-                filters.close("f1", 7)
-            return super().poll(timeout_ms)
-
-    rulesets, consumer = KafkaRulesets("kafka:9092", "rules"), CancelledMeanwhile()
-    feed = FilterFeed(filters, "f1")
-
-    rulesets._follow(consumer, RulesetHistory(FEATURES, "EUR"), threading.Event(), feed)
-
-    assert consumer.polls == 3
-    assert consumer.closed
-    assert steps(filters) == ["open", "close"]
-    rulesets.check()
-
-
-def test_a_ruleset_that_cant_be_used_is_logged_and_the_next_one_is_taken_in(
-    filters: NotedFilters, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Filled(QuietConsumer):
-        def poll(self, timeout_ms: int) -> dict[str, list[object]]:
-            super().poll(timeout_ms)
-            filters.close("f1", 7)
-            large = ruleset(rule("large", f"count_1m > {'9' * 310}"), version=1)
-            values = (None, b"{", msgspec.json.encode(large), msgspec.json.encode(ruleset(version=2)))
-            places = enumerate(values, start=40)
-            return {
-                "rules-0": [SimpleNamespace(topic="rules", partition=0, offset=i, value=each) for i, each in places]
-            }
-
-    rulesets, history = KafkaRulesets("kafka:9092", "rules"), RulesetHistory(FEATURES, "EUR")
-
-    rulesets._follow(Filled(), history, threading.Event(), FilterFeed(filters, "f1"))
-
-    rulesets.check()
-    assert len(history) == 1
-    ignored = [each for each in caplog.messages if each.startswith("ignoring the ruleset")]
-    assert [each.partition(":")[0] for each in ignored] == [
-        f"ignoring the ruleset at rules-0@{i}" for i in (40, 41, 42)
-    ]
-    assert "has more than 15 digits" in ignored[-1]
-
-
-def test_when_kafka_can_not_be_followed_any_more_the_filter_is_told_and_the_next_payment_says_so(
-    filters: NotedFilters,
-) -> None:
-    rulesets, consumer = KafkaRulesets("kafka:9092", "rules"), GoneConsumer()
-    feed = FilterFeed(filters, "f1")
-
-    rulesets._follow(consumer, RulesetHistory(FEATURES, "EUR"), threading.Event(), feed)
-
-    assert steps(filters) == ["open", "failed"]
-    assert consumer.closed
-    with pytest.raises(RulesetsUnavailableError, match=r"topic rules can't be followed any more: .*no broker"):
-        rulesets.check()

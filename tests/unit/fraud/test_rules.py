@@ -159,14 +159,18 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("value", UNUSABLE.values(), ids=UNUSABLE)
-def test_whatever_is_wrong_with_a_published_version_the_versions_before_stay_in_force(value: bytes) -> None:
+def test_invalid_published_version_is_logged_and_leaves_earlier_ones(
+    value: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     history = RulesetHistory(FEATURES, "EUR")
-    history.add_published(msgspec.json.encode(ruleset(version=1)))
+    history.add_published(msgspec.json.encode(ruleset(version=1)), "rules-0@0")
 
-    with pytest.raises(RulesetError):
-        history.add_published(value)
+    history.add_published(value, "rules-0@1")
 
     assert len(history) == 1
+    [message] = caplog.messages
+    assert message.startswith("ignoring the ruleset at rules-0@1: ")
+    assert len(message) < 2100
 
 
 def test_error_of_a_rejected_version_has_its_number_if_it_is_readable() -> None:

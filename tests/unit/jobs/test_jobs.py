@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from connectors.settings import Settings
-from ops.jobs import jobs
+from ops.jobs import cluster_jobs
+from ops.jobs.cluster_jobs import Failure, JobError, JobId, Restarts, cancel, stop_with_savepoint, wait_until_running
 from ops.jobs.flink_rest import FlinkAwayError, FlinkError
-from ops.jobs.jobs import Failure, JobError, JobId, Restarts, cancel, stop_with_savepoint, wait_until_running
 from ops.jobs.lost_jobs import Note, write_notes
 from tests.services.free_ports import free_port
 from tests.services.json_server import json_server
@@ -95,7 +95,7 @@ class Cluster:
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A cluster with a job that runs and that is noted."""
-    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(cluster_jobs, "POLL_SECONDS", 0.01)
     found = Cluster(tmp_path)
     with json_server(found.answer) as address:
         found.settings = Settings(flink_rest_url=address)
@@ -133,7 +133,7 @@ def test_a_cluster_that_stays_away_is_an_error_at_the_deadline() -> None:
 
 
 def test_a_job_that_the_cluster_has_forgotten_is_not_waited_for(cluster: Cluster) -> None:
-    with pytest.raises(JobError, match="was it started again since"):
+    with pytest.raises(JobError, match="was the cluster restarted since"):
         wait_until_running(cluster.settings, JobId("b" * 32))
 
 

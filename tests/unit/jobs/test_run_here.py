@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ops.jobs.pipelines import group
+from ops.jobs.commands import sql_pipelines
 from tests.services.json_server import json_server
 
 JOB = {
@@ -35,11 +35,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Resu
     """Runs a file `mine.sql` beside the cluster at an address, without Flink."""
     file = tmp_path / "mine.sql"
     file.write_text("INSERT INTO a SELECT 1 FROM b;")
-    monkeypatch.setattr("ops.jobs.pipelines.run", lambda *_: print(RAN))
+    monkeypatch.setattr("ops.jobs.commands.run", lambda *_: print(RAN))
 
     def invoke(address: str) -> Result:
         monkeypatch.setenv("MILLRACE_FLINK_REST_URL", address)
-        return CliRunner().invoke(group, ["run", str(file)])
+        return CliRunner().invoke(sql_pipelines, ["run", str(file)])
 
     return invoke
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from py4j.protocol import Py4JError
 
 from jobs.sql_pipeline import Planned
-from ops.jobs.pipelines import group
+from ops.jobs.commands import sql_pipelines
 from sql.tools.lint import Catalog
 from sql.tools.pipeline import Pipeline
 from toolchain.java import JavaError
@@ -20,9 +20,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in names:
         (tmp_path / name).write_text("INSERT INTO x SELECT 1 FROM y;")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ops.jobs.pipelines.stream_environment", lambda _: None)
-    monkeypatch.setattr("ops.jobs.pipelines.problems", lambda *_: [])
-    monkeypatch.setattr("ops.jobs.pipelines._said", lambda *_: "ok")
+    monkeypatch.setattr("ops.jobs.commands.stream_environment", lambda _: None)
+    monkeypatch.setattr("ops.jobs.commands.problems", lambda *_: [])
+    monkeypatch.setattr("ops.jobs.commands.comparison", lambda *_: "ok")
     return names
 
 
@@ -44,7 +44,7 @@ def test_an_unexpected_error_is_the_line_of_its_file_and_the_others_are_judged(
 ) -> None:
     failing_with(error, monkeypatch)
 
-    checked = CliRunner().invoke(group, [command, *files])
+    checked = CliRunner().invoke(sql_pipelines, [command, *files])
 
     assert checked.exit_code == 1
     assert checked.output.splitlines() == [
@@ -60,7 +60,7 @@ def test_a_machine_that_can_not_run_flink_is_no_fault_of_a_file(
 ) -> None:
     failing_with(JavaError("there is no Java"), monkeypatch)
 
-    checked = CliRunner().invoke(group, ["check", *files])
+    checked = CliRunner().invoke(sql_pipelines, ["check", *files])
 
     assert checked.exit_code == 1
     assert checked.output == "a.sql: ok\nError: there is no Java\n"

@@ -104,9 +104,9 @@ def test_what_is_accepted_is_taken_and_the_connection_is_kept_for_the_next() -> 
         ("DATA", "451 4.3.0 try later", "not now"),
         ("DATA", "drop", "not now"),
         ("MAIL", "552 5.3.4 too large", "never"),
-        ("MAIL", "530 5.7.0 log in first", "away"),
-        ("MAIL", "451 4.3.2 not accepting mail", "away"),
-        ("MAIL", "421 4.3.2 shutting down", "away"),
+        ("MAIL", "530 5.7.0 log in first", "unavailable"),
+        ("MAIL", "451 4.3.2 not accepting mail", "unavailable"),
+        ("MAIL", "421 4.3.2 shutting down", "unavailable"),
     ],
 )
 def test_a_refusal_is_about_the_message_once_the_server_knows_it_and_about_us_before(
@@ -145,14 +145,14 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_made_again() -> No
         with mail_server(Moody(), port):
             last = server.offer(message(), "ada@mail.example").verdict
 
-    assert (first, between, last) == ("taken", "away", "taken")
+    assert (first, between, last) == ("taken", "unavailable", "taken")
 
 
 def test_a_server_that_says_nothing_is_away_when_the_time_is_over() -> None:
     with mute_server() as port, connected(port) as server:
         answer = server.offer(message(), "ada@mail.example")
 
-    assert answer.verdict == "away"
+    assert answer.verdict == "unavailable"
     assert "timed out" in answer.words
 
 
@@ -161,4 +161,4 @@ def test_a_server_that_wants_no_connections_is_away(greeting: str) -> None:
     with server_that_greets_with(greeting.encode()) as port, connected(port) as server:
         answer = server.offer(message(), "ada@mail.example")
 
-    assert (answer.verdict, answer.words) == ("away", greeting)
+    assert (answer.verdict, answer.words) == ("unavailable", greeting)

@@ -1,4 +1,4 @@
-"""When is a message tried again, whose turn is it, what may be committed, what is remembered? No network, no clock."""
+"""Decisions of the notifier on retries, order, offsets and duplicates: no network, no clock."""
 
 from pathlib import Path
 from random import Random
@@ -6,34 +6,27 @@ from random import Random
 import msgspec
 import pytest
 from kafka import TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
 
 from connectors.kafka.topics import NOTIFICATIONS
 from events import Notification
-from notifier.memory import OLDEST_MS, Memory
+from notifier.dead_letters import InvalidNotificationError, Undeliverable, decoded
+from notifier.delivered_ids import OLDEST_MS, DeliveredIds
+from notifier.message_queue import Message, MessageQueue
 from notifier.offsets import Offsets
-from notifier.patience import LEAST_SHARE, Availability, Patience
-from notifier.rejects import NoNotificationError, Reject, decoded
-from notifier.waiting import Message, Waiting
-from tests.builders.notifications import notification
+from notifier.retries import LEAST_SHARE, Availability, RetryPolicy
+from tests.builders.notifications import consumed, notification
 
-PATIENCE = Patience(attempts=5, outage_seconds=100, first_delay_seconds=1, longest_delay_seconds=8)
+POLICY = RetryPolicy(attempts=5, outage_seconds=100, first_delay_seconds=1, longest_delay_seconds=8)
 FIRST, SECOND = (TopicPartition(NOTIFICATIONS.name, number) for number in (0, 1))
 NOW_MS = 1_800_000_000_000
 
 
-def record(value: bytes | None = b"", partition: int = 0, offset: int = 7, key: bytes | None = b"k") -> ConsumerRecord:
-    values = dict.fromkeys(ConsumerRecord._fields)
-    known = {"topic": NOTIFICATIONS.name, "partition": partition, "offset": offset, "key": key, "value": value}
-    return ConsumerRecord(**(values | known | {"timestamp": 5, "headers": [("trace", b"1")]}))
-
-
 def message(recipient: str, offset: int, partition: int = 0, since: float = 0) -> Message:
     made = notification(f"{recipient}-{offset}", recipient=recipient)
-    return Message(record(b"", partition, offset), made, since)
+    return Message(consumed(b"", partition, offset), made, since)
 
 
-def taken(waiting: Waiting, now: float = 0) -> list[str]:
+def taken(waiting: MessageQueue, now: float = 0) -> list[str]:
     """All that can be taken now."""
     found = []
     while each := waiting.take(now):
@@ -42,18 +35,18 @@ def taken(waiting: Waiting, now: float = 0) -> list[str]:
 
 
 def available(seed: int = 1) -> Availability:
-    return Availability(PATIENCE, Random(seed))
+    return Availability(POLICY, Random(seed))
 
 
 @pytest.mark.parametrize(("failures", "longest"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (5000, 8)])
 def test_each_failure_doubles_the_delay_up_to_the_longest(failures: int, longest: float) -> None:
-    delays = [PATIENCE.retry_delay(failures, Random(seed)) for seed in range(200)]
+    delays = [POLICY.retry_delay(failures, Random(seed)) for seed in range(200)]
 
     assert longest * LEAST_SHARE <= min(delays) < longest * 0.55
     assert longest * 0.95 < max(delays) <= longest
 
 
-def test_while_the_server_is_away_one_message_at_a_time_is_offered() -> None:
+def test_unavailable_server_is_offered_one_message_at_a_time() -> None:
     server = available()
     server.claim()
     assert server.is_open(0)
@@ -69,7 +62,7 @@ def test_while_the_server_is_away_one_message_at_a_time_is_offered() -> None:
     assert server.is_open(3)
     server.claim()
     server.answered()
-    assert (server.is_there, server.reason) == (True, "")
+    assert (server.is_available, server.reason) == (True, "")
     server.claim()
     assert server.is_open(3)
 
@@ -83,7 +76,7 @@ def test_messages_that_fail_together_count_as_one_failure() -> None:
     assert server.is_open(1)
 
 
-def test_the_server_is_asked_at_least_every_quarter_of_a_minute() -> None:
+def test_unavailable_server_is_tried_at_least_every_15_seconds() -> None:
     server = available()
     server.failed("refused", 0)
 
@@ -93,7 +86,7 @@ def test_the_server_is_asked_at_least_every_quarter_of_a_minute() -> None:
         server.failed("refused", number * 15)
 
 
-def test_a_message_waits_for_a_server_that_is_away_as_long_as_it_may_and_one_that_came_later_just_as_long() -> None:
+def test_each_message_waits_equally_long_for_an_unavailable_server() -> None:
     server = available()
     assert not server.is_over(waiting_since=0, now=1000)
 
@@ -107,7 +100,7 @@ def test_a_message_waits_for_a_server_that_is_away_as_long_as_it_may_and_one_tha
 
 
 def test_each_recipient_gets_messages_in_their_order_one_at_a_time() -> None:
-    waiting = Waiting()
+    waiting = MessageQueue()
     first, second = message("a", 0), message("a", 1)
     for each in (first, second, message("b", 2)):
         waiting.add(each)
@@ -119,8 +112,8 @@ def test_each_recipient_gets_messages_in_their_order_one_at_a_time() -> None:
     assert len(waiting) == 1
 
 
-def test_a_message_that_is_put_off_holds_back_its_recipient_s_and_nobody_else_s() -> None:
-    waiting = Waiting()
+def test_message_that_is_put_off_holds_back_its_recipient_only() -> None:
+    waiting = MessageQueue()
     first = message("a", 0)
     for each in (first, message("a", 1), message("b", 2)):
         waiting.add(each)
@@ -133,8 +126,8 @@ def test_a_message_that_is_put_off_holds_back_its_recipient_s_and_nobody_else_s(
     assert not waiting.is_due(10)
 
 
-def test_what_another_member_reads_now_is_forgotten_and_the_rest_keeps_its_order() -> None:
-    waiting = Waiting()
+def test_messages_of_other_partitions_keep_their_order() -> None:
+    waiting = MessageQueue()
     for each in (message("a", 0, 0), message("b", 0, 1), message("b", 1, 1)):
         waiting.add(each)
 
@@ -144,7 +137,7 @@ def test_what_another_member_reads_now_is_forgotten_and_the_rest_keeps_its_order
     assert taken(waiting) == ["b-0"]
 
 
-def test_offsets_are_committed_up_to_the_first_record_that_is_not_settled() -> None:
+def test_offsets_are_committed_up_to_the_first_unsettled_record() -> None:
     offsets = Offsets()
     for offset in (5, 6, 8):
         offsets.took(FIRST, offset)
@@ -162,7 +155,7 @@ def test_offsets_are_committed_up_to_the_first_record_that_is_not_settled() -> N
     assert offsets.to_commit() == {FIRST: 9, SECOND: 1}
 
 
-def test_a_record_that_is_read_again_is_noticed_also_when_it_is_settled() -> None:
+def test_record_that_is_read_again_is_recognised_also_when_settled() -> None:
     offsets = Offsets()
     assert [offsets.took(FIRST, offset) for offset in (5, 6)] == [True, True]
     offsets.settled(FIRST, 5)
@@ -171,7 +164,7 @@ def test_a_record_that_is_read_again_is_noticed_also_when_it_is_settled() -> Non
     assert offsets.to_commit() == {FIRST: 6}
 
 
-def test_of_a_partition_that_is_somebody_else_s_nothing_is_committed() -> None:
+def test_offsets_of_a_lost_partition_are_not_committed() -> None:
     offsets = Offsets()
     offsets.took(FIRST, 0)
 
@@ -181,27 +174,27 @@ def test_of_a_partition_that_is_somebody_else_s_nothing_is_committed() -> None:
     assert offsets.to_commit() == {}
 
 
-def test_what_was_delivered_is_remembered_over_a_restart_and_by_every_member_of_the_group(tmp_path: Path) -> None:
+def test_delivered_ids_outlive_a_restart_and_are_shared_by_the_group(tmp_path: Path) -> None:
     file = tmp_path / "folder" / "group.sqlite"
-    with Memory(file) as memory, Memory(file) as other:
-        memory.remember(["n1"], NOW_MS)
+    with DeliveredIds(file) as delivered_ids, DeliveredIds(file) as other:
+        delivered_ids.add(["n1"], NOW_MS)
         assert other.has("n1")
 
-    with Memory(file) as memory:
-        assert (memory.has("n1"), memory.has("n2")) == (True, False)
+    with DeliveredIds(file) as delivered_ids:
+        assert (delivered_ids.has("n1"), delivered_ids.has("n2")) == (True, False)
 
 
-def test_what_is_forgotten_is_too_old_to_be_delivered_again(tmp_path: Path) -> None:
+def test_forgotten_notification_is_too_old_to_be_delivered_again(tmp_path: Path) -> None:
     decided = notification(event_time=NOW_MS)
-    value = record(_encoded(decided))
-    with Memory(tmp_path / "group.sqlite") as memory:
-        memory.remember([decided.event_id], NOW_MS)
+    value = consumed(_encoded(decided))
+    with DeliveredIds(tmp_path / "group.sqlite") as delivered_ids:
+        delivered_ids.add([decided.event_id], NOW_MS)
         for later_ms in range(0, 3 * OLDEST_MS, OLDEST_MS // 50):
-            memory.forget_old(NOW_MS + later_ms)
-            if not memory.has(decided.event_id):
-                with pytest.raises(NoNotificationError, match="too old"):
+            delivered_ids.forget_old(NOW_MS + later_ms)
+            if not delivered_ids.has(decided.event_id):
+                with pytest.raises(InvalidNotificationError, match="too old"):
                     decoded(value, NOW_MS + later_ms)
-        assert not memory.has(decided.event_id)
+        assert not delivered_ids.has(decided.event_id)
 
 
 @pytest.mark.parametrize(
@@ -216,20 +209,20 @@ def test_what_is_forgotten_is_too_old_to_be_delivered_again(tmp_path: Path) -> N
         (b'{"unknown": 1}', "missing|unknown"),
     ],
 )
-def test_a_record_that_is_no_notification_is_told(value: bytes | None, words: str) -> None:
-    with pytest.raises(NoNotificationError, match=f"(?i){words}"):
-        decoded(record(value), NOW_MS)
+def test_invalid_notification_is_an_error_with_its_reason(value: bytes | None, words: str) -> None:
+    with pytest.raises(InvalidNotificationError, match=f"(?i){words}"):
+        decoded(consumed(value), NOW_MS)
 
 
-def test_a_field_that_the_schema_does_not_know_is_refused() -> None:
+def test_field_that_the_schema_does_not_know_is_an_error() -> None:
     value = _encoded(notification(event_time=NOW_MS)).replace(b'"channel"', b'"urgent":true,"channel"')
 
-    with pytest.raises(NoNotificationError, match="urgent"):
-        decoded(record(value), NOW_MS)
+    with pytest.raises(InvalidNotificationError, match="urgent"):
+        decoded(consumed(value), NOW_MS)
 
 
-def test_a_reject_has_the_record_byte_for_byte_and_where_it_was() -> None:
-    letter = Reject(record(b"\xff", partition=3, offset=42, key=None), "because").letter()
+def test_dead_letter_has_the_record_byte_for_byte_and_its_place() -> None:
+    letter = Undeliverable(consumed(b"\xff", partition=3, offset=42, key=None), "because").letter()
 
     assert (letter.event_id, letter.source_key, letter.payload) == ("notifications-3-42", None, b"\xff")
     assert (letter.event_time, letter.source_headers) == (5, {"trace": b"1"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifier.conventions import LANGUAGES, masked, moment, money
+from notifier.formats import LANGUAGES, masked, moment, money
 from notifier.wording import TEMPLATES, Wording, one_line, worded
 from tests.builders.events import event_time
 from tests.builders.notifications import notification, occasion

@@ -1,4 +1,4 @@
-"""What `ops` says of a service that isn't there: which, where it should be, and what to do; and soon."""
+"""Messages of `ops` about an unavailable service: its name, its address and the remedy, at once."""
 
 import re
 import socket
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 
-from ops import command_group
+from connectors.kafka import client
 from ops.__main__ import main
 
 WITHOUT_KAFKA = [
@@ -55,13 +55,13 @@ def nobody() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("service", "command"), CASES)
-def test_a_command_names_the_service_that_does_not_answer_and_says_what_to_do(
+def test_command_without_its_service_names_it_and_the_remedy(
     service: str, command: str, nobody: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variable, form, _ = SERVICES[service]
     monkeypatch.setenv(variable, form.format(nobody))
-    monkeypatch.setattr(command_group, "CONNECT_TIMEOUT_MS", 50)
-    monkeypatch.setattr(command_group, "KAFKA_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(client, "CONNECT_MS", 50)
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.0)
     began = time.monotonic()
 
     result = CliRunner().invoke(main, command.split())
@@ -73,10 +73,10 @@ def test_a_command_names_the_service_that_does_not_answer_and_says_what_to_do(
     assert time.monotonic() - began < 10
 
 
-def test_a_command_reports_a_broker_that_it_waits_for(nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_that_waits_for_a_broker_reports_it(nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", nobody)
-    monkeypatch.setattr(command_group, "CONNECT_TIMEOUT_MS", 50)
-    monkeypatch.setattr(command_group, "KAFKA_WITHIN_SECONDS", 1.5)
+    monkeypatch.setattr(client, "CONNECT_MS", 50)
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 1.5)
 
     result = CliRunner().invoke(main, ["topics", "list"])
 

@@ -1,4 +1,4 @@
-"""What the terminal must not show: cards, addresses, phone numbers, secrets, and characters that do something."""
+"""Masking of cards, addresses, phone numbers and secrets, and escapes of characters that control a terminal."""
 
 import json
 import time
@@ -39,23 +39,23 @@ card_numbers = st.from_regex(r"\A[3-6][0-9]{13,17}\Z").map(with_check_digit)
 
 
 @pytest.mark.parametrize("card", CARDS)
-def test_a_card_number_shows_its_last_four_digits(card: str) -> None:
+def test_card_number_shows_its_last_four_digits(card: str) -> None:
     assert masked(f"card {card}, declined") == f"card •••{card[-4:]}, declined"
 
 
 @pytest.mark.parametrize(
     "number", ["4111111111111112", "1740830401238", "20260301120008", "12345678901", "1795627411728006"]
 )
-def test_other_numbers_stay(number: str) -> None:
+def test_other_numbers_are_not_masked(number: str) -> None:
     assert masked(f"number {number}") == f"number {number}"
 
 
 @pytest.mark.parametrize("glue", [" ", "-", ".", "\u200b", "\x00", "\x1b", " - "[1:]])
-def test_what_stands_between_the_digits_does_not_hide_a_card(glue: str) -> None:
+def test_card_number_with_separators_is_masked(glue: str) -> None:
     assert masked(glue.join(["4111", "1111", "1111", "1111"])) == "•••1111"
 
 
-def test_digits_beside_a_card_number_do_not_hide_it() -> None:
+def test_card_number_beside_other_digits_is_masked() -> None:
     assert masked("4111111111111111 12/29 123") == "•••1111 12/29 123"
     assert masked("7 4111 1111 1111 1111 123") == "7 •••1111 123"
 
@@ -64,11 +64,11 @@ def test_digits_beside_a_card_number_do_not_hide_it() -> None:
     card_numbers,
     st.sampled_from(['{{"note": "{}"}}', '{{"n": {}}}', "[{}, 1]", '{{"{}": 1}}', "x={}", '{{"a": "b {}', "{}\xff"]),
 )
-def test_no_card_number_is_shown_wherever_it_stands(card: str, place: str) -> None:
+def test_card_number_in_any_text_is_masked(card: str, place: str) -> None:
     assert card not in shown_payload(place.format(card).encode("latin-1"))
 
 
-def test_a_card_number_that_is_a_float_is_masked() -> None:
+def test_card_number_as_a_float_is_masked() -> None:
     assert "4111111111111111" not in shown_payload(b'{"n": 4111111111111111.0}')
 
 
@@ -92,7 +92,7 @@ def test_a_card_number_that_is_a_float_is_masked() -> None:
         ("customer_id", "customer-1", "customer-1"),
     ],
 )
-def test_a_field_is_masked_by_its_name_whatever_is_in_it(name: str, value: Any, shown_as: Any) -> None:
+def test_field_with_a_secret_name_is_masked_whatever_its_value(name: str, value: Any, shown_as: Any) -> None:
     assert json.loads(shown_payload(json.dumps({"a": [{name: value}]}).encode())) == {"a": [{name: shown_as}]}
 
 
@@ -118,7 +118,7 @@ def test_a_field_is_masked_by_its_name_whatever_is_in_it(name: str, value: Any, 
         ("card_id: null", "card_id: null"),
     ],
 )
-def test_text_that_is_no_json_is_masked_by_what_it_looks_like(text: str, shown_as: str) -> None:
+def test_text_that_is_no_json_is_masked_by_its_form(text: str, shown_as: str) -> None:
     assert masked(text) == shown_as
 
 
@@ -129,16 +129,16 @@ def test_json_within_json_is_masked() -> None:
 
 
 @pytest.mark.parametrize("name", ["Authorization", "cookie", "x-auth-token"])
-def test_a_secret_header_is_masked(name: str) -> None:
+def test_secret_header_is_masked(name: str) -> None:
     assert shown_field(name, b"abc\xff") == "•••"
 
 
-def test_no_header_and_an_empty_one_are_told_apart() -> None:
+def test_missing_header_and_empty_header_are_shown_differently() -> None:
     assert (shown_field("trace", None), shown_field("trace", b"")) == ("none", "")
 
 
 @given(st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
-def test_nothing_that_is_shown_does_anything_to_a_terminal(text: str) -> None:
+def test_shown_text_never_controls_the_terminal(text: str) -> None:
     assert all(each.isprintable() for each in harmless(text))
     harmless(text).encode()
 
@@ -155,11 +155,11 @@ def test_nothing_that_is_shown_does_anything_to_a_terminal(text: str) -> None:
         ("Grüße 東京".encode(), "Grüße 東京"),
     ],
 )
-def test_what_can_not_be_seen_is_an_escape(data: bytes, shown_as: str) -> None:
+def test_invisible_character_is_escaped(data: bytes, shown_as: str) -> None:
     assert shown_payload(data) == shown_as
 
 
-def test_json_is_shown_a_field_a_line_and_stays_harmless() -> None:
+def test_json_is_shown_with_one_field_per_line_and_escaped() -> None:
     assert shown_payload(b'{"a": "x\\u001b\\u202e", "b": [1, 2.50]}').splitlines() == [
         "{",
         '  "a": "x\\u001b\\u202e",',
@@ -172,7 +172,7 @@ def test_json_is_shown_a_field_a_line_and_stays_harmless() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', "[" * 100_000, '{"n": 1' + "0" * 5000 + "}", "{} {}"])
-def test_json_of_which_a_part_would_be_lost_is_shown_as_it_stands_there(text: str) -> None:
+def test_json_with_repeated_names_is_shown_unparsed(text: str) -> None:
     assert shown_payload(text.encode()) in (
         text,
         f"{text[:LONGEST_SHOWN]}\n… {len(text) - LONGEST_SHOWN:,} characters more; export it to see all",
@@ -180,14 +180,14 @@ def test_json_of_which_a_part_would_be_lost_is_shown_as_it_stands_there(text: st
 
 
 @pytest.mark.parametrize("piece", ["a", "a.", "1 ", '"', "eyJ-", "://a:", '\\"', "4", "a=", " "])
-def test_a_large_payload_takes_no_longer_than_its_size(piece: str) -> None:
+def test_large_payload_is_masked_in_linear_time(piece: str) -> None:
     began = time.perf_counter()
     shown(piece * 50_000)
 
     assert time.perf_counter() - began < 20
 
 
-def test_a_reason_s_kind_is_the_same_whatever_values_are_in_it() -> None:
+def test_reasons_that_differ_in_values_are_of_one_kind() -> None:
     reasons = [
         f'lines[{number}].currency "x{number}" doesn\'t match ^[A-Z]{{3}}$ (byte {number})' for number in range(200)
     ]
@@ -202,7 +202,7 @@ def test_a_reason_s_kind_is_the_same_whatever_values_are_in_it() -> None:
 
 
 @pytest.mark.parametrize("reason", ["not UTF-8", "not base64, as key needs", "a map of INT64"])
-def test_names_with_digits_stay_in_a_kind(reason: str) -> None:
+def test_name_with_digits_is_kept_in_the_kind_of_a_reason(reason: str) -> None:
     assert kind_of_reason(reason) == reason
 
 

@@ -1,3 +1,5 @@
+"""The command `policy check`."""
+
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ def checked(folder: Path, text: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_a_good_policy_is_told_in_words(tmp_path: Path) -> None:
+def test_valid_policy_is_described(tmp_path: Path) -> None:
     status, output = checked(tmp_path, default_text())
 
     assert status == 0
@@ -23,7 +25,7 @@ def test_a_good_policy_is_told_in_words(tmp_path: Path) -> None:
     assert "nothing from 22:00 to 08:00 where the recipient is" in output
 
 
-def test_each_mistake_is_a_line_with_the_file(tmp_path: Path) -> None:
+def test_each_mistake_of_a_policy_is_a_line_with_its_file(tmp_path: Path) -> None:
     text = (
         default_text().replace('to = "08:00"', 'to = "22:00"').replace("remembered_hours = 72", "remembered_hours = 9")
     )
@@ -34,9 +36,7 @@ def test_each_mistake_is_a_line_with_the_file(tmp_path: Path) -> None:
     assert output.count("mine.toml: ") == 2
 
 
-def test_a_policy_that_forgets_orders_before_they_are_complete_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_policy_that_forgets_incomplete_orders_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_MISSING_DATA_HOURS", "100")
 
     status, output = checked(tmp_path, default_text())

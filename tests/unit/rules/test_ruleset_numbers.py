@@ -1,4 +1,4 @@
-"""The number of the next ruleset follows the accepted ones, whatever a record numbers itself."""
+"""Version number of the next ruleset, which follows from the accepted ones."""
 
 import msgspec
 import pytest
@@ -19,9 +19,7 @@ def record(version: int) -> bytes:
 @pytest.mark.parametrize(
     ("versions", "following"), [((), 1), ((1, 2), 3), ((1, 7), 8), ((1, 2**63 - 1), 2), ((2**63 - 1,), 1)]
 )
-def test_a_number_out_of_line_is_rejected_and_leaves_the_next_one_as_it_was(
-    versions: tuple[int, ...], following: int
-) -> None:
+def test_number_out_of_sequence_is_rejected_and_not_counted(versions: tuple[int, ...], following: int) -> None:
     records = [_published(offset, record(version), Settings()) for offset, version in enumerate(versions)]
 
     assert _next_version(records) == following

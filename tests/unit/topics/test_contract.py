@@ -1,4 +1,4 @@
-"""Everything that speaks of a topic says the same: its event, its released schemas, its SQL table."""
+"""Agreement of event, released schemas, SQL tables and search mapping of each topic."""
 
 from pathlib import Path
 from typing import Any
@@ -68,12 +68,12 @@ def test_topic_names_are_unique() -> None:
 
 
 @of_every_topic
-def test_a_topic_is_keyed_by_a_field_of_its_event(topic: Topic) -> None:
+def test_topic_is_keyed_by_a_field_of_its_event(topic: Topic) -> None:
     assert topic.key in {field.name for field in msgspec.structs.fields(topic.event)}
 
 
 @of_every_topic
-def test_a_topic_has_released_schemas_without_a_gap(topic: Topic) -> None:
+def test_topic_has_released_schemas_without_a_gap(topic: Topic) -> None:
     versions = list(released(topic))
 
     assert versions == list(range(1, len(versions) + 1))
@@ -81,14 +81,14 @@ def test_a_topic_has_released_schemas_without_a_gap(topic: Topic) -> None:
 
 
 @of_every_topic
-def test_every_released_schema_s_records_can_be_read(topic: Topic) -> None:
+def test_records_of_every_released_schema_can_be_read(topic: Topic) -> None:
     [verdict] = check([topic])
 
     assert verdict.reasons == ()
 
 
 @of_every_table
-def test_a_table_s_columns_are_fields_of_the_event_with_a_matching_type(topic: Topic) -> None:
+def test_columns_of_a_table_are_fields_of_its_event(topic: Topic) -> None:
     types = {field.encode_name: field.type for field in inspect.type_info(topic.event).fields}  # type: ignore[attr-defined]
     declared = [column for column in columns(table(topic)) if not column.metadata]
 
@@ -99,20 +99,20 @@ def test_a_table_s_columns_are_fields_of_the_event_with_a_matching_type(topic: T
 
 
 @of_every_table
-def test_a_table_s_event_time_is_the_record_s_timestamp(topic: Topic) -> None:
+def test_event_time_of_a_table_is_the_timestamp_of_the_record(topic: Topic) -> None:
     [event_time] = [column for column in columns(table(topic)) if column.name == "event_time"]
 
     assert (event_time.type, event_time.metadata) == ("TIMESTAMP_LTZ(3)", "timestamp")
 
 
 @of_every_table
-def test_a_table_asks_for_the_schema_of_its_topic(topic: Topic) -> None:
+def test_table_declares_the_schema_of_its_topic(topic: Topic) -> None:
     assert option(table(topic), "value.guarded-json.schema") == f"${{{topic.schema_variable}}}"
     assert option(table(topic), "value.guarded-json.required") == ""
 
 
 @of_every_table
-def test_table_that_reads_headers_keeps_those_of_one_name(topic: Topic) -> None:
+def test_table_that_reads_headers_keeps_repeated_ones(topic: Topic) -> None:
     metadata = {column.metadata for column in columns(table(topic))}
 
     assert "headers" in metadata
@@ -120,7 +120,7 @@ def test_table_that_reads_headers_keeps_those_of_one_name(topic: Topic) -> None:
 
 
 @of_every_sink_table
-def test_what_is_written_is_the_whole_event(topic: Topic) -> None:
+def test_sink_table_writes_every_field_of_its_event(topic: Topic) -> None:
     file = sink_table(topic)
     keys = {"record_key"} if option(file, "value.fields-include") == "EXCEPT_KEY" else set()
     written = {column.name: column.type for column in columns(file) if not column.metadata and column.name not in keys}
@@ -133,7 +133,7 @@ def test_what_is_written_is_the_whole_event(topic: Topic) -> None:
 
 
 @of_every_sink_table
-def test_what_is_written_goes_to_its_topic_by_its_key_and_time(topic: Topic) -> None:
+def test_sink_table_writes_key_and_time_of_its_topic(topic: Topic) -> None:
     file = sink_table(topic)
     [time] = [column for column in columns(file) if column.metadata]
 
@@ -144,7 +144,7 @@ def test_what_is_written_goes_to_its_topic_by_its_key_and_time(topic: Topic) -> 
 
 
 @of_every_search_index
-def test_a_search_index_has_the_fields_of_its_event_and_no_others_with_types_that_hold_them(declared: Declared) -> None:
+def test_mapping_has_exactly_the_fields_of_its_event(declared: Declared) -> None:
     event = inspect.type_info(declared.index.topic.event)
 
     assert declared.mappings["dynamic"] == "strict"
@@ -152,14 +152,14 @@ def test_a_search_index_has_the_fields_of_its_event_and_no_others_with_types_tha
 
 
 @of_every_search_index
-def test_an_event_s_time_is_a_date_in_the_index_and_its_id_is_found_as_it_is(declared: Declared) -> None:
+def test_mapping_has_event_time_as_date_and_id_as_keyword(declared: Declared) -> None:
     properties = declared.mappings["properties"]
 
     assert properties["event_time"] == {"type": "date", "format": "epoch_millis"}
     assert properties[declared.index.id_field] == {"type": "keyword"}
 
 
-def test_every_file_of_the_search_index_is_of_an_alias() -> None:
+def test_every_mapping_file_belongs_to_an_alias() -> None:
     files = {file.stem for file in search_indices.FOLDER.iterdir()}
 
     assert files == {declared.alias for declared in search_indices.declared()}

@@ -1,4 +1,4 @@
-"""A subject whose schema could not be registered keeps the rule that it had."""
+"""Rule of a registry's subject when its schema can't be registered."""
 
 import json
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.mark.parametrize("rule", OWN_RULES)
-def test_a_refused_schema_leaves_the_rule_as_it_was(registry: Registry, rule: str | None, tmp_path: Path) -> None:
+def test_refused_schema_leaves_the_rule_unchanged(registry: Registry, rule: str | None, tmp_path: Path) -> None:
     registry.rule = rule
 
     with pytest.raises(SchemasRefusedError, match="things-value: no"):
@@ -67,7 +67,7 @@ def test_a_refused_schema_leaves_the_rule_as_it_was(registry: Registry, rule: st
 
 @pytest.mark.parametrize("rule", OWN_RULES)
 @pytest.mark.parametrize("refusal", [HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR])
-def test_an_error_of_the_registry_leaves_the_rule_as_it_was(
+def test_error_of_the_registry_leaves_the_rule_unchanged(
     registry: Registry, refusal: HTTPStatus, rule: str | None, tmp_path: Path
 ) -> None:
     registry.rule, registry.refusal = rule, refusal
@@ -81,7 +81,7 @@ def test_an_error_of_the_registry_leaves_the_rule_as_it_was(
 @pytest.mark.parametrize(
     ("rule", "to_do"), [(None, "DELETE /config/things-value"), ("NONE", "PUT NONE to /config/things-value")]
 )
-def test_a_rule_that_can_not_be_restored_is_named(
+def test_rule_that_can_not_be_restored_is_reported(
     registry: Registry, rule: str | None, to_do: str, tmp_path: Path
 ) -> None:
     registry.rule, registry.is_frozen = rule, True

@@ -1,4 +1,4 @@
-"""A schema is released as a numbered file; a change that would break readers is never released."""
+"""Releases of schemas as numbered files; a change that would break readers is never released."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from connectors.kafka.topics import PAYMENTS, TOPICS, Topic
 from events import Event
 from events.schemas import schema, schema_text
-from ops.topics.schemas import SchemasRefusedError, check, release, released, schemas
+from ops.topics.commands import schemas
+from ops.topics.schemas import SchemasRefusedError, check, release, released
 
 
 class First(Event, frozen=True, kw_only=True):
@@ -40,21 +41,21 @@ def things(event: type[Event]) -> Topic:
     return replace(PAYMENTS, name="things", event=event)
 
 
-def test_the_first_release_is_version_1(tmp_path: Path) -> None:
+def test_first_release_is_version_1(tmp_path: Path) -> None:
     [file] = release([things(First)], tmp_path)
 
     assert file == tmp_path / "things-value" / "1.json"
     assert file.read_text("utf-8") == schema_text(schema(First))
 
 
-def test_an_unchanged_schema_is_not_released_again(tmp_path: Path) -> None:
+def test_unchanged_schema_is_not_released_again(tmp_path: Path) -> None:
     release([things(First)], tmp_path)
 
     assert release([things(First)], tmp_path) == []
     assert [verdict.state for verdict in check([things(First)], tmp_path)] == ["unchanged"]
 
 
-def test_a_compatible_change_becomes_the_next_version(tmp_path: Path) -> None:
+def test_compatible_change_becomes_the_next_version(tmp_path: Path) -> None:
     release([things(First)], tmp_path)
     states = [verdict.state for verdict in check([things(Second)], tmp_path)]
 
@@ -73,7 +74,7 @@ def test_versions_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert list(released(things(First), tmp_path)) == [1, 9, 10]
 
 
-def test_a_change_that_breaks_readers_of_any_version_is_refused(tmp_path: Path) -> None:
+def test_change_that_breaks_readers_of_any_version_is_refused(tmp_path: Path) -> None:
     release([things(First)], tmp_path)
     release([things(Second)], tmp_path)
 
@@ -88,7 +89,7 @@ def test_a_change_that_breaks_readers_of_any_version_is_refused(tmp_path: Path) 
     ]
 
 
-def test_nothing_is_released_when_one_schema_is_refused(tmp_path: Path) -> None:
+def test_refused_schema_prevents_every_release(tmp_path: Path) -> None:
     release([things(First)], tmp_path)
     others = replace(PAYMENTS, name="others", event=Second)
 
@@ -99,7 +100,7 @@ def test_nothing_is_released_when_one_schema_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("odd", [{"$ref": "#/nowhere/x"}, {"type": "array", "items": [{}]}, {"properties": []}])
-def test_a_schema_that_is_written_otherwise_is_told_in_words(odd: dict[str, Any], tmp_path: Path) -> None:
+def test_schema_in_another_form_is_reported(odd: dict[str, Any], tmp_path: Path) -> None:
     [file] = release([things(First)], tmp_path)
     document = schema(First)
     document["properties"]["name"] = odd
@@ -111,7 +112,7 @@ def test_a_schema_that_is_written_otherwise_is_told_in_words(odd: dict[str, Any]
     assert verdict.reasons[0].startswith("version 1: ")
 
 
-def test_check_says_how_every_subject_stands() -> None:
+def test_check_reports_every_subject() -> None:
     result = CliRunner().invoke(schemas, ["check"])
 
     assert result.exit_code == 0, result.output
@@ -124,7 +125,7 @@ def test_show_prints_the_schema() -> None:
     assert result.output == schema_text(schema(PAYMENTS.event))
 
 
-def test_a_registry_that_is_down_is_one_clear_message() -> None:
+def test_unavailable_registry_is_one_message() -> None:
     nowhere = {"MILLRACE_SCHEMA_REGISTRY_URL": "http://127.0.0.1:1/apis/ccompat/v7"}
 
     result = CliRunner().invoke(schemas, ["register"], env=nowhere)

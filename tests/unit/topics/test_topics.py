@@ -1,4 +1,4 @@
-"""What is done to the real topics so that they match the declared ones, and what is only done when allowed."""
+"""Steps that make real topics match the declared ones, and steps that need permission."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.kafka.topics import DAY_MS, FOREVER_MS, PAYMENTS, TOPICS, Topic
-from ops.topics.topics import RealTopic, Step, blocked_steps, duration, plan
+from ops.topics.apply import RealTopic, Step, blocked_steps, duration, plan
 
 DECLARED = replace(PAYMENTS, name="t", partitions=4, cleanup="delete", retention_ms=30 * DAY_MS)
 
@@ -21,46 +21,46 @@ def words(steps: list[Step]) -> list[tuple[str, str, str]]:
     return [(step.what, step.detail, step.consequence) for step in steps]
 
 
-def test_a_missing_topic_is_created() -> None:
+def test_missing_topic_is_created() -> None:
     assert words(plan([DECLARED], {})) == [("create", "partitions 4, cleanup delete, kept 30 days", "")]
 
 
-def test_nothing_is_done_to_a_topic_that_matches() -> None:
+def test_topic_as_declared_needs_no_step() -> None:
     assert words(plan([DECLARED], real())) == [("nothing", "", "")]
 
 
-def test_settings_that_are_not_declared_are_left_alone() -> None:
+def test_undeclared_settings_stay_unchanged() -> None:
     topic = real()["t"]
     other = RealTopic(topic.partitions, {**topic.config, "segment.ms": "3600000"})
 
     assert words(plan([DECLARED], {"t": other})) == [("nothing", "", "")]
 
 
-def test_topics_that_are_not_declared_are_left_alone() -> None:
+def test_undeclared_topics_stay_unchanged() -> None:
     assert [step.topic.name for step in plan([DECLARED], real() | {"other": RealTopic(1, {})})] == ["t"]
 
 
-def test_a_longer_retention_is_altered() -> None:
+def test_longer_retention_is_altered() -> None:
     steps = plan([DECLARED], real(retention_ms=7 * DAY_MS))
 
     assert words(steps) == [("alter", "retention.ms 7 days → 30 days", "")]
 
 
 @pytest.mark.parametrize("kept", [60 * DAY_MS, FOREVER_MS])
-def test_a_shorter_retention_loses_data(kept: int) -> None:
+def test_shorter_retention_loses_data(kept: int) -> None:
     [step] = plan([DECLARED], real(retention_ms=kept))
 
     assert (step.what, step.consequence) == ("alter", "data loss")
 
 
-def test_keeping_everything_from_now_on_loses_nothing() -> None:
+def test_unlimited_retention_loses_no_data() -> None:
     [step] = plan([replace(DECLARED, retention_ms=FOREVER_MS)], real())
 
     assert words([step]) == [("alter", "retention.ms 30 days → for ever", "")]
 
 
 @pytest.mark.parametrize(("was", "now"), [("delete", "compact"), ("compact", "delete")])
-def test_another_cleanup_policy_loses_data(was: str, now: Any) -> None:
+def test_changed_cleanup_policy_loses_data(was: str, now: Any) -> None:
     [step] = plan([replace(DECLARED, cleanup=now)], real(cleanup=was))
 
     assert words([step]) == [("alter", f"cleanup.policy {was} → {now}", "data loss")]
@@ -76,7 +76,7 @@ def test_another_cleanup_policy_loses_data(was: str, now: Any) -> None:
         ("unclean.leader.election.enable", "true", "unclean.leader.election.enable true → false"),
     ],
 )
-def test_every_setting_that_can_lose_or_refuse_records_is_declared(name: str, was: str, in_words: str) -> None:
+def test_setting_that_can_lose_or_refuse_records_is_declared(name: str, was: str, in_words: str) -> None:
     topic = real()["t"]
 
     steps = plan([DECLARED], {"t": replace(topic, config={**topic.config, name: was})})
@@ -84,7 +84,7 @@ def test_every_setting_that_can_lose_or_refuse_records_is_declared(name: str, wa
     assert words(steps) == [("alter", in_words, "")]
 
 
-def test_a_tombstone_that_goes_earlier_is_data_that_is_lost() -> None:
+def test_shorter_tombstone_retention_loses_data() -> None:
     topic = real()["t"]
     longer = {**topic.config, "delete.retention.ms": str(7 * DAY_MS)}
 
@@ -100,7 +100,7 @@ def test_a_tombstone_that_goes_earlier_is_data_that_is_lost() -> None:
         ({"segment.bytes": "1000000", "max.message.bytes": "1048588"}, "segment.bytes is 1000000, less than max"),
     ],
 )
-def test_brokers_that_would_refuse_every_record_are_told(settings: dict[str, str], said: str) -> None:
+def test_setting_that_refuses_every_record_is_reported(settings: dict[str, str], said: str) -> None:
     topic = real()["t"]
 
     [step] = plan([DECLARED], {"t": replace(topic, config={**topic.config, **settings})})
@@ -116,7 +116,7 @@ def test_more_partitions_move_keys() -> None:
 def test_fewer_partitions_are_impossible() -> None:
     [step] = plan([DECLARED], real(partitions=6))
 
-    assert words([step]) == [("can't", "partitions 6 → 4: Kafka can't take partitions away; declare 6", "")]
+    assert words([step]) == [("can't", "partitions 6 → 4: Kafka can't remove partitions; declare 6", "")]
 
 
 def test_one_topic_can_need_several_steps() -> None:
@@ -125,16 +125,16 @@ def test_one_topic_can_need_several_steps() -> None:
     assert [step.what for step in steps] == ["add partitions", "alter"]
 
 
-def test_data_loss_must_be_allowed_for_the_very_topic() -> None:
+def test_data_loss_must_be_allowed_by_topic() -> None:
     steps = plan([DECLARED], real(retention_ms=FOREVER_MS))
 
     [reason] = blocked_steps(steps, allow_data_loss=["other"])
 
-    assert reason == ("t: retention.ms for ever → 30 days deletes data; if that is meant, add `--allow-data-loss t`")
+    assert reason == ("t: retention.ms for ever → 30 days deletes data; if that is intended, add `--allow-data-loss t`")
     assert blocked_steps(steps, allow_data_loss=["t"]) == []
 
 
-def test_key_moves_must_be_allowed_for_the_very_topic() -> None:
+def test_key_moves_must_be_allowed_by_topic() -> None:
     steps = plan([DECLARED], real(partitions=2))
 
     [reason] = blocked_steps(steps, allow_data_loss=["t"])
@@ -144,7 +144,7 @@ def test_key_moves_must_be_allowed_for_the_very_topic() -> None:
     assert blocked_steps(steps, allow_key_moves=["t"]) == []
 
 
-def test_the_impossible_can_t_be_allowed() -> None:
+def test_impossible_step_can_not_be_allowed() -> None:
     steps = plan([DECLARED], real(partitions=6))
 
     assert len(blocked_steps(steps, allow_data_loss=["t"], allow_key_moves=["t"])) == 1
@@ -167,5 +167,5 @@ def test_harmless_steps_are_not_blocked() -> None:
         (0, "0 ms"),
     ],
 )
-def test_a_retention_is_said_in_words(milliseconds: int, in_words: str) -> None:
+def test_retention_is_shown_in_words(milliseconds: int, in_words: str) -> None:
     assert duration(milliseconds) == in_words

@@ -13,6 +13,7 @@ from pyflink.table.udf import udf
 
 from connectors.kafka import topics
 from connectors.kafka.outgoing import OUTGOING, outgoing, publish
+from connectors.kafka.rulesets import KafkaRulesets
 from connectors.settings import Settings
 from events import FraudAlert
 from jobs.environment import create_tables, stream_environment, variables
@@ -21,7 +22,6 @@ from udfs.fraud.features import payment_features
 from udfs.fraud.judge_payment import JudgePayment
 from udfs.fraud.raise_alerts import RaiseAlerts
 from udfs.fraud.rules import Verdict, fact_names
-from udfs.fraud.ruleset_reader import KafkaRulesets
 
 JOB = "over_windows"
 OUTGOING_TOPICS = f"{topics.FRAUD_ALERTS.name};{topics.DEAD_LETTERS.name}"

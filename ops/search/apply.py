@@ -1,23 +1,16 @@
 """Applies the declared indices and reports their state: a plan first, then its steps; deletes no document."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import click
 from elasticsearch import Elasticsearch
 
-from connectors.elasticsearch.client import client, explained
-from connectors.settings import Settings
-from ops.command_group import CommandGroup
 from ops.search.indices import (
     Declared,
     Real,
     RealIndex,
-    declared,
     difference,
-    figures,
     look,
     narrowing_options,
     next_name,
@@ -25,7 +18,6 @@ from ops.search.indices import (
     settings_difference,
     write_blocks,
 )
-from ops.tables import table
 
 
 @dataclass(frozen=True)
@@ -38,7 +30,7 @@ class Step:
 
 
 class SearchBlockedError(RuntimeError):
-    """The plan has a step that is impossible; nothing was changed. The text says what to do."""
+    """The plan has a step that is impossible; nothing was changed. The message gives the remedy."""
 
 
 def plan(wanted: Declared, real: Real) -> list[Step]:
@@ -100,8 +92,8 @@ def faults(wanted: Declared, real: Real) -> list[str]:
         for block in write_blocks(index)
     ]
     found += [
-        f"{wanted.alias}: the rebuild into {index.name} was interrupted after the switch, and what was written "
-        f"meanwhile may be missing; run `python -m ops search rebuild {wanted.alias}`, which goes on"
+        f"{wanted.alias}: the rebuild into {index.name} was interrupted after the switch, and documents "
+        f"written meanwhile may be missing; run `python -m ops search rebuild {wanted.alias}`, which continues"
         for index in real.behind
         if index.filled_to is not None
     ]
@@ -114,41 +106,37 @@ def version_fault(wanted: Declared, index: RealIndex) -> str:
     if index.version > wanted.version:
         return (
             f"{index.name} has mapping version {index.version}, the file has {wanted.version}: these files are older "
-            "than what is there"
+            "than the index"
         )
     if change and index.version == wanted.version:
-        said = "; ".join((*change.changed, *(f"{each} is new" for each in change.added)))
-        return f"the mapping differs from that of {index.name}, and both say version {index.version}: raise it ({said})"
+        changed = "; ".join((*change.changed, *(f"{each} is new" for each in change.added)))
+        return (
+            f"the mapping differs from that of {index.name}, but both have version {index.version}: raise it "
+            f"({changed})"
+        )
     return ""
 
 
-def confirm(yes: bool) -> None:
-    """Ask whether to continue, unless `yes` is set."""
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
-        click.confirm("Carry out the plan?", abort=True)
-
-
-def rival_faults(wanted: Declared, real: Real) -> Iterator[str]:
+def foreign_template_faults(wanted: Declared, real: Real) -> Iterator[str]:
     """Yield foreign templates that would apply to our new indices."""
-    for rival in real.rivals:
+    for each in real.foreign_templates:
         yield (
-            f"the index template {rival.name} (priority {rival.priority}) takes new indices from "
+            f"the index template {each.name} (priority {each.priority}) takes new indices from "
             f"{wanted.template_name} (priority {wanted.template['priority']}): lower its priority, or change its "
             "index_patterns"
         )
 
 
 def _blocked(wanted: Declared, real: Real) -> Iterator[str]:
-    yield from rival_faults(wanted, real)
+    yield from foreign_template_faults(wanted, real)
     if real.is_index:
         yield "there is an index of this name where the alias should be; delete it, its documents are in the topic"
-    if real.strangers:
-        yield f"the alias also stands for {', '.join(real.strangers)}, which isn't ours; take it away from there"
+    if real.foreign_indices:
+        names = ", ".join(real.foreign_indices)
+        yield f"the alias also stands for {names}, which isn't ours: remove the alias from there"
     if len(real.behind) > 1:
         names = ", ".join(index.name for index in real.behind)
-        yield f"the alias stands for several indices, {names}; take it away from all but one"
+        yield f"the alias stands for several indices, {names}; remove it from all but one"
     for index in real.behind:
         yield from _unchangeable(wanted, index)
 
@@ -161,9 +149,9 @@ def _unchangeable(wanted: Declared, index: RealIndex) -> Iterator[str]:
     if fault := version_fault(wanted, index):
         yield fault
     elif change.changed:
-        yield f"{index.name} can't become what the file says ({'; '.join(change.changed)}): {remedy}"
+        yield f"{index.name} can't become as declared ({'; '.join(change.changed)}): {remedy}"
     if fixed:
-        yield f"{index.name} keeps these settings for its life ({'; '.join(fixed)}): {remedy}"
+        yield f"{index.name} can't change these settings ({'; '.join(fixed)}): {remedy}"
 
 
 def _changes(wanted: Declared, index: RealIndex) -> Iterator[Step]:
@@ -173,12 +161,14 @@ def _changes(wanted: Declared, index: RealIndex) -> Iterator[Step]:
         added = ", ".join(change.added) or "none"
         yield Step(wanted, "add fields", f"{index.name}, version {index.version} → {wanted.version}: {added}")
     if settings:
-        said = ", ".join(
+        changes = ", ".join(
             f"{name} {index.settings.get(name, 'unset')} → {value or 'unset'}" for name, value in settings.items()
         )
-        yield Step(wanted, "set settings", f"{index.name}: {said}")
+        yield Step(wanted, "set settings", f"{index.name}: {changes}")
     if options := narrowing_options(wanted, index):
-        yield Step(wanted, "set alias", f"{wanted.alias} without {', '.join(options)}, by which readers don't see all")
+        yield Step(
+            wanted, "set alias", f"{wanted.alias} without {', '.join(options)}, which hide documents from readers"
+        )
 
 
 def _carry_out(elasticsearch: Elasticsearch, step: Step) -> None:
@@ -205,61 +195,3 @@ def _carry_out(elasticsearch: Elasticsearch, step: Step) -> None:
                     {"add": {"index": index, "alias": alias, "is_write_index": True}},
                 ]
             )
-
-
-@click.group("search", cls=CommandGroup)
-def group() -> None:
-    """The search index: apply its files, see how it does, rebuild it, find something."""
-
-
-@group.command("apply")
-@click.option("--yes", is_flag=True, help="Don't ask.")
-def apply_command(yes: bool) -> None:
-    """Create index templates, first indices and aliases, and add new fields.
-
-    Shows a plan and asks before anything is changed. What would need documents to be indexed anew is refused.
-    """
-    settings = Settings.from_environment()
-    with explained(settings), client(settings) as elasticsearch:
-        steps = [step for wanted in declared() for step in plan(wanted, look(elasticsearch, wanted))]
-        click.echo(table(("alias", "step", "what"), [(step.index.alias, step.what, step.detail) for step in steps]))
-        if blocked := blocked_steps(steps):
-            raise click.ClickException("nothing was changed\n" + "\n".join(blocked))
-        if all(step.what == "nothing" for step in steps):
-            return
-        confirm(yes)
-        done = apply(elasticsearch, declared())
-        wrong = [fault for wanted in declared() for fault in faults(wanted, look(elasticsearch, wanted))]
-    if wrong:
-        raise click.ClickException("all steps are done, and yet not all is as declared\n" + "\n".join(wrong))
-    click.echo(f"done: {len(done)} {'step' if len(done) == 1 else 'steps'}")
-
-
-@group.command("status")
-def status_command() -> None:
-    """Show each alias, its index and its documents, and what differs from the files.
-
-    Exit status 1 if something is wrong or missing.
-    """
-    settings = Settings.from_environment()
-    wrong: list[str] = []
-    rows: list[tuple[object, ...]] = []
-    with explained(settings), client(settings) as elasticsearch:
-        for wanted in declared():
-            real = look(elasticsearch, wanted)
-            wrong += faults(wanted, real)
-            rows += [_row(elasticsearch, wanted, index) for index in (*real.behind, *real.others)]
-    click.echo(settings.elasticsearch_url)
-    if rows:
-        click.echo(table(("alias", "index", "mapping", "documents", "size", "topic"), rows))
-    if wrong:
-        raise click.ClickException("\n".join(wrong))
-    click.echo("every index is as declared")
-
-
-def _row(elasticsearch: Elasticsearch, wanted: Declared, index: RealIndex) -> tuple[object, ...]:
-    documents = elasticsearch.count(index=index.name)["count"]
-    size = figures(elasticsearch, index.name, "store").get("size_in_bytes", 0)
-    mapping = f"{index.version} of {wanted.version}"
-    alias = ", ".join(sorted(index.aliases)) or "none"
-    return alias, index.name, mapping, f"{documents:,}", f"{size / 1_000_000:.1f} MB", wanted.index.topic.name

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.outage import await_server
+from connectors.outage import await_server
 from tests.e2e.deployment import wait_for
 from tests.services.free_ports import free_port
 from tests.services.service_process import running

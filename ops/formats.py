@@ -1,6 +1,8 @@
-"""Formats aligned plain-text tables, the same in a terminal and in a pipe."""
+"""Formats of tables and times, the same in a terminal and in a pipe."""
 
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from ops.masking import harmless
 
@@ -13,3 +15,18 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def utc(moment: datetime) -> str:
+    """Format a time, which must be in UTC, to the second."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def time_in_words(event_time: int) -> str:
+    """Format UTC milliseconds; 0 is the beginning of time."""
+    return "the beginning" if event_time == 0 else utc(datetime.fromtimestamp(event_time / 1000, UTC))
+
+
+def now_ms() -> int:
+    """Return the current time in UTC milliseconds."""
+    return time.time_ns() // 1_000_000

@@ -29,7 +29,7 @@ class Message:
         return TopicPartition(self.record.topic, self.record.partition)
 
 
-class Waiting:
+class MessageQueue:
     """Messages that are neither delivered nor given up.
 
     Only a recipient's oldest message can be taken; while it is under way or put off, none of that recipient can.

@@ -1,11 +1,10 @@
 """Limits on how long a program waits for an unavailable server, and its reports meanwhile."""
 
+import sys
 import time
 from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
-
-import click
 
 OUTAGE_SECONDS = 900.0
 """Maximum outage of a server in seconds, both at a service's start and during its run."""
@@ -19,7 +18,7 @@ _ResultT = TypeVar("_ResultT")
 
 def report_on_stderr(text: str) -> None:
     """Report to the operator who runs a command, separate from its output."""
-    click.echo(text, err=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 class Outage:

@@ -1,22 +1,17 @@
 """Applies the declared topics: a plan first, then its steps; deletes data only if explicitly allowed."""
 
-import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import click
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from connectors.kafka.client import kafka_client
 from connectors.kafka.topics import DAY_MS, FOREVER_MS, MINUTE_MS, TOPICS, UNLIMITED_BYTES, UNLIMITED_MS, Topic
 from connectors.settings import Settings
-from ops.command_group import CommandGroup, kafka_client
-from ops.tables import table
-from ops.topics.keys import sample_keys, shown_key
-from ops.topics.partitions import PARTITION_BYTES_PER_SECOND, Load, recommend
 
 DEADLINE_SECONDS = 30
 LIMITS = {"retention.ms", "retention.bytes", "delete.retention.ms"}
@@ -46,7 +41,7 @@ class Step:
 
 
 class TopicsBlockedError(RuntimeError):
-    """The plan has a step that is impossible or isn't allowed. The text says what to do."""
+    """The plan has a step that is impossible or isn't allowed. The message gives the remedy."""
 
 
 def plan(declared: Iterable[Topic], real: Mapping[str, RealTopic]) -> list[Step]:
@@ -68,7 +63,7 @@ def apply(
 ) -> list[Step]:
     """Create and alter the topics to match their declarations, wait until it shows; return the steps that were taken.
 
-    `allow_…` name topics. Topics that aren't declared are left alone.
+    `allow_…` name topics. Topics that aren't declared stay as they are.
 
     Raises:
         TopicsBlockedError: a step is impossible or not allowed, and nothing was changed; or the topics are as declared,
@@ -94,11 +89,11 @@ def blocked_steps(
         if step.what == "can't":
             blocked.append(f"{name}: {step.detail}")
         elif step.consequence == "data loss" and name not in allow_data_loss:
-            blocked.append(f"{name}: {step.detail} deletes data; if that is meant, add `--allow-data-loss {name}`")
+            blocked.append(f"{name}: {step.detail} deletes data; if that is intended, add `--allow-data-loss {name}`")
         elif step.consequence == "key moves" and name not in allow_key_moves:
             blocked.append(
                 f"{name}: {step.detail} moves keys to other partitions: the order by key is lost across the change, "
-                f"and keyed consumers must be drained first; if that is meant, add `--allow-key-moves {name}`"
+                f"and keyed consumers must be drained first; if that is intended, add `--allow-key-moves {name}`"
             )
     return blocked
 
@@ -116,7 +111,7 @@ def _partition_steps(topic: Topic, real: RealTopic) -> Iterator[Step]:
     if topic.partitions > real.partitions:
         yield Step(topic, "add partitions", change, "key moves")
     elif topic.partitions < real.partitions:
-        yield Step(topic, "can't", f"{change}: Kafka can't take partitions away; declare {real.partitions}")
+        yield Step(topic, "can't", f"{change}: Kafka can't remove partitions; declare {real.partitions}")
 
 
 def _config_steps(topic: Topic, real: RealTopic) -> Iterator[Step]:
@@ -225,117 +220,3 @@ def _wait_until_done(admin: Any, topics: Sequence[Topic]) -> None:
         if time.monotonic() > deadline:
             raise KafkaTimeoutError(f"the changes were accepted, but don't show after {DEADLINE_SECONDS} s")
         time.sleep(0.1)
-
-
-@click.group(cls=CommandGroup)
-def topics() -> None:
-    """Kafka topics: apply and list the declared ones, size one, look at its keys."""
-
-
-@topics.command("apply")
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--allow-data-loss", multiple=True, metavar="TOPIC", help="This topic may lose data; repeatable.")
-@click.option("--allow-key-moves", multiple=True, metavar="TOPIC", help="This topic's keys may move; repeatable.")
-def apply_command(yes: bool, allow_data_loss: tuple[str, ...], allow_key_moves: tuple[str, ...]) -> None:
-    """Create and alter the topics as declared.
-
-    Shows a plan and asks before anything is changed.
-    """
-    settings = Settings.from_environment()
-    real = describe(settings)
-    steps = plan(TOPICS, real)
-    click.echo(table(("topic", "step", "what"), [(step.topic.name, step.what, step.detail) for step in steps]))
-    if others := sorted(real.keys() - {topic.name for topic in TOPICS}):
-        click.echo(f"not declared, left alone: {', '.join(others)}")
-    if blocked := blocked_steps(steps, allow_data_loss, allow_key_moves):
-        raise click.ClickException("nothing was changed\n" + "\n".join(blocked))
-    if all(step.what == "nothing" for step in steps):
-        return
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
-        click.confirm("Carry out the plan?", abort=True)
-    try:
-        done = apply(settings, TOPICS, allow_data_loss, allow_key_moves)
-    except TopicsBlockedError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"done: {len(done)} {'step' if len(done) == 1 else 'steps'}")
-
-
-@topics.command("list")
-def list_command() -> None:
-    """Show the declared topics beside the real ones."""
-    real = describe(Settings.from_environment())
-    rows = [
-        (
-            topic.name,
-            topic.key,
-            topic.partitions,
-            topic.cleanup,
-            duration(topic.retention_ms),
-            topic.event.__name__,
-            topic.owner,
-            _state(topic, real),
-        )
-        for topic in TOPICS
-    ]
-    click.echo(table(("topic", "key", "partitions", "cleanup", "kept", "event", "owner", "real"), rows))
-
-
-@topics.command("plan")
-@click.argument("topic", required=False, type=click.Choice([topic.name for topic in TOPICS]))
-@click.option("--events-per-second", type=float, required=True, help="At the busiest time of today.")
-@click.option("--bytes", "average_bytes", type=float, required=True, help="Of an average record.")
-@click.option(
-    "--consumer-rate", "consumer_events_per_second", type=float, required=True, help="Events/s that one takes."
-)
-@click.option(
-    "--partition-bytes",
-    "partition_bytes_per_second",
-    type=float,
-    default=PARTITION_BYTES_PER_SECOND,
-    show_default=True,
-    help="Bytes/s that one partition carries.",
-)
-@click.option("--growth", type=float, default=1.0, show_default=True, help="Times as much after a year.")
-@click.option("--months", type=int, default=12, show_default=True, help="How long the count must suffice.")
-@click.option("--hot-key-share", type=float, help="Share of the most frequent key, 0 to 1 (see `topics keys`).")
-@click.option("--keys", type=int, help="Number of different keys.")
-def plan_command(topic: str | None, **load: Any) -> None:
-    """Recommend a partition count, and say why.
-
-    With TOPIC, its declaration is compared with it.
-    """
-    current = next((each.partitions for each in TOPICS if each.name == topic), None)
-    try:
-        recommendation = recommend(Load(**load), current)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    for reason in recommendation.reasons:
-        click.echo(reason)
-    for warning in recommendation.warnings:
-        click.echo(f"warning: {warning}")
-
-
-@topics.command("keys")
-@click.argument("topic")
-@click.option("--latest", type=click.IntRange(min=1), default=10_000, show_default=True, help="Records to look at.")
-def keys_command(topic: str, latest: int) -> None:
-    """Measure how hot the hottest key is."""
-    try:
-        sample = sample_keys(Settings.from_environment(), topic, latest)
-    except LookupError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(
-        f"{sample.records:,} records, {sample.keys:,} keys; "
-        f"hottest: {shown_key(topic, sample.hottest_key)} with {sample.hottest_share:.1%} of the records"
-    )
-    rows = [(number, f"{share:.1%}") for number, share in sample.partition_shares.items()]
-    click.echo(table(("partition", "share"), rows))
-
-
-def _state(topic: Topic, real: Mapping[str, RealTopic]) -> str:
-    if topic.name not in real:
-        return "missing"
-    differences = [step.detail for step in plan([topic], real) if step.what != "nothing"]
-    return f"differs: {'; '.join(differences)}" if differences else "as declared"

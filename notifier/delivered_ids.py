@@ -13,8 +13,8 @@ from connectors.kafka.topics import FUTURE_LIMIT, NOTIFICATIONS
 OLDEST_MS = NOTIFICATIONS.retention_ms
 """Maximum age of a notification that is delivered: the topic's retention. An older one is out of date, and could be a
 duplicate of one that is forgotten."""
-_REMEMBERED_MS = OLDEST_MS + FUTURE_LIMIT / timedelta(milliseconds=1)
-"""How long an id is kept: a duplicate is therefore either remembered or too old."""
+_KEPT_MS = OLDEST_MS + FUTURE_LIMIT / timedelta(milliseconds=1)
+"""How long an id is kept: a duplicate is therefore either recognised or too old."""
 _LOCK_SECONDS = 30.0
 
 _TABLE = """
@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS delivered (notification_id TEXT PRIMARY KEY, delivere
 """
 
 
-class Memory:
+class DeliveredIds:
     """Ids that one consumer group has delivered; several members can share the file. A context manager."""
 
     def __init__(self, file: Path) -> None:
@@ -42,12 +42,12 @@ class Memory:
         self._connection.close()
 
     def has(self, notification_id: str) -> bool:
-        """Return whether the notification was delivered and is still remembered."""
+        """Return whether the notification was delivered and was not forgotten since."""
         query = "SELECT 1 FROM delivered WHERE notification_id = ?"
         with closing(self._connection.execute(query, [notification_id])) as found:
             return found.fetchone() is not None
 
-    def remember(self, notification_ids: Iterable[str], now_ms: int) -> None:
+    def add(self, notification_ids: Iterable[str], now_ms: int) -> None:
         """Record that these were delivered; they are on disk when this returns."""
         rows = [(each, now_ms) for each in notification_ids]
         with self._connection:
@@ -56,4 +56,4 @@ class Memory:
     def forget_old(self, now_ms: int) -> None:
         """Delete ids that can't come again."""
         with self._connection:
-            self._connection.execute("DELETE FROM delivered WHERE delivered_ms < ?", [now_ms - _REMEMBERED_MS])
+            self._connection.execute("DELETE FROM delivered WHERE delivered_ms < ?", [now_ms - _KEPT_MS])

@@ -1,4 +1,4 @@
-"""Shows the jobs on a cluster, their restarts and failures, and stops them."""
+"""Jobs on a cluster, with their restarts and failures: lists, cancels and stops them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,14 +7,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, NewType, TypeVar
 
-import click
-
+from connectors.outage import await_server, report_on_stderr
 from connectors.settings import Settings
-from ops.command_group import CommandGroup
+from ops.formats import utc
 from ops.jobs.flink_rest import FlinkAwayError, FlinkError, ask
-from ops.jobs.lost_jobs import forget, lost_jobs
-from ops.outage import await_server, report_on_stderr
-from ops.tables import table
+from ops.jobs.lost_jobs import forget
 
 JobId = NewType("JobId", str)
 _AnswerT = TypeVar("_AnswerT")
@@ -29,7 +26,7 @@ RECENT = timedelta(minutes=10)
 
 
 class JobError(FlinkError):
-    """A job isn't in the expected state; the text gives its state, and the reason."""
+    """A job isn't in the expected state; the message gives its state and the reason."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Restarts:
                 return self.failures[:place]
         return self.failures
 
-    def go_on(self, now: datetime) -> bool:
+    def continue_at(self, now: datetime) -> bool:
         """Return whether the job has failed so recently that it can't count as recovered."""
         return bool(self.failures) and now - self.failures[0].at <= RECENT
 
@@ -86,25 +83,21 @@ class Restarts:
         if not self.failures:
             return str(self.number)
         row = self.in_a_row()
-        if len(row) > 1 and self.go_on(now):
+        if len(row) > 1 and self.continue_at(now):
             return f"{self.number}, failing since {self._begin(row)}"
-        return f"{self.number}, last at {_moment(row[0].at)}"
+        return f"{self.number}, last at {utc(row[0].at)}"
 
     def in_full(self) -> str:
         """Return how the job failed, since when, and the last cause."""
         row = self.in_a_row()
-        last = f"at {_moment(row[0].at)}:\n{row[0].cause}"
+        last = f"at {utc(row[0].at)}:\n{row[0].cause}"
         if len(row) == 1:
             return f"failed {last}"
         return f"failed again and again since {self._begin(row)}, the last time {last}"
 
     def _begin(self, row: Sequence[Failure]) -> str:
         forgotten = self.more_failures and len(row) == len(self.failures)
-        return f"{'before ' if forgotten else ''}{_moment(row[-1].at)}"
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{'before ' if forgotten else ''}{utc(row[-1].at)}"
 
 
 def all_jobs(settings: Settings) -> list[Job]:
@@ -129,7 +122,7 @@ def find(settings: Settings, text: str) -> Job:
         return matching[0]
     known = ", ".join(f"{job.name} ({job.id})" for job in matching or alive)
     if matching:
-        raise JobError(f"more than one job is meant by {text!r}: {known}; say the id")
+        raise JobError(f"several jobs match {text!r}: {known}; give the id")
     raise JobError(f"no job {text!r} runs; there are: {known}" if known else f"no job {text!r} runs; none does")
 
 
@@ -142,7 +135,7 @@ def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: floa
     """
     deadline = time.monotonic() + deadline_seconds
     while True:
-        job = _patiently(settings, lambda: known(settings, job_id), deadline)
+        job = _asking_again(settings, lambda: known(settings, job_id), deadline)
         if job.state == "RUNNING" and job.running_tasks == job.tasks:
             return
         if job.has_ended or time.monotonic() > deadline:
@@ -198,7 +191,7 @@ def cancel(settings: Settings, job_id: JobId, deadline_seconds: float = 60.0) ->
     """Cancel a job and wait until it has ended; its last checkpoints stay.
 
     Raises:
-        JobError: it hasn't ended in time.
+        JobError: it is still running at the deadline.
     """
     ask(settings, "PATCH", f"jobs/{job_id}?mode=cancel")
     _wait_until_ended(settings, job_id, deadline_seconds)
@@ -219,7 +212,7 @@ def stop_with_savepoint(
     request = ask(settings, "POST", f"jobs/{job_id}/stop", {"drain": drain})["request-id"]
     deadline = time.monotonic() + deadline_seconds
     while True:
-        answer = _patiently(settings, lambda: ask(settings, "GET", f"jobs/{job_id}/savepoints/{request}"), deadline)
+        answer = _asking_again(settings, lambda: ask(settings, "GET", f"jobs/{job_id}/savepoints/{request}"), deadline)
         if answer["status"]["id"] == "COMPLETED":
             break
         if time.monotonic() > deadline:
@@ -235,14 +228,14 @@ def stop_with_savepoint(
 def _wait_until_ended(settings: Settings, job_id: JobId, deadline_seconds: float) -> None:
     """Wait until the job has ended, and only then delete its note: until then, the job can be lost."""
     deadline = time.monotonic() + deadline_seconds
-    while not (job := _patiently(settings, lambda: known(settings, job_id), deadline)).has_ended:
+    while not (job := _asking_again(settings, lambda: known(settings, job_id), deadline)).has_ended:
         if time.monotonic() > deadline:
             raise JobError(f"{job.name} ({job_id}) is still {job.state} after {deadline_seconds:.0f} s")
         time.sleep(POLL_SECONDS)
-    _patiently(settings, lambda: forget(settings, job_id), deadline)
+    _asking_again(settings, lambda: forget(settings, job_id), deadline)
 
 
-def _patiently(settings: Settings, use: Callable[[], _AnswerT], deadline: float) -> _AnswerT:
+def _asking_again(settings: Settings, use: Callable[[], _AnswerT], deadline: float) -> _AnswerT:
     """Return what `use` returns; while the cluster is unavailable, wait for it until the deadline."""
     cluster, left = f"the Flink cluster at {settings.flink_rest_url}", deadline - time.monotonic()
     return await_server(cluster, use, FlinkAwayError, report_on_stderr, limit_seconds=left)
@@ -257,7 +250,9 @@ def known(settings: Settings, job_id: JobId) -> Job:
     for job in all_jobs(settings):
         if job.id == job_id:
             return job
-    raise JobError(f"the cluster at {settings.flink_rest_url} doesn't know job {job_id}: was it started again since?")
+    raise JobError(
+        f"the cluster at {settings.flink_rest_url} doesn't know job {job_id}: was the cluster restarted since?"
+    )
 
 
 def _slots_in_words(settings: Settings) -> str:
@@ -273,67 +268,4 @@ def _job(answer: dict[str, Any]) -> Job:
         started_at=datetime.fromtimestamp(answer["start-time"] / 1000, UTC),
         tasks=answer["tasks"]["total"],
         running_tasks=answer["tasks"]["running"],
-    )
-
-
-@click.group("jobs", cls=CommandGroup)
-def group() -> None:
-    """List the cluster's jobs, and end them."""
-
-
-@group.command("list")
-def list_command() -> None:
-    """All jobs that the cluster remembers, with their restarts; the last cause for those that fail."""
-    settings = Settings.from_environment()
-    found = all_jobs(settings)
-    lost = [job.in_words() for job in lost_jobs(settings)]
-    if not found:
-        click.echo("\n\n".join([f"no jobs on {settings.flink_rest_url}", *lost]))
-        return
-    now = datetime.now(UTC)
-    known = {job.id: restarts(settings, job) for job in found}
-    rows = [
-        (
-            job.name,
-            job.state,
-            f"{job.running_tasks}/{job.tasks}",
-            _moment(job.started_at),
-            known[job.id].in_short(now),
-            job.id,
-        )
-        for job in found
-    ]
-    click.echo(table(("job", "state", "tasks", "started", "restarts", "id"), rows))
-    for job in found:
-        if _fails(job, known[job.id], now):
-            click.echo(f"\n{job.name} ({job.id}) {known[job.id].in_full()}")
-    for words in lost:
-        click.echo(f"\n{words}")
-
-
-def _fails(job: Job, found: Restarts, now: datetime) -> bool:
-    if job.state in {"FINISHED", "CANCELED"} or not found.failures:
-        return False
-    return job.state in {"RESTARTING", "FAILING", "FAILED"} or found.go_on(now)
-
-
-@group.command("cancel")
-@click.argument("job")
-def cancel_command(job: str) -> None:
-    """End JOB (a name or id) at once; it can be taken up again from its last checkpoint."""
-    settings = Settings.from_environment()
-    found = find(settings, job)
-    cancel(settings, found.id)
-    click.echo(f"{found.name} ({found.id}) is cancelled")
-
-
-@group.command("savepoint")
-@click.argument("job")
-def savepoint_command(job: str) -> None:
-    """Stop JOB (a name or id) with a savepoint, from which it can be submitted again."""
-    settings = Settings.from_environment()
-    found = find(settings, job)
-    path = stop_with_savepoint(settings, found.id)
-    click.echo(
-        f"{found.name} ({found.id}) is stopped; go on with\n  python -m ops submit {found.name} --savepoint {path}"
     )

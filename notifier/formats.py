@@ -108,7 +108,7 @@ def moment(at_ms: int, time_zone: str, language: Language) -> str:
     try:
         at = datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(_zone(time_zone))
     except (OverflowError, OSError) as error:
-        raise ValueError(f"{at_ms} is no moment that can be told") from error
+        raise ValueError(f"{at_ms} is no time that can be shown") from error
     name = at.tzname() or "UTC"
     return language.moment.format(
         day=language.first_of_month if at.day == 1 else at.day,

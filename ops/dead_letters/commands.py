@@ -1,9 +1,8 @@
-"""Commands that show dead letters, export them to a file, and replay their records."""
+"""Commands `dead-letters`."""
 
 import getpass
 import heapq
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,31 +13,21 @@ import click
 from connectors.kafka.topics import LETTER_TOPICS
 from connectors.settings import Settings
 from events import DeadLetter
-from ops.command_group import CommandGroup
-from ops.dead_letters.export import ExportError, edited, read, write
-from ops.dead_letters.fixes import FixError, load
-from ops.dead_letters.original_records import whats_missing, with_originals
-from ops.dead_letters.reading import Letters, Replays, Selection, replays_so_far
-from ops.dead_letters.record_words import difference, key_field, letter_in_full
+from ops.cli import CommandGroup, MomentOrAge
+from ops.dead_letters.decisions import Change, Decision, decide, unchanged
+from ops.dead_letters.export import edited, read, write
+from ops.dead_letters.fixes import load
+from ops.dead_letters.original_records import why_incomplete, with_originals
+from ops.dead_letters.reading import DeadLetters, Replays, Selection, replays_so_far
+from ops.dead_letters.record_words import difference, key_field, record_in_full
 from ops.dead_letters.rejected_record import Rejected, past, rejected_records
-from ops.dead_letters.replay import Change, Decision, ReplayError, Unsent, decide, send, unchanged
+from ops.dead_letters.replay import Unsent, send
+from ops.formats import now_ms, table, time_in_words
 from ops.masking import kind_of_reason, shown, shown_field
-from ops.moments import MomentOrAge, in_words
-from ops.tables import table
-from ops.topics import topics as topic_operations
+from ops.topics import apply as topic_operations
 
 _LONGEST_REASON = 60
 _SHOWN_DECISIONS = 10
-
-
-class _Group(CommandGroup):
-    def invoke(self, ctx: click.Context) -> object:
-        # Errors of brokers and of fenced producers are reported here in one line, so the client needn't log them.
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
-        try:
-            return super().invoke(ctx)
-        except (ExportError, FixError, LookupError, ReplayError) as error:
-            raise click.ClickException(str(error)) from error
 
 
 class _Offsets(click.ParamType[tuple[int, int]]):
@@ -54,14 +43,14 @@ class _Offsets(click.ParamType[tuple[int, int]]):
 def _selecting(command: Callable[..., None]) -> Callable[..., None]:
     """Add options that select dead letters."""
     for option in (
-        click.option("--replayed/--not-replayed", default=None, help="Only those that were, or weren't, sent again."),
+        click.option("--replayed/--not-replayed", default=None, help="Only those that were, or weren't, replayed."),
         click.option("--offset", "offsets", type=_Offsets(), help="Offset of the record, or first and last one."),
         click.option("--partition", type=click.IntRange(min=0), help="Partition of the record."),
         click.option("--until", type=MomentOrAge(), help="Records before this time."),
         click.option("--since", type=MomentOrAge(), help="Records from this event time on: 1h, 2026-03-01T12:00:00Z."),
         click.option("--rejected-by", multiple=True, metavar="JOB", help="Job or pipeline; repeatable."),
-        click.option("--reason", default="", metavar="WORDS", help="All of these words are in the reason."),
-        click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Where the record was; repeatable."),
+        click.option("--reason", default="", metavar="WORDS", help="Words that must all be in the reason."),
+        click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Topic of the record; repeatable."),
         click.option(
             "--from", "letter_topic", type=click.Choice(LETTER_TOPICS), default=LETTER_TOPICS[0], show_default=True
         ),
@@ -70,7 +59,7 @@ def _selecting(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _selected(letter_topic: str, ids: tuple[str, ...] = (), **filters: Any) -> tuple[Letters, Settings]:
+def _selected(letter_topic: str, ids: tuple[str, ...] = (), **filters: Any) -> tuple[DeadLetters, Settings]:
     settings = Settings.from_environment()
     selection = Selection(
         ids=frozenset(ids),
@@ -78,31 +67,36 @@ def _selected(letter_topic: str, ids: tuple[str, ...] = (), **filters: Any) -> t
         rejected_by=frozenset(filters.pop("rejected_by")),
         **filters,
     )
-    return Letters(settings, letter_topic, selection, replays_so_far(settings), _complain), settings
+    return DeadLetters(settings, letter_topic, selection, replays_so_far(settings), _warn), settings
 
 
-def _complain(text: str) -> None:
+def _warn(text: str) -> None:
     click.echo(f"warning: {shown(text)}", err=True)
 
 
-@click.group("dead-letters", cls=_Group)
-def group() -> None:
-    """Look at what was rejected, and send it again when it is mended.
+@click.group("dead-letters", cls=CommandGroup)
+def dead_letters() -> None:
+    """Show and export dead letters, and replay their records.
 
-    What is shown is masked: cards, addresses, phone numbers, secrets. Only `export` writes everything, to a file that
-    nobody else can read.
+    Cards, addresses, phone numbers and secrets are masked. Only `export` writes everything, to a file that only its
+    owner can read.
     """
+    # Errors of brokers and of fenced producers are reported in one line, so the client needn't log them.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
-@group.command("list")
-@click.option("--latest", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
+@dead_letters.command("list")
+@click.option("--latest", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number.")
 @_selecting
-def list_command(latest: int, **selecting: Any) -> None:
-    """The latest dead letters by the time of their records, the last one at the end."""
+def dead_letters_list(latest: int, **selecting: Any) -> None:
+    """List the dead letters with the latest records.
+
+    They are in the order of the records' times, the latest at the end.
+    """
     letters, _ = _selected(**selecting)
     found = heapq.nlargest(latest, letters, key=lambda letter: (letter.event_time, letter.event_id))
     if not found:
-        click.echo(f"no such letter in {letters.topic}")
+        click.echo(f"no such dead letter in {letters.topic}")
         return
     rows = [_row(letter, letters.replays) for letter in reversed(found)]
     click.echo(table(("time of record", "id", "rejected by", "replays before", "replayed", "reason"), rows))
@@ -112,19 +106,22 @@ def _row(letter: DeadLetter, replays: Replays) -> tuple[object, ...]:
     replay = replays.of(letter)
     reason = shown(letter.reason)
     return (
-        in_words(letter.event_time),
+        time_in_words(letter.event_time),
         shown(letter.event_id),
         shown(letter.rejected_by),
         past(letter.source_headers).times or "",
-        in_words(replay.event_time) if replay else "",
+        time_in_words(replay.event_time) if replay else "",
         reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 1]}…",
     )
 
 
-@group.command("count")
+@dead_letters.command("count")
 @_selecting
-def count_command(**selecting: Any) -> None:
-    """How many there are by topic, job and kind of reason: values in a reason don't make it another one."""
+def dead_letters_count(**selecting: Any) -> None:
+    """Count dead letters by topic, job and kind of reason.
+
+    Reasons that differ only in values are of one kind.
+    """
     letters, _ = _selected(**selecting)
     counted: Counter[tuple[str, str, str]] = Counter()
     replayed: Counter[tuple[str, str, str]] = Counter()
@@ -134,66 +131,70 @@ def count_command(**selecting: Any) -> None:
         replayed[kind] += letters.replays.of(letter) is not None
     rows = [(count, replayed[kind], *map(shown, kind)) for kind, count in counted.most_common()]
     if not rows:
-        click.echo(f"no such letter in {letters.topic}")
+        click.echo(f"no such dead letter in {letters.topic}")
         return
-    click.echo(table(("letters", "replayed", "topic", "rejected by", "kind of reason"), rows))
+    click.echo(table(("dead letters", "replayed", "topic", "rejected by", "kind of reason"), rows))
 
 
-@group.command("show")
+@dead_letters.command("show")
 @click.argument("letter_id", metavar="ID")
 @click.option("--from", "letter_topic", type=click.Choice(LETTER_TOPICS), default=LETTER_TOPICS[0], show_default=True)
-def show_command(letter_id: str, letter_topic: str) -> None:
-    """Everything about the letters of one record; ID is topic-partition-offset, as `list` shows it."""
+def dead_letters_show(letter_id: str, letter_topic: str) -> None:
+    """Show everything that is known of one record.
+
+    ID is topic-partition-offset, as `list` shows it.
+    """
     settings = Settings.from_environment()
     replays = replays_so_far(settings)
-    found = rejected_records(Letters(settings, letter_topic, Selection(frozenset({letter_id})), replays, _complain))
+    found = rejected_records(DeadLetters(settings, letter_topic, Selection(frozenset({letter_id})), replays, _warn))
     if not found:
-        raise LookupError(f"there is no letter {letter_id} in {letter_topic}")
+        raise LookupError(f"there is no dead letter {letter_id} in {letter_topic}")
     for rejected in found:
-        click.echo(letter_in_full(rejected, replays))
+        click.echo(record_in_full(rejected, replays))
 
 
-@group.command("export")
+@dead_letters.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_selecting
-def export_command(file: Path, **selecting: Any) -> None:
-    """Write the letters to a new FILE, one JSON line each, to be edited and replayed.
+def dead_letters_export(file: Path, **selecting: Any) -> None:
+    """Write dead letters to a new FILE, to edit and replay them.
 
-    Nothing is masked or lost in it, so it is only ever a file, and only its owner can read it.
+    The file has one line of JSON per dead letter, complete and unmasked; only its owner can read it.
     """
     letters, _ = _selected(**selecting)
     complete = _complete_letters(with_originals(letters.settings, letters))
     count = write(file, complete, letters.replays)
-    click.echo(f"{count} letters are in {file}, unmasked; delete it when it is done with")
+    click.echo(f"{count} dead letters are in {file}, unmasked; delete it once you no longer need it")
 
 
 def _complete_letters(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
     """Yield the dead letters that have their whole record; report the others, since an export is for replay."""
     for letter in letters:
-        if missing := whats_missing(letter):
-            _complain(f"{letter.event_id} is left out: {missing}")
+        if missing := why_incomplete(letter):
+            _warn(f"{letter.event_id} is left out: {missing}")
         else:
             yield letter
 
 
-@group.command("replay")
+@dead_letters.command("replay")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @_selecting
-@click.option("--fix", "fix_file", metavar="FILE.py[:FUNCTION]", help="A function that mends each record.")
+@click.option("--fix", "fix_file", metavar="FILE.py[:FUNCTION]", help="A function that fixes each record.")
 @click.option(
     "--export",
     "export_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The records as an edited export has them; those that it lacks aren't sent.",
+    help="An edited export: its records are sent as they are in it, others not at all.",
 )
-@click.option("--again", is_flag=True, help="Also what was sent again before.")
-@click.option("--yes", is_flag=True, help="Send; without it nothing is sent.")
-def replay_command(
+@click.option("--again", is_flag=True, help="Send also records that were replayed before.")
+@click.option("--yes", is_flag=True, help="Send the records; without it, only show what would be sent.")
+def dead_letters_replay(
     ids: tuple[str, ...], fix_file: str | None, export_file: Path | None, again: bool, yes: bool, **selecting: Any
 ) -> None:
-    """Send records back to their topics, mended or as they were; first without --yes to see what would be sent.
+    """Send records to their topics again, fixed or unchanged.
 
-    Each is sent once, however many jobs have rejected it. Exit status 1 if a record can't be sent.
+    Without --yes it only shows what would be sent. Each record is sent once, even if several jobs have rejected it.
+    Exit status 1 if a record can't be sent.
     """
     if fix_file and export_file:
         raise click.UsageError("either --fix or --export")
@@ -202,11 +203,11 @@ def replay_command(
     originals = with_originals(settings, letters)
     found = [each for each in rejected_records(originals) if chosen is None or each.letter.event_id in chosen]
     if missing := sorted((set(ids) | (chosen or set())) - {each.letter.event_id for each in found}):
-        _complain(f"not among the letters in {letters.topic} that are meant: {', '.join(missing)}")
+        _warn(f"not among the selected dead letters in {letters.topic}: {', '.join(missing)}")
     real_topics = topic_operations.describe(settings)
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     decisions = list(decide(found, change, letters.replays, real_topics, again=again, now=now))
-    _say_decisions(decisions)
+    _print_decisions(decisions)
     refused = sum(decision.is_refused for decision in decisions)
     if yes:
         sent = 0
@@ -241,7 +242,7 @@ def _change(fix_file: str | None, export_file: Path | None) -> tuple[Change, str
     return unchanged, "", None
 
 
-def _say_decisions(decisions: list[Decision]) -> None:
+def _print_decisions(decisions: list[Decision]) -> None:
     for what, some in _sorted_out(decisions):
         click.echo(f"{len(some)} {what}")
         for decision in some[:_SHOWN_DECISIONS]:
@@ -249,7 +250,7 @@ def _say_decisions(decisions: list[Decision]) -> None:
         if len(some) > _SHOWN_DECISIONS:
             click.echo(f"  … and {len(some) - _SHOWN_DECISIONS} more")
     if not decisions:
-        click.echo("no such letter")
+        click.echo("no such dead letter")
 
 
 def _sorted_out(decisions: list[Decision]) -> Iterator[tuple[str, list[Decision]]]:

@@ -9,7 +9,7 @@ LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """Limits on attempts, outages and delays."""
 
     attempts: int
@@ -39,9 +39,9 @@ class Availability:
     """Availability of the mail server. While it is unavailable, messages are offered one at a time, to detect its
     return."""
 
-    patience: Patience
+    policy: RetryPolicy
     random: Random
-    away_since: float | None = None
+    unavailable_since: float | None = None
     """When the server became unavailable; None while it is available."""
     reason: str = ""
     _failures: int = 0
@@ -49,35 +49,35 @@ class Availability:
     _is_probing: bool = False
 
     @property
-    def is_there(self) -> bool:
+    def is_available(self) -> bool:
         """Whether the server is available, as far as is known."""
-        return self.away_since is None
+        return self.unavailable_since is None
 
     def is_open(self, now: float) -> bool:
         """Return whether a message may be offered now; while the server is unavailable, one at a time, with delays."""
-        return self.is_there or (not self._is_probing and now >= self._next_probe)
+        return self.is_available or (not self._is_probing and now >= self._next_probe)
 
     def claim(self) -> None:
         """Note that a message is offered, after `is_open` allowed it."""
-        self._is_probing = not self.is_there
+        self._is_probing = not self.is_available
 
     def answered(self) -> None:
         """Note that the server answered."""
-        self.away_since, self.reason, self._failures, self._is_probing = None, "", 0, False
+        self.unavailable_since, self.reason, self._failures, self._is_probing = None, "", 0, False
 
     def failed(self, reason: str, now: float) -> None:
         """Note that the server did not answer; of messages that were under way together, only the first counts."""
         self.reason = reason
-        if self.away_since is None:
-            self.away_since = now
+        if self.unavailable_since is None:
+            self.unavailable_since = now
         elif not self._is_probing:
             return
         self._is_probing = False
         self._failures += 1
-        self._next_probe = now + self.patience.probe_delay(self._failures, self.random)
+        self._next_probe = now + self.policy.probe_delay(self._failures, self.random)
 
     def is_over(self, waiting_since: float, now: float) -> bool:
         """Return whether a message that waits since then has waited too long for an unavailable server."""
-        if self.away_since is None:
+        if self.unavailable_since is None:
             return False
-        return now - max(self.away_since, waiting_since) > self.patience.outage_seconds
+        return now - max(self.unavailable_since, waiting_since) > self.policy.outage_seconds

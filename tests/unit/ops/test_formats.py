@@ -1,6 +1,6 @@
-"""Tables in the terminal, whatever is in their cells."""
+"""Tables in the terminal, whatever their cells contain."""
 
-from ops.tables import table
+from ops.formats import table
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
@@ -9,5 +9,5 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
     )
 
 
-def test_a_cell_moves_no_cursor_and_ends_no_line() -> None:
+def test_cell_with_control_characters_is_escaped() -> None:
     assert table(("rule",), [("a\x1b[2J\nb",)]) == "rule\na\\x1b[2J\\nb"
