@@ -30,6 +30,16 @@ def setting(default: str, meaning: str, *, pattern: str = ".*", form: str = "", 
     return field(default=default, metadata={"meaning": meaning, "pattern": pattern, "form": form, "secret": secret})
 
 
+def mail_server() -> str:
+    """Declare the field `smtp_url`, which only the programs have that use mail: a mistake in it concerns no other."""
+    return setting(
+        "smtp://127.0.0.1:11025",
+        "Mail server that the notifier sends to; the local stack's keeps messages as files",
+        pattern=r"smtp://[^\s/:@]+(:\d+)?",
+        form="smtp://host:port",
+    )
+
+
 def without_login(text: str) -> str:
     """Return a text that may be shown: without user and password of the URLs in it."""
     return _LOGIN.sub("://•••@", text)
@@ -200,12 +210,6 @@ class Settings(Variables):
         "Currency of `base_amount_minor`, and of the money in fraud rules",
         pattern=r"[A-Z]{3}",
         form="an ISO 4217 code such as EUR",
-    )
-    smtp_url: str = setting(
-        "smtp://127.0.0.1:11025",
-        "Mail server that the notifier sends to; the local stack's keeps messages as files",
-        pattern=r"smtp://[^\s/:@]+(:\d+)?",
-        form="smtp://host:port",
     )
     state: str = setting(
         "",

@@ -1,10 +1,10 @@
-"""Settings of the local stack only: its inner ports and its size."""
+"""Settings of the local stack only: its mail server, its inner ports and its size."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connectors.settings import Settings, Variables, setting, variable
+from connectors.settings import Settings, Variables, mail_server, setting, variable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "smtp": 25}
@@ -19,6 +19,7 @@ def _port(default: str, meaning: str) -> str:
 class LocalSettings(Variables):
     """Settings that only a laptop needs; the addresses where the stack listens are those in `Settings`."""
 
+    smtp_url: str = mail_server()
     kafka_controller_port: str = _port("19093", "Port of Kafka's controller")
     registry_management_port: str = _port("18090", "Port of the schema registry's health page")
     flink_jobmanager_port: str = _port("16123", "Port where TaskManagers find the JobManager")
@@ -59,7 +60,7 @@ def stack_ports(settings: Settings, local: LocalSettings) -> list[Port]:
         "shop_database_url": ("postgres", settings.shop_database_url),
         "connect_url": ("connect", settings.connect_url),
         "elasticsearch_url": ("elasticsearch", settings.elasticsearch_url.split(",")[0]),
-        "smtp_url": ("mailbox", settings.smtp_url),
+        "smtp_url": ("mailbox", local.smtp_url),
         "flink_rest_url": ("flink", settings.flink_rest_url),
         "flink_jobmanager_port": ("flink jobmanager", f"rpc://127.0.0.1:{local.flink_jobmanager_port}"),
     }

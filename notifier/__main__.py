@@ -66,7 +66,7 @@ def deliver(
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     group = f"{settings.consumer_group_prefix}.{NAME}"
-    address = urlsplit(settings.smtp_url)
+    address = urlsplit(own.smtp_url)
     host, port = address.hostname or "", address.port or smtplib.SMTP_PORT
     policy = RetryPolicy(int(own.mail_attempts), float(own.mail_outage_hours) * HOUR_SECONDS)
     line = StatusLine(quiet)

@@ -135,7 +135,13 @@ class DeadLetters:
 
 
 def _send(producer: KafkaProducer, letter: DeadLetter) -> FutureRecordMetadata:
+    """Check a dead letter and send it.
+
+    Raises:
+        NotTheEventError: it is invalid, which is an error in this program.
+    """
     # Kafka refuses timestamps that are far in the future.
     timestamp_ms = min(letter.event_time, time.time_ns() // 1_000_000)
     value = msgspec.json.encode(letter)
+    check(value, DeadLetter)
     return producer.send(DEAD_LETTERS.name, key=letter.source_key or b"", value=value, timestamp_ms=timestamp_ms)

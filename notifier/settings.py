@@ -1,14 +1,15 @@
-"""Settings of the notifier alone; its mail server and its state folder are in `connectors.settings`."""
+"""Settings of the notifier's mail; its state folder is in `connectors.settings`."""
 
 from dataclasses import dataclass
 
-from connectors.settings import Variables, setting
+from connectors.settings import Variables, mail_server, setting
 
 
 @dataclass(frozen=True)
 class NotifierSettings(Variables):
-    """Sender of the e-mails, and limits for their delivery."""
+    """Mail server, sender of the e-mails, and limits for their delivery."""
 
+    smtp_url: str = mail_server()
     mail_sender: str = setting(
         "notifications@millrace.example",
         "Sender address of the notifier's e-mails",

@@ -1,5 +1,6 @@
-"""Parts of every command: its errors in one line, the question before a change, and times as parameters."""
+"""Parts of every command: its errors in one line, the question before a change, its user, and times as parameters."""
 
+import getpass
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -93,6 +94,18 @@ def ask_before_changing(yes: bool) -> None:
     if not sys.stdin.isatty():
         raise click.ClickException("nothing was changed: run it again with --yes to carry out the plan")
     click.confirm("Carry out the plan?", abort=True)
+
+
+def user_name() -> str:
+    """Return the name of the user who runs the command.
+
+    Raises:
+        ClickException: the user has no name, as in a container with a user id of its own.
+    """
+    try:
+        return getpass.getuser()
+    except KeyError as error:  # of the system's list of users
+        raise click.ClickException("this user has no name, which goes into what is written: set USER to one") from error
 
 
 class Moment(click.ParamType[int]):

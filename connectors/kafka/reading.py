@@ -53,9 +53,12 @@ class TopicReader:
         self._consumer.close()
 
     def seek(self, offsets: Offsets) -> None:
-        """Continue at these offsets, or at the first existing record where it is behind them."""
-        for partition, offset in offsets.items():
-            self._consumer.seek(partition, max(self._first[partition], offset))
+        """Continue at these offsets, or at the first existing record where it is behind them.
+
+        Those of partitions that no longer exist are ignored: a topic may have been created again with fewer.
+        """
+        for partition in self._first.keys() & offsets.keys():
+            self._consumer.seek(partition, max(self._first[partition], offsets[partition]))
 
     def reached(self) -> dict[TopicPartition, int]:
         """Return the next offset of each partition."""

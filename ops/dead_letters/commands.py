@@ -1,6 +1,5 @@
 """Commands `dead-letters`."""
 
-import getpass
 import heapq
 import logging
 from collections import Counter
@@ -13,7 +12,7 @@ import click
 from connectors.kafka.topics import LETTER_TOPICS
 from connectors.settings import Settings
 from events import DeadLetter
-from ops.cli import CommandGroup, MomentOrAge
+from ops.cli import CommandGroup, MomentOrAge, user_name
 from ops.dead_letters.decisions import Change, Decision, decide, unchanged
 from ops.dead_letters.export import edited, read, write
 from ops.dead_letters.fixes import load
@@ -212,7 +211,7 @@ def dead_letters_replay(
     if yes:
         sent = 0
         try:
-            for outcome in send(settings, decisions, fix=fix, again=again, replayed_by=getpass.getuser()):
+            for outcome in send(settings, decisions, fix=fix, again=again, replayed_by=user_name()):
                 if isinstance(outcome, Unsent):
                     refused += 1
                     letter_id = shown(outcome.decision.rejected.letter.event_id)

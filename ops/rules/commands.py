@@ -1,6 +1,5 @@
 """Commands `rulesets` and `policy`."""
 
-import getpass
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import msgspec
 
 from connectors.settings import Settings
 from events import Rule, Ruleset
-from ops.cli import CommandGroup, Moment
+from ops.cli import CommandGroup, Moment, user_name
 from ops.formats import table, time_in_words
 from ops.masking import harmless
 from ops.rules.notification_policies import policy_in_words
@@ -46,7 +45,7 @@ def rulesets_publish(file: Path, effective_from: int | None, dry_run: bool) -> N
         published_rules(msgspec.json.encode(draft), payment_features(), settings.base_currency)
         click.echo(f"{file}: {len(parsed.rule)} rules, no mistake found; nothing was published")
         return
-    _print_published(publish(settings, parsed, getpass.getuser(), effective_from))
+    _print_published(publish(settings, parsed, user_name(), effective_from))
 
 
 def _text(file: Path) -> str:
@@ -63,7 +62,7 @@ def rulesets_rollback(number: int, effective_from: int | None) -> None:
     """Publish version NUMBER again, as the next version."""
     settings = Settings.from_environment()
     file = as_file(version(settings, number), note=f"back to version {number}")
-    _print_published(publish(settings, file, getpass.getuser(), effective_from))
+    _print_published(publish(settings, file, user_name(), effective_from))
 
 
 @rulesets.command("promote")
@@ -76,7 +75,7 @@ def rulesets_promote(rule: str, effective_from: int | None) -> None:
     """
     settings = Settings.from_environment()
     file = as_file(latest(settings), note=f"{rule}: shadow → active", promoted=rule)
-    _print_published(publish(settings, file, getpass.getuser(), effective_from))
+    _print_published(publish(settings, file, user_name(), effective_from))
 
 
 def _print_published(ruleset: Ruleset) -> None:

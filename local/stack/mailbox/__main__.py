@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from connectors.settings import Settings, SettingsError, state_directory
-from local.settings import DEFAULT_PORTS
+from connectors.settings import SettingsError, state_directory
+from local.settings import DEFAULT_PORTS, LocalSettings
 from local.stack.mailbox.messages import KeptMessage, newest
 from local.stack.mailbox.server import NotLocalError, serve
 from local.stack.service import Place
@@ -56,7 +56,7 @@ def show(name: str | None) -> None:
 @main.command("serve", help="Take messages at MILLRACE_SMTP_URL; the local stack runs this.")
 def serve_until_told() -> None:
     """Serve."""
-    place, settings = _place(), Settings.from_environment()
+    place, settings = _place(), LocalSettings.from_environment()
     address = urlsplit(settings.smtp_url)
     place.log.parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(

@@ -55,6 +55,6 @@ def _launch(setup: Setup) -> Launch:
         environment={
             "PYTHONPATH": str(CHECKOUT),
             variable("state"): str(setup.state),
-            variable("smtp_url"): setup.settings.smtp_url,
+            variable("smtp_url"): setup.local.smtp_url,
         },
     )

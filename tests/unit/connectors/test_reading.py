@@ -87,6 +87,14 @@ def test_reader_starts_at_given_offsets_but_not_before_the_first_record() -> Non
     assert reader.missing(reader.ends()) == 8
 
 
+def test_offset_of_a_partition_that_is_gone_is_ignored() -> None:
+    reader = TopicReader(Consumer(ends=(9, 9)), ORDERS)
+
+    reader.seek({ORDERS[1]: 7, TopicPartition("orders", 2): 5})
+
+    assert reader.reached() == {ORDERS[0]: 0, ORDERS[1]: 7}
+
+
 def test_outage_is_reported_and_reading_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "SILENT_SECONDS", 0.0)
     reports: list[str] = []

@@ -69,6 +69,8 @@ def test_an_error_does_not_tell_a_password() -> None:
         (LocalSettings, "kafka_controller_port", "65536"),
         (LocalSettings, "kafka_controller_port", "0"),
         (LocalSettings, "flink_task_managers", "two"),
+        (LocalSettings, "smtp_url", "127.0.0.1:25"),
+        (NotifierSettings, "smtp_url", "127.0.0.1:25"),
     ],
 )
 def test_a_malformed_value_is_refused_by_its_variable(settings: type[Variables], name: str, value: str) -> None:
@@ -76,11 +78,16 @@ def test_a_malformed_value_is_refused_by_its_variable(settings: type[Variables],
         settings.from_environment({variable(name): value})
 
 
-def test_every_setting_says_what_it_means_and_no_two_share_a_variable() -> None:
+def test_malformed_mail_server_concerns_no_job_and_no_command() -> None:
+    assert Settings.from_environment({"MILLRACE_SMTP_URL": "127.0.0.1:25"}) == Settings()
+
+
+def test_every_variable_has_a_meaning_and_one_declaration() -> None:
     declared = [field for settings in ALL for field in fields(settings)]
+    declarations = {(field.name, field.default, *field.metadata.values()) for field in declared}
 
     assert all(field.metadata["meaning"] for field in declared)
-    assert len({field.name for field in declared}) == len(declared)
+    assert len({field.name for field in declared}) == len(declarations)
 
 
 def test_the_ports_are_those_of_the_addresses() -> None:

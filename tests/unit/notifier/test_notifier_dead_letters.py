@@ -10,7 +10,7 @@ from kafka.errors import InvalidTimestampError, KafkaError, KafkaTimeoutError
 from connectors.kafka.topics import DEAD_LETTERS, NOTIFICATIONS
 from connectors.settings import Settings
 from events import DeadLetter
-from events.checks import check
+from events.checks import NotTheEventError, check
 from notifier import dead_letters
 from notifier.dead_letters import DeadLetters, Undeliverable
 from tests.builders.notifications import consumed
@@ -112,3 +112,16 @@ def test_dead_letters_wait_while_no_broker_answers(monkeypatch: pytest.MonkeyPat
     assert letters.write() == []
     assert (len(letters), letters.fault[-23:]) == (1, "no Kafka broker answers")
     assert letters.write() == [undeliverable(0)]
+
+
+def test_dead_letter_that_breaks_its_schema_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = Producer({})
+    producers(monkeypatch, producer)
+    monkeypatch.setattr(dead_letters, "NAME", "")
+    letters = DeadLetters(Settings())
+    letters.add(undeliverable(0))
+
+    with pytest.raises(NotTheEventError, match="rejected_by"):
+        letters.write()
+
+    assert producer.sent == []

@@ -9,7 +9,7 @@ from kafka.errors import NodeNotReadyError
 
 from connectors.settings import SettingsError
 from ops.__main__ import main
-from ops.cli import CommandGroup, ask_before_changing
+from ops.cli import CommandGroup, ask_before_changing, user_name
 
 
 def failing_with(error: Exception) -> click.Group:
@@ -46,6 +46,18 @@ def test_fault_of_the_program_keeps_its_traceback(error: Exception) -> None:
     result = CliRunner().invoke(failing_with(error), ["fail"])
 
     assert result.exception is error
+
+
+def test_user_without_a_name_is_an_error_until_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
+
+    with pytest.raises(click.ClickException, match="set USER"):
+        user_name()
+
+    monkeypatch.setenv("USER", "operator")
+    assert user_name() == "operator"
 
 
 @click.command()
