@@ -22,7 +22,7 @@ test: check unit cluster e2e ## Everything that CI runs
 
 test-full: check ## Everything there is: long outages, every fault, the contest of the benchmark
 	$(RUN) pytest tests/unit tests/cluster --full $(PARALLEL)
-	$(RUN) pytest tests/e2e --full --ignore tests/e2e/bench $(PARALLEL)
+	$(RUN) pytest tests/e2e --full --ignore tests/e2e/bench
 	$(RUN) pytest tests/e2e/bench --full
 
 check: .venv ## Format, lint, types, import contract, duplicates, dead code, open decisions, schema compatibility
