@@ -390,6 +390,7 @@ def test_apply_after_a_lost_slot_emits_the_missed_changes(shop: Connection, stre
     shop.execute("DELETE FROM shop.products WHERE product_id = 'p-unseen'")
 
 
+@pytest.mark.full
 def test_apply_after_a_dropped_publication_emits_the_missed_changes(
     shop: Connection, stream: Stream, settings: Settings
 ) -> None:
@@ -430,6 +431,7 @@ def test_incomplete_publication_is_reported_and_repaired_all_or_nothing(
     assert copies_agree(settings)
 
 
+@pytest.mark.full
 def test_changes_of_a_partitioned_table_with_uuid_keys_are_events(
     shop: Connection, stream: Stream, settings: Settings
 ) -> None:

@@ -193,6 +193,7 @@ def test_killed_taskmanager_loses_and_adds_no_notification(deployment: Deploymen
     assert set(reasons(deployment)) == {b"no event of " + each.name.encode() for each in INPUTS}
 
 
+@pytest.mark.full
 def test_event_on_a_quiet_topic_is_notified_without_a_following_event(deployment: Deployment) -> None:
     deployment.start()
     [known] = customers("quiet", 1, now_ms(), hour=15)

@@ -194,6 +194,7 @@ def test_job_resumed_after_a_lost_jobmanager_loses_and_repeats_no_order(deployme
     assert len(set(ids(deployment.outputs().dead_letters()))) == shop.bad_records
 
 
+@pytest.mark.full
 def test_restart_from_a_savepoint_loses_and_repeats_no_order(deployment: Deployment) -> None:
     shop = Shop("stopped")
     deployment.start()

@@ -288,6 +288,7 @@ def writes(elasticsearch: Elasticsearch, name: str) -> dict[str, int]:
     return {hit["_id"]: hit["_seq_no"] for hit in hits if hit["_id"].startswith(f"{name}-")}
 
 
+@pytest.mark.full
 def test_refused_password_fails_the_job_until_accepted_and_is_never_shown(
     settings: Settings, elasticsearch: Elasticsearch, proxy: FaultyProxy, stack: Stack, name: str
 ) -> None:

@@ -252,7 +252,7 @@ def test_services_started_without_a_broker_wait_and_then_send_everything(outage:
     assert sorted(map(found, outage.records)) == sorted(written)
 
 
-@pytest.mark.parametrize("command", ["topics list", "dead-letters count"])
+@pytest.mark.parametrize("command", ["topics list", pytest.param("dead-letters count", marks=pytest.mark.full)])
 def test_command_started_without_a_broker_waits_for_the_broker(
     settings: Settings,  # noqa: ARG001 - the broker must run, and its address is in the environment
     stack: Stack,

@@ -160,6 +160,7 @@ def test_topic_replay_while_new_events_arrive_changes_no_row(deployment: Deploym
     assert_holds(settings, events + more)
 
 
+@pytest.mark.full
 def test_password_is_on_no_web_page_and_in_no_log(
     settings: Settings, stack: Stack, request: pytest.FixtureRequest
 ) -> None:
