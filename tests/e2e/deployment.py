@@ -38,7 +38,7 @@ OUTPUTS = (topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS, topics
 FAST_CHECKPOINTS = {"execution.checkpointing.interval": "1s", "execution.checkpointing.min-pause": "200ms"}
 DEADLINE_SECONDS = 240.0
 """For whatever must come true; long, since a machine with another stack beside this one may be slow."""
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.2
 
 
 def wait_for(what: str, condition: Callable[[], bool], deadline_seconds: float = DEADLINE_SECONDS) -> None:
