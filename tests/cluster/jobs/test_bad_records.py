@@ -64,7 +64,8 @@ TARGETS = {
 CLIENTS = re.compile(r"^(?:from|import) (elasticsearch|psycopg|pymongo|redis|boto3|grpc|smtplib)\b", re.MULTILINE)
 """Imports of clients by which a job may write without a table."""
 
-MAKES_CONSUMER = re.compile(r"KafkaConsumer(\(|,$)", re.MULTILINE)
+MAKES_CONSUMER = re.compile(r"KafkaConsumer\(|^ +KafkaConsumer,$", re.MULTILINE)
+"""A call, or the argument of `kafka_client`."""
 CONSUMERS = {
     "connectors/kafka/rulesets.py": (
         "unit/fraud/test_rules.py",
