@@ -211,14 +211,6 @@ class Settings(Variables):
         pattern=r"[A-Z]{3}",
         form="an ISO 4217 code such as EUR",
     )
-    state: str = setting(
-        "",
-        "Data, logs and process ids of this checkout's stack, and the ids of what its notifier has delivered; unset: a "
-        "folder named after the checkout in `/var/lib/millrace` as root, else in `millrace` in `$XDG_STATE_HOME` or "
-        "`~/.local/state`",
-        pattern=FOLDER,
-        form=FOLDER_FORM,
-    )
     cache: str = setting(
         "",
         "Where wheels, jars and Java are kept, for all clones; unset: `/var/cache/millrace` as root, "
@@ -241,14 +233,27 @@ class Settings(Variables):
     )
 
 
-def state_directory(settings: Settings | None = None) -> Path:
+@dataclass(frozen=True)
+class StateSettings(Variables):
+    """Setting of the programs that keep files on this machine; jobs and other `ops` commands don't read it."""
+
+    state: str = setting(
+        "",
+        "Data, logs and process ids of this checkout's stack, and the ids of what its notifier has delivered; unset: a "
+        "folder named after the checkout in `/var/lib/millrace` as root, else in `millrace` in `$XDG_STATE_HOME` or "
+        "`~/.local/state`",
+        pattern=FOLDER,
+        form=FOLDER_FORM,
+    )
+
+
+def state_directory(environment: Mapping[str, str] | None = None) -> Path:
     """Return the folder of `MILLRACE_STATE`, or this checkout's default for this user; it may not exist yet.
 
     Raises:
         SettingsError: it can't be one.
     """
-    settings = Settings.from_environment() if settings is None else settings
-    return own_folder(settings.state, "state", _default_state)
+    return own_folder(StateSettings.from_environment(environment).state, "state", _default_state)
 
 
 def _default_state() -> Path:

@@ -49,7 +49,7 @@ def main(until_idle: float | None, quiet: bool) -> None:
     with until_a_signal() as stop:
         try:
             settings, own = Settings.from_environment(), NotifierSettings.from_environment()
-            deliver(settings, own, state_directory(settings) / NAME, stop, until_idle, quiet=quiet)
+            deliver(settings, own, state_directory() / NAME, stop, until_idle, quiet=quiet)
         except (SettingsError, ConnectionError) as error:
             raise click.ClickException(str(error)) from error
         except KafkaError as error:

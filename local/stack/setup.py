@@ -30,8 +30,8 @@ class Setup:
         Raises:
             SettingsError: a value is malformed, or there is no folder for the state.
         """
-        settings = Settings.from_environment(environment)
-        return cls(settings, LocalSettings.from_environment(environment), state_directory(settings))
+        local = LocalSettings.from_environment(environment)
+        return cls(Settings.from_environment(environment), local, state_directory(environment))
 
     def place(self, service: str) -> Place:
         """Return the folders and files of a service."""

@@ -10,6 +10,7 @@ from requests.utils import get_auth_from_url
 from connectors.settings import (
     Settings,
     SettingsError,
+    StateSettings,
     Variables,
     own_folder,
     state_directory,
@@ -21,7 +22,7 @@ from local.settings import LocalSettings, stack_ports
 from notifier.settings import NotifierSettings
 from toolchain.cache import cache_directory
 
-ALL = (Settings, LocalSettings, NotifierSettings)
+ALL = (Settings, LocalSettings, NotifierSettings, StateSettings)
 
 
 @pytest.mark.parametrize("settings", ALL)
@@ -65,7 +66,7 @@ def test_an_error_does_not_tell_a_password() -> None:
         (Settings, "cache", "relative/folder"),
         (Settings, "cache", "/a:b"),
         (Settings, "java_home", "/a,b"),
-        (Settings, "state", "/a;b"),
+        (StateSettings, "state", "/a;b"),
         (LocalSettings, "kafka_controller_port", "65536"),
         (LocalSettings, "kafka_controller_port", "0"),
         (LocalSettings, "flink_task_managers", "two"),
@@ -112,6 +113,14 @@ def test_the_ports_are_those_of_the_addresses() -> None:
         "flink": ("127.0.0.1", 18081),
         "flink jobmanager": ("127.0.0.1", 16123),
     }
+
+
+def test_malformed_state_folder_concerns_no_job() -> None:
+    malformed = {"MILLRACE_STATE": "not/absolute"}
+
+    assert "MILLRACE_STATE" not in Settings.from_environment(malformed).as_variables()
+    with pytest.raises(SettingsError, match="MILLRACE_STATE"):
+        state_directory(malformed)
 
 
 def test_the_folders_are_where_their_variables_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

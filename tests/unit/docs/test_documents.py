@@ -12,7 +12,7 @@ import click
 import pytest
 
 from connectors.kafka.topics import TOPICS
-from connectors.settings import Settings, variable
+from connectors.settings import Settings, StateSettings, variable
 from jobs import flow
 from local.settings import CHECKOUT, LocalSettings
 from notifier.settings import NotifierSettings
@@ -42,7 +42,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     row = r"^\| `(MILLRACE_\w+)` \| (?:`([^`]+)`|none|see below) \|"
     documented = dict(re.findall(row, TEXTS["docs/configuration.md"], re.MULTILINE))
 
-    all_settings = (Settings, LocalSettings, NotifierSettings)
+    all_settings = (Settings, StateSettings, LocalSettings, NotifierSettings)
     declared = {variable(f.name): str(f.default) for settings in all_settings for f in fields(settings)}
 
     assert documented == declared
