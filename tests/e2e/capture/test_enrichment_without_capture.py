@@ -189,6 +189,7 @@ def assert_replay_agrees(
     assert last_revisions(again).items() >= last_revisions(rows).items()
 
 
+@pytest.mark.full
 def test_connect_outage_beyond_the_wait_marks_and_corrects_orders(
     settings: Settings, stack: Stack, trade: Trade
 ) -> None:

@@ -233,6 +233,7 @@ def test_killed_broker_loses_no_alert_and_adds_no_other(deployment: Deployment, 
     assert_exact(deployment, sent, restarted_at)
 
 
+@pytest.mark.full
 def test_jobs_lost_with_the_jobmanager_are_listed_with_a_resuming_command(deployment: Deployment, stack: Stack) -> None:
     sent = payments(4_000, seed=6)
     first, second, third = thirds(sent)

@@ -219,6 +219,7 @@ def test_up_ignores_a_stale_pid_file_and_spares_the_process_in_there(second: Sta
     assert faults(second) == {}
 
 
+@pytest.mark.full
 def test_suspended_broker_is_restarted_by_up(second: Stack) -> None:
     second.up(["kafka"])
     suspended = psutil.Process(second.status()[0].pid)
