@@ -40,7 +40,7 @@ from tests.builders.events import (
     payment,
     product,
 )
-from tests.cluster.jobs.test_bad_records import GUARDED, JOBS, declare_everything, defined, topics_read
+from tests.cluster.jobs.every_job import GUARDED, JOBS, declare_everything, defined, topics_read
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import declaration, kafka_tables, over_files, over_files_in, record
