@@ -280,28 +280,43 @@ def test_any_record_leaves_every_job_and_pipeline_running(
     passes()
 
 
-def test_order_too_large_to_be_enriched_is_a_dead_letter(cluster: MiniCluster, tmp_path: Path) -> None:
-    lines = tuple(order_line(f"product-{number:07}", number) for number in range(1, 6_001))
-    large = order("large", at="12:00:01", lines=lines, total_minor=1)
-    records = {topics.ORDERS.name: [record(topics.ORDERS, large), record(topics.ORDERS, order("small"))]}
+LINES = tuple(order_line(f"product-{number:07}", number) for number in range(1, 6_001))
+TOO_LARGE = order("large", at="12:00:01", lines=LINES, total_minor=1)
+NAMED_AT_LENGTH = product("p1", name="a name of a million letters " * 40_000)
 
-    ran = run_job("order_enrichment", cluster, tmp_path, lambda topic: records.get(topic, [GOOD[topic]]))
 
-    [letter] = ran.letters()
-    assert (letter.event_id, letter.payload) == ("orders-0-0", msgspec.json.encode(large))
+@pytest.fixture(scope="module")
+def too_large(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[set[bytes | None], Ran]:
+    """The enrichment job over an order that is too large, one whose product has a long name, and a small one.
+
+    With the keys of its rows.
+    """
+    orders = [TOO_LARGE, order("named"), order("small", lines=(order_line("p2"),))]
+    records = {
+        topics.ORDERS.name: [record(topics.ORDERS, each) for each in orders],
+        topics.PRODUCT_CHANGES.name: [
+            record(topics.PRODUCT_CHANGES, each) for each in (NAMED_AT_LENGTH, product("p2"))
+        ],
+    }
+    folder = tmp_path_factory.mktemp("too-large")
+    ran = run_job("order_enrichment", cluster, folder, lambda topic: records.get(topic, [GOOD[topic]]))
+    return {each.key for each in read_records(folder / "enriched_orders_out")}, ran
+
+
+def test_order_too_large_to_be_enriched_is_a_dead_letter(too_large: tuple[set[bytes | None], Ran]) -> None:
+    emitted, ran = too_large
+    [letter] = [each for each in ran.letters() if each.source_topic != "enriched-orders"]
+
+    assert (letter.event_id, letter.payload) == ("orders-0-0", msgspec.json.encode(TOO_LARGE))
     assert letter.reason == "lines: with what is known of 6000 products the order may take more than 1000000 bytes"
-    assert {each.key for each in read_records(tmp_path / "enriched_orders_out")} == {b"small"}
+    assert emitted == {b"small"}
 
 
-def test_event_larger_than_estimated_is_a_dead_letter(cluster: MiniCluster, tmp_path: Path) -> None:
-    named = product("p1", name="a name of a million letters " * 40_000)
-    records = {topics.PRODUCT_CHANGES.name: [record(topics.PRODUCT_CHANGES, named)]}
-    records[topics.ORDERS.name] = [record(topics.ORDERS, order("o1"))]
+def test_event_larger_than_estimated_is_a_dead_letter(too_large: tuple[set[bytes | None], Ran]) -> None:
+    _, ran = too_large
+    [letter] = [each for each in ran.letters() if each.source_topic != "orders"]
 
-    ran = run_job("order_enrichment", cluster, tmp_path, lambda topic: records.get(topic, [GOOD[topic]]))
-
-    [letter] = ran.letters()
-    assert (letter.source_topic, letter.source_partition, letter.source_key) == ("enriched-orders", -1, b"o1")
+    assert (letter.source_topic, letter.source_partition, letter.source_key) == ("enriched-orders", -1, b"named")
     assert (letter.rejected_by, letter.reason.partition(":")[0]) == ("test", "not written")
     assert letter.cut is not None
-    assert (letter.payload or b"").startswith(b'{"event_id":"o1-1"')
+    assert (letter.payload or b"").startswith(b'{"event_id":"named-1"')
