@@ -102,7 +102,9 @@ def _prepare(tables: StreamTableEnvironment, statement: Statement) -> None:
     if why_not := why_not_allowed(operation.getClass().getSimpleName()):
         raise SqlFileError(f"{statement.place}: {why_not}")
     with explaining_errors(statement):
-        tables.execute_sql(statement.text)
+        # What execute_sql does without parsing again: a view is parsed with all the views behind it.
+        tables._before_execute()
+        tables._j_tenv.executeInternal(operation)
 
 
 def _planned(tables: StreamTableEnvironment, inserts: Sequence[Statement]) -> CompiledPlan:

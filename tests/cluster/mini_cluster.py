@@ -137,6 +137,7 @@ def _start(java: Any, folder: Path) -> Any:
         "taskmanager.memory.network.max": "128m",
         "execution.checkpointing.dir": _made(folder / "checkpoints").as_uri(),
         "metrics.fetcher.update-interval": "100",
+        "web.refresh-interval": "100",  # a job's state that is asked for would be up to 3 seconds old
         "restart-strategy.type": "none",
     }
     package = java.org.apache.flink.runtime.minicluster

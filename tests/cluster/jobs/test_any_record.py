@@ -1,14 +1,17 @@
 """Any record that a broker accepts leaves every job and pipeline running: any value, key, headers and timestamp.
 
-A failure fails the job here, since it isn't restarted. The sinks refuse what Kafka would refuse, so an output record
-that is too large for its topic, or has a time that its topic refuses, would fail the job, too.
+Each that is no event becomes a dead letter. A failure fails the job here, since it isn't restarted. The sinks refuse
+what Kafka would refuse, so an output record that is too large for its topic, or has a time that its topic refuses,
+would fail the job, too.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import jsonschema
 import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given
@@ -21,6 +24,7 @@ from connectors.kafka import topics
 from connectors.kafka.outgoing import publish
 from connectors.settings import Settings
 from events import DeadLetter
+from events.schemas import schema
 from jobs.environment import SQL_OPTIONS, variables
 from jobs.sql_pipeline import define, filling
 from sql.tools.pipeline import find, load
@@ -36,7 +40,7 @@ from tests.builders.events import (
     payment,
     product,
 )
-from tests.cluster.jobs.test_bad_records import GUARDED, JOBS, declare_everything, defined, topics_read
+from tests.cluster.jobs.every_job import GUARDED, JOBS, declare_everything, defined, topics_read
 from tests.cluster.mini_cluster import MiniCluster
 from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import declaration, kafka_tables, over_files, over_files_in, record
@@ -76,12 +80,23 @@ UNUSUAL = [
 """Records that no topic's schema accepts, and brokers do."""
 
 
+def bad_record(topic: str) -> Record:
+    """A record that is no event of any topic."""
+    return Record(
+        value=b"no event of \xff" + topic.encode(),
+        key=b"key \xfe of " + topic.encode(),
+        timestamp=event_time("12:00:01.234"),
+        headers={"trace": b"\xfd", "none": None},
+    )
+
+
 def unusual(topic: str, *, with_events: bool) -> list[Record]:
-    """Return the unusual records, and the topic's own event at unusual times and under unusual keys."""
+    """Return a bad record, the unusual ones, and the topic's own event at unusual times and under unusual keys."""
     if not with_events:
-        return UNUSUAL
+        return [bad_record(topic), *UNUSUAL]
     good = GOOD[topic]
     return [
+        bad_record(topic),
         *UNUSUAL,
         *(replace(good, timestamp=time) for time in TIMES),
         replace(good, key=None),
@@ -111,47 +126,64 @@ def size(record: Record) -> int:
     return sum(map(len, (record.key or b"", record.value or b"", *headers)))
 
 
-def run_job(
-    job: str, cluster: MiniCluster, folder: Path, records: Callable[[str], list[Record]]
-) -> tuple[set[str], list[DeadLetter]]:
-    """Run a job to its end; return the topics that it reads, and its dead letters."""
+@dataclass(frozen=True)
+class Ran:
+    """A job or pipeline that has read its topics to their end."""
+
+    name: str
+    records: Mapping[str, Sequence[Record]]
+    """By topic; each has one partition."""
+    values: Sequence[bytes]
+    """Of the dead letters."""
+
+    def letters(self) -> list[DeadLetter]:
+        """Return the dead letters."""
+        return [msgspec.json.decode(each, type=DeadLetter) for each in self.values]
+
+
+def run_job(job: str, cluster: MiniCluster, folder: Path, records: Callable[[str], Sequence[Record]]) -> Ran:
+    """Run a job to its end."""
     environment = cluster.environment()
     tables = StreamTableEnvironment.create(environment)
-    declare_everything(tables, folder, records)
+    declare_everything(tables, folder)
     stream = defined(job, tables)
     if stream is not None:
         filled = variables(job, Settings()) | {"OUTGOING_TOPICS": "some;others"}
         declared = declaration("outgoing_events", filled)
         tables.execute_sql(over_files("outgoing_events", declared, folder / "outgoing"))
         publish(tables, stream)
-    read = topics_read(environment)
+    read = {topic: records(topic) for topic in topics_read(environment)}
+    assert read
+    assert read.keys() <= set(GUARDED.values()), f"{job} reads a topic through a table that can't report a bad record"
+    for table, topic in GUARDED.items():
+        if topic in read:
+            write_records(folder / table, read[topic])
     environment.execute()
-    return read, dead_letters_in(folder)
+    return Ran(job, read, dead_letters_in(folder))
 
 
-def run_pipeline(
-    name: str, cluster: MiniCluster, folder: Path, records: Callable[[str], list[Record]]
-) -> tuple[set[str], list[DeadLetter]]:
-    """Run a pipeline to its end; return the topics that it reads, and its dead letters."""
+def run_pipeline(name: str, cluster: MiniCluster, folder: Path, records: Callable[[str], Sequence[Record]]) -> Ran:
+    """Run a pipeline to its end."""
     pipeline = load(find(name), filling(name, Settings()))
-    read = set(kafka_tables(pipeline, written=False))
-    for topic in read:
-        write_records(folder / topic, records(topic))
+    read = {topic: records(topic) for topic in kafka_tables(pipeline, written=False)}
+    assert read
+    for topic, of_topic in read.items():
+        write_records(folder / topic, of_topic)
     tables = StreamTableEnvironment.create(cluster.environment({**SQL_OPTIONS, "parallelism.default": "1"}))
     define(tables, over_files_in(pipeline, folder)).execute().wait()
-    return read, dead_letters_in(folder)
+    return Ran(name, read, dead_letters_in(folder))
 
 
-def dead_letters_in(folder: Path) -> list[DeadLetter]:
+def dead_letters_in(folder: Path) -> list[bytes]:
     """Return the dead letters of the table of dead letters, and those that replace output too large for its topic."""
     files = chain(*(read_records(folder / name) for name in ("dead_letters_out", topics.DEAD_LETTERS.name)))
-    return [msgspec.json.decode(each.value or b"", type=DeadLetter) for each in files]
+    return [each.value or b"" for each in files]
 
 
-def assert_accounted_for(records: dict[str, list[Record]], letters: list[DeadLetter]) -> None:
+def assert_accounted_for(ran: Ran) -> None:
     """Assert a dead letter, with the value or its beginning, of each record that is no event or has an invalid time."""
-    payloads = {letter.event_id: letter.payload for letter in letters}
-    for topic, of_topic in records.items():
+    payloads = {letter.event_id: letter.payload for letter in ran.letters()}
+    for topic, of_topic in ran.records.items():
         for offset, each in enumerate(of_topic):
             is_event = each.value == GOOD[topic].value and 0 <= each.timestamp < topics.YEAR_9999_MS
             if each.value is not None and not is_event:
@@ -160,29 +192,66 @@ def assert_accounted_for(records: dict[str, list[Record]], letters: list[DeadLet
                 assert each.value.startswith(payload)
 
 
-@pytest.mark.parametrize("job", JOBS)
-def test_unusual_record_does_not_stop_a_job(job: str, cluster: MiniCluster, tmp_path: Path) -> None:
-    records: dict[str, list[Record]] = {}
-
-    def of(topic: str) -> list[Record]:
-        return records.setdefault(topic, unusual(topic, with_events=job != NEEDS_ELASTICSEARCH))
-
-    read, letters = run_job(job, cluster, tmp_path, of)
-
-    assert read
-    assert_accounted_for({topic: records[topic] for topic in read}, letters)
-
-
-@pytest.mark.parametrize("name", PIPELINES)
-def test_unusual_record_does_not_stop_a_pipeline(name: str, cluster: MiniCluster, tmp_path: Path) -> None:
-    records: dict[str, list[Record]] = {}
-
-    read, letters = run_pipeline(
-        name, cluster, tmp_path, lambda topic: records.setdefault(topic, unusual(topic, with_events=True))
+def expected(topic: str, rejected_by: str) -> DeadLetter:
+    """Return the expected dead letter of the topic's bad record, which is its first."""
+    record = bad_record(topic)
+    return DeadLetter(
+        event_id=f"{topic}-0-0",
+        event_time=record.timestamp,
+        source_topic=topic,
+        source_partition=0,
+        source_offset=0,
+        source_key=record.key,
+        source_headers=dict(record.headers),
+        payload=record.value,
+        reason="not UTF-8 (byte 12)",
+        rejected_by=rejected_by,
     )
 
-    assert read
-    assert_accounted_for({topic: records[topic] for topic in read}, letters)
+
+def assert_bad_records_are_dead_letters(ran: Ran) -> None:
+    """Assert that there is one dead letter of each topic's bad record, which is valid by its schema and complete."""
+    ids = {f"{topic}-0-0" for topic in ran.records}
+    of_bad_records = [each for each in ran.values if msgspec.json.decode(each)["event_id"] in ids]
+    validator = jsonschema.Draft7Validator(schema(DeadLetter))
+    for value in of_bad_records:
+        validator.validate(msgspec.json.decode(value))
+    letters = [msgspec.json.decode(value, type=DeadLetter, strict=True) for value in of_bad_records]
+
+    assert {letter.source_topic: letter for letter in letters} == {
+        topic: expected(topic, ran.name) for topic in ran.records
+    }
+    assert len(letters) == len(ids)
+
+
+@pytest.fixture(scope="module", params=JOBS)
+def job(request: pytest.FixtureRequest, cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A job that has read unusual records; it has failed if one of them stopped it."""
+    records = partial(unusual, with_events=request.param != NEEDS_ELASTICSEARCH)
+    return run_job(request.param, cluster, tmp_path_factory.mktemp(request.param), records)
+
+
+@pytest.fixture(scope="module", params=PIPELINES)
+def pipeline(request: pytest.FixtureRequest, cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A pipeline that has read unusual records; it has failed if one of them stopped it."""
+    records = partial(unusual, with_events=True)
+    return run_pipeline(request.param, cluster, tmp_path_factory.mktemp(request.param), records)
+
+
+def test_unusual_record_does_not_stop_a_job(job: Ran) -> None:
+    assert_accounted_for(job)
+
+
+def test_bad_record_of_a_job_is_a_dead_letter_with_the_whole_record(job: Ran) -> None:
+    assert_bad_records_are_dead_letters(job)
+
+
+def test_unusual_record_does_not_stop_a_pipeline(pipeline: Ran) -> None:
+    assert_accounted_for(pipeline)
+
+
+def test_bad_record_of_a_pipeline_is_a_dead_letter_with_the_whole_record(pipeline: Ran) -> None:
+    assert_bad_records_are_dead_letters(pipeline)
 
 
 @pytest.mark.full
@@ -206,36 +275,48 @@ def test_any_record_leaves_every_job_and_pipeline_running(
     @given(st.fixed_dictionaries(strategies))
     def passes(records: dict[str, list[Record]]) -> None:
         run = run_job if name in JOBS else run_pipeline
-        read, letters = run(name, cluster, tmp_path_factory.mktemp("any"), records.__getitem__)
-
-        assert read
-        assert_accounted_for({topic: records[topic] for topic in read}, letters)
+        assert_accounted_for(run(name, cluster, tmp_path_factory.mktemp("any"), records.__getitem__))
 
     passes()
 
 
-def test_order_too_large_to_be_enriched_is_a_dead_letter(cluster: MiniCluster, tmp_path: Path) -> None:
-    lines = tuple(order_line(f"product-{number:07}", number) for number in range(1, 6_001))
-    large = order("large", at="12:00:01", lines=lines, total_minor=1)
-    records = {topics.ORDERS.name: [record(topics.ORDERS, large), record(topics.ORDERS, order("small"))]}
+LINES = tuple(order_line(f"product-{number:07}", number) for number in range(1, 6_001))
+TOO_LARGE = order("large", at="12:00:01", lines=LINES, total_minor=1)
+NAMED_AT_LENGTH = product("p1", name="a name of a million letters " * 40_000)
 
-    _, letters = run_job("order_enrichment", cluster, tmp_path, lambda topic: records.get(topic, [GOOD[topic]]))
 
-    [letter] = letters
-    assert (letter.event_id, letter.payload) == ("orders-0-0", msgspec.json.encode(large))
+@pytest.fixture(scope="module")
+def too_large(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[set[bytes | None], Ran]:
+    """The enrichment job over an order that is too large, one whose product has a long name, and a small one.
+
+    With the keys of its rows.
+    """
+    orders = [TOO_LARGE, order("named"), order("small", lines=(order_line("p2"),))]
+    records = {
+        topics.ORDERS.name: [record(topics.ORDERS, each) for each in orders],
+        topics.PRODUCT_CHANGES.name: [
+            record(topics.PRODUCT_CHANGES, each) for each in (NAMED_AT_LENGTH, product("p2"))
+        ],
+    }
+    folder = tmp_path_factory.mktemp("too-large")
+    ran = run_job("order_enrichment", cluster, folder, lambda topic: records.get(topic, [GOOD[topic]]))
+    return {each.key for each in read_records(folder / "enriched_orders_out")}, ran
+
+
+def test_order_too_large_to_be_enriched_is_a_dead_letter(too_large: tuple[set[bytes | None], Ran]) -> None:
+    emitted, ran = too_large
+    [letter] = [each for each in ran.letters() if each.source_topic != "enriched-orders"]
+
+    assert (letter.event_id, letter.payload) == ("orders-0-0", msgspec.json.encode(TOO_LARGE))
     assert letter.reason == "lines: with what is known of 6000 products the order may take more than 1000000 bytes"
-    assert {each.key for each in read_records(tmp_path / "enriched_orders_out")} == {b"small"}
+    assert emitted == {b"small"}
 
 
-def test_event_larger_than_estimated_is_a_dead_letter(cluster: MiniCluster, tmp_path: Path) -> None:
-    named = product("p1", name="a name of a million letters " * 40_000)
-    records = {topics.PRODUCT_CHANGES.name: [record(topics.PRODUCT_CHANGES, named)]}
-    records[topics.ORDERS.name] = [record(topics.ORDERS, order("o1"))]
+def test_event_larger_than_estimated_is_a_dead_letter(too_large: tuple[set[bytes | None], Ran]) -> None:
+    _, ran = too_large
+    [letter] = [each for each in ran.letters() if each.source_topic != "orders"]
 
-    _, letters = run_job("order_enrichment", cluster, tmp_path, lambda topic: records.get(topic, [GOOD[topic]]))
-
-    [letter] = letters
-    assert (letter.source_topic, letter.source_partition, letter.source_key) == ("enriched-orders", -1, b"o1")
+    assert (letter.source_topic, letter.source_partition, letter.source_key) == ("enriched-orders", -1, b"named")
     assert (letter.rejected_by, letter.reason.partition(":")[0]) == ("test", "not written")
     assert letter.cut is not None
-    assert (letter.payload or b"").startswith(b'{"event_id":"o1-1"')
+    assert (letter.payload or b"").startswith(b'{"event_id":"named-1"')

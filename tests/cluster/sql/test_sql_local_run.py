@@ -77,7 +77,7 @@ def test_local_run_makes_checkpoints_and_leaves_no_file(
     assert not list(temporary.iterdir())
 
 
-def test_next_run_removes_the_files_of_a_killed_one(tmp_path: Path, temporary: Path) -> None:
+def test_failed_run_reports_its_cause_and_removes_what_a_killed_one_left(tmp_path: Path, temporary: Path) -> None:
     with endless_run(tmp_path) as run:
         [jvm] = psutil.Process(run.pid).children()
         run.kill()
@@ -86,16 +86,6 @@ def test_next_run_removes_the_files_of_a_killed_one(tmp_path: Path, temporary: P
 
     file = tmp_path / "failing.sql"
     file.write_text(FAILING)
-    started(file).wait(timeout=DEADLINE_SECONDS)
-
-    assert not left.exists()
-    assert not list(temporary.iterdir())
-
-
-def test_failed_local_run_reports_its_cause(tmp_path: Path) -> None:
-    file = tmp_path / "failing.sql"
-    file.write_text(FAILING)
-
     run = started(file)
     try:
         run.wait(timeout=DEADLINE_SECONDS)
@@ -106,3 +96,5 @@ def test_failed_local_run_reports_its_cause(tmp_path: Path) -> None:
     assert run.returncode == 1, output
     assert f"Error: {file}: the job failed: NumberFormatException: " in output
     assert "Traceback" not in output
+    assert not left.exists()
+    assert not list(temporary.iterdir())

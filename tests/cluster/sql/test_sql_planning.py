@@ -183,13 +183,19 @@ CREATE TABLE timeless (country STRING, seen TIMESTAMP(3)) WITH ('connector' = 'd
 EXECUTE STATEMENT SET"""
 SET_OUT = "EXECUTE STATEMENT SET"
 
+PLANS: dict[str, Mapping[str, Any]] = {}
+"""Plans by the text of their pipeline: most are compared with that of one text, and each takes half a second."""
+
 
 def pipeline(text: str) -> Pipeline:
     return load(PipelineFile("mine", "mine.sql", text, False), filling("mine", Settings()))
 
 
 def plan_of(cluster: MiniCluster, text: str) -> Mapping[str, Any]:
-    return planned(cluster.environment(SQL_OPTIONS), pipeline(text)).plan
+    """Return the plan of a pipeline, made once for all tests."""
+    if text not in PLANS:
+        PLANS[text] = planned(cluster.environment(SQL_OPTIONS), pipeline(text)).plan
+    return PLANS[text]
 
 
 def findings_in(cluster: MiniCluster, text: str) -> list[str]:

@@ -85,18 +85,18 @@ def test_complete_warehouse_passes_its_checks_and_shows_its_figures() -> None:
     assert revenue == [["books", "EUR", "4,000"], ["toys", "EUR", "2,000"], ["unknown", "EUR", "2,000"]]
 
 
-@pytest.mark.parametrize(
-    ("change", "claim"),
-    [
+def test_failed_check_is_named(filled: Connection) -> None:
+    # In one warehouse, since each load is a run of the job; no change undoes what the one before has done.
+    changed: set[str] = set()
+    for change, claim in (
         ("DELETE FROM warehouse.fact_order_line WHERE line_number = 2", "the lines of each order add up to its total"),
         ("UPDATE warehouse.dim_product SET stock = stock + 1, lsn = lsn + 1", "dim_product = shop.products"),
         ("DELETE FROM warehouse.dim_customer WHERE name LIKE '%a%'", "dim_customer = shop.customers"),
-    ],
-)
-def test_failed_check_is_named(filled: Connection, change: str, claim: str) -> None:
-    filled.execute(change.encode())
+    ):
+        filled.execute(change.encode())
+        changed.add(claim)
 
-    result = checks()
+        result = checks()
 
-    assert result.exit_code == 1
-    assert {claim for claim, verdict in verdicts(result).items() if verdict == "NO"} == {claim}
+        assert result.exit_code == 1
+        assert {claim for claim, verdict in verdicts(result).items() if verdict == "NO"} == changed, change
