@@ -7,11 +7,14 @@ import click
 from ops.capture.commands import cdc
 from ops.cli import CommandGroup
 from ops.dead_letters.commands import dead_letters
-from ops.jobs.commands import jobs, sql_pipelines, submit_command
+from ops.jobs.commands import jobs
+from ops.jobs.sql_commands import sql_pipelines
+from ops.jobs.submit_command import submit_command
 from ops.new.commands import new
 from ops.rules.commands import policy, rulesets
 from ops.search.commands import search
-from ops.topics.commands import schemas, topics
+from ops.topics.commands import topics
+from ops.topics.schema_commands import schemas
 from ops.warehouse.commands import warehouse
 
 
