@@ -11,7 +11,7 @@ from connectors.settings import Settings
 from jobs.environment import stream_environment
 from jobs.flink_errors import FLINK_ERRORS, reason
 from jobs.sql_pipeline import Planned, run
-from ops.cli import FAULTS, CommandGroup
+from ops.cli import CommandGroup, message
 from ops.jobs.flink_rest import FlinkAwayError
 from ops.jobs.pipelines import PipelineError, comparison, keep_plan, pipeline_file, planned_pipelines, problems, submit
 from ops.jobs.submit import require_alone
@@ -107,9 +107,9 @@ def _passes(name: str, passes: Callable[[PipelineFile, Planned], bool]) -> bool:
         click.echo(str(outcome))
     except (SqlFileError, PipelineError) as error:
         click.echo(str(error))
-    except FAULTS:  # faults of this machine, not of a file
-        raise
-    except Exception as error:  # noqa: BLE001 - the files after it are planned all the same
+    except Exception as error:  # the files after it are planned all the same
+        if message(error) is not None:  # a fault of this machine, not of a file
+            raise
         words = reason(error) if isinstance(error, FLINK_ERRORS) else str(error)
         click.echo(
             f"{name}: {type(error).__name__}: {words}; this is a fault of `ops sql`, not of the file: report it with "
