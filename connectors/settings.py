@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -49,6 +50,16 @@ def with_escaped_login(url: str) -> str:
     """Return a URL that can be parsed, also if its password contains a slash that should have been escaped."""
     host = re.split("[/?#]", url.partition("://")[2])[0]
     return url if "@" in host else _LOGIN.sub(lambda login: f"://{quote(login[0][3:-1], safe=':%')}@", url)
+
+
+def is_on_this_machine(host: str) -> bool:
+    """Return whether a host's name or address is that of the loopback interface; looks up no name."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def own_folder(given: str, name: str, default: Callable[[], Path]) -> Path:

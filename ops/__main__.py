@@ -1,42 +1,45 @@
 """`python -m ops`: the commands of each folder."""
 
 import signal
+from collections import UserDict
+from pkgutil import resolve_name
+from typing import Any
 
 import click
 
-from ops.capture.commands import cdc
 from ops.cli import CommandGroup
-from ops.dead_letters.commands import dead_letters
-from ops.jobs.commands import jobs, sql_pipelines, submit_command
-from ops.new.commands import new
-from ops.rules.commands import policy, rulesets
-from ops.search.commands import search
-from ops.topics.commands import schemas, topics
-from ops.warehouse.commands import warehouse
 
 
-@click.group(cls=CommandGroup)
+class Places(UserDict[str, Any]):
+    """Commands by name, declared as `module:attribute`: one that is looked up is imported, without the others."""
+
+    def __getitem__(self, name: str) -> Any:
+        return resolve_name(super().__getitem__(name))
+
+
+COMMANDS = Places(
+    {
+        "cdc": "ops.capture.commands:cdc",
+        "dead-letters": "ops.dead_letters.commands:dead_letters",
+        "jobs": "ops.jobs.commands:jobs",
+        "new": "ops.new.commands:new",
+        "policy": "ops.rules.commands:policy",
+        "rulesets": "ops.rules.commands:rulesets",
+        "schemas": "ops.topics.schema_commands:schemas",
+        "search": "ops.search.commands:search",
+        "sql": "ops.jobs.sql_commands:sql_pipelines",
+        "submit": "ops.jobs.submit_command:submit_command",
+        "topics": "ops.topics.commands:topics",
+        "warehouse": "ops.warehouse.commands:warehouse",
+    }
+)
+
+
+@click.group(cls=CommandGroup, commands=COMMANDS)
 def main() -> None:
     """Operate Millrace."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # otherwise temporary files, and a JVM, would be left
 
-
-COMMANDS = (
-    topics,
-    schemas,
-    rulesets,
-    policy,
-    submit_command,
-    jobs,
-    sql_pipelines,
-    cdc,
-    warehouse,
-    dead_letters,
-    search,
-    new,
-)
-for command in COMMANDS:
-    main.add_command(command)
 
 if __name__ == "__main__":
     main(prog_name="python -m ops")

@@ -8,62 +8,46 @@ from datetime import datetime
 from typing import Any
 
 import click
-from kafka.errors import KafkaError
 
-from connectors.elasticsearch.bulk_index import IndexingError
-from connectors.elasticsearch.client import ElasticsearchError
-from connectors.kafka.registry import RegistryError
-from connectors.settings import SettingsError
-from ops.capture.stream import CaptureError
-from ops.dead_letters.export import ExportError
-from ops.dead_letters.fixes import FixError
-from ops.dead_letters.replay import ReplayError
 from ops.formats import now_ms
-from ops.jobs.flink_rest import FlinkError
-from ops.rules.rulesets import PublicationError
-from ops.search.apply import SearchBlockedError
-from ops.search.find import NoIndexError
-from ops.search.rebuild import RebuildError
-from ops.topics.apply import TopicsBlockedError
-from ops.topics.schemas import SchemasRefusedError
-from ops.warehouse.migrations import MigrationError
-from sql import SqlFileError
-from toolchain.cache import CacheError
-from toolchain.jars import JarsError
-from toolchain.java import JavaError
-from udfs.fraud.rules import RulesetError
 
-MESSAGES: Mapping[type[Exception], Callable[[Exception], str]] = {
+MESSAGES: Mapping[str, Callable[[Exception], str]] = {
     # Faults of this machine and of servers. ConnectionError: of a broker, PostgreSQL or Kafka Connect.
-    CacheError: str,
-    ConnectionError: str,
-    ElasticsearchError: str,
-    FlinkError: str,
-    JarsError: str,
-    JavaError: str,
-    KafkaError: "Kafka: {}".format,
-    RegistryError: str,
-    SettingsError: str,
+    "builtins.ConnectionError": str,
+    "connectors.elasticsearch.client.ElasticsearchError": str,
+    "connectors.kafka.registry.RegistryError": str,
+    "connectors.settings.SettingsError": str,
+    "kafka.errors.KafkaError": "Kafka: {}".format,
+    "ops.jobs.flink_rest.FlinkError": str,
+    "toolchain.cache.CacheError": str,
+    "toolchain.jars.JarsError": str,
+    "toolchain.java.JavaError": str,
     # Faults of the input, and states that need an operator.
-    CaptureError: str,
-    ExportError: str,
-    FixError: str,
-    IndexingError: str,
-    MigrationError: str,
-    NoIndexError: str,
-    PublicationError: str,
-    RebuildError: str,
-    ReplayError: str,
-    RulesetError: str,
-    SchemasRefusedError: str,
-    SearchBlockedError: str,
-    SqlFileError: str,
-    TopicsBlockedError: str,
+    "connectors.elasticsearch.bulk_index.IndexingError": str,
+    "ops.capture.stream.CaptureError": str,
+    "ops.dead_letters.export.ExportError": str,
+    "ops.dead_letters.fixes.FixError": str,
+    "ops.dead_letters.replay.ReplayError": str,
+    "ops.rules.rulesets.PublicationError": str,
+    "ops.search.apply.SearchBlockedError": str,
+    "ops.search.find.NoIndexError": str,
+    "ops.search.rebuild.RebuildError": str,
+    "ops.topics.apply.TopicsBlockedError": str,
+    "ops.topics.schemas.SchemasRefusedError": str,
+    "ops.warehouse.migrations.MigrationError": str,
+    "sql.SqlFileError": str,
+    "udfs.fraud.rules.RulesetError": str,
 }
-"""Errors that the operator can fix, each with its message; a command that raises one ends with exit status 1."""
-FAULTS = tuple(MESSAGES)
+"""Errors that the operator can fix, each with its message; a command that raises one ends with exit status 1. By name,
+since a command that can't raise an error should not have to import its module."""
 
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def message(error: Exception) -> str | None:
+    """Return the message of an error that the operator can fix, or None for any other error."""
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
+    return next((MESSAGES[name](error) for name in names if name in MESSAGES), None)
 
 
 class CommandGroup(click.Group):
@@ -73,13 +57,12 @@ class CommandGroup(click.Group):
         """Run the command; report an error that the operator can fix in one message, without a traceback."""
         try:
             return super().invoke(ctx)
-        except FAULTS as error:
-            text = next(text for kind, text in MESSAGES.items() if isinstance(error, kind))
-            raise click.ClickException(text(error)) from error
-        except LookupError as error:
-            if type(error) is not LookupError:  # a KeyError or IndexError is a fault of this program
+        except Exception as error:
+            # Not a KeyError or IndexError: these are faults of this program.
+            text = str(error) if type(error) is LookupError else message(error)
+            if text is None:
                 raise
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(text) from error
 
 
 def ask_before_changing(yes: bool) -> None:

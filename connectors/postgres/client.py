@@ -11,8 +11,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from connectors.process_environment import POSTGRES, forget_ignored
-from connectors.rest import is_on_this_machine
-from connectors.settings import Settings
+from connectors.settings import Settings, is_on_this_machine
 
 CONNECT_SECONDS = 5
 

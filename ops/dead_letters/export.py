@@ -49,6 +49,8 @@ class ExportError(ValueError):
 def write(path: Path, letters: Iterable[DeadLetter], replays: Replays) -> int:
     """Write a new file that only its owner can read; return the number of dead letters in it.
 
+    If not all of them can be read or written, no file is left.
+
     Raises:
         ExportError: the file exists, or can't be written.
     """
@@ -57,10 +59,14 @@ def write(path: Path, letters: Iterable[DeadLetter], replays: Replays) -> int:
     except OSError as error:
         raise ExportError(f"{path} can't be written as a new file: {error.strerror}") from error
     count = 0
-    with os.fdopen(descriptor, "wb") as file:
-        for letter in letters:
-            file.write(msgspec.json.encode(line(letter, replays)) + b"\n")
-            count += 1
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for letter in letters:
+                file.write(msgspec.json.encode(line(letter, replays)) + b"\n")
+                count += 1
+    except BaseException:
+        path.unlink()  # it would look complete, and prevent another try
+        raise
     return count
 
 

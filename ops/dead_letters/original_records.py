@@ -21,8 +21,7 @@ def with_originals(settings: Settings, letters: Iterable[DeadLetter]) -> Iterato
     """Yield the dead letters, cut ones with their complete record, or cut if that is no longer in its topic.
 
     Raises:
-        ConnectionError: no broker answers.
-        TimeoutError: a record exists, and is not read within 30 s.
+        ConnectionError: no broker answers, or a record exists and is not read within 30 s; the text says what to do.
     """
     consumer = None
     try:
@@ -95,4 +94,9 @@ def _read(consumer: Any, letter: DeadLetter) -> Any | None:
             return record if record.offset == letter.source_offset else None
         if consumer.position(partition) > letter.source_offset:
             return None
-    raise TimeoutError(f"{letter.event_id} can't be read from {letter.source_topic}: no record came for 30 s")
+    raise ConnectionError(
+        f"the complete record of dead letter {letter.event_id} can't be read: the Kafka broker at "
+        f"{','.join(consumer.config['bootstrap_servers'])} sent nothing of {partition.topic}, partition "
+        f"{partition.partition}, offset {letter.source_offset} for {DEADLINE_SECONDS} s; see whether it is well, and "
+        "run the command again"
+    )

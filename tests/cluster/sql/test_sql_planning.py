@@ -19,8 +19,8 @@ from connectors.settings import Settings
 from jobs.environment import SQL_OPTIONS
 from jobs.sql_pipeline import define, filling, planned
 from local.settings import CHECKOUT
-from ops.jobs.commands import sql_pipelines
 from ops.jobs.pipelines import Planned, planned_pipelines, problems
+from ops.jobs.sql_commands import sql_pipelines
 from sql import SqlFileError
 from sql.tools import lint, plans
 from sql.tools.pipeline import Pipeline, PipelineFile, find, load
@@ -363,7 +363,7 @@ def test_files_after_one_that_cannot_be_planned_are_checked(
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ops.jobs.commands.stream_environment", lambda _: cluster.environment(SQL_OPTIONS))
+    monkeypatch.setattr("ops.jobs.sql_commands.stream_environment", lambda _: cluster.environment(SQL_OPTIONS))
 
     checked = CliRunner().invoke(sql_pipelines, ["check", *files, "gone.sql"])
 

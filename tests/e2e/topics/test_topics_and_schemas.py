@@ -23,8 +23,9 @@ from events import Event
 from events.schemas import schema, schema_text
 from local.stack.supervisor import Stack
 from ops.topics.apply import TopicsBlockedError, apply, describe, plan
-from ops.topics.commands import schemas, topics
+from ops.topics.commands import topics
 from ops.topics.keys import sample_keys
+from ops.topics.schema_commands import schemas
 from ops.topics.schemas import SchemasRefusedError, check_registry, register, release
 from tests.builders.schema_changes import COMPATIBLE, INCOMPATIBLE, Change
 
@@ -296,7 +297,7 @@ def test_schema_commands_show_what_is_refused_and_why(
     settings: Settings, topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(settings, [topic], tmp_path)
-    monkeypatch.setattr("ops.topics.commands.TOPICS", tuple(changed(topic, event=BrokenThing)))
+    monkeypatch.setattr("ops.topics.schema_commands.TOPICS", tuple(changed(topic, event=BrokenThing)))
 
     registered = CliRunner().invoke(schemas, ["register"])
     checked = CliRunner().invoke(schemas, ["check", "--registry"])
@@ -328,7 +329,7 @@ def test_subject_with_foreign_schemas_is_reported_and_left_unchanged(
     versions = f"{settings.schema_registry_url}/subjects/{topic.subject}/versions"
     requests.post(versions, json=theirs, timeout=10).raise_for_status()
     registry.set_rule(topic.subject, "NONE")
-    monkeypatch.setattr("ops.topics.commands.TOPICS", (topic,))
+    monkeypatch.setattr("ops.topics.schema_commands.TOPICS", (topic,))
 
     registered = CliRunner().invoke(schemas, ["register"])
     checked = CliRunner().invoke(schemas, ["check", "--registry"])

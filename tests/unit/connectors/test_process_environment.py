@@ -8,11 +8,10 @@ from unittest import mock
 
 import pytest
 
-from connectors import rest
 from connectors.elasticsearch.client import client
 from connectors.kafka.registry import SchemaRegistry
 from connectors.process_environment import POSTGRES, child_environment, forget_ignored, ignored
-from connectors.settings import Settings
+from connectors.settings import Settings, is_on_this_machine
 from local.stack.probes import get_json
 from ops.capture import connect_rest
 from ops.jobs import flink_rest
@@ -130,9 +129,9 @@ def test_download_goes_through_the_proxy(server: _Server, tmp_path: Path, monkey
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost", "shop.localhost"])
 def test_loopback_is_on_this_machine(host: str) -> None:
-    assert rest.is_on_this_machine(host)
+    assert is_on_this_machine(host)
 
 
 @pytest.mark.parametrize("host", ["192.168.0.1", "localhost.example", "kafka", "127.example", ""])
 def test_other_hosts_are_not(host: str) -> None:
-    assert not rest.is_on_this_machine(host)
+    assert not is_on_this_machine(host)

@@ -1,6 +1,7 @@
 """Dead letters in a file: without loss; edited records are sent as edited, and ambiguous edits are refused."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,18 @@ def test_export_is_a_new_file_that_only_its_owner_can_read(tmp_path: Path) -> No
         write(file, [LETTER], NOTHING_SENT)
     with pytest.raises(ExportError, match="File exists"):
         write(Path("/dev/stdout"), [LETTER], NOTHING_SENT)
+
+
+def test_failed_export_leaves_no_file(tmp_path: Path) -> None:
+    def cut_short() -> Iterator[DeadLetter]:
+        yield LETTER
+        raise ConnectionError("no broker answers")
+
+    file = tmp_path / "letters.jsonl"
+    with pytest.raises(ConnectionError):
+        write(file, cut_short(), NOTHING_SENT)
+
+    assert not file.exists()
 
 
 def test_dead_letter_is_one_readable_line(tmp_path: Path) -> None:

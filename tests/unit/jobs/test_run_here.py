@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ops.jobs.commands import sql_pipelines
+from ops.jobs.sql_commands import sql_pipelines
 from tests.services.json_server import json_server
 
 JOB = {
@@ -35,7 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Resu
     """Runs a file `mine.sql` beside the cluster at an address, without Flink."""
     file = tmp_path / "mine.sql"
     file.write_text("INSERT INTO a SELECT 1 FROM b;")
-    monkeypatch.setattr("ops.jobs.commands.run", lambda *_: print(RAN))
+    monkeypatch.setattr("ops.jobs.sql_commands.run", lambda *_: print(RAN))
 
     def invoke(address: str) -> Result:
         monkeypatch.setenv("MILLRACE_FLINK_REST_URL", address)

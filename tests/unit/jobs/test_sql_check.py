@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from py4j.protocol import Py4JError
 
 from jobs.sql_pipeline import Planned
-from ops.jobs.commands import sql_pipelines
+from ops.jobs.sql_commands import sql_pipelines
 from sql.tools.lint import Catalog
 from sql.tools.pipeline import Pipeline
 from toolchain.java import JavaError
@@ -20,9 +20,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in names:
         (tmp_path / name).write_text("INSERT INTO x SELECT 1 FROM y;")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ops.jobs.commands.stream_environment", lambda _: None)
-    monkeypatch.setattr("ops.jobs.commands.problems", lambda *_: [])
-    monkeypatch.setattr("ops.jobs.commands.comparison", lambda *_: "ok")
+    monkeypatch.setattr("ops.jobs.sql_commands.stream_environment", lambda _: None)
+    monkeypatch.setattr("ops.jobs.sql_commands.problems", lambda *_: [])
+    monkeypatch.setattr("ops.jobs.sql_commands.comparison", lambda *_: "ok")
     return names
 
 

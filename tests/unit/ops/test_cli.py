@@ -1,6 +1,9 @@
-"""Parts of every command: errors in one message, and the question before a change."""
+"""Parts of every command: what it imports, errors in one message, and the question before a change."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pkgutil import resolve_name
 
 import click
 import pytest
@@ -9,7 +12,45 @@ from kafka.errors import NodeNotReadyError
 
 from connectors.settings import SettingsError
 from ops.__main__ import main
-from ops.cli import CommandGroup, ask_before_changing, user_name
+from ops.cli import MESSAGES, CommandGroup, ask_before_changing, user_name
+
+WITH_ELASTICSEARCH = {"elasticsearch", "numpy", "pyarrow", "requests"}
+"""Elasticsearch's client, and what it imports where that is installed."""
+SLOW_LIBRARIES = WITH_ELASTICSEARCH | {"kafka", "psycopg", "pyflink"}
+"""Libraries that take long to import."""
+
+
+@pytest.mark.parametrize(
+    ("command", "its_libraries"),
+    [
+        ("cdc", {"kafka", "psycopg", "requests"}),
+        ("dead-letters", {"kafka"}),
+        ("jobs", {"requests"}),
+        ("policy", {"kafka"}),
+        ("rulesets", {"kafka"}),
+        ("schemas", {"requests"}),
+        ("search", WITH_ELASTICSEARCH | {"kafka"}),
+        ("submit", {"kafka", "pyflink", "requests"}),
+        ("topics", {"kafka"}),
+        ("warehouse", {"kafka", "psycopg"}),
+    ],
+)
+def test_command_imports_no_library_of_another_command(command: str, its_libraries: set[str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "ops", command, "--help"], capture_output=True, text=True, check=True
+    )
+
+    imported = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert "ops.cli" in imported
+    assert imported & SLOW_LIBRARIES <= its_libraries
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_message_is_declared_for_an_error_that_exists(name: str) -> None:
+    error = resolve_name(name)
+
+    assert issubclass(error, Exception)
+    assert f"{error.__module__}.{error.__qualname__}" == name
 
 
 def failing_with(error: Exception) -> click.Group:

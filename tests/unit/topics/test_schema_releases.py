@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from connectors.kafka.topics import PAYMENTS, TOPICS, Topic
 from events import Event
 from events.schemas import schema, schema_text
-from ops.topics.commands import schemas
+from ops.topics.schema_commands import schemas
 from ops.topics.schemas import SchemasRefusedError, check, release, released
 
 
