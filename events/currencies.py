@@ -1,4 +1,7 @@
-"""Minor units of currencies, by ISO 4217."""
+"""Minor units of currencies, by ISO 4217.
+
+Not by CLDR, from which libraries such as babel have their digits: these are for display, with none for HUF or IDR.
+"""
 
 _DECIMALS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
