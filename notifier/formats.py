@@ -1,9 +1,12 @@
 """Formats money, times and card numbers for a message's language and time zone."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
 
 from events.currencies import decimals
 
@@ -12,94 +15,23 @@ LONG_ENOUGH = 8
 """Minimum length of a card id that is shown in part: four characters of a shorter one would be most of it."""
 _CARD_NUMBER = re.compile(r"(?<!\w)(?:\d[ -]?){11,18}\d(?!\w)")
 
-
-@dataclass(frozen=True)
-class Language:
-    """Conventions of a language, apart from the words of its templates."""
-
-    decimal_mark: str
-    group_mark: str
-    months: tuple[str, ...]
-    moment: str
-    """Format of a date with its time."""
-    first_of_month: str = "1"
-
-
 LANGUAGES = {
-    "en": Language(
-        ".",
-        ",",
-        (
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ),
-        "{day} {month} {year} at {time} ({zone})",
-    ),
-    "de": Language(
-        ",",
-        ".",
-        (
-            "Januar",
-            "Februar",
-            "März",
-            "April",
-            "Mai",
-            "Juni",
-            "Juli",
-            "August",
-            "September",
-            "Oktober",
-            "November",
-            "Dezember",
-        ),
-        "{day}. {month} {year} um {time} Uhr ({zone})",
-    ),
-    "fr": Language(
-        ",",
-        "\u202f",
-        (
-            "janvier",
-            "février",
-            "mars",
-            "avril",
-            "mai",
-            "juin",
-            "juillet",
-            "août",
-            "septembre",
-            "octobre",
-            "novembre",
-            "décembre",
-        ),
-        "{day} {month} {year} à {time} ({zone})",
-        first_of_month="1er",
-    ),
+    "en": "d MMMM y 'at' HH:mm",
+    "de": "d. MMMM y 'um' HH:mm 'Uhr'",
+    "fr": "d MMMM y 'à' HH:mm",
 }
-"""Languages by ISO 639-1 code. Each has a folder of templates."""
+"""Patterns of a date with its time, by the language's ISO 639-1 code. Each language has a folder of templates."""
 FALLBACK = "en"
 
 
-def money(amount_minor: int, currency: str, language: Language) -> str:
+def money(amount_minor: int, currency: str, language: str) -> str:
     """Format an amount in minor units, e.g. `1,234.50 EUR`."""
     places = decimals(currency)
-    whole, fraction = divmod(abs(amount_minor), 10**places)
-    sign = "-" if amount_minor < 0 else ""
-    grouped = f"{whole:,}".replace(",", language.group_mark)
-    after = f"{language.decimal_mark}{fraction:0{places}d}" if places else ""
-    return f"{sign}{grouped}{after} {currency}"
+    amount = Decimal(amount_minor).scaleb(-places)
+    return f"{format_decimal(amount, '#,##0.' + '0' * places, language)} {currency}"
 
 
-def moment(at_ms: int, time_zone: str, language: Language) -> str:
+def moment(at_ms: int, time_zone: str, language: str) -> str:
     """Format UTC milliseconds as local time with the name of the zone; in UTC if the time zone is unknown.
 
     Raises:
@@ -109,14 +41,10 @@ def moment(at_ms: int, time_zone: str, language: Language) -> str:
         at = datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(_zone(time_zone))
     except (OverflowError, OSError) as error:
         raise ValueError(f"{at_ms} is no time that can be shown") from error
+    # Not babel's name of the zone: it takes Dublin's winter for summer.
     name = at.tzname() or "UTC"
-    return language.moment.format(
-        day=language.first_of_month if at.day == 1 else at.day,
-        month=language.months[at.month - 1],
-        year=at.year,
-        time=f"{at:%H:%M}",
-        zone=f"UTC{name}" if name[0] in "+-" else name,
-    )
+    zone = f"UTC{name}" if name[0] in "+-" else name
+    return f"{format_datetime(at, LANGUAGES[language], locale=language)} ({zone})"
 
 
 def masked(card_id: str) -> str:

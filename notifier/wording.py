@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from events import Notification, Occasion
-from notifier.formats import FALLBACK, LANGUAGES, Language, masked, moment, money, without_cards
+from notifier.formats import FALLBACK, LANGUAGES, masked, moment, money, without_cards
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -43,7 +43,7 @@ def worded(notification: Notification) -> Wording:
         ValueError: a value can't be displayed.
     """
     code = notification.language if notification.language in LANGUAGES else FALLBACK
-    occasions = [_occasion_text(occasion, LANGUAGES[code], notification.time_zone) for occasion in notification.payload]
+    occasions = [_occasion_text(occasion, code, notification.time_zone) for occasion in notification.payload]
     values = {"language": code, "name": one_line(notification.recipient_name), "occasions": occasions}
     name = f"{code}/{notification.template}.jinja"
     subject = one_line(_block(_TEXT, name, "subject", values | {"layout": "message.txt"}))
@@ -57,7 +57,7 @@ def one_line(text: str) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
-def _occasion_text(occasion: Occasion, language: Language, time_zone: str) -> OccasionText:
+def _occasion_text(occasion: Occasion, language: str, time_zone: str) -> OccasionText:
     is_about_a_card = occasion.kind.startswith("fraud")
     details = occasion.details
     if is_about_a_card:

@@ -1,9 +1,11 @@
-"""Formats of tables and times, the same in a terminal and in a pipe."""
+"""Formats of tables, money and times, the same in a terminal and in a pipe."""
 
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
+from events.currencies import decimals
 from ops.masking import harmless
 
 
@@ -15,6 +17,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def money(amount_minor: int, currency: str) -> str:
+    """Format an amount in minor units, e.g. `1,234.50 EUR`."""
+    places = decimals(currency)
+    return f"{Decimal(amount_minor).scaleb(-places):,.{places}f} {currency}"
 
 
 def utc(moment: datetime) -> str:

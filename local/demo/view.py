@@ -17,7 +17,7 @@ from events import EnrichedLine, EnrichedOrder, FraudAlert
 from jobs.flow import FRAUD_DETECTION
 from local.demo.figures.observer import Noteworthy, Observed
 from local.oracles.orders import last_revisions
-from local.simulator.world.places import in_words
+from ops.formats import money
 
 _SHOWN_ALERTS = 9
 _SHOWN_ORDERS = 6
@@ -136,7 +136,7 @@ def figures(
 def alert_line(alert: FraudAlert) -> str:
     """Format an alert in one line: time, step, card, amount, rules, and number of payments."""
     step = alert.event_type.removeprefix("fraud_alert.")
-    amount = in_words(alert.amount_minor, alert.currency)
+    amount = money(alert.amount_minor, alert.currency)
     rules = ", ".join(broken.rule for broken in alert.rules)
     payments = f"{alert.payment_count} payment{'' if alert.payment_count == 1 else 's'}"
     return f"{_clock_time(alert.event_time)}  {step:<9}  {alert.card_id:<14}  {amount:>14}  {rules} ({payments})"
@@ -150,7 +150,7 @@ def order_line(order: EnrichedOrder) -> str:
     lines = [_piece(line) for line in order.lines[:_SHOWN_LINES]]
     more = [f"{len(order.lines) - _SHOWN_LINES} more"] if len(order.lines) > _SHOWN_LINES else []
     return (
-        f"{_clock_time(order.event_time)}  {step:<9}  {customer:<28}  {in_words(order.total_minor, order.currency):>14}"
+        f"{_clock_time(order.event_time)}  {step:<9}  {customer:<28}  {money(order.total_minor, order.currency):>14}"
         f"  {', '.join(lines + more)}"
     )
 

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from events.currencies import decimals
-from ops.formats import time_in_words
+from ops.formats import money, time_in_words
 from ops.masking import shown_field
 
 Query = dict[str, Any]
@@ -66,7 +64,7 @@ ORDERS = Kind(
         "placed": lambda it: time_in_words(it["event_time"]),
         "customer": lambda it: it["customer_id"],
         "name": lambda it: it["customer_name"] or "–",
-        "total": lambda it: _money(it["total_minor"], it["currency"]),
+        "total": lambda it: money(it["total_minor"], it["currency"]),
         "lines": lambda it: ", ".join(map(_line, it["lines"])),
     },
 )
@@ -82,7 +80,7 @@ ALERTS = Kind(
         "score": lambda it: str(it["score"]),
         "rules": lambda it: ", ".join(each["rule"] for each in it["rules"]),
         "payments": lambda it: str(it["payment_count"]),
-        "amount": lambda it: _money(it["amount_minor"], it["currency"]),
+        "amount": lambda it: money(it["amount_minor"], it["currency"]),
     },
 )
 KINDS = (ORDERS, ALERTS)
@@ -158,8 +156,3 @@ def _search(elasticsearch: Elasticsearch, kind: Kind, **request: Any) -> Any:
 
 def _line(line: Document) -> str:
     return f"{line['quantity']} × {line['name'] or line['product_id']}"
-
-
-def _money(minor: int, currency: str) -> str:
-    places = decimals(currency)
-    return f"{Decimal(minor).scaleb(-places):,.{places}f} {currency}"

@@ -9,7 +9,7 @@ from local.oracles.revenue import ByCategory, ByMinute, by_category
 from local.simulator.ledger import LedgerContent
 from local.simulator.shop.rows import CustomerRow, ProductRow, checksum
 from local.simulator.shop.shop_ledger import ShopLedgerContent
-from local.simulator.world.places import in_words
+from ops.formats import money
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def _same(claim: str, expected: Iterable[str], found: Iterable[str]) -> Finding:
 
 def _same_money(expected: ByCategory, found: ByCategory) -> Finding:
     wrong = [
-        f"{category}: {in_words(found.get((category, currency), 0), currency)}, not"
-        f" {in_words(expected.get((category, currency), 0), currency)}"
+        f"{category}: {money(found.get((category, currency), 0), currency)}, not"
+        f" {money(expected.get((category, currency), 0), currency)}"
         for category, currency in expected.keys() | found.keys()
         if expected.get((category, currency), 0) != found.get((category, currency), 0)
     ]

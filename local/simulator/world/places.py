@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import asin, cos, radians, sin, sqrt
 
+from events.currencies import decimals
+
 EARTH_RADIUS_KM = 6371.0088
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -60,48 +62,31 @@ CITIES = (
     City("Tokyo", "JP", "JPY", 35.6762, 139.6503, 9, 3),
     City("Sydney", "AU", "AUD", -33.8688, 151.2093, 10, 2),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Money:
-    euros: float
-    """Value of one unit in euros; fixed, so that a run can be repeated."""
-    minor_units: int = 100
-    """Number of minor units in one unit."""
-
-
-_MONEY = {
-    "EUR": _Money(1.0),
-    "GBP": _Money(1.16),
-    "CHF": _Money(1.06),
-    "SEK": _Money(0.09),
-    "PLN": _Money(0.23),
-    "USD": _Money(0.92),
-    "BRL": _Money(0.16),
-    "ZAR": _Money(0.05),
-    "AED": _Money(0.25),
-    "SGD": _Money(0.68),
-    "JPY": _Money(0.006, minor_units=1),
-    "AUD": _Money(0.60),
+_EUROS = {
+    "EUR": 1.0,
+    "GBP": 1.16,
+    "CHF": 1.06,
+    "SEK": 0.09,
+    "PLN": 0.23,
+    "USD": 0.92,
+    "BRL": 0.16,
+    "ZAR": 0.05,
+    "AED": 0.25,
+    "SGD": 0.68,
+    "JPY": 0.006,
+    "AUD": 0.60,
 }
+"""Value of one unit of a currency in euros; fixed, so that a run can be repeated."""
 
 
 def in_currency(euro_cents: float, currency: str) -> int:
     """Convert euro cents into minor units of `currency`, at least one."""
-    money = _MONEY[currency]
-    return max(1, round(euro_cents / 100 / money.euros * money.minor_units))
+    return max(1, round(euro_cents / 100 / _EUROS[currency] * 10.0 ** decimals(currency)))
 
 
 def in_base(amount_minor: int, currency: str) -> int:
     """Convert minor units of `currency` into minor units of the base currency, at least one."""
-    money = _MONEY[currency]
-    return max(1, round(amount_minor / money.minor_units * money.euros * 100))
-
-
-def in_words(amount_minor: int, currency: str) -> str:
-    """Format an amount for people."""
-    decimals = 2 if _MONEY[currency].minor_units == 100 else 0
-    return f"{amount_minor / _MONEY[currency].minor_units:,.{decimals}f} {currency}"
+    return max(1, round(amount_minor / 10.0 ** decimals(currency) * _EUROS[currency] * 100))
 
 
 def distance_km(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:

@@ -7,7 +7,7 @@ from ops.search.find import ORDERS
 
 
 def test_minor_units_are_those_of_iso_4217() -> None:
-    assert [decimals(currency) for currency in ("EUR", "JPY", "KWD", "CLF", "XXX")] == [2, 0, 3, 4, 2]
+    assert [decimals(currency) for currency in ("EUR", "HUF", "JPY", "KWD", "CLF", "XXX")] == [2, 2, 0, 3, 4, 2]
 
 
 @pytest.mark.parametrize(
