@@ -8,6 +8,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
+from connectors.kafka.topics import FRAUD_ALERTS
 from events.currencies import decimals
 from ops.formats import time_in_words
 from ops.masking import shown_field
@@ -76,7 +77,7 @@ ALERTS = Kind(
     texts=(),
     nested=("rules", ("rule",), ("reason",)),
     columns={
-        "card": lambda it: shown_field("card_id", it["card_id"]),
+        "card": lambda it: shown_field(FRAUD_ALERTS.name, "card_id", it["card_id"]),
         "time": lambda it: time_in_words(it["event_time"]),
         "case": lambda it: it["event_type"].removeprefix("fraud_alert."),
         "score": lambda it: str(it["score"]),
