@@ -18,7 +18,7 @@ MASK = "•••"
 LONGEST_SHOWN = 20_000
 """Maximum number of characters of a payload that is shown."""
 
-# Both start where a run of their characters starts and never backtrack far, so that long texts take no longer.
+# Each pattern starts where a run of its characters starts and never backtracks far, so that long texts take no longer.
 _QUOTED = re.compile(
     r'"(?:[^"\\]|\\.)*+(?:"(?:\s*:\s*[-+.\deE]+)?|\\?\Z)'  # also a name in JSON with its number
     r"|(?<!\w)'.*?(?:'(?!\w)|\Z)",
@@ -35,11 +35,11 @@ _VALUE = r"""(?:"(?:[^"\\]|\\.)*+"?|'[^']*'?|[^\s,;&}\])]+)"""
 _SECRETS = (
     (re.compile(rf"{_SCHEME}[\w.~+/=:-]{{4,}}"), MASK),
     (re.compile(rf"""({_NAME}[\w.-]{{0,200}}+["'\\]*\s*[:=]\s*)(?:{_SCHEME})?\\*{_VALUE}"""), rf"\1{MASK}"),
-    (re.compile(r"://[^\s/@]++@"), f"://{MASK}@"),
-    (re.compile(r"(?<![^\s@])[^\s@]*+@[\w-]+\.[\w.-]+"), MASK),
-    (re.compile(r"eyJ[\w.-]+"), MASK),
-    (re.compile(rf"(?<!\d)(?:[3-6]|2(?=(?:{_GLUE}\d){{15}}))(?:{_GLUE}\d){{11,}}"), MASK),
-    (re.compile(r"(?<![\w+])(?:\+|00)[1-9][\d ()/.-]{6,}"), MASK),
+    (re.compile(r"://[^\s/@]++@"), f"://{MASK}@"),  # a login
+    (re.compile(r"(?<![^\s@])[^\s@]++@[\w-]+\.[\w.-]+"), MASK),  # an e-mail address
+    (re.compile(r"eyJ[\w.-]+"), MASK),  # a web token
+    (re.compile(rf"(?<!\d)(?:[3-6]|2(?=(?:{_GLUE}\d){{15}}))(?:{_GLUE}\d){{11,}}"), MASK),  # a card's number
+    (re.compile(r"(?<![\w+])(?:\+|00)[1-9][\d ()/.-]{6,}"), MASK),  # a phone number
 )
 """What is masked in every text that is shown, since a producer may put a secret where it doesn't belong."""
 
