@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.kafka.topics import DEAD_LETTERS, ORDERS
-from events import DeadLetter, Event, Notification
 from ops.masking import (
     LONGEST_SHOWN,
     harmless,
@@ -79,21 +78,6 @@ def test_fields_of_an_event_are_shown_unless_they_are_masked() -> None:
 )
 def test_value_of_any_other_field_is_shown_as_its_length(topic: str, document: Any, shown_as: Any) -> None:
     assert shown_document(topic, document) == shown_as
-
-
-@pytest.mark.parametrize(
-    ("event", "masked"),
-    [
-        (DeadLetter, {"source_key", "source_headers", "payload", "reason", "value"}),
-        (Notification, {"recipient_name", "address", "subject_id", "details"}),
-    ],
-)
-def test_marker_of_masked_fields_is_not_in_the_schema(event: type[Event], masked: set[str]) -> None:
-    [fields, *inner] = msgspec.json.schema_components([event])[1].values()
-    properties = fields["properties"] | {name: each for one in inner for name, each in one["properties"].items()}
-
-    assert masked <= properties.keys()
-    assert "masked" not in json.dumps(properties)
 
 
 @pytest.mark.parametrize(
