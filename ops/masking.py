@@ -75,12 +75,12 @@ def shown_payload(topic: str, payload: bytes | None) -> str:
     """Format a record's value with one field per line if it is a JSON object, otherwise by its length and hash."""
     if payload is None:
         return "none"
-    document = _document(payload)
+    document = _shown_document(topic, payload)
     if document is None:
         # The whole hash of a short text, such as a card's number, would reveal it.
         digest = hashlib.sha256(payload).hexdigest()[:8]
         return f"{len(payload):,} bytes that are no JSON object, SHA-256 {digest}…; export it to see them"
-    lines = json.dumps(_shown_fields(document, _fields_of(topic)), indent=2, ensure_ascii=False).split("\n")
+    lines = json.dumps(document, indent=2, ensure_ascii=False).split("\n")
     text = "\n".join(map(harmless, lines))
     rest = len(text) - LONGEST_SHOWN
     return text if rest <= 0 else f"{text[:LONGEST_SHOWN]}\n… {rest:,} characters more; export it to see all"
@@ -103,13 +103,14 @@ def _masked(text: str) -> str:
     return text
 
 
-def _document(payload: bytes) -> dict[str, Any] | None:
-    """Parse a payload; None if it is no JSON object, or has a repeated name, so that a part would be hidden."""
+def _shown_document(topic: str, payload: bytes) -> dict[str, Any] | None:
+    """Return what is shown of a payload; None if it is no JSON object, or has a repeated name, so that a part would be
+    hidden."""
     try:
         document = json.loads(payload.decode(), object_pairs_hook=_without_repeats)
+        return _shown_fields(document, _fields_of(topic)) if isinstance(document, dict) else None
     except (ValueError, RecursionError):
         return None
-    return document if isinstance(document, dict) else None
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -214,6 +214,11 @@ def test_json_is_shown_with_one_field_per_line_and_escaped() -> None:
     ]
 
 
+@pytest.mark.parametrize("depth", range(900, 1000, 3))
+def test_deeply_nested_json_can_be_shown(depth: int) -> None:
+    assert shown_payload("orders", b'{"a": ' + b"[" * depth + b"]" * depth + b"}")
+
+
 def test_long_json_is_cut() -> None:
     text = shown_payload("orders", json.dumps({"order_id": "a" * LONGEST_SHOWN}).encode())
 
