@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from events.base import Event, Identifier
+from events.base import MASKED, Event, Identifier
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,7 +12,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """Its name, which other headers of the record may have too."""
-    value: bytes | None
+    value: Annotated[bytes, MASKED] | None
     """Its value, byte for byte."""
 
 
@@ -48,13 +48,13 @@ class DeadLetter(Event, frozen=True, kw_only=True):
     """Its partition there."""
     source_offset: Annotated[int, msgspec.Meta(ge=-1)]
     """Its offset in the partition."""
-    source_key: bytes | None
+    source_key: Annotated[bytes, MASKED] | None
     """The record's key, byte for byte; null if it had none."""
-    source_headers: dict[str, bytes | None]
+    source_headers: Annotated[dict[str, bytes | None], MASKED]
     """The record's headers by name, byte for byte; of a name that is repeated, the last."""
-    payload: bytes | None
+    payload: Annotated[bytes, MASKED] | None
     """The record's value, byte for byte; null only if it had none."""
-    reason: str
+    reason: Annotated[str, MASKED]
     """What was wrong, in words."""
     rejected_by: Identifier
     """Name of the job or pipeline."""

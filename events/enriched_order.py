@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from events.base import Country, Currency, Event, Identifier, MinorUnits
+from events.base import MASKED, Country, Currency, Event, Identifier, MinorUnits
 
 
 class EnrichedLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class EnrichedOrder(Event, frozen=True, kw_only=True):
     """The shop's number for it."""
     customer_id: Identifier
     """Who placed it."""
-    customer_name: str | None
+    customer_name: Annotated[str, MASKED] | None
     """The customer's name at that time; null while the customer isn't known, like the next three."""
     customer_tier: Identifier | None
     customer_country: Country | None

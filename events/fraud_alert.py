@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from events.base import Currency, Event, Identifier, MinorUnits
+from events.base import MASKED, CardId, Currency, Event, Identifier, MinorUnits
 
 Score = Annotated[int, msgspec.Meta(ge=0, le=1000, description="sum of the broken rules' scores")]
 
@@ -33,7 +33,7 @@ class FraudAlert(Event, frozen=True, kw_only=True):
     before. closed: no further broken rule for the ruleset's quiet period."""
     case_id: Identifier
     """Same for all steps of one case."""
-    card_id: Identifier
+    card_id: CardId
     """The card whose case it is."""
     customer_id: Identifier
     """Whom the card belongs to."""
@@ -44,7 +44,7 @@ class FraudAlert(Event, frozen=True, kw_only=True):
     """opened, escalated: the rules newly broken by this step; closed: every rule of the case."""
     ruleset_version: Annotated[int, msgspec.Meta(ge=1)]
     """Version of the ruleset that judged the payment."""
-    features: dict[str, int | float | str | tuple[str, ...] | None]
+    features: Annotated[dict[str, int | float | str | tuple[str, ...] | None], MASKED]
     """The payment's features as the rules saw them, by name."""
     payments: tuple[Identifier, ...]
     """Evidence: ids of the suspicious payments of the case so far, oldest first, the latest 50."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from events.base import Currency, Event, EventTime, Identifier, MinorUnits
+from events.base import MASKED, CardId, Currency, Event, EventTime, Identifier, MinorUnits
 
 
 class Occasion(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,12 +16,12 @@ class Occasion(msgspec.Struct, frozen=True, kw_only=True):
     """`event_id` of the event that told of it, in `fraud-alerts` or `enriched-orders`."""
     happened_at: EventTime
     """Its event time."""
-    subject_id: Identifier
+    subject_id: CardId
     """The order's id, or the card's."""
     amount_minor: MinorUnits
     """Total of the order or of the suspicious payments, in minor units of `currency`."""
     currency: Currency
-    details: tuple[str, ...]
+    details: Annotated[tuple[str, ...], MASKED]
     """What was ordered, a line each as `quantity name`; or the descriptions of the rules that were broken."""
 
 
@@ -37,11 +37,11 @@ class Notification(Event, frozen=True, kw_only=True):
     """Always `notification`."""
     recipient: Identifier
     """The customer's id."""
-    recipient_name: str
+    recipient_name: Annotated[str, MASKED]
     """How the customer is addressed."""
     channel: Literal["email"]
     """By which way it goes."""
-    address: str
+    address: Annotated[str, MASKED]
     """Where it goes there: the customer's e-mail address as it was when the message was decided."""
     template: Literal["fraud_warning", "order_confirmation", "digest"]
     """Which words: `digest` tells of several occasions at once."""

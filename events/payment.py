@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from events.base import Country, Currency, Event, Identifier, MinorUnits
+from events.base import MASKED, CardId, Country, Currency, Event, Identifier, MinorUnits
 
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90, description="WGS 84 degrees")]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180, description="WGS 84 degrees")]
@@ -21,7 +21,7 @@ class Payment(Event, frozen=True, kw_only=True):
     """The order that it pays for; null for payments outside the shop."""
     customer_id: Identifier
     """Whom the card belongs to."""
-    card_id: Identifier
+    card_id: CardId
     """A token for the card, never its number."""
     merchant_id: Identifier
     """Who gets the money."""
@@ -35,9 +35,9 @@ class Payment(Event, frozen=True, kw_only=True):
     base_currency: Currency
     country: Country
     """Where the card was used: the terminal's country, or the one of the buyer's network address."""
-    latitude: Latitude
-    longitude: Longitude
-    device_id: Identifier
+    latitude: Annotated[Latitude, MASKED]
+    longitude: Annotated[Longitude, MASKED]
+    device_id: Annotated[Identifier, MASKED]
     """The terminal, phone or browser that the card was used on."""
     channel: Literal["card_present", "online"]
     """card_present: at a terminal. online: the card was not there."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from events.base import Country, Currency, Event, Identifier, MinorUnits
+from events.base import MASKED, Country, Currency, Event, Identifier, MinorUnits
 
 
 class RowVersion(Event, frozen=True, kw_only=True):
@@ -29,10 +29,10 @@ class CustomerVersion(RowVersion, frozen=True, kw_only=True):
     """Always `customer_version`."""
     customer_id: Identifier
     """The shop's number for the customer."""
-    name: str
+    name: Annotated[str, MASKED]
     """Given name and family name."""
-    email: str
-    phone: str | None = None
+    email: Annotated[str, MASKED]
+    phone: Annotated[str, MASKED] | None = None
     """With country code, digits and `+`; null if it isn't known."""
     tier: Identifier
     """`standard`, `silver` or `gold`."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from events.base import Event, Identifier
+from events.base import CardId, Event, Identifier
 
 
 class ShadowHit(Event, frozen=True, kw_only=True):
@@ -12,7 +12,7 @@ class ShadowHit(Event, frozen=True, kw_only=True):
 
     event_type: Literal["shadow_hit"] = "shadow_hit"
     """Always `shadow_hit`."""
-    card_id: Identifier
+    card_id: CardId
     """The card that was used."""
     payment_id: Identifier
     """The payment that broke them."""

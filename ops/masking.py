@@ -1,71 +1,87 @@
-"""Masks what must not be shown of a record (card numbers, cards, addresses, phones, secrets), and escapes what could
-deceive a terminal.
+"""Shows of records only what their events declare as neither personal nor secret, and escapes what could deceive a
+terminal.
 
-The result is for display: a masked record can't be replayed. Names of persons are not masked.
+The result is for display: a masked record can't be replayed.
 """
 
+import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
+
+from msgspec import inspect
+
+from connectors.kafka.topics import TOPICS
 
 MASK = "•••"
 LONGEST_SHOWN = 20_000
 """Maximum number of characters of a payload that is shown."""
 
-_LAST = 4
-_MOST_DIGITS = 19
-_GLUE = r"(?:[ .\-]|[^\w\s!-~])"
-"""Characters that may separate the digits of a card number, invisible ones included."""
-_DIGITS = re.compile(rf"(?<!\d)\d(?:{_GLUE}{{0,2}}\d){{11,}}")
-_GROUPS = re.compile(r"\d+")
-# Each pattern starts where a run of its characters starts and never backtracks, so that long texts take no longer.
-_EMAIL = re.compile(r"(?<![\w.!#$%&*+/?^`{|}~-])[\w.!#$%&*+/?^`{|}~-]++@[\w-]++(?:\.[\w-]+)+")
-_PHONE = re.compile(r"(?<![\w+])(?:\+|00)[1-9][\d ()/.\-]{6,18}\d(?!\d)")
-_SCHEME = re.compile(r"\b(Bearer|Basic|Digest|Token|ApiKey)\s+[\w.~+/=:-]{4,}", re.IGNORECASE)
-_WEB_TOKEN = re.compile(r"(?<![\w-])eyJ[\w-]++\.[\w-]+(?:\.[\w-]*)?")
-_USER_IN_URL = re.compile(r"(://[^\s/:@]+:)[^\s/@]+@")
-_FIELD = re.compile(
-    r"""(["'\\]{0,4})(?<![\w.-])([A-Za-z][\w.-]*+)\1(\s*[:=]\s*)"""
-    r"""("(?:[^"\\]|\\.)*"?|'[^']*'?|\\{1,8}["'][^"'\\]*(?:\\{1,8}["'])?|[^\s,;&}\])"']+)"""
+# Each pattern starts where a run of its characters starts and never backtracks far, so that long texts take no longer.
+_QUOTED = re.compile(
+    r'"(?:[^"\\]|\\.)*+(?:"(?:\s*:\s*[-+.\deE]+)?|\\?\Z)'  # also a name in JSON with its number
+    r"|(?<!\w)'.*?(?:'(?!\w)|\Z)",
+    re.DOTALL,
 )
-_NULL_OR_FLAG = re.compile(r"null|true|false|None|True|False")
-
-_SECRETS = {"password", "passwd", "pwd", "passphrase", "secret", "token", "authorization", "authorisation", "cookie"}
-_SECRETS |= {"credential", "credentials", "cvv", "cvv2", "cvc", "cvc2", "pin", "iban", "apikey", "jwt"}
-_SECRET_ENDS = ("api_key", "private_key", "access_key", "signing_key")
-_PERSONAL = {"email", "mail", "phone", "mobile", "telephone", "fax"}
-_CARD_ENDS = ("card", "card_id", "card_number", "card_no", "cardnumber", "cardid", "pan")
+_SCHEME = r"(?i:\b(?:bearer|basic|digest|token|apikey)\s+)"
+_GLUE = r"(?:[ .-]|[^\w\s!-~]){0,2}"
+_NAME = (
+    r"(?i:(?:(?<![A-Z])|(?-i:(?<=[a-z])(?=[A-Z])))(?:passw(?:or)?d|pwd|passphrase|secret|token|authori[sz]ation|cookie"
+    r"|credentials?|cvv2?|cvc2?|pin|iban|jwt|pan|e?mail|phone|mobile|telephone|fax|card(?:_?id|_?no|_?number)?)"
+    r"|(?:api|private|access|signing)[_.-]?key)(?![a-z])"
+)
+_VALUE = r"""(?:"(?:[^"\\]|\\.)*+"?|'[^']*'?|[^\s,;&}\])]+)"""
+_SECRETS = (
+    (re.compile(rf"{_SCHEME}[\w.~+/=:-]{{4,}}"), MASK),
+    (re.compile(rf"""({_NAME}[\w.-]{{0,200}}+["'\\]*\s*[:=]\s*)(?:{_SCHEME})?\\*{_VALUE}"""), rf"\1{MASK}"),
+    (re.compile(r"://[^\s/@]++@"), f"://{MASK}@"),  # a login
+    (re.compile(r"(?<![^\s@])[^\s@]++@[\w-]+\.[\w.-]+"), MASK),  # an e-mail address
+    (re.compile(r"eyJ[\w.-]+"), MASK),  # a web token
+    (re.compile(rf"(?<!\d)(?:[3-6]|2(?=(?:{_GLUE}\d){{15}}))(?:{_GLUE}\d){{11,}}"), MASK),  # a card's number
+    (re.compile(r"(?<![\w+])(?:\+|00)[1-9][\d ()/.-]{6,}"), MASK),  # a phone number
+)
+"""What is masked in every text that is shown, since a producer may put a secret where it doesn't belong."""
 
 
 def shown(text: str) -> str:
-    """Format a text from a record in one line: masked, and without characters that move the cursor or reverse the
-    text."""
-    return harmless(masked(text))
+    """Format a text in one line, without secrets and without characters that move the cursor or reverse the text."""
+    return harmless(_masked(text))
 
 
-def shown_bytes(data: bytes | None) -> str:
-    """Format a key or a header's value in one line."""
-    return "none" if data is None else shown(_text(data))
+def shown_reason(reason: str) -> str:
+    """Format the reason of a dead letter, or another text that quotes a record, without the values that it quotes."""
+    return shown(_QUOTED.sub(lambda quoted: f"{quoted[0][0]}…{quoted[0][0]}", reason))
 
 
-def shown_field(name: str, data: bytes | str | None) -> str:
-    """Format a header's value, or a key or text that is the field of that name."""
-    if data is None:
-        return "none"
-    return harmless(str(_masked_value(name, _text(data) if isinstance(data, bytes) else data)))
+def kind_of_reason(reason: str) -> str:
+    """Return a reason as it is shown with its numbers and ids replaced, so that reasons of one kind are equal."""
+    text = re.sub(r"(?<![\w^$\\{\[-])(?=(?:[\w-]*\d){3})(?=[\w-]*[A-Za-z])[\w-]{6,}", "…", shown_reason(reason))
+    return re.sub(r"(?<![\w{,^])(?<![A-Za-z]-)-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w}])", "N", text)
 
 
-def shown_payload(payload: bytes | None) -> str:
-    """Format a record's value: JSON with one field per line, anything else as it is, both masked and harmless."""
+def shown_key(topic: str, key: bytes | None) -> str:
+    """Format a record's key as the field that its topic is keyed by."""
+    field = next((each.key for each in TOPICS if each.name == topic), "")
+    return "none" if key is None else shown_field(topic, field, key.decode("utf-8", "surrogateescape"))
+
+
+def shown_field(topic: str, name: str, value: Any) -> str:
+    """Format the value that a field of the topic's event has, in one line."""
+    return harmless(str(_shown(value, _fields_of(topic).get(name))))
+
+
+def shown_payload(topic: str, payload: bytes | None) -> str:
+    """Format a record's value with one field per line if it is a JSON object, otherwise by its length and hash."""
     if payload is None:
         return "none"
-    document = _document(payload)
+    document = _shown_document(topic, payload)
     if document is None:
-        text = masked(_text(payload))
-        lines = [text]
-    else:
-        lines = json.dumps(_masked_document(document), indent=2, ensure_ascii=False).split("\n")
-    text = "\n".join(harmless(line) for line in lines)
+        # The whole hash of a short text, such as a card's number, would reveal it.
+        digest = hashlib.sha256(payload).hexdigest()[:8]
+        return f"{len(payload):,} bytes that are no JSON object, SHA-256 {digest}…; export it to see them"
+    lines = json.dumps(document, indent=2, ensure_ascii=False).split("\n")
+    text = "\n".join(map(harmless, lines))
     rest = len(text) - LONGEST_SHOWN
     return text if rest <= 0 else f"{text[:LONGEST_SHOWN]}\n… {rest:,} characters more; export it to see all"
 
@@ -75,37 +91,26 @@ def harmless(text: str) -> str:
     return "".join(each if each.isprintable() else _escape(each) for each in text)
 
 
-def masked(text: str) -> str:
-    """Mask what must not be shown in a text, whether or not it is complete JSON."""
-    text = _SCHEME.sub(rf"\1 {MASK}", text)
-    text = _WEB_TOKEN.sub(MASK, text)
-    text = _USER_IN_URL.sub(rf"\1{MASK}@", text)
-    text = _FIELD.sub(_masked_field, text)
-    text = _EMAIL.sub(MASK, text)
-    text = _DIGITS.sub(_masked_digits, text)
-    return _PHONE.sub(MASK, text)
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that isn't UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
 
 
-def is_card_number(digits: str) -> bool:
-    """Return whether this could be a card's number: its length, its first digits, and Luhn's check digit."""
-    if not 12 <= len(digits) <= _MOST_DIGITS:
-        return False
-    first = int(digits[0])
-    if first not in {3, 4, 5, 6} and not (first == 2 and len(digits) == 16):
-        return False
-    doubled = [int(digit) * 2 for digit in digits[-2::-2]]
-    single = [int(digit) for digit in digits[-1::-2]]
-    return sum(single + [value - 9 if value > 9 else value for value in doubled]) % 10 == 0
+def _masked(text: str) -> str:
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
 
 
-def _document(payload: bytes) -> Any | None:
-    """Parse a payload; None if it is no JSON object or array, or has a repeated name, so that a part would be
+def _shown_document(topic: str, payload: bytes) -> dict[str, Any] | None:
+    """Return what is shown of a payload; None if it is no JSON object, or has a repeated name, so that a part would be
     hidden."""
     try:
         document = json.loads(payload.decode(), object_pairs_hook=_without_repeats)
+        return _shown_fields(document, _fields_of(topic)) if isinstance(document, dict) else None
     except (ValueError, RecursionError):
         return None
-    return document if isinstance(document, (dict, list)) else None
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -115,108 +120,44 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
+def _fields_of(topic: str) -> dict[str, inspect.Type]:
+    """Return the types of the fields of the topic's event by name; none for a topic that isn't declared."""
+    return next((_fields(inspect.type_info(each.event)) for each in TOPICS if each.name == topic), {})
 
 
-def _escape(character: str) -> str:
-    code = ord(character)
-    if character in "\n\r\t":
-        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that isn't UTF-8
-        return f"\\x{code - 0xDC00:02x}"
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+def _fields(struct: Any) -> dict[str, inspect.Type]:
+    return {field.encode_name: field.type for field in struct.fields}
 
 
-def _masked_document(document: Any) -> Any:
-    match document:
-        case dict():
-            return {masked(name): _masked_value(name, value) for name, value in document.items()}
-        case list():
-            return [_masked_document(each) for each in document]
-        case str():
-            return masked(document)
-        case bool() | None:
-            return document
-        case int() | float():
-            text = str(int(document)) if isinstance(document, float) and document.is_integer() else str(document)
-            return document if masked(text) == text else masked(text)
-    return document
+def _shown_fields(document: dict[str, Any], declared: dict[str, inspect.Type]) -> dict[str, Any]:
+    return {_masked(name): _shown(value, declared.get(name)) for name, value in document.items()}
 
 
-def _masked_value(name: str, value: Any) -> Any:
-    kind = _kind(name)
-    if value is None or isinstance(value, bool) or kind == "":
-        return _masked_document(value)
-    if kind == "card" and isinstance(value, (str, int)):
-        return _last_digits(str(value))
-    if kind == "card" and isinstance(value, (dict, list)):
-        return _masked_document(value)
-    return MASK
+def _shown(value: Any, declared: inspect.Type | None) -> Any:
+    """Return what is shown of a value; its length if it is masked, or isn't declared."""
+    match declared, value:
+        case inspect.Metadata(extra={"masked": True} as marks), _:
+            return _hidden(value, marks)
+        case ((inspect.Metadata(type=inner) | inspect.UnionType(types=(inner, inspect.NoneType()))), _):
+            return _shown(value, inner)
+        case inspect.StructType(), dict():
+            return _shown_fields(value, _fields(declared))
+        case inspect.VarTupleType(item_type=item), list():
+            return [_shown(each, item) for each in value]
+        case inspect.StrType() | inspect.LiteralType() | inspect.IntType() | inspect.FloatType() | inspect.BoolType(), (
+            str() | int() | float()
+        ):
+            text = f"{value:.0f}" if isinstance(value, float) else str(value)
+            masked = _masked(text)
+            return value if masked == text else masked
+    return _hidden(value)
 
 
-def _masked_field(match: re.Match[str]) -> str:
-    quote, name, between, value = match.groups()
-    kind = _kind(name)
-    if kind == "" or _NULL_OR_FLAG.fullmatch(value):
-        return match[0]
-    marks = value[0] if value[0] in "\"'" else ""
-    inner = value.strip(marks) if marks else value
-    end = marks if marks and len(value) > 1 and value.endswith(marks) else ""
-    hidden = _last_digits(inner) if kind == "card" else MASK
-    return f"{quote}{name}{quote}{between}{marks}{hidden}{end}"
-
-
-def _kind(name: str) -> str:
-    """Return what a field of this name holds: `secret`, `personal`, `card`, or an empty string for none of these."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_").replace(".", "_")
-    words = set(snake.split("_"))
-    if words & _SECRETS or snake.endswith(_SECRET_ENDS):
-        return "secret"
-    if snake in _CARD_ENDS or snake.endswith(tuple(f"_{end}" for end in _CARD_ENDS)):
-        return "card"
-    return "personal" if words & _PERSONAL else ""
-
-
-def _last_digits(card: str) -> str:
-    """Mask a card except for enough digits to distinguish cards."""
-    return MASK + (card[-_LAST:] if len(card) >= 2 * _LAST else "")
-
-
-def _masked_digits(match: re.Match[str]) -> str:
-    """Mask card numbers among groups of digits; other digits may stand beside a card number."""
-    text, groups = match[0], list(_GROUPS.finditer(match[0]))
-    shown, position, first = [], 0, 0
-    while first < len(groups):
-        last = _card_from(groups, first)
-        if last is not None:
-            shown += [
-                text[position : groups[first].start()],
-                _last_digits("".join(each[0] for each in groups[first : last + 1])),
-            ]
-            position, first = groups[last].end(), last
-        first += 1
-    return "".join(shown) + text[position:]
-
-
-def _card_from(groups: list[re.Match[str]], first: int) -> int | None:
-    """Return the last group of the longest card number that begins with the group `first`; None if there is none."""
-    digits, found = "", None
-    for number in range(first, len(groups)):
-        digits += groups[number][0]
-        if len(digits) > _MOST_DIGITS:
-            break
-        if is_card_number(digits):
-            found = number
-    return found
-
-
-def kind_of_reason(reason: str) -> str:
-    """Return a reason with its values replaced, so that reasons that differ only in values are equal."""
-    text = re.sub(r'"(?:[^"\\]|\\.)*"(?:…|\.\.\.)?', '"…"', reason)
-    text = re.sub(r"'(?:[^'\\]|\\.)*'", "'…'", text)
-    text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "…", text)
-    text = re.sub(r"(?<![\w^$\\{\[-])(?=(?:[\w-]*\d){3})(?=[\w-]*[A-Za-z])[\w-]{6,}", "…", text)
-    return re.sub(r"(?<![\w{,^])(?<![A-Za-z]-)-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w}])", "N", text)
+def _hidden(value: Any, marks: Mapping[str, Any] | None = None) -> str | None:
+    text = value if isinstance(value, str) else json.dumps(value)
+    end = (marks or {}).get("shown_end", 0)
+    if value is None:
+        return None
+    if isinstance(value, (str, int)) and 0 < 2 * end <= len(text):
+        return MASK + text[-end:]
+    return f"{MASK} ({len(text):,} characters)"

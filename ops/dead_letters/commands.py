@@ -18,11 +18,11 @@ from ops.dead_letters.export import edited, read, write
 from ops.dead_letters.fixes import load
 from ops.dead_letters.original_records import why_incomplete, with_originals
 from ops.dead_letters.reading import DeadLetters, Replays, Selection, replays_so_far
-from ops.dead_letters.record_words import difference, key_field, record_in_full
+from ops.dead_letters.record_words import difference, record_in_full
 from ops.dead_letters.rejected_record import Rejected, past, rejected_records
 from ops.dead_letters.replay import Unsent, send
 from ops.formats import now_ms, table, time_in_words
-from ops.masking import kind_of_reason, shown, shown_field
+from ops.masking import kind_of_reason, shown, shown_key, shown_reason
 from ops.topics import apply as topic_operations
 
 _LONGEST_REASON = 60
@@ -70,15 +70,15 @@ def _selected(letter_topic: str, ids: tuple[str, ...] = (), **filters: Any) -> t
 
 
 def _warn(text: str) -> None:
-    click.echo(f"warning: {shown(text)}", err=True)
+    click.echo(f"warning: {shown_reason(text)}", err=True)
 
 
 @click.group("dead-letters", cls=CommandGroup)
 def dead_letters() -> None:
     """Show and export dead letters, and replay their records.
 
-    Cards, addresses, phone numbers and secrets are masked. Only `export` writes everything, to a file that only its
-    owner can read.
+    Of a record only fields are shown that are declared to be neither personal nor secret, of others name and length.
+    Only `export` writes everything, to a file that only its owner can read.
     """
     # Errors of brokers and of fenced producers are reported in one line, so the client needn't log them.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
@@ -103,7 +103,7 @@ def dead_letters_list(latest: int, **selecting: Any) -> None:
 
 def _row(letter: DeadLetter, replays: Replays) -> tuple[object, ...]:
     replay = replays.of(letter)
-    reason = shown(letter.reason)
+    reason = shown_reason(letter.reason)
     return (
         time_in_words(letter.event_time),
         shown(letter.event_id),
@@ -264,10 +264,10 @@ def _sorted_out(decisions: list[Decision]) -> Iterator[tuple[str, list[Decision]
 
 def _decision_in_words(decision: Decision) -> Iterator[str]:
     rejected: Rejected = decision.rejected
-    key = shown_field(key_field(rejected.record.topic), rejected.record.key)
-    yield f"{shown(rejected.letter.event_id)}  key {key}, rejected: {shown(rejected.record.reason)}"
+    key = shown_key(rejected.record.topic, rejected.record.key)
+    yield f"{shown(rejected.letter.event_id)}  key {key}, rejected: {shown_reason(rejected.record.reason)}"
     if decision.why_not:
-        yield f"    {shown(decision.why_not)}"
+        yield f"    {shown_reason(decision.why_not)}"
     for note in decision.notes:
         yield f"    {shown(note)}"
     if decision.record is not None and decision.is_changed:

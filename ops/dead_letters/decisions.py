@@ -105,7 +105,7 @@ def _unsendable(record: Record, real_topics: Mapping[str, RealTopic], now: int) 
         return f"its time is {ahead:,} ms ahead, and {record.topic} accepts at most {limit:,} ms: a fix can change it"
     for name, value in pairs_of(record.headers):
         if value is None:
-            return f"its header {name!r} is null, which the client can't send: a fix can give it a value"
+            return f"its header {name} is null, which the client can't send: a fix can give it a value"
     return ""
 
 

@@ -3,18 +3,12 @@
 import difflib
 from collections.abc import Iterator
 
-from connectors.kafka.topics import TOPICS
 from events import DeadLetter
 from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_headers import sorted_pairs
 from ops.dead_letters.rejected_record import Record, Rejected, past
 from ops.formats import time_in_words
-from ops.masking import shown, shown_field, shown_payload
-
-
-def key_field(topic: str) -> str:
-    """Return the field of the event that a topic is keyed by; empty for a topic that isn't declared."""
-    return next((each.key for each in TOPICS if each.name == topic), "")
+from ops.masking import shown, shown_key, shown_payload, shown_reason
 
 
 def record_in_full(rejected: Rejected, replays: Replays) -> str:
@@ -26,11 +20,11 @@ def record_in_full(rejected: Rejected, replays: Replays) -> str:
         # Not the record's own time, which may be out of the calendar's range.
         f"  time         {time_in_words(rejected.letter.event_time)} ({record.timestamp})",
         *(f"  {line}" for line in _key_and_headers(record)),
-        *(f"  rejected by  {shown(each.rejected_by)}: {shown(each.reason)}" for each in rejected.letters),
+        *(f"  rejected by  {shown(each.rejected_by)}: {shown_reason(each.reason)}" for each in rejected.letters),
         *(f"  {line}" for line in _history(rejected, replays)),
     ]
     for letter in {letter.payload: letter for letter in reversed(rejected.letters)}.values():
-        lines += [f"  payload      {_length(letter)} bytes", shown_payload(letter.payload)]
+        lines += [f"  payload      {_length(letter)} bytes", shown_payload(record.topic, letter.payload)]
     return "\n".join(lines)
 
 
@@ -48,13 +42,13 @@ def difference(was: Record, now: Record) -> Iterator[str]:
 def _lines(record: Record) -> Iterator[str]:
     yield f"time: {record.timestamp}"
     yield from _key_and_headers(record)
-    yield from shown_payload(record.value).split("\n")
+    yield from shown_payload(record.topic, record.value).split("\n")
 
 
 def _key_and_headers(record: Record) -> Iterator[str]:
-    yield f"key          {shown_field(key_field(record.topic), record.key)}"
+    yield f"key          {shown_key(record.topic, record.key)}"
     for name, value in sorted_pairs(record.headers):
-        yield f"header       {shown(name)} = {shown_field(name, value)}"
+        yield f"header       {shown(name)}: {'none' if value is None else f'{len(value):,} bytes'}"
 
 
 def _history(rejected: Rejected, replays: Replays) -> Iterator[str]:

@@ -15,7 +15,7 @@ from connectors.kafka.reading import TopicReader
 from connectors.outage import Report
 from connectors.settings import Settings
 from events.schemas import schema
-from ops.masking import shown
+from ops.masking import shown_reason
 from ops.search.indices import Declared
 
 SECONDS_BETWEEN_REPORTS = 2.0
@@ -111,4 +111,4 @@ class Filling:
         if len(self._outcome.named) < NAMED:
             place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
             short = reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
-            self._outcome.named.append(f"{place}: {shown(short)}")
+            self._outcome.named.append(f"{place}: {shown_reason(short)}")

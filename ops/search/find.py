@@ -7,6 +7,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
+from connectors.kafka.topics import FRAUD_ALERTS
 from ops.formats import money, time_in_words
 from ops.masking import shown_field
 
@@ -74,7 +75,7 @@ ALERTS = Kind(
     texts=(),
     nested=("rules", ("rule",), ("reason",)),
     columns={
-        "card": lambda it: shown_field("card_id", it["card_id"]),
+        "card": lambda it: shown_field(FRAUD_ALERTS.name, "card_id", it["card_id"]),
         "time": lambda it: time_in_words(it["event_time"]),
         "case": lambda it: it["event_type"].removeprefix("fraud_alert."),
         "score": lambda it: str(it["score"]),

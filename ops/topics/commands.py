@@ -9,8 +9,9 @@ from connectors.kafka.topics import TOPICS, Topic
 from connectors.settings import Settings
 from ops.cli import CommandGroup, ask_before_changing
 from ops.formats import table
+from ops.masking import shown_key
 from ops.topics.apply import RealTopic, apply, blocked_steps, describe, duration, plan
-from ops.topics.keys import sample_keys, shown_key
+from ops.topics.keys import sample_keys
 from ops.topics.partitions import PARTITION_BYTES_PER_SECOND, Load, recommend
 
 

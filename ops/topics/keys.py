@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.kafka.reading import committed_records
-from connectors.kafka.topics import TOPICS
 from connectors.settings import Settings
-from ops.masking import shown_bytes, shown_field
 
 
 @dataclass(frozen=True)
@@ -31,13 +29,6 @@ def sample_keys(settings: Settings, topic: str, latest: int) -> KeySample:
         LookupError: the topic does not exist, or is empty.
     """
     return _key_sample(topic, list(committed_records(settings, topic, latest)))
-
-
-def shown_key(topic: str, key: bytes | None) -> str:
-    """Format a key for display, masked as the field by which the topic is declared to be keyed, otherwise by its
-    content."""
-    field = next((each.key for each in TOPICS if each.name == topic), None)
-    return shown_bytes(key) if field is None else shown_field(field, key)
 
 
 def _key_sample(topic: str, records: Sequence[Any]) -> KeySample:

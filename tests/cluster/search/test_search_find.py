@@ -92,9 +92,9 @@ def test_find_shows_matches_in_aligned_tables(found: Find) -> None:
         "o2     2026-03-01 12:00:01 UTC  u1        Ada Lovelace  40.00 EUR  2 × A green desk lamp",
         "o1     2026-03-01 12:00:00 UTC  u1        Ada Lovelace  40.00 EUR  2 × A book",
         "fraud-alerts: 2 found",
-        "card  time                     case    score  rules                 payments  amount",
-        "•••   2026-03-01 12:00:01 UTC  opened  50     new_device, far_away  1         40.00 EUR",
-        "•••   2026-03-01 12:00:00 UTC  opened  50     many_payments         1         40.00 EUR",
+        "card                time                     case    score  rules                 payments  amount",
+        "••• (2 characters)  2026-03-01 12:00:01 UTC  opened  50     new_device, far_away  1         40.00 EUR",
+        "••• (2 characters)  2026-03-01 12:00:00 UTC  opened  50     many_payments         1         40.00 EUR",
     ]
 
 

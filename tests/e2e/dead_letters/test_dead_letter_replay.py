@@ -390,7 +390,7 @@ def test_edited_export_is_replayed(settings: Settings, topic: str, tmp_path: Pat
     kept = [line for line in lines if line["payload"]["text"] != "2"]
     file.write_text("\n".join(map(json.dumps, kept)))
 
-    assert "-1" in run("replay", "--export", str(file))
+    assert "-1 bytes that are no JSON object" in run("replay", "--export", str(file))
     run("replay", "--export", str(file), "--yes")
 
     assert sent(settings, topic) == ["0", "17"]
@@ -434,8 +434,13 @@ def test_replay_refuses_a_payment_that_breaks_its_schema(settings: Settings) -> 
 
 
 def test_reasons_are_grouped_without_values_and_no_secret_is_shown(settings: Settings, topic: str) -> None:
-    secret = {"source_key": b"4111111111111111", "payload": b'{"card_id": "card-12345678", "password": "hunter2"}'}
-    write(settings, dead_letters(topic, 200, source_headers={"Authorization": b"Bearer hunter2"}, **secret))
+    secret = {
+        "source_key": b"4111111111111111",
+        "payload": b'{"card_id": "card-12345678", "password": "hunter2"}',
+        "source_headers": {"Authorization": b"Bearer hunter2"},
+        "reason": 'number "4111111111111111" is wrong (byte 12)',
+    }
+    write(settings, dead_letters(topic, 200, **secret))
 
     counted = run("count", "--topic", topic)
     output = "".join(
@@ -443,7 +448,7 @@ def test_reasons_are_grouped_without_values_and_no_secret_is_shown(settings: Set
     )
 
     rows = [line.split() for line in counted.splitlines() if topic in line]
-    assert rows == [["200", "0", topic, "a", "job", "number", "N", "is", "wrong"]]
+    assert rows == [["200", "0", topic, "a", "job", "number", '"…"', "is", "wrong", "(byte", "N)"]]
     assert "hunter2" not in output
     assert "4111111111111111" not in output
     assert "card-12345678" not in output

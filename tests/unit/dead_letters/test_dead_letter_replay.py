@@ -84,7 +84,7 @@ def test_integer_that_no_reader_can_hold_is_refused() -> None:
     [
         (dead_letter("gone-0-1", GOOD), "there is no topic gone (any more)"),
         (dead_letter(payload=None), "it has no value"),
-        (dead_letter(payload=GOOD, source_headers={"none": None}), "its header 'none' is null"),
+        (dead_letter(payload=GOOD, source_headers={"none": None}), "its header none is null"),
     ],
 )
 def test_record_that_can_not_be_sent_is_refused(letter: DeadLetter, reason: str) -> None:
@@ -183,12 +183,12 @@ def difference_of(changes: Mapping[str, Any]) -> list[str]:
 def test_change_by_a_fix_is_shown_line_by_line() -> None:
     assert difference_of({"value": b'{"currency":"EUR","email":"a@example.org"}', "key": b"card-12345678"}) == [
         " time: 1772366400000",
-        "-key          •••",
+        "-key          ••• (2 characters)",
         "+key          •••5678",
         " {",
         '-  "currency": "euro",',
         '+  "currency": "EUR",',
-        '   "email": "•••"',
+        '   "email": "••• (13 characters)"',
     ]
 
 
@@ -213,9 +213,9 @@ def test_record_in_full_shows_its_origin_and_history() -> None:
         "  topic        payments, partition 2, offset 17",
         "  time         2026-03-01 12:00:00 UTC (1772366400000)",
         "  key          •••5678",
-        "  header       millrace-replay-of = payments-2-3",
-        "  header       millrace-replayed-at = yesterday",
-        "  header       millrace-replays = 1",
+        "  header       millrace-replay-of: 12 bytes",
+        "  header       millrace-replayed-at: 9 bytes",
+        "  header       millrace-replays: 1 bytes",
         "  rejected by  fraud_detection: the document ends too early (byte 2)",
         r"  rejected by  warehouse: \x1b[31m",
         "  before       replayed once, as payments-2-3; the last time on yesterday, unchanged",
