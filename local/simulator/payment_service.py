@@ -17,7 +17,7 @@ from connectors.long_running import until_a_signal
 from local.simulator.faults import NO_FAULTS, Faults, disturb
 from local.simulator.ledger import LedgerSummary
 from local.simulator.ledger_file import NO_LEDGER
-from local.simulator.orders.order_desk import OrderDesk
+from local.simulator.orders.order_reader import OrderDesk
 from local.simulator.orders.orders import planned_order_payments, planned_orders
 from local.simulator.outgoing import Outgoing
 from local.simulator.payments.honest_customers import VISITS_A_DAY, regulars

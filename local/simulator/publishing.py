@@ -8,7 +8,7 @@ from threading import Event
 from local.simulator.clock import Clock
 from local.simulator.ledger import Ledger, LedgerSummary
 from local.simulator.ledger_file import NO_LEDGER
-from local.simulator.orders.order_desk import OrderDesk
+from local.simulator.orders.order_reader import OrderDesk
 from local.simulator.outgoing import Outgoing
 from local.simulator.progress import Progress
 from local.simulator.publisher import Publisher

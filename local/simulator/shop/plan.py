@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from random import Random
 
-from local.simulator.shop.happenings import HAPPENINGS, Happening, sold
+from local.simulator.shop.changes import HAPPENINGS, Happening, sold
 from local.simulator.shop.rows import RowT, customer_row, key_of, product_row
 from local.simulator.shop.state import Keyed, State, Statement
 from local.simulator.world.arrivals import entered_ms, listed_ms, newcomer

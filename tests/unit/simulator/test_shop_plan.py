@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from events import CustomerVersion, ProductVersion
-from local.simulator.shop.happenings import HAPPENINGS, LEAST_PRICE, orders
+from local.simulator.shop.changes import HAPPENINGS, LEAST_PRICE, orders
 from local.simulator.shop.plan import ENTERED, LISTED, ShopOptions, Transaction, plan
 from local.simulator.shop.rows import CustomerRow, ProductRow, Row, customers_at_first, key_of, products_at_first
 from local.simulator.shop.state import State
