@@ -9,7 +9,7 @@ from events import Order
 from local.simulator.order_service import OrderOptions, generate
 from local.simulator.orders.orders import customers_for
 from local.simulator.shop.plan import ENTERED, LISTED, ShopOptions, plan
-from local.simulator.shop.rows import CustomerRow, ProductRow, customers_at_first, key_of, products_at_first
+from local.simulator.shop.rows import CustomerRow, ProductRow, initial_customers, initial_products, key_of
 from local.simulator.shop.state import State
 from local.simulator.world.arrivals import EVERY_MS
 from local.simulator.world.products import products_on_offer
@@ -29,7 +29,7 @@ def orders(options: OrderOptions) -> list[Order]:
 @cache
 def arrivals() -> dict[str, tuple[int, CustomerRow | ProductRow]]:
     """When the shop enters each upcoming product and newcomer of a run that starts together with the orders."""
-    state = State.of(customers_at_first(CUSTOMERS), products_at_first())
+    state = State.of(initial_customers(CUSTOMERS), initial_products())
     options = ShopOptions(start_ms=START_MS, rate=1, seconds=60, customers=CUSTOMERS)
     rows = (
         (transaction.at_ms, transaction.statements[0].rows[0])

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from events import CustomerVersion, ProductVersion
-from local.simulator.shop.changes import HAPPENINGS, LEAST_PRICE, orders
+from local.simulator.shop.changes import CHANGES, LEAST_PRICE, orders
 from local.simulator.shop.plan import ENTERED, LISTED, ShopOptions, Transaction, plan
-from local.simulator.shop.rows import CustomerRow, ProductRow, Row, customers_at_first, key_of, products_at_first
+from local.simulator.shop.rows import CustomerRow, ProductRow, Row, initial_customers, initial_products, key_of
 from local.simulator.shop.state import State
 from local.simulator.world.arrivals import EVERY_MS, newcomer
 from local.simulator.world.people import TIME_ZONES
@@ -25,7 +25,7 @@ OPTIONS = ShopOptions(start_ms=START_MS, rate=20, seconds=60, customers=1_000)
 
 def first_rows(customers: int = OPTIONS.customers) -> State:
     """The tables as they are filled at first."""
-    return State.of(customers_at_first(customers), products_at_first())
+    return State.of(initial_customers(customers), initial_products())
 
 
 @cache
@@ -69,7 +69,7 @@ def test_each_hundred_transactions_contain_everything_that_can_happen():
     kinds = [transaction.kind for transaction in run() if transaction.kind not in {LISTED, ENTERED}]
 
     # then
-    can_always = {happening.__name__ for happening in HAPPENINGS} - {"listed_again"}
+    can_always = {change.__name__ for change in CHANGES} - {"listed_again"}
     for start in range(0, 1_200, 100):
         assert can_always <= set(kinds[start : start + 100])
     assert "listed_again" in kinds
@@ -117,7 +117,7 @@ def test_every_column_changes():
 
 def test_every_change_fits_the_rows_that_are_there_and_is_a_valid_event():
     # given
-    there: dict[str, Row] = {key_of(row): row for row in (*customers_at_first(1_000), *products_at_first())}
+    there: dict[str, Row] = {key_of(row): row for row in (*initial_customers(1_000), *initial_products())}
     version = {"event_id": "id", "event_time": 0, "op": "c", "lsn": 1, "deleted": False}
 
     # when
