@@ -26,7 +26,7 @@ def made_without_a_limit(file: Path) -> list[str]:
     ]
 
 
-def test_no_client_waits_half_a_minute_before_it_tries_again() -> None:
+def test_every_client_retries_within_half_a_minute() -> None:
     files = [file for folder in FOLDERS for file in (CHECKOUT / folder).rglob("*.py")]
 
     assert [place for file in files for place in made_without_a_limit(file)] == []
@@ -45,7 +45,7 @@ class Consumer:
         return {TopicPartition("orders", 0): [1]}
 
 
-def test_nothing_comes_while_a_broker_is_away_whatever_kafka_python_raises() -> None:
+def test_poll_during_an_outage_is_empty_whatever_kafka_python_raises() -> None:
     consumer = Consumer(KafkaConnectionError("111 ECONNREFUSED"))
 
     assert poll(consumer, 1) == {}
@@ -53,7 +53,7 @@ def test_nothing_comes_while_a_broker_is_away_whatever_kafka_python_raises() -> 
     assert poll(consumer, 1) == {TopicPartition("orders", 0): [1]}
 
 
-def test_what_waiting_does_not_cure_is_an_error() -> None:
+def test_fault_that_waiting_does_not_fix_is_an_error() -> None:
     with pytest.raises(TopicAuthorizationFailedError):
         poll(Consumer(TopicAuthorizationFailedError()), 1)
 

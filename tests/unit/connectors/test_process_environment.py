@@ -86,7 +86,7 @@ def behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
 
 
-def test_child_inherits_all_but_what_would_change_what_it_does() -> None:
+def test_child_inherits_only_variables_that_do_not_change_it() -> None:
     with mock.patch.dict(os.environ, CALLER, clear=True):
         child = child_environment({"NO_COLOR": "1"})
 
@@ -95,7 +95,7 @@ def test_child_inherits_all_but_what_would_change_what_it_does() -> None:
     assert ignored(CALLER) == sorted(CALLER.keys() - set(kept))
 
 
-def test_process_forgets_what_a_library_would_read() -> None:
+def test_process_drops_variables_that_libraries_read() -> None:
     with mock.patch.dict(os.environ, CALLER, clear=True):
         forget_ignored(POSTGRES)
 

@@ -113,7 +113,7 @@ def test_jobs_are_stopped_when_the_last_one_has_ended() -> None:
     assert _are_done([first, second])
 
 
-def test_a_job_that_could_not_be_stopped_is_named() -> None:
+def test_job_that_could_not_be_stopped_is_named() -> None:
     stop = Future[None]()
     stop.set_exception(JobError("job 1 is FAILED"))
 

@@ -22,7 +22,7 @@ VERSION = {"event_id": "id", "event_time": 0, "op": "r", "lsn": 1, "deleted": Fa
 
 
 @pytest.mark.parametrize(("table", "event"), [(CUSTOMERS, CustomerVersion), (PRODUCTS, ProductVersion)])
-def test_a_table_s_columns_are_the_fields_of_its_event(table, event):
+def test_columns_of_a_table_are_the_fields_of_its_event(table, event):
     # given
     declared = re.search(rf"CREATE TABLE IF NOT EXISTS {table.name} \((.*?)\n\);", SCHEMA_FILE.read_text(), re.DOTALL)
     assert declared is not None
@@ -36,19 +36,19 @@ def test_a_table_s_columns_are_the_fields_of_its_event(table, event):
     assert set(columns) == set(event.__struct_fields__) - fields
 
 
-def test_every_row_at_first_is_a_valid_event():
+def test_every_initial_row_is_a_valid_event():
     for row in initial_customers(1_000):
         assert msgspec.convert(VERSION | msgspec.structs.asdict(row), CustomerVersion).customer_id == row.customer_id
     for row in initial_products():
         assert msgspec.convert(VERSION | msgspec.structs.asdict(row), ProductVersion).product_id == row.product_id
 
 
-def test_the_rows_at_first_are_the_same_however_many_there_are():
+def test_initial_rows_do_not_depend_on_their_number():
     assert list(islice(initial_customers(100), 50)) == list(initial_customers(50))
     assert checksum(initial_products()) == checksum(reversed(list(initial_products())))
 
 
-def test_another_row_is_another_checksum():
+def test_different_rows_have_different_checksums():
     # given
     rows = list(initial_customers(50))
 
@@ -59,7 +59,7 @@ def test_another_row_is_another_checksum():
     assert len({checksum(rows), checksum(changed), checksum(rows[1:]), checksum([*rows, rows[0]])}) == 4
 
 
-def test_customers_differ_in_all_that_is_known_of_them():
+def test_customers_vary_in_their_properties():
     # when
     rows = list(initial_customers(5_000))
 
@@ -77,7 +77,7 @@ def test_every_city_has_a_time_zone_that_exists():
     assert set(TIME_ZONES.values()) <= available_timezones()
 
 
-def test_the_shop_lists_what_is_ordered_and_knows_who_orders():
+def test_shop_has_every_product_and_customer_of_the_orders():
     # given
     customers = {row.customer_id for row in initial_customers(5_000)}
     products = {row.product_id: row for row in initial_products()}
@@ -94,7 +94,7 @@ def test_the_shop_lists_what_is_ordered_and_knows_who_orders():
             assert all(line.unit_price_minor == products[line.product_id].price_minor for line in order.lines)
 
 
-def test_every_category_has_products_on_offer_and_upcoming_ones_have_ids_of_their_own():
+def test_categories_have_products_and_upcoming_ones_have_new_ids():
     # given
     products = list(initial_products())
 

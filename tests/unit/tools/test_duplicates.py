@@ -16,7 +16,7 @@ def duplicates(*folders: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_a_block_that_is_in_two_folders_is_named_with_both_files(tmp_path: Path) -> None:
+def test_block_in_two_folders_is_reported_with_both_files(tmp_path: Path) -> None:
     for folder, name in (("one", "orders"), ("other", "payments")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{name}.py").write_text(f"def {name}(price, total):\n{BLOCK}    return total\n")
