@@ -1,4 +1,4 @@
-"""Cuts a dead letter to its topic's limit, for producers in Python; `millrace.kafka.Letter` does the same in Flink."""
+"""Cuts a dead letter to its topic's limit, for producers in Python; `millrace.kafka.DeadLetter` does the same in Flink."""
 
 import hashlib
 

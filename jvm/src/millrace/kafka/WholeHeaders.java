@@ -19,7 +19,8 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
  * 'millrace.kafka.WholeHeaders'} of a Kafka table that is read.
  *
  * <p>Kafka's headers are a list, in which a name may be repeated; the column {@code METADATA FROM 'headers'} is a MAP.
- * A record with several headers gets one more, with all of them in their order, which {@link Letter} takes out again.
+ * A record with several headers gets one more, with all of them in their order, which {@link DeadLetter} takes out
+ * again.
  */
 public final class WholeHeaders implements ConsumerInterceptor<byte[], byte[]> {
 

@@ -28,7 +28,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
  * than the topic's limit, key, headers, reason and payload are cut to their beginnings, and {@code cut} has their full
  * sizes.
  */
-final class Letter {
+final class DeadLetter {
 
     static final long END_OF_TIME_MS = 253_402_300_799_999L; // the last millisecond of the year 9999
     static final int KEY_BYTES = 1_024;
@@ -42,7 +42,7 @@ final class Letter {
     private final ObjectNode fields;
     private boolean isCut;
 
-    private Letter(ObjectNode fields) {
+    private DeadLetter(ObjectNode fields) {
         this.fields = fields;
     }
 
@@ -64,14 +64,14 @@ final class Letter {
     }
 
     /** Decodes a dead letter that a job has encoded. */
-    static Letter of(byte[] value) throws IOException {
-        return new Letter((ObjectNode) JSON.readTree(value));
+    static DeadLetter of(byte[] value) throws IOException {
+        return new DeadLetter((ObjectNode) JSON.readTree(value));
     }
 
     /**
      * Makes the dead letter of an event that its topic doesn't accept; never written, it has no partition and offset.
      */
-    static Letter ofUnwritten(ProducerRecord<byte[], byte[]> event, long bytes, int limit, String job) {
+    static DeadLetter ofUnwritten(ProducerRecord<byte[], byte[]> event, long bytes, int limit, String job) {
         byte[] value = event.value() == null ? new byte[0] : event.value();
         ObjectNode fields = JSON.createObjectNode();
         fields.put("event_id", event.topic() + "-unwritten-" + sha256(value).substring(0, 16));
@@ -85,7 +85,7 @@ final class Letter {
         fields.put("payload", event.value());
         fields.put("reason", String.format(Locale.ROOT, UNWRITTEN, bytes, event.topic(), limit));
         fields.put("rejected_by", job);
-        return new Letter(fields);
+        return new DeadLetter(fields);
     }
 
     /** Value of the dead letter, cut so that it and the key are within the limit. */
