@@ -1,4 +1,4 @@
-"""What growth is measured over: every card has its number of payments, and exactly the bursts alert."""
+"""Payments for the measurement of growth: every card has its number of payments, and exactly the bursts alert."""
 
 from collections import Counter, deque
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Profiles are read alike, whoever wrote them."""
+"""Profiles of every profiler are read alike."""
 
 import pytest
 

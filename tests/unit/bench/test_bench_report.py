@@ -1,4 +1,4 @@
-"""The results file says what was measured, and which target is reached."""
+"""The results file has the measurements, and the targets that are reached."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which contenders catch up from which topic, on how many cores, and how often are they asked how they are?"""
+"""Passes of the contest: contender, topic and cores of each, and the interval of polling a cluster."""
 
 import time
 

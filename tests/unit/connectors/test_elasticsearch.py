@@ -1,4 +1,4 @@
-"""The client as the settings say, over real connections; and what it says to people when something is wrong."""
+"""The client by the settings, over real connections; and its error messages."""
 
 import base64
 import socket

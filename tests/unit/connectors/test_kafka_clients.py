@@ -1,4 +1,4 @@
-"""Every Kafka client in Python outlives a broker that is away, and finds it again within seconds."""
+"""Every Kafka client in Python survives an outage of the broker, and reconnects within seconds."""
 
 import ast
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_every_client_retries_within_half_a_minute() -> None:
 
 
 class Consumer:
-    """What kafka-python's does now and then while a broker is away, at a moment that nobody can choose."""
+    """A consumer that raises what kafka-python's sometimes raises during an outage, at unpredictable times."""
 
     def __init__(self, fault: KafkaError | None) -> None:
         self.fault = fault

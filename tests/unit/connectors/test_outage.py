@@ -1,4 +1,4 @@
-"""A server that is away at a service's start is waited for, with a line each second, until it is there or no longer."""
+"""A service waits at its start for an unavailable server, with a line each second, up to a limit."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""What the caller's environment has for other programs changes nothing of ours."""
+"""Variables of the caller's environment for other programs do not affect ours."""
 
 import os
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ NO_PROXY_THERE = "http://127.0.0.1:9"
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers every request with the same JSON, and notes what was asked for."""
+    """Answers every request with the same JSON, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(ANY_PORT, _Handler)

@@ -1,4 +1,4 @@
-"""What a record does to the search index."""
+"""Actions of records on the search index."""
 
 import json
 

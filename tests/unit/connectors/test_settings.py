@@ -1,4 +1,4 @@
-"""Settings: what the environment says, or a default that fits the local stack."""
+"""Settings: from the environment, or defaults that fit the local stack."""
 
 from dataclasses import fields, replace
 from pathlib import Path

@@ -126,7 +126,7 @@ def test_lost_dead_letter_fails_its_balance(number: int) -> None:
     letters = [each for each in SEEN.dead_letters if each is not lost]
 
     claims = broken(replace(SEEN, dead_letters=letters))
-    # What is too late for its minute is counted there unless there is a dead letter: that sum holds, its revenue won't.
+    # An order late for its minute counts there unless it has a dead letter: that sum holds, its revenue doesn't.
     assert claims == ([] if number == 3 else [f"{lost.source_topic} ─▶ {lost.rejected_by}"])
 
 

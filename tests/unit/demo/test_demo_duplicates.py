@@ -1,4 +1,4 @@
-"""The demo takes a copy for one that a restart made only if it was written before it, shortly, and again after it."""
+"""A restart explains a duplicate only if the event was emitted shortly before it, and again after it."""
 
 from datetime import UTC, datetime
 

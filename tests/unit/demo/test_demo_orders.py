@@ -27,7 +27,7 @@ def second(result: EnrichedOrder) -> EnrichedOrder:
 
 
 def as_at_first(content: ShopLedgerContent, each: Order) -> EnrichedOrder:
-    """The row that goes out at once."""
+    """Return the row that is emitted at once."""
     return expectations(sent(each), content, within_hours=0)[each.order_id].result
 
 

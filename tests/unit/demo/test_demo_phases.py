@@ -28,7 +28,7 @@ UNAVAILABLE = [
 
 
 class FakeScreen:
-    """Counts how often it is shown; a second passes each time."""
+    """Counts its updates; a second passes with each."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, unavailable_seconds: float = 0.0) -> None:
         self.shown = 0

@@ -1,4 +1,4 @@
-"""What the demo shows of an order fits a line, and says what isn't known; all of it fits a small terminal."""
+"""The demo's text of an order fits a line and names what is unknown; the whole view fits a small terminal."""
 
 from io import StringIO
 

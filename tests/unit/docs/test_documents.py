@@ -1,4 +1,4 @@
-"""What the documents show is there: settings, examples, targets, modules, commands, files and links."""
+"""Everything that the documents show exists: settings, examples, targets, modules, commands, files and links."""
 
 import configparser
 import importlib

@@ -1,4 +1,4 @@
-"""What is held against its event: by type, by schema, and by what every reader can hold."""
+"""Checks of values against their event: by type, by schema, and by the limits of every reader."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Which changes of a schema keep old records readable."""
+"""Changes of a schema that keep old records readable, and those that don't."""
 
 import copy
 

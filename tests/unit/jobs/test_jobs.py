@@ -1,4 +1,4 @@
-"""What is reported of a job that fails again and again, and waiting for jobs while the cluster is away for a moment."""
+"""Reports of jobs that fail repeatedly, and waiting for jobs during a short outage of the cluster."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def failures(*minutes: float) -> list[Failure]:
-    """Failures so many minutes after noon, the latest first."""
+    """Return failures at these minutes after noon, the latest first."""
     return [Failure(NOON + timedelta(minutes=each), f"cause of {each}") for each in sorted(minutes, reverse=True)]
 
 

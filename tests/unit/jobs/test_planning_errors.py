@@ -1,4 +1,4 @@
-"""What Flink throws becomes a reason in its words, and what to do."""
+"""Exceptions of Flink become a reason in its words, and advice."""
 
 import pytest
 from pyflink.util.exceptions import TableException

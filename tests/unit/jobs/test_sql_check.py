@@ -1,4 +1,4 @@
-"""An error that nobody expected is the line of its file; the files after it are judged."""
+"""An unexpected error is reported in the line of its file, and the files after it are checked."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a person is shown of a submission that failed."""
+"""Error messages of a failed submission."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`ops new` writes drafts that pass every check once their decisions are made, or says why not and writes nothing."""
+"""`ops new` writes drafts that pass every check once their decisions are made, or reports why it writes nothing."""
 
 import shutil
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tools.todos import open_decisions
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout in which what the document shows was done."""
+    """A copy of the checkout in which the commands of the document were run."""
     copy = walk_through(tmp_path_factory.mktemp("walk-through") / "checkout")
     if (cache := CHECKOUT / ".mypy_cache").exists():  # or mypy reads all of Python's library first
         shutil.copytree(cache, copy / cache.name)

@@ -1,4 +1,4 @@
-"""Does each pattern have the property that it is named for?"""
+"""Each fraud pattern has the property that it is named for."""
 
 from itertools import pairwise
 from random import Random

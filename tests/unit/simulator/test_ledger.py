@@ -1,4 +1,4 @@
-"""Is what was sent written down, and read back, as it was?"""
+"""Ledgers contain the records that were sent, and are read back as they were written."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def poison(card: str, at: str, kind: str) -> Outgoing:
 
 @pytest.fixture
 def path(tmp_path):
-    """A ledger of two honest payments, an incident of two, a duplicate, poison, and one that was refused."""
+    """Write a ledger of two honest payments, an incident of two, a duplicate, a bad record, and a refused one."""
     file = tmp_path / "new folder" / "ledger.jsonl"
     ledger = Ledger(file)
     sent = [

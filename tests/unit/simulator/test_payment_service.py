@@ -1,4 +1,4 @@
-"""What do the simulated services publish, and what goes wrong on the way?"""
+"""Records of the simulated payment service, and the faults that are applied to them."""
 
 import json
 from collections import Counter
@@ -30,7 +30,7 @@ FAULTS = Faults(duplicates=0.05, out_of_order_seconds=3, late=0.02, poison=0.05)
 
 @cache
 def calm() -> tuple[Outgoing, ...]:
-    """3,000 payments and a history, nothing goes wrong."""
+    """Return a run of 3,000 payments and a history, without faults."""
     return tuple(generate(CALM))
 
 

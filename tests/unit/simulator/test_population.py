@@ -1,4 +1,4 @@
-"""Who lives in the simulated world, and can everybody be found again?"""
+"""Customers and cards of the simulated world, and finding them by id."""
 
 import pytest
 

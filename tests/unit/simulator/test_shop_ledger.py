@@ -1,4 +1,4 @@
-"""Is what was done to the shop's rows written down, and does it say what is in the tables and what was when?"""
+"""The shop's ledger contains its transactions, the final tables, and the versions of each row."""
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from tests.builders.shop import customer, product, record
 
 @pytest.fixture
 def path(tmp_path):
-    """Two customers and a product at first; one changes, one goes, one comes; one change is rolled back."""
+    """Two customers and a product at first; one is changed, one deleted, one added; one change is rolled back."""
     file = tmp_path / "new folder" / "shop.jsonl"
     ledger = ShopLedger(file, (customer(1), customer(2), product(1)), started_at=0)
     ledger.end(record(1, Statement("u", (customer(1, "gold"),)), Statement("u", (product(1, "toys"),)), at=100))

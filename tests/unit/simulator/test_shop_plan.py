@@ -1,4 +1,4 @@
-"""What happens to the shop's rows follows from the options and the rows, and hangs together."""
+"""Changes of the shop's rows follow from the options and the rows, and are consistent."""
 
 from collections import Counter
 from dataclasses import replace

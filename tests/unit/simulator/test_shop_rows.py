@@ -1,4 +1,4 @@
-"""What the shop's tables begin with fits the events that change data capture makes of it, and the orders."""
+"""The shop's initial rows fit the events of change data capture, and the orders."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A pipeline brings the tables and views that it names; what can't be right is told with file, line and statement."""
+"""A pipeline creates the tables and views that it names; mistakes are reported with file, line and statement."""
 
 from pathlib import Path
 

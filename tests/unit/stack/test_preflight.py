@@ -1,4 +1,4 @@
-"""What is looked at before anything starts, on the ports and folders of this very machine."""
+"""Checks before the stack starts, on real ports and folders of this machine."""
 
 import os
 import re

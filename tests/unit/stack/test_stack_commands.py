@@ -1,4 +1,4 @@
-"""What the stack says on the command line."""
+"""Output of the stack's commands."""
 
 from pathlib import Path
 

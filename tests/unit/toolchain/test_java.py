@@ -1,4 +1,4 @@
-"""Which Java is used: the one that is named, or the one that is locked."""
+"""Choice of Java: the configured one, or the locked one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Blocks of code that say the same are found, wherever they are; what only looks alike isn't."""
+"""Equal blocks of code are found in any folder; blocks that only look alike are not."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ BLOCK = "".join(f"    total = total * {number} + price\n" for number in range(8)
 
 
 def duplicates(*folders: Path) -> tuple[int, str]:
-    """Exit status, and what it says."""
+    """Return the exit status and the output."""
     command = [sys.executable, "-m", "tools.duplicates", *map(str, folders)]
     done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=False)
     return done.returncode, done.stdout
