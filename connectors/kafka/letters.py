@@ -1,4 +1,4 @@
-"""Cuts a dead letter to its topic's limit, for producers in Python; `millrace.kafka.Letter` does the same in Flink."""
+"""Cuts dead letters to the limit of their topic, in Python; `millrace.kafka.DeadLetter` does the same in Flink."""
 
 import hashlib
 

@@ -29,14 +29,14 @@ WRONG_VALUES: tuple[object, ...] = ("plenty", True, ["12"], {"value": 12})
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """Kinds and amounts of faults. Shares are of the payments or orders."""
+    """Kinds and amounts of faults. Shares refer to the payments or orders."""
 
     duplicates: float = 0.0
-    """Share that is sent again under a new event_id, a little later."""
+    """Share of records with a duplicate: sent again a little later, under a new event_id."""
     out_of_order_seconds: float = 0.0
     """Maximum delay of records; their event time stays correct."""
     late: float = 0.0
-    """Share that arrives later than that; some by more than a day."""
+    """Share that arrives later than `out_of_order_seconds` allows; some by more than a day."""
     poison: float = 0.0
     """Share that is followed by a bad record; its kinds take turns."""
     clock_skew_seconds: float = 0.0
@@ -132,7 +132,7 @@ class _Disturbance:
         )
 
     def _duplicate(self, item: Planned, sent_at_ms: int) -> Planned:
-        """Return a duplicate, as a producer sends that got no answer."""
+        """Return the duplicate that a producer sends when it gets no answer."""
         later_ms = self._random.randint(*RETRY_MS)
         event = msgspec.structs.replace(
             item.event, event_id=f"{item.event.event_id}-again", event_time=item.event.event_time + later_ms

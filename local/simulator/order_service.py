@@ -22,7 +22,7 @@ from local.simulator.service import (
     MOST_LATE_MS,
     RunArguments,
     clock_for,
-    errors_in_words,
+    explaining_errors,
     run_options,
     service_settings,
 )
@@ -38,13 +38,13 @@ class OrderOptions(Timetable):
     early: float = 0.02
     """Share of orders by customers, or of products, that the shop enters a few seconds later."""
     customers: int | None = None
-    """Number of customers of the shop; by default so many that each customer who orders does so twice an hour."""
+    """Number of customers of the shop; by default, each customer who orders does so twice an hour."""
     faults: Faults = NO_FAULTS
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.early <= 1:
-            raise OptionsError(f"the share of early orders goes from 0 to 1, so {self.early} can't be")
+            raise OptionsError(f"the share of early orders must be from 0 to 1, not {self.early}")
         if self.customers is not None and self.customers < STAY_AT_HOME_EVERY:
             raise OptionsError(f"one customer in {STAY_AT_HOME_EVERY} orders, so {self.customers} are not enough")
 
@@ -77,17 +77,17 @@ def publish(
     type=click.FloatRange(0, 1),
     default=0.02,
     show_default=True,
-    help="Share of customers, or with products, that the shop enters a few seconds later if it was started together.",
+    help="Share of orders whose customer or product the shop enters seconds later, if both start together.",
 )
 @click.option(
     "--customers",
     type=click.IntRange(min=STAY_AT_HOME_EVERY),
-    help="How many customers the shop began with; every tenth of them orders.  [default: rate × 18,000]",
+    help="Number of customers that the shop began with; every tenth orders.  [default: rate × 18,000]",
 )
 def main(early: float, customers: int | None, **arguments: Any) -> None:
     """Publish simulated orders until the time is over or Ctrl-C is pressed."""
     run = RunArguments(**arguments)
-    with errors_in_words(), until_a_signal() as stop:
+    with explaining_errors(), until_a_signal() as stop:
         options = OrderOptions(
             start_ms=run.start_ms,
             rate=run.rate,

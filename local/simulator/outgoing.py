@@ -1,4 +1,4 @@
-"""Records that a service is about to send, with their time."""
+"""Records that a service is about to send, with the time of each."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Outgoing:
     event: Event | None
     poison: bytes = b""
     pattern: str | None = None
-    """Name of the fraud pattern that it belongs to."""
+    """Name of the fraud pattern that the payment belongs to."""
     incident_id: str | None = None
 
     def value(self) -> bytes:

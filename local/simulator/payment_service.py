@@ -17,7 +17,7 @@ from connectors.long_running import until_a_signal
 from local.simulator.faults import NO_FAULTS, Faults, disturb
 from local.simulator.ledger import LedgerSummary
 from local.simulator.ledger_file import NO_LEDGER
-from local.simulator.orders.order_desk import OrderDesk
+from local.simulator.orders.order_reader import OrderReader
 from local.simulator.orders.orders import planned_order_payments, planned_orders
 from local.simulator.outgoing import Outgoing
 from local.simulator.payments.honest_customers import VISITS_A_DAY, regulars
@@ -28,7 +28,7 @@ from local.simulator.service import (
     MOST_LATE_MS,
     RunArguments,
     clock_for,
-    errors_in_words,
+    explaining_errors,
     run_options,
     service_settings,
 )
@@ -50,7 +50,7 @@ class PaymentOptions(Timetable):
     """Options of a run; the same options lead to the same records, byte for byte."""
 
     cards: int | None = None
-    """Number of cards; by default so many that each pays twice an hour, and at least 1,000."""
+    """Number of cards; by default, each pays twice an hour, but there are at least 1,000."""
     fraud_share: float = 0.01
     """Share of the payments that belong to planted fraud."""
     history_hours: float = 12.0
@@ -63,7 +63,7 @@ class PaymentOptions(Timetable):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.fraud_share <= 0.5:
-            raise OptionsError(f"the share of fraud goes from 0 to 0.5, so {self.fraud_share} can't be")
+            raise OptionsError(f"the share of fraud must be from 0 to 0.5, not {self.fraud_share}")
         if self.number_of_cards < self.rate * LEAST_SECONDS_BETWEEN_VISITS:
             raise OptionsError(
                 f"{self.number_of_cards:,} cards can't make {self.rate:g} payments a second and look honest:"
@@ -130,8 +130,10 @@ def publish(
     clock = clock_for(options, speed, PAYMENTS, before_ms)
     progress = Progress("payments", quiet)
     stop = stop or Event()
-    desk = OrderDesk(bootstrap_servers, orders_group, Population(), progress.report, stop) if orders_group else None
-    with closing(desk) if desk else nullcontext():
+    order_reader = (
+        OrderReader(bootstrap_servers, orders_group, Population(), progress.report, stop) if orders_group else None
+    )
+    with closing(order_reader) if order_reader else nullcontext():
         summary = publish_all(
             generate(options),
             bootstrap_servers,
@@ -139,10 +141,10 @@ def publish(
             progress=progress,
             ledger=ledger,
             stop=stop,
-            desk=desk,
+            order_reader=order_reader,
         )
-    if desk and desk.unusable:
-        progress.end(f"{desk.unusable:,} records of the orders topic were no orders of this population")
+    if order_reader and order_reader.unusable:
+        progress.end(f"{order_reader.unusable:,} records of the orders topic were no orders of this population")
     return summary
 
 
@@ -154,14 +156,14 @@ def starting_now(options: PaymentOptions) -> PaymentOptions:
 
 @click.command()
 @run_options("payments", rate=200.0)
-@click.option("--fraud-share", default=0.01, show_default=True, help="Of the payments, those of planted fraud.")
-@click.option("--cards", type=click.IntRange(min=1), help="How many cards pay.  [default: rate × 1,800]")
+@click.option("--fraud-share", default=0.01, show_default=True, help="Share of payments that are planted fraud.")
+@click.option("--cards", type=click.IntRange(min=1), help="Number of cards that pay.  [default: rate × 1,800]")
 @click.option(
     "--history-hours",
     type=click.FloatRange(0, 23),
     default=12.0,
     show_default=True,
-    help="Some cards have paid for so long before the start.",
+    help="Hours before the start in which some cards have paid already.",
 )
 @click.option("--orders", is_flag=True, help="Pay the orders of the orders topic too, in real time.")
 @click.option(
@@ -169,14 +171,14 @@ def starting_now(options: PaymentOptions) -> PaymentOptions:
     "orders_rate",
     type=click.FloatRange(min=0),
     default=0.0,
-    help="Publish so many orders a second too, and pay them: both services in one, which can be repeated exactly.",
+    help="Orders a second to publish and pay, too: both services in one run, which can be repeated exactly.",
 )
 def main(
     fraud_share: float, cards: int | None, history_hours: float, orders: bool, orders_rate: float, **arguments: Any
 ) -> None:
     """Publish simulated payments until the time is over or Ctrl-C is pressed."""
     run = RunArguments(**arguments)
-    with errors_in_words(), until_a_signal() as stop:
+    with explaining_errors(), until_a_signal() as stop:
         settings = service_settings()
         options = PaymentOptions(
             start_ms=run.start_ms,

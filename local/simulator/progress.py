@@ -1,4 +1,4 @@
-"""Shows a running service as one line per second: rewritten on a terminal, one after another elsewhere."""
+"""Prints a service's progress once a second: in one line on a terminal, one line after another elsewhere."""
 
 import time
 from collections import Counter

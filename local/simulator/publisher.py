@@ -28,7 +28,7 @@ from local.simulator.outgoing import Outgoing
 CLOSE_TIMEOUT_SECONDS = 1
 BROKER_TIMEOUT_MS = 10_000
 STOP_SECONDS = 30.0
-"""How long records under way may take to be acknowledged after a stop."""
+"""Maximum time between a stop and the acknowledgement of records under way."""
 SLICE_SECONDS = 0.1
 MOST_IN_FLIGHT = 20_000
 """Maximum number of records that wait for acknowledgement; at this number, sending waits too."""
@@ -163,7 +163,7 @@ class Publisher:
         self._wait_until(lambda: len(self._in_flight) < MOST_IN_FLIGHT)
         sent_at_ms = time.time_ns() // 1_000_000
         producer = self._producer_for(outgoing.timestamp_ms, sent_at_ms)
-        future = self._hand_over(producer, outgoing, value)
+        future = self._pass_to_client(producer, outgoing, value)
         if not self._in_flight:
             self._waits_since = time.monotonic()
         self.sent += 1
@@ -171,7 +171,7 @@ class Publisher:
         future.add_callback(partial(self._acknowledged, self.sent))
         future.add_errback(partial(self._not_acknowledged, self.sent, producer))
 
-    def _hand_over(self, producer: KafkaProducer, outgoing: Outgoing, value: bytes) -> FutureRecordMetadata:
+    def _pass_to_client(self, producer: KafkaProducer, outgoing: Outgoing, value: bytes) -> FutureRecordMetadata:
         """Pass a record to the client, which first asks Kafka for the topic's partitions if it doesn't know them."""
         began = time.monotonic()
         while True:
@@ -258,14 +258,14 @@ class Publisher:
     def _finish(self, number: int, **outcome: Any) -> None:
         outgoing, sent_at_ms = self._in_flight.pop(number, (None, 0))
         if outgoing is None:
-            return  # it was given up before
+            return  # its receipt was passed on when it counted as failed
         receipt, failure = Receipt(sent_at_ms, **outcome), None
         if receipt.failure:
             failure = PublishError(f"records fail at the Kafka broker at {self._bootstrap_servers}: {receipt.failure}")
         try:
             self._receive(outgoing, receipt)
         except OSError as error:
-            failure = PublishError(f"what became of the records can't be written down: {error}")
+            failure = PublishError(f"the outcome of the records can't be written to the ledger: {error}")
         with self._done:
             self._failure = self._failure or failure
             self.refused += receipt.refusal is not None
@@ -275,19 +275,19 @@ class Publisher:
                 self._waits_since = time.monotonic()
             self._done.notify()
 
-    def _wait_until(self, is_so: Callable[[], bool]) -> None:
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait for the condition during an outage of Kafka.
 
         Raises:
             PublishError: a record failed, or it takes too long.
         """
         began = time.monotonic()
-        while not is_so():
+        while not condition():
             self._raise_failure()
             self._give_up_if_over(began, self._outage_seconds)
             self.on_wait()
             with self._done:
-                self._done.wait_for(lambda: is_so() or self._failure is not None, timeout=SLICE_SECONDS)
+                self._done.wait_for(lambda: condition() or self._failure is not None, timeout=SLICE_SECONDS)
 
     def _give_up_if_over(self, began: float, within_seconds: float, error: KafkaError | None = None) -> None:
         now = time.monotonic()

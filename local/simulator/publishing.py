@@ -8,7 +8,7 @@ from threading import Event
 from local.simulator.clock import Clock
 from local.simulator.ledger import Ledger, LedgerSummary
 from local.simulator.ledger_file import NO_LEDGER
-from local.simulator.orders.order_desk import OrderDesk
+from local.simulator.orders.order_reader import OrderReader
 from local.simulator.outgoing import Outgoing
 from local.simulator.progress import Progress
 from local.simulator.publisher import Publisher
@@ -25,29 +25,29 @@ def publish_all(
     progress: Progress,
     ledger: Path = NO_LEDGER,
     stop: Event | None = None,
-    desk: OrderDesk | None = None,
+    order_reader: OrderReader | None = None,
 ) -> LedgerSummary:
     """Send records, in order of their `send_at_ms`, until there are no more or `stop` is set; wait for their receipts.
 
     Args:
-        desk: its payments are sent too, as they fall due.
+        order_reader: its payments are sent too, as they fall due.
 
     Raises:
         PublishError: the broker is unavailable. The outcome of the records so far is in the ledger.
     """
-    book = Ledger(ledger)
+    run_ledger = Ledger(ledger)
     started_at, complete = _now_ms(), False
     try:
         stop = stop or Event()
-        with Publisher(bootstrap_servers, book.write, report=progress.report, stop=stop) as publisher:
-            run = _Run(publisher, book, clock, progress, desk=desk, stop=stop)
+        with Publisher(bootstrap_servers, run_ledger.write, report=progress.report, stop=stop) as publisher:
+            run = _Run(publisher, run_ledger, clock, progress, order_reader=order_reader, stop=stop)
             complete = run.send(outgoings)
             run.settle()
     except BaseException:
         complete = False
         raise
     finally:
-        summary = book.finish(started_at, _now_ms(), complete)
+        summary = run_ledger.finish(started_at, _now_ms(), complete)
     progress.end(describe(summary))
     return summary
 
@@ -70,11 +70,11 @@ class _Run:
         clock: Clock,
         progress: Progress,
         *,
-        desk: OrderDesk | None,
+        order_reader: OrderReader | None,
         stop: Event,
     ) -> None:
         self._publisher, self._ledger, self._clock, self._progress = publisher, ledger, clock, progress
-        self._stop, self._desk = stop, desk
+        self._stop, self._order_reader = stop, order_reader
         self._next_second = time.monotonic() + 1
         self._turn: Outgoing | None = None
         publisher.on_wait = self._while_waiting
@@ -91,31 +91,30 @@ class _Run:
     def settle(self) -> None:
         """Commit which orders are settled, and show the last figures."""
         self._publisher.flush()
-        if self._desk is not None:
-            self._desk.commit()
+        if self._order_reader is not None:
+            self._order_reader.commit()
         self._turn = None
         self._show()
 
     def _await_turn(self, outgoing: Outgoing) -> None:
         while True:
-            self._do_the_rest(outgoing)
+            self._do_other_work(outgoing)
             seconds = self._clock.seconds_until(outgoing.send_at_ms)
             if seconds <= 0 or self._stop.is_set():
                 return
             self._stop.wait(min(seconds, SLICE_SECONDS))
 
-    def _do_the_rest(self, outgoing: Outgoing) -> None:
-        if self._desk is not None:
-            # A run that is behind has its own present: payments that fall due after it must wait, or they would
-            # overtake.
-            for payment in self._desk.due(min(_now_ms(), outgoing.send_at_ms)):
+    def _do_other_work(self, outgoing: Outgoing) -> None:
+        if self._order_reader is not None:
+            # A run that is behind must not send payments that are due after its next record: they would overtake it.
+            for payment in self._order_reader.due(min(_now_ms(), outgoing.send_at_ms)):
                 self._send(payment)
         self._turn = outgoing
         if time.monotonic() >= self._next_second:
             self._each_second()
-            if self._desk is not None and self._desk.wants_to_commit():
+            if self._order_reader is not None and self._order_reader.wants_to_commit():
                 self._publisher.flush()
-                self._desk.commit()
+                self._order_reader.commit()
 
     def _send(self, outgoing: Outgoing) -> None:
         if outgoing.event is None:

@@ -45,7 +45,7 @@ class RunArguments:
 
     @property
     def start_ms(self) -> int:
-        """The set start or, in real time, now."""
+        """Start that the arguments set or, in real time, now."""
         return int(self.start.replace(tzinfo=UTC).timestamp() * 1000) if self.start else time.time_ns() // 1_000_000
 
     @property
@@ -91,35 +91,35 @@ def run_options(what: str, rate: float) -> _Option:
             "--out-of-order-seconds",
             type=click.FloatRange(min=0),
             default=0.0,
-            help="Delay some records by up to so much.",
+            help="Maximum delay of the records that are out of order.",
         ),
-        click.option("--late", type=share, default=0.0, help="Share that comes later than that, some by over a day."),
+        click.option("--late", type=share, default=0.0, help="Share that arrives later than that, some by over a day."),
         click.option("--poison", type=share, default=0.0, help="Share followed by a record that can't be read."),
-        click.option("--clock-skew-seconds", default=0.0, help="How much the service's clock is ahead."),
+        click.option("--clock-skew-seconds", default=0.0, help="Seconds by which the service's clock is ahead."),
         *_output_options("what was sent, one JSON line a record"),
     )
 
 
-def real_time_options(what: str, rate: float, written_down: str) -> _Option:
-    """Return the command-line options of a service that does `what` in real time only."""
-    return _options(*_pace_options(what, rate), *_output_options(written_down))
+def real_time_options(what: str, rate: float, content: str) -> _Option:
+    """Return the command-line options of a service that does `what` in real time only, with a ledger of `content`."""
+    return _options(*_pace_options(what, rate), *_output_options(content))
 
 
 def _pace_options(what: str, rate: float) -> tuple[_Option, ...]:
     return (
         click.option("--rate", default=rate, show_default=True, help=f"{what.capitalize()} a second."),
-        click.option("--seconds", default=60.0, show_default=True, help="How long; 0: until Ctrl-C."),
-        click.option("--seed", default=7, show_default=True, help="Runs side by side need different ones."),
+        click.option("--seconds", default=60.0, show_default=True, help="Duration; 0: until Ctrl-C."),
+        click.option("--seed", default=7, show_default=True, help="Seed; runs side by side need different ones."),
     )
 
 
-def _output_options(written_down: str) -> tuple[_Option, ...]:
+def _output_options(content: str) -> tuple[_Option, ...]:
     return (
         click.option(
             "--ledger",
             type=click.Path(dir_okay=False, path_type=Path),
             default=NO_LEDGER,
-            help=f"Write down {written_down}; a new file.",
+            help=f"New file for the ledger: {content}.",
         ),
         click.option("--quiet", is_flag=True, help="Don't show progress."),
     )
@@ -153,10 +153,10 @@ def clock_for(timetable: Timetable, speed: float | None, topic: Topic, before_ms
 
 
 def service_settings() -> Settings:
-    """Return the settings, after checking that the simulated world's currency fits them.
+    """Return the settings, after checking that their base currency is that of the simulated world.
 
     Raises:
-        OptionsError: it doesn't.
+        OptionsError: it isn't.
     """
     settings = Settings.from_environment()
     if settings.base_currency != BASE_CURRENCY:
@@ -168,7 +168,7 @@ def service_settings() -> Settings:
 
 
 @contextmanager
-def errors_in_words() -> Iterator[None]:
+def explaining_errors() -> Iterator[None]:
     """End a command with the text of an error that the operator can fix, without a traceback."""
     try:
         yield

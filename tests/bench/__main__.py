@@ -1,4 +1,4 @@
-"""Measure the fraud job on the real stack, against its peers: docs/benchmarks.md says how to read what comes out."""
+"""Measures the fraud job on the real stack, against its peers: docs/benchmarks.md explains the results."""
 
 import logging
 import subprocess
@@ -32,7 +32,7 @@ class Extent:
     """How much is measured."""
 
     names: tuple[str, ...]
-    """Of measurements, unless others are asked for."""
+    """Default settings of measurements."""
     passes: Sequence[Pass]
     """Of the contest."""
     points: tuple[Point, ...]
@@ -72,7 +72,7 @@ STILL_COMPILING = (
     "Figures and ratios are those of its first seconds; whether a target is reached is for the run without --quick."
 )
 DEFAULT_RATE = 5_000.0
-"""Payments a second at a recovery, if nobody has measured how many the job keeps up with."""
+"""Payments a second at a recovery, if the sustainable rate was not measured."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Bench:
         return structs.replace(so_far, safety=results)
 
     def recovery(self, so_far: Report) -> Report:
-        """How long it is away when something is killed."""
+        """Measure how long the job is unavailable after a process is killed."""
         ours = contender_named(OURS, self.python)
         assert isinstance(ours, Job)
         rate = so_far.sustainable[0].records_a_second * HALF if so_far.sustainable else DEFAULT_RATE

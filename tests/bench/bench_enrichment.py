@@ -1,4 +1,4 @@
-"""How fast are orders enriched? The job on a mini-cluster against a plain Python loop, over the same records.
+"""Measures order enrichment: the job on a mini-cluster against a plain Python loop, over the same records.
 
 `python -m tests.bench.bench_enrichment` prints a ratio; both in one run, since the machine is never the same twice. The
 loop decodes, checks, joins and encodes with msgspec, has all rows' versions in memory before the first order, and keeps

@@ -1,4 +1,4 @@
-"""How many events a second does the notifications job decide? On a mini-cluster, one slot, against a plain loop.
+"""Measures the notifications job on a mini-cluster, with one slot, against a plain loop.
 
 `python -m tests.bench.bench_notifications` prints ratios; both in one run, since the machine is never the same twice.
 The loop decides by the same functions, but keeps the recipients as objects in a dict and the timers in a heap, reads

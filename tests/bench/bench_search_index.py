@@ -1,4 +1,4 @@
-"""How fast is the search index filled? The job on a mini-cluster against the helpers of Elasticsearch's own client, the
+"""Measures the search index: the job on a mini-cluster against the helpers of Elasticsearch's own client, the
 same documents into the same indices.
 
 `python -m tests.bench.bench_search_index` prints ratios; all in one run, since the machine is never the same twice,
@@ -55,7 +55,7 @@ WAYS: dict[str, Callable[[Elasticsearch, Iterable[Any]], Iterable[tuple[bool, An
 
 
 def events(number: int) -> list[Event]:
-    """Orders of two lines and a half at the mean; one in twenty comes in a second revision, one in ten is an alert."""
+    """Return orders of 2.5 lines on average; one in twenty has a second revision, one in ten is an alert."""
     generator = Random(1)
     made: list[Event] = []
     for each in range(number):

@@ -1,5 +1,5 @@
-"""How fast is the warehouse loaded? The job on a mini-cluster against a plain psycopg loop, the same rows into the same
-tables with the same triggers.
+"""Measures the load of the warehouse: the job on a mini-cluster against a plain psycopg loop, the same rows into the
+same tables with the same triggers.
 
 `python -m tests.bench.bench_warehouse` prints ratios; both in one run, since the machine is never the same twice, and
 in turns, of which the middle one counts. The loop decodes with msgspec and upserts in batches over one connection, in
@@ -76,7 +76,7 @@ def payments(number: int) -> list[Event]:
 
 
 def orders(number: int) -> list[Event]:
-    """Of two lines and a half at the mean; one in twenty comes in a second revision too."""
+    """Return orders of 2.5 lines on average; one in twenty has a second revision, too."""
     generator = Random(1)
     made: list[Event] = []
     for each in range(number):
@@ -109,7 +109,7 @@ def _values(record: Any, names: Sequence[str]) -> list[Any]:
 
 @cache
 def upsert(name: str, rows: int) -> bytes:
-    """A statement of so many rows."""
+    """Return a statement for this number of rows."""
     columns = ["event_time", *(OF_ORDER if name == "fact_order_line" else []), *COLUMNS[name]]
     row = sql.SQL("({})").format(sql.SQL(", ").join([sql.Placeholder()] * len(columns)))
     statement = sql.SQL("INSERT INTO {} ({}) VALUES {} ON CONFLICT ({}) DO UPDATE SET {}").format(

@@ -48,7 +48,7 @@ def main(
     services: tuple[str, ...],
     keep: Path | None,
 ) -> None:
-    """Run it; one line and the exit status say how it went."""
+    """Run the demo under random kills; the last line and the exit status report the outcome."""
     kills = schedule(seed, seconds, every, away, {role: names(role) for role in services})
     end_in_words("chaos", lambda: endure(kills, seconds, rate, seed, keep))
 
@@ -96,7 +96,7 @@ def _wrong_alerts(stack: Stack) -> list[str]:
 
 
 def _report(stack: Stack, killer: Killer) -> None:
-    """Print how often each service was killed, how often each job restarted, and why."""
+    """Print the number of kills of each service, and of restarts of each job with their causes."""
     killed = sorted({kill.service for kill in killer.done})
     rows = [(service, sum(kill.service == service for kill in killer.done)) for service in killed]
     say(f"\n{table(('service', 'killed'), rows)}")

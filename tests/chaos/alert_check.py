@@ -1,4 +1,4 @@
-"""Checks alerts against those expected from the payments in Kafka: the counts of a restarted job prove nothing."""
+"""Checks alerts against those expected from the payments in Kafka: the counts of a restarted job are no evidence."""
 
 from collections.abc import Iterator
 

@@ -21,7 +21,7 @@ STARTS = 2
 
 @dataclass
 class Killer:
-    """The kills of one run, and what came of them."""
+    """The kills of one run, and their outcomes."""
 
     stack: Stack
     kills: Sequence[Kill]

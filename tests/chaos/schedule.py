@@ -16,7 +16,7 @@ class Kill:
     """Seconds after the start."""
     service: str
     unavailable_seconds: float
-    """Seconds before the service is started again; its start comes on top."""
+    """Seconds before the service is started again, without the duration of its start."""
 
 
 def schedule(seed: int, seconds: float, every: Range, away: Range, services: Mapping[str, Sequence[str]]) -> list[Kill]:

@@ -31,7 +31,7 @@ class Judged:
 
 
 def default_ruleset() -> Ruleset:
-    """The rules that Millrace comes with, in force from the beginning."""
+    """Return the default rules, in force from the beginning."""
     file = ruleset_files.parse(ruleset_files.default_text())
     return ruleset_files.ruleset(file, version=1, effective_from=0, published_at=0, published_by="test")
 

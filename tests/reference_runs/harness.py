@@ -101,12 +101,12 @@ class KeyedHarness:
         function.open(_RuntimeContext(self))
 
     def process(self, element: Any, timestamp: int) -> list[Any]:
-        """Feed one element (timestamp: UTC milliseconds); what came out of it."""
+        """Process one element (timestamp: UTC milliseconds), and return its output."""
         self.current_key = self._key(element)
         return self._collect(self._function.process_element(element, _Context(self, timestamp)))
 
     def advance_watermark(self, timestamp: int) -> list[Any]:
-        """Let event time pass; the timers up to it fire in order, also those that they register; what came out."""
+        """Advance event time: fire the timers up to it in order, also those that they register; return the output."""
         self.watermark = max(self.watermark, timestamp)
         fired: list[Any] = []
         while due := min((timer for timer in self.timers if timer[0] <= self.watermark), default=None):

@@ -23,13 +23,13 @@ SECONDS_BETWEEN_ORDERS = 1_800
 
 NEVER_PAID_SHARE = 0.04
 PAID_AT_ONCE_SHARE = 0.88
-"""Share that is paid within a minute; the others take up to ten."""
+"""Share of orders that are paid within a minute; the others take up to ten."""
 DECLINED_SHARE = 0.03
 SHOP_ID, SHOP_CATEGORY = "web-shop", "shop"
 
 LATENESS_MS = (60_000, 30 * 60_000)
 NEWCOMER_SHARE = 0.5
-"""Share of newcomers' orders among the early ones; the others are of upcoming products."""
+"""Share of newcomers' orders among the early ones; the others are for upcoming products."""
 
 
 def customers_for(rate: float) -> int:
@@ -40,11 +40,11 @@ def customers_for(rate: float) -> int:
 def planned_orders(
     timetable: Timetable, population: Population, late: float = 0.0, early: float = 0.0, customers: int | None = None
 ) -> Iterator[Planned]:
-    """Yield the orders of one run in order of time, by customers who pay at home only.
+    """Yield the orders of one run in order of time, all by customers who pay only at home.
 
     Args:
         late: share that is sent long after it was placed.
-        early: share of a newcomer, or with an upcoming product, that the shop hasn't entered yet; see `arrivals`.
+        early: share of orders by a newcomer, or with an upcoming product, that the shop enters later; see `arrivals`.
             The other orders are the same with and without them.
         customers: number of customers of the shop; every tenth of them orders.
     """
@@ -65,7 +65,7 @@ def planned_orders(
 def payments_of(order: Order, card: Card) -> list[Payment]:
     """Return the payments of an order: usually one payment, sometimes with a declined one before it, or none.
 
-    The same order leads to the same payments with the same ids however often it is read.
+    The same order always leads to the same payments with the same ids.
     """
     random = Random(order.order_id)
     if random.random() < NEVER_PAID_SHARE:

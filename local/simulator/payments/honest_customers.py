@@ -33,7 +33,7 @@ VISITS_A_DAY = 8
 LEAST_REGULARS, MOST_REGULARS, REGULARS_ONE_IN = 300, 2_500, 40
 
 TRIES = 200
-"""Maximum number of cards that are tried to find one that may pay now."""
+"""Maximum number of cards that are tried to find one that can pay now."""
 SLEEPLESS_AFTER = 50
 """Number of tries after which the hour of the day no longer counts."""
 
@@ -41,11 +41,11 @@ VICTIM_VISITS = 3
 VICTIM_HISTORY_MS = 20 * HOUR_MS
 VICTIM_IDLE_MS = 15 * MINUTE_MS
 BLOCKED_MS = DAY_MS
-"""How long a card is blocked after a fraud: its owner doesn't pay with it."""
+"""Time after a fraud during which the card is blocked: its owner doesn't pay with it."""
 
 
 @dataclass(slots=True)
-class _Life:
+class _CardActivity:
     """Recent activity of a card."""
 
     place: Place
@@ -56,12 +56,12 @@ class _Life:
 
 
 def regulars(cards: int) -> int:
-    """Return how many of the cards, the first ones, have a history."""
+    """Return the number of cards with a history: these are the first ones."""
     return min(cards, MOST_REGULARS, max(LEAST_REGULARS, cards // REGULARS_ONE_IN))
 
 
 class Customers:
-    """Cards and where their owners are. Call its methods in order of event time.
+    """Cards and the places of their owners. Call its methods in order of event time.
 
     No honest card is ever in two places at once: owners move at `LOCAL_KMH` within a city and at `FLIGHT_KMH`, plus
     time at airports, between cities.
@@ -69,7 +69,7 @@ class Customers:
 
     def __init__(self, population: Population, cards: int, random: Random) -> None:
         self._population, self._cards, self._random = population, cards, random
-        self._lives: dict[int, _Life] = {}
+        self._activities: dict[int, _CardActivity] = {}
         self._seen: list[int] = []
         self._at_home: list[int] = []
         self._regulars = regulars(cards)
@@ -91,13 +91,13 @@ class Customers:
         """Return the payment of any free card (or of that card, unless it is busy), and perhaps a second one within the
         minute."""
         if number is None:
-            number = self._somebody(at_ms)
-        card, life = self._population.card(number), self._life(number)
-        if at_ms < life.free_from_ms:
+            number = self._card_at_rest(at_ms)
+        card, recent = self._population.card(number), self._activity(number)
+        if at_ms < recent.free_from_ms:
             return []
-        drafts = self._payments(card, life, at_ms)
-        self._remember(life, drafts)
-        self._perhaps_travel(card, life, drafts[-1].at_ms)
+        drafts = self._payments(card, recent, at_ms)
+        self._remember(recent, drafts)
+        self._perhaps_travel(card, recent, drafts[-1].at_ms)
         return drafts
 
     def late_payment(self, at_ms: int, earlier_ms: int, beyond_ms: int) -> Draft | None:
@@ -110,7 +110,7 @@ class Customers:
         if not self._at_home:
             return None
         number = self._random.choice(self._at_home)
-        card, newest = self._population.card(number), self._life(number).last_ms
+        card, newest = self._population.card(number), self._activity(number).last_ms
         if newest is None or newest > at_ms - MINUTE_MS:
             return None
         made = min(at_ms - earlier_ms, newest - beyond_ms) if beyond_ms else at_ms - earlier_ms
@@ -121,62 +121,62 @@ class Customers:
         candidates = self._seen if needs_history else range(self._cards)
         for _ in range(TRIES if candidates else 0):
             card = self._population.card(self._random.choice(candidates))
-            life = self._life(card.number)
-            rested = life.last_ms is None or life.last_ms + VICTIM_IDLE_MS <= at_ms
-            known = len(life.visits) == VICTIM_VISITS and life.visits[0] > at_ms - VICTIM_HISTORY_MS
-            available = not card.stays_at_home and life.free_from_ms <= at_ms
+            recent = self._activity(card.number)
+            rested = recent.last_ms is None or recent.last_ms + VICTIM_IDLE_MS <= at_ms
+            known = len(recent.visits) == VICTIM_VISITS and recent.visits[0] > at_ms - VICTIM_HISTORY_MS
+            available = not card.stays_at_home and recent.free_from_ms <= at_ms
             if available and rested and (known or not needs_history):
-                return Victim(card, life.place, frozenset(life.countries | {card.home.country}))
+                return Victim(card, recent.place, frozenset(recent.countries | {card.home.country}))
         return None
 
     def block(self, victim: Victim, from_ms: int) -> None:
-        """Mark the card as a fraud victim until `from_ms`: its owner doesn't pay with it then, nor for a day after
-        it."""
-        self._life(victim.card.number).free_from_ms = from_ms + BLOCKED_MS
+        """Mark the card as a fraud victim until `from_ms`; its owner doesn't pay with it before that time, nor for a
+        day after it."""
+        self._activity(victim.card.number).free_from_ms = from_ms + BLOCKED_MS
 
-    def _somebody(self, at_ms: int) -> int:
+    def _card_at_rest(self, at_ms: int) -> int:
         random, population = self._random, self._population
         for attempt in range(TRIES):
             regular = random.random() < REGULAR_SHARE
             number = random.randrange(self._regulars if regular else self._cards)
-            life = self._lives.get(number)
-            if life is not None and at_ms < life.free_from_ms:
+            recent = self._activities.get(number)
+            if recent is not None and at_ms < recent.free_from_ms:
                 continue
-            offset = (life.place.city if life else population.home(number)).utc_offset_hours
+            offset = (recent.place.city if recent else population.home(number)).utc_offset_hours
             if attempt >= SLEEPLESS_AFTER or random.random() < activity(offset, at_ms):
                 return number
         raise RuntimeError(f"no card of {self._cards} is at rest: more cards or a lower rate are needed")
 
-    def _life(self, number: int) -> _Life:
-        life = self._lives.get(number)
-        if life is None:
+    def _activity(self, number: int) -> _CardActivity:
+        recent = self._activities.get(number)
+        if recent is None:
             card = self._population.card(number)
             away = not card.stays_at_home and self._random.random() < AWAY_AT_FIRST_SHARE
-            self._lives[number] = life = _Life(self._hotel() if away else home_of(card))
-        return life
+            self._activities[number] = recent = _CardActivity(self._hotel() if away else home_of(card))
+        return recent
 
-    def _payments(self, card: Card, life: _Life, at_ms: int) -> list[Draft]:
+    def _payments(self, card: Card, recent: _CardActivity, at_ms: int) -> list[Draft]:
         random = self._random
-        first = self._purchase(card, life, at_ms)
+        first = self._purchase(card, recent, at_ms)
         again_ms = at_ms + random.randint(8_000, 50_000)
         if first.declined and random.random() < RETRY_SHARE:
-            return [first, self._again(first, again_ms, first.euro_cents)]
+            return [first, self._repeated(first, again_ms, first.euro_cents)]
         if random.random() < SECOND_PAYMENT_SHARE:
-            return [first, self._again(first, again_ms, self._amount(card, first.merchant))]
+            return [first, self._repeated(first, again_ms, self._amount(card, first.merchant))]
         return [first]
 
-    def _purchase(self, card: Card, life: _Life, at_ms: int) -> Draft:
-        random, city = self._random, life.place.city
+    def _purchase(self, card: Card, recent: _CardActivity, at_ms: int) -> Draft:
+        random, city = self._random, recent.place.city
         at_home = city is card.home
         rare = random.random() < RARE_PURCHASE_SHARE
         if random.random() >= card.online_share:
             usual = card.shops if at_home else self._population.everyday_shops[city.name]
             wanted = self._population.rare_shops[city.name] if rare and not card.stays_at_home else usual
             shop = random.choice(wanted)
-            if self._reaches(life, shop, at_ms):
+            if self._reaches(recent, shop, at_ms):
                 return self._in_shop(card, place_of(shop, city), at_ms, shop)
         site = random.choice(self._population.rare_sites if rare else card.sites)
-        return self._online(card, life.place, at_ms, site)
+        return self._online(card, recent.place, at_ms, site)
 
     def _in_shop(self, card: Card, place: Place, at_ms: int, shop: Merchant) -> Draft:
         device = terminal(shop, self._random.randrange(9))
@@ -188,7 +188,7 @@ class Customers:
         device = card.phone if place.city is not card.home or self._random.random() < 0.6 else card.browser
         return Draft(at_ms, card, site, self._amount(card, site), place, device, online=True, declined=self._declined())
 
-    def _again(self, first: Draft, at_ms: int, euro_cents: int) -> Draft:
+    def _repeated(self, first: Draft, at_ms: int, euro_cents: int) -> Draft:
         return Draft(at_ms, first.card, first.merchant, euro_cents, first.place, first.device_id, first.online)
 
     def _amount(self, card: Card, merchant: Merchant) -> int:
@@ -197,39 +197,39 @@ class Customers:
     def _declined(self) -> bool:
         return self._random.random() < DECLINED_SHARE
 
-    def _reaches(self, life: _Life, shop: Merchant, at_ms: int) -> bool:
-        if life.last_ms is None:
+    def _reaches(self, recent: _CardActivity, shop: Merchant, at_ms: int) -> bool:
+        if recent.last_ms is None:
             return True
-        hours = (at_ms - life.last_ms) / HOUR_MS
-        here = life.place
+        hours = (at_ms - recent.last_ms) / HOUR_MS
+        here = recent.place
         return distance_km(here.latitude, here.longitude, shop.latitude, shop.longitude) <= LOCAL_KMH * hours
 
-    def _remember(self, life: _Life, drafts: list[Draft]) -> None:
+    def _remember(self, recent: _CardActivity, drafts: list[Draft]) -> None:
         first, last = drafts[0], drafts[-1]
-        if life.last_ms is None:
+        if recent.last_ms is None:
             self._seen.append(first.card.number)
             if first.card.stays_at_home:
                 self._at_home.append(first.card.number)
-        life.place, life.last_ms = first.place, last.at_ms
-        life.visits.append(first.at_ms)
-        life.countries.add(first.place.city.country)
-        life.free_from_ms = last.at_ms + round(self._random.uniform(*REST_MINUTES) * MINUTE_MS)
+        recent.place, recent.last_ms = first.place, last.at_ms
+        recent.visits.append(first.at_ms)
+        recent.countries.add(first.place.city.country)
+        recent.free_from_ms = last.at_ms + round(self._random.uniform(*REST_MINUTES) * MINUTE_MS)
 
-    def _perhaps_travel(self, card: Card, life: _Life, from_ms: int) -> None:
+    def _perhaps_travel(self, card: Card, recent: _CardActivity, from_ms: int) -> None:
         if card.stays_at_home:
             return
-        if life.place.city is not card.home:
+        if recent.place.city is not card.home:
             if self._random.random() < RETURN_SHARE:
-                self._travel(life, home_of(card), from_ms)
+                self._travel(recent, home_of(card), from_ms)
         elif self._random.random() < TRIP_SHARE:
-            self._travel(life, self._hotel(), from_ms)
+            self._travel(recent, self._hotel(), from_ms)
 
-    def _travel(self, life: _Life, there: Place, from_ms: int) -> None:
-        here = life.place
+    def _travel(self, recent: _CardActivity, there: Place, from_ms: int) -> None:
+        here = recent.place
         km = distance_km(here.latitude, here.longitude, there.latitude, there.longitude)
         takes_ms = TO_AND_FROM_THE_AIRPORT_MS + km / FLIGHT_KMH * HOUR_MS
-        life.place = there
-        life.last_ms = life.free_from_ms = from_ms + round(takes_ms * self._random.uniform(1, 1.3))
+        recent.place = there
+        recent.last_ms = recent.free_from_ms = from_ms + round(takes_ms * self._random.uniform(1, 1.3))
 
     def _hotel(self) -> Place:
         city = self._random.choice(CITIES)

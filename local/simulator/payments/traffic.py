@@ -65,7 +65,7 @@ class Traffic:
             if self._owed:
                 self._owed -= 1
             else:
-                yield self._late_one(at_ms) or self._visit(at_ms, left)
+                yield self._late_payment(at_ms) or self._visit(at_ms, left)
         yield from self._due(inf)
 
     def _history(self, hours: float) -> Iterator[Planned]:
@@ -85,7 +85,7 @@ class Traffic:
                 self._owed += 1
         return self._numbered(first)
 
-    def _late_one(self, at_ms: int) -> Planned | None:
+    def _late_payment(self, at_ms: int) -> Planned | None:
         self._late_owed += self._random.random() < self._late
         if not self._late_owed:
             return None

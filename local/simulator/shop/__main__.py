@@ -10,7 +10,7 @@ from connectors.long_running import StatusLine, until_a_signal
 from connectors.outage import await_server
 from connectors.postgres.client import DatabaseAwayError
 from connectors.settings import Settings
-from local.simulator.service import errors_in_words, real_time_options
+from local.simulator.service import explaining_errors, real_time_options
 from local.simulator.shop.database import make_tables
 from local.simulator.shop.plan import ShopOptions
 from local.simulator.shop.run import change_rows
@@ -24,25 +24,25 @@ def _describe(summary: ShopSummary) -> str:
 
 
 @click.command()
-@real_time_options("transactions", 10.0, "the rows at first and what was done to them, one JSON line a transaction")
+@real_time_options("transactions", 10.0, "the rows at first and their changes, one JSON line a transaction")
 @click.option(
     "--customers",
     type=click.IntRange(min=10),
     default=90_000,
     show_default=True,
-    help="How many of the population the shop begins with; by default all who order at 5 orders a second.",
+    help="Number of customers that the shop begins with; by default all who order at 5 orders a second.",
 )
-@click.option("--tables-only", is_flag=True, help="Make the tables and fill them if they are empty, change nothing.")
+@click.option("--tables-only", is_flag=True, help="Create the tables, fill them if they are empty, and change no rows.")
 def main(
     *, rate: float, seconds: float, seed: int, ledger: Path, quiet: bool, customers: int, tables_only: bool
 ) -> None:
-    """Make the shop's tables, fill them if they are empty, and keep changing what is in them.
+    """Create the shop's tables, fill them if they are empty, and keep changing their rows.
 
     Customers move, change and leave, products are sold, delivered, repriced, listed and removed, in transactions of
     one row to dozens, some of them rolled back, until the time is over or Ctrl-C is pressed. The service waits for a
-    database that is away, at its start and later. No one else may write to the tables meanwhile.
+    database that is unavailable, at its start and later. No other program may write to the tables meanwhile.
     """
-    with errors_in_words(), until_a_signal() as stop:
+    with explaining_errors(), until_a_signal() as stop:
         settings = Settings.from_environment()
         line = StatusLine(quiet)
         fill = partial(make_tables, settings, customers)

@@ -20,8 +20,8 @@ from local.simulator.shop.rows import (
     Row,
     RowT,
     Table,
-    customers_at_first,
-    products_at_first,
+    initial_customers,
+    initial_products,
 )
 
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
@@ -63,8 +63,8 @@ def make_tables(settings: Settings, customers: int) -> dict[str, int]:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
         connection.execute(SCHEMA_FILE.read_bytes())
         return {
-            CUSTOMERS.name: _fill(connection, CUSTOMERS, customers_at_first(customers)),
-            PRODUCTS.name: _fill(connection, PRODUCTS, products_at_first()),
+            CUSTOMERS.name: _fill(connection, CUSTOMERS, initial_customers(customers)),
+            PRODUCTS.name: _fill(connection, PRODUCTS, initial_products()),
         }
 
 

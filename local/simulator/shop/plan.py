@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from random import Random
 
-from local.simulator.shop.happenings import HAPPENINGS, Happening, sold
+from local.simulator.shop.changes import CHANGES, Change, sold
 from local.simulator.shop.rows import RowT, customer_row, key_of, product_row
 from local.simulator.shop.state import Keyed, State, Statement
 from local.simulator.world.arrivals import entered_ms, listed_ms, newcomer
@@ -31,7 +31,7 @@ class Transaction:
     """Statements that are committed together or, if it is rolled back, not at all."""
 
     at_ms: int
-    """Time at which it is due."""
+    """Time at which it is due, in UTC milliseconds."""
     kind: str
     """Name of the change, or `LISTED`: an upcoming product; `ENTERED`: a newcomer."""
     statements: tuple[Statement, ...]
@@ -45,21 +45,21 @@ def plan(options: ShopOptions, state: State) -> Iterator[Transaction]:
     """
     random = Random(f"{options.seed}/shop")
     arrivals = _Arrivals(options, state)
-    deck: list[Happening] = []
+    deck: list[Change] = []
     for at_ms in options.moments(Random(f"{options.seed}/shop moments")):
         for arrival in arrivals.until(at_ms):
             yield _done(arrival, state)
-        deck = deck or random.sample(list(HAPPENINGS), counts=HAPPENINGS.values(), k=sum(HAPPENINGS.values()))
-        yield _done(_happening(deck.pop(), at_ms, state, random), state)
+        deck = deck or random.sample(list(CHANGES), counts=CHANGES.values(), k=sum(CHANGES.values()))
+        yield _done(_transaction(deck.pop(), at_ms, state, random), state)
     for arrival in arrivals.until(options.end_ms):
         yield _done(arrival, state)
 
 
-def _happening(happening: Happening, at_ms: int, state: State, random: Random) -> Transaction:
-    statements = _not_empty(happening(state, random))
+def _transaction(change: Change, at_ms: int, state: State, random: Random) -> Transaction:
+    statements = _not_empty(change(state, random))
     if not statements:
-        happening, statements = sold, _not_empty(sold(state, random))
-    return Transaction(at_ms, happening.__name__, statements, random.random() < ROLLED_BACK_SHARE)
+        change, statements = sold, _not_empty(sold(state, random))
+    return Transaction(at_ms, change.__name__, statements, random.random() < ROLLED_BACK_SHARE)
 
 
 def _not_empty(statements: list[Statement]) -> tuple[Statement, ...]:

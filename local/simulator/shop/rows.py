@@ -90,12 +90,12 @@ def checksum(rows: Iterable[CustomerRow] | Iterable[ProductRow]) -> str:
     return digest.hexdigest()
 
 
-def customers_at_first(count: int) -> Iterator[CustomerRow]:
+def initial_customers(count: int) -> Iterator[CustomerRow]:
     """Yield the first `count` customers of the population."""
     return map(customer_row, range(count))
 
 
-def products_at_first() -> Iterator[ProductRow]:
+def initial_products() -> Iterator[ProductRow]:
     """Yield the products that are sold, and those that are never ordered."""
     return map(product_row, (*products_on_offer(), *leftovers()))
 

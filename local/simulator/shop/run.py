@@ -31,38 +31,38 @@ def change_rows(
     """Carry out the changes of a run, in real time, on the rows that are in the tables now.
 
     Raises:
-        DatabaseError: the database is unavailable for too long, or refuses us.
-        ShopError: it can't be used, or becomes unavailable for too long. What was done so far is in the ledger.
+        DatabaseError: the database is unavailable for too long, or rejects the login.
+        ShopError: it can't be used, or becomes unavailable for too long. The transactions so far are in the ledger.
     """
     line, stop = StatusLine(quiet), stop or Event()
     rows = await_server("the database", partial(read_all, settings), DatabaseAwayError, line.show, stop)
     state = State.of(*rows)
-    book = ShopLedger(ledger, (*state.customers.rows, *state.products.rows), _now_ms())
+    run_ledger = ShopLedger(ledger, (*state.customers.rows, *state.products.rows), _now_ms())
     complete = False
     try:
-        complete = _Run(options, settings, state, book, line).until(stop)
+        complete = _Run(options, settings, state, run_ledger, line).until(stop)
     finally:
-        summary = book.finish(_now_ms(), complete)
+        summary = run_ledger.finish(_now_ms(), complete)
     return summary
 
 
 class _Run:
     def __init__(
-        self, options: ShopOptions, settings: Settings, state: State, book: ShopLedger, line: StatusLine
+        self, options: ShopOptions, settings: Settings, state: State, ledger: ShopLedger, line: StatusLine
     ) -> None:
-        self._options, self._settings, self._state, self._book, self._line = options, settings, state, book, line
+        self._options, self._settings, self._state, self._ledger, self._line = options, settings, state, ledger, line
         self._clock = Clock(options.start_ms, speed=1, real=True)
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
 
     def until(self, stop: Event) -> bool:
         """Carry out the plan; return whether everything was done before `stop`."""
-        with Writer(self._settings, stop, self._say) as writer:
+        with Writer(self._settings, stop, self._report) as writer:
             for number, transaction in enumerate(plan(self._options, self._state), start=1):
                 stop.wait(max(0.0, self._clock.seconds_until(transaction.at_ms)))
                 if stop.is_set():
                     return False
-                begun = self._book.begin(number, transaction.kind, transaction.statements)
-                self._book.end(writer.do(begun, is_rolled_back=transaction.is_rolled_back))
+                begun = self._ledger.begin(number, transaction.kind, transaction.statements)
+                self._ledger.end(writer.do(begun, is_rolled_back=transaction.is_rolled_back))
                 behind = -self._clock.seconds_until(transaction.at_ms)
                 self._show(f"{number:,} transactions" + (f", {behind:.1f} s behind" if behind > 1 else ""))
         return not stop.is_set()
@@ -70,9 +70,9 @@ class _Run:
     def _show(self, text: str) -> None:
         if time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-            self._say(text)
+            self._report(text)
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         customers, products = len(self._state.customers), len(self._state.products)
         self._line.show(f"shop: {customers:,} customers, {products:,} products, {text}")
 

@@ -1,4 +1,4 @@
--- The shop's tables. Safe to apply again: what is there stays as it is.
+-- The shop's tables. Safe to apply again: existing tables stay as they are.
 
 CREATE SCHEMA IF NOT EXISTS shop;
 
@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS shop.products (
     stock integer NOT NULL
 );
 
--- One row per run of the service. A transaction notes here that it is done, so that one whose answer was lost
--- isn't done again. Nobody else needs it.
+-- One row per run of the service. A transaction writes its number here, so that one whose answer was lost isn't
+-- done again. No other program reads it.
 CREATE TABLE IF NOT EXISTS shop.runs (
     run text PRIMARY KEY,
     last_transaction bigint NOT NULL

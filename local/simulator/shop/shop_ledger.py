@@ -1,6 +1,6 @@
-"""Ledger of what was done to the shop's rows, for the checks: the rows at first, the transactions, then a summary.
+"""Ledger of the shop's changes, for the checks: the rows at first, the transactions, then a summary.
 
-A transaction has a line before it is done, with its outcome unknown, and one after it.
+A transaction has two lines: one before it is done, with its outcome unknown, and one after it.
 """
 
 import time
@@ -148,7 +148,7 @@ class ShopLedger:
         self._file.flush()
 
     def begin(self, number: int, kind: str, statements: tuple[Statement, ...]) -> TransactionRecord:
-        """Record what is about to be done, so that the ledger shows what is in doubt if the service is killed."""
+        """Record a transaction before it is done, so that after a kill the ledger shows that it is in doubt."""
         begun = TransactionRecord(
             number=number,
             kind=kind,

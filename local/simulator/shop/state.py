@@ -20,7 +20,7 @@ class Statement(msgspec.Struct, frozen=True):
     op: Literal["c", "u", "d"]
     """c: create. u: update. d: delete."""
     rows: tuple[CustomerRow | ProductRow, ...]
-    """Rows as they are afterwards; deleted ones, as they were."""
+    """Rows as they are after the statement; deleted rows as they were before."""
 
 
 class Keyed(Generic[RowT]):

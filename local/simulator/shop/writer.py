@@ -41,11 +41,11 @@ class Writer:
 
     Args:
         stop: set it to stop waiting for a database that is unavailable.
-        say: gets a message each second while the database is unavailable, and one when it is available again.
+        report: gets a line each second while the database is unavailable, and one when it is available again.
     """
 
-    def __init__(self, settings: Settings, stop: Event, say: Report) -> None:
-        self._settings, self._stop, self._say = settings, stop, say
+    def __init__(self, settings: Settings, stop: Event, report: Report) -> None:
+        self._settings, self._stop, self._report = settings, stop, report
         self._run = uuid4().hex
         self._connection: Connection | None = None
         self._is_in_doubt = False
@@ -60,7 +60,7 @@ class Writer:
         """Carry out a transaction exactly once, with as many tries as necessary; return the record with its outcome.
 
         Raises:
-            ShopError: the database has been unavailable for too long, or has other content than was planned for.
+        ShopError: the database has been unavailable for too long, or its rows are not those of the plan.
         """
         outage: Outage | None = None
         self._is_in_doubt = False
@@ -70,7 +70,7 @@ class Writer:
                 break
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self._disconnect()
-                outage = outage or Outage("the database", self._say)
+                outage = outage or Outage("the database", self._report)
                 if self._gives_up(outage, error):
                     outcome, committed_at = "unknown" if self._is_in_doubt else "rolled_back", None
                     break
@@ -121,8 +121,8 @@ class Writer:
     def _gives_up(self, outage: Outage, error: psycopg.Error) -> bool:
         if outage.seconds > OUTAGE_SECONDS:
             raise ShopError(
-                f"the shop's database at {self._settings.shop_database_url} has been away for {outage.seconds:.0f} s:"
-                f" {error}"
+                f"the shop's database at {self._settings.shop_database_url} has been unavailable for"
+                f" {outage.seconds:.0f} s: {error}"
             ) from error
         outage.report()
         return self._stop.wait(RETRY_SECONDS)
@@ -141,8 +141,8 @@ def _execute(connection: Connection, statement: Statement) -> None:
     changed = connection.execute(query, parameters).rowcount
     if changed != len(statement.rows):
         raise ShopError(
-            f"{changed} rows of {table.name} were changed instead of {len(statement.rows)}: somebody else changes them,"
-            " too. The service needs its tables for itself"
+            f"{changed} rows of {table.name} were changed instead of {len(statement.rows)}: another program changes"
+            " them, too. Stop it: the service needs its tables for itself"
         )
 
 

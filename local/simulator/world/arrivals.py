@@ -1,7 +1,7 @@
-"""Timetable, shared by shop and order service, of orders of customers and products that the shop hasn't entered yet.
+"""Timetable by which the shop enters new customers and products, and the order service sells to them before that.
 
-The shop lists an upcoming product and enters a newcomer every few seconds of its run; the order service sells them a
-few seconds earlier in its own. They need the same number of customers and must be started together; nothing else.
+The shop lists an upcoming product and enters a newcomer every few seconds of its run; the order service has orders
+of both a few seconds earlier. The two services need the same number of customers and must be started together.
 """
 
 from random import Random
@@ -25,8 +25,7 @@ def entered_ms(number: int) -> int:
 
 
 def early_number(elapsed_ms: int, random: Random) -> int:
-    """Return the number of an upcoming product or a newcomer that the shop doesn't know yet at that time, but soon
-    will."""
+    """Return the number of an upcoming product or a newcomer that the shop enters soon after that time."""
     return max(0, elapsed_ms) // EVERY_MS + random.choice(EARLY_BY)
 
 

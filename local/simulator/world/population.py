@@ -14,8 +14,8 @@ CACHED_CARDS = 200_000
 CARDS_IN_FIVE = 4
 """Of five cards in a row, the first two belong to one customer."""
 STAY_AT_HOME_EVERY = 10
-"""One in this many customers never pays anywhere but at home. Orders and late payments are theirs: whatever the time of
-these, no customer has to be in two places at once."""
+"""One in this many customers pays only at home. Only these customers have orders and late payments: whatever the time
+of these, no customer has to be in two places at once."""
 CITY_TABLE_SIZE = 1009
 KM_PER_DEGREE = 111.2
 
@@ -31,7 +31,7 @@ EVERYDAY_SHOPS = {
 RARE_SHOPS = {"electronics": 240, "jewellery": 450, "furniture": 380}
 EVERYDAY_SITES = {"digital": 10, "subscription": 13, "marketplace": 38, "fashion": 65, "food_delivery": 24}
 RARE_SITES = {"travel": 340, "electronics": 260, "luxury": 620, "gift_cards": 50}
-"""Merchant categories, with a typical amount in euros; usual merchants are never of a rare one."""
+"""Merchant categories, with a typical amount in euros; a card's usual merchants are never of a rare category."""
 
 SHOPS_PER_EVERYDAY_CATEGORY = 5
 SHOPS_PER_RARE_CATEGORY = 2
@@ -48,7 +48,7 @@ class Merchant:
     latitude: float
     longitude: float
     typical_euro_cents: int
-    """Amount that a customer with average spending pays there at a time."""
+    """Amount that a customer with average spending spends there in one payment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Card:
     sites: tuple[Merchant, ...]
     """Usual sites."""
     spending: float
-    """Amount that the owner spends at a time, relative to the average."""
+    """Amount of the owner's payments, relative to the average."""
     online_share: float
     stays_at_home: bool
 
@@ -165,7 +165,7 @@ def home_city(customer: int) -> City:
 
 
 def stays_home(customer: int) -> bool:
-    """Return whether the customer never pays anywhere but at home."""
+    """Return whether the customer pays only at home."""
     return customer % STAY_AT_HOME_EVERY == STAY_AT_HOME_EVERY - 1
 
 

@@ -5,7 +5,7 @@ from random import Random
 
 SEED = 1
 ON_OFFER = 200
-"""Number of products that the shop lists from the beginning and that are sold: 1 to 200."""
+"""Number of products that the shop lists from the beginning and sells: 1 to 200."""
 LEFTOVERS, LEFTOVER = 40, "leftover-"
 """Number of further products in the shop's list that are never ordered, and prefix of their ids: only these are ever
 removed."""

@@ -26,7 +26,7 @@ class Timetable:
     rate: float = 200.0
     """Payments or orders per second, the mean over the run."""
     seconds: float = 60.0
-    """Duration in event time; 0: until it is stopped."""
+    """Duration in event time, in seconds; 0: until it is stopped."""
     seed: int = 7
     """Seed; two simultaneous runs need different ones, or they produce the same ids."""
 

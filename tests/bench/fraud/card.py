@@ -25,7 +25,7 @@ MINUTE_MS, TEN_MINUTES_MS, HOUR_MS, DAY_MS = 60_000, 600_000, 3_600_000, 86_400_
 MOST_RECENT = 20
 
 Outcome = tuple[tuple[Case, ...], FraudAlert | None]
-"""The cases of a card, and what is to be said."""
+"""The cases of a card, and the alerts to emit."""
 
 
 class Window:
@@ -216,7 +216,7 @@ def alert(rules: Rules, payment: Payment, features: tuple[Any, ...], cases: tupl
 
 
 def default_ruleset() -> Ruleset:
-    """The active ones of the rules that Millrace comes with, in force from the beginning.
+    """Return the active rules of the default ruleset, in force from the beginning.
 
     Those that are tried out in the shadow are left out: the peers don't report what they find.
     """

@@ -1,4 +1,4 @@
-"""Who takes part, and how each is started and stopped. All read the topic `payments` and write to `fraud-alerts`.
+"""Contenders, and how each is started and stopped. All read the topic `payments` and write to `fraud-alerts`.
 
 They run until they are stopped, as they would in earnest: that they have done everything is seen from outside.
 """
@@ -31,7 +31,7 @@ ASK_SECONDS = 1.0
 
 
 class ContenderError(RuntimeError):
-    """A contender failed; the text is the end of what it said."""
+    """A contender failed; the text is the end of its output."""
 
 
 @dataclass(frozen=True)

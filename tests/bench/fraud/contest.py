@@ -1,4 +1,4 @@
-"""One run of one contender: what it took, and whether it said what had to be said."""
+"""One run of one contender: its costs, and whether it emitted the expected alerts."""
 
 import tempfile
 import time
@@ -20,7 +20,7 @@ from tests.bench.fraud.report import Throughput
 
 SAMPLE_SECONDS = 0.1
 WARM_SHARE = 0.2
-"""The first part of the alerts isn't measured: starting, compiling and filling caches are told apart from running."""
+"""Share of the first alerts, which isn't measured: it includes starting, compiling and filling caches."""
 
 
 @dataclass
@@ -116,11 +116,11 @@ def run(
 
 
 class Alerts:
-    """What comes into the topic of alerts from now on, with the times at which the broker appended it."""
+    """Alerts that are emitted from now on, with the times at which the broker appended them."""
 
     def __init__(self, stack: Stack) -> None:
         self.times: list[float] = []
-        """Seconds since 1970, of the first copy of each alert that opens or escalates a case."""
+        """Seconds since 1970 of each alert that opens or escalates a case; of duplicates, the first one's."""
         self.appended: dict[str, float] = {}
         """Those of alerts, by id."""
         self.repeated = 0
@@ -141,7 +141,7 @@ class Alerts:
         self._consumer.close()
 
     def look(self, seconds: float) -> None:
-        """Take in what comes within some time."""
+        """Read the alerts that arrive within some time."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             for records in self._consumer.poll(timeout_ms=round(left * 1000)).values():
@@ -181,7 +181,7 @@ class Alerts:
 
 
 def _same(one: FraudAlert | None, other: FraudAlert | None) -> bool:
-    """Whether two alerts say the same; distances and means may differ by what rounding makes of them."""
+    """Return whether two alerts are equal; distances and means may differ by rounding."""
     if one is None or other is None or one.features.keys() != other.features.keys():
         return False
     pairs = [(value, other.features[name]) for name, value in one.features.items()]

@@ -1,4 +1,4 @@
-"""Where is a Python that has the peers' packages? In the cache, made once for each lock and Python version."""
+"""Provides a Python with the peers' packages, in the cache: created once for each lock and Python version."""
 
 import hashlib
 import subprocess

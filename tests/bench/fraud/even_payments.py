@@ -15,12 +15,12 @@ from events import Payment, Rule, Ruleset
 
 DAY_MS = 86_400_000
 BURST = 12
-"""So many payments of one card within ten minutes alert. The default rules say 6, which is what a card has that makes
-1,000 a day."""
+"""Number of payments of one card within ten minutes that alerts. By the default rules it would be 6, which a card with
+1,000 payments a day makes anyway."""
 CYCLE, QUICK_BURST = 240, 6
-"""In a stream one alert comes of so many payments, by the last so many of them: as many as the default rules say."""
+"""Payments of a stream for each alert, and the number of them, the last ones, that alert by the default rules."""
 STRIDE = 7_919
-"""Cards take turns in steps of so many (a prime): neighbours by name aren't neighbours in time."""
+"""Step in which cards take turns (a prime): neighbours by name aren't neighbours in time."""
 
 _TEMPLATE = (
     b'{"event_id":"payment-%(number)08d-1","event_time":%(time)d,"event_type":"payment",'
@@ -46,7 +46,7 @@ BY_KEY = -1
 
 
 class Record(NamedTuple):
-    """What goes into Kafka."""
+    """A record for Kafka."""
 
     partition: int
     """Or BY_KEY."""
@@ -66,7 +66,7 @@ class Turns:
 
     @property
     def interval_ms(self) -> int:
-        """From one payment of a card to its next: just so many that one more would be out of the window."""
+        """Time between two payments of a card, such that one payment more would be outside the window."""
         return DAY_MS // self.day_events + 1
 
     def after(self, turn_taken: int) -> int:
@@ -135,7 +135,7 @@ class Shape(Turns):
         """The payments of the bursts alone."""
         start_ms = end_ms - self.span_ms
         for burst in range(self.bursts):
-            # The burst comes after the first ordinary payment by which its share of them is there.
+            # The burst follows the ordinary payment with which its share of them is complete.
             number = -(-(burst + 1) * self.ordinary // self.bursts) - 1
             for record in self._burst(burst, start_ms + self.after(number)):
                 yield msgspec.json.decode(record.value, type=Payment)

@@ -1,4 +1,4 @@
-"""Which stacks took how much time? Reads what profilers write, for flame_graph.py; knows no matplotlib.
+"""Reads profiles (stacks with their times) for flame_graph.py; knows no matplotlib.
 
 Two forms: the HTML page of async-profiler, which is what Flink's profiler gives, and collapsed stacks, a line of frames
 between semicolons and a number of samples, which is what py-spy's `raw` is.
@@ -11,7 +11,7 @@ from itertools import groupby
 
 _PAGE_FRAME = re.compile(r"^f\((\d+),(\d+),(\d+),\d+,'(.*?)'(?:,[\d,]*)?\)$", re.MULTILINE)
 LEAST_SHARE = 0.003
-"""Narrower frames are left out: nobody can read them."""
+"""Minimum width of a frame that is drawn: narrower ones are unreadable."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How does throughput change with the number of cards, of payments a card, of rules? And how large does state get?
+"""Measures throughput and size of state by the number of cards, of payments a card and of rules.
 
 Each point is a catch-up of the fraud job over even payments (even_payments.py), which begins to count when every card
 has its number. A point gives exactly the alerts that its bursts must give, or it has no figure. Before all of them the

@@ -1,4 +1,4 @@
-"""What every measurement needs: a stack of its own, topics, rules, and a topic full of payments."""
+"""Common parts of all measurements: a separate stack, topics, rules, and a topic full of payments."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""How many payments a second does the fraud job keep up with, and how late are its alerts below that?
+"""Measures how many payments a second the fraud job sustains, and the latency of its alerts below that rate.
 
 The sustainable rate is the highest at which lag doesn't grow. It is looked for in steps of some seconds, upwards until
 lag grows and once between the last two; what was found is held for a minute, or else a tenth less. Latency is measured

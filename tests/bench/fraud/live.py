@@ -1,4 +1,4 @@
-"""A contender under a steady load: how long after a payment comes its alert?
+"""Runs a contender under a steady load and measures the time from a payment to its alert.
 
 Time runs from the moment at which a payment was due to be sent, by which its record is in Kafka a millisecond or two
 later, to that at which the broker appended its alert: what waits because the sender or the broker was held up counts.
@@ -50,7 +50,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load."""
+    """Result of a load."""
 
     rate: float
     """Payments a second."""

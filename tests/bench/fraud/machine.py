@@ -1,4 +1,4 @@
-"""What is measured on? The machine and the versions of what takes part."""
+"""Describes the machine of a measurement, and the versions of the contenders' software."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What is drawn? Lines and bars from the report, for plots.py; knows no matplotlib."""
+"""Lines and bars of the report, for plots.py; knows no matplotlib."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ TEXT, FAINT, OURS, OTHERS = "#787878", "#78787855", "#d9680f", "#8c8c8c"
 LINES = (OURS, "#2f80c2", "#4c9a5f", "#a868c0")
 STYLE = {
     "svg.hashsalt": "millrace",
-    # Text stays text: small files, and whoever reads with ears or searches finds it.
+    # Text stays text: files are small, and screen readers and searches find it.
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,

@@ -1,4 +1,4 @@
-"""How long is the fraud job away when a process of it is killed, and does it lose anything?
+"""Measures how long the fraud job is unavailable after one of its processes is killed, and whether it loses anything.
 
 - A TaskManager, while another one stands by: the usual state of a cluster. Payments come at half the sustainable rate.
 - A Python worker. The fraud job has none, since it runs Python in the TaskManager's process; here it is told not to.
@@ -98,14 +98,14 @@ def measure(ours: Job, stack: Stack, python: Path, rate: float, extent: Extent) 
 
 @dataclass
 class Strike:
-    """A fault that comes once."""
+    """A fault that happens once."""
 
     stack: Stack
     fault: Fault
     due: float
     """Seconds since 1970."""
     struck: float = field(default=0.0)
-    """When it came."""
+    """Time of the fault."""
 
     def when_due(self) -> None:
         """Let it come, unless it has."""

@@ -1,4 +1,4 @@
-"""What was measured, as flat records of plain numbers: the content of `bench-results.json`, and the targets.
+"""Measurements as flat records of plain numbers: the content of `bench-results.json`, and the targets.
 
 Knows neither Flink nor Kafka, so that the peers' environment, which has what plots need, can read it.
 """
@@ -87,12 +87,12 @@ class SustainableRate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of killing a process under a steady load."""
+    """Result of killing a process under a steady load."""
 
     killed: str
     records_a_second: float
     seconds_to_alert: float
-    """Until the first alert of a payment that came after the kill."""
+    """Seconds until the first alert of a payment sent after the kill."""
     seconds_to_normal: float | None
     """Until alerts are as quick as before; None if they weren't while it was measured."""
     alerts: int

@@ -1,4 +1,4 @@
-"""What a contender is told: where the payments are and where its alerts go. By environment variables."""
+"""Settings of a contender, from environment variables: where it reads payments and emits its alerts."""
 
 import os
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""What does it cost that nothing is lost, taken for good or counted twice? Each against the same without, in one run.
+"""Measures the costs of losing nothing, of checks and of dropping duplicates: each with and without, in one run.
 
 - guarded-json checks each payment against its schema and lets a bad one out as a row; Flink's json does neither.
 - A checkpoint saves all state, and holds up records while it begins.
@@ -67,7 +67,7 @@ def _checkpoints(interval: str, pause: str = "0s") -> dict[str, str]:
 VARIANTS = (
     Variant(FORMAT, "Flink's json", (JSON,)),
     Variant(FORMAT, "guarded-json"),
-    # Flink has no interval that says never. The first checkpoint comes after any time from the pause on.
+    # Flink has no interval that means never. The first checkpoint is taken at any time after the pause.
     Variant(CHECKPOINTS, "none", options=_checkpoints("1d", "1d")),
     Variant(CHECKPOINTS, "every 10 s", options=_checkpoints("10s")),
     Variant(CHECKPOINTS, "every second", options=_checkpoints("1s")),

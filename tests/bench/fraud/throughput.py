@@ -1,4 +1,4 @@
-"""How fast is fraud found, against what? The job and its peers catch up from one full Kafka topic.
+"""Measures the throughput of the job and its peers, which catch up from one full Kafka topic.
 
 Every contender gives the same alerts, or it has no figure. Who takes part says contenders.py.
 """

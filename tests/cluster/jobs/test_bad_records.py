@@ -31,7 +31,7 @@ MAKES_CONSUMER = re.compile(r"KafkaConsumer\(|^ +KafkaConsumer,$", re.MULTILINE)
 CONSUMERS = {
     "connectors/kafka/rulesets.py": (
         "unit/fraud/test_rules.py",
-        "test_an_invalid_version_leaves_the_history_as_it_was",
+        "test_invalid_version_leaves_the_history_unchanged",
     ),
     "notifier/__main__.py": (
         "e2e/notifier/test_notifier.py",

@@ -286,7 +286,7 @@ def test_foreign_change_of_the_tables_stops_the_service_with_an_error(shop: Shop
             connection.execute("DELETE FROM shop.products WHERE product_id LIKE 'product-%'")
 
         assert service.wait(DEADLINE_SECONDS) == 1
-    assert "somebody else changes them, too" in ledger.with_suffix(".out").read_text()
+    assert "another program changes them, too" in ledger.with_suffix(".out").read_text()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.bench.fraud.card import Card, Past, features, remember
 from udfs.fraud.features import payment_features
 
 
-def test_kept_incrementally_or_computed_anew_the_features_are_those_of_the_reference() -> None:
+def test_incremental_and_computed_features_equal_the_reference() -> None:
     declared = payment_features()
     references: defaultdict[str, ReferenceFeatures] = defaultdict(lambda: ReferenceFeatures(declared))
     cards: defaultdict[str, Card] = defaultdict(Card)

@@ -1,4 +1,4 @@
-"""What growth is measured over: every card has its number of payments, and exactly the bursts alert."""
+"""Payments for the measurement of growth: every card has its number of payments, and exactly the bursts alert."""
 
 from collections import Counter, deque
 from itertools import pairwise
@@ -26,7 +26,7 @@ def payment(record: Record) -> Payment:
 
 
 @pytest.mark.parametrize("shape", [CROWDED, SPARSE])
-def test_once_warm_each_card_has_its_number_of_payments_in_any_24_hours(shape: Shape) -> None:
+def test_each_warm_card_has_its_number_of_payments_in_any_24_hours(shape: Shape) -> None:
     days: dict[bytes, deque[int]] = {}
 
     for number, record in enumerate(shape.records(END_MS)):
@@ -41,7 +41,7 @@ def test_once_warm_each_card_has_its_number_of_payments_in_any_24_hours(shape: S
 
 
 @pytest.mark.parametrize("shape", [CROWDED, SPARSE])
-def test_there_are_as_many_as_were_asked_for_in_the_order_of_their_times_until_the_end(shape: Shape) -> None:
+def test_records_have_the_requested_number_in_order_of_time(shape: Shape) -> None:
     records = list(shape.records(END_MS))
 
     times = [record.time for record in records]
@@ -51,7 +51,7 @@ def test_there_are_as_many_as_were_asked_for_in_the_order_of_their_times_until_t
     assert len({payment(record).payment_id for record in records}) == shape.payments
 
 
-def test_the_records_are_what_the_payment_service_would_send() -> None:
+def test_records_are_like_those_of_the_payment_service() -> None:
     for record in SPARSE.records(END_MS):
         sent = payment(record)
 
@@ -60,7 +60,7 @@ def test_the_records_are_what_the_payment_service_would_send() -> None:
         assert 400 < len(record.value) < 550
 
 
-def test_a_card_keeps_to_one_partition_and_all_partitions_get_their_share() -> None:
+def test_card_stays_in_one_partition_and_partitions_have_equal_shares() -> None:
     partitions = {(record.key, record.partition) for record in SPARSE.records(END_MS)}
 
     assert len(partitions) == SPARSE.cards + SPARSE.bursts
@@ -69,7 +69,7 @@ def test_a_card_keeps_to_one_partition_and_all_partitions_get_their_share() -> N
     assert max(shares.values()) - min(shares.values()) <= 1
 
 
-def test_the_bursts_are_those_among_the_records() -> None:
+def test_bursts_are_those_among_the_records() -> None:
     among = [payment(record) for record in SPARSE.records(END_MS) if record.key.startswith(b"burst")]
 
     assert list(SPARSE.bursting(END_MS)) == among
@@ -87,7 +87,7 @@ def test_bursts_are_spread_evenly_and_the_last_one_ends_the_topic() -> None:
 
 @pytest.mark.parametrize("shape", [CROWDED, SPARSE])
 @pytest.mark.parametrize("number", [1, 10, 100])
-def test_each_burst_alerts_once_and_nothing_else_does_whatever_the_number_of_rules(shape: Shape, number: int) -> None:
+def test_each_burst_alerts_once_and_nothing_else_with_any_rules(shape: Shape, number: int) -> None:
     judge = Rules(rules(default_ruleset(), number, version=3), payment_features(), "EUR")
 
     alerts = expected_alerts((payment(record) for record in shape.records(END_MS)), judge)
@@ -98,13 +98,13 @@ def test_each_burst_alerts_once_and_nothing_else_does_whatever_the_number_of_rul
 
 
 @pytest.mark.parametrize("number", [1, 10, 55, 100])
-def test_there_are_as_many_different_rules_as_were_asked_for(number: int) -> None:
+def test_rules_are_different_and_of_the_requested_number(number: int) -> None:
     found = rules(default_ruleset(), number, version=1)
 
     assert len({(rule.when, rule.function) for rule in found.rules}) == number
     assert "velocity_burst" in {rule.name for rule in found.rules}
 
 
-def test_a_number_of_rules_that_there_is_not_is_refused() -> None:
+def test_unsupported_number_of_rules_is_refused() -> None:
     with pytest.raises(ValueError, match="no 109 rules: there are 1, or 8 to 108"):
         rules(default_ruleset(), 109, version=1)

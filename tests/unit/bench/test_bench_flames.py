@@ -1,4 +1,4 @@
-"""Profiles are read alike, whoever wrote them."""
+"""Profiles of every profiler are read alike."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_collapsed_stacks_become_frames_from_the_caller_on() -> None:
     ]
 
 
-def test_a_page_of_async_profiler_becomes_frames_without_packages() -> None:
+def test_page_of_async_profiler_becomes_frames_without_packages() -> None:
     assert read(PAGE) == [
         Frame(1, 0.0, 1.0, "Thread.run"),
         Frame(2, 0.0, 0.75, "Task.doRun"),
@@ -41,11 +41,11 @@ def test_a_page_of_async_profiler_becomes_frames_without_packages() -> None:
     ]
 
 
-def test_frames_that_nobody_could_read_are_left_out() -> None:
+def test_unreadable_frames_are_left_out() -> None:
     assert [frame.name for frame in read("a;b 999\na;c 1\n")] == ["a", "b"]
 
 
-def test_what_is_above_a_function_is_drawn_as_the_whole() -> None:
+def test_frames_above_a_function_are_drawn_as_the_whole() -> None:
     assert above(read(STACKS), "judge") == [
         Frame(1, 0.0, 1.0, "judge (rules.py:9)"),
         Frame(2, 0.25, 0.75, "decode (json.py:2)"),
@@ -60,11 +60,11 @@ def test_what_is_above_a_function_is_drawn_as_the_whole() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no number of samples", "<html></html>"])
-def test_what_is_no_profile_is_said_to_be_none(text: str) -> None:
+def test_file_that_is_no_profile_is_reported(text: str) -> None:
     with pytest.raises(ValueError, match=r"no frames|no stack"):
         read(text)
 
 
-def test_a_function_that_isnt_there_is_named() -> None:
+def test_missing_function_is_named() -> None:
     with pytest.raises(ValueError, match="'nobody'"):
         above(read(STACKS), "nobody")

@@ -1,4 +1,4 @@
-"""Loads: which payments are sent when, what their alerts' times say, and what a killed process does to them."""
+"""Loads: the times of their payments, the latency of their alerts, and the effect of a killed process."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def load(milliseconds: Sequence[float], *, rate: float = 1_000, begin: float = 1
     return Load(rate, begin, len(milliseconds) / 10, samples, repeated, 0.0)
 
 
-def test_a_stream_has_one_alert_a_cycle_at_its_last_payment_and_no_other() -> None:
+def test_stream_has_one_alert_a_cycle_at_its_last_payment_and_no_other() -> None:
     end = 40 * CYCLE
 
     alerts = expected_alerts(sent(0, end))
@@ -42,7 +42,7 @@ def test_a_stream_has_one_alert_a_cycle_at_its_last_payment_and_no_other() -> No
     assert expected_alerts(STREAM.bursting(0, end)) == alerts
 
 
-def test_a_stream_goes_on_where_it_was_left() -> None:
+def test_stream_continues_where_it_was_left() -> None:
     whole, parts = sent(0, 6 * CYCLE), [*sent(0, 2 * CYCLE), *sent(2 * CYCLE, 6 * CYCLE)]
 
     assert parts == whole
@@ -50,7 +50,7 @@ def test_a_stream_goes_on_where_it_was_left() -> None:
     assert len({each.payment_id for each in whole}) == len(whole)
 
 
-def test_the_cards_of_a_stream_have_their_number_of_payments_a_day() -> None:
+def test_cards_of_a_stream_have_their_number_of_payments_a_day() -> None:
     payments = sent(0, 60 * CYCLE)
     ordinary = [each for each in payments if not each.card_id.startswith("burst")]
     last_day = [each for each in ordinary if each.event_time > ordinary[-1].event_time - DAY_MS]
@@ -59,7 +59,7 @@ def test_the_cards_of_a_stream_have_their_number_of_payments_a_day() -> None:
     assert len(payments) - len(ordinary) == 60 * QUICK_BURST
 
 
-def test_lag_that_grows_is_told_from_lag_that_is_there() -> None:
+def test_growing_lag_is_distinguished_from_constant_lag() -> None:
     assert not grows(load([40.0] * 100))
     assert not grows(load([900.0] * 100))
     assert not grows(load([5_000.0] * 25 + [30.0] * 75)), "the beginning counts for nothing"
@@ -67,7 +67,7 @@ def test_lag_that_grows_is_told_from_lag_that_is_there() -> None:
     assert not grows(load([10.0 if n % 10 else 900.0 for n in range(100)])), "a pause now and then is no growth"
 
 
-def test_a_percentile_is_a_value_that_was_measured() -> None:
+def test_percentile_is_a_measured_value() -> None:
     assert percentile([1.0, 2.0, 3.0, 4.0], 0.5) == 2.0
     assert percentile([float(n) for n in range(1, 1_001)], 0.99) == 990.0
     assert percentile([7.0], 0.999) == 7.0
@@ -90,7 +90,7 @@ class Machine:
         return load([20.0 * n if rate > most else 20.0 for n in range(round(seconds * 10))], rate=rate)
 
 
-def test_the_sustainable_rate_is_the_highest_that_is_held() -> None:
+def test_sustainable_rate_is_the_highest_that_is_held() -> None:
     machine = Machine(keeps=13_000, holds=12_000)
 
     result = latency.sustainable_rate(cast("Live", machine), EXTENT)
@@ -100,19 +100,19 @@ def test_the_sustainable_rate_is_the_highest_that_is_held() -> None:
     assert machine.loads == [*search, (12_000, 60.0)]
 
 
-def test_a_rate_that_is_not_held_is_lowered() -> None:
+def test_rate_that_is_not_held_is_lowered() -> None:
     result = latency.sustainable_rate(cast("Live", Machine(keeps=9_000, holds=6_500)), EXTENT)
 
     assert result.records_a_second == pytest.approx(8_000 * 0.9 * 0.9)
 
 
-def test_a_job_that_holds_nothing_has_no_rate() -> None:
+def test_job_that_holds_no_rate_is_an_error() -> None:
     with pytest.raises(ContenderError, match="doesn't hold 1,000 payments a second"):
         latency.sustainable_rate(cast("Live", Machine(keeps=500, holds=500)), EXTENT)
 
 
-def test_a_recovery_is_timed_from_the_kill_to_the_first_later_alert_and_to_the_usual_lateness() -> None:
-    # Killed after 5 s; what was due shortly before it or in the 4 s after it comes at their end, then all is as it was.
+def test_recovery_is_timed_to_the_first_alert_and_to_usual_lateness() -> None:
+    # Killed after 5 s; alerts due shortly before or in the 4 s after arrive at their end, then latency is as before.
     milliseconds = [20.0] * 48 + [4_000.0 - 100.0 * n for n in range(-2, 40)] + [20.0] * 60
 
     result = recovery.outcome("TaskManager", load(milliseconds, repeated=3), 105.0)
@@ -122,14 +122,14 @@ def test_a_recovery_is_timed_from_the_kill_to_the_first_later_alert_and_to_the_u
     assert (result.alerts, result.missing, result.repeated) == (150, 0, 3)
 
 
-def test_nothing_is_normal_before_the_first_alert() -> None:
-    # Usually 2 s late; killed after 5 s, what was due then comes 2.2 s late.
+def test_recovery_ends_no_earlier_than_the_first_alert() -> None:
+    # Usually 2 s late; killed after 5 s, alerts due then arrive 2.2 s late.
     result = recovery.outcome("Python worker", load([2_000.0] * 50 + [2_200.0] * 50), 105.0)
 
     assert result.seconds_to_normal == result.seconds_to_alert == pytest.approx(2.2)
 
 
-def test_a_job_that_stays_late_is_not_back_to_normal() -> None:
+def test_job_that_stays_late_is_not_back_to_normal() -> None:
     result = recovery.outcome("TaskManager", load([20.0] * 50 + [3_000.0] * 50), 105.0)
 
     assert result.seconds_to_normal is None

@@ -1,4 +1,4 @@
-"""The results file says what was measured, and which target is reached."""
+"""The results file has the measurements, and the targets that are reached."""
 
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def found(measured: Report) -> dict[str, Target]:
     return {each.what: each for each in targets(measured)}
 
 
-def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     full = report(
         throughput=[throughput("millrace", 3)],
         latency=[latency(0.5, 9)],
@@ -113,14 +113,14 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read(tmp_path / "results.json") == full
 
 
-def test_a_file_with_something_missing_is_refused(tmp_path: Path) -> None:
+def test_incomplete_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"measured_at": "2026-01-01T00:00:00Z"}')
 
     with pytest.raises(msgspec.ValidationError, match="machine"):
         read(tmp_path / "results.json")
 
 
-def test_a_ratio_to_another_is_of_one_core_and_reached_from_the_wanted_one_on() -> None:
+def test_ratio_uses_one_core_and_is_reached_at_the_target() -> None:
     results = [throughput("millrace", 300), throughput("bytewax", 200), throughput("quixstreams", 100)]
     results += [throughput("millrace", 900, parallelism=2), throughput("plain loop", 1, parallelism=2)]
 
@@ -133,7 +133,7 @@ def test_a_ratio_to_another_is_of_one_core_and_reached_from_the_wanted_one_on() 
 
 
 @pytest.mark.parametrize(("p99_ms", "is_reached"), [(100.0, True), (100.1, False)])
-def test_latency_is_our_own_at_half_the_rate_and_steady(p99_ms: float, is_reached: bool) -> None:
+def test_latency_target_uses_half_the_rate_without_disturbance(p99_ms: float, is_reached: bool) -> None:
     results = [latency(0.25, 1), latency(0.5, 500, when="checkpoint"), latency(0.5, 1, contender="bytewax")]
 
     target = found(report(latency=[*results, latency(0.5, p99_ms)]))["p99 at half the sustainable rate, ms"]
@@ -141,7 +141,7 @@ def test_latency_is_our_own_at_half_the_rate_and_steady(p99_ms: float, is_reache
     assert (target.measured, target.is_reached) == (p99_ms, is_reached)
 
 
-def test_ten_times_as_many_rules_may_make_a_payment_ten_times_as_dear_and_no_more() -> None:
+def test_ten_times_as_many_rules_may_cost_at_most_ten_times_as_much() -> None:
     what = "growth of the cost of a payment, to the growth of rules (worst neighbours)"
     linear = [growth("rules", 1_000, rules=1), growth("rules", 900, rules=10), growth("rules", 90, rules=100)]
     worse = [growth("rules", 1_000, rules=1), growth("rules", 50, rules=10), growth("rules", 50, rules=100)]
@@ -151,7 +151,7 @@ def test_ten_times_as_many_rules_may_make_a_payment_ten_times_as_dear_and_no_mor
     assert found(report(growth=worse))[what].is_reached is False
 
 
-def test_throughput_is_flat_if_most_of_it_is_left_with_the_most_cards() -> None:
+def test_throughput_is_flat_if_most_remains_with_the_most_cards() -> None:
     what = "payments a CPU-second with the most cards, to the fewest (hashmap)"
     flat = [growth("cards", 1_000, cards=1_000), growth("cards", 300, cards=100), growth("cards", 800, cards=100_000)]
 
@@ -160,14 +160,14 @@ def test_throughput_is_flat_if_most_of_it_is_left_with_the_most_cards() -> None:
     assert found(report(growth=flat[::2]))[what].measured == pytest.approx(0.8)
 
 
-def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
+def test_target_without_a_measurement_is_neither_reached_nor_missed() -> None:
     rows = target_rows(targets(report()))
 
     assert {row[2:] for row in rows} == {("-", "-")}
     assert rows[0][:2] == ("payments a CPU-second, to bytewax", "≥ 1.5")
 
 
-def test_bars_are_the_longest_first_and_keep_their_places_on_more_cores() -> None:
+def test_bars_are_longest_first_and_in_one_order_for_all_cores() -> None:
     results = [throughput("bytewax", 100), throughput("millrace", 300), throughput("bytewax", 250, 2)]
 
     bars = throughput_bars([*results, throughput("millrace", 200, 2)])
@@ -189,7 +189,7 @@ def test_ratios_are_of_the_same_topic() -> None:
     assert list(throughput_bars(results)) == [(1, 10), (1, 5)]
 
 
-def test_latency_has_a_line_for_each_load_and_what_happened_meanwhile_apart() -> None:
+def test_latency_has_a_line_for_each_load_and_disturbances_apart() -> None:
     results = [latency(0.8, 9), latency(0.25, 7), latency(0.5, 50, when="checkpoint")]
     results += [latency(0.8, 0, when="recovery", alerts=0), latency(0.5, 1, contender="bytewax")]
 
@@ -202,7 +202,7 @@ def test_latency_has_a_line_for_each_load_and_what_happened_meanwhile_apart() ->
     }
 
 
-def test_a_line_of_growth_goes_from_the_smallest_to_the_greatest() -> None:
+def test_line_of_growth_starts_at_the_smallest_value() -> None:
     results = [growth("cards", 5, cards=100), growth("cards", 6, cards=10), growth("rules", 7, rules=10)]
 
     assert growth_lines(results, lambda each: each.records_a_cpu_second) == {

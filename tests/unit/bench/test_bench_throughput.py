@@ -1,4 +1,4 @@
-"""Which contenders catch up from which topic, on how many cores, and how often are they asked how they are?"""
+"""Passes of the contest: contender, topic and cores of each, and the interval of polling a cluster."""
 
 import time
 
@@ -8,7 +8,7 @@ from tests.bench.fraud.contenders import ASK_SECONDS, NAMES, seldom
 from tests.bench.fraud.throughput import FEWER, FULL, MANY, SLOW, Pass, chosen_passes
 
 
-def test_all_of_them_take_part_on_one_core_and_on_two() -> None:
+def test_all_contenders_run_on_one_core_and_on_two() -> None:
     passes = chosen_passes(FULL, (), (), None)
 
     assert {name for each in passes if each.parallelism == 1 for name in each.names} == set(NAMES)
@@ -16,7 +16,7 @@ def test_all_of_them_take_part_on_one_core_and_on_two() -> None:
     assert all("millrace" in each.names for each in passes), "or there is nothing to compare with"
 
 
-def test_those_that_take_minutes_have_a_smaller_topic() -> None:
+def test_slow_contenders_have_a_smaller_topic() -> None:
     assert not set(MANY.names) & set(SLOW)
     assert chosen_passes(FULL, ("millrace", "over windows"), (1,), None) == [
         Pass(MANY.payments, 1, ("millrace",)),
@@ -24,7 +24,7 @@ def test_those_that_take_minutes_have_a_smaller_topic() -> None:
     ]
 
 
-def test_another_topic_and_other_cores_can_be_asked_for() -> None:
+def test_topic_and_cores_can_be_chosen() -> None:
     assert chosen_passes(FULL, ("bytewax",), (1, 4), 5_000) == [
         Pass(5_000, 1, ("bytewax",)),
         Pass(5_000, 4, ("bytewax",)),
@@ -32,7 +32,7 @@ def test_another_topic_and_other_cores_can_be_asked_for() -> None:
     assert chosen_passes(FULL, (), (3,), None) == [Pass(FEWER, 3, NAMES)]
 
 
-def test_a_cluster_is_asked_how_a_job_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cluster_is_polled_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     answers = iter(["", "it has failed"])

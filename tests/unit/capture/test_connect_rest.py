@@ -38,7 +38,7 @@ class Worker:
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    """A worker that is ready, unless the test says otherwise."""
+    """A worker that is ready, unless the test sets another answer."""
     monkeypatch.setattr(connect_rest, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(connect_rest, "WAIT_SECONDS", 5.0)
     found = Worker([(200, "ready")])

@@ -19,13 +19,13 @@ def test_restarts_within_the_declared_time_after_a_kill_are_explained() -> None:
     assert unexplained([NOON], failures(0, 5, EXPLAINED_WITHIN.seconds)) == []
 
 
-def test_a_restart_before_the_first_kill_is_a_fault_with_its_cause() -> None:
+def test_restart_before_the_first_kill_is_a_fault_with_its_cause() -> None:
     assert unexplained([NOON], failures(-1)) == [
         "warehouse restarted at 11:59:59 UTC, with no kill in the 90 s before: OverflowError: too large"
     ]
 
 
-def test_a_restart_long_after_the_last_kill_is_a_fault() -> None:
+def test_restart_long_after_the_last_kill_is_a_fault() -> None:
     late = EXPLAINED_WITHIN.seconds + 1
 
     assert len(unexplained([NOON], failures(late))) == 1

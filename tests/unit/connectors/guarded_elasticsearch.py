@@ -23,11 +23,11 @@ class GuardedElasticsearch:
     authorization: str = ""
     """The header that opens the door."""
     status: int = 200
-    """What it answers to those who are let in."""
+    """Answer to accepted requests."""
     body: dict[str, Any] = field(default_factory=lambda: {"status": "green"})
     product: str = "Elasticsearch"
     asked: list[str] = field(default_factory=list)
-    """Paths of the requests that were let in."""
+    """Paths of the accepted requests."""
     url: str = ""
 
 
@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             super().handle()
         except (ssl.SSLError, ConnectionError):
-            self.close_connection = True  # who doesn't trust the certificate goes away
+            self.close_connection = True  # a client that doesn't trust the certificate disconnects
 
     def do_GET(self) -> None:
         if self._guarded.authorization and self.headers.get("Authorization") != self._guarded.authorization:

@@ -64,7 +64,7 @@ def ids(actions: Sequence[Action]) -> set[str]:
     return {action.id for action in actions}
 
 
-def test_all_documents_go_in_one_request_to_an_alias_that_must_be_there(
+def test_documents_are_sent_in_one_request_to_an_existing_alias(
     index: BulkIndex, elasticsearch: MoodyElasticsearch
 ) -> None:
     reasons = index.write([order(1), Action("fraud-alerts", "a1", 7, b'{"score":50}')])
@@ -79,14 +79,12 @@ def test_all_documents_go_in_one_request_to_an_alias_that_must_be_there(
     assert {sent.place["version_type"] for sent in elasticsearch.requests[0]} == {"external"}
 
 
-def test_nothing_to_write_is_no_request(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
+def test_no_document_makes_no_request(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
     assert index.write([]) == []
     assert elasticsearch.requests == []
 
 
-def test_a_line_break_in_a_document_or_an_id_is_no_end_of_a_line(
-    index: BulkIndex, elasticsearch: MoodyElasticsearch
-) -> None:
+def test_line_break_in_a_document_or_id_ends_no_line(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
     id = 'a\nb"\\\u2028'
 
     reasons = index.write([Action("orders", id, 1, b'{\r\n"name":\n"a\\nb\xe2\x80\xa8"\n}\n'), order(2)])
@@ -97,7 +95,7 @@ def test_a_line_break_in_a_document_or_an_id_is_no_end_of_a_line(
 
 @pytest.mark.parametrize("order_of_arrival", [(1, 2, 3), (3, 2, 1), (2, 3, 1, 3)])
 @pytest.mark.parametrize("together", [True, False])
-def test_the_newest_version_stays_in_whatever_order_and_batches_they_come(
+def test_newest_version_wins_in_any_order_and_batches(
     order_of_arrival: tuple[int, ...], together: bool, index: BulkIndex, elasticsearch: MoodyElasticsearch
 ) -> None:
     actions = [order(1, version, b'{"revision":%d}' % version) for version in order_of_arrival]
@@ -110,7 +108,7 @@ def test_the_newest_version_stays_in_whatever_order_and_batches_they_come(
     assert index.tally.written + index.tally.unchanged == len(actions)
 
 
-def test_a_deleted_document_stays_deleted_when_an_older_version_comes(
+def test_deleted_document_stays_deleted_after_an_older_version(
     index: BulkIndex, elasticsearch: MoodyElasticsearch
 ) -> None:
     reasons = index.write([order(1), Action("orders", "o1", 2, None), order(1), Action("orders", "unknown", 1, None)])
@@ -133,7 +131,7 @@ def test_a_deleted_document_stays_deleted_when_an_older_version_comes(
     ],
     ids=lambda mood: f"{mood.status} {mood.body[:60]!r}",
 )
-def test_what_is_not_taken_now_is_offered_until_it_is(
+def test_document_not_accepted_now_is_retried_until_it_is(
     mood: Answer, index: BulkIndex, elasticsearch: MoodyElasticsearch, pauses: Pauses
 ) -> None:
     elasticsearch.moods = [mood] * 5
@@ -156,7 +154,7 @@ def test_what_is_not_taken_now_is_offered_until_it_is(
         (500, error("engine_exception", "something broke")),
     ],
 )
-def test_only_those_documents_are_offered_again_that_were_not_taken(
+def test_only_documents_that_were_not_accepted_are_retried(
     objection: tuple[int, Json], index: BulkIndex, elasticsearch: MoodyElasticsearch, pauses: Pauses
 ) -> None:
     elasticsearch.objects = lambda sent: objection if sent.id in {"o1", "o3"} else None
@@ -169,7 +167,7 @@ def test_only_those_documents_are_offered_again_that_were_not_taken(
     assert sorted(id for request in elasticsearch.ids()[1:] for id in request) == ["o1", "o3"]
 
 
-def test_the_pauses_grow_up_to_a_bound_and_differ(
+def test_pauses_grow_to_a_maximum_and_differ(
     index: BulkIndex, elasticsearch: MoodyElasticsearch, pauses: Pauses
 ) -> None:
     elasticsearch.moods = [BUSY] * 50
@@ -182,7 +180,7 @@ def test_the_pauses_grow_up_to_a_bound_and_differ(
     assert len(set(pauses.seconds)) == 50
 
 
-def test_pauses_are_short_again_once_something_was_taken(
+def test_pauses_are_short_again_after_an_accepted_document(
     index: BulkIndex, elasticsearch: MoodyElasticsearch, pauses: Pauses
 ) -> None:
     elasticsearch.moods = [BUSY] * 9
@@ -195,9 +193,7 @@ def test_pauses_are_short_again_once_something_was_taken(
     assert pauses.seconds[-1] <= bulk_index.FIRST_PAUSE_SECONDS
 
 
-def test_what_is_too_much_at_once_is_offered_in_smaller_portions(
-    index: BulkIndex, elasticsearch: MoodyElasticsearch
-) -> None:
+def test_request_that_overloads_the_server_is_split(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
     elasticsearch.refuses = lambda actions, _: BUSY if len(actions) > 2 else None
 
     reasons = index.write(orders(20))
@@ -206,7 +202,7 @@ def test_what_is_too_much_at_once_is_offered_in_smaller_portions(
     assert kept(elasticsearch) == ids(orders(20))
 
 
-def test_an_answer_that_is_lost_changes_nothing(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
+def test_lost_answer_changes_nothing(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
     elasticsearch.answers_lost = 1
 
     reasons = index.write(orders(4))
@@ -216,9 +212,7 @@ def test_an_answer_that_is_lost_changes_nothing(index: BulkIndex, elasticsearch:
     assert kept(elasticsearch) == ids(orders(4))
 
 
-def test_a_wait_is_told_in_the_log(
-    index: BulkIndex, elasticsearch: MoodyElasticsearch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_wait_is_logged(index: BulkIndex, elasticsearch: MoodyElasticsearch, caplog: pytest.LogCaptureFixture) -> None:
     elasticsearch.moods = [BUSY]
 
     with caplog.at_level(logging.WARNING):
@@ -238,7 +232,7 @@ def test_a_wait_is_told_in_the_log(
         (413, error("too_large", "document is too large")),
     ],
 )
-def test_a_document_that_will_never_be_taken_has_a_reason_and_the_others_are_written(
+def test_refused_document_has_a_reason_and_others_are_written(
     status: int, told: Json, index: BulkIndex, elasticsearch: MoodyElasticsearch, pauses: Pauses
 ) -> None:
     elasticsearch.objects = lambda sent: (status, told) if sent.id == "o1" else None
@@ -251,7 +245,7 @@ def test_a_document_that_will_never_be_taken_has_a_reason_and_the_others_are_wri
     assert (len(elasticsearch.requests), pauses.seconds) == (1, [])
 
 
-def test_a_reason_tells_of_its_causes_and_has_an_end(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
+def test_reason_has_its_causes_and_a_maximum_length(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
     deep = error("outer", "failed", caused_by=error("middle", "since", caused_by=error("inner", "x" * 10_000)))
     elasticsearch.objects = lambda _: (400, deep)
 
@@ -263,7 +257,7 @@ def test_a_reason_tells_of_its_causes_and_has_an_end(index: BulkIndex, elasticse
 
 @pytest.mark.parametrize("number", [1, 2, 7, 100])
 @pytest.mark.parametrize("bad", [{0}, {0, 1}, {6}, {3, 64, 99}])
-def test_a_document_that_spoils_its_whole_request_is_found_and_the_others_are_written(
+def test_document_that_fails_its_request_is_found_others_are_written(
     number: int, bad: set[int], index: BulkIndex, elasticsearch: MoodyElasticsearch
 ) -> None:
     spoiling = {f"o{each}" for each in bad if each < number}
@@ -278,7 +272,7 @@ def test_a_document_that_spoils_its_whole_request_is_found_and_the_others_are_wr
     assert len(elasticsearch.requests) <= 1 + 2 * len(spoiling) * number.bit_length()
 
 
-def test_a_request_that_is_too_large_is_sent_in_parts_and_what_is_too_large_alone_is_refused(
+def test_too_large_request_is_split_and_too_large_document_is_refused(
     index: BulkIndex, elasticsearch: MoodyElasticsearch
 ) -> None:
     elasticsearch.refuses = lambda _, size: Answer(413, b"<html>too large</html>") if size > 2000 else None
@@ -291,7 +285,7 @@ def test_a_request_that_is_too_large_is_sent_in_parts_and_what_is_too_large_alon
     assert kept(elasticsearch) == {f"o{number}" for number in range(40)} - {"o5"}
 
 
-def test_a_request_has_a_bounded_size_unless_one_document_is_larger(
+def test_request_has_a_bounded_size_unless_one_document_is_larger(
     index: BulkIndex, elasticsearch: MoodyElasticsearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_index, "REQUEST_BYTES", 1000)
@@ -319,7 +313,7 @@ def test_a_request_has_a_bounded_size_unless_one_document_is_larger(
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_is_wrong_for_every_document_fails_in_words(
+def test_fault_of_every_document_is_an_error_in_words(
     mood: Answer, told: str, index: BulkIndex, elasticsearch: MoodyElasticsearch
 ) -> None:
     elasticsearch.moods = [mood]
@@ -337,7 +331,7 @@ def test_what_is_wrong_for_every_document_fails_in_words(
         ((403, error("security_exception", "action [indices:data/write] is unauthorized")), "the right to write"),
     ],
 )
-def test_an_index_that_can_never_be_written_is_no_fault_of_its_documents(
+def test_index_that_can_never_be_written_is_no_fault_of_its_documents(
     objection: tuple[int, Json], told: str, index: BulkIndex, elasticsearch: MoodyElasticsearch
 ) -> None:
     elasticsearch.objects = lambda sent: objection if sent.id == "o1" else None
@@ -346,14 +340,14 @@ def test_an_index_that_can_never_be_written_is_no_fault_of_its_documents(
         index.write(orders(3))
 
 
-def test_another_server_is_not_taken_for_elasticsearch(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
+def test_other_server_is_not_mistaken_for_elasticsearch(index: BulkIndex, elasticsearch: MoodyElasticsearch) -> None:
     elasticsearch.product = "Something else"
 
     with pytest.raises(IndexingError, match="MILLRACE_ELASTICSEARCH_URL"):
         index.write(orders(1))
 
 
-def test_a_server_that_can_not_be_trusted_is_not_waited_for(elasticsearch: MoodyElasticsearch, pauses: Pauses) -> None:
+def test_untrusted_server_is_an_error_at_once(elasticsearch: MoodyElasticsearch, pauses: Pauses) -> None:
     settings = Settings(elasticsearch_url=elasticsearch.url.replace("http:", "https:"))
 
     with closing(BulkIndex(settings, pauses)) as index, pytest.raises(IndexingError, match="TLS"):
@@ -362,7 +356,7 @@ def test_a_server_that_can_not_be_trusted_is_not_waited_for(elasticsearch: Moody
     assert pauses.seconds == []
 
 
-def test_a_server_that_is_away_is_waited_for(pauses: Pauses) -> None:
+def test_unavailable_server_is_waited_for(pauses: Pauses) -> None:
     with serve(MoodyElasticsearch()) as elasticsearch:
         url = elasticsearch.url
     away: list[int] = []
@@ -379,7 +373,7 @@ def test_a_server_that_is_away_is_waited_for(pauses: Pauses) -> None:
     assert len(away) == 3
 
 
-def test_a_password_is_in_no_error(elasticsearch: MoodyElasticsearch, pauses: Pauses) -> None:
+def test_error_has_no_password(elasticsearch: MoodyElasticsearch, pauses: Pauses) -> None:
     elasticsearch.moods = [Answer.error(401, "security_exception", "unable to authenticate")]
     login = Settings(
         elasticsearch_url=elasticsearch.url, elasticsearch_user="me", elasticsearch_password="secret-of-mine"

@@ -1,4 +1,4 @@
-"""The client as the settings say, over real connections; and what it says to people when something is wrong."""
+"""The client by the settings, over real connections; and its error messages."""
 
 import base64
 import socket
@@ -30,19 +30,19 @@ def closed_port() -> int:
         return int(held.getsockname()[1])
 
 
-def test_user_and_password_open_the_door() -> None:
+def test_user_and_password_are_accepted() -> None:
     with serve(GuardedElasticsearch(authorization=BASIC)) as guarded:
         settings = Settings(elasticsearch_url=guarded.url, elasticsearch_user="ann", elasticsearch_password="secret")
 
         assert health(settings) == "green"
 
 
-def test_an_api_key_opens_the_door() -> None:
+def test_api_key_is_accepted() -> None:
     with serve(GuardedElasticsearch(authorization="ApiKey a2V5")) as guarded:
         assert health(Settings(elasticsearch_url=guarded.url, elasticsearch_api_key="a2V5")) == "green"
 
 
-def test_when_one_node_is_away_another_one_answers_under_its_path() -> None:
+def test_another_node_answers_under_its_path_if_one_is_unavailable() -> None:
     with serve(GuardedElasticsearch()) as guarded:
         urls = f"http://127.0.0.1:{closed_port()},{guarded.url}/search/"
 
@@ -50,7 +50,7 @@ def test_when_one_node_is_away_another_one_answers_under_its_path() -> None:
         assert guarded.asked == ["/search/_cluster/health"]
 
 
-def test_a_certificate_of_the_given_authority_is_trusted_and_the_node_answers_over_tls() -> None:
+def test_certificate_of_the_configured_authority_is_trusted() -> None:
     with serve(GuardedElasticsearch(authorization=BASIC), tls=True) as guarded:
         settings = Settings(
             elasticsearch_url=guarded.url,
@@ -62,7 +62,7 @@ def test_a_certificate_of_the_given_authority_is_trusted_and_the_node_answers_ov
         assert health(settings) == "green"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_trusted_and_the_variable_is_named() -> None:
+def test_untrusted_certificate_is_refused_and_the_variable_is_named() -> None:
     with serve(GuardedElasticsearch(), tls=True) as guarded:
         said = complaint(Settings(elasticsearch_url=guarded.url))
 
@@ -71,7 +71,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_trusted_and_the_variable_i
     assert guarded.asked == []
 
 
-def test_a_certificate_of_another_name_is_not_trusted() -> None:
+def test_certificate_of_another_name_is_refused() -> None:
     with serve(GuardedElasticsearch(), tls=True) as guarded:
         url = guarded.url.replace("127.0.0.1", "localhost")
         said = complaint(Settings(elasticsearch_url=url, elasticsearch_ca_file=str(AUTHORITY)))
@@ -79,7 +79,7 @@ def test_a_certificate_of_another_name_is_not_trusted() -> None:
     assert "is of another name: set MILLRACE_ELASTICSEARCH_URL to a name that is in the certificate" in said
 
 
-def test_a_node_without_tls_behind_https_is_told() -> None:
+def test_node_without_tls_at_an_https_address_is_reported() -> None:
     with serve(GuardedElasticsearch()) as guarded:
         url = guarded.url.replace("http:", "https:")
         said = complaint(Settings(elasticsearch_url=url))
@@ -87,7 +87,7 @@ def test_a_node_without_tls_behind_https_is_told() -> None:
     assert "doesn't speak TLS as it should" in said
 
 
-def test_nobody_at_the_address_is_told_with_what_to_do() -> None:
+def test_address_without_a_server_is_reported_with_the_remedy() -> None:
     url = f"http://127.0.0.1:{closed_port()}"
 
     said = complaint(Settings(elasticsearch_url=url))
@@ -109,7 +109,7 @@ def test_nobody_at_the_address_is_told_with_what_to_do() -> None:
     ],
     ids=["nobody", "wrong password", "wrong key"],
 )
-def test_who_is_not_let_in_learns_which_variable_to_set_and_sees_no_secret(login: dict[str, str], said: str) -> None:
+def test_refused_login_names_the_variable_and_no_secret(login: dict[str, str], said: str) -> None:
     with serve(GuardedElasticsearch(authorization=BASIC)) as guarded:
         complained = complaint(Settings(elasticsearch_url=guarded.url, **login))
 
@@ -118,7 +118,7 @@ def test_who_is_not_let_in_learns_which_variable_to_set_and_sees_no_secret(login
     assert "d3Jvbmc=" not in complained
 
 
-def test_who_may_not_do_something_learns_what_it_was() -> None:
+def test_missing_permission_is_reported_with_the_action() -> None:
     reason = "action [cluster:monitor/health] is unauthorized for user [ann]"
     forbidden = {"error": {"root_cause": [{"type": "security_exception", "reason": reason}]}}
     with serve(GuardedElasticsearch(status=403, body=forbidden)) as guarded:
@@ -129,7 +129,7 @@ def test_who_may_not_do_something_learns_what_it_was() -> None:
     assert f"knows user 'ann', but doesn't allow this: security_exception: {reason}" in said
 
 
-def test_something_else_at_the_address_is_no_elasticsearch() -> None:
+def test_other_server_at_the_address_is_reported() -> None:
     with serve(GuardedElasticsearch(product="")) as guarded:
         said = complaint(Settings(elasticsearch_url=guarded.url))
 
@@ -145,13 +145,13 @@ def test_something_else_at_the_address_is_no_elasticsearch() -> None:
     ],
     ids=["no password", "no user", "both"],
 )
-def test_half_a_login_and_two_of_them_are_refused_before_anything_is_sent(login: dict[str, str], said: str) -> None:
+def test_half_a_login_or_two_logins_are_refused_before_any_request(login: dict[str, str], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         client(Settings(**login))
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"], ids=["missing", "empty"])
-def test_an_authority_s_file_that_can_not_be_read_is_told_by_its_variable(text: str | None, tmp_path: Path) -> None:
+def test_unreadable_authority_file_is_reported_by_its_variable(text: str | None, tmp_path: Path) -> None:
     file = tmp_path / "authority.pem"
     if text:
         file.write_text(text)

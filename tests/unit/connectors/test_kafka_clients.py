@@ -1,4 +1,4 @@
-"""Every Kafka client in Python outlives a broker that is away, and finds it again within seconds."""
+"""Every Kafka client in Python survives an outage of the broker, and reconnects within seconds."""
 
 import ast
 from pathlib import Path
@@ -26,14 +26,14 @@ def made_without_a_limit(file: Path) -> list[str]:
     ]
 
 
-def test_no_client_waits_half_a_minute_before_it_tries_again() -> None:
+def test_every_client_retries_within_half_a_minute() -> None:
     files = [file for folder in FOLDERS for file in (CHECKOUT / folder).rglob("*.py")]
 
     assert [place for file in files for place in made_without_a_limit(file)] == []
 
 
 class Consumer:
-    """What kafka-python's does now and then while a broker is away, at a moment that nobody can choose."""
+    """A consumer that raises what kafka-python's sometimes raises during an outage, at unpredictable times."""
 
     def __init__(self, fault: KafkaError | None) -> None:
         self.fault = fault
@@ -45,7 +45,7 @@ class Consumer:
         return {TopicPartition("orders", 0): [1]}
 
 
-def test_nothing_comes_while_a_broker_is_away_whatever_kafka_python_raises() -> None:
+def test_poll_during_an_outage_is_empty_whatever_kafka_python_raises() -> None:
     consumer = Consumer(KafkaConnectionError("111 ECONNREFUSED"))
 
     assert poll(consumer, 1) == {}
@@ -53,7 +53,7 @@ def test_nothing_comes_while_a_broker_is_away_whatever_kafka_python_raises() -> 
     assert poll(consumer, 1) == {TopicPartition("orders", 0): [1]}
 
 
-def test_what_waiting_does_not_cure_is_an_error() -> None:
+def test_fault_that_waiting_does_not_fix_is_an_error() -> None:
     with pytest.raises(TopicAuthorizationFailedError):
         poll(Consumer(TopicAuthorizationFailedError()), 1)
 

@@ -1,4 +1,4 @@
-"""A dead letter that a program in Python writes fits into its topic."""
+"""Dead letters that a program in Python emits fit into their topic."""
 
 import hashlib
 
@@ -31,7 +31,7 @@ def test_payload_that_does_not_fit_is_cut_to_its_beginning() -> None:
 
 
 def large_letters() -> st.SearchStrategy[DeadLetter]:
-    """Letters of which any part may be larger than what a letter has room for."""
+    """Generate dead letters of which any part may be larger than the limit."""
     pairs = st.lists(st.tuples(st.text(max_size=50), st.none() | st.binary(max_size=50)), max_size=5)
     return st.builds(
         lambda payload, key, headers, times, reason, event_time: dead_letter(

@@ -1,4 +1,4 @@
-"""A server that is away at a service's start is waited for, with a line each second, until it is there or no longer."""
+"""A service waits at its start for an unavailable server, with a line each second, up to a limit."""
 
 import re
 import signal
@@ -22,7 +22,7 @@ def connecting_to(port: int) -> Callable[[], None]:
     return lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
 
-def test_a_server_that_comes_back_is_used_and_the_outage_reported() -> None:
+def test_server_available_again_is_used_and_its_outage_reported() -> None:
     port, reports = free_port(), list[str]()
     with ExitStack() as at_the_end:
 
@@ -38,7 +38,7 @@ def test_a_server_that_comes_back_is_used_and_the_outage_reported() -> None:
     assert re.match(r"it is back after [1-9]\d*\.", reports[-1])
 
 
-def test_a_server_that_is_there_is_not_reported() -> None:
+def test_available_server_is_not_reported() -> None:
     reports = list[str]()
     with socket.create_server(("127.0.0.1", 0)) as server:
         await_server("it", connecting_to(server.getsockname()[1]), ConnectionError, reports.append)
@@ -46,7 +46,7 @@ def test_a_server_that_is_there_is_not_reported() -> None:
     assert reports == []
 
 
-def test_a_server_that_stays_away_is_an_error_in_the_end() -> None:
+def test_server_that_stays_unavailable_is_an_error_at_the_limit() -> None:
     with pytest.raises(ConnectionError):
         await_server("it", connecting_to(free_port()), ConnectionError, lambda _: None, limit_seconds=0.5)
 

@@ -1,4 +1,4 @@
-"""What the caller's environment has for other programs changes nothing of ours."""
+"""Variables of the caller's environment for other programs do not affect ours."""
 
 import os
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ NO_PROXY_THERE = "http://127.0.0.1:9"
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers every request with the same JSON, and notes what was asked for."""
+    """Answers every request with the same JSON, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(ANY_PORT, _Handler)
@@ -85,7 +85,7 @@ def behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
 
 
-def test_child_inherits_all_but_what_would_change_what_it_does() -> None:
+def test_child_inherits_only_variables_that_do_not_change_it() -> None:
     with mock.patch.dict(os.environ, CALLER, clear=True):
         child = child_environment({"NO_COLOR": "1"})
 
@@ -94,7 +94,7 @@ def test_child_inherits_all_but_what_would_change_what_it_does() -> None:
     assert ignored(CALLER) == sorted(CALLER.keys() - set(kept))
 
 
-def test_process_forgets_what_a_library_would_read() -> None:
+def test_process_drops_variables_that_libraries_read() -> None:
     with mock.patch.dict(os.environ, CALLER, clear=True):
         forget_ignored(POSTGRES)
 

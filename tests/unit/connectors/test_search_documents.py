@@ -1,4 +1,4 @@
-"""What a record does to the search index."""
+"""Actions of records on the search index."""
 
 import json
 
@@ -17,19 +17,19 @@ from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS
 from tests.builders.events import enriched_order, fraud_alert
 
 
-def test_an_order_is_a_document_by_its_number_and_of_its_revisions_the_greatest_counts() -> None:
+def test_order_is_one_document_of_its_highest_revision() -> None:
     value = msgspec.json.encode(enriched_order("o1", revision=2))
 
     assert action("enriched-orders", b"o1", value) == Action("orders", "o1", 2, value)
 
 
-def test_each_step_of_a_case_is_a_document_of_its_own_that_never_changes() -> None:
+def test_each_step_of_a_case_is_a_separate_unchanging_document() -> None:
     value = msgspec.json.encode(fraud_alert("a1"))
 
     assert action("fraud-alerts", b"c1", value) == Action("fraud-alerts", "a1", 1, value)
 
 
-def test_a_record_without_a_value_deletes_the_document_that_its_key_names_whatever_its_version() -> None:
+def test_tombstone_deletes_the_document_of_its_key_at_any_version() -> None:
     assert action("enriched-orders", b"o1", None) == Action("orders", "o1", DELETED_VERSION, None)
 
 
@@ -42,12 +42,12 @@ def test_a_record_without_a_value_deletes_the_document_that_its_key_names_whatev
         ("enriched-orders", b"\xff", "its key isn't UTF-8"),
     ],
 )
-def test_a_record_without_a_value_that_names_no_document_says_so(topic: str, key: bytes | None, reason: str) -> None:
+def test_tombstone_that_names_no_document_is_reported(topic: str, key: bytes | None, reason: str) -> None:
     with pytest.raises(NoDocumentError, match=reason):
         action(topic, key, None)
 
 
-def test_an_action_is_as_many_lines_as_a_bulk_request_wants_however_the_event_was_written() -> None:
+def test_action_has_the_lines_of_a_bulk_request_for_any_json_layout() -> None:
     pretty = json.dumps({"event_id": "a1", "said": "line\nbreak"}, indent=1).replace("\n", "\r\n").encode()
 
     index, document, end = Action("fraud-alerts", "a1", 1, pretty).lines().split(b"\n")
@@ -70,7 +70,7 @@ def test_ids_and_versions_are_fields_of_the_event(index: SearchIndex) -> None:
     assert index.version_field is None or index.version_field in fields
 
 
-def test_only_where_the_key_is_the_document_s_id_a_record_can_delete() -> None:
+def test_only_topics_keyed_by_the_document_id_can_delete() -> None:
     can_delete = {index.topic: index.can_delete for index in SEARCH_INDICES}
 
     assert can_delete == {ENRICHED_ORDERS: True, FRAUD_ALERTS: False}

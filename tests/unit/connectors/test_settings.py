@@ -1,4 +1,4 @@
-"""Settings: what the environment says, or a default that fits the local stack."""
+"""Settings: from the environment, or defaults that fit the local stack."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -26,19 +26,19 @@ ALL = (Settings, LocalSettings, NotifierSettings, StateSettings)
 
 
 @pytest.mark.parametrize("settings", ALL)
-def test_the_defaults_are_values_that_are_accepted(settings: type[Variables]) -> None:
+def test_defaults_are_accepted_values(settings: type[Variables]) -> None:
     defaults = settings.from_environment({})
 
     assert settings.from_environment(defaults.as_variables()) == defaults
 
 
-def test_a_variable_overrides_and_an_empty_one_does_not() -> None:
+def test_variable_overrides_the_default_and_an_empty_one_does_not() -> None:
     given = Settings.from_environment({"MILLRACE_BASE_CURRENCY": "CHF", "MILLRACE_START_FROM": ""})
 
     assert (given.base_currency, given.start_from) == ("CHF", Settings().start_from)
 
 
-def test_passwords_are_not_among_what_others_may_see() -> None:
+def test_passwords_are_not_among_the_public_values() -> None:
     secrets = {"shop_database_password", "warehouse_password", "elasticsearch_password", "elasticsearch_api_key"}
     secrets |= {"maven_repository"}  # a private mirror's login may be in it
     settings = replace(Settings(), **{name: f"hidden {name}" for name in secrets})
@@ -48,7 +48,7 @@ def test_passwords_are_not_among_what_others_may_see() -> None:
     assert {value for _, value in hidden} == {f"hidden {name}" for name in secrets}
 
 
-def test_an_error_does_not_tell_a_password() -> None:
+def test_error_has_no_password() -> None:
     with pytest.raises(SettingsError, match="MILLRACE_WAREHOUSE_PASSWORD") as error:
         Settings.from_environment({"MILLRACE_WAREHOUSE_PASSWORD": "hidden\n"})
 
@@ -74,7 +74,7 @@ def test_an_error_does_not_tell_a_password() -> None:
         (NotifierSettings, "smtp_url", "127.0.0.1:25"),
     ],
 )
-def test_a_malformed_value_is_refused_by_its_variable(settings: type[Variables], name: str, value: str) -> None:
+def test_malformed_value_is_refused_by_its_variable(settings: type[Variables], name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"MILLRACE_{name.upper()}='{value}' can't be used: it must be .+"):
         settings.from_environment({variable(name): value})
 
@@ -91,7 +91,7 @@ def test_every_variable_has_a_meaning_and_one_declaration() -> None:
     assert len({field.name for field in declared}) == len(declarations)
 
 
-def test_the_ports_are_those_of_the_addresses() -> None:
+def test_ports_are_those_of_the_addresses() -> None:
     settings = Settings.from_environment(
         {
             "MILLRACE_SCHEMA_REGISTRY_URL": "http://127.0.0.2/apis/ccompat/v7",
@@ -123,7 +123,7 @@ def test_malformed_state_folder_concerns_no_job() -> None:
         state_directory(malformed)
 
 
-def test_the_folders_are_where_their_variables_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_folders_are_those_of_their_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MILLRACE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MILLRACE_STATE", str(tmp_path / "state"))
 
@@ -131,7 +131,7 @@ def test_the_folders_are_where_their_variables_say(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("folder", ["/" + "x" * 300, "~nobody-has-this-name/.cache"])
-def test_a_folder_that_can_not_be_looked_into_is_refused_by_its_variable(folder: str) -> None:
+def test_inaccessible_folder_is_refused_by_its_variable(folder: str) -> None:
     with pytest.raises(SettingsError, match=r"MILLRACE_CACHE must be set to a folder of this user's: .+"):
         own_folder("", "cache", lambda: Path(folder).expanduser())
 
@@ -168,7 +168,7 @@ def test_url_that_can_be_parsed_stays_as_it_is(url: str) -> None:
     assert with_escaped_login(url) == url
 
 
-def test_login_in_a_malformed_url_is_not_told() -> None:
+def test_login_in_a_malformed_url_is_not_shown() -> None:
     with pytest.raises(SettingsError) as error:
         Settings.from_environment({"MILLRACE_CONNECT_URL": "http://admin:s3cret@connect:8083"})
 

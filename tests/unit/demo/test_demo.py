@@ -9,7 +9,7 @@ from local.stack.setup import Setup
 from local.stack.supervisor import Stack
 
 
-def test_what_an_earlier_demo_left_is_not_in_the_way_of_the_next(tmp_path: Path) -> None:
+def test_remains_of_an_earlier_demo_do_not_disturb_the_next(tmp_path: Path) -> None:
     stack = Stack(Setup(Settings(), LocalSettings(), tmp_path / "state"), say=lambda _: None)
     leftover = tmp_path / "state" / "demo" / "payments.ledger"
     leftover.parent.mkdir(parents=True)
@@ -20,7 +20,7 @@ def test_what_an_earlier_demo_left_is_not_in_the_way_of_the_next(tmp_path: Path)
     assert not leftover.parent.exists()
 
 
-def test_there_is_nothing_to_clear_before_the_first_demo(tmp_path: Path) -> None:
+def test_first_demo_has_nothing_to_clear(tmp_path: Path) -> None:
     stack = Stack(Setup(Settings(), LocalSettings(), tmp_path / "state"), say=lambda _: None)
 
     clear(stack)

@@ -22,7 +22,7 @@ from tests.builders.shop import enriched, placed, sent
 FIRST, SECOND = TopicPartition(PAYMENTS.name, 0), TopicPartition(PAYMENTS.name, 1)
 
 
-def test_what_a_group_has_taken_in_and_has_yet_to_read_are_records_whatever_lies_between_them() -> None:
+def test_input_and_lag_of_a_group_count_records_only() -> None:
     seen = Observed(offsets={FIRST: [0, 1, 5], SECOND: [2]})
 
     far = programs.progress(seen, [PAYMENTS], {FIRST: 2, SECOND: 3})
@@ -30,7 +30,7 @@ def test_what_a_group_has_taken_in_and_has_yet_to_read_are_records_whatever_lies
     assert far == Progress({"payments": 3}, lag=1)
 
 
-def test_the_end_of_a_transaction_is_nothing_to_read() -> None:
+def test_transaction_marker_is_no_record_to_read() -> None:
     behind_the_record_before_the_marker = {FIRST: 6}
 
     assert (
@@ -38,7 +38,7 @@ def test_the_end_of_a_transaction_is_nothing_to_read() -> None:
     )
 
 
-def test_a_group_that_has_committed_nothing_has_all_to_read() -> None:
+def test_group_without_commits_has_all_records_to_read() -> None:
     assert programs.progress(Observed(offsets={FIRST: [0, 1]}), [PAYMENTS], {}) == Progress({"payments": 0}, lag=2)
 
 
@@ -48,13 +48,13 @@ def test_row_of_a_program_has_input_output_dead_letters_and_lag() -> None:
     assert programs.row(Settings(), program) == ("warehouse", "millrace.warehouse", "1,234", "1,230 rows", "4", "0")
 
 
-def test_a_producer_has_no_group_no_dead_letters_and_no_lag() -> None:
+def test_producer_has_no_group_no_dead_letters_and_no_lag() -> None:
     program = Flow(flow.CAPTURE, taken_in=12, out=12, dead_letters=0, lag=None)
 
     assert programs.row(Settings(), program) == ("shop, captured", "-", "12", "12", "-", "-")
 
 
-def test_a_consumer_that_lags_behind_in_the_end_is_found() -> None:
+def test_consumer_with_lag_at_the_end_is_found() -> None:
     each_program = [Flow(program, taken_in=1, out=1, dead_letters=0, lag=0) for program in flow.consumers()]
 
     (right,) = programs.findings(each_program)
@@ -108,7 +108,7 @@ def broken(
     return [finding.claim for finding in found if not finding.holds]
 
 
-def test_every_sum_is_right_when_nothing_is_lost() -> None:
+def test_every_sum_is_right_if_nothing_is_lost() -> None:
     assert broken() == []
 
 
@@ -126,7 +126,7 @@ def test_lost_dead_letter_fails_its_balance(number: int) -> None:
     letters = [each for each in SEEN.dead_letters if each is not lost]
 
     claims = broken(replace(SEEN, dead_letters=letters))
-    # What is too late for its minute is counted there unless there is a dead letter: that sum holds, its revenue won't.
+    # An order late for its minute counts there unless it has a dead letter: that sum holds, its revenue doesn't.
     assert claims == ([] if number == 3 else [f"{lost.source_topic} ─▶ {lost.rejected_by}"])
 
 
@@ -154,7 +154,7 @@ def test_own_counts_of_a_restarted_job_are_not_checked() -> None:
     assert (PAYMENTS, flow.FRAUD_DETECTION) not in [(balance.topic, balance.program) for balance in sums]
 
 
-def test_an_alert_that_is_there_twice_has_one_row_and_one_document() -> None:
+def test_duplicate_alert_has_one_row_and_one_document() -> None:
     alert = Written("fraud_detection", FRAUD_ALERTS.name, "a1")
     more = {program: Progress(far.taken_in | {FRAUD_ALERTS.name: 2}, 0) for program, far in READ.items()}
 

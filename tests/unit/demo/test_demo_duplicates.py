@@ -1,4 +1,4 @@
-"""The demo takes a copy for one that a restart made only if it was written before it, shortly, and again after it."""
+"""A restart explains a duplicate only if the event was emitted shortly before it, and again after it."""
 
 from datetime import UTC, datetime
 
@@ -25,11 +25,11 @@ def finding(found: Restarts, *seen_at_ms: float) -> Finding:
     return duplicates.finding(Observed(seen_at_ms={ALERT: list(seen_at_ms)}), {"fraud_detection": found})
 
 
-def test_nothing_is_reported_when_all_is_there_once() -> None:
+def test_no_duplicate_is_reported_if_all_events_exist_once() -> None:
     assert finding(NONE, AT) == Finding("what is written twice, a restart has repeated", "no copies", holds=True)
 
 
-def test_copies_are_reported_by_topic_and_job() -> None:
+def test_duplicates_are_reported_by_topic_and_job() -> None:
     seen = Observed(seen_at_ms={ALERT: [AT - 2, AT + 2, AT + 9], LETTER: [AT - 1, AT + 1]})
 
     found = duplicates.finding(seen, {"fraud_detection": restarts(AT, AT + 5), "warehouse": restarts(AT)})
@@ -40,7 +40,7 @@ def test_copies_are_reported_by_topic_and_job() -> None:
     )
 
 
-def test_a_copy_without_any_restart_is_found() -> None:
+def test_duplicate_without_any_restart_is_found() -> None:
     found = finding(NONE, AT, AT)
 
     assert not found.holds
@@ -56,11 +56,11 @@ def test_a_copy_without_any_restart_is_found() -> None:
     ],
     ids=["both before the restart", "long before the restart", "both after the restart"],
 )
-def test_a_copy_that_the_restart_did_not_make_is_found(first: int, again: int) -> None:
+def test_duplicate_that_a_restart_does_not_explain_is_found(first: int, again: int) -> None:
     assert not finding(restarts(AT), first, again).holds
 
 
-def test_a_job_that_writes_everything_twice_is_found_though_it_has_restarted() -> None:
+def test_job_that_emits_everything_twice_is_found_despite_a_restart() -> None:
     twice = {Written("fraud_detection", "fraud-alerts", f"a{at}"): [at, at + 1] for at in range(0, 2 * AT, 1_000)}
 
     found = duplicates.finding(Observed(seen_at_ms=dict(twice)), {"fraud_detection": restarts(AT)})
@@ -68,20 +68,20 @@ def test_a_job_that_writes_everything_twice_is_found_though_it_has_restarted() -
     assert not found.holds
 
 
-def test_one_restart_makes_no_two_copies() -> None:
+def test_one_restart_does_not_explain_two_duplicates() -> None:
     assert not finding(restarts(AT), AT - 1, AT + 1, AT + 2).holds
 
 
-def test_a_copy_that_is_observed_with_its_first_after_a_broker_is_back_is_explained() -> None:
+def test_duplicate_read_with_its_first_after_a_broker_outage_is_explained() -> None:
     assert finding(restarts(AT), AT + 20_000, AT + 20_000).holds
 
 
-def test_a_restart_that_flink_has_forgotten_explains_copies_before_those_it_remembers() -> None:
+def test_restart_that_flink_forgot_explains_earlier_duplicates() -> None:
     assert finding(restarts(AT, forgotten=1), AT - 90_000, AT - 80_000).holds
     assert not finding(restarts(AT, forgotten=1), AT + 80_000, AT + 90_000).holds
 
 
-def test_what_is_no_job_may_write_again_what_it_is_not_sure_of() -> None:
+def test_program_that_is_no_job_may_emit_duplicates() -> None:
     notifier = Written("notifier", "dead-letters", "notifications-0-1")
 
     assert duplicates.finding(Observed(seen_at_ms={notifier: [AT, AT]}), {}).holds

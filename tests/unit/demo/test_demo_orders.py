@@ -27,7 +27,7 @@ def second(result: EnrichedOrder) -> EnrichedOrder:
 
 
 def as_at_first(content: ShopLedgerContent, each: Order) -> EnrichedOrder:
-    """The row that goes out at once."""
+    """Return the row that is emitted at once."""
     return expectations(sent(each), content, within_hours=0)[each.order_id].result
 
 
@@ -35,7 +35,7 @@ def broken(expectation: dict[str, Expectation], *rows: EnrichedOrder) -> dict[st
     return {finding.claim: finding.found for finding in findings(expectation, rows) if not finding.holds}
 
 
-def test_all_checks_hold_when_every_row_is_as_it_must_be() -> None:
+def test_all_checks_hold_if_every_row_is_as_expected() -> None:
     content = shop(("12:00:05", Statement("c", (customer(2),))))
     usual, early, never = placed("o1"), placed("o2", buyer=2), placed("o3", buyer=3)
     rows = (
@@ -55,7 +55,7 @@ def test_positions_in_the_log_are_not_compared() -> None:
     assert broken(expected(shop(), placed()), with_positions) == {}
 
 
-def test_an_order_that_never_came_out_is_found() -> None:
+def test_order_that_was_never_emitted_is_found() -> None:
     wanted = expected(shop(), placed("o1"), placed("o2"))
 
     assert broken(wanted, result(shop(), placed("o1"))) == {
@@ -63,11 +63,11 @@ def test_an_order_that_never_came_out_is_found() -> None:
     }
 
 
-def test_an_order_that_nobody_placed_is_found() -> None:
+def test_emitted_order_that_was_never_placed_is_found() -> None:
     assert broken({}, result(shop(), placed())) == {"orders sent = orders enriched": "0 = 1; 1 wrong, such as o1"}
 
 
-def test_a_row_that_is_there_twice_is_found() -> None:
+def test_duplicate_row_is_found() -> None:
     row = result(shop(), placed())
 
     assert broken(expected(shop(), placed()), row, row) == {
@@ -75,7 +75,7 @@ def test_a_row_that_is_there_twice_is_found() -> None:
     }
 
 
-def test_a_revision_that_says_what_the_one_before_said_is_found() -> None:
+def test_revision_equal_to_the_one_before_is_found() -> None:
     row = result(shop(), placed())
 
     assert list(broken(expected(shop(), placed()), row, second(row))) == [
@@ -83,7 +83,7 @@ def test_a_revision_that_says_what_the_one_before_said_is_found() -> None:
     ]
 
 
-def test_another_version_than_that_of_the_order_s_time_is_found_and_said() -> None:
+def test_version_of_another_time_than_the_order_is_found() -> None:
     cheaper = replace(product(1), price_minor=9_00)
     changing = shop(("11:00:00", Statement("u", (cheaper,))))
 
@@ -95,7 +95,7 @@ def test_another_version_than_that_of_the_order_s_time_is_found_and_said() -> No
     }
 
 
-def test_an_order_that_stays_incomplete_though_all_is_known_by_now_is_found() -> None:
+def test_order_incomplete_although_all_rows_are_known_is_found() -> None:
     content = shop(("12:00:05", Statement("c", (customer(2),))))
     early = placed(buyer=2)
 
@@ -104,7 +104,7 @@ def test_an_order_that_stays_incomplete_though_all_is_known_by_now_is_found() ->
     ]
 
 
-def test_an_early_order_that_waited_instead_of_going_out_at_once_is_found() -> None:
+def test_early_order_that_was_not_emitted_at_once_is_found() -> None:
     content = shop(("12:00:05", Statement("c", (customer(2),))))
     early = placed(buyer=2)
 
@@ -114,7 +114,7 @@ def test_an_early_order_that_waited_instead_of_going_out_at_once_is_found() -> N
     }
 
 
-def test_an_early_order_that_names_something_else_as_missing_is_found() -> None:
+def test_early_order_that_names_another_missing_row_is_found() -> None:
     content = shop(("12:00:05", Statement("c", (customer(2),))))
     early = placed(buyer=2)
     first = replace(as_at_first(content, early), missing=("customer:customer-3",))

@@ -66,39 +66,39 @@ def broken(seen: Observed) -> list[str]:
     return [finding.claim for finding in found if not finding.holds]
 
 
-def test_all_checks_hold_when_nothing_is_missing() -> None:
+def test_all_checks_hold_if_nothing_is_missing() -> None:
     assert broken(observed()) == []
 
 
-def test_a_payment_that_is_not_in_kafka_is_found() -> None:
+def test_payment_that_is_not_in_kafka_is_found() -> None:
     seen = observed()
     seen.records["payments"] = 3
 
     assert broken(seen) == ["payments sent = payments in Kafka"]
 
 
-def test_a_dead_letter_with_wrong_coordinates_is_found() -> None:
+def test_dead_letter_with_wrong_coordinates_is_found() -> None:
     assert broken(observed(dead_letters=[letter(2), letter(1, "warehouse")])) == [
         "fraud_detection: every bad record of payments is a dead letter, nothing else is"
     ]
 
 
-def test_each_job_that_reads_a_topic_owes_the_dead_letters() -> None:
+def test_each_job_that_reads_a_topic_must_emit_its_dead_letters() -> None:
     assert broken(observed(dead_letters=[letter(1), letter(1, "order_enrichment")])) == [
         "order_enrichment: every bad record of orders is a dead letter, nothing else is",
         "warehouse: every bad record of payments is a dead letter, nothing else is",
     ]
 
 
-def test_silence_in_spite_of_planted_fraud_is_found() -> None:
+def test_no_alert_despite_planted_fraud_is_found() -> None:
     assert broken(observed(alerts=[])) == ["fraud was seen"]
 
 
-def test_an_incident_is_caught_when_an_alert_names_one_of_its_payments() -> None:
+def test_incident_is_caught_if_an_alert_names_one_of_its_payments() -> None:
     (burst,) = caught(LEDGER, [alert("a1", "p2")])
 
     assert (burst.planted, burst.caught, burst.rules) == (2, 1, ("velocity",))
 
 
-def test_an_alert_for_a_card_without_fraud_is_a_wrong_suspicion() -> None:
+def test_alert_for_a_card_without_fraud_is_a_false_alarm() -> None:
     assert cards_wrongly_suspected(LEDGER, [alert("a1", "p2"), alert("a2", "p9", card="c9")]) == {"c9"}

@@ -28,7 +28,7 @@ UNAVAILABLE = [
 
 
 class FakeScreen:
-    """Counts how often it is shown; a second passes each time."""
+    """Counts its updates; a second passes with each."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, unavailable_seconds: float = 0.0) -> None:
         self.shown = 0
@@ -113,7 +113,7 @@ def test_jobs_are_stopped_when_the_last_one_has_ended() -> None:
     assert _are_done([first, second])
 
 
-def test_a_job_that_could_not_be_stopped_is_named() -> None:
+def test_job_that_could_not_be_stopped_is_named() -> None:
     stop = Future[None]()
     stop.set_exception(JobError("job 1 is FAILED"))
 

@@ -62,7 +62,7 @@ def broken(
     return [finding.claim.split()[0] for finding in found if not finding.holds]
 
 
-def test_all_checks_hold_when_each_order_that_is_complete_in_the_end_is_counted_in_its_minute() -> None:
+def test_all_checks_hold_if_complete_orders_count_in_their_minutes() -> None:
     assert broken() == []
 
 
@@ -76,13 +76,13 @@ def test_all_checks_hold_when_each_order_that_is_complete_in_the_end_is_counted_
     ],
     ids=["one is missing", "one is too much", "another sum", "the last revision is missing"],
 )
-def test_another_minute_than_the_orders_make_is_found(rows: list[CategoryRevenue]) -> None:
+def test_minute_that_differs_from_its_orders_is_found(rows: list[CategoryRevenue]) -> None:
     assert broken(rows=rows) == ["revenue"]
 
 
-def test_a_minute_that_the_warehouse_has_not_loaded_is_found() -> None:
+def test_minute_missing_in_the_warehouse_is_found() -> None:
     assert broken(loaded=last_of(ROWS[:-1])) == ["revenue"]
 
 
-def test_an_order_that_came_too_late_for_its_minute_is_found() -> None:
+def test_order_late_for_its_minute_is_found() -> None:
     assert broken(letters=[letter(BOOKS)]) == ["no"]

@@ -31,7 +31,7 @@ def broken(orders: Documents = ORDERS, alerts: Documents = ALERTS) -> dict[str, 
     return {finding.claim.split()[0]: finding.found for finding in found if not finding.holds}
 
 
-def test_all_checks_hold_when_each_order_is_there_in_its_last_revision_and_each_alert() -> None:
+def test_all_checks_hold_if_orders_in_last_revision_and_alerts_exist() -> None:
     assert broken() == {}
 
 
@@ -44,14 +44,14 @@ def test_all_checks_hold_when_each_order_is_there_in_its_last_revision_and_each_
     ],
     ids=["missing", "too much", "an older revision"],
 )
-def test_another_document_than_the_last_revision_is_found(orders: Documents, wrong: str) -> None:
+def test_document_that_is_not_the_last_revision_is_found(orders: Documents, wrong: str) -> None:
     assert broken(orders)["orders,"].endswith(f"; 1 wrong, such as {wrong}")
 
 
-def test_an_alert_that_can_not_be_found_is_found() -> None:
+def test_alert_missing_in_the_index_is_found() -> None:
     assert broken(alerts={})["alerts"].startswith("1 = 0, ")
 
 
-def test_the_checksum_is_that_of_the_documents_in_whatever_order_and_of_no_others() -> None:
+def test_checksum_depends_on_the_documents_and_not_on_their_order() -> None:
     assert checksum(dict(reversed(ORDERS.items()))) == checksum(ORDERS)
     assert checksum(ORDERS | {"o2": ORDERS["o1"]}) != checksum(ORDERS)

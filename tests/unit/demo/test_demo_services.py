@@ -16,7 +16,7 @@ def option(arguments: list[str], name: str) -> str:
     return arguments[arguments.index(name) + 1]
 
 
-def test_the_shop_has_the_customers_whom_the_order_service_lets_order(tmp_path: Path) -> None:
+def test_shop_has_the_customers_of_the_order_service(tmp_path: Path) -> None:
     demo = services(tmp_path)
 
     numbers = {name: option(demo.arguments[name], "--customers") for name in ("shop", "order_service")}
@@ -25,13 +25,13 @@ def test_the_shop_has_the_customers_whom_the_order_service_lets_order(tmp_path: 
     assert demo.customers == 90_000
 
 
-def test_each_service_has_a_ledger_of_its_own(tmp_path: Path) -> None:
+def test_each_service_has_its_own_ledger(tmp_path: Path) -> None:
     ledgers = {option(arguments, "--ledger") for arguments in services(tmp_path).arguments.values()}
 
     assert len(ledgers) == 3
 
 
-def test_a_service_that_fails_is_told_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_service_is_reported_with_its_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     demo = services(tmp_path)
     monkeypatch.setenv("MILLRACE_SHOP_DATABASE_URL", "shop")
 
@@ -43,7 +43,7 @@ def test_a_service_that_fails_is_told_in_its_own_words(tmp_path: Path, monkeypat
         demo.require_health({"shop": shop})
 
 
-def test_a_service_that_is_killed_is_told_with_the_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_service_is_reported_with_the_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     demo = services(tmp_path)
     monkeypatch.setenv("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
 
@@ -55,7 +55,7 @@ def test_a_service_that_is_killed_is_told_with_the_signal(tmp_path: Path, monkey
         demo.require_health({"payment_service": payments})
 
 
-def test_only_a_service_that_has_an_end_may_end(tmp_path: Path) -> None:
+def test_only_a_service_with_a_duration_may_end(tmp_path: Path) -> None:
     demo = services(tmp_path)
     with subprocess.Popen(["true"]) as process:
         process.wait(60)
@@ -66,7 +66,7 @@ def test_only_a_service_that_has_an_end_may_end(tmp_path: Path) -> None:
         demo.require_health({"notifier": process})
 
 
-def test_a_service_that_still_runs_ends_with_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_that_still_runs_ends_with_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
 
     with services(tmp_path).running("order_service") as orders:

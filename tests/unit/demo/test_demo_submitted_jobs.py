@@ -46,25 +46,25 @@ def stop(monkeypatch: pytest.MonkeyPatch, states: list[tuple[int, object]]) -> l
     return requests
 
 
-def test_a_job_is_stopped_when_flink_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_is_stopped_when_flink_is_available_again(monkeypatch: pytest.MonkeyPatch) -> None:
     requests = stop(monkeypatch, [UNAVAILABLE, UNAVAILABLE, (200, {"state": "RUNNING"})])
 
     assert requests.count("GET /jobs/j1") == 3
     assert requests.count("POST /jobs/j1/stop") == 1
 
 
-def test_a_job_that_was_stopped_though_the_answer_was_lost_is_not_stopped_again(
+def test_job_stopped_with_a_lost_answer_is_not_stopped_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert stop(monkeypatch, [UNAVAILABLE, (200, {"state": "FINISHED"})]) == ["GET /jobs/j1"] * 2
 
 
-def test_a_job_that_has_failed_cannot_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_job_can_not_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(JobError, match="job j1 is FAILED, so it can't be stopped"):
         stop(monkeypatch, [(200, {"state": "FAILED"})])
 
 
-def test_a_demo_that_ends_stops_trying(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_that_ends_no_longer_tries_to_stop_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SubmittedJobs, "_submit", lambda _: {REVENUE: JobId("j1")})
     with json_server(lambda *_: UNAVAILABLE) as url:
         with SubmittedJobs(Settings(flink_rest_url=url)) as jobs:

@@ -1,4 +1,4 @@
-"""What the demo shows of an order fits a line, and says what isn't known; all of it fits a small terminal."""
+"""The demo's text of an order fits a line and names what is unknown; the whole view fits a small terminal."""
 
 from io import StringIO
 
@@ -13,7 +13,7 @@ from tests.builders.events import event_time
 from tests.builders.shop import enriched, line, placed
 
 
-def test_an_order_is_shown_with_its_customer_and_products() -> None:
+def test_order_is_shown_with_its_customer_and_products() -> None:
     shown = order_line(enriched(placed("o1", "12:00:00", line(1), line(2, product_number=2, quantity=1))))
 
     assert shown.split("  ")[0] == "12:00:00"
@@ -23,14 +23,14 @@ def test_an_order_is_shown_with_its_customer_and_products() -> None:
     assert shown.endswith("2 Atlas, 1 Atlas")
 
 
-def test_what_is_not_known_is_shown_by_its_id() -> None:
+def test_unknown_customer_or_product_is_shown_by_its_id() -> None:
     shown = order_line(enriched(placed("o1", "12:00:00", line(1, product_number=9), buyer=7)))
 
     assert "? customer-7" in shown
     assert shown.endswith("2 ? product-9")
 
 
-def test_a_second_revision_is_a_correction_and_many_lines_are_counted() -> None:
+def test_second_revision_is_a_correction_and_many_lines_are_counted() -> None:
     order = enriched(placed("o1", "12:00:00", *(line(number) for number in range(1, 6))))
 
     shown = order_line(replace(order, revision=2))
@@ -45,7 +45,7 @@ def test_money_without_a_minor_unit_has_no_decimals() -> None:
     assert "1,200 JPY" in order_line(order)
 
 
-def test_an_order_counts_as_incomplete_until_a_complete_revision_comes() -> None:
+def test_order_counts_as_incomplete_until_a_complete_revision() -> None:
     first = enriched(placed("o1", buyer=9))
     second = replace(enriched(placed("o1")), event_id="o1-2", revision=2)
     other = enriched(placed("o2"))
@@ -109,7 +109,7 @@ ALERT = FraudAlert(
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
-def test_a_terminal_of_that_size_shows_every_figure_and_the_latest_alerts_and_orders(width: int, height: int) -> None:
+def test_terminal_shows_every_figure_and_the_latest_alerts_and_orders(width: int, height: int) -> None:
     order = enriched(placed("o1", "12:00:00", *(line(number) for number in range(1, 6))))
     terminal = StringIO()
 

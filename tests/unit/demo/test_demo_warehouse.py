@@ -39,7 +39,7 @@ def broken_of_shop(content: ShopLedgerContent, tables: ShopTables, dimensions: S
     return [finding.claim.split()[0] for finding in shop_findings(content, tables, dimensions) if not finding.holds]
 
 
-def test_all_checks_hold_when_the_warehouse_has_everything_once() -> None:
+def test_all_checks_hold_if_the_warehouse_has_every_row_once() -> None:
     assert by_category(each.result for each in EXPECTED.values()) == RIGHT.revenue
     assert broken(RIGHT) == {}
 
@@ -79,15 +79,15 @@ def test_all_checks_hold_when_the_warehouse_has_everything_once() -> None:
         ),
     ],
 )
-def test_a_difference_is_found_and_said(wrong: Warehouse, claim: str, found: str) -> None:
+def test_difference_is_found_and_described(wrong: Warehouse, claim: str, found: str) -> None:
     assert broken(wrong) == {claim: found}
 
 
-def test_the_shop_s_tables_agree_when_ledger_database_and_warehouse_have_the_same_rows() -> None:
+def test_shop_tables_agree_if_ledger_database_and_warehouse_agree() -> None:
     assert broken_of_shop(shop(), TABLES, TABLES) == []
 
 
-def test_a_customer_whom_the_warehouse_knows_as_before_is_found() -> None:
+def test_outdated_customer_in_the_warehouse_is_found() -> None:
     promoted = shop(("12:00:00", Statement("u", (customer(1, "gold"),))))
     now = replace(TABLES, customers=(customer(1, "gold"),))
 
@@ -95,11 +95,11 @@ def test_a_customer_whom_the_warehouse_knows_as_before_is_found() -> None:
     assert broken_of_shop(promoted, now, TABLES) == ["customers"]
 
 
-def test_a_product_that_the_shop_s_database_has_lost_is_found() -> None:
+def test_product_missing_in_the_shop_database_is_found() -> None:
     assert broken_of_shop(shop(), replace(TABLES, products=(product(1),)), TABLES) == ["products"]
 
 
-def test_a_transaction_of_which_nobody_knows_whether_it_was_done_is_found() -> None:
+def test_transaction_in_doubt_is_found() -> None:
     unknown = record(1, Statement("u", (customer(1, "gold"),)), outcome="unknown", at=event_time("12:00:00"))
     doubtful = ShopLedgerContent(KNOWN, (unknown,), None)
 

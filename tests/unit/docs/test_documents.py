@@ -1,4 +1,4 @@
-"""What the documents show is there: settings, examples, targets, modules, commands, files and links."""
+"""Everything that the documents show exists: settings, examples, targets, modules, commands, files and links."""
 
 import configparser
 import importlib
@@ -48,13 +48,13 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert documented == declared
 
 
-def test_the_example_feature_is_valid() -> None:
+def test_example_feature_is_valid() -> None:
     (feature,) = parse_declaration(block("docs/write-your-own.md", "online_1h"), payment_columns())
 
     assert feature.name == "online_1h"
 
 
-def test_the_example_policy_is_a_part_of_the_default_one() -> None:
+def test_example_policy_is_a_part_of_the_default_one() -> None:
     example = tomllib.loads(block("docs/write-your-own.md", "messages_per_hour"))
     default = tomllib.loads(default_text())
 
@@ -75,12 +75,12 @@ CODE = "\n".join(
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?<!: )\bmake ([a-z0-9-]+)", CODE))))
-def test_every_target_that_is_named_exists(target: str) -> None:
+def test_every_named_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([a-z_.]+\w)", CODE))))
-def test_every_module_that_is_named_exists(module: str) -> None:
+def test_every_named_module_exists(module: str) -> None:
     assert find_spec(module)
 
 
@@ -102,7 +102,7 @@ def commands() -> dict[str, click.Command]:
 
 
 @pytest.mark.parametrize(("program", "command"), commands().items())
-def test_every_command_and_option_that_is_shown_exists(program: str, command: click.Command) -> None:
+def test_every_shown_command_and_option_exists(program: str, command: click.Command) -> None:
     shown = re.findall(rf"(?<![\w.]){re.escape(program)} ([^|&;`\n]+)", CODE)
 
     unknown = [f"{program} {line}" for line in shown if not is_known(command, shlex.split(line.replace("'", "")))]
@@ -128,7 +128,7 @@ LINKS = sorted({(document, *link) for document, text in TEXTS.items() for link i
 
 
 @pytest.mark.parametrize(("document", "target", "anchor"), LINKS)
-def test_every_link_leads_to_a_file_and_its_heading(document: str, target: str, anchor: str) -> None:
+def test_every_link_has_a_file_and_its_heading(document: str, target: str, anchor: str) -> None:
     path = (CHECKOUT / document).parent / target if target else CHECKOUT / document
 
     assert "://" in target or path.exists()
@@ -147,11 +147,11 @@ MADE_BY_THE_READER = ("sql/pipelines/declined_amounts.sql", "tests/pipelines/dec
 
 
 @pytest.mark.parametrize("path", sorted({*PATHS} - {*MADE_BY_THE_READER}))
-def test_every_file_that_is_named_exists(path: str) -> None:
+def test_every_named_file_exists(path: str) -> None:
     assert (CHECKOUT / path).exists()
 
 
-def test_the_index_lists_every_document() -> None:
+def test_index_lists_every_document() -> None:
     listed = {target for target, _ in LINK.findall(TEXTS["docs/README.md"])}
 
     assert {path.name for path in DOCS.glob("*.md")} - {"README.md"} <= listed
@@ -163,7 +163,7 @@ def rows(document: str, head: str) -> list[list[str]]:
     return [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()[2:]]
 
 
-def test_the_data_flow_is_the_declared_one() -> None:
+def test_data_flow_is_the_declared_one() -> None:
     shown = rows("docs/architecture.md", "| program | reads | emits or fills |")
 
     assert [(name.strip("`"), *map(topics_or_words, cells)) for name, *cells in shown] == [
@@ -187,7 +187,7 @@ def topics_or_words(cell: str) -> set[str]:
     return {name.strip("` ") for name in cell.split(",")} - {""}
 
 
-def test_the_allowed_imports_are_those_of_the_import_contract() -> None:
+def test_allowed_imports_are_those_of_the_import_contract() -> None:
     contract = configparser.ConfigParser()
     contract.read(CHECKOUT / ".importlinter")
     importers = {

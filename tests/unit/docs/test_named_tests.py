@@ -1,4 +1,4 @@
-"""The tests that tables and decisions of `docs/` name exist, and run when the tables say so."""
+"""The tests that tables and decisions of `docs/` name exist, and run in the targets that the tables name."""
 
 import ast
 import re

@@ -17,11 +17,11 @@ def block(containing: str) -> str:
     return next(each.partition("\n")[2] for each in fenced if containing in each)
 
 
-def test_it_is_short() -> None:
+def test_readme_is_short() -> None:
     assert len(README.splitlines()) <= 150
 
 
-def test_the_example_rule_is_valid() -> None:
+def test_example_rule_is_valid() -> None:
     file = ruleset_files.parse("alert_score = 50\nquiet_minutes = 30\n" + block("[[rule]]"))
 
     rules = Rules(ruleset(*file.rule), payment_features(), "EUR")

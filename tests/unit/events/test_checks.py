@@ -1,4 +1,4 @@
-"""What is held against its event: by type, by schema, and by what every reader can hold."""
+"""Checks of values against their event: by type, by schema, and by the limits of every reader."""
 
 import msgspec
 import pytest
@@ -10,7 +10,7 @@ from tests.builders.events import payment
 GOOD = msgspec.json.encode(payment())
 
 
-def test_an_event_as_it_is_sent_is_good() -> None:
+def test_event_as_it_is_sent_is_valid() -> None:
     check(GOOD, Payment)
 
     assert msgspec.json.decode(GOOD, type=Payment) == payment()
@@ -28,7 +28,7 @@ def test_an_event_as_it_is_sent_is_good() -> None:
         (GOOD.replace(b'"amount_minor":4000', b'"amount_minor":9223372036854775808'), "64 bits"),
     ],
 )
-def test_what_is_no_event_is_told_in_a_line(value: bytes, reason: str) -> None:
+def test_value_that_is_no_event_is_reported_in_one_line(value: bytes, reason: str) -> None:
     with pytest.raises(NotTheEventError, match=reason) as raised:
         check(value, Payment)
 

@@ -1,4 +1,4 @@
-"""Which changes of a schema keep old records readable."""
+"""Changes of a schema that keep old records readable, and those that don't."""
 
 import copy
 
@@ -16,7 +16,7 @@ def test_old_records_stay_readable(change: Change) -> None:
 
 
 @pytest.mark.parametrize("change", INCOMPATIBLE, ids=lambda change: change.what)
-def test_a_change_that_breaks_readers_is_explained(change: Change) -> None:
+def test_change_that_breaks_readers_is_explained(change: Change) -> None:
     assert incompatibilities(change.old, change.new) == [change.reason]
 
 
@@ -29,7 +29,7 @@ def test_every_broken_field_has_its_own_reason(event: type[Event]) -> None:
     assert [reason.partition(":")[0] for reason in incompatibilities(old, new)] == ["$.event_id", "$.event_time"]
 
 
-def test_a_definition_may_change_its_name() -> None:
+def test_definition_may_change_its_name() -> None:
     items = {"type": "array", "items": {"$ref": "#/definitions/Old"}}
     old = record(definitions={"Old": record(x=STRING)}, lines=items)
     new = record(definitions={"New": record(x=STRING)}, lines=items | {"items": {"$ref": "#/definitions/New"}})
@@ -37,7 +37,7 @@ def test_a_definition_may_change_its_name() -> None:
     assert incompatibilities(old, new) == []
 
 
-def test_a_recursive_type_is_compared_once() -> None:
+def test_recursive_type_is_compared_once() -> None:
     def tree(limit: int) -> dict[str, object]:
         node = record(name={"type": "string", "maxLength": limit}, parent={"$ref": "#/definitions/Node"})
         return record(definitions={"Node": node}, root={"$ref": "#/definitions/Node"})
@@ -46,7 +46,7 @@ def test_a_recursive_type_is_compared_once() -> None:
     assert len(incompatibilities(tree(9), tree(5))) == 1
 
 
-def test_a_change_is_judged_in_its_direction() -> None:
+def test_change_is_judged_in_its_direction() -> None:
     narrow, wide = record(a={"enum": ["x"]}), record(a={"enum": ["x", "y"]})
 
     assert not incompatibilities(narrow, wide)

@@ -87,12 +87,12 @@ def test_every_schema_is_a_valid_schema(event: type[Event]) -> None:
 
 
 @of_every_event
-def test_every_record_is_closed(event: type[Event]) -> None:
+def test_every_record_type_allows_no_other_fields(event: type[Event]) -> None:
     assert all(part["additionalProperties"] is False for _, part in records(schema(event)))
 
 
 @of_every_event
-def test_every_field_says_its_unit_and_meaning(event: type[Event]) -> None:
+def test_every_field_is_described(event: type[Event]) -> None:
     silent = [
         f"{title}.{name}"
         for title, part in records(schema(event))
@@ -104,28 +104,28 @@ def test_every_field_says_its_unit_and_meaning(event: type[Event]) -> None:
 
 
 @of_every_event
-def test_the_same_event_gives_the_same_text(event: type[Event]) -> None:
+def test_schema_of_an_event_is_always_the_same_text(event: type[Event]) -> None:
     assert schema_text(schema(event)) == schema_text(schema(event))
     assert list(schema(event)["properties"]) == [field.name for field in msgspec.structs.fields(event)]
 
 
 @with_every_example
-def test_a_schema_accepts_what_is_encoded(example: Event) -> None:
+def test_schema_accepts_encoded_events(example: Event) -> None:
     assert accepts(type(example), on_the_wire(example))
 
 
 @with_every_example
-def test_what_is_encoded_decodes_to_the_same_event(example: Event) -> None:
+def test_encoded_event_decodes_to_the_same_event(example: Event) -> None:
     assert msgspec.json.decode(msgspec.json.encode(example), type=type(example)) == example
 
 
 @with_every_example
-def test_a_schema_refuses_an_unknown_field(example: Event) -> None:
+def test_schema_refuses_an_unknown_field(example: Event) -> None:
     assert not accepts(type(example), on_the_wire(example) | {"surprise": 1})
 
 
 @with_every_example
-def test_a_schema_refuses_a_missing_field(example: Event) -> None:
+def test_schema_refuses_a_missing_field(example: Event) -> None:
     wire = on_the_wire(example)
     del wire["event_id"]
 
@@ -134,18 +134,18 @@ def test_a_schema_refuses_a_missing_field(example: Event) -> None:
 
 @with_every_example
 @pytest.mark.parametrize("wrong", [{"event_time": "12:00"}, {"event_time": -1}, {"event_id": ""}, {"event_type": "x"}])
-def test_a_schema_refuses_a_wrong_value(example: Event, wrong: dict[str, Any]) -> None:
+def test_schema_refuses_a_wrong_value(example: Event, wrong: dict[str, Any]) -> None:
     assert not accepts(type(example), on_the_wire(example) | wrong)
 
 
-def test_a_schema_refuses_an_unknown_field_further_down() -> None:
+def test_schema_refuses_an_unknown_nested_field() -> None:
     wire = on_the_wire(order())
     wire["lines"][0]["surprise"] = 1
 
     assert not accepts(type(order()), wire)
 
 
-def test_a_description_is_the_field_s_docstring_and_that_of_its_type() -> None:
+def test_description_is_the_docstring_of_the_field_and_of_its_type() -> None:
     description = schema(type(payment()))["properties"]["country"]["description"]
 
     assert description == (

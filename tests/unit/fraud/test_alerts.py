@@ -28,14 +28,14 @@ def steps(alerts: Sequence[FraudAlert]) -> list[str]:
     return [alert.event_type.removeprefix("fraud_alert.") for alert in alerts]
 
 
-def test_the_first_suspicious_payment_opens_a_case() -> None:
+def test_first_suspicious_payment_opens_a_case() -> None:
     _, (alert,) = all_alerts(suspicion("12:00:00", "burst"))
 
     assert (alert.event_type, alert.card_id, alert.score) == ("fraud_alert.opened", "c1", 50)
     assert (alert.payments, alert.payment_count, alert.amount_minor) == (("p@12:00:00",), 1, 10_00)
 
 
-def test_a_repeat_of_the_same_rule_is_suppressed_but_counted() -> None:
+def test_repeat_of_the_same_rule_is_suppressed_but_counted() -> None:
     cases, alerts = all_alerts(suspicion("12:00:00", "burst"), suspicion("12:00:10", "burst"))
 
     assert steps(alerts) == ["opened"]
@@ -50,7 +50,7 @@ def test_new_rule_escalates_the_case_and_is_the_only_one_in_the_alert() -> None:
     assert (alerts[1].case_id, alerts[1].score) == (alerts[0].case_id, 100)
 
 
-def test_a_case_is_over_after_the_quiet_period_even_if_no_timer_has_fired() -> None:
+def test_case_is_over_after_the_quiet_period_even_if_no_timer_has_fired() -> None:
     cases, alerts = all_alerts(
         suspicion("12:00:00", "burst"), suspicion("12:30:00", "burst"), suspicion("13:00:01", "burst")
     )
@@ -68,7 +68,7 @@ def test_out_of_order_payment_joins_its_case_even_if_a_timer_closed_it() -> None
     assert suspect(closed, late)[1] is None
 
 
-def test_time_closes_a_case_once_and_forgets_it_after_the_grace() -> None:
+def test_timer_closes_a_case_once_and_forgets_it_after_the_grace() -> None:
     cases, _ = all_alerts(suspicion("12:00:00", "burst"), suspicion("12:05:00", "burst"))
 
     assert next_time(cases) == event_time("12:35:00")
@@ -104,7 +104,7 @@ def test_same_payments_give_the_same_alert_ids_and_other_steps_others() -> None:
     assert len({alert.event_id for alert in first}) == 3
 
 
-def test_a_case_lists_the_latest_payments_and_counts_all() -> None:
+def test_case_lists_the_latest_payments_and_counts_all() -> None:
     many = [suspicion("12:00:00", "burst", payment=f"p{i}") for i in range(MOST_PAYMENTS + 2)]
 
     (case,), _ = all_alerts(*many)

@@ -37,11 +37,11 @@ def test_commas_or_newlines_separate_features_and_comments_are_ignored() -> None
         ("1 HOUR", 3_600_000),
     ],
 )
-def test_a_window_is_given_in_seconds_minutes_or_hours(window: str, milliseconds: int) -> None:
+def test_window_is_given_in_seconds_minutes_or_hours(window: str, milliseconds: int) -> None:
     assert parse_one(f"n = count() over {window}").window_ms == milliseconds
 
 
-def test_a_where_compares_a_column_with_a_text_in_which_a_quote_is_doubled() -> None:
+def test_where_compares_a_column_with_text_with_doubled_quotes() -> None:
     feature = parse_one("n = count() over 1 minute where country = 'Côte d''Ivoire -- not a comment'")
 
     assert feature.where == Where(column="country", value="Côte d'Ivoire -- not a comment")
@@ -79,7 +79,7 @@ def test_feature_has_the_unit_of_its_values(definition: str, unit: str) -> None:
 
 
 @pytest.mark.parametrize(("declaration", "message"), WRONG_DECLARATIONS)
-def test_a_wrong_declaration_is_refused_with_its_place_and_its_remedy(declaration: str, message: str) -> None:
+def test_invalid_declaration_is_refused_with_its_place_and_remedy(declaration: str, message: str) -> None:
     with pytest.raises(DeclarationError) as refusal:
         parse_declaration(declaration, KINDS)
 
@@ -87,7 +87,7 @@ def test_a_wrong_declaration_is_refused_with_its_place_and_its_remedy(declaratio
     assert message.startswith(f"line {refusal.value.line}, column {refusal.value.column}: {refusal.value.what}; ")
 
 
-def test_the_payments_features_can_be_declared_over_the_payments_columns() -> None:
+def test_features_of_payments_fit_the_columns_of_payments() -> None:
     units = {feature.name: feature.unit for feature in payment_features()}
 
     assert units["sum_1h"] == "money"
@@ -95,7 +95,7 @@ def test_the_payments_features_can_be_declared_over_the_payments_columns() -> No
     assert units["km_from_previous"] == "km"
 
 
-def test_a_payments_row_time_is_no_column_for_a_feature() -> None:
+def test_row_time_of_a_payment_is_no_column_for_a_feature() -> None:
     columns = payment_columns()
 
     assert columns["event_time"] == "other"

@@ -42,7 +42,7 @@ class NotedFilters:
         self.calls.append(("close", filter_id, follower))
 
 
-def test_a_version_is_handed_over_before_anything_is_judged_by_it() -> None:
+def test_version_reaches_the_filter_before_payments_are_judged_by_it() -> None:
     filters = NotedFilters()
     feed = FilterFeed(filters, "f1")
     known: list[int] = []
@@ -57,7 +57,7 @@ def test_a_version_is_handed_over_before_anything_is_judged_by_it() -> None:
     assert known == [0]
 
 
-def test_a_version_that_is_not_valid_or_known_already_is_not_handed_over() -> None:
+def test_invalid_or_known_version_does_not_reach_the_filter() -> None:
     announced: list[Rules] = []
     history = RulesetHistory(FEATURES, "EUR", announced.append)
 
@@ -109,7 +109,7 @@ def test_filter_is_notified_when_new_versions_can_not_be_read(filters: NotedFilt
     assert steps(filters) == ["open", "put", "ready", "failed"]
 
 
-def test_rules_that_can_not_be_read_leave_no_filter_behind(filters: NotedFilters) -> None:
+def test_unreadable_rules_leave_no_filter_behind(filters: NotedFilters) -> None:
     class Unavailable(FixedRulesets):
         def open(self, *_: object) -> None:
             raise RulesetsUnavailableError

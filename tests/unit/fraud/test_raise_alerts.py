@@ -45,7 +45,7 @@ def test_case_that_continues_has_one_timer() -> None:
     assert stage.timers == {(event_time("12:39:00"), "c1")}
 
 
-def test_a_restart_in_the_middle_gives_the_same_alerts() -> None:
+def test_restart_in_the_middle_gives_the_same_alerts() -> None:
     arrivals = [suspicion("12:00:00", "burst"), suspicion("12:01:00", "travel"), suspicion("12:02:00", "burst")]
     undisturbed, restarted = harness(), harness()
     for arrival in arrivals:

@@ -39,12 +39,12 @@ def tree(*conditions: str | None) -> Any:
          {"and": [{">=": [{"fact": COUNT}, {"number": 4}]}, {"not in": [COUNTRY, "DE"]}]}),
     ],
 )  # fmt: skip
-def test_a_condition_is_written_as_a_tree(condition: str, written: object) -> None:
+def test_condition_is_written_as_a_tree(condition: str, written: object) -> None:
     assert tree(condition) == {"or": [written]}
 
 
 @pytest.mark.parametrize(("negated", "written"), [(False, "set"), (True, "unset")])
-def test_a_flag_is_written_too_though_payments_have_none(negated: bool, written: str) -> None:
+def test_flag_is_written_as_a_tree_although_payments_have_none(negated: bool, written: str) -> None:
     assert json.loads(program([IsTrue("country", negated)], tuple(PLACE)))["when"] == {"or": [{written: COUNTRY}]}
 
 
@@ -52,17 +52,17 @@ def test_any_rule_may_be_broken() -> None:
     assert len(tree("count_1m >= 4", "country = 'DE'")["or"]) == 2
 
 
-def test_everything_may_break_a_rule_that_has_only_a_function() -> None:
+def test_any_payment_may_break_a_rule_that_has_only_a_function() -> None:
     assert tree("count_1m >= 4", None) == {"all": True}
 
 
-def test_a_rule_that_is_off_lets_nothing_pass() -> None:
+def test_rule_that_is_off_lets_nothing_pass() -> None:
     rules = Rules(ruleset(rule("a", status="off"), rule("b", "count_1m >= 5")), FEATURES, "EUR")
 
     assert json.loads(rules.filter_program)["when"] == {"or": [{">=": [{"fact": COUNT}, {"number": 5}]}]}
 
 
-def test_facts_that_no_condition_can_use_stay_out() -> None:
+def test_facts_that_no_condition_can_use_are_left_out() -> None:
     assert "recent_payments" not in PLACE
 
 

@@ -40,7 +40,7 @@ def test_payment_below_the_alert_score_gives_no_verdict() -> None:
     assert judge(rules, count_1m=4, sum_1m=0) is None
 
 
-def test_a_rule_in_shadow_is_reported_and_never_alerts() -> None:
+def test_rule_in_shadow_is_reported_and_never_alerts() -> None:
     rules = ruleset(rule("many", "count_1m >= 4"), rule("few", "count_1m >= 2", status="shadow", score=100))
 
     verdict = judge(rules, count_1m=2)
@@ -53,7 +53,7 @@ def test_rule_that_is_off_is_never_broken() -> None:
     assert judge(ruleset(rule("many", "count_1m >= 4", status="off")), count_1m=9) is None
 
 
-def test_a_function_is_a_rule() -> None:
+def test_function_is_a_rule() -> None:
     rules = ruleset(rule("limit", when=None, function="just_below_a_limit"))
 
     assert judge(rules, base_amount_minor=99_50) is not None
@@ -111,11 +111,11 @@ def test_every_mistake_of_a_ruleset_is_reported() -> None:
     assert "rule d: when = 'count_1m > 5 and count_1m < 3', at character 1: this can never be true" in reported
 
 
-def test_an_alert_score_that_cant_be_reached_is_a_mistake() -> None:
+def test_alert_score_that_can_not_be_reached_is_a_mistake() -> None:
     assert "all active rules together score 30" in mistakes(ruleset(rule(score=30), alert_score=50))
 
 
-def test_a_payment_is_judged_by_the_rules_in_force_at_its_event_time() -> None:
+def test_payment_is_judged_by_the_rules_in_force_at_its_event_time() -> None:
     history = RulesetHistory(FEATURES, "EUR")
     for version, at in ((1, "10:00:00"), (3, "12:00:00"), (2, "11:00:00")):
         history.add(ruleset(version=version, at=at))
@@ -127,7 +127,7 @@ def test_a_payment_is_judged_by_the_rules_in_force_at_its_event_time() -> None:
     assert [version_at(at) for at in ("09:59:59", "10:00:00", "10:59:59", "11:00:00", "13:00:00")] == [None, 1, 1, 2, 3]
 
 
-def test_an_invalid_version_leaves_the_history_as_it_was() -> None:
+def test_invalid_version_leaves_the_history_unchanged() -> None:
     history = RulesetHistory(FEATURES, "EUR")
     history.add(ruleset(version=1))
 
@@ -183,11 +183,11 @@ def test_error_of_a_rejected_version_has_its_number_if_it_is_readable() -> None:
     assert numbers == [2, None]
 
 
-def test_a_long_condition_is_quoted_in_part() -> None:
+def test_long_condition_is_quoted_in_part() -> None:
     assert len(mistakes(ruleset(rule("a", "nonsense > 1 and " * 200)))) < 1000
 
 
-def test_the_default_ruleset_is_valid() -> None:
+def test_default_ruleset_is_valid() -> None:
     file = ruleset_files.parse(ruleset_files.default_text())
     rules = ruleset_files.ruleset(file, version=1, effective_from=0, published_at=0, published_by="test")
 

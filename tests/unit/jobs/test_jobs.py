@@ -1,4 +1,4 @@
-"""What is reported of a job that fails again and again, and waiting for jobs while the cluster is away for a moment."""
+"""Reports of jobs that fail repeatedly, and waiting for jobs during a short outage of the cluster."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def failures(*minutes: float) -> list[Failure]:
-    """Failures so many minutes after noon, the latest first."""
+    """Return failures at these minutes after noon, the latest first."""
     return [Failure(NOON + timedelta(minutes=each), f"cause of {each}") for each in sorted(minutes, reverse=True)]
 
 
@@ -39,13 +39,13 @@ def test_restarts_are_counted_with_when_the_job_began_to_fail(found: Restarts, a
     assert found.in_short(NOON + timedelta(minutes=after_minutes)) == cell
 
 
-def test_failures_that_go_on_are_reported_with_their_begin_and_the_last_cause() -> None:
+def test_repeated_failures_have_their_first_time_and_last_cause() -> None:
     assert Restarts(2, failures(0, 1)).in_full() == (
         "failed again and again since 2026-03-01 12:00:00 UTC, the last time at 2026-03-01 12:01:00 UTC:\ncause of 1"
     )
 
 
-def test_a_single_failure_is_reported_with_its_cause() -> None:
+def test_single_failure_is_reported_with_its_cause() -> None:
     assert Restarts(1, failures(0)).in_full() == "failed at 2026-03-01 12:00:00 UTC:\ncause of 0"
 
 
@@ -114,7 +114,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         (stop_with_savepoint, CONFIGURATION),
     ],
 )
-def test_a_cluster_that_is_away_for_a_moment_is_waited_for_and_reported(
+def test_short_outage_of_the_cluster_is_waited_out_and_reported(
     cluster: Cluster, wait: Callable[[Settings, JobId], object], away: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster.away = {away: 2}
@@ -125,20 +125,20 @@ def test_a_cluster_that_is_away_for_a_moment_is_waited_for_and_reported(
     assert f"the Flink cluster at {cluster.settings.flink_rest_url} is back" in capsys.readouterr().err
 
 
-def test_a_cluster_that_stays_away_is_an_error_at_the_deadline() -> None:
+def test_cluster_unavailable_at_the_deadline_is_an_error() -> None:
     nobody = Settings(flink_rest_url=f"http://127.0.0.1:{free_port()}")
 
     with pytest.raises(FlinkAwayError, match="no Flink cluster answers"):
         wait_until_running(nobody, JOB, deadline_seconds=0.3)
 
 
-def test_a_job_that_the_cluster_has_forgotten_is_not_waited_for(cluster: Cluster) -> None:
+def test_wait_for_a_job_unknown_to_the_cluster_is_an_error(cluster: Cluster) -> None:
     with pytest.raises(JobError, match="was the cluster restarted since"):
         wait_until_running(cluster.settings, JobId("b" * 32))
 
 
 @pytest.mark.parametrize(("end", "request_"), [(cancel, CANCEL), (stop_with_savepoint, STOP)])
-def test_a_job_that_could_not_be_ended_can_still_be_lost(
+def test_job_that_could_not_be_stopped_can_still_be_lost(
     cluster: Cluster, end: Callable[[Settings, JobId], object], request_: str
 ) -> None:
     cluster.refused = request_

@@ -60,7 +60,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield found
 
 
-def test_a_job_that_the_cluster_forgot_goes_on_from_its_newest_complete_checkpoint(cluster: Cluster) -> None:
+def test_lost_job_continues_from_its_newest_complete_checkpoint(cluster: Cluster) -> None:
     write_notes(cluster.settings, [NOTE])
     cluster.checkpoint(NOTE, 9)
     newest = cluster.checkpoint(NOTE, 10)
@@ -71,7 +71,7 @@ def test_a_job_that_the_cluster_forgot_goes_on_from_its_newest_complete_checkpoi
     assert job.command == f"python -m ops submit fraud_detection --savepoint '{newest}'"
 
 
-def test_what_it_was_submitted_with_is_part_of_the_command(cluster: Cluster) -> None:
+def test_command_has_the_options_of_the_submission(cluster: Cluster) -> None:
     command = ("sql", "run", "declined_rates", "--target", "cluster", "-D", "a=b c")
     write_notes(
         cluster.settings,
@@ -90,7 +90,7 @@ def with_command(command: tuple[str, ...], variables: dict[str, str]) -> Note:
     return replace(NOTE, command=command, variables=variables)
 
 
-def test_without_a_checkpoint_of_its_own_a_job_begins_where_it_was_started_from(cluster: Cluster) -> None:
+def test_lost_job_without_a_checkpoint_starts_from_its_savepoint(cluster: Cluster) -> None:
     write_notes(cluster.settings, [replace(NOTE, savepoint="/savepoints/1")])
 
     (job,) = lost_jobs(cluster.settings)
@@ -98,7 +98,7 @@ def test_without_a_checkpoint_of_its_own_a_job_begins_where_it_was_started_from(
     assert job.command == "python -m ops submit fraud_detection --savepoint /savepoints/1"
 
 
-def test_a_job_that_runs_has_ended_was_ended_or_was_submitted_again_is_not_lost(cluster: Cluster) -> None:
+def test_job_that_runs_ended_or_was_submitted_again_is_not_lost(cluster: Cluster) -> None:
     again = replace(NOTE, job_id="b" * 32)
     beside = replace(NOTE, job_id="c" * 32, prefix="beside/another")
     write_notes(cluster.settings, [NOTE, again, beside])
@@ -114,7 +114,7 @@ def test_a_job_that_runs_has_ended_was_ended_or_was_submitted_again_is_not_lost(
     assert lost_jobs(cluster.settings) == []
 
 
-def test_the_list_of_jobs_names_those_that_were_lost(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_of_jobs_names_lost_ones(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_FLINK_REST_URL", cluster.settings.flink_rest_url)
     write_notes(cluster.settings, [NOTE])
 
@@ -124,7 +124,7 @@ def test_the_list_of_jobs_names_those_that_were_lost(cluster: Cluster, monkeypat
     assert f"fraud_detection ({NOTE.job_id}), submitted at 2025-11-24 16:00:00 UTC, was lost when" in result.output
 
 
-def test_a_cluster_elsewhere_is_left_alone(cluster: Cluster, tmp_path: Path) -> None:
+def test_cluster_of_another_machine_has_no_lost_jobs(cluster: Cluster, tmp_path: Path) -> None:
     cluster.folder = Path("/nowhere/at/all")
 
     write_notes(cluster.settings, [NOTE])

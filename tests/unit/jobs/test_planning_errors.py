@@ -1,4 +1,4 @@
-"""What Flink throws becomes a reason in its words, and what to do."""
+"""Exceptions of Flink become a reason in its words, and advice."""
 
 import pytest
 from pyflink.util.exceptions import TableException
@@ -74,11 +74,11 @@ ModuleNotFoundError: No module named 'no'
         ),
     ],
 )
-def test_the_reason_is_flink_s_without_frames_options_and_plans(trace: str, words: str) -> None:
+def test_reason_is_that_of_flink_without_frames_options_and_plans(trace: str, words: str) -> None:
     assert reason(thrown(trace)) == words
 
 
-def test_the_cause_of_a_failed_job_is_the_innermost() -> None:
+def test_cause_of_a_failed_job_is_the_innermost() -> None:
     assert (
         root_cause(thrown("a.B: Job execution failed.\n\tat a.B.c(D.java:1)\nCaused by: a.C: no room")) == "C: no room"
     )
@@ -98,9 +98,9 @@ def test_the_cause_of_a_failed_job_is_the_innermost() -> None:
         ),
     ],
 )
-def test_advice_is_given_where_the_reason_does_not_say_what_to_do(words: str, what: str) -> None:
+def test_advice_is_added_if_the_reason_has_none(words: str, what: str) -> None:
     assert what in advice(words)
 
 
-def test_without_advice_nothing_is_added() -> None:
+def test_error_without_advice_stays_as_it_is() -> None:
     assert advice("Something else") == ""

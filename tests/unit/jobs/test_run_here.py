@@ -44,7 +44,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Resu
     return invoke
 
 
-def test_a_run_here_is_refused_while_the_cluster_runs_a_job_of_its_group(run: Callable[[str], Result]) -> None:
+def test_local_run_is_refused_if_the_cluster_runs_a_job_of_its_group(run: Callable[[str], Result]) -> None:
     with json_server(cluster("millrace")) as address:
         refused = run(address)
 
@@ -58,7 +58,7 @@ def test_a_run_here_is_refused_while_the_cluster_runs_a_job_of_its_group(run: Ca
     [cluster("another"), cluster("millrace", name="other"), cluster("millrace", state="FINISHED")],
     ids=["another group", "another job", "an ended job"],
 )
-def test_a_job_of_another_group_is_no_reason_to_refuse(
+def test_job_of_another_group_does_not_prevent_a_local_run(
     run: Callable[[str], Result], answer: Callable[[str, bytes], tuple[int, object]]
 ) -> None:
     with json_server(answer) as address:
@@ -67,7 +67,7 @@ def test_a_job_of_another_group_is_no_reason_to_refuse(
     assert (ran.exit_code, ran.output) == (0, f"{RAN}\n")
 
 
-def test_a_cluster_that_does_not_answer_is_no_reason_to_refuse(run: Callable[[str], Result]) -> None:
+def test_unavailable_cluster_does_not_prevent_a_local_run(run: Callable[[str], Result]) -> None:
     with json_server(cluster("millrace")) as address:
         pass
 

@@ -1,4 +1,4 @@
-"""An error that nobody expected is the line of its file; the files after it are judged."""
+"""An unexpected error is reported in the line of its file, and the files after it are checked."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def failing_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("command", ["check", "plan"])
 @pytest.mark.parametrize("error", [KeyError("nodes"), Py4JError("no answer")], ids=["of ours", "of the JVM's"])
-def test_an_unexpected_error_is_the_line_of_its_file_and_the_others_are_judged(
+def test_unexpected_error_is_reported_and_other_files_are_checked(
     command: str, error: Exception, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing_with(error, monkeypatch)
@@ -55,7 +55,7 @@ def test_an_unexpected_error_is_the_line_of_its_file_and_the_others_are_judged(
     ]
 
 
-def test_a_machine_that_can_not_run_flink_is_no_fault_of_a_file(
+def test_machine_that_can_not_run_flink_is_no_fault_of_a_file(
     files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing_with(JavaError("there is no Java"), monkeypatch)

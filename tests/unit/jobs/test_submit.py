@@ -1,4 +1,4 @@
-"""What a person is shown of a submission that failed."""
+"""Error messages of a failed submission."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ Caused by: java.lang.IllegalStateException: not sorted
 )
 
 
-def test_a_failed_submission_shows_the_reason_and_not_java_s_frames(tmp_path: Path) -> None:
+def test_failed_submission_shows_the_reason_without_java_frames(tmp_path: Path) -> None:
     assert reason(FAILED, tmp_path).splitlines() == [
         "Traceback (most recent call last):",
         f'  File "{tmp_path}/jobs/mine.py", line 7, in main',

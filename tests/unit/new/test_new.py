@@ -1,4 +1,4 @@
-"""`ops new` writes drafts that pass every check once their decisions are made, or says why not and writes nothing."""
+"""`ops new` writes drafts that pass every check once their decisions are made, or reports why it writes nothing."""
 
 import shutil
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from tools.todos import open_decisions
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout in which what the document shows was done."""
+    """A copy of the checkout in which the commands of the document were run."""
     copy = walk_through(tmp_path_factory.mktemp("walk-through") / "checkout")
     if (cache := CHECKOUT / ".mypy_cache").exists():  # or mypy reads all of Python's library first
         shutil.copytree(cache, copy / cache.name)
     return copy
 
 
-def test_drafts_whose_decisions_are_made_are_formatted_linted_typed_and_without_duplicates(walked: Path) -> None:
+def test_completed_drafts_pass_format_lint_types_and_duplicate_checks(walked: Path) -> None:
     assert list(open_decisions(walked)) == []
     run(walked, "ruff", "format", "--check", ".")
     run(walked, "ruff", "check", ".")
@@ -34,7 +34,7 @@ def test_drafts_whose_decisions_are_made_are_formatted_linted_typed_and_without_
     run(walked, "mypy")
 
 
-def test_drafts_whose_decisions_are_made_agree_with_the_contract_and_the_picture(walked: Path) -> None:
+def test_completed_drafts_agree_with_the_contract_and_the_data_flow(walked: Path) -> None:
     tests = (
         "topics/test_contract",
         "demo/test_demo_balances",
@@ -72,7 +72,7 @@ def test_check_names_each_decision_that_is_left(checkout: Path) -> None:
     assert all(line.startswith("udfs/fraud/rulesets/default.toml:") for line in found)
 
 
-def test_what_is_planned_is_shown_and_nothing_is_written_before_it_is_asked_for(checkout: Path) -> None:
+def test_plan_is_shown_and_nothing_is_written_before_approval(checkout: Path) -> None:
     before = texts(checkout)
 
     changes = event_changes(checkout, "refund", "refunds", "order_id", ())
@@ -145,7 +145,7 @@ def test_job_whose_input_tests_can_not_build_is_refused() -> None:
         job_changes(CHECKOUT, "reminders", UNPAID_ORDERS, DECLINED_RATES)
 
 
-def test_place_that_is_not_found_stops_the_command_before_anything_is_written(checkout: Path) -> None:
+def test_missing_place_to_insert_at_stops_before_any_file_is_written(checkout: Path) -> None:
     topics = checkout / "connectors" / "kafka" / "topics.py"
     topics.write_text(topics.read_text("utf-8").replace("TOPICS = (", "ALL_TOPICS = ("), "utf-8")
     before = texts(checkout)
@@ -156,7 +156,7 @@ def test_place_that_is_not_found_stops_the_command_before_anything_is_written(ch
     assert texts(checkout) == before
 
 
-def test_rule_goes_into_any_ruleset_file_once(tmp_path: Path) -> None:
+def test_rule_is_added_to_any_ruleset_file_once(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_bytes((CHECKOUT / "udfs/fraud/rulesets/default.toml").read_bytes())
 
@@ -175,7 +175,7 @@ def test_file_that_is_no_ruleset_is_not_added_to(tmp_path: Path) -> None:
         rule_changes(CHECKOUT, "many_countries", str(file))
 
 
-def test_file_that_is_to_be_added_to_and_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file_to_add_to_is_named(tmp_path: Path) -> None:
     with pytest.raises(DraftError, match=r"jobs/flow.py can't be read, but is to be added to"):
         Changes(tmp_path).insert("jobs/flow.py", "the beginning", "^", "")
 
@@ -192,7 +192,7 @@ def test_file_that_is_to_be_added_to_and_is_not_there_is_named(tmp_path: Path) -
         ("rule many_countries --file nowhere.toml", "'nowhere.toml' does not exist"),
     ],
 )
-def test_what_can_not_be_a_name_is_refused_with_what_can(arguments: str, said: str) -> None:
+def test_invalid_name_is_refused_with_what_is_valid(arguments: str, said: str) -> None:
     result = CliRunner().invoke(main, ["new", *arguments.split(), "--dry-run"])
 
     assert result.exit_code != 0

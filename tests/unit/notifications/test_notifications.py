@@ -25,7 +25,7 @@ NIGHT = msgspec.structs.replace(POLICY, quiet_hours=DEFAULT.quiet_hours)
 REMEMBERED_MS = POLICY.remembered_hours * HOUR_MS
 
 
-def test_an_order_is_confirmed_when_event_time_has_passed_it() -> None:
+def test_order_is_confirmed_when_event_time_has_passed_it() -> None:
     inbox = Inbox()
     inbox.take(known(), order())
 
@@ -181,7 +181,7 @@ def test_stricter_policy_counts_messages_sent_under_the_former_one() -> None:
     assert inbox.messages[-1].event_time == event_time("13:10:00")
 
 
-def test_a_digest_counts_as_one_message() -> None:
+def test_digest_counts_as_one_message() -> None:
     inbox = Inbox(HOUR_LIMIT_2)
     inbox.take(known(), *(order(f"o{minute:02}", f"12:{minute:02}:00") for minute in range(10)))
     inbox.until("13:00:00")

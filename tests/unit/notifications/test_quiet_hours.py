@@ -52,7 +52,7 @@ def utc(text: str) -> int:
         ("2026-03-02T07:00", None),
     ],
 )
-def test_a_night_goes_from_the_evening_to_the_morning(moment: str, until: str | None) -> None:
+def test_night_lasts_from_the_evening_to_the_morning(moment: str, until: str | None) -> None:
     assert quiet_until(NIGHT, BERLIN, utc(moment)) == (utc(until) if until else None)
 
 
@@ -139,7 +139,7 @@ def test_unknown_zone_is_none(name: str) -> None:
     assert time_zone(name) is None
 
 
-def test_a_zone_is_found_by_its_name() -> None:
+def test_zone_is_found_by_its_name() -> None:
     zone = time_zone("Europe/Paris")
 
     assert zone is not None

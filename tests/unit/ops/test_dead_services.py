@@ -48,7 +48,7 @@ CASES = [(service, command) for service, (_, _, commands) in SERVICES.items() fo
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
-    """An address at which nobody listens as long as the test runs."""
+    """An address on which no program listens during the test."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{bound.getsockname()[1]}"

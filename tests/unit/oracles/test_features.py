@@ -33,13 +33,13 @@ def values(declaration: str, *events: InputEvent) -> list[Value]:
     return [next(iter(row.features.values())) for row in answers(declaration, events)]
 
 
-def test_a_window_is_open_at_its_start_and_closed_at_its_end() -> None:
+def test_window_is_open_at_its_start_and_closed_at_its_end() -> None:
     events = [event(0, "a"), event(9_999, "b"), event(10_000, "c")]
 
     assert values("n = count() over 10 seconds", *events) == [1, 2, 2]
 
 
-def test_a_payment_out_of_order_is_counted_in_the_windows_that_contain_it() -> None:
+def test_out_of_order_payment_counts_in_the_windows_that_contain_it() -> None:
     events = [event(5_000, "a"), event(12_000, "b"), event(6_000, "c"), event(12_000, "d")]
 
     assert values("n = count() over 10 seconds", *events) == [1, 2, 2, 4]
@@ -63,7 +63,7 @@ def test_a_payment_out_of_order_is_counted_in_the_windows_that_contain_it() -> N
         ("f = seconds_since_previous()", [None, 1, 0, 1.5]),
     ],
 )
-def test_aggregates_ignore_null_and_count_what_matches(declaration: str, expected: list[Value]) -> None:
+def test_aggregates_ignore_null_and_count_matching_rows(declaration: str, expected: list[Value]) -> None:
     events = [
         event(0, "a", amount=3, country="FR"),
         event(1_000, "b"),
@@ -74,7 +74,7 @@ def test_aggregates_ignore_null_and_count_what_matches(declaration: str, expecte
     assert values(declaration, *events) == expected
 
 
-def test_a_quarter_of_the_way_around_the_earth_is_10_008_km() -> None:
+def test_quarter_of_the_way_around_the_earth_is_10_008_km() -> None:
     events = [event(0, "a", latitude=0, longitude=0), event(1, "b", latitude=90, longitude=0), event(2, "c")]
 
     first, second, third = values("f = distance_km_from_previous(latitude, longitude)", *events)
@@ -83,7 +83,7 @@ def test_a_quarter_of_the_way_around_the_earth_is_10_008_km() -> None:
     assert second == pytest.approx(6371.0088 * 3.141592653589793 / 2)
 
 
-def test_a_duplicate_gets_its_features_without_counting_again() -> None:
+def test_duplicate_gets_its_features_without_counting_again() -> None:
     declaration = "n = count() over 1 hour, previous_country = previous(country)"
     events = [
         event(0, "a", country="FR"),
@@ -105,7 +105,7 @@ def test_events_without_an_id_are_never_duplicates() -> None:
     assert [(row.is_duplicate, row.features["n"]) for row in rows] == [(False, 1), (False, 2)]
 
 
-def test_an_event_older_than_the_retention_is_late_and_leaves_no_trace() -> None:
+def test_event_older_than_the_retention_is_late_and_not_counted() -> None:
     declaration = "n = count() over 10 seconds, s = sum(amount) over 10 seconds, m = max(amount) over 1 second"
     events = [event(20_000, "a", amount=1), event(9_999, "b", amount=1), event(10_000, "c", amount=1)]
 
@@ -116,7 +116,7 @@ def test_an_event_older_than_the_retention_is_late_and_leaves_no_trace() -> None
     assert rows[2].features == {"n": 1, "s": 1, "m": 1}
 
 
-def test_after_a_gap_of_more_than_24_hours_there_is_no_previous_event() -> None:
+def test_event_after_a_gap_over_24_hours_has_no_previous_event() -> None:
     events = [event(0, "a"), event(24 * HOUR, "b"), event(48 * HOUR + 1, "c")]
 
     assert values("s = seconds_since_previous()", *events) == [None, 86_400, None]
@@ -136,7 +136,7 @@ def test_oldest_events_leave_first_and_rows_that_need_them_are_marked() -> None:
     ]
 
 
-def test_an_event_that_leaves_at_once_counts_in_its_own_windows() -> None:
+def test_event_that_leaves_at_once_counts_in_its_own_windows() -> None:
     rows = answers(
         "n = count() over 10 seconds", [event(5_000, "a"), event(4_000, "b"), event(5_000, "c")], max_events=1
     )
@@ -152,7 +152,7 @@ def test_out_of_order_row_is_marked_if_its_window_needs_dropped_events() -> None
     assert [(row.features["n"], row.is_truncated) for row in rows] == [(1, False), (2, False), (2, False), (2, True)]
 
 
-def test_a_sum_that_is_too_large_for_a_bigint_is_the_largest_bigint() -> None:
+def test_sum_too_large_for_a_bigint_is_the_largest_bigint() -> None:
     events = [event(0, "a", amount=2**63 - 1), event(1, "b", amount=2**63 - 1), event(2, "c", amount=-(2**63 - 1))]
 
     assert values("f = sum(amount) over 1 hour", *events) == [2**63 - 1] * 3

@@ -1,4 +1,4 @@
-"""Does each pattern have the property that it is named for?"""
+"""Each fraud pattern has the property that it is named for."""
 
 from itertools import pairwise
 from random import Random
@@ -29,7 +29,7 @@ def length_ms(drafts: list[Draft]) -> int:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
-def test_an_incident_starts_at_its_start_and_fits_into_its_room(pattern: Pattern):
+def test_incident_begins_at_its_start_and_ends_within_its_room(pattern: Pattern):
     for room_ms in (pattern.shortest_ms, 40_000, 24 * HOUR_MS):
         for drafts in incidents(pattern.name, room_ms=room_ms):
             assert drafts[0].at_ms == START_MS
@@ -39,11 +39,11 @@ def test_an_incident_starts_at_its_start_and_fits_into_its_room(pattern: Pattern
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
-def test_the_same_seed_gives_the_same_incident(pattern: Pattern):
+def test_same_seed_gives_the_same_incident(pattern: Pattern):
     assert incidents(pattern.name, count=5) == incidents(pattern.name, count=5)
 
 
-def test_card_testing_is_many_small_payments_some_declined_and_then_a_large_one():
+def test_card_testing_is_small_payments_some_declined_then_a_large_one():
     for *tests, goal in incidents("card_testing"):
         assert len(tests) >= 7
         assert len({draft.merchant for draft in tests}) == len(tests)
@@ -54,7 +54,7 @@ def test_card_testing_is_many_small_payments_some_declined_and_then_a_large_one(
         assert not goal.declined
 
 
-def test_a_velocity_burst_is_many_payments_of_usual_size_in_a_few_minutes():
+def test_velocity_burst_is_many_payments_of_usual_size_in_minutes():
     for drafts in incidents("velocity_burst"):
         assert len(drafts) >= 9
         assert length_ms(drafts) <= 4 * MINUTE_MS
@@ -71,7 +71,7 @@ def test_impossible_travel_is_faster_than_any_airliner():
             assert km / ((other.at_ms - first.at_ms) / HOUR_MS) > 900
 
 
-def test_a_sudden_high_amount_is_many_times_the_usual_for_something_unusual():
+def test_sudden_high_amount_is_many_times_the_usual_in_a_rare_category():
     usual_categories = {merchant.category for merchant in CARD.shops + CARD.sites}
     for drafts in incidents("sudden_high_amount"):
         for draft in drafts:
@@ -80,7 +80,7 @@ def test_a_sudden_high_amount_is_many_times_the_usual_for_something_unusual():
             assert draft.merchant.category not in usual_categories
 
 
-def test_an_account_takeover_comes_from_a_country_and_a_device_never_seen_on_the_card():
+def test_account_takeover_has_a_country_and_device_new_to_the_card():
     for drafts in incidents("new_country_and_device"):
         assert len(drafts) >= 3
         assert length_ms(drafts) <= 5 * MINUTE_MS

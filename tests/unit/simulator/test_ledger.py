@@ -1,4 +1,4 @@
-"""Is what was sent written down, and read back, as it was?"""
+"""Ledgers contain the records that were sent, and are read back as they were written."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def poison(card: str, at: str, kind: str) -> Outgoing:
 
 @pytest.fixture
 def path(tmp_path):
-    """A ledger of two honest payments, an incident of two, a duplicate, poison, and one that was refused."""
+    """Write a ledger of two honest payments, an incident of two, a duplicate, a bad record, and a refused one."""
     file = tmp_path / "new folder" / "ledger.jsonl"
     ledger = Ledger(file)
     sent = [
@@ -56,7 +56,7 @@ def test_every_record_is_read_back_with_its_coordinates(path):
     assert content.of_topic("orders").records == ()
 
 
-def test_the_sums_are_those_of_the_records(path):
+def test_sums_are_those_of_the_records(path):
     # when
     content = Ledger.read(path)
 
@@ -73,7 +73,7 @@ def test_the_sums_are_those_of_the_records(path):
     assert content.poison == {("payments", 2, 4): "empty", ("payments", 2, 5): "truncated"}
 
 
-def test_an_incident_has_its_payments_in_order_of_event_time(path):
+def test_incident_has_its_payments_in_order_of_event_time(path):
     # when
     content = Ledger.read(path)
 
@@ -84,7 +84,7 @@ def test_an_incident_has_its_payments_in_order_of_event_time(path):
     assert content.defrauded_cards == {"c2"}
 
 
-def test_an_order_is_read_back_as_it_was_sent_unless_nobody_knows_of_it(tmp_path):
+def test_order_is_read_back_as_sent_only_if_acknowledged(tmp_path):
     # given
     ledger = Ledger(tmp_path / "ledger.jsonl")
     sent, failed = order("o1"), order("o2")
@@ -101,7 +101,7 @@ def test_an_order_is_read_back_as_it_was_sent_unless_nobody_knows_of_it(tmp_path
     assert Ledger.read(tmp_path / "ledger.jsonl").orders == (sent,)
 
 
-def test_a_refused_record_has_no_coordinates_but_a_reason(path):
+def test_refused_record_has_no_coordinates_but_a_reason(path):
     # when
     [refused] = [record for record in Ledger.read(path).records if record.kind == "refused"]
 
@@ -110,7 +110,7 @@ def test_a_refused_record_has_no_coordinates_but_a_reason(path):
     assert refused.error == "timestamp too far ahead"
 
 
-def test_a_record_whose_fate_is_unknown_counts_as_failed(tmp_path):
+def test_record_of_unknown_outcome_counts_as_failed(tmp_path):
     # given
     ledger = Ledger(tmp_path / "ledger.jsonl")
 
@@ -123,7 +123,7 @@ def test_a_record_whose_fate_is_unknown_counts_as_failed(tmp_path):
     assert Ledger.read(tmp_path / "ledger.jsonl").payment_ids == set()
 
 
-def test_the_last_line_is_the_summary(path):
+def test_last_line_is_the_summary(path):
     # when
     summary = Ledger.read(path).summary
 
@@ -134,7 +134,7 @@ def test_the_last_line_is_the_summary(path):
     assert summary.incidents == {"card_testing": 1}
 
 
-def test_a_ledger_whose_service_was_killed_can_be_read(path):
+def test_ledger_whose_service_was_killed_can_be_read(path):
     # given
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:3]) + lines[3][:40])
@@ -147,7 +147,7 @@ def test_a_ledger_whose_service_was_killed_can_be_read(path):
     assert content.summary is None
 
 
-def test_what_was_flushed_can_be_read_while_the_service_runs(tmp_path):
+def test_flushed_lines_can_be_read_while_the_service_runs(tmp_path):
     # given
     ledger = Ledger(tmp_path / "ledger.jsonl")
     ledger.write(outgoing("c1", "12:00:00"), Receipt(sent_at_ms=1_000, partition=0, offset=0))
@@ -159,7 +159,7 @@ def test_what_was_flushed_can_be_read_while_the_service_runs(tmp_path):
     assert Ledger.read(tmp_path / "ledger.jsonl").payment_ids == {"c1@12:00:00"}
 
 
-def test_a_line_that_is_not_a_ledgers_is_named(path):
+def test_invalid_line_is_named(path):
     # given
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + b"not JSON\n" + lines[1])
@@ -169,6 +169,6 @@ def test_a_line_that_is_not_a_ledgers_is_named(path):
         Ledger.read(path)
 
 
-def test_a_ledger_is_not_written_over(path):
+def test_existing_ledger_is_not_overwritten(path):
     with pytest.raises(LedgerError, match="already holds"):
         Ledger(path)

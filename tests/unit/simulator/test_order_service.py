@@ -9,7 +9,7 @@ from events import Order
 from local.simulator.order_service import OrderOptions, generate
 from local.simulator.orders.orders import customers_for
 from local.simulator.shop.plan import ENTERED, LISTED, ShopOptions, plan
-from local.simulator.shop.rows import CustomerRow, ProductRow, customers_at_first, key_of, products_at_first
+from local.simulator.shop.rows import CustomerRow, ProductRow, initial_customers, initial_products, key_of
 from local.simulator.shop.state import State
 from local.simulator.world.arrivals import EVERY_MS
 from local.simulator.world.products import products_on_offer
@@ -29,7 +29,7 @@ def orders(options: OrderOptions) -> list[Order]:
 @cache
 def arrivals() -> dict[str, tuple[int, CustomerRow | ProductRow]]:
     """When the shop enters each upcoming product and newcomer of a run that starts together with the orders."""
-    state = State.of(customers_at_first(CUSTOMERS), products_at_first())
+    state = State.of(initial_customers(CUSTOMERS), initial_products())
     options = ShopOptions(start_ms=START_MS, rate=1, seconds=60, customers=CUSTOMERS)
     rows = (
         (transaction.at_ms, transaction.statements[0].rows[0])
@@ -51,7 +51,7 @@ def early(options: OrderOptions) -> list[Order]:
     return [order for order in orders(options) if not named(order) <= known]
 
 
-def test_an_early_order_comes_some_seconds_before_the_shop_enters_what_it_names():
+def test_early_order_precedes_the_row_that_it_names_by_seconds():
     # when
     found = early(OPTIONS)
 
@@ -62,7 +62,7 @@ def test_an_early_order_comes_some_seconds_before_the_shop_enters_what_it_names(
         assert EVERY_MS / 1000 <= seconds_early <= 3.5 * EVERY_MS / 1000
 
 
-def test_early_orders_are_a_share_of_all_and_of_newcomers_as_often_as_of_products():
+def test_early_orders_have_their_share_half_of_them_by_newcomers():
     # when
     found = early(OPTIONS)
     of_newcomers = [order for order in found if order.customer_id in arrivals()]
@@ -74,7 +74,7 @@ def test_early_orders_are_a_share_of_all_and_of_newcomers_as_often_as_of_product
     assert len(of_newcomers) / len(found) == pytest.approx(0.5, abs=0.1)
 
 
-def test_an_upcoming_product_costs_what_the_shop_is_going_to_ask():
+def test_upcoming_product_has_the_price_of_its_later_row():
     # when
     lines = [line for order in early(OPTIONS) if order.currency == "EUR" for line in order.lines]
     upcoming = [line for line in lines if line.product_id in arrivals()]
@@ -87,7 +87,7 @@ def test_an_upcoming_product_costs_what_the_shop_is_going_to_ask():
         assert (row.price_minor, row.currency) == (line.unit_price_minor, "EUR")
 
 
-def test_a_newcomer_s_order_is_sent_to_where_the_newcomer_lives():
+def test_order_of_a_newcomer_is_sent_to_the_country_of_the_newcomer():
     # when
     of_newcomers = [order for order in early(OPTIONS) if order.customer_id in arrivals()]
 
@@ -98,7 +98,7 @@ def test_a_newcomer_s_order_is_sent_to_where_the_newcomer_lives():
         assert order.shipping_country == row.country
 
 
-def test_the_other_orders_are_the_same_with_early_ones_and_without():
+def test_other_orders_are_the_same_with_and_without_early_ones():
     # when
     with_early, without = orders(OPTIONS), orders(replace(OPTIONS, early=0))
     early_ids = {order.order_id for order in early(OPTIONS)}
@@ -109,12 +109,12 @@ def test_the_other_orders_are_the_same_with_early_ones_and_without():
     assert not early(replace(OPTIONS, early=0))
 
 
-def test_the_total_of_an_early_order_is_the_sum_of_its_lines():
+def test_total_of_an_early_order_is_the_sum_of_its_lines():
     for order in early(OPTIONS):
         assert order.total_minor == sum(line.quantity * line.unit_price_minor for line in order.lines)
 
 
-def test_an_order_that_is_late_is_of_what_the_shop_knows():
+def test_late_order_is_never_an_early_one():
     # given
     options = replace(OPTIONS, faults=replace(OPTIONS.faults, late=1.0))
 
@@ -122,7 +122,7 @@ def test_an_order_that_is_late_is_of_what_the_shop_knows():
     assert not early(options)
 
 
-def test_without_a_number_the_shop_has_as_many_customers_as_the_rate_asks_for():
+def test_default_number_of_customers_follows_from_the_rate():
     # when
     found = orders(replace(OPTIONS, customers=None, early=0))
 
@@ -135,6 +135,6 @@ def test_without_a_number_the_shop_has_as_many_customers_as_the_rate_asks_for():
 @pytest.mark.parametrize(
     ("options", "reason"), [({"early": 1.5}, "share of early orders"), ({"customers": 9}, "one customer in 10 orders")]
 )
-def test_options_that_cannot_work_are_refused_with_the_reason(options, reason):
+def test_impossible_options_are_refused_with_the_reason(options, reason):
     with pytest.raises(OptionsError, match=reason):
         replace(OPTIONS, **options)

@@ -1,4 +1,4 @@
-"""What do the simulated services publish, and what goes wrong on the way?"""
+"""Records of the simulated payment service, and the faults that are applied to them."""
 
 import json
 from collections import Counter
@@ -30,7 +30,7 @@ FAULTS = Faults(duplicates=0.05, out_of_order_seconds=3, late=0.02, poison=0.05)
 
 @cache
 def calm() -> tuple[Outgoing, ...]:
-    """3,000 payments and a history, nothing goes wrong."""
+    """Return a run of 3,000 payments and a history, without faults."""
     return tuple(generate(CALM))
 
 
@@ -68,7 +68,7 @@ def most_kmh(records: tuple[Outgoing, ...]) -> float:
     )
 
 
-def test_the_same_options_give_the_same_records_byte_for_byte():
+def test_same_options_give_the_same_records_byte_for_byte():
     # when
     again = generate(replace(CALM, faults=FAULTS, orders_rate=0.1))
 
@@ -90,7 +90,7 @@ def test_another_seed_or_another_start_gives_other_payments():
         assert ids.isdisjoint(event.payment_id for event in paid(tuple(islice(generate(options), 100))))
 
 
-def test_a_run_has_as_many_payments_as_it_was_asked_for_and_ends_in_time():
+def test_run_has_the_requested_number_of_payments_and_ends_in_time():
     # when
     run = [event for event in paid(calm()) if event.event_time >= START_MS]
     history = [event for event in paid(calm()) if event.event_time < START_MS]
@@ -101,11 +101,11 @@ def test_a_run_has_as_many_payments_as_it_was_asked_for_and_ends_in_time():
     assert min(event.event_time for event in history) >= START_MS - 4 * 3_600_000
 
 
-def test_without_a_history_the_number_is_exact():
+def test_number_of_payments_without_history_is_exact():
     assert sum(1 for _ in generate(replace(CALM, history_hours=0))) == 3_000
 
 
-def test_a_day_has_its_rhythm():
+def test_rate_follows_the_hours_of_the_day():
     # when
     hours = Counter(record.timestamp_ms // 3_600_000 % 24 for record in whole_day())
 
@@ -114,7 +114,7 @@ def test_a_day_has_its_rhythm():
     assert sum(hours[hour] for hour in (11, 12, 16, 17)) > 3 * sum(hours[hour] for hour in (0, 1, 2, 3))
 
 
-def test_a_run_without_an_end_goes_on_at_its_rate():
+def test_run_without_an_end_continues_at_its_rate():
     # when
     records = list(islice(generate(replace(CALM, rate=10, seconds=0, history_hours=0, fraud_share=0)), 500))
 
@@ -136,7 +136,7 @@ def test_records_have_the_topics_key_and_the_event_time_as_timestamp():
             assert record.timestamp_ms == record.event.event_time
 
 
-def test_all_patterns_are_planted_and_their_share_is_kept():
+def test_all_patterns_are_planted_with_the_requested_share():
     # given
     incidents = {record.incident_id: record.pattern for record in calm() if record.incident_id}
 
@@ -151,7 +151,7 @@ def test_honest_customers_are_never_in_two_places_at_once():
     assert most_kmh(disturbed()) < 700
 
 
-def test_honest_customers_do_unusual_things_too():
+def test_honest_customers_sometimes_do_unusual_things():
     # given
     honest = paid(tuple(record for record in whole_day() if record.pattern is None))
     cards = by_card(honest)
@@ -164,7 +164,7 @@ def test_honest_customers_do_unusual_things_too():
     assert 0.01 < sum(event.status == "declined" for event in honest) / len(honest) < 0.03
 
 
-def test_faults_change_nothing_about_the_payments_themselves():
+def test_faults_do_not_change_the_payments_themselves():
     # given
     skewed = replace(CALM, faults=Faults(poison=0.1, duplicates=0.1, out_of_order_seconds=5))
 
@@ -175,7 +175,7 @@ def test_faults_change_nothing_about_the_payments_themselves():
     assert good == {record.event for record in calm()}
 
 
-def test_the_faults_have_their_shares():
+def test_faults_have_their_shares():
     # given
     payments = [record for record in disturbed() if record.topic is PAYMENTS]
     kinds = Counter(record.kind for record in payments)
@@ -190,7 +190,7 @@ def test_the_faults_have_their_shares():
     assert max(poison) - min(poison) <= 2
 
 
-def test_disorder_stays_within_its_bound_for_all_that_is_not_late():
+def test_disorder_of_records_that_are_not_late_is_bounded():
     # given
     payments = [record for record in disturbed() if record.topic is PAYMENTS and record.event is not None]
 
@@ -206,7 +206,7 @@ def test_disorder_stays_within_its_bound_for_all_that_is_not_late():
     assert {late > DAY_MS for late in lateness} == {True, False}
 
 
-def test_some_cards_payments_are_out_of_order_too():
+def test_payments_of_some_cards_are_out_of_order():
     # given
     newest: dict[str, int] = {}
 
@@ -221,7 +221,7 @@ def test_some_cards_payments_are_out_of_order_too():
     assert swapped > 0
 
 
-def test_some_late_payments_are_a_day_behind_their_own_card():
+def test_some_late_payments_are_a_day_behind_their_card():
     # given
     newest: dict[str, int] = {}
 
@@ -238,7 +238,7 @@ def test_some_late_payments_are_a_day_behind_their_own_card():
     assert sum(milliseconds > DAY_MS for milliseconds in behind) >= len(behind) // 5
 
 
-def test_a_duplicate_is_the_same_payment_under_another_event_id_a_little_later():
+def test_duplicate_is_the_same_payment_with_another_event_id_later():
     # given
     sent: dict[str, Outgoing] = {}
     duplicates = 0
@@ -265,7 +265,7 @@ def test_a_duplicate_is_the_same_payment_under_another_event_id_a_little_later()
 
 
 @pytest.mark.parametrize("kind", POISON_KINDS)
-def test_poison_of_each_kind_is_no_event(kind):
+def test_bad_record_of_each_kind_is_no_event(kind):
     # given
     poison = [record for record in disturbed() if record.kind == f"poison:{kind}"]
 
@@ -276,7 +276,7 @@ def test_poison_of_each_kind_is_no_event(kind):
             msgspec.json.decode(record.value(), type=Payment if record.topic is PAYMENTS else Order)
 
 
-def test_poison_is_what_its_name_says():
+def test_bad_record_is_bad_as_its_kind_describes():
     # given
     values: dict[str, list[bytes]] = {}
     for record in disturbed():
@@ -293,7 +293,7 @@ def test_poison_is_what_its_name_says():
             value.decode()
 
 
-def test_a_wrong_clock_shifts_all_timestamps_and_nothing_else():
+def test_wrong_clock_shifts_all_timestamps_and_nothing_else():
     # given
     ahead = replace(CALM, seconds=600, faults=Faults(clock_skew_seconds=400))
 
@@ -325,7 +325,7 @@ def test_orders_are_paid_by_their_customer_mostly_within_a_minute():
         )
 
 
-def test_an_orders_total_is_the_sum_of_its_lines():
+def test_order_total_is_the_sum_of_its_lines():
     # when
     orders = [record.event for record in order_service.generate(OrderOptions(start_ms=START_MS, rate=2, seconds=60))]
 
@@ -337,7 +337,7 @@ def test_an_orders_total_is_the_sum_of_its_lines():
         assert [line.line_number for line in order.lines] == list(range(1, len(order.lines) + 1))
 
 
-def test_an_event_that_breaks_its_schema_is_not_sent():
+def test_event_that_violates_its_schema_is_not_sent():
     with pytest.raises(InvalidEventError, match="amount_minor"):
         checked_value(msgspec.structs.replace(payment(), amount_minor=-1))
 
@@ -350,13 +350,13 @@ def test_an_event_that_breaks_its_schema_is_not_sent():
         ({"fraud_share": 0.9}, "share of fraud"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options, reason):
+def test_invalid_options_are_refused(options, reason):
     with pytest.raises(OptionsError, match=reason):
         replace(CALM, **options)
 
 
 @pytest.mark.parametrize("faults", [{"poison": 1.1}, {"late": -0.1}, {"out_of_order_seconds": -1}])
-def test_faults_that_make_no_sense_are_refused(faults):
+def test_invalid_faults_are_refused(faults):
     with pytest.raises(OptionsError):
         Faults(**faults)
 
@@ -364,12 +364,12 @@ def test_faults_that_make_no_sense_are_refused(faults):
 @pytest.mark.parametrize(
     ("start", "reason"), [("2020-01-01T00:00:00Z", "deleted after 30 days"), ("2100-01-01T00:00:00Z", "future")]
 )
-def test_a_run_whose_records_kafka_would_not_keep_is_refused(start, reason):
+def test_run_whose_records_kafka_would_not_keep_is_refused(start, reason):
     with pytest.raises(OptionsError, match=reason):
         publish(replace(CALM, start_ms=event_time(start)), "127.0.0.1:1", speed=0)
 
 
-def test_every_event_has_an_id_of_its_own():
+def test_event_ids_are_unique():
     # when
     ids = [record.event.event_id for record in disturbed() if record.event is not None]
 

@@ -1,4 +1,4 @@
-"""Who lives in the simulated world, and can everybody be found again?"""
+"""Customers and cards of the simulated world, and finding them by id."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from local.simulator.world.population import EVERYDAY_SHOPS, EVERYDAY_SITES, Pop
 HOUR_MS = 3_600_000
 
 
-def test_the_same_card_is_the_same_in_every_population():
+def test_same_card_is_the_same_in_every_population():
     # given
     one, other = Population(), Population()
 
@@ -21,7 +21,7 @@ def test_the_same_card_is_the_same_in_every_population():
     assert one.products == other.products
 
 
-def test_a_customer_is_found_by_id_and_has_at_most_two_cards():
+def test_customer_is_found_by_id_and_has_at_most_two_cards():
     # given
     population = Population()
 
@@ -35,12 +35,12 @@ def test_a_customer_is_found_by_id_and_has_at_most_two_cards():
 
 
 @pytest.mark.parametrize("customer_id", ["card-0000004", "customer-", "customer-four", ""])
-def test_an_id_that_is_no_customers_is_a_key_error(customer_id):
+def test_id_of_no_customer_is_a_key_error(customer_id):
     with pytest.raises(KeyError):
         Population().card_of(customer_id)
 
 
-def test_people_live_in_their_home_city_and_shop_there_for_everyday_things():
+def test_customers_live_and_shop_in_their_home_city():
     # given
     population = Population()
     cards = [population.card(number) for number in range(300)]
@@ -54,7 +54,7 @@ def test_people_live_in_their_home_city_and_shop_there_for_everyday_things():
     assert len({card.home.name for card in cards}) > 15
 
 
-def test_money_changes_currency_at_fixed_rates_and_minor_units():
+def test_money_is_converted_at_fixed_rates_into_minor_units():
     assert in_currency(10_00, "EUR") == 10_00
     assert in_currency(9_20, "USD") == 10_00
     assert in_currency(6_00, "JPY") == 1_000
@@ -62,7 +62,7 @@ def test_money_changes_currency_at_fixed_rates_and_minor_units():
     assert in_base(1, "JPY") == 1
 
 
-def test_the_day_is_local_and_has_a_rhythm():
+def test_activity_follows_the_local_time_of_day():
     # given
     noon_utc, night_utc = 12 * HOUR_MS, 3 * HOUR_MS
     berlin, tokyo = (next(city for city in CITIES if city.name == name) for name in ("Berlin", "Tokyo"))
@@ -73,9 +73,9 @@ def test_the_day_is_local_and_has_a_rhythm():
     assert world_activity(noon_utc) > 3 * world_activity(night_utc)
 
 
-def test_a_thousandth_of_a_second_changes_activity_by_next_to_nothing():
+def test_activity_is_continuous_over_time():
     assert activity(1, 7 * HOUR_MS - 1) == pytest.approx(activity(1, 7 * HOUR_MS), abs=1e-6)
 
 
-def test_the_distance_from_berlin_to_paris_is_known():
+def test_distance_from_berlin_to_paris_is_known():
     assert distance_km(52.52, 13.405, 48.8566, 2.3522) == pytest.approx(877.5, abs=1)

@@ -1,4 +1,4 @@
-"""Is what was done to the shop's rows written down, and does it say what is in the tables and what was when?"""
+"""The shop's ledger contains its transactions, the final tables, and the versions of each row."""
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from tests.builders.shop import customer, product, record
 
 @pytest.fixture
 def path(tmp_path):
-    """Two customers and a product at first; one changes, one goes, one comes; one change is rolled back."""
+    """Two customers and a product at first; one is changed, one deleted, one added; one change is rolled back."""
     file = tmp_path / "new folder" / "shop.jsonl"
     ledger = ShopLedger(file, (customer(1), customer(2), product(1)), started_at=0)
     ledger.end(record(1, Statement("u", (customer(1, "gold"),)), Statement("u", (product(1, "toys"),)), at=100))
@@ -23,7 +23,7 @@ def path(tmp_path):
     return file
 
 
-def test_the_tables_at_the_end_are_the_first_rows_and_all_that_was_committed(path):
+def test_final_tables_are_initial_rows_with_committed_changes(path):
     # when
     content = ShopLedger.read(path)
 
@@ -46,7 +46,7 @@ def test_every_row_has_its_versions_in_order(path):
     }
 
 
-def test_the_summary_counts_transactions(path):
+def test_summary_counts_transactions(path):
     # when
     summary = ShopLedger.read(path).summary
 
@@ -57,7 +57,7 @@ def test_the_summary_counts_transactions(path):
     assert summary.kinds == {"sold": 4}
 
 
-def test_a_transaction_of_unknown_outcome_is_in_doubt_and_not_counted_in(tmp_path):
+def test_transaction_of_unknown_outcome_is_in_doubt_and_not_applied(tmp_path):
     # given
     ledger = ShopLedger(tmp_path / "ledger.jsonl", [customer(1)], started_at=0)
 
@@ -70,7 +70,7 @@ def test_a_transaction_of_unknown_outcome_is_in_doubt_and_not_counted_in(tmp_pat
     assert content.customers == (customer(1),)
 
 
-def test_a_transaction_that_was_begun_when_the_service_was_killed_is_in_doubt(tmp_path):
+def test_transaction_begun_before_a_kill_is_in_doubt(tmp_path):
     # given
     ledger = ShopLedger(tmp_path / "ledger.jsonl", [customer(1)], started_at=0)
     ledger.end(replace(ledger.begin(1, "moved", (Statement("c", (customer(2),)),)), outcome="committed"))
@@ -85,7 +85,7 @@ def test_a_transaction_that_was_begun_when_the_service_was_killed_is_in_doubt(tm
     assert content.customers == (customer(1), customer(2))
 
 
-def test_a_ledger_whose_service_was_killed_can_be_read(path):
+def test_ledger_whose_service_was_killed_can_be_read(path):
     # given
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:4]) + lines[4][:40])
@@ -108,6 +108,6 @@ def test_versions_need_a_server_that_keeps_commit_times(tmp_path):
         _ = ShopLedger.read(tmp_path / "ledger.jsonl").versions
 
 
-def test_a_ledger_is_not_written_over(path):
+def test_existing_ledger_is_not_overwritten(path):
     with pytest.raises(LedgerError, match="already holds"):
         ShopLedger(path, [], started_at=0)

@@ -1,4 +1,4 @@
-"""What happens to the shop's rows follows from the options and the rows, and hangs together."""
+"""Changes of the shop's rows follow from the options and the rows, and are consistent."""
 
 from collections import Counter
 from dataclasses import replace
@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from events import CustomerVersion, ProductVersion
-from local.simulator.shop.happenings import HAPPENINGS, LEAST_PRICE, orders
+from local.simulator.shop.changes import CHANGES, LEAST_PRICE, orders
 from local.simulator.shop.plan import ENTERED, LISTED, ShopOptions, Transaction, plan
-from local.simulator.shop.rows import CustomerRow, ProductRow, Row, customers_at_first, key_of, products_at_first
+from local.simulator.shop.rows import CustomerRow, ProductRow, Row, initial_customers, initial_products, key_of
 from local.simulator.shop.state import State
 from local.simulator.world.arrivals import EVERY_MS, newcomer
 from local.simulator.world.people import TIME_ZONES
@@ -25,7 +25,7 @@ OPTIONS = ShopOptions(start_ms=START_MS, rate=20, seconds=60, customers=1_000)
 
 def first_rows(customers: int = OPTIONS.customers) -> State:
     """The tables as they are filled at first."""
-    return State.of(customers_at_first(customers), products_at_first())
+    return State.of(initial_customers(customers), initial_products())
 
 
 @cache
@@ -45,15 +45,15 @@ def rows_of(op: str, kind: type[Row]) -> list[Row]:
     ]
 
 
-def test_the_same_options_on_the_same_rows_lead_to_the_same_changes():
+def test_same_options_on_the_same_rows_lead_to_the_same_changes():
     assert tuple(plan(OPTIONS, first_rows())) == run()
 
 
-def test_another_seed_leads_to_others():
+def test_another_seed_leads_to_other_changes():
     assert next(plan(replace(OPTIONS, seed=8), first_rows())) != run()[0]
 
 
-def test_a_run_has_as_many_transactions_as_it_was_asked_for_in_order_of_time():
+def test_run_has_the_requested_transactions_in_order_of_time():
     # when
     times = [transaction.at_ms for transaction in run()]
     by_timetable = [transaction for transaction in run() if transaction.kind in {LISTED, ENTERED}]
@@ -64,12 +64,12 @@ def test_a_run_has_as_many_transactions_as_it_was_asked_for_in_order_of_time():
     assert times[0] >= START_MS and times[-1] <= START_MS + 60_000
 
 
-def test_each_hundred_transactions_contain_everything_that_can_happen():
+def test_each_hundred_transactions_contain_every_possible_change():
     # given
     kinds = [transaction.kind for transaction in run() if transaction.kind not in {LISTED, ENTERED}]
 
     # then
-    can_always = {happening.__name__ for happening in HAPPENINGS} - {"listed_again"}
+    can_always = {change.__name__ for change in CHANGES} - {"listed_again"}
     for start in range(0, 1_200, 100):
         assert can_always <= set(kinds[start : start + 100])
     assert "listed_again" in kinds
@@ -115,9 +115,9 @@ def test_every_column_changes():
     assert changed == {*CustomerRow.__struct_fields__, *ProductRow.__struct_fields__} - keys
 
 
-def test_every_change_fits_the_rows_that_are_there_and_is_a_valid_event():
+def test_every_change_fits_the_existing_rows_and_is_a_valid_event():
     # given
-    there: dict[str, Row] = {key_of(row): row for row in (*customers_at_first(1_000), *products_at_first())}
+    there: dict[str, Row] = {key_of(row): row for row in (*initial_customers(1_000), *initial_products())}
     version = {"event_id": "id", "event_time": 0, "op": "c", "lsn": 1, "deleted": False}
 
     # when
@@ -143,7 +143,7 @@ def test_every_change_fits_the_rows_that_are_there_and_is_a_valid_event():
     assert there == {key_of(row): row for row in (*end.customers.rows, *end.products.rows)}
 
 
-def test_nobody_who_orders_and_nothing_that_is_sold_is_ever_deleted():
+def test_customers_who_order_and_sold_products_are_never_deleted():
     # when
     customers, products = rows_of("d", CustomerRow), rows_of("d", ProductRow)
 
@@ -153,7 +153,7 @@ def test_nobody_who_orders_and_nothing_that_is_sold_is_ever_deleted():
     assert all(key_of(row).startswith(LEFTOVER) for row in products)
 
 
-def test_prices_stay_prices_and_places_belong_together():
+def test_prices_have_a_minimum_and_moved_customers_valid_places():
     # given
     moved = [transaction for transaction in run() if transaction.kind == "moved"]
 
@@ -183,7 +183,7 @@ def test_upcoming_products_and_newcomers_are_entered_by_the_timetable():
     assert entered[-1] == (60_000, "product-0215")
 
 
-def test_a_run_on_the_rows_of_another_goes_on_with_the_next_products_and_customers():
+def test_run_on_rows_of_another_enters_the_next_products_and_customers():
     # given
     state = first_rows()
     first = list(plan(OPTIONS, state))
@@ -204,7 +204,7 @@ def test_a_run_on_the_rows_of_another_goes_on_with_the_next_products_and_custome
     assert "product-0216" in created
 
 
-def test_a_run_without_an_end_goes_on():
+def test_run_without_an_end_continues():
     # when
     transactions = list(islice(plan(replace(OPTIONS, seconds=0), first_rows()), 3_000))
 
@@ -213,7 +213,7 @@ def test_a_run_without_an_end_goes_on():
 
 
 @pytest.mark.parametrize(("customers", "first"), [(1_000, 1_009), (1_009, 1_009), (1_010, 1_019)])
-def test_newcomers_follow_the_customers_that_the_shop_begins_with(customers, first):
+def test_newcomers_follow_the_initial_customers(customers, first):
     assert [customer_id(newcomer(number, customers)) for number in range(2)] == [
         customer_id(first),
         customer_id(first + 10),

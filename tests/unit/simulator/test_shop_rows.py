@@ -1,4 +1,4 @@
-"""What the shop's tables begin with fits the events that change data capture makes of it, and the orders."""
+"""The shop's initial rows fit the events of change data capture, and the orders."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ from events import CustomerVersion, Order, ProductVersion
 from events.row_version import RowVersion
 from local.simulator.order_service import OrderOptions, generate
 from local.simulator.shop.database import SCHEMA_FILE
-from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, checksum, customers_at_first, product_row, products_at_first
+from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, checksum, initial_customers, initial_products, product_row
 from local.simulator.world.people import HABITS, TIERS, TIME_ZONES
 from local.simulator.world.places import CITIES
 from local.simulator.world.products import CATEGORIES, upcoming_product
@@ -22,7 +22,7 @@ VERSION = {"event_id": "id", "event_time": 0, "op": "r", "lsn": 1, "deleted": Fa
 
 
 @pytest.mark.parametrize(("table", "event"), [(CUSTOMERS, CustomerVersion), (PRODUCTS, ProductVersion)])
-def test_a_table_s_columns_are_the_fields_of_its_event(table, event):
+def test_columns_of_a_table_are_the_fields_of_its_event(table, event):
     # given
     declared = re.search(rf"CREATE TABLE IF NOT EXISTS {table.name} \((.*?)\n\);", SCHEMA_FILE.read_text(), re.DOTALL)
     assert declared is not None
@@ -36,21 +36,21 @@ def test_a_table_s_columns_are_the_fields_of_its_event(table, event):
     assert set(columns) == set(event.__struct_fields__) - fields
 
 
-def test_every_row_at_first_is_a_valid_event():
-    for row in customers_at_first(1_000):
+def test_every_initial_row_is_a_valid_event():
+    for row in initial_customers(1_000):
         assert msgspec.convert(VERSION | msgspec.structs.asdict(row), CustomerVersion).customer_id == row.customer_id
-    for row in products_at_first():
+    for row in initial_products():
         assert msgspec.convert(VERSION | msgspec.structs.asdict(row), ProductVersion).product_id == row.product_id
 
 
-def test_the_rows_at_first_are_the_same_however_many_there_are():
-    assert list(islice(customers_at_first(100), 50)) == list(customers_at_first(50))
-    assert checksum(products_at_first()) == checksum(reversed(list(products_at_first())))
+def test_initial_rows_do_not_depend_on_their_number():
+    assert list(islice(initial_customers(100), 50)) == list(initial_customers(50))
+    assert checksum(initial_products()) == checksum(reversed(list(initial_products())))
 
 
-def test_another_row_is_another_checksum():
+def test_different_rows_have_different_checksums():
     # given
-    rows = list(customers_at_first(50))
+    rows = list(initial_customers(50))
 
     # when
     changed = [msgspec.structs.replace(rows[0], phone=None, notifications_opt_out=True), *rows[1:]]
@@ -59,9 +59,9 @@ def test_another_row_is_another_checksum():
     assert len({checksum(rows), checksum(changed), checksum(rows[1:]), checksum([*rows, rows[0]])}) == 4
 
 
-def test_customers_differ_in_all_that_is_known_of_them():
+def test_customers_vary_in_their_properties():
     # when
-    rows = list(customers_at_first(5_000))
+    rows = list(initial_customers(5_000))
 
     # then
     assert {row.tier for row in rows} == TIERS.keys()
@@ -77,10 +77,10 @@ def test_every_city_has_a_time_zone_that_exists():
     assert set(TIME_ZONES.values()) <= available_timezones()
 
 
-def test_the_shop_lists_what_is_ordered_and_knows_who_orders():
+def test_shop_has_every_product_and_customer_of_the_orders():
     # given
-    customers = {row.customer_id for row in customers_at_first(5_000)}
-    products = {row.product_id: row for row in products_at_first()}
+    customers = {row.customer_id for row in initial_customers(5_000)}
+    products = {row.product_id: row for row in initial_products()}
 
     # when
     orders = [record.event for record in generate(OrderOptions(start_ms=event_time("12:00:00"), rate=0.2))]
@@ -94,9 +94,9 @@ def test_the_shop_lists_what_is_ordered_and_knows_who_orders():
             assert all(line.unit_price_minor == products[line.product_id].price_minor for line in order.lines)
 
 
-def test_every_category_has_products_on_offer_and_upcoming_ones_have_ids_of_their_own():
+def test_categories_have_products_and_upcoming_ones_have_new_ids():
     # given
-    products = list(products_at_first())
+    products = list(initial_products())
 
     # when
     upcoming = [product_row(upcoming_product(number)) for number in range(20)]

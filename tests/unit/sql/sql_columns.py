@@ -1,4 +1,4 @@
-"""Which columns does a `CREATE TABLE` file declare? Enough of SQL for the files in `sql/tables`."""
+"""Reads the columns of a `CREATE TABLE` file: enough of SQL for the files in `sql/tables`."""
 
 import re
 from collections.abc import Iterator

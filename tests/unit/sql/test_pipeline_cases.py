@@ -4,7 +4,7 @@ from tests.builders.events import event_time
 from tests.builders.pipeline_cases import difference
 
 
-def test_rows_that_agree_in_what_is_named_differ_in_nothing() -> None:
+def test_only_the_named_columns_of_a_row_are_compared() -> None:
     expected = [{"country": "DE"}, {"country": "FR", "payments": 2}]
 
     assert difference(expected, [{"country": "FR", "payments": 2}, {"country": "DE", "payments": 1}]) == ""
@@ -22,15 +22,15 @@ def test_rows_that_differ_are_shown_among_all_and_aligned() -> None:
     ]
 
 
-def test_a_row_that_comes_twice_is_one_too_many() -> None:
+def test_repeated_row_is_one_too_many() -> None:
     assert difference([{"a": 1}], [{"a": 1}, {"a": 1}]).splitlines()[1:] == ["   1", "+  1"]
 
 
-def test_where_nothing_is_expected_all_is_too_much() -> None:
+def test_any_row_is_too_many_if_none_is_expected() -> None:
     assert difference([], [{"a": 1, "b": None}]).splitlines() == ["   a  b", "+  1  null"]
 
 
-def test_milliseconds_are_shown_as_the_times_that_the_case_writes() -> None:
+def test_milliseconds_are_shown_as_times_of_the_case_format() -> None:
     expected = [{"at": "12:00:00"}]
 
     assert difference(expected, [{"at": event_time("12:00:00")}]) == ""

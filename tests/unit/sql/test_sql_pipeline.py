@@ -1,4 +1,4 @@
-"""A pipeline brings the tables and views that it names; what can't be right is told with file, line and statement."""
+"""A pipeline creates the tables and views that it names; mistakes are reported with file, line and statement."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def loaded(text: str, **more: str) -> Pipeline:
     return load(PipelineFile("mine", "mine.sql", text, False), variables("mine", Settings()) | more)
 
 
-def test_what_is_named_is_created_before_its_first_use() -> None:
+def test_named_objects_are_created_before_their_first_use() -> None:
     pipeline = loaded(f"CREATE TEMPORARY VIEW v AS SELECT 1 FROM orders;\n{INSERT}")
 
     assert [(each.file, each.creates()) for each in pipeline.preparations] == [
@@ -30,7 +30,7 @@ def test_what_is_named_is_created_before_its_first_use() -> None:
     ]
 
 
-def test_a_function_is_brought_once_however_often_it_is_named() -> None:
+def test_function_named_several_times_is_created_once() -> None:
     view = "CREATE TEMPORARY VIEW {name} AS SELECT * FROM with_watermark(input => TABLE orders, uid => '{name}');\n"
 
     pipeline = loaded(view.format(name="v") + view.format(name="w") + INSERT)
@@ -51,14 +51,14 @@ def test_a_function_is_brought_once_however_often_it_is_named() -> None:
         "TABLE(WITH_WATERMARK(TABLE orders))",
     ],
 )
-def test_a_function_is_brought_however_it_is_called(call: str) -> None:
+def test_function_is_created_however_it_is_called(call: str) -> None:
     pipeline = loaded(f"CREATE TEMPORARY VIEW v AS SELECT * FROM {call};\nINSERT INTO o SELECT 1 FROM v;")
 
     assert {each.creates() for each in pipeline.preparations} == {"kafka_source", "orders", "with_watermark", "v"}
     assert pipeline.judges_lateness()
 
 
-def test_a_function_that_is_named_only_in_a_comment_is_not_brought() -> None:
+def test_function_named_only_in_a_comment_is_not_created() -> None:
     pipeline = loaded("INSERT INTO o /* with_watermark */ SELECT 1 FROM a; -- with_watermark")
 
     assert not pipeline.preparations
@@ -71,7 +71,7 @@ OWN = "CREATE TEMPORARY FUNCTION {name} AS 'millrace.watermarks.WithWatermark';\
 
 @pytest.mark.parametrize("name", ["with_watermark", "judged"])
 @pytest.mark.parametrize("key", ["parallelism.default", "table.exec.resource.default-parallelism"])
-def test_a_file_that_reads_through_with_watermark_has_one_subtask(name: str, key: str) -> None:
+def test_file_that_reads_through_with_watermark_has_one_subtask(name: str, key: str) -> None:
     text = OWN.format(name=name) + "SET '{key}' = '{value}';\n" + JUDGED.format(name=name)
 
     assert loaded(text.format(key=key, value=1)).judges_lateness()
@@ -82,7 +82,7 @@ def test_a_file_that_reads_through_with_watermark_has_one_subtask(name: str, key
     assert not loaded(f"SET '{key}' = '4';\n{INSERT}").judges_lateness()
 
 
-def test_what_the_file_creates_itself_is_not_brought() -> None:
+def test_objects_that_the_file_creates_are_not_created_twice() -> None:
     pipeline = loaded("CREATE TABLE orders (a INT);\nINSERT INTO orders SELECT a FROM orders;")
 
     assert [each.file for each in pipeline.preparations] == ["mine.sql"]
@@ -94,7 +94,7 @@ def test_dead_letters_are_rejected_by_the_pipeline() -> None:
     assert "'mine' AS rejected_by" in view.text
 
 
-def test_a_table_is_read_by_the_pipeline_s_own_consumer_group() -> None:
+def test_table_is_read_by_the_consumer_group_of_the_pipeline() -> None:
     table = next(each for each in loaded(INSERT).preparations if each.creates() == "kafka_source")
 
     assert table.options()["properties.group.id"] == "millrace.mine"
@@ -135,7 +135,7 @@ def test_settings_are_filled_in() -> None:
         ),
     ],
 )
-def test_what_can_not_be_right_is_told_with_its_place(text: str, words: str) -> None:
+def test_mistake_is_reported_with_its_place(text: str, words: str) -> None:
     with pytest.raises(SqlFileError) as told:
         loaded(text)
 
@@ -183,7 +183,7 @@ def test_what_can_not_be_right_is_told_with_its_place(text: str, words: str) -> 
         ("table.sql-dialect", "hive", "a pipeline is written in Flink's own SQL"),
     ],
 )
-def test_a_setting_that_correctness_rests_on_is_refused(key: str, value: str, words: str) -> None:
+def test_setting_that_correctness_depends_on_is_refused(key: str, value: str, words: str) -> None:
     with pytest.raises(SqlFileError) as refused:
         loaded(f"\nSET '{key}' = '{value}';\n{INSERT}")
 
@@ -204,7 +204,7 @@ def test_a_setting_that_correctness_rests_on_is_refused(key: str, value: str, wo
         ("sql-client.execution.result-mode", "tableau"),
     ],
 )
-def test_a_setting_that_changes_nothing_or_is_the_file_s_to_choose_is_taken(key: str, value: str) -> None:
+def test_setting_that_is_harmless_or_free_to_choose_is_accepted(key: str, value: str) -> None:
     assert loaded(f"SET '{key}' = '{value}';\n{INSERT}").preparations[0].setting() == (key, value)
 
 
@@ -237,13 +237,13 @@ def test_a_setting_that_changes_nothing_or_is_the_file_s_to_choose_is_taken(key:
         ("CREATE VIEW v AS SELECT 1 FROM orders;\nCREATE TABLE orders (a INT);\nINSERT INTO o SELECT 1 FROM v;", set()),
     ],
 )
-def test_what_is_brought_is_what_flink_would_look_for(text: str, brought: set[str]) -> None:
+def test_created_objects_are_those_that_flink_looks_up(text: str, brought: set[str]) -> None:
     pipeline = loaded(text)
 
     assert {each.creates() for each in pipeline.preparations if each.file.startswith("sql/")} == brought
 
 
-def test_a_setting_s_name_in_a_comment_is_not_filled_in() -> None:
+def test_setting_named_in_a_comment_is_not_filled_in() -> None:
     pipeline = loaded(
         f"-- ${{NOT_SET}} /* ${{NEITHER}}\n/* ${{NOT_SET}} */ SET 'a' = '-- ${{A_VALUE}}';\n{INSERT}", A_VALUE="b"
     )
@@ -251,23 +251,23 @@ def test_a_setting_s_name_in_a_comment_is_not_filled_in() -> None:
     assert pipeline.preparations[0].setting() == ("a", "-- b")
 
 
-def test_a_setting_in_a_hint_is_filled_in() -> None:
+def test_setting_in_a_hint_is_filled_in() -> None:
     pipeline = loaded("INSERT INTO x SELECT 1 FROM y /*+ OPTIONS('topic' = '${MY_TOPIC}') */", MY_TOPIC="t")
 
     assert pipeline.inserts[0].text.endswith("/*+ OPTIONS('topic' = 't') */")
 
 
 @pytest.mark.parametrize("path", ["lib/a.jar", "/lib/a.jar", "file:///lib/a.jar"])
-def test_a_jar_of_this_machine_can_be_added(path: str) -> None:
+def test_local_jar_can_be_added(path: str) -> None:
     assert loaded(f"ADD JAR '{path}';\n{INSERT}").preparations[0].jars() == [path]
 
 
-def test_two_dollars_write_a_setting_s_name_as_text() -> None:
+def test_two_dollars_escape_the_name_of_a_setting() -> None:
     assert loaded(f"SET 'a' = '$${{NOT_SET}}';\n{INSERT}").preparations[0].setting() == ("a", "${NOT_SET}")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_a_file(tmp_path: Path, encoding: str) -> None:
+def test_byte_order_mark_and_carriage_returns_are_dropped(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "mine.sql"
     file.write_bytes(f"-- Größe.\r\n{INSERT}".encode(encoding))
 
@@ -275,7 +275,7 @@ def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_a_file(tmp_path: 
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path, encoding: str) -> None:
+def test_file_that_is_not_utf_8_is_named(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "mine.sql"
     file.write_bytes(f"-- Größe.\n{INSERT}".encode(encoding))
 
@@ -283,23 +283,23 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path, encoding: str) -> Non
         find(str(file))
 
 
-def test_a_pipeline_is_found_by_its_name() -> None:
+def test_pipeline_is_found_by_its_name() -> None:
     assert find("top_products").label == "sql/pipelines/top_products.sql"
 
 
-def test_a_user_s_file_is_found_by_its_path(tmp_path: Path) -> None:
+def test_file_of_a_user_is_found_by_its_path(tmp_path: Path) -> None:
     file = tmp_path / "mine.sql"
     file.write_text(INSERT)
 
     assert find(str(file)) == PipelineFile("mine", str(file), INSERT, False)
 
 
-def test_a_name_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_unknown_pipeline_is_reported_with_the_known_ones() -> None:
     with pytest.raises(SqlFileError, match=r"no pipeline 'top_product'; there are: .*top_products"):
         find("top_product")
 
 
-def test_a_user_s_file_does_not_take_over_a_pipeline_s_name(tmp_path: Path) -> None:
+def test_file_with_the_name_of_a_pipeline_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "top_products.sql"
     file.write_text(INSERT)
 

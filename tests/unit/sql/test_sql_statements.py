@@ -37,11 +37,11 @@ END;
         ("-- nothing", []),
     ],
 )
-def test_a_file_is_cut_at_its_semicolons_and_no_others(text: str, statements: list[str]) -> None:
+def test_file_is_split_at_the_semicolons_between_statements(text: str, statements: list[str]) -> None:
     assert [statement.text for statement in split(text, "x.sql")] == statements
 
 
-def test_a_statement_set_is_one_statement_of_several_inserts() -> None:
+def test_statement_set_is_one_statement_of_several_inserts() -> None:
     setting, inserts = split(SET, "x.sql")
 
     assert setting.setting() == ("a", "b;c")
@@ -50,7 +50,7 @@ def test_a_statement_set_is_one_statement_of_several_inserts() -> None:
 
 
 @pytest.mark.parametrize("opens", ["EXECUTE STATEMENT SET BEGIN", "BEGIN STATEMENT SET;", "begin statement set;"])
-def test_a_statement_set_can_be_written_in_two_ways(opens: str) -> None:
+def test_statement_set_can_be_written_in_two_ways(opens: str) -> None:
     [inserts] = split(f"{opens}\nINSERT INTO x SELECT 1;\nINSERT INTO a.b.`y` SELECT 2;\nEND;", "x.sql")
 
     assert inserts.is_statement_set()
@@ -66,13 +66,13 @@ def test_a_statement_set_can_be_written_in_two_ways(opens: str) -> None:
         ("SELECT 1 FROM x", ()),
     ],
 )
-def test_the_table_that_is_written_to_is_known(text: str, path: list[str]) -> None:
+def test_insert_has_the_table_that_it_writes_to(text: str, path: list[str]) -> None:
     [statement] = split(text, "x.sql")
 
     assert statement.target_path() == path
 
 
-def test_a_statement_says_where_it_stands_and_how_it_begins() -> None:
+def test_statement_has_its_line_and_its_first_words() -> None:
     _, inserts = split(SET, "x.sql")
 
     assert [insert.place for insert in inserts.inserts()] == [
@@ -89,14 +89,14 @@ def test_a_statement_says_where_it_stands_and_how_it_begins() -> None:
         ("EXECUTE STATEMENT SET\nBEGIN\nINSERT INTO x SELECT 1;", "x.sql, line 2: this BEGIN has no END"),
     ],
 )
-def test_what_is_not_closed_is_told_with_its_line(text: str, words: str) -> None:
+def test_unclosed_quote_comment_or_block_is_reported_with_its_line(text: str, words: str) -> None:
     with pytest.raises(SqlFileError) as told:
         split(text, "x.sql")
 
     assert str(told.value) == words
 
 
-def test_a_missing_semicolon_in_a_statement_set_is_told_with_its_line() -> None:
+def test_missing_semicolon_in_a_statement_set_has_its_line() -> None:
     [inserts] = split("EXECUTE STATEMENT SET BEGIN\nINSERT INTO x\nSELECT 1\nEND;", "x.sql")
 
     with pytest.raises(SqlFileError, match=r"^x.sql, line 3: a semicolon is missing before END$"):
@@ -113,7 +113,7 @@ def test_a_missing_semicolon_in_a_statement_set_is_told_with_its_line() -> None:
         ("SELECT f(input => TABLE a PARTITION BY b)", {"a"}),
     ],
 )
-def test_tables_are_found_wherever_they_can_be_named(text: str, names: set[str]) -> None:
+def test_tables_are_found_in_every_position(text: str, names: set[str]) -> None:
     [statement] = split(text, "x.sql")
 
     assert statement.references() == names
@@ -129,17 +129,17 @@ def test_tables_are_found_wherever_they_can_be_named(text: str, names: set[str])
         ("INSERT INTO a SELECT 1", None),
     ],
 )
-def test_what_a_statement_creates_is_known(text: str, name: str | None) -> None:
+def test_statement_has_the_name_of_what_it_creates(text: str, name: str | None) -> None:
     [statement] = split(text, "x.sql")
 
     assert statement.creates() == name
 
 
-def test_a_table_s_options_are_known() -> None:
+def test_statement_has_the_options_of_its_table() -> None:
     [table] = split("CREATE TABLE a (x STRING DEFAULT 'b') WITH ('topic' = 'it''s', 'format'='json')", "x.sql")
 
     assert table.options() == {"topic": "it's", "format": "json"}
 
 
-def test_the_comment_at_the_head_is_what_the_file_says_of_itself() -> None:
+def test_head_comment_is_the_description_of_the_file() -> None:
     assert head_comment(SET) == "What it is.\nOne row per: minute."

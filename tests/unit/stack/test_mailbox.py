@@ -47,7 +47,7 @@ def texts(folder: Path) -> list[str]:
     return [kept.read().get_content() for kept in newest(folder)]
 
 
-def test_a_message_is_a_whole_file_when_it_is_accepted(client: smtplib.SMTP, folder: Path) -> None:
+def test_accepted_message_is_a_complete_file(client: smtplib.SMTP, folder: Path) -> None:
     client.send_message(message(text="Grüße\n"))
 
     (kept,) = newest(folder)
@@ -56,14 +56,14 @@ def test_a_message_is_a_whole_file_when_it_is_accepted(client: smtplib.SMTP, fol
     assert list((folder / "tmp").iterdir()) == []
 
 
-def test_message_that_comes_again_is_kept_again(client: smtplib.SMTP, folder: Path) -> None:
+def test_message_received_twice_is_kept_twice(client: smtplib.SMTP, folder: Path) -> None:
     client.send_message(message(text="first\n"))
     client.send_message(message(text="second\n"))
 
     assert texts(folder) == ["first\n", "second\n"]
 
 
-def test_nothing_is_written_outside_its_folder_whatever_a_message_calls_itself(
+def test_message_is_written_inside_the_folder_whatever_its_id(
     client: smtplib.SMTP, folder: Path, tmp_path: Path
 ) -> None:
     client.send_message(message("</../../../outside@shop.example>", to="../../outside@mail.example"))
@@ -73,14 +73,14 @@ def test_nothing_is_written_outside_its_folder_whatever_a_message_calls_itself(
     assert kept.file.parent == folder / "new"
 
 
-def test_file_that_was_not_written_to_its_end_is_no_message(folder: Path) -> None:
+def test_incomplete_file_is_no_message(folder: Path) -> None:
     prepare(folder)
     (folder / "tmp" / "torn").write_text("Subject: hal")
 
     assert newest(folder) == []
 
 
-def test_a_message_that_is_too_large_is_refused(client: smtplib.SMTP, folder: Path) -> None:
+def test_message_that_is_too_large_is_refused(client: smtplib.SMTP, folder: Path) -> None:
     with pytest.raises(smtplib.SMTPResponseException) as refused:
         client.send_message(message(text="x" * 900 + "\n" + ("x" * 70 + "\n") * (MOST_BYTES // 71)))
 
@@ -88,7 +88,7 @@ def test_a_message_that_is_too_large_is_refused(client: smtplib.SMTP, folder: Pa
     assert newest(folder) == []
 
 
-def test_a_message_that_can_not_be_written_is_refused_for_now(client: smtplib.SMTP, folder: Path) -> None:
+def test_message_that_can_not_be_written_is_refused_temporarily(client: smtplib.SMTP, folder: Path) -> None:
     (folder / "new").rmdir()
     (folder / "new").write_text("in the way")
 
@@ -99,7 +99,7 @@ def test_a_message_that_can_not_be_written_is_refused_for_now(client: smtplib.SM
     assert list((folder / "tmp").iterdir()) == []
 
 
-def test_a_server_that_answers_is_healthy_and_one_that_is_not_there_is_named(folder: Path) -> None:
+def test_answering_server_is_healthy_and_missing_one_is_named(folder: Path) -> None:
     with running_mailbox(folder) as port:
         check_health("127.0.0.1", port)
 
@@ -107,9 +107,7 @@ def test_a_server_that_answers_is_healthy_and_one_that_is_not_there_is_named(fol
         check_health("127.0.0.1", free_port())
 
 
-def test_mail_is_listed_oldest_first_and_shown_without_what_a_terminal_would_obey(
-    client: smtplib.SMTP, folder: Path
-) -> None:
+def test_mail_is_listed_oldest_first_and_shown_without_control_codes(client: smtplib.SMTP, folder: Path) -> None:
     client.send_message(message("<m1@shop.example>", text="first\n"))
     client.send_message(message("<m2@shop.example>", to="bob@mail.example", text="\x1b[2Jsecond\n"))
     name = newest(folder)[-1].name
@@ -123,7 +121,7 @@ def test_mail_is_listed_oldest_first_and_shown_without_what_a_terminal_would_obe
     assert shown.endswith(r"\x1b[2Jsecond" + "\n")
 
 
-def test_an_empty_mailbox_and_an_unknown_message_are_told_in_words(folder: Path) -> None:
+def test_empty_mailbox_and_unknown_message_are_reported(folder: Path) -> None:
     prepare(folder)
 
     assert "no mail has arrived" in CliRunner().invoke(main, ["list"]).output
@@ -131,7 +129,7 @@ def test_an_empty_mailbox_and_an_unknown_message_are_told_in_words(folder: Path)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])
-def test_an_address_that_others_can_reach_is_refused(folder: Path, host: str) -> None:
+def test_address_that_other_machines_can_reach_is_refused(folder: Path, host: str) -> None:
     serving = serve(folder, host, free_port())
 
     with pytest.raises(NotLocalError, match="on this machine alone"):

@@ -1,4 +1,4 @@
-"""What is looked at before anything starts, on the ports and folders of this very machine."""
+"""Checks before the stack starts, on real ports and folders of this machine."""
 
 import os
 import re
@@ -42,14 +42,14 @@ def occupied() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_free_port_is_fine(tmp_path: Path) -> None:
+def test_free_port_is_no_fault(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         free = listener.getsockname()[1]
 
     assert finding_of("kafka", setup(tmp_path, kafka_bootstrap_servers=f"127.0.0.1:{free}")).found == "free"
 
 
-def test_a_port_in_use_says_by_whom_and_how_to_choose_another(tmp_path: Path, occupied: int) -> None:
+def test_port_in_use_is_reported_with_its_user_and_the_remedy(tmp_path: Path, occupied: int) -> None:
     finding = finding_of("kafka", setup(tmp_path, kafka_bootstrap_servers=f"127.0.0.1:{occupied}"))
 
     assert finding.is_fault
@@ -59,7 +59,7 @@ def test_a_port_in_use_says_by_whom_and_how_to_choose_another(tmp_path: Path, oc
     assert finding.advice == f"Stop that, or choose another: MILLRACE_KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:{other}"
 
 
-def test_a_port_of_this_stack_is_fine(occupied: int) -> None:
+def test_port_of_this_stack_is_no_fault(occupied: int) -> None:
     stack = setup(Path.cwd().parent, flink_rest_url=f"http://127.0.0.1:{occupied}")
 
     assert finding_of("flink", stack) == Finding(
@@ -74,7 +74,7 @@ def test_one_port_for_two_services_is_a_fault(tmp_path: Path) -> None:
     assert finding_of("flink", checked).is_fault
 
 
-def test_an_address_of_another_machine_is_a_fault(tmp_path: Path) -> None:
+def test_address_of_another_machine_is_a_fault(tmp_path: Path) -> None:
     finding = finding_of("kafka", setup(tmp_path, kafka_bootstrap_servers="192.0.2.1:9092"))
 
     assert finding.found.startswith("can't be opened on 192.0.2.1")
@@ -89,7 +89,7 @@ def test_more_task_managers_than_the_memory_holds_are_a_fault(tmp_path: Path) ->
     assert many.is_fault
 
 
-def test_memory_that_a_running_service_has_already_is_not_asked_for_again(tmp_path: Path) -> None:
+def test_memory_of_a_running_service_is_not_required_again(tmp_path: Path) -> None:
     stack = declared(setup(tmp_path, flink_task_managers="1"))
     kafka = next(service for service in stack if service.name == "kafka")
     kafka.place.folder.mkdir(parents=True)
@@ -103,7 +103,7 @@ def gibibytes(of: Iterable[Service]) -> float:
     return sum(service.memory_bytes for service in of) / GIB
 
 
-def test_a_port_of_a_service_that_is_not_asked_for_does_not_matter(tmp_path: Path, occupied: int) -> None:
+def test_port_of_a_service_that_is_not_wanted_is_not_checked(tmp_path: Path, occupied: int) -> None:
     stack = setup(tmp_path, flink_rest_url=f"http://127.0.0.1:{occupied}")
     kafka_alone = services.with_needed(declared(stack), ["kafka"])
 
@@ -123,7 +123,7 @@ def test_a_port_of_a_service_that_is_not_asked_for_does_not_matter(tmp_path: Pat
         ({"shop_database_user": "postgres"}, "postgres is the server's superuser, who can't connect"),
     ],
 )
-def test_databases_that_one_server_can_not_have_are_a_fault(
+def test_databases_that_do_not_fit_one_server_are_a_fault(
     tmp_path: Path, variables: dict[str, str], found: str
 ) -> None:
     finding = preflight.databases(setup(tmp_path, **variables))
@@ -132,7 +132,7 @@ def test_databases_that_one_server_can_not_have_are_a_fault(
     assert finding.is_fault == bool(variables)
 
 
-def test_as_root_a_folder_that_servers_cannot_enter_is_a_fault(tmp_path: Path) -> None:
+def test_folder_that_servers_can_not_enter_is_a_fault_for_root(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
 
@@ -142,7 +142,7 @@ def test_as_root_a_folder_that_servers_cannot_enter_is_a_fault(tmp_path: Path) -
     assert found == expected
 
 
-def test_every_fault_is_told_not_only_the_first() -> None:
+def test_every_fault_is_reported_not_only_the_first() -> None:
     findings = [Finding("disk", "full", "Make room"), Finding("Java", "21"), Finding("memory", "none", "Buy some")]
 
     with pytest.raises(PreflightError) as error:
@@ -151,7 +151,7 @@ def test_every_fault_is_told_not_only_the_first() -> None:
     assert str(error.value) == "disk: full\n    Make room\nmemory: none\n    Buy some"
 
 
-def test_the_doctor_knows_the_supported_combination(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_doctor_accepts_the_supported_combination(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MILLRACE_JAVA_HOME", str(make_java_home(tmp_path, "17.0.1")))
 
     findings = {finding.subject: finding for finding in doctor.combination()}
@@ -161,7 +161,7 @@ def test_the_doctor_knows_the_supported_combination(monkeypatch: pytest.MonkeyPa
     assert findings["Flink version"].found == "2.3.0"
 
 
-def test_the_doctor_names_the_variables_that_are_ignored() -> None:
+def test_doctor_names_the_variables_that_are_ignored() -> None:
     given = {"PATH": "/bin", "PYTHONPATH": "/spark", "JAVA_HOME": "/java-8", "https_proxy": "http://proxy:3128"}
 
     found = doctor.variables(given)
@@ -178,7 +178,7 @@ def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("asked_anew")
-def test_temporary_files_go_where_tmpdir_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_temporary_files_are_written_to_tmpdir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
     assert temporary_folder() == tmp_path
@@ -186,14 +186,14 @@ def test_temporary_files_go_where_tmpdir_says(monkeypatch: pytest.MonkeyPatch, t
 
 
 @pytest.mark.usefixtures("asked_anew")
-def test_tmpdir_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tmpdir_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", "/nowhere")
 
     assert doctor.temporary_files().found.endswith(", since TMPDIR=/nowhere can't be used")
 
 
 @pytest.mark.usefixtures("asked_anew")
-def test_too_little_room_for_temporary_files_is_a_fault_that_names_the_variable(
+def test_too_little_room_for_temporary_files_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -206,12 +206,12 @@ def test_too_little_room_for_temporary_files_is_a_fault_that_names_the_variable(
 
 
 @pytest.mark.parametrize("name", ["a:b", "a,b", "a;b", "a\nb"])
-def test_a_path_that_would_end_in_a_list_of_paths_is_a_fault(tmp_path: Path, name: str) -> None:
+def test_path_with_the_separator_of_path_lists_is_a_fault(tmp_path: Path, name: str) -> None:
     found = preflight.paths(setup(tmp_path / name))
 
     assert found.is_fault
     assert "(MILLRACE_STATE)" in found.found
 
 
-def test_a_path_with_spaces_quotes_and_umlauts_is_fine(tmp_path: Path) -> None:
+def test_path_with_spaces_quotes_and_umlauts_is_no_fault(tmp_path: Path) -> None:
     assert not preflight.paths(setup(tmp_path / "Zustand für 'alle' & \"mich\"")).is_fault

@@ -1,4 +1,4 @@
-"""What the stack says on the command line."""
+"""Output of the stack's commands."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from local.stack.__main__ import main
 
 
-def test_logs_of_no_service_say_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_of_an_unknown_service_list_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_STATE", str(tmp_path))
 
     said = CliRunner().invoke(main, ["logs"])

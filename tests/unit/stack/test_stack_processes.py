@@ -48,14 +48,14 @@ def start(command: tuple[str, ...], pid_file: Path) -> processes.Recorded:
     return recorded
 
 
-def test_a_started_process_is_found_again(pid_file: Path) -> None:
+def test_started_process_is_found_again(pid_file: Path) -> None:
     recorded = start(WAITS, pid_file)
 
     assert processes.running(pid_file) == recorded
     assert recorded.fingerprint == "print"
 
 
-def test_a_process_that_was_killed_is_not_running(pid_file: Path) -> None:
+def test_process_that_was_killed_is_not_running(pid_file: Path) -> None:
     recorded = start(WAITS, pid_file)
 
     processes.kill(recorded)
@@ -63,7 +63,7 @@ def test_a_process_that_was_killed_is_not_running(pid_file: Path) -> None:
     assert processes.running(pid_file) is None
 
 
-def test_a_reused_number_is_not_mistaken_for_ours(pid_file: Path) -> None:
+def test_reused_process_id_is_not_mistaken_for_the_process(pid_file: Path) -> None:
     recorded = start(WAITS, pid_file)
     content = json.loads(pid_file.read_text())
     stale = pid_file.with_name("stale")
@@ -75,13 +75,13 @@ def test_a_reused_number_is_not_mistaken_for_ours(pid_file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "12", "{", '{"pid": 1}'])
-def test_a_pid_file_that_a_crash_has_torn_is_no_process(pid_file: Path, content: str) -> None:
+def test_incomplete_pid_file_is_no_process(pid_file: Path, content: str) -> None:
     pid_file.write_text(content)
 
     assert processes.running(pid_file) is None
 
 
-def test_a_process_that_does_not_go_is_killed_and_that_is_said(pid_file: Path) -> None:
+def test_process_that_does_not_stop_is_killed_and_reported(pid_file: Path) -> None:
     recorded = start(IGNORES_SIGTERM, pid_file)
     with psutil.Popen(["tail", "-n", "+1", "-F", str(pid_file.parent / "output")], stdout=subprocess.PIPE) as output:
         assert output.stdout.readline() == b"ready\n"
@@ -93,7 +93,7 @@ def test_a_process_that_does_not_go_is_killed_and_that_is_said(pid_file: Path) -
     assert not recorded.runs()
 
 
-def test_a_process_that_its_parent_never_collects_has_ended(pid_file: Path) -> None:
+def test_zombie_process_counts_as_ended(pid_file: Path) -> None:
     with psutil.Popen((*STAYS_WITH_A_CHILD, *WAITS[1:]), stdout=subprocess.PIPE) as parent:
         processes.record(int(parent.stdout.readline()), pid_file, "print")
         recorded = processes.running(pid_file)
@@ -108,7 +108,7 @@ def test_a_process_that_its_parent_never_collects_has_ended(pid_file: Path) -> N
     assert took_seconds < DEADLINE_SECONDS
 
 
-def test_what_a_process_started_ends_with_it(pid_file: Path) -> None:
+def test_child_processes_end_with_their_process(pid_file: Path) -> None:
     recorded = start((*LEAVES_A_CHILD, *WAITS[1:]), pid_file)
     parent = psutil.Process(recorded.pid)
     parent.wait(DEADLINE_SECONDS)
@@ -119,7 +119,7 @@ def test_what_a_process_started_ends_with_it(pid_file: Path) -> None:
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_what_left_its_session_ends_with_it_when_it_runs_the_same_program_in_its_folder(
+def test_process_that_left_the_session_ends_if_program_and_folder_match(
     pid_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     data = pid_file.with_name("data")
@@ -140,7 +140,7 @@ def test_what_left_its_session_ends_with_it_when_it_runs_the_same_program_in_its
             process.wait(DEADLINE_SECONDS)
 
 
-def test_nobody_else_reads_a_pid_file_which_has_a_fingerprint_of_secrets(pid_file: Path) -> None:
+def test_pid_file_is_readable_by_its_owner_only(pid_file: Path) -> None:
     start(WAITS, pid_file)
 
     assert stat.S_IMODE(pid_file.stat().st_mode) == 0o600

@@ -30,7 +30,7 @@ def names(chosen: list[Service]) -> list[str]:
     return [service.name for service in chosen]
 
 
-def test_taskmanagers_start_after_their_jobmanager_and_connect_after_what_it_reads_and_writes(
+def test_services_start_after_the_services_that_they_need(
     declared: tuple[Service, ...],
 ) -> None:
     order = names(services.in_start_order(reversed(declared)))
@@ -50,17 +50,17 @@ def test_taskmanagers_start_after_their_jobmanager_and_connect_after_what_it_rea
     ]
 
 
-def test_one_service_alone_can_be_put_in_order(declared: tuple[Service, ...]) -> None:
+def test_order_of_a_single_service_is_that_service(declared: tuple[Service, ...]) -> None:
     alone = next(service for service in declared if service.name == "taskmanager-1")
 
     assert names(services.in_start_order([alone])) == ["taskmanager-1"]
 
 
-def test_what_a_service_needs_comes_along(declared: tuple[Service, ...]) -> None:
+def test_needed_services_of_a_service_are_included(declared: tuple[Service, ...]) -> None:
     assert names(services.with_needed(declared, ["taskmanager-2"])) == ["jobmanager", "taskmanager-2"]
 
 
-def test_services_that_do_not_depend_on_each_other_are_under_way_at_the_same_time() -> None:
+def test_independent_services_start_at_the_same_time() -> None:
     both = threading.Barrier(2, timeout=DEADLINE_SECONDS)
 
     side_by_side(["a", "b"], {"a": [], "b": []}, lambda _name, _give_up: both.wait() and None)
@@ -68,7 +68,7 @@ def test_services_that_do_not_depend_on_each_other_are_under_way_at_the_same_tim
     assert not both.broken
 
 
-def test_a_service_waits_for_those_that_it_needs() -> None:
+def test_service_waits_for_those_that_it_needs() -> None:
     done: list[str] = []
 
     side_by_side(["a", "b", "c"], {"a": [], "b": ["a"], "c": ["b"]}, lambda name, _: done.append(name))
@@ -76,7 +76,7 @@ def test_a_service_waits_for_those_that_it_needs() -> None:
     assert done == ["a", "b", "c"]
 
 
-def test_after_a_failure_the_others_give_up_and_what_comes_after_is_left_out() -> None:
+def test_failure_stops_other_starts_and_skips_dependent_services() -> None:
     started: list[str] = []
 
     def act(name: str, give_up: threading.Event) -> None:
@@ -92,12 +92,12 @@ def test_after_a_failure_the_others_give_up_and_what_comes_after_is_left_out() -
     assert sorted(started) == ["broken", "slow"]
 
 
-def test_a_setting_that_the_stack_makes_itself_can_not_stand_in_the_configuration() -> None:
+def test_setting_that_the_stack_computes_can_not_be_configured() -> None:
     with pytest.raises(FlinkConfigurationError, match=r"rest.port can't be set"):
         flink_cluster.effective_configuration("rest.port: 8081\n", {"rest.port": "18081"})
 
 
-def test_there_is_a_slot_for_each_job_and_one_for_a_pipeline() -> None:
+def test_cluster_has_a_slot_for_each_job_and_one_for_a_pipeline() -> None:
     configuration = flink_conf.parse(flink_conf.CONFIGURATION.read_text())
 
     slots = int(LocalSettings().flink_task_managers) * int(configuration["taskmanager.numberOfTaskSlots"])
@@ -106,7 +106,7 @@ def test_there_is_a_slot_for_each_job_and_one_for_a_pipeline() -> None:
     assert slots >= len(submit.names())
 
 
-def test_every_setting_of_the_cluster_says_why() -> None:
+def test_every_setting_of_the_cluster_has_a_comment() -> None:
     lines = flink_conf.CONFIGURATION.read_text().splitlines()
 
     undocumented = [

@@ -37,7 +37,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_an_archive_or_the_one_inside_a_jar_is_unpacked_with_its_links_and_modes(archive: Path, tmp_path: Path) -> None:
+def test_archive_also_in_a_jar_is_unpacked_with_links_and_modes(archive: Path, tmp_path: Path) -> None:
     folder = tmp_path / "unpacked"
 
     unpack(archive, folder)
@@ -46,7 +46,7 @@ def test_an_archive_or_the_one_inside_a_jar_is_unpacked_with_its_links_and_modes
     assert (folder / "bin" / "program").stat().st_mode & 0o777 == 0o755
 
 
-def test_what_could_be_run_in_a_zip_can_be_run_when_it_is_unpacked_and_nothing_else(tmp_path: Path) -> None:
+def test_only_executables_of_a_zip_are_executable_when_unpacked(tmp_path: Path) -> None:
     archive, folder = tmp_path / "program.zip", tmp_path / "unpacked"
     with zipfile.ZipFile(archive, "w") as zipped:
         for name, mode in (("program-1/bin/program", 0o755), ("program-1/README", 0o640)):

@@ -19,7 +19,7 @@ class Repository:
     """By path."""
     ranges_work: bool = True
     cuts: list[int] = field(default_factory=list)
-    """The next responses break off after so many bytes."""
+    """Number of bytes after which the next responses break off."""
     refusals: list[int] = field(default_factory=list)
     """The next responses are these statuses."""
     requests: list[tuple[str, str]] = field(default_factory=list)

@@ -11,7 +11,7 @@ from toolchain import scratch
 from toolchain.flink_home import FlinkHome
 
 
-def test_python_in_a_path_with_spaces_is_found_by_a_script_that_splits_at_them(
+def test_python_in_a_path_with_spaces_is_found_by_a_shell_script(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "Köln Büro" / ".venv"

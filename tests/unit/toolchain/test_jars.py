@@ -48,7 +48,7 @@ def ranges(repository: Repository) -> list[str]:
 
 
 @pytest.mark.usefixtures("repository")
-def test_what_is_missing_is_fetched_into_a_maven_layout() -> None:
+def test_missing_jar_is_fetched_into_a_maven_layout() -> None:
     jars.fetch((pinned(), pinned(OTHER, CONTENT[:1000])))
 
     folder = cache_directory() / "jars" / "org" / "example" / "streams"
@@ -57,7 +57,7 @@ def test_what_is_missing_is_fetched_into_a_maven_layout() -> None:
     assert not list(jars_directory().rglob("*.part"))
 
 
-def test_what_is_there_is_not_fetched_again(repository: Repository) -> None:
+def test_existing_jar_is_not_fetched_again(repository: Repository) -> None:
     jars.fetch((pinned(),))
 
     jars.fetch((pinned(),))
@@ -66,7 +66,7 @@ def test_what_is_there_is_not_fetched_again(repository: Repository) -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_a_jar_of_the_wrong_size_is_fetched_again() -> None:
+def test_jar_of_the_wrong_size_is_fetched_again() -> None:
     pinned().path.parent.mkdir(parents=True)
     pinned().path.write_bytes(CONTENT[:10])
 
@@ -75,7 +75,7 @@ def test_a_jar_of_the_wrong_size_is_fetched_again() -> None:
     assert pinned().path.read_bytes() == CONTENT
 
 
-def test_a_cut_download_goes_on_where_it_stopped(repository: Repository) -> None:
+def test_interrupted_download_continues_where_it_stopped(repository: Repository) -> None:
     repository.cuts = [6 * CHUNK_BYTES, 3 * CHUNK_BYTES]
     arrived: list[int] = []
 
@@ -86,7 +86,7 @@ def test_a_cut_download_goes_on_where_it_stopped(repository: Repository) -> None
     assert sum(arrived) == len(CONTENT)
 
 
-def test_a_download_that_an_earlier_process_left_goes_on(repository: Repository) -> None:
+def test_download_that_an_earlier_process_left_continues(repository: Repository) -> None:
     attempt = download(repository, pinned())
     attempt.part.parent.mkdir(parents=True)
     attempt.part.write_bytes(CONTENT[:200_000])
@@ -97,7 +97,7 @@ def test_a_download_that_an_earlier_process_left_goes_on(repository: Repository)
     assert ranges(repository) == ["bytes=200000-"]
 
 
-def test_a_rest_of_another_file_is_thrown_away(repository: Repository) -> None:
+def test_part_of_another_file_is_discarded(repository: Repository) -> None:
     attempt = download(repository, pinned())
     attempt.part.parent.mkdir(parents=True)
     attempt.part.write_bytes(b"x" * 200_000)
@@ -110,7 +110,7 @@ def test_a_rest_of_another_file_is_thrown_away(repository: Repository) -> None:
     assert sum(arrived) == len(CONTENT)
 
 
-def test_a_server_without_ranges_sends_the_whole_file_again(repository: Repository) -> None:
+def test_server_without_ranges_sends_the_whole_file_again(repository: Repository) -> None:
     repository.cuts, repository.ranges_work = [100_000], False
     arrived: list[int] = []
 
@@ -120,7 +120,7 @@ def test_a_server_without_ranges_sends_the_whole_file_again(repository: Reposito
     assert sum(arrived) == len(CONTENT)
 
 
-def test_a_busy_server_is_asked_again(repository: Repository) -> None:
+def test_busy_server_is_asked_again(repository: Repository) -> None:
     repository.refusals = [503, 429, 500]
 
     download(repository, pinned()).run(lambda _: None)
@@ -128,7 +128,7 @@ def test_a_busy_server_is_asked_again(repository: Repository) -> None:
     assert pinned().path.read_bytes() == CONTENT
 
 
-def test_a_server_that_stays_busy_is_given_up(repository: Repository) -> None:
+def test_server_that_stays_busy_is_an_error(repository: Repository) -> None:
     repository.refusals = [503] * ATTEMPTS
 
     with pytest.raises(DownloadError, match=rf"{ATTEMPTS} attempts; last: HTTP status 503"):
@@ -136,7 +136,7 @@ def test_a_server_that_stays_busy_is_given_up(repository: Repository) -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_without_a_network_the_error_names_the_cache_variable() -> None:
+def test_error_without_a_network_names_the_cache_variable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         closed = listener.getsockname()[1]
     jar = pinned()
@@ -146,7 +146,7 @@ def test_without_a_network_the_error_names_the_cache_variable() -> None:
         unreachable.run(lambda _: None)
 
 
-def test_a_file_that_the_repository_lacks_is_not_asked_for_twice(repository: Repository) -> None:
+def test_file_that_the_repository_lacks_is_requested_once(repository: Repository) -> None:
     absent = pinned(Coordinate.parse("org.example:absent:1"))
 
     with pytest.raises(JarsError, match=r"absent-1\.jar could not be fetched: HTTP status 404"):
@@ -179,14 +179,14 @@ def test_password_of_a_private_mirror_may_have_a_slash(repository: Repository, m
     assert pinned().path.read_bytes() == CONTENT
 
 
-def test_no_error_of_resolving_quotes_a_piece_of_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_resolving_a_jar_has_no_part_of_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_MAVEN_REPOSITORY", "http://ci:p@127.0.0.1:9/s3cret@host.example")
 
     with pytest.raises(ResolveError, match=r"^http://•••@host\.example could not be asked: ConnectionError$"):
         sha256_and_size(COORDINATE)
 
 
-def test_another_checksum_is_refused_and_the_file_kept_for_a_look(repository: Repository) -> None:
+def test_file_with_another_checksum_is_refused_and_kept(repository: Repository) -> None:
     expected, got = hashlib.sha256(CONTENT).hexdigest(), hashlib.sha256(CONTENT[::-1]).hexdigest()
     repository.files[f"/{COORDINATE.path}"] = CONTENT[::-1]
 
@@ -200,7 +200,7 @@ def test_another_checksum_is_refused_and_the_file_kept_for_a_look(repository: Re
         assert said in str(error.value)
 
 
-def test_a_longer_file_is_refused(repository: Repository) -> None:
+def test_file_that_is_too_long_is_refused(repository: Repository) -> None:
     repository.files[f"/{COORDINATE.path}"] = CONTENT + CONTENT
 
     with pytest.raises(JarsError, match="is not the file that was pinned"):
@@ -208,7 +208,7 @@ def test_a_longer_file_is_refused(repository: Repository) -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_a_jar_that_was_damaged_later_is_found_by_its_checksum() -> None:
+def test_jar_that_was_damaged_later_is_found_by_its_checksum() -> None:
     jars.fetch((pinned(),))
     pinned().path.write_bytes(CONTENT[::-1])
 
@@ -227,7 +227,7 @@ def test_clones_that_fetch_at_once_download_each_file_once(repository: Repositor
     assert pinned().path.read_bytes() == CONTENT
 
 
-def test_who_waits_for_another_clone_is_told(tmp_path: Path) -> None:
+def test_wait_for_another_clone_is_reported(tmp_path: Path) -> None:
     said: list[str] = []
     holder = ExitStack()
     holder.enter_context(exclusive(tmp_path, pytest.fail))
@@ -242,7 +242,7 @@ def test_who_waits_for_another_clone_is_told(tmp_path: Path) -> None:
     assert said == [f"{tmp_path} is being written already; waiting until that is done"]
 
 
-def test_a_folder_that_cannot_be_written_names_the_variables(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_names_the_variables(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
 
@@ -268,22 +268,22 @@ def test_other_users_can_read_the_cache_whatever_the_umask() -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_a_group_that_is_not_fetched_says_how_to_fetch_it() -> None:
+def test_error_of_a_group_not_fetched_has_the_command() -> None:
     with pytest.raises(JarsError, match=re.escape("the first: org.eclipse.jdt:ecj:3.38.0. Run `python -m")):
         jars.paths("compiler")
 
 
-def test_an_unknown_group_is_answered_with_the_known_ones() -> None:
+def test_unknown_group_is_reported_with_the_known_ones() -> None:
     with pytest.raises(JarsError, match=r"no group 'kafak'; it has flink, flink-opt, kafka, .+, compiler"):
         jars.paths("kafak")
 
 
-def test_the_lock_holds_every_root_once() -> None:
+def test_lock_has_every_root_once() -> None:
     pins = [(jar.group, str(jar.coordinate)) for jar in locked()]
 
     assert len(pins) == len(set(pins))
     assert {(root.group, root.coordinate) for root in jars.ROOTS} <= set(pins)
 
 
-def test_kafka_is_of_one_release() -> None:
+def test_kafka_jars_are_of_one_release() -> None:
     assert {j.coordinate.version for j in locked() if j.coordinate.group == "org.apache.kafka"} == {"4.3.1"}

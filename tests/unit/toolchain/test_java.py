@@ -1,4 +1,4 @@
-"""Which Java is used: the one that is named, or the one that is locked."""
+"""Choice of Java: the configured one, or the locked one."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def make_java_home(folder: Path, version: str) -> Path:
     return folder
 
 
-def test_the_named_java_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_named_java_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home = make_java_home(tmp_path / "java", "21.0.8")
     monkeypatch.setenv("MILLRACE_JAVA_HOME", str(home))
 
@@ -23,7 +23,7 @@ def test_the_named_java_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert java_version(home) == 21
 
 
-def test_a_java_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_java_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MILLRACE_JAVA_HOME", str(make_java_home(tmp_path, "17.0.1")))
 
     assert java_home() == tmp_path
@@ -31,6 +31,6 @@ def test_a_java_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
         java_home(21)
 
 
-def test_a_folder_without_java_is_refused(tmp_path: Path) -> None:
+def test_folder_without_java_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JavaError, match="is not a Java home"):
         java_version(tmp_path)

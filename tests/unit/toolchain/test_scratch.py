@@ -73,7 +73,7 @@ def test_run_removes_what_a_program_wrote_after_its_run_was_gone(temporary: Path
         assert list(temporary.iterdir()) == [own]
 
 
-def test_run_leaves_alone_what_one_that_lives_has() -> None:
+def test_run_keeps_the_folders_of_other_running_runs() -> None:
     with run() as (process, folder):
         with scratch_folder():
             pass
@@ -83,7 +83,7 @@ def test_run_leaves_alone_what_one_that_lives_has() -> None:
 
 
 @pytest.mark.parametrize("name", ["Köln Büro", "Jörg's", 'a"b', "a:b", "a,b", "a;b", "a\nb", "$x"])
-def test_odd_path_is_reached_by_a_plain_one(tmp_path: Path, name: str) -> None:
+def test_odd_path_is_reached_by_a_plain_link(tmp_path: Path, name: str) -> None:
     odd = tmp_path / name
     odd.mkdir()
 
@@ -94,11 +94,11 @@ def test_odd_path_is_reached_by_a_plain_one(tmp_path: Path, name: str) -> None:
     assert plain_path(odd) == plain
 
 
-def test_plain_path_stays(tmp_path: Path) -> None:
+def test_plain_path_is_used_unchanged(tmp_path: Path) -> None:
     assert plain_path(tmp_path / "Büro") == tmp_path / "Büro"
 
 
-def test_odd_path_that_no_link_can_be_made_to_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_odd_path_that_can_not_be_linked_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setattr(scratch, "LINKS", tmp_path / "file")
 

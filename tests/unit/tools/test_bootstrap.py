@@ -21,11 +21,11 @@ def script(path: Path, *lines: str) -> str:
     return str(path)
 
 
-def test_a_supported_python_is_taken() -> None:
+def test_supported_python_is_used() -> None:
     assert find_python([sys.executable]) == (sys.executable, [])
 
 
-def test_a_python_that_will_not_do_is_passed_over_and_the_reason_kept(tmp_path: Path) -> None:
+def test_unsuitable_python_is_skipped_with_the_reason(tmp_path: Path) -> None:
     newer = script(tmp_path / "newer", "echo 3.13")
     shim = script(tmp_path / "shim", "echo 'pyenv: python3.12: command not found' >&2", "exit 127")
     bare = script(tmp_path / "bare", "echo 3.11", "exit 1")
@@ -42,14 +42,14 @@ def test_a_python_that_will_not_do_is_passed_over_and_the_reason_kept(tmp_path: 
     assert rejected[3].startswith(f"{absent}: does not run (")
 
 
-def test_with_no_python_that_will_do_none_is_found(tmp_path: Path) -> None:
+def test_search_without_a_suitable_python_finds_none(tmp_path: Path) -> None:
     found, rejected = find_python([script(tmp_path / "older", "echo 3.10")])
 
     assert found is None
     assert len(rejected) == 1
 
 
-def test_the_bootstrap_can_be_read_by_older_pythons() -> None:
+def test_bootstrap_can_be_read_by_older_pythons() -> None:
     source = Path(bootstrap.__file__).read_text()
 
     assert ast.parse(source, feature_version=(3, 8))
@@ -65,35 +65,35 @@ def environment(tmp_path: Path) -> Environment:
     return made
 
 
-def test_an_environment_that_was_made_to_its_end_is_kept(environment: Environment) -> None:
+def test_complete_environment_is_kept(environment: Environment) -> None:
     assert environment.is_current()
 
 
-def test_an_environment_that_was_cut_short_is_made_again(environment: Environment) -> None:
+def test_incomplete_environment_is_created_again(environment: Environment) -> None:
     (environment.folder / "millrace.stamp").unlink()
 
     assert not environment.is_current()
 
 
-def test_another_lock_makes_another_environment(environment: Environment) -> None:
+def test_changed_lock_creates_another_environment(environment: Environment) -> None:
     environment.lock.write_text("click==8.2\n")
 
     assert not environment.is_current()
 
 
-def test_another_python_makes_another_environment(environment: Environment) -> None:
+def test_changed_python_creates_another_environment(environment: Environment) -> None:
     other = Environment(environment.checkout, "cp312")
 
     assert not other.is_current()
 
 
-def test_a_moved_checkout_makes_another_environment(environment: Environment) -> None:
+def test_moved_checkout_creates_another_environment(environment: Environment) -> None:
     moved = Environment(environment.checkout.rename(environment.checkout.with_name("moved")), "cp311")
 
     assert not moved.is_current()
 
 
-def test_an_environment_whose_python_has_gone_is_made_again(environment: Environment) -> None:
+def test_environment_without_its_python_is_created_again(environment: Environment) -> None:
     environment.python.unlink()
     environment.python.symlink_to("/nowhere/python3")
 
@@ -101,7 +101,7 @@ def test_an_environment_whose_python_has_gone_is_made_again(environment: Environ
 
 
 @pytest.mark.parametrize("name", ["a:b", "a,b", "a;b", "a\nb"])
-def test_a_checkout_that_java_would_take_for_two_is_refused(tmp_path: Path, name: str) -> None:
+def test_checkout_path_with_a_path_separator_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InstallError, match="no colon, comma or semicolon can be in the path of this checkout"):
         install(Environment(tmp_path / name, "cp311"))
 
@@ -117,7 +117,7 @@ def test_installing_ignores_how_pip_and_python_are_configured() -> None:
         }
 
 
-def test_other_packages_in_pythonpath_are_not_taken_instead_of_those_of_the_environment(tmp_path: Path) -> None:
+def test_packages_in_pythonpath_do_not_replace_those_of_the_environment(tmp_path: Path) -> None:
     made = Environment(tmp_path / "checkout", f"cp{sys.version_info.major}{sys.version_info.minor}")
     venv.create(made.folder)
     (own,) = made.folder.glob("lib/python*/site-packages")

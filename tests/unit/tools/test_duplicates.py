@@ -1,4 +1,4 @@
-"""Blocks of code that say the same are found, wherever they are; what only looks alike isn't."""
+"""Equal blocks of code are found in any folder; blocks that only look alike are not."""
 
 import subprocess
 import sys
@@ -10,13 +10,13 @@ BLOCK = "".join(f"    total = total * {number} + price\n" for number in range(8)
 
 
 def duplicates(*folders: Path) -> tuple[int, str]:
-    """Exit status, and what it says."""
+    """Return the exit status and the output."""
     command = [sys.executable, "-m", "tools.duplicates", *map(str, folders)]
     done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=False)
     return done.returncode, done.stdout
 
 
-def test_a_block_that_is_in_two_folders_is_named_with_both_files(tmp_path: Path) -> None:
+def test_block_in_two_folders_is_reported_with_both_files(tmp_path: Path) -> None:
     for folder, name in (("one", "orders"), ("other", "payments")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{name}.py").write_text(f"def {name}(price, total):\n{BLOCK}    return total\n")

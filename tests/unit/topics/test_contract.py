@@ -25,7 +25,7 @@ NOT_FIELDS = {
     "source_offset",
     "source_headers",
 }
-"""Columns that say how a record came, not what it says."""
+"""Columns with metadata of a record, not its content."""
 
 ADDED_BY_THE_SINK = {"source_time", "header_list", "cut"}
 """Fields of a dead letter that `millrace.kafka.BoundedRecords` fills; no view knows them."""

@@ -48,7 +48,7 @@ class Registry:
 
 @pytest.fixture
 def registry() -> Iterator[Registry]:
-    """A registry that refuses the schema as incompatible, unless the test says otherwise."""
+    """A registry that refuses the schema as incompatible, unless the test sets another answer."""
     found = Registry()
     with json_server(found.answer) as address:
         found.settings = Settings(schema_registry_url=address)

@@ -3,7 +3,7 @@ package millrace.features;
 import java.util.List;
 import java.util.Locale;
 
-/** What a feature can be: how it is written, what it takes, and whether it looks at a window or one event back. */
+/** Kinds of features: their word, their arguments, and whether they use a window or the previous event. */
 enum Aggregate {
     COUNT("count() over 10 minutes", true),
     SUM("sum(column) over 10 minutes", true, Argument.NUMBER),
@@ -17,7 +17,7 @@ enum Aggregate {
             "distance_km_from_previous(latitude_column, longitude_column)", false, Argument.NUMBER, Argument.NUMBER),
     RECENT("recent(column, 20) over 10 minutes", true, Argument.TEXT, Argument.LIMIT);
 
-    /** What stands in an aggregate's parentheses. */
+    /** Kinds of arguments in an aggregate's parentheses. */
     enum Argument {
         ANY("text or a number", ColumnKind.TEXT, ColumnKind.INTEGER, ColumnKind.DOUBLE),
         NUMBER("a number", ColumnKind.INTEGER, ColumnKind.DOUBLE),
@@ -43,7 +43,7 @@ enum Aggregate {
         this.arguments = List.of(arguments);
     }
 
-    /** As it is written in a declaration. */
+    /** Word for it in a declaration. */
     String word() {
         return name().toLowerCase(Locale.ROOT);
     }

@@ -28,10 +28,10 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  * One call of {@code sliding_features} in a query: its checked arguments.
  *
  * @param features the declaration
- * @param id column that tells events apart
+ * @param id column that identifies events
  * @param maxEvents bound of the events that are kept of a key
  * @param row type of the input
- * @param keyColumns places of the columns by which it is partitioned
+ * @param keyColumns places of the columns by which the input is partitioned
  * @param timeColumn place of the row time in it; -1 while types are inferred
  */
 record Call(String features, String id, int maxEvents, RowType row, Set<Integer> keyColumns, int timeColumn)
@@ -56,7 +56,7 @@ record Call(String features, String id, int maxEvents, RowType row, Set<Integer>
         return arguments(StaticArgument.table("input", RowData.class, false, INPUT_TRAITS));
     }
 
-    /** The signature of this call; only a table of a given type is handed over without conversion. */
+    /** The signature of this call; only a table of a given type is passed without conversion. */
     StaticArgument[] itsArguments() {
         DataType type = DataTypes.of(row).bridgedTo(RowData.class);
         return arguments(StaticArgument.table("input", type, false, INPUT_TRAITS));
@@ -140,14 +140,14 @@ record Call(String features, String id, int maxEvents, RowType row, Set<Integer>
     }
 
     /**
-     * Places of the columns that aren't the key's: Flink gives out the key itself, and would the others, but functions
-     * that let it have no timers.
+     * Places of the columns outside the key. Flink emits the key itself; it could emit the others, too, but then a
+     * function has no timers.
      */
     int[] others() {
         return IntStream.range(0, row.getFieldCount()).filter(column -> !keyColumns.contains(column)).toArray();
     }
 
-    /** What the function gives out: the input's other columns, the features, the flags. */
+    /** Columns that the function emits: the input's other columns, the features, the flags. */
     DataType outputType() {
         List<DataTypes.Field> fields = new ArrayList<>();
         for (int column : others()) {

@@ -2,7 +2,7 @@ package millrace.features;
 
 import org.apache.flink.table.types.logical.LogicalType;
 
-/** What a column holds, as far as a feature is concerned. */
+/** Kinds of columns, as far as features differ by them. */
 enum ColumnKind {
     TEXT("text"),
     INTEGER("an integer"),

@@ -18,7 +18,7 @@ import org.apache.flink.table.api.ValidationException;
  * Parses a features declaration: features separated by commas or newlines, {@code --} comments, each written
  * {@code name = aggregate(column) over 10 minutes where column = 'text'}.
  *
- * <p>{@code udfs/fraud/features.py} is the same parser with the same errors, for what is validated in Python.
+ * <p>{@code udfs/fraud/features.py} is the same parser with the same errors, for declarations that Python validates.
  */
 final class Declaration {
 
@@ -51,9 +51,9 @@ final class Declaration {
     }
 
     /**
-     * The features that {@code text} declares over a table with these columns, in the order of the text.
+     * Returns the features that {@code text} declares over a table with these columns, in the order of the text.
      *
-     * @throws ValidationException saying where the declaration is wrong, why, and what would be right
+     * @throws ValidationException the declaration is invalid; the message has the place, the reason and the remedy
      */
     static List<Feature> parse(String text, Map<String, ColumnKind> columns) {
         return new Declaration(text, columns).parse();

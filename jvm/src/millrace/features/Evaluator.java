@@ -19,10 +19,10 @@ final class Evaluator {
      * A feature in terms of the layout.
      *
      * @param window place of its window among the windows
-     * @param type of the column, and so of the value of min, max and previous; null without a column
+     * @param type type of the column, and so of the value of min, max and previous; null without a column
      * @param column its number or text column
      * @param secondColumn the longitude
-     * @param flags those that an event needs to count: the condition holds, the column has a value
+     * @param flags flags that an event needs to count: the condition holds, the column has a value
      */
     private record Step(
             Feature feature, int window, LogicalTypeRoot type, int column, int secondColumn, long flags) {
@@ -56,7 +56,7 @@ final class Evaluator {
     private long[] values = new long[64];
     private final WideSum wideSum = new WideSum();
 
-    /** How many values went into the last sum. */
+    /** Number of values in the last sum. */
     private int counted;
 
     Evaluator(Layout layout, List<Feature> features, RowType row) {
@@ -67,7 +67,7 @@ final class Evaluator {
         steps = features.stream().map(feature -> step(feature, row)).toArray(Step[]::new);
     }
 
-    /** How far back an event's features look at most. */
+    /** Maximum time that features look back, in milliseconds. */
     static long retentionMs(List<Feature> features) {
         return features.stream()
                 .mapToLong(feature -> feature.aggregate().windowed ? feature.windowMs() : Declaration.LONGEST_WINDOW_MS)
@@ -96,9 +96,9 @@ final class Evaluator {
      * Fill the first fields of {@code row}, one a feature.
      *
      * @param ofEvent the event whose features these are
-     * @param untilEvent how many events of the history are not later than it
-     * @param itsPlace where the history has the event itself, or what it is a duplicate of
-     * @return whether an event that was dropped might have counted
+     * @param untilEvent number of events of the history that are not later than it
+     * @param itsPlace place of the event itself in the history, or of the event that it duplicates
+     * @return whether a dropped event might have counted
      */
     boolean evaluate(History of, Event ofEvent, int untilEvent, int itsPlace, GenericRowData row) {
         history = of;
@@ -195,7 +195,7 @@ final class Evaluator {
         return greatest ? order > 0 : order < 0;
     }
 
-    /** Ids are distinct already, texts are told apart by their code, numbers by their bits. */
+    /** Number of distinct values: ids are distinct already, texts differ by their code, numbers by their bits. */
     private long distinct(Step step, int start) {
         if (!step.isText()) {
             return distinctNumbers(step, start);
@@ -246,7 +246,7 @@ final class Evaluator {
                 latest[--free] = text(step, i);
             }
         }
-        // Never NULL: PyFlink can't hand a missing array to a Python function.
+        // Never NULL: PyFlink can't pass a missing array to a Python function.
         return new GenericArrayData(Arrays.copyOfRange(latest, free, latest.length));
     }
 
@@ -266,7 +266,7 @@ final class Evaluator {
         };
     }
 
-    /** Haversine. */
+    /** Distance by the haversine formula. */
     private Double distanceKm(Step step, int index) {
         long place = layout.numberFlag(step.column) | layout.numberFlag(step.secondColumn);
         if ((event.flags & place) != place || (history.flags(index) & place) != place) {

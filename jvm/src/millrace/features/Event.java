@@ -1,18 +1,18 @@
 package millrace.features;
 
-/** What is remembered of one event, as a {@link Layout} says; one object is filled anew for each event. */
+/** Stored values of one event, by a {@link Layout}; one object is filled anew for each event. */
 final class Event {
 
-    /** Event time, milliseconds. */
+    /** Event time in milliseconds. */
     long time;
 
-    /** Which columns have a value, which conditions hold. */
+    /** Bits of the columns that have a value, and of the conditions that hold. */
     long flags;
 
-    /** UTF-8, by text column; only where the flag says that there is a value. */
+    /** Texts in UTF-8, by text column; valid only if the column's flag is set. */
     final byte[][] texts;
 
-    /** By number column: the integer, or the double's bits. */
+    /** Integer or bits of the double, by number column. */
     final long[] numbers;
 
     Event(Layout layout) {

@@ -8,7 +8,7 @@ import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 
-/** Reads out of a row of the input what a {@link Layout} remembers of the event. */
+/** Reads the values that a {@link Layout} stores of an event from a row of the input. */
 final class EventReader {
 
     private record Condition(int column, StringData text, long flag) {}
@@ -23,7 +23,7 @@ final class EventReader {
 
     /**
      * @param timeColumn place of the row time in the row
-     * @param oversizedTexts counts the texts that were taken for NULL because they are too long
+     * @param oversizedTexts counts the texts that were read as NULL because they are too long
      */
     EventReader(Layout layout, List<Feature> features, RowType row, int timeColumn, Counter oversizedTexts) {
         this.layout = layout;

@@ -6,8 +6,8 @@ import java.util.List;
  * One declared feature.
  *
  * @param windowMs length of the sliding window; 0 for the aggregates that look at the previous event
- * @param where only events for which it holds count; null for all
- * @param limit how many values {@code recent} keeps at most; 0 for the others
+ * @param where condition of the events that count; null for all
+ * @param limit maximum number of values that {@code recent} keeps; 0 for the others
  */
 record Feature(String name, Aggregate aggregate, List<String> columns, long windowMs, Where where, int limit) {
 

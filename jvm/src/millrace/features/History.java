@@ -28,7 +28,7 @@ import java.util.Arrays;
  */
 final class History {
 
-    /** No longer text is remembered, so that a key's state is bounded by events × text columns × this. */
+    /** Maximum length of a stored text, so that a key's state is bounded by events × text columns × this. */
     static final int LONGEST_TEXT = 1_024;
 
     static final byte VERSION = 1;
@@ -72,13 +72,13 @@ final class History {
         return (short) SHORT.get(bytes, at) & 0xFFFF;
     }
 
-    /** The layout under which a value was written. */
+    /** Layout by which a value was written. */
     static Layout layoutOf(byte[] value) {
         return Layout.written(value, LAYOUT_AT, unsignedShort(value, 1));
     }
 
     /**
-     * Whether a value was written under this history's layout.
+     * Returns whether a value was written by this history's layout.
      *
      * @throws IllegalStateException if another version of this class wrote it
      */
@@ -92,7 +92,7 @@ final class History {
         return Arrays.equals(value, LAYOUT_AT, end, layout.header, 0, layout.header.length);
     }
 
-    /** Look at a value that this history {@link #reads}. */
+    /** Opens a value that this history {@link #reads}. */
     void open(byte[] value) {
         bytes = value;
         newest = (long) LONG.get(value, scalarsAt);
@@ -167,22 +167,22 @@ final class History {
         return numbersAt[column];
     }
 
-    /** Where the codes of a text column start; for the id, the lengths. */
+    /** Start of a text column's codes; for the id, of the lengths. */
     int textsAt(int column) {
         return textsAt[column];
     }
 
-    /** Where the id of an event starts; of the event after the last one, where the ids end. */
+    /** Start of an event's id; for the event after the last one, the end of the ids. */
     int idAt(int event) {
         return idsAt + idEnds[event];
     }
 
-    /** Where the dictionary of a text column that is not the id starts; of the column after the last one, the end. */
+    /** Start of the dictionary of a text column that is not the id; for the column after the last one, the end. */
     int dictionaryAt(int column) {
         return dictionariesAt[column];
     }
 
-    /** How many values the dictionary of a text column has; some may not be used by any event any more. */
+    /** Number of values in a text column's dictionary; some may no longer be used by any event. */
     int dictionarySize(int column) {
         return unsignedShort(bytes, dictionariesAt[column]);
     }
@@ -191,7 +191,7 @@ final class History {
         return newest - (int) INT.get(bytes, agesAt() + 4 * event);
     }
 
-    /** How many events are not later than {@code time}; they come first. */
+    /** Number of events that are not later than {@code time}; they are the first ones. */
     int countUntil(long time) {
         int low = 0;
         int high = count;
@@ -235,7 +235,7 @@ final class History {
         return unsignedShort(bytes, textsAt[column] + 2 * event);
     }
 
-    /** Where an event's text starts in {@link #bytes}. */
+    /** Start of an event's text in {@link #bytes}. */
     int textAt(int event, int column) {
         if (column == 0) {
             return idAt(event);

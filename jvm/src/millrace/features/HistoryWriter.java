@@ -11,7 +11,7 @@ import static millrace.features.History.unsignedShort;
 
 import java.util.Arrays;
 
-/** Makes the next state value of a key out of its {@link History}. */
+/** Makes the next state value of a key from its {@link History}. */
 final class HistoryWriter {
 
     private static final byte[] NO_TEXT = {};
@@ -19,10 +19,10 @@ final class HistoryWriter {
     private final Layout layout;
     private final byte[] empty;
 
-    /** By text column: the code of the event's value in the dictionary; for the id, its length. */
+    /** Code of the event's value in the dictionary, by text column; for the id, its length. */
     private final int[] codes;
 
-    /** By text column: how many bytes its dictionary grows by. */
+    /** Number of bytes by which the dictionary grows, by text column. */
     private final int[] growth;
 
     private History history;
@@ -46,7 +46,7 @@ final class HistoryWriter {
     }
 
     /**
-     * The value without the {@code dropped} oldest events, and with {@code event} in place {@code position}, counted
+     * Returns the value without the {@code dropped} oldest events, and with {@code event} at {@code position}, counted
      * among the events before any was dropped.
      */
     byte[] add(History from, Event event, int place, int droppedEvents, long droppedUntil) {
@@ -75,14 +75,14 @@ final class HistoryWriter {
         return target;
     }
 
-    /** The same value, saying that events until this time were dropped. */
+    /** Returns the same value, with this time as that until which events were dropped. */
     byte[] withDroppedUntil(History from, long droppedUntil) {
         byte[] value = from.bytes().clone();
         LONG.set(value, from.agesAt() - 10, droppedUntil);
         return value;
     }
 
-    /** Whether dictionaries hold so many unused values that it is time for {@link #compact}. */
+    /** Returns whether dictionaries hold enough unused values for a {@link #compact}. */
     boolean isWasteful(History from) {
         for (int column = 1; column < layout.texts; column++) {
             if (from.dictionarySize(column) > 2 * from.count() + 8) {
@@ -103,7 +103,7 @@ final class HistoryWriter {
         return Arrays.copyOf(target, at);
     }
 
-    /** The value of another layout in this one: what it doesn't have is NULL, or doesn't match. */
+    /** Converts a value of another layout: columns that it lacks are NULL, conditions don't match. */
     byte[] migrate(History older) {
         History migrated = new History(layout);
         migrated.open(empty);
@@ -205,7 +205,7 @@ final class HistoryWriter {
         }
     }
 
-    /** Copy a column of values of this width, and return the place that is left for the new event's. */
+    /** Copies a column of values of this width, and returns the gap for the new event's value. */
     private int spread(int from, int width) {
         int before = (position - dropped) * width;
         int after = (history.count() - position) * width;

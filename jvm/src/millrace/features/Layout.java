@@ -9,9 +9,9 @@ import java.util.TreeSet;
 import org.apache.flink.table.api.ValidationException;
 
 /**
- * What is remembered of an event, derived from the declaration: its id, the text and number columns that features read
- * of earlier events, and for each {@code where} whether the event matches. Its text form stands in every state value,
- * so that a value written under another declaration is read for what it is.
+ * Stored columns of an event, derived from the declaration: its id, the text and number columns that features read of
+ * earlier events, and for each {@code where} whether the event matches. Its text form is part of every state value, so
+ * that a value written under another declaration is read correctly.
  *
  * <p>Columns are ordered by name: the order of the features doesn't matter. A column's or condition's place in
  * {@link #lines} is its bit in an event's flags: has a value, or matches.
@@ -25,16 +25,16 @@ final class Layout {
     private static final String WHERE = "where ";
     private static final int MOST_FLAGS = Long.SIZE;
 
-    /** One a column or condition: the id, text columns, number columns, conditions. */
+    /** One line for each column or condition: the id, text columns, number columns, conditions. */
     final List<String> lines;
 
-    /** Text columns, the id included, which is the first. */
+    /** Number of text columns with the id, which is the first. */
     final int texts;
 
     final int numbers;
     final int conditions;
 
-    /** The lines as they stand in a state value. */
+    /** The lines as they are written in a state value. */
     final byte[] header;
 
     private Layout(List<String> lines) {
@@ -49,7 +49,7 @@ final class Layout {
         return (int) lines.stream().filter(line -> line.startsWith(prefix)).count();
     }
 
-    /** What these features need of the columns, each event told by the column {@code id}. */
+    /** Layout of the columns that these features need, with {@code id} as the column that identifies events. */
     static Layout of(List<Feature> features, String id, Map<String, ColumnKind> columns) {
         TreeSet<String> texts = new TreeSet<>();
         TreeSet<String> numbers = new TreeSet<>();
@@ -100,32 +100,32 @@ final class Layout {
         return lines.get(texts + numberColumn).startsWith(DOUBLE);
     }
 
-    /** Name of the column that a line is about. */
+    /** Name of the column of a line. */
     String column(int line) {
         return lines.get(line).substring(lines.get(line).indexOf(' ') + 1);
     }
 
-    /** Flag that says whether a text column has a value. */
+    /** Flag of a text column: set if it has a value. */
     long textFlag(int textColumn) {
         return 1L << textColumn;
     }
 
-    /** Flag that says whether a number column has a value. */
+    /** Flag of a number column: set if it has a value. */
     long numberFlag(int numberColumn) {
         return 1L << (texts + numberColumn);
     }
 
-    /** Flag that says whether the condition holds. */
+    /** Flag of a condition: set if it holds. */
     long conditionFlag(Feature.Where where) {
         return 1L << lines.indexOf(WHERE + where);
     }
 
-    /** Bytes that an event's flags take. */
+    /** Number of bytes of an event's flags. */
     int flagBytes() {
         return (lines.size() + 7) / 8;
     }
 
-    /** Whether nothing is remembered that {@code older} doesn't have too. */
+    /** Returns whether {@code older} has all that this layout stores. */
     boolean isWithin(Layout older) {
         return older.lines.containsAll(lines);
     }

@@ -36,7 +36,8 @@ import org.apache.flink.table.types.inference.TypeInference;
  * </pre>
  *
  * <p>The output has the key's columns, the other columns of the input, one a feature, {@code is_duplicate}, {@code
- * is_late}, {@code is_truncated}, and {@code rowtime}: the event time as the attribute that later steps and streams use.
+ * is_late}, {@code is_truncated}, and {@code rowtime}: the event time as the attribute that later steps and streams
+ * use.
  *
  * <p>It keeps one {@link History} of each key: at most {@code max_events} events, none older than the newest one minus
  * the retention, which is the longest window, or 24 hours if a feature looks at the previous event. An event that is
@@ -46,15 +47,15 @@ import org.apache.flink.table.types.inference.TypeInference;
  * written under another declaration that didn't store a column.
  *
  * <p>A history is stored with the names of its columns. When the declaration changes under the same {@code uid}, each
- * key goes on with the columns that both have.
+ * key continues with the columns that both have.
  *
  * <p>A key is forgotten in event time, when the watermark is the retention plus {@link #RESERVE} past its newest event:
- * until then an event that is late is known to be. One timer a key sees to that, not Flink's time to live, which would
- * look at several other keys whenever it is asked for one.
+ * until then, late events are recognised. One timer a key does that instead of Flink's time to live, which would look
+ * at several other keys whenever one is read.
  */
 public final class SlidingFeatures extends ProcessTableFunction<RowData> implements SpecializedFunction {
 
-    /** How long a key is remembered of which no window needs anything, so that what is late is known to be. */
+    /** Time for which a key is kept after all windows have ended, so that late events are recognised. */
     static final Duration RESERVE = Duration.ofHours(24);
 
     private static final long serialVersionUID = 1L;
@@ -109,7 +110,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
                 .build();
     }
 
-    /** It has no time to live: a timer forgets a key. */
+    /** Type of the state; without a time to live, since a timer removes a key. */
     private static final class MemoryType implements StateTypeStrategy {
 
         @Override
@@ -177,7 +178,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         collect(output.replace(others.replaceRow(input), row));
     }
 
-    /** Called when a key may be forgotten, unless it had events since the timer was set. */
+    /** Called when a key can be removed, unless it had events since the timer was set. */
     public void onTimer(OnTimerContext context, Memory memory) {
         TimeContext<Long> now = context.timeContext(Long.class);
         look(memory);
@@ -207,7 +208,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         before.open(memory.bytes);
     }
 
-    /** Add the event to the history, drop what is too old or too much, and compute the features. */
+    /** Adds the event to the history, drops events that are too old or too many, and computes the features. */
     private boolean remember(Memory memory, GenericRowData row) {
         long newest = Math.max(before.newest(), event.time);
         int expired = before.countUntil(newest - retentionMs - 1);

@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 import org.apache.flink.table.api.ValidationException;
 
 /**
- * A word of a declaration and where it stands.
+ * A word of a declaration and its place.
  *
  * @param line from 1
  * @param column from 1, in characters
@@ -78,7 +78,7 @@ record Token(Kind kind, String text, int line, int column) {
         return new ValidationException("line " + line + ", column " + column + ": " + what + "; " + next);
     }
 
-    /** Says that this word is wrong, why, and what would be right. */
+    /** Error about this word: what is wrong, and the remedy. */
     ValidationException error(String what, String next) {
         return error(line, column, what, next);
     }

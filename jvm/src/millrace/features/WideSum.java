@@ -1,6 +1,6 @@
 package millrace.features;
 
-/** A sum of longs in 128 bits: it is exact, and says so when it doesn't fit a long. */
+/** Exact sum of longs in 128 bits, also if it doesn't fit a long. */
 final class WideSum {
 
     private static final double TWO_TO_64 = 0x1p64;

@@ -11,13 +11,13 @@ import org.apache.flink.table.factories.DynamicTableSinkFactory;
 import org.apache.flink.table.factories.DynamicTableSourceFactory;
 
 /**
- * {@code 'connector' = 'guarded-jdbc'}: Flink's JDBC connector, but a database that is away ends no TaskManager.
+ * {@code 'connector' = 'guarded-jdbc'}: Flink's JDBC connector, but an unavailable database ends no TaskManager.
  *
- * <p>When a job fails with rows that wait to be written, the connector tries to write them while it is closed, and throws
- * when that fails too. To Flink an error during the handling of an error is fatal: it ends the process.
+ * <p>When a job fails with rows that wait to be written, the connector tries to write them while it is closed, and
+ * throws if that fails, too. Flink treats an error during the handling of an error as fatal: it ends the process.
  *
- * <p>The connector's classes are loaded when a table asks for them: where there are none, a factory that can't be loaded
- * would fail every table whose connector looks through all factories, such as {@code filesystem}.
+ * <p>The connector's classes are loaded when a table needs them: without them on the class path, a factory that can't
+ * be loaded would fail every table whose connector looks through all factories, such as {@code filesystem}.
  *
  * @see GuardedJdbcFunction
  */

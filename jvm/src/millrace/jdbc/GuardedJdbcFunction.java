@@ -15,8 +15,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes what waits when the input ends or a checkpoint is taken, where a failure fails the job and nothing more; what
- * still waits when it is closed belongs to no checkpoint, and is read again.
+ * Writes waiting rows when the input ends or a checkpoint is taken, where a failure fails only the job. Rows that still
+ * wait when it is closed belong to no checkpoint, and are read again.
  */
 @SuppressWarnings("deprecation")
 final class GuardedJdbcFunction
@@ -65,7 +65,7 @@ final class GuardedJdbcFunction
 
     @Override
     public void finish() throws Exception {
-        function.snapshotState(null); // which is how it is told to write what waits
+        function.snapshotState(null); // makes it write the rows that wait
     }
 
     @Override
@@ -78,7 +78,9 @@ final class GuardedJdbcFunction
         }
     }
 
-    /** The second time it leaves the rows alone, closes its connection, and says once more what had failed. */
+    /**
+     * Closes the function a second time: then it skips the rows, closes its connection, and throws the first failure.
+     */
     private void closeConnection() {
         try {
             function.close();

@@ -9,7 +9,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonStreamContext;
 
-/** The record is wrong; the message is for the reader of a dead letter. */
+/** A record is bad; the message is the reason in its dead letter. */
 final class BadRecordException extends IOException {
 
     private static final long serialVersionUID = 1L;
@@ -19,20 +19,20 @@ final class BadRecordException extends IOException {
         super(message.length() <= LONGEST ? message : message.substring(0, LONGEST) + "…");
     }
 
-    /** What is wrong with the value that the parser stands at. */
+    /** An exception for the value that the parser stands at. */
     static BadRecordException at(JsonParser parser, String problem) {
         String path = path(parser);
         String where = path.isEmpty() ? "" : path + ": ";
         return new BadRecordException(where + problem + position(parser.currentTokenLocation()));
     }
 
-    /** What is wrong with a field of the object at whose end the parser stands. */
+    /** An exception for a field of the object at whose end the parser stands. */
     static BadRecordException inField(JsonParser parser, String field, String problem) {
         String path = path(parser);
         return new BadRecordException((path.isEmpty() ? "" : path + ".") + field + " " + problem);
     }
 
-    /** The parser's own complaint, without what it says of its settings. */
+    /** An exception with the parser's own message, without the part about its settings. */
     static BadRecordException of(JsonProcessingException failure) {
         String complaint = failure.getOriginalMessage().lines().findFirst().orElse("");
         String problem =
@@ -46,7 +46,7 @@ final class BadRecordException extends IOException {
         return location == null ? "" : " (byte " + location.getByteOffset() + ")";
     }
 
-    /** Such as {@code lines[2].quantity}; empty for the document itself. */
+    /** Path of the parser's place, such as {@code lines[2].quantity}; empty for the document itself. */
     private static String path(JsonParser parser) {
         JsonStreamContext context = parser.getParsingContext();
         if (parser.currentToken().isStructStart()) {
@@ -60,7 +60,7 @@ final class BadRecordException extends IOException {
         return path.startsWith(".") ? path.substring(1) : path;
     }
 
-    /** Nobody reads its stack, and a flood of bad records must not cost more than one of good ones. */
+    /** Without a stack trace: it isn't used, and many bad records must not cost more than as many good ones. */
     @Override
     public synchronized Throwable fillInStackTrace() {
         return this;

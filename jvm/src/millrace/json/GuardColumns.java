@@ -14,7 +14,7 @@ import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 
-/** The names of the two columns that the format fills itself; all others are data columns. */
+/** Names of the two columns that the format fills itself; all others are data columns. */
 record GuardColumns(String table, String error, String payload) implements Serializable {
 
     static GuardColumns of(DynamicTableFactory.Context context, ReadableConfig options) {
@@ -35,7 +35,7 @@ record GuardColumns(String table, String error, String payload) implements Seria
     }
 
     /**
-     * The columns that the format is to produce, if it can.
+     * Returns the columns that the format has to produce, after checking that it can.
      *
      * @throws ValidationException a guard column is missing, or a column is declared in a way that can't hold
      */
@@ -60,18 +60,18 @@ record GuardColumns(String table, String error, String payload) implements Seria
     }
 
     /**
-     * From its text; without one anything goes.
+     * Parses the schema; without one, every value is valid.
      *
-     * @throws ValidationException there is something in it that can't be enforced
+     * @throws ValidationException a part of it can't be enforced
      */
     SchemaNode schema(Optional<String> text) {
         return text.map(given -> fitting(() -> SchemaParser.parse(given))).orElse(SchemaNode.ANYTHING);
     }
 
     /**
-     * What is made of the table's columns and its schema.
+     * Returns what {@code made} makes of the table's columns and its schema.
      *
-     * @throws ValidationException they don't fit; says also which table this is
+     * @throws ValidationException they don't fit; the message names the table, too
      */
     <T> T fitting(Supplier<T> made) {
         try {

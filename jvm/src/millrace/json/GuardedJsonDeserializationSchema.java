@@ -13,7 +13,7 @@ import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.util.Collector;
 
-/** One row for each value, whatever is in it; none for a tombstone, or one of NULLs. */
+/** Makes one row of each value, valid or not; of a tombstone none, or one of NULLs. */
 final class GuardedJsonDeserializationSchema implements DeserializationSchema<RowData> {
 
     private static final long serialVersionUID = 1L;
@@ -31,7 +31,7 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
     private transient RecordReader reader;
     private transient Counter rejected;
 
-    /** Fails where the statement is planned if a column can't be read or isn't made for what the schema allows. */
+    /** Fails during planning if a column can't be read or can't hold exactly what the schema allows. */
     GuardedJsonDeserializationSchema(
             RowType type,
             TypeInformation<RowData> producedType,
@@ -62,7 +62,9 @@ final class GuardedJsonDeserializationSchema implements DeserializationSchema<Ro
         return new RecordReader(type, columns, required, schema, timestampFormat);
     }
 
-    /** Null for a tombstone that isn't kept. An error that doesn't lie in the record is let out, so that the task fails. */
+    /**
+     * Returns null for a tombstone that isn't kept. An error that isn't the record's own is thrown and fails the task.
+     */
     @Override
     public RowData deserialize(byte[] value) throws IOException {
         if (value == null) {

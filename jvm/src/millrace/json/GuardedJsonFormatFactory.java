@@ -27,19 +27,19 @@ import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
 
 /**
- * {@code 'format' = 'guarded-json'}: Flink's JSON format, but a record that doesn't fit the table stops nothing.
+ * {@code 'format' = 'guarded-json'}: Flink's JSON format, but a record that doesn't fit the table doesn't stop the job.
  *
- * <p>Such a record is a row whose {@code error} column says why and whose data columns are NULL; in a good row {@code
- * error} is NULL. In both the {@code payload} column is the value byte for byte, so that a record that decodes and still
- * can't be used, since it is late, leads to as good a dead letter. Types map to JSON as in Flink's {@code json} format,
- * whose options keep their names after this format's prefix.
+ * <p>Such a record becomes a row with the reason in its {@code error} column and NULL in its data columns; in a good
+ * row {@code error} is NULL. In both, the {@code payload} column is the value byte for byte, so that a record that
+ * decodes and still can't be used, since it is late, has an equally complete dead letter. Types map to JSON as in
+ * Flink's {@code json} format, whose options keep their names after this format's prefix.
  *
- * <p>What a good record is, beyond what its columns can hold, says its JSON Schema in {@code guarded-json.schema}. All
- * of it is enforced while the record is read, also for fields that have no column. Without a schema, {@code
- * guarded-json.required} names what a record must have.
+ * <p>The JSON Schema in {@code guarded-json.schema} defines what a good record is, beyond what its columns can hold.
+ * All of it is enforced while the record is read, also for fields that have no column. Without a schema, {@code
+ * guarded-json.required} names the fields that a record must have.
  *
- * <p>The table's columns must be nullable: the planner takes NOT NULL for a promise and leaves out the checks, and an
- * error row would break it. Inside a ROW, an ARRAY or a MAP, NOT NULL is sound, and is enforced.
+ * <p>The table's columns must be nullable: the planner relies on NOT NULL and leaves out its checks, and an error
+ * row would violate it. Inside a ROW, an ARRAY or a MAP, NOT NULL is sound, and is enforced.
  *
  * <p>A table that is written to writes JSON as Flink does, without the two columns.
  */
@@ -91,7 +91,7 @@ public final class GuardedJsonFormatFactory implements DeserializationFormatFact
         return Set.of();
     }
 
-    /** Without those of Flink's options that decide what happens to a bad record. */
+    /** Flink's options, without those that decide what happens to a bad record. */
     @Override
     public Set<ConfigOption<?>> optionalOptions() {
         return Set.of(

@@ -10,8 +10,9 @@ import java.util.stream.Stream;
  * A regular expression that means the same in Java as in the dialect of JSON Schema (ECMA-262), to be found anywhere in
  * a text, in time that grows with the length of the text and of the pattern only.
  *
- * <p>Java backs up where a repetition or an alternative doesn't lead to a match, which can take years. So a pattern with
- * some is matched by RE2, which follows all ways at once; one with none is matched by Java, in a third of the time.
+ * <p>Java backtracks where a repetition or an alternative doesn't lead to a match, which can take years. So a pattern
+ * with any of them is matched by RE2, which follows all ways at once; one without is matched by Java, in a third of the
+ * time.
  */
 final class PortablePattern implements Serializable {
 
@@ -38,9 +39,9 @@ final class PortablePattern implements Serializable {
     }
 
     /**
-     * A pattern from its source.
+     * Compiles a pattern.
      *
-     * @throws IllegalArgumentException says what it can't have, to be read after the pattern itself
+     * @throws IllegalArgumentException it is unsupported; the message continues a sentence that begins with the pattern
      */
     static PortablePattern compile(String source) {
         StringBuilder translated = new StringBuilder();
@@ -77,13 +78,15 @@ final class PortablePattern implements Serializable {
         return java == null ? re2.matcher(text).find() : java.matcher(text).find();
     }
 
-    /** Of {@code 12} or {@code ,12}; 1 where nothing is said. */
+    /** Number in {@code 12} or {@code ,12}; 1 if there is none. */
     private static int count(String digits) {
         String number = digits == null ? "" : digits.replace(",", "");
         return number.isEmpty() ? 1 : Integer.parseInt(number);
     }
 
-    /** In Java, $ also matches before a line break at the end, and . knows one line break more. */
+    /**
+     * Translation of a token: in Java, $ also matches before a final line break, and . excludes one line break more.
+     */
     private static String translation(String token) {
         if (token.equals("$")) {
             return "\\z";

@@ -16,11 +16,11 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessin
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadFeature;
 
 /**
- * Reads one JSON object into a row, in one pass, or says what is wrong with it.
+ * Reads one JSON object into a row, in one pass, or throws what is wrong with it.
  *
- * <p>Flink's own converters are not used for this: they take "12" for a number, 1.5 for 1, any text for FALSE, NULL for
- * a decimal that doesn't fit and the first of two documents for the whole, and they hide what a field failed of, even
- * if memory ran out.
+ * <p>Flink's own converters are not used for this: they read "12" as a number, 1.5 as 1, any text as FALSE, a decimal
+ * that doesn't fit as NULL and the first of two documents as the whole, and they hide the cause of a field's failure,
+ * even if it was a lack of memory.
  */
 final class RecordReader {
 
@@ -45,7 +45,7 @@ final class RecordReader {
                 .build();
     }
 
-    /** A parser's table of names outlives the record, and bad ones must not fill it. */
+    /** Drops the names of fields: the parser keeps them after the record, and bad records must not fill memory. */
     void forgetNames() {
         parsers = newParsers();
     }
@@ -73,7 +73,7 @@ final class RecordReader {
         }
     }
 
-    /** The bytes alone decide what is thrown here, so the job would fail of them again after each restart. */
+    /** Exceptions here depend only on the bytes, so the job would fail again after each restart. */
     private GenericRowData read(JsonParser parser) throws IOException {
         try {
             GenericRowData read = row.read(parser);

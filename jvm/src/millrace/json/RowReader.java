@@ -15,7 +15,7 @@ import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
 
-/** An object with fields of known names, some of which go into columns; other fields are skipped, or are wrong. */
+/** Reads an object with known fields, some of which have columns; other fields are skipped or invalid. */
 final class RowReader implements ValueReader {
 
     static final String EXPECTED = "an object";
@@ -35,10 +35,10 @@ final class RowReader implements ValueReader {
     private final List<String> required = new ArrayList<>();
 
     /**
-     * Of a row type and what its schema says of the object.
+     * Creates the reader of a row type and the schema of the object.
      *
      * @param isRead whether a column is a field of the object
-     * @param isRequired whether a column must be there, and not as null, whatever the schema says
+     * @param isRequired whether a column's field must exist and not be null, also if the schema allows it
      */
     RowReader(
             RowType type,

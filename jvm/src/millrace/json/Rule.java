@@ -14,18 +14,18 @@ import org.apache.flink.table.data.MapData;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
 
-/** What a schema asks of a value beyond its type. */
+/** A requirement of a schema on a value, beyond its type. */
 interface Rule extends Serializable {
 
     /**
-     * What is wrong with a value, such as {@code 95 is more than 90}; null if nothing is.
+     * Returns what is wrong with a value, such as {@code 95 is more than 90}; null if nothing is.
      *
      * @param value in Flink's internal form
      * @param parser stands at the value's last token
      */
     String problem(Object value, JsonParser parser) throws IOException;
 
-    /** {@code integer}, as producers and Python's readers understand it: 2.0 and 2e0 are none. */
+    /** {@code integer}, as producers and readers in Python understand it: 2.0 and 2e0 are not integers. */
     record Whole() implements Rule {
 
         @Override
@@ -36,7 +36,7 @@ interface Rule extends Serializable {
         }
     }
 
-    /** {@code minimum}, {@code maximum} and their exclusive forms; of a DOUBLE what is compared is the double. */
+    /** {@code minimum}, {@code maximum} and their exclusive forms; a DOUBLE is compared as a double. */
     final class Bound implements Rule {
 
         private static final long serialVersionUID = 1L;
@@ -67,7 +67,7 @@ interface Rule extends Serializable {
             return ValueReaders.quote(parser) + (exclusive ? " isn't " : " is ") + words + " than " + limit;
         }
 
-        /** The value with the limit. */
+        /** Compares the value with the limit. */
         private int compare(Object value) {
             if (value instanceof Double || value instanceof Float) {
                 double number = ((Number) value).doubleValue();

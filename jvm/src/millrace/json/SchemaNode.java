@@ -12,15 +12,15 @@ import org.apache.flink.table.types.logical.LogicalTypeFamily;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 
 /**
- * What a JSON Schema says of one value.
+ * The part of a JSON Schema for one value.
  *
  * @param path where the value is, such as {@code lines[].quantity}; empty for the document itself
- * @param rules what is asked of it beyond its type
- * @param alternatives of a choice: one for each type that the value may have
- * @param properties of an object with known fields, by name
- * @param required those of them that must be there, be it as null
+ * @param rules requirements beyond its type
+ * @param alternatives one for each type that the value may have, if it is a choice
+ * @param properties the fields of an object with known fields, by name
+ * @param required names of the fields that must exist, be it as null
  * @param closed whether it can have no other fields than these
- * @param elements of an array, or the values of an object with any fields; null where neither is meant
+ * @param elements the elements of an array, or the values of an object with any fields; null for other values
  */
 record SchemaNode(
         String path,
@@ -69,7 +69,7 @@ record SchemaNode(
         }
     }
 
-    /** Of a table whose schema isn't known: every value that the columns can hold is good. */
+    /** Schema of a table without one: every value that the columns can hold is valid. */
     static final SchemaNode ANYTHING = of("", Kind.ANYTHING, true, List.of());
 
     static SchemaNode of(String path, Kind kind, boolean nullable, List<Rule> rules) {
@@ -81,7 +81,7 @@ record SchemaNode(
     }
 
     /**
-     * Of a field of the object.
+     * Returns the part for a field of the object.
      *
      * @throws ValidationException the object can have no such field
      */
@@ -97,7 +97,7 @@ record SchemaNode(
         return property;
     }
 
-    /** Those of its fields that are not among these names. */
+    /** Fields whose names are not among these. */
     Map<String, SchemaNode> propertiesWithout(Set<String> names) {
         Map<String, SchemaNode> others = new LinkedHashMap<>(properties);
         others.keySet().removeAll(names);
@@ -109,9 +109,9 @@ record SchemaNode(
     }
 
     /**
-     * Fails where the statement is planned if a column could not hold the value, or could hold others.
+     * Fails during planning if a column could not hold every valid value, or could hold others.
      *
-     * @throws ValidationException says which value
+     * @throws ValidationException the message names the value
      */
     void requireHeldBy(LogicalType type) {
         if (!kind.isHeldBy(type)) {

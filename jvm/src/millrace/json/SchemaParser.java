@@ -27,9 +27,9 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.json.JsonMapper;
 
 /**
- * Reads a JSON Schema of draft 7, as far as it says what one event looks like.
+ * Reads a JSON Schema of draft 7, as far as it describes a single event.
  *
- * <p>What it doesn't understand it refuses: a rule that is passed over would let through what it was made for.
+ * <p>It refuses keywords that it doesn't know: a rule that is ignored would let invalid records through.
  */
 final class SchemaParser {
 
@@ -64,7 +64,7 @@ final class SchemaParser {
     }
 
     /**
-     * A schema from its text.
+     * Parses a schema.
      *
      * @throws ValidationException it is not the schema of an object with fields, or one that this can't enforce
      */
@@ -258,7 +258,7 @@ final class SchemaParser {
         return value.isIntegralNumber() && value.canConvertToLong();
     }
 
-    /** Of {@code enum} or {@code const}; empty if it has neither. */
+    /** Values of {@code enum} or {@code const}; empty if it has neither. */
     private static List<JsonNode> values(String path, JsonNode schema) {
         if (schema.has("const") && schema.has("enum")) {
             throw problem(path, "beside `const` it has `enum`");
@@ -266,7 +266,7 @@ final class SchemaParser {
         return schema.has("const") ? List.of(schema.get("const")) : list(path, schema, "enum");
     }
 
-    /** Values that are listed, but for null. */
+    /** Listed values, except null. */
     private static List<JsonNode> listed(String path, JsonNode schema) {
         return values(path, schema).stream().filter(value -> !value.isNull()).toList();
     }
@@ -325,7 +325,7 @@ final class SchemaParser {
         return List.copyOf(rules);
     }
 
-    /** Refuses listed values none of which passes the other rules; the message says why the last doesn't. */
+    /** Refuses listed values if none of them passes the other rules; the message has the reason for the last one. */
     private static void requireSomeListed(String path, JsonNode schema, List<Rule> rules) {
         String problem = null;
         for (JsonNode value : listed(path, schema)) {
@@ -437,7 +437,7 @@ final class SchemaParser {
         return value.textValue();
     }
 
-    /** Of a keyword whose value is one; empty if it isn't there. */
+    /** List that a keyword has as its value; empty without the keyword. */
     private static List<JsonNode> list(String path, JsonNode schema, String keyword) {
         JsonNode value = schema.path(keyword);
         if (!value.isArray() && !value.isMissingNode()) {

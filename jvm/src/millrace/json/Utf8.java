@@ -10,7 +10,9 @@ import java.nio.charset.CoderResult;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
-/** What the JSON parser doesn't look at: it takes overlong forms, surrogates and other impossible sequences. */
+/**
+ * Checks of UTF-8 that the JSON parser leaves out: it accepts overlong forms, surrogates and other invalid sequences.
+ */
 final class Utf8 {
 
     private static final VarHandle LONGS =

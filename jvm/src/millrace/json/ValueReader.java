@@ -4,7 +4,7 @@ import java.io.IOException;
 
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 
-/** Makes Flink's internal form of one JSON value. */
+/** Reads one JSON value into Flink's internal form. */
 interface ValueReader {
 
     /**

@@ -48,7 +48,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessin
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.io.JsonStringEncoder;
 
-/** How a value of each SQL type is read: the same JSON as Flink's, and nothing else. */
+/** Readers of each SQL type: they accept the JSON that Flink writes, and nothing else. */
 final class ValueReaders {
 
     private static final int LONGEST_QUOTE = 40;
@@ -59,9 +59,9 @@ final class ValueReaders {
     private ValueReaders() {}
 
     /**
-     * Of a column.
+     * Returns the reader of a column.
      *
-     * @param schema what a value has to be besides
+     * @param schema further requirements on a value
      * @throws ValidationException the column can't be read, or doesn't hold exactly what the schema allows
      */
     static ValueReader of(LogicalType type, SchemaNode schema, TimestampFormat timestampFormat) {
@@ -69,7 +69,7 @@ final class ValueReaders {
         return checked(reader(type, schema, timestampFormat), schema.rules());
     }
 
-    /** Of a value that no column holds: it has to be right all the same. */
+    /** Returns the reader of a value without a column: it must be valid, too. */
     static ValueReader ofNoColumn(SchemaNode schema, TimestampFormat timestampFormat) {
         ValueReader reader =
                 switch (schema.kind()) {
@@ -207,7 +207,7 @@ final class ValueReaders {
         return number;
     }
 
-    /** Of a number with a fraction or an exponent: 1.0 and 1e3 are whole. */
+    /** Integer of a number with a fraction or an exponent: 1.0 and 1e3 are whole. */
     private static long wholeNumber(JsonParser parser, String type) throws IOException {
         BigDecimal number = parser.getDecimalValue().stripTrailingZeros();
         if (number.scale() > 0) {
@@ -241,7 +241,7 @@ final class ValueReaders {
         return number;
     }
 
-    /** From a number, or from a string that spells one: that is how exact decimals are mostly written. */
+    /** Reads a number, or a string with one: exact decimals are usually written as strings. */
     private static ValueReader decimal(DecimalType type, boolean orSpelled) {
         String name = type.copy(true).asSummaryString();
         int scale = type.getScale();
@@ -270,7 +270,7 @@ final class ValueReaders {
         return new BigDecimal(text);
     }
 
-    /** Without writing the digits out: the exponent may be enormous. */
+    /** Number of digits, computed without writing them out: the exponent may be enormous. */
     private static long digitsBeforePoint(BigDecimal number) {
         return number.signum() == 0 ? 0 : (long) number.precision() - number.scale();
     }
@@ -288,7 +288,9 @@ final class ValueReaders {
         };
     }
 
-    /** Flink's reader passes over white space and takes more than one end; a schema's base64 has neither. */
+    /**
+     * Reads base64. Flink's reader skips white space and accepts more than one end; with a schema, neither is valid.
+     */
     private static ValueReader binary(LogicalType type, boolean strict) {
         String name = type.copy(true).asSummaryString();
         int longest = LogicalTypeChecks.getLength(type);
@@ -325,7 +327,7 @@ final class ValueReaders {
         Object convert(T value);
     }
 
-    /** In Flink's formats, but the 30th of February is refused instead of taken for the 28th. */
+    /** Reads Flink's formats, but refuses the 30th of February instead of reading it as the 28th. */
     private static <T> ValueReader temporal(
             String type, DateTimeFormatter format, TemporalQuery<T> query, Converter<T> converter) {
         DateTimeFormatter strict = format.withResolverStyle(ResolverStyle.STRICT);
@@ -426,7 +428,9 @@ final class ValueReaders {
         return text;
     }
 
-    /** Half a surrogate pair, which only an escape can spell, has no UTF-8: Flink would put a question mark. */
+    /**
+     * Refuses half a surrogate pair, which only an escape can write: it has no UTF-8, and Flink writes a question mark.
+     */
     private static void checkCharacters(JsonParser parser, String text) throws IOException {
         if (!Utf8.canEncode(text)) {
             throw BadRecordException.at(parser, "half of a surrogate pair is not a character");

@@ -12,15 +12,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes every record that a job writes one that its topic takes, so that no record stops the job: {@code
+ * Changes every record that a job emits into one that its topic accepts, so that no record stops the job: {@code
  * 'properties.interceptor.classes' = 'millrace.kafka.BoundedRecords'} of a Kafka table that is written to.
  *
- * <p>A dead letter is cut to the limit, as {@link Letter} describes. Any other event beyond the limit is replaced by a dead
- * letter that has its beginning and the reason. A timestamp further ahead than brokers allow becomes the time of this
- * machine; the event's own {@code event_time} stays.
+ * <p>A dead letter is cut to the limit, as {@link DeadLetter} describes. Any other event beyond the limit is replaced
+ * by a dead letter that has its beginning and the reason. A timestamp further ahead than brokers allow becomes the time
+ * of this machine; the event's own {@code event_time} stays.
  *
  * <p>Its settings are properties of the same table: {@code millrace.record.bytes}, {@code millrace.future.ms}, {@code
- * millrace.letter.topics} (the first one takes what can't be written) and {@code millrace.job}.
+ * millrace.letter.topics} (events that can't be written go to the first one) and {@code millrace.job}.
  */
 public final class BoundedRecords implements ProducerInterceptor<byte[], byte[]> {
 
@@ -48,26 +48,26 @@ public final class BoundedRecords implements ProducerInterceptor<byte[], byte[]>
         return value.toString();
     }
 
-    /** Kafka ignores what is thrown here, and would send the record as it is. */
+    /** Never throws: Kafka would ignore the exception and send the record unchanged. */
     @Override
     public ProducerRecord<byte[], byte[]> onSend(ProducerRecord<byte[], byte[]> record) {
         try {
             if (letterTopics.contains(record.topic())) {
-                return fitted(record, Letter.of(record.value()));
+                return fitted(record, DeadLetter.of(record.value()));
             }
             long bytes = bytes(record);
             if (bytes <= recordBytes) {
                 return isTooFarAhead(record) ? sent(record, record.topic(), record.key(), record.value()) : record;
             }
             LOG.warn("An event of {} bytes for {} becomes a dead letter.", bytes, record.topic());
-            return fitted(record, Letter.ofUnwritten(record, bytes, recordBytes, job));
+            return fitted(record, DeadLetter.ofUnwritten(record, bytes, recordBytes, job));
         } catch (IOException | RuntimeException failure) {
             LOG.error("A record for {} can't be bounded.", record.topic(), failure);
             return record;
         }
     }
 
-    private ProducerRecord<byte[], byte[]> fitted(ProducerRecord<byte[], byte[]> record, Letter letter)
+    private ProducerRecord<byte[], byte[]> fitted(ProducerRecord<byte[], byte[]> record, DeadLetter letter)
             throws IOException {
         byte[] value = letter.fitted(record.key(), recordBytes);
         String topic = letterTopics.contains(record.topic()) ? record.topic() : letterTopics.get(0);

@@ -18,12 +18,13 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
  * Keeps the headers of a record that a MAP can't hold: {@code 'properties.interceptor.classes' =
  * 'millrace.kafka.WholeHeaders'} of a Kafka table that is read.
  *
- * <p>Kafka's headers are a list, in which a name may be repeated; the column {@code METADATA FROM 'headers'} is a MAP. A
- * record with several headers gets one more, with all of them in their order, which {@link Letter} takes out again.
+ * <p>Kafka's headers are a list, in which a name may be repeated; the column {@code METADATA FROM 'headers'} is a MAP.
+ * A record with several headers gets one more, with all of them in their order, which {@link DeadLetter} takes out
+ * again.
  */
 public final class WholeHeaders implements ConsumerInterceptor<byte[], byte[]> {
 
-    /** The name of the header that holds the others. */
+    /** Name of the header that holds the others. */
     static final String NAME = "millrace-headers";
 
     @Override
@@ -37,7 +38,7 @@ public final class WholeHeaders implements ConsumerInterceptor<byte[], byte[]> {
         return records;
     }
 
-    /** The number of headers; of each the length of its name, its name, the length of its value or -1, its value. */
+    /** Packs the number of headers, and for each: length of name, name, length of value or -1, value. */
     static byte[] packed(Header[] headers) {
         byte[][] names = new byte[headers.length][];
         byte[][] values = new byte[headers.length][];
@@ -57,7 +58,7 @@ public final class WholeHeaders implements ConsumerInterceptor<byte[], byte[]> {
         return buffer.array();
     }
 
-    /** The inverse, as `name` and `value`; null if the bytes are somebody else's. */
+    /** Unpacks the headers, each as `name` and `value`; null if the bytes are those of another program. */
     static ArrayNode unpacked(byte[] bytes, ArrayNode list) {
         ByteBuffer buffer = ByteBuffer.wrap(bytes);
         try {

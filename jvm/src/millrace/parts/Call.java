@@ -29,8 +29,8 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  *
  * @param row type of the input, without time attributes
  * @param keys the columns that the input is partitioned by
- * @param openHours for how long after its moment a whole may be corrected
- * @param ttlHours how long an untouched key is remembered
+ * @param openHours hours after its moment in which a whole may be corrected
+ * @param ttlHours hours for which an unchanged key is kept
  */
 record Call(
         RowType row,
@@ -92,7 +92,7 @@ record Call(
         return arguments(StaticArgument.table("input", RowData.class, false, INPUT_TRAITS));
     }
 
-    /** The signature of this call; only a table of a given type is handed over without conversion. */
+    /** The signature of this call; only a table of a given type is passed without conversion. */
     StaticArgument[] itsArguments() {
         DataType type = DataTypes.of(row).bridgedTo(RowData.class);
         return arguments(StaticArgument.table("input", type, false, INPUT_TRAITS));
@@ -188,7 +188,7 @@ record Call(
         return hours;
     }
 
-    /** The input's columns that are in the output, in their order; the partition keys are put before them by Flink. */
+    /** The input's columns that are in the output, in their order; Flink puts the partition keys before them. */
     List<Integer> outputColumns() {
         List<Integer> columns = new ArrayList<>();
         for (int column = 0; column < row.getFieldCount(); column++) {
@@ -199,7 +199,7 @@ record Call(
         return columns;
     }
 
-    /** What the function adds to the partition keys. */
+    /** Columns that the function adds to the partition keys. */
     DataType outputType() {
         List<DataTypes.Field> fields = new ArrayList<>();
         for (int column : outputColumns()) {

@@ -28,7 +28,7 @@ import org.apache.flink.table.types.inference.TypeInference;
 import org.apache.flink.table.types.logical.RowType;
 
 /**
- * The SQL function {@code gather_parts}: puts a whole together again that was taken apart to be joined.
+ * The SQL function {@code gather_parts}: combines the parts of a whole that was split to be joined.
  *
  * <pre>
  * SELECT …
@@ -47,28 +47,28 @@ import org.apache.flink.table.types.logical.RowType;
  *     uid =&gt; 'order-parts')
  * </pre>
  *
- * <p>{@code part} is a part's number within its whole, {@code parts} how many there are, {@code missing} says what isn't
- * known in a part, and is NULL if all is. When all parts of a key have come, one row goes out as revision 1: the
- * partition keys, then the input's columns without {@code part}, {@code parts} and {@code later}, then {@code
- * revision}. In it {@code missing} is an array of what the parts say, in the order of their numbers and each once;
- * {@code collected} is an array of that column's values that aren't NULL, in the same order; {@code summed} is the sum of
- * that column, NULL without values; every other column is its first value that isn't NULL, in the same order.
+ * <p>{@code part} is a part's number within its whole, {@code parts} the number of parts, {@code missing} names what a
+ * part lacks, and is NULL if it lacks nothing. When all parts of a key have arrived, one row is emitted as revision 1:
+ * the partition keys, then the input's columns without {@code part}, {@code parts} and {@code later}, then {@code
+ * revision}. In it {@code missing} is an array of the parts' values, in the order of their numbers and each once;
+ * {@code collected} is an array of that column's values that aren't NULL, in the same order; {@code summed} is the sum
+ * of that column, NULL without values; every other column is its first value that isn't NULL, in the same order.
  *
- * <p>If something was missing, each part that it was missing in may come again with what became known: a row that is
- * the same but for that, with {@code later} TRUE. It replaces the first one, but not in revision 1, so that the rows
- * don't depend on which of the two overtook the other. When each has come, the next revision goes out. One in which
- * something is missing still takes an earlier one back.
+ * <p>If something was missing, each part that lacked it may arrive again with it: otherwise the same row, with {@code
+ * later} TRUE. It replaces the first one, but not in revision 1, so that the rows don't depend on the order in which
+ * the two arrive. When every such part has arrived, the next revision is emitted. A revision in which something is
+ * missing again withdraws the one before.
  *
- * <p>A part that comes again, {@code later} or not, replaces the one of that number and kind: it is a correction. When
- * the whole reads otherwise for it, the next revision goes out; if something is missing now, what is found later is left
- * out again until all is found.
+ * <p>A part that arrives again, {@code later} or not, replaces the one of that number and kind: it is a correction. If
+ * it changes the whole, the next revision is emitted; if something is missing now, later parts are left out again until
+ * nothing is missing.
  *
- * <p>Of several wholes of one key, told apart by {@code whole} and {@code moment}, the one counts of which a part comes
- * first.
+ * <p>If one key has several wholes, which differ in {@code whole} and {@code moment}, the one whose part arrives first
+ * counts.
  *
- * <p>Nothing is late for it. When the watermark is {@code open_hours} past its {@code moment} (milliseconds), a whole
- * that went out is done: two bytes remember that. A key is forgotten in processing time, {@code ttl_hours} after its
- * last part.
+ * <p>It drops no late rows. When the watermark is {@code open_hours} past its {@code moment} (milliseconds), an emitted
+ * whole is done: two bytes of state keep that. A key is removed in processing time, {@code ttl_hours} after its last
+ * part.
  */
 public final class GatherParts extends ProcessTableFunction<RowData> implements SpecializedFunction {
 
@@ -117,7 +117,7 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
                 .build();
     }
 
-    /** A call's state, and how long it is kept. */
+    /** A call's state, and the time for which it is kept. */
     private static final class MemoryType implements StateTypeStrategy {
 
         @Override
@@ -181,7 +181,7 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
         memory.bytes = gathered.bytes();
     }
 
-    /** Called when nothing can be corrected any more. */
+    /** Called when no correction can arrive any more. */
     public void onTimer(OnTimerContext context, Memory memory) {
         gathered.open(memory.bytes);
         if (gathered.revision() > 0) {
@@ -199,7 +199,7 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
         }
     }
 
-    /** What the whole reads now: complete if what was missing has all been found, or else as it was at its moment. */
+    /** The whole as it is now: with all later parts if nothing is missing, otherwise as it was at its moment. */
     private GenericRowData current() {
         return row(gathered.isNothingMissing() ? gathered.asTheyBecame() : gathered.asTheyWere());
     }

@@ -21,7 +21,7 @@ import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
  * byte   version
  * byte   1 if the whole is done; nothing follows then
  * int32  fingerprint of the input's columns
- * int32  revision that went out last, 0 before the first
+ * int32  revision that was emitted last, 0 before the first
  * for each part, by kind and number:
  *   byte   1 if it is a later part, 0 if not
  *   int32  number of bytes, then the row as Flink keeps it in memory
@@ -51,7 +51,7 @@ final class Parts {
     }
 
     /**
-     * Look at a state value; null is a key that was never seen.
+     * Opens a state value; null is a key that was never seen.
      *
      * @throws IllegalStateException if another version of this class, or a call with other columns, wrote it
      */
@@ -93,17 +93,17 @@ final class Parts {
         (isLater ? later : first).put(row.getInt(call.part()), row);
     }
 
-    /** The revision that went out last, 0 before the first. */
+    /** The revision that was emitted last, 0 before the first. */
     int revision() {
         return revision;
     }
 
-    /** Go on to the next revision. */
+    /** Advances to the next revision. */
     void goOn() {
         revision++;
     }
 
-    /** Whether nothing is corrected any more. */
+    /** Whether the whole takes no corrections any more. */
     boolean isDone() {
         return isDone;
     }
@@ -132,7 +132,7 @@ final class Parts {
         buffer.position(buffer.position() + row.getSizeInBytes());
     }
 
-    /** Take a part up, unless it is there already as it is, or belongs to another whole than the first part that came. */
+    /** Adds a part, unless an equal one is there, or it belongs to another whole than the first part. */
     boolean add(RowData part) {
         BinaryRowData row = serializer.toBinaryRow(part).copy();
         boolean isLater = isLater(part);
@@ -157,12 +157,12 @@ final class Parts {
                         || part.getLong(call.moment()) != any.getLong(call.moment()));
     }
 
-    /** Whether each part has come. */
+    /** Whether every part has arrived. */
     boolean areAllThere() {
         return !first.isEmpty() && first.size() == first.firstEntry().getValue().getInt(call.parts());
     }
 
-    /** Whether each part that something was missing in has come again with it. */
+    /** Whether every part that lacked something has arrived again with it. */
     boolean isNothingMissing() {
         return first.entrySet().stream().allMatch(part -> !isMissing(part.getValue()) || isFound(part.getKey()));
     }
@@ -175,12 +175,12 @@ final class Parts {
         return !part.isNullAt(call.missing());
     }
 
-    /** The parts as they are without what was found later, by their numbers. */
+    /** The parts without later ones, by their numbers. */
     Collection<RowData> asTheyWere() {
         return List.copyOf(first.values());
     }
 
-    /** The parts by their numbers, with the later one, which must be there, in place of each that something is missing in. */
+    /** The parts by their numbers, with the later one, which must exist, in place of each that lacks something. */
     Collection<RowData> asTheyBecame() {
         List<RowData> rows = new ArrayList<>();
         first.forEach((number, part) -> rows.add(isMissing(part) ? later.get(number) : part));

@@ -13,7 +13,7 @@ import org.apache.flink.table.functions.ProcessTableFunction;
 import org.apache.flink.types.Row;
 
 /**
- * The SQL function {@code orders_without_payment}: the orders that nobody has paid by their deadline.
+ * The SQL function {@code orders_without_payment}: the orders without a payment by their deadline.
  *
  * <pre>
  * SELECT order_id, customer_id, currency, total_minor, placed_at, rowtime
@@ -25,18 +25,18 @@ import org.apache.flink.types.Row;
  *     uid =&gt; 'orders-without-payment')
  * </pre>
  *
- * <p>The input has a row for each order and each payment of one: {@code is_order} says which, and {@code customer_id},
- * {@code currency} and {@code total_minor} are those of the order. What is more than {@code open_hours} behind the
- * watermark must be kept away from it.
+ * <p>The input has a row for each order and each payment of one: {@code is_order} distinguishes them, and {@code
+ * customer_id}, {@code currency} and {@code total_minor} are those of the order. Filter out rows first that are more
+ * than {@code open_hours} behind the watermark.
  *
- * <p>When the watermark passes an order's deadline, or at the next watermark if it has passed it before the order came,
- * the order goes out unless there is a payment from {@code open_hours} before the order to its deadline. {@code rowtime}
- * is the deadline, {@code placed_at} the order's time in milliseconds. The first order of an id counts.
+ * <p>When the watermark passes an order's deadline, or at the next watermark if it passed the deadline before the order
+ * arrived, the order is emitted unless there is a payment from {@code open_hours} before the order to its deadline.
+ * {@code rowtime} is the deadline, {@code placed_at} the order's time in milliseconds. The first order of an id counts.
  *
- * <p>It is one function over both and not a join, since a join has an input for each: while both are idle it takes the
- * first watermark of one for that of both, and the payment that waits at the other comes too late without a word.
+ * <p>It is one function over both and not a join, since a join has an input for each: while both are idle, it uses the
+ * first watermark of one as that of both, and silently drops the payment that waits at the other as late.
  *
- * <p>All of an id is forgotten, in event time, when nothing can come any more that needs it.
+ * <p>State of an id is removed, in event time, when no further row can need it.
  */
 @FunctionHint(
         output =
@@ -49,21 +49,21 @@ public final class OrdersWithoutPayment extends ProcessTableFunction<Row> {
 
     private static final String DEADLINE = "deadline";
     private static final String FORGET = "forget";
-    private static final String FOREVER = "0 s"; // whatever the job's settings: the timer forgets
+    private static final String FOREVER = "0 s"; // whatever the job's settings: a timer removes it
 
     /** What is stored of an id; times in milliseconds. */
     public static final class Order {
-        /** Null before the order has come. */
+        /** Null before the order has arrived. */
         public Long placedAt;
 
         public String customerId;
         public String currency;
         public long totalMinor;
 
-        /** How long before the order a payment counts. */
+        /** Time before the order in which a payment counts. */
         public long openMs;
 
-        /** When all of it is forgotten. */
+        /** Time at which all of it is removed. */
         public long forgottenAt;
     }
 
@@ -88,7 +88,7 @@ public final class OrdersWithoutPayment extends ProcessTableFunction<Row> {
             order.totalMinor = input.<Long>getFieldAs("total_minor");
             time.registerOnTime(DEADLINE, at + Duration.ofMinutes(pay_within_minutes).toMillis());
         }
-        // An order that is late by as much as may be finds a payment from as long before it as counts.
+        // An order with the maximum lateness still finds the earliest payment that counts.
         long forgottenAt = at + 2 * order.openMs + 1;
         if (forgottenAt > order.forgottenAt) {
             order.forgottenAt = forgottenAt;
@@ -96,7 +96,7 @@ public final class OrdersWithoutPayment extends ProcessTableFunction<Row> {
         }
     }
 
-    /** Called at the order's deadline, and when nothing can come any more. */
+    /** Called at the order's deadline, and when no further row can arrive. */
     public void onTimer(OnTimerContext context, Order order, MapView<Long, Boolean> payments) throws Exception {
         if (FORGET.equals(context.currentTimer())) {
             context.clearAll();

@@ -2,7 +2,7 @@ package millrace.planning;
 
 import java.util.List;
 
-/** What somebody who wrote an unknown name may have meant. */
+/** Suggestions of known names for an unknown one. */
 public final class Suggestion {
 
     private Suggestion() {}

@@ -22,8 +22,9 @@ import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.RowType;
 
 /**
- * The SQL function {@code field_of_each(lines, 'quantity')}: one field of every row of an array, as an array in the same
- * order; NULL for NULL, and for a row that is NULL. SQL can look at the elements of an array of numbers, but not into those of an array of rows.
+ * The SQL function {@code field_of_each(lines, 'quantity')}: one field of every row of an array, as an array in the
+ * same order; NULL for NULL, and for a row that is NULL. SQL can read the elements of an array of numbers, but not the
+ * fields of an array of rows.
  */
 public final class FieldOfEach extends ScalarFunction implements SpecializedFunction {
 
@@ -72,7 +73,7 @@ public final class FieldOfEach extends ScalarFunction implements SpecializedFunc
         if (row == null) {
             builder.inputTypeStrategy(InputTypeStrategies.sequence(InputTypeStrategies.ANY, InputTypeStrategies.ANY));
         } else {
-            // Only arguments of given types are handed over without conversion.
+            // Only arguments of given types are passed without conversion.
             DataType rows = DataTypes.ARRAY(DataTypes.of(row)).bridgedTo(ArrayData.class);
             DataType name = DataTypes.STRING().bridgedTo(StringData.class);
             builder.inputTypeStrategy(InputTypeStrategies.explicitSequence(rows, name));

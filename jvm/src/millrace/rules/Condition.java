@@ -3,15 +3,15 @@ package millrace.rules;
 import org.apache.flink.table.data.StringData;
 
 /**
- * What may break a rule. It is a necessary condition of what {@code udfs/conditions} says: where Java can't be sure
- * (a number that a double doesn't hold exactly, a type that no condition is about), it holds.
+ * Condition of payments that may break a rule. It is a necessary condition for that of {@code udfs/conditions}: where
+ * Java can't decide (a number that a double doesn't hold exactly, a type that no condition uses), it holds.
  *
- * <p>Negations are in the leaves, so that a leaf that is unsure can only let more pass. As in SQL, a comparison with a
- * missing value is not true, and neither is its opposite.
+ * <p>Negations are in the leaves, so that an undecided leaf can only let more payments pass. As in SQL, a comparison
+ * with a missing value is not true, and neither is its opposite.
  */
 public abstract class Condition {
 
-    /** Holds of every payment. */
+    /** Holds for every payment. */
     static final Condition ALWAYS =
             new Condition() {
                 @Override
@@ -23,7 +23,7 @@ public abstract class Condition {
     private Condition() {}
 
     /**
-     * Whether the condition may hold.
+     * Returns whether the condition may hold.
      *
      * @param facts in Flink's internal form, null where one is missing
      */
@@ -67,7 +67,7 @@ public abstract class Condition {
         }
     }
 
-    /** A fact is missing, or is there. */
+    /** A fact is missing, or exists. */
     static final class Missing extends Condition {
 
         private final int fact;

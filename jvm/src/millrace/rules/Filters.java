@@ -5,11 +5,11 @@ import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The filters of all jobs in this JVM, by an id of the job's own. {@code udfs/fraud/filter_feed.py} hands over rules from
- * Python in thread mode, which lives in this process.
+ * The filters of all jobs in this JVM, by an id of each job. {@code udfs/fraud/filter_feed.py} passes rules from
+ * Python, which runs in this process in thread mode.
  *
- * <p>A filter lives as long as a function of SQL uses it, since Flink closes functions in Python only at the end of their
- * input: those of a task that failed or was cancelled stay behind, and find by {@link #isFollowed} that they may end.
+ * <p>A filter is kept while a function of SQL uses it, since Flink closes functions in Python only at the end of their
+ * input: those of a task that failed or was cancelled remain, and learn from {@link #isFollowed} that they can end.
  */
 public final class Filters {
 
@@ -18,7 +18,7 @@ public final class Filters {
 
     private Filters() {}
 
-    /** A function in Python begins to hand over versions; until it is {@link #ready}, nothing is held back. */
+    /** A function in Python begins to pass versions; until it is {@link #ready}, no payment is held back. */
     public static long open(String id) {
         long follower = FOLLOWERS.incrementAndGet();
         FILTERS.compute(id, (key, known) -> orNew(known).join(follower));
@@ -26,7 +26,7 @@ public final class Filters {
     }
 
     /**
-     * A version of the rules; one that is known already is ignored.
+     * Adds a version of the rules; a known one is ignored.
      *
      * @param effectiveFrom UTC milliseconds
      */
@@ -37,7 +37,7 @@ public final class Filters {
         }
     }
 
-    /** All versions that the function knows were handed over, and each new one will be. */
+    /** All versions that the function knows were passed, and each new one will be. */
     public static void ready(String id, long follower) {
         RuleFilter filter = FILTERS.get(id);
         if (filter != null) {
@@ -45,7 +45,7 @@ public final class Filters {
         }
     }
 
-    /** The function can't see new versions any more: all payments have to reach it, so that it can say so. */
+    /** The function can't read new versions any more: all payments have to reach it, so that it can fail. */
     public static void failed(String id, long follower) {
         RuleFilter filter = FILTERS.get(id);
         if (filter != null) {
@@ -53,28 +53,28 @@ public final class Filters {
         }
     }
 
-    /** Whether the function's task may still run: it was told of, and the functions of SQL beside it haven't ended. */
+    /** Whether the function's task may still run: it was opened, and the functions of SQL beside it haven't ended. */
     public static boolean isFollowed(String id, long follower) {
         RuleFilter filter = FILTERS.get(id);
         return filter != null && filter.isFollowedBy(follower);
     }
 
-    /** The function ends; when the last one of a job has ended, its versions are forgotten. */
+    /** The function ends; after the last one of a job its versions are removed. */
     public static void close(String id, long follower) {
         FILTERS.computeIfPresent(id, (key, filter) -> filter.leave(follower) ? filter : null);
     }
 
-    /** A function of SQL begins to ask the filter, which may hold nothing back yet. */
+    /** A function of SQL begins to use the filter, which may not hold payments back yet. */
     public static RuleFilter acquire(String id) {
         return FILTERS.compute(id, (key, known) -> orNew(known).used());
     }
 
-    /** A function of SQL ends; after the last one of a job the filter is forgotten. */
+    /** A function of SQL ends; after the last one of a job the filter is removed. */
     public static void release(String id) {
         FILTERS.computeIfPresent(id, (key, filter) -> filter.unused() ? null : filter);
     }
 
-    /** How many jobs have a filter here. */
+    /** Number of jobs with a filter here. */
     public static int size() {
         return FILTERS.size();
     }

@@ -24,11 +24,11 @@ import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
 
 /**
- * The SQL function {@code may_break_rules('<filter>', rowtime, fact, …)}: false if the rules in force at that time can
- * say nothing about a payment, so that it needn't be handed to Python.
+ * The SQL function {@code may_break_rules('<filter>', rowtime, fact, …)}: false if a payment can't break any rule in
+ * force at that time, so that it needn't be passed to Python.
  *
- * <p>It holds nothing back while nobody hands over rules for the filter. The facts are those that conditions can use, in
- * the order of {@code filter_facts} in {@code udfs/fraud/rule_filter.py}.
+ * <p>It holds no payment back while no function passes rules to the filter. The facts are those that conditions can
+ * use, in the order of {@code filter_facts} in {@code udfs/fraud/rule_filter.py}.
  */
 public final class MayBreakRules extends ScalarFunction implements SpecializedFunction {
 
@@ -94,7 +94,7 @@ public final class MayBreakRules extends ScalarFunction implements SpecializedFu
         return InputTypeStrategies.varyingSequence(InputTypeStrategies.ANY, InputTypeStrategies.ANY);
     }
 
-    /** Only arguments of given types are handed over without conversion. */
+    /** Only arguments of given types are passed without conversion. */
     private InputTypeStrategy itsArguments() {
         List<DataType> arguments = new ArrayList<>();
         arguments.add(DataTypes.STRING().bridgedTo(StringData.class));

@@ -16,7 +16,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMap
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A ruleset's conditions as {@code udfs/fraud/rule_filter.py} writes them, made ready to be asked. */
+/** Parser of a ruleset's conditions, as {@code udfs/fraud/rule_filter.py} writes them. */
 public final class Program {
 
     private static final Logger LOG = LoggerFactory.getLogger(Program.class);
@@ -31,7 +31,7 @@ public final class Program {
                     "=", Condition.Operator.EQUAL,
                     "!=", Condition.Operator.UNEQUAL);
 
-    /** What a text looks like that was not Unicode before; it can't be compared by its bytes. */
+    /** Character in texts that were not valid Unicode; they can't be compared by their bytes. */
     private static final char REPLACEMENT = '\ufffd';
 
     private final int facts;
@@ -41,8 +41,8 @@ public final class Program {
     }
 
     /**
-     * What a program says. One that can't be understood, since it was written by another version of the code, says that
-     * every payment may break a rule.
+     * Parses a program. If it can't be understood, since another version of the code wrote it, every payment may break
+     * a rule.
      */
     public static Condition parse(String text) {
         try {

@@ -1,12 +1,12 @@
 package millrace.rules;
 
 /**
- * A number that a condition computes of facts, none of which is missing; NaN where a double can't say what Python's
- * numbers would: there whole numbers have no limit, and are compared with others exactly.
+ * A number that a condition computes from facts, none of which is missing; NaN where a double may differ from Python's
+ * numbers: there integers have no limit, and are compared with others exactly.
  */
 abstract class Quantity {
 
-    /** Below it every whole number is a double, and whole numbers that are computed as doubles are right. */
+    /** Limit below which every integer is a double, and integers that are computed as doubles are exact. */
     private static final double EXACT = 1L << 53;
 
     private Quantity() {}
@@ -24,7 +24,7 @@ abstract class Quantity {
         return value instanceof Integer whole ? whole : Double.NaN;
     }
 
-    /** A value that was whole, or may have been. */
+    /** Returns a value that is an integer, or may be one; NaN if it may not be exact. */
     static double exact(double value) {
         return Math.abs(value) < EXACT ? value : Double.NaN;
     }
@@ -73,7 +73,7 @@ abstract class Quantity {
         }
     }
 
-    /** A quotient as {@code ratio} in {@code udfs/conditions}: by 0 it is infinite, with the numerator's sign. */
+    /** Quotient as {@code ratio} in {@code udfs/conditions}: by 0 it is infinite, with the numerator's sign. */
     static final class Ratio extends Quantity {
 
         private final Quantity numerator;

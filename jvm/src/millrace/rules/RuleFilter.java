@@ -9,8 +9,8 @@ import java.util.Set;
 /**
  * The versions of one job's rules, as {@code RulesetHistory} in {@code udfs/fraud/rules.py} has them.
  *
- * <p>Python functions of the job, its followers, hand over each version before they judge by it. Nothing is held back
- * unless there is a follower and every one of them has handed over all that it knows and still sees new versions.
+ * <p>Python functions of the job, its followers, pass each version before they judge by it. No payment is held back
+ * unless there is a follower and every follower has passed all versions that it knows and still reads new ones.
  */
 public final class RuleFilter {
 
@@ -30,7 +30,7 @@ public final class RuleFilter {
     RuleFilter() {}
 
     /**
-     * Whether a payment may break a rule.
+     * Returns whether a payment may break a rule.
      *
      * @param eventTime UTC milliseconds
      */
@@ -75,7 +75,7 @@ public final class RuleFilter {
         }
     }
 
-    /** Whether anybody is left. */
+    /** Removes a follower; returns whether the filter is still used or followed. */
     synchronized boolean leave(long follower) {
         followers.remove(follower);
         unsure.remove(follower);
@@ -91,7 +91,7 @@ public final class RuleFilter {
         return this;
     }
 
-    /** Whether this was the last one. */
+    /** Ends one use; returns whether it was the last one. */
     synchronized boolean unused() {
         users--;
         return users == 0;

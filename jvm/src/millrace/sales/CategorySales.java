@@ -19,7 +19,7 @@ import org.apache.flink.table.functions.ProcessTableFunction;
 import org.apache.flink.types.Row;
 
 /**
- * The SQL function {@code category_sales}: what each category sells in a window, and again whenever an order of it is
+ * The SQL function {@code category_sales}: the sales of each category in a window, and again whenever an order of it is
  * corrected.
  *
  * <pre>
@@ -32,16 +32,16 @@ import org.apache.flink.types.Row;
  * </pre>
  *
  * <p>A row of the input is a revision of an order; it needs {@code window_end} (milliseconds), {@code order_id}, {@code
- * revision}, {@code complete}, {@code currency} and {@code lines}. Of an order, whose
- * currency is the same in all, the greatest revision counts, and only if it is complete.
+ * revision}, {@code complete}, {@code currency} and {@code lines}. The highest revision of an order counts, if it is
+ * complete; all have the same currency.
  *
- * <p>When the watermark has passed the window's last millisecond, one row per category and currency goes out. From then on a revision
- * that changes what its order adds to a category gives another row of that category at once. Of the rows of one window
- * and category the one with the greatest {@code revision} holds: it counts such changes, so that it doesn't depend on the
- * order in which orders arrive, and a job that repeats some after a restart ends with the same. A category that has
- * nothing left goes out with zeros.
+ * <p>When the watermark has passed the window's last millisecond, one row per category and currency is emitted. From
+ * then on a revision that changes its order's part in a category emits another row of that category at once. Of the
+ * rows of one window and category the one with the highest {@code revision} is valid: it counts such changes, so that
+ * it doesn't depend on the order in which orders arrive, and a job that repeats some after a restart ends with the same
+ * rows. A category without sales left is emitted with zeros.
  *
- * <p>A window is forgotten in event time, {@code open_hours} after its end; what comes later must be kept away from it.
+ * <p>A window is removed in event time, {@code open_hours} after its end; filter out later rows first.
  */
 @FunctionHint(
         output =
@@ -55,20 +55,20 @@ public final class CategorySales extends ProcessTableFunction<Row> {
     private static final String CLOSE = "close";
     private static final String FORGET = "forget";
     private static final String NO_CATEGORY = "unknown";
-    private static final String FOREVER = "0 s"; // whatever the job's settings: the timer forgets
+    private static final String FOREVER = "0 s"; // whatever the job's settings: a timer removes it
 
     private transient Counter corrected;
 
     /** What is stored of a window. */
     public static final class Window {
-        /** Milliseconds from its end to when it is forgotten; 0 before its first order. */
+        /** Milliseconds from its end to its removal; 0 before its first order. */
         public long openMs;
 
-        /** Whether its rows went out. */
+        /** Whether its rows were emitted. */
         public boolean isClosed;
     }
 
-    /** What the last revision of an order adds to each category; nothing if it isn't complete. */
+    /** Amounts that the last revision of an order adds to each category; none if it isn't complete. */
     public static final class Order {
         public long revision;
         public String currency;
@@ -129,7 +129,7 @@ public final class CategorySales extends ProcessTableFunction<Row> {
         }
     }
 
-    /** Called at the window's last millisecond, and when nothing of it can be corrected any more. */
+    /** Called at the window's last millisecond, and when no correction of it can arrive any more. */
     public void onTimer(
             OnTimerContext context, Window window, MapView<String, Order> orders, MapView<String, Sales> sales)
             throws Exception {

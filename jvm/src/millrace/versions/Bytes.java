@@ -5,7 +5,7 @@ import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.binary.BinaryRowData;
 import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 
-/** Rows as bytes, as Flink keeps them in memory, and back; a row that was read lies on the bytes. */
+/** Converts rows to bytes, in Flink's memory format, and back; a row that was read refers to the bytes. */
 final class Bytes {
 
     private Bytes() {}

@@ -27,12 +27,12 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  * One call of {@code join_versions} in a query: its checked arguments, as places of columns.
  *
  * @param input type of the rows that are joined, without time attributes
- * @param inputKeys the columns that they are partitioned by
+ * @param inputKeys the columns that these rows are partitioned by
  * @param versions type of the versions, without time attributes
- * @param versionKeys the columns that those are partitioned by
+ * @param versionKeys the columns that the versions are partitioned by
  * @param moment column of the input
  * @param version column of the versions, like the next two
- * @param hours for how long after its moment a row is corrected
+ * @param hours hours after its moment in which a row is corrected
  */
 record Call(
         RowType input,
@@ -83,7 +83,7 @@ record Call(
                 StaticArgument.table("versions", RowData.class, false, INPUT_TRAITS));
     }
 
-    /** The signature of this call; only a table of a given type is handed over without conversion. */
+    /** The signature of this call; only a table of a given type is passed without conversion. */
     StaticArgument[] itsArguments() {
         return arguments(table("input", input), table("versions", versions));
     }
@@ -188,14 +188,14 @@ record Call(
         return IntStream.range(0, input.getFieldCount()).filter(column -> !inputKeys.contains(column)).toArray();
     }
 
-    /** Places of the versions' columns in the output: what a version says, and its number. */
+    /** Places of the versions' columns in the output: a version's content, and its number. */
     int[] versionColumns() {
         return IntStream.range(0, versions.getFieldCount())
                 .filter(column -> !versionKeys.contains(column) && column != validFrom && column != deleted)
                 .toArray();
     }
 
-    /** What the function adds to the partition keys. */
+    /** Columns that the function adds to the partition keys. */
     DataType outputType() {
         List<DataTypes.Field> fields = new ArrayList<>();
         for (int column : inputColumns()) {

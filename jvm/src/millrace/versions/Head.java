@@ -5,17 +5,17 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What is known of a key at a glance: the versions that the next rows in time want, and what decides whether others must
- * be looked at. One array of bytes:
+ * The part of a key's state that each row reads: the versions that the next rows in time need, and what decides whether
+ * other versions must be read. One array of bytes:
  *
  * <pre>
  * byte   format
  * int32  fingerprint of the columns
- * int64  greatest number of a version that came
+ * int64  greatest number of a version so far
  * int64  greatest moment of a row that was joined
  * byte   1 if a joined row found no version, and none after its moment either
- * int64  for when a sweep is set, 0 if for never
- * int64  from when the first version is valid that comes after those here, the greatest number if none does
+ * int64  time of the next sweep, 0 if none is set
+ * int64  time from which the first version after those here is valid, the greatest number if there is none
  * for each version, by the time from which it is valid:
  *   int32  number of bytes, then the row
  * </pre>
@@ -24,7 +24,9 @@ final class Head {
 
     static final byte FORMAT = 1;
 
-    /** So many versions are at hand: a replay reads a hot row's versions long before the rows that want them. */
+    /**
+     * Maximum number of versions here: a topic replay reads a hot row's versions long before the rows that need them.
+     */
     static final int MOST = 64;
 
     static final long NEVER = Long.MAX_VALUE;
@@ -48,7 +50,7 @@ final class Head {
     }
 
     /**
-     * Look at a state value; null is a key that was never seen.
+     * Opens a state value; null is a key that was never seen.
      *
      * @throws IllegalStateException if another release, or a call with other columns, wrote it
      */

@@ -26,8 +26,8 @@ import org.apache.flink.table.types.inference.TypeInference;
 import org.apache.flink.table.types.logical.RowType;
 
 /**
- * The SQL function {@code join_versions}: each row with the version that was valid at its moment, and again if another
- * one turns out to have been.
+ * The SQL function {@code join_versions}: each row with the version that was valid at its moment, and again if that
+ * turns out to be another one.
  *
  * <pre>
  * SELECT …
@@ -42,26 +42,26 @@ import org.apache.flink.table.types.logical.RowType;
  *     uid =&gt; 'order-products')
  * </pre>
  *
- * <p>A row goes out when the watermark has passed its {@code moment} (milliseconds), or at once if it had before: the
+ * <p>A row is emitted when the watermark has passed its {@code moment} (milliseconds), or at once if it had before: the
  * input's columns, the columns of the version with the greatest number {@code version} of those with {@code valid_from}
  * up to that moment, and {@code found_later}, which is FALSE. If there was no such version, or it is {@code deleted},
  * the version's columns are NULL.
  *
- * <p>Then the first version after the moment says at least what it became: if it is valid within {@code hours} and isn't
- * deleted, the row goes out once more with that one and {@code found_later} TRUE.
+ * <p>Then the first version after the moment is used: if it is valid within {@code hours} and isn't deleted, the row is
+ * emitted once more with that one and {@code found_later} TRUE.
  *
- * <p>A version that comes after the watermark has passed rows that it was valid for corrects them: for {@code hours}
- * after its moment, in event time, a row whose valid version, or the one that was found later, is another one than it
- * last went out with, goes out again, with NULLs if there is none any more. That is done when the watermark goes on, so
- * that a table that catches up gives one correction a row and not one for each of its versions. What is said of a row in
- * the end doesn't depend on the order of arrival, but for what comes later than {@code hours}.
+ * <p>A version that arrives after the watermark has passed rows that it was valid for corrects them: for {@code hours}
+ * after its moment, in event time, a row is emitted again if its valid version, or the one that was found later, is no
+ * longer the one that it was last emitted with; with NULLs if there is none any more. That is done when the watermark
+ * advances, so that a table that catches up causes one correction a row and not one for each of its versions. The last
+ * row emitted doesn't depend on the order of arrival, except for versions that arrive later than {@code hours}.
  *
- * <p>Of each key versions are taken in the order of their numbers; one whose number isn't greater than all before was
- * seen, and is ignored. If a clock was set back, a version is valid from an earlier time than one before it: that one is
- * never valid then, and is forgotten.
+ * <p>Versions of a key are read in the order of their numbers; one whose number isn't greater than all before was seen,
+ * and is ignored. If a clock was set back, a version is valid from an earlier time than one before it: the one before
+ * is never valid then, and is removed.
  *
- * <p>State: of each key its last version, for ever; its versions and rows of the last {@code hours}, which a sweep
- * forgets an eighth of that later at the latest.
+ * <p>State: the last version of each key, for ever; its versions and rows of the last {@code hours}, which a sweep
+ * removes at most an eighth of that later.
  */
 public final class JoinVersions extends ProcessTableFunction<RowData> implements SpecializedFunction {
 
@@ -92,13 +92,13 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         this.call = call;
     }
 
-    /** What is stored of a key, beside its rows and what isn't at hand of its versions. */
+    /** State of a key, beside its rows and its versions that are not in the head. */
     public static final class Memory {
         /** A {@link Head}; null for a key that was never seen. */
         public byte[] bytes;
     }
 
-    /** The valid version of a moment, and the one that is found later; null if there is none. */
+    /** The valid version of a moment, and the one that was found later; null if there is none. */
     private record Found(Version valid, Version later, boolean isOpen) {}
 
     @Override
@@ -120,7 +120,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
                 .build();
     }
 
-    /** State without a time to live, whatever the job's settings: sweeps forget what isn't needed any more. */
+    /** State without a time to live, whatever the job's settings: sweeps remove what isn't needed any more. */
     private record Lasting(DataType type) implements StateTypeStrategy {
 
         @Override
@@ -180,7 +180,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         memory.bytes = head.bytes();
     }
 
-    /** Called when the watermark has passed a moment, or a version came late, or something may be forgotten. */
+    /** Called when the watermark has passed a moment, a version was late, or state can be removed. */
     public void onTimer(
             OnTimerContext context, Memory memory, MapView<Long, byte[]> rows, MapView<Long, byte[]> others)
             throws Exception {
@@ -222,7 +222,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         }
         head.greatest = version.number;
         boolean isSetBack = keep(version, others);
-        // What rows in time can't want any more goes where only late ones look.
+        // Versions that rows in time no longer need are moved to where only late rows look.
         List<Version> known = head.versions;
         while (known.size() > 1 && known.get(1).validFrom <= watermark(time)) {
             Version replaced = known.remove(0);
@@ -239,11 +239,13 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         }
     }
 
-    /** Keep a version, and forget those with a later time, which it replaces; whether rows may have found one of them. */
+    /**
+     * Adds a version, and removes those with a later time, which it replaces; whether rows may have found one of them.
+     */
     private boolean keep(Version version, MapView<Long, byte[]> others) throws Exception {
         List<Version> known = head.versions;
         if (version.validFrom >= head.othersFrom) {
-            // If it replaces some of those, they are forgotten before a row looks at them.
+            // If it replaces some of those, they are removed before a row looks at them.
             others.put(version.number, version.bytes);
             return false;
         }
@@ -262,7 +264,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         return isSetBack;
     }
 
-    /** Send the rows of a moment that the watermark has just passed. */
+    /** Emits the rows of a moment that the watermark has just passed. */
     private void join(long moment, MapView<Long, byte[]> rows, MapView<Long, byte[]> others) throws Exception {
         List<Joined> waiting = Joined.read(rows.get(moment));
         for (Joined row : waiting) {
@@ -287,7 +289,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         }
     }
 
-    /** Send what was said otherwise than it is known now. */
+    /** Emits rows again whose versions are no longer those that they were emitted with. */
     private void revise(MapView<Long, byte[]> rows, MapView<Long, byte[]> others, TimeContext<Long> time)
             throws Exception {
         List<Version> all = all(others);
@@ -358,7 +360,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         }
     }
 
-    /** Set a sweep for when something of that moment may be forgotten, unless one is set that comes first. */
+    /** Sets a sweep for the time when state of that moment can be removed, unless an earlier one is set. */
     private void sweepLater(TimeContext<Long> time, long moment) {
         if (head.sweepAt == 0) {
             head.sweepAt = Math.max(moment + patienceMs, watermark(time)) + pauseMs;
@@ -375,7 +377,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         return version == null ? Joined.NONE : version.number;
     }
 
-    /** Others than the versions at hand are looked at only if those don't answer, since reading them takes long. */
+    /** Finds versions; others than those in the head are read only if necessary, since that takes long. */
     private Found find(long moment, MapView<Long, byte[]> others) throws Exception {
         List<Version> known = head.versions;
         if (known.isEmpty() || known.get(0).validFrom > moment) {
@@ -387,7 +389,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         return find(moment, head.versions);
     }
 
-    /** Have those at hand that rows from this moment on want; there are some after those at hand now. */
+    /** Puts into the head the versions that rows from this moment on need; there are some after those in it now. */
     private void goOn(long moment, MapView<Long, byte[]> others) throws Exception {
         List<Version> all = all(others);
         int from = 0;
@@ -428,7 +430,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         return new Found(null, isFound ? following : null, false);
     }
 
-    /** Those at hand and the others, by time; those that are never valid are forgotten. */
+    /** All versions, in the head or not, by time; those that are never valid are removed. */
     private List<Version> all(MapView<Long, byte[]> others) throws Exception {
         List<Version> all = new ArrayList<>(head.versions);
         for (byte[] bytes : others.values()) {

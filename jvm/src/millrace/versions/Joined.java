@@ -7,13 +7,13 @@ import java.util.List;
 import org.apache.flink.table.data.RowData;
 
 /**
- * A row of the input as it is remembered, with the numbers of the versions that it last went out with. All rows of one
- * moment are one array of bytes, of these for each: a byte, 1 if it went out; int64 number of the valid version; int64
- * number of the one that was found later; int32 number of bytes, then the row.
+ * A stored row of the input, with the numbers of the versions that it was last emitted with. All rows of one moment are
+ * one array of bytes, which has for each: a byte, 1 if it was emitted; int64 number of the valid version; int64 number
+ * of the one that was found later; int32 number of bytes, then the row.
  */
 final class Joined {
 
-    /** No version has this number: what they are compared with if there was none. */
+    /** Number in place of a version's if there was none; no version has it. */
     static final long NONE = Long.MIN_VALUE;
 
     private static final int HEAD = 21;

@@ -27,7 +27,7 @@ import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
 
 /**
- * The SQL function {@code with_watermark}: each row with the watermark that all later steps are at most at.
+ * The SQL function {@code with_watermark}: each row with a watermark that no later step is ahead of.
  *
  * <pre>
  * SELECT *, FLOOR(rowtime TO MINUTE) + INTERVAL '59.999' SECOND &lt;= last_watermark AS is_late
@@ -40,11 +40,11 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  * <p>The output has the columns of the input, {@code last_watermark}, which is NULL before the first one, and {@code
  * rowtime}: the event time as the attribute that later steps use.
  *
- * <p>It is what {@code CURRENT_WATERMARK} isn't: the watermark of all partitions together, also right after a restore.
+ * <p>Unlike {@code CURRENT_WATERMARK}, it is the watermark of all partitions together, also right after a restore.
  * There is one instance whatever the job's parallelism, so all rows and watermarks pass in one order; and the last
- * watermark is state, so that after a restore it is what windows and joins behind it have restored. Rows that it hasn't
- * seen can't have moved the watermark, so the input must be the whole of a source, or of all sources that are joined
- * later, and filters stand behind it.
+ * watermark is state, so that after a restore it is the one of windows and joins after it. It doesn't know the event
+ * times of rows that it hasn't seen, so the input must be the whole of a source, or of all sources that are joined
+ * later, and filters come after it.
  */
 public final class WithWatermark extends ProcessTableFunction<RowData> implements SpecializedFunction {
 
@@ -73,7 +73,7 @@ public final class WithWatermark extends ProcessTableFunction<RowData> implement
         this.row = row;
     }
 
-    /** What is stored. */
+    /** State of the function. */
     public static final class Memory {
         /** The last watermark in milliseconds; null before the first row. */
         public Long watermark;
@@ -100,7 +100,7 @@ public final class WithWatermark extends ProcessTableFunction<RowData> implement
                 .build();
     }
 
-    /** The state's type; it is never forgotten, whatever the job's settings. */
+    /** Type of the state, without a time to live, whatever the job's settings. */
     private static final class MemoryType implements StateTypeStrategy {
 
         @Override
@@ -170,7 +170,7 @@ public final class WithWatermark extends ProcessTableFunction<RowData> implement
         }
     }
 
-    /** The operator's own watermark begins anew after a restore, and may be behind the stored one for a while. */
+    /** The later one of both watermarks: after a restore the operator's own starts again, behind the stored one. */
     private static long latest(TimeContext<Long> now, Memory memory) {
         Long current = now.currentWatermark();
         return Math.max(

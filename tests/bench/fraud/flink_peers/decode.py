@@ -19,9 +19,9 @@ JSON = "json"
 GUARANTEES = ("at-least-once", "exactly-once")
 COPY = "payments-copy"
 OUTGOING_TOPICS = f"{topics.FRAUD_ALERTS.name};{topics.DEAD_LETTERS.name}"
-"""A row says its topic only if there are several to choose from."""
+"""Topics of the sink: a row has a topic of its own only if there are several."""
 EVERY = 200
-"""One payment in so many of a partition leaves a mark in the topic of alerts."""
+"""Interval, in payments of a partition, of the marks in the topic of alerts."""
 TEXTS = (
     *("event_id", "event_type", "payment_id", "order_id", "customer_id", "card_id", "merchant_id"),
     *("merchant_category", "currency", "base_currency", "country", "device_id", "channel", "status"),
@@ -43,7 +43,7 @@ def main() -> None:
         create_tables(tables, ["payments"], filled)
     good = "TRUE" if how == JSON else "error IS NULL"
     statements = tables.create_statement_set()
-    # All columns are asked for, so that all are decoded.
+    # All columns are selected, so that all are decoded.
     statements.add_insert_sql(f"""
         INSERT INTO outgoing_events (topic, record_key, record_value, event_time)
         SELECT '{topics.FRAUD_ALERTS.name}', ENCODE(card_id, 'UTF-8'), ENCODE(payment_id, 'UTF-8'), event_time

@@ -1,4 +1,4 @@
-"""What `keyed_process` does with a payment. A module of its own: what the main module defines is pickled by value."""
+"""Functions of `keyed_process`, in a separate module since those of the main module are pickled by value."""
 
 from collections.abc import Iterator
 from typing import Any

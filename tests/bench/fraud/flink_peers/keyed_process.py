@@ -11,7 +11,7 @@ from tests.bench.fraud.flink_peers.detect_fraud import DetectFraud
 
 JOB = "keyed_process"
 OUTGOING_TOPICS = f"{topics.FRAUD_ALERTS.name};{topics.DEAD_LETTERS.name}"
-"""A row says its topic only if there are several to choose from."""
+"""Topics of the sink: a row has a topic of its own only if there are several."""
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from udfs.fraud.rules import Verdict, fact_names
 
 JOB = "over_windows"
 OUTGOING_TOPICS = f"{topics.FRAUD_ALERTS.name};{topics.DEAD_LETTERS.name}"
-"""A row says its topic only if there are several to choose from."""
+"""Topics of the sink: a row has a topic of its own only if there are several."""
 _SUSPICION = Types.TUPLE([Types.STRING(), Types.STRING()])
 
 

@@ -1,4 +1,4 @@
-"""Fill `payments` as fast as it goes: `SERVERS CARDS DAY_EVENTS MEASURED BURSTS END_MS`, or `SERVERS`.
+"""Fills `payments` as fast as possible: `SERVERS CARDS DAY_EVENTS MEASURED BURSTS END_MS`, or `SERVERS`.
 
 With numbers it makes even payments, without it takes records from its standard input, each a line of partition, key,
 time and value between tabs.

@@ -1,4 +1,4 @@
-"""Where payments go: a producer that knows what didn't get to Kafka."""
+"""A producer of payments that knows which ones did not reach Kafka."""
 
 import sys
 import time

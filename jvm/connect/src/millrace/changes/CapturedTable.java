@@ -15,10 +15,10 @@ import org.apache.kafka.common.config.ConfigException;
 record CapturedTable(String name, String topic, String eventType, String primaryKey, String relay) {
 
     /**
-     * The tables by each name under which their rows arrive.
+     * Returns the tables by each name under which their rows arrive.
      *
      * @param declarations name, topic, event type, primary key and perhaps a relay, separated by spaces
-     * @throws ConfigException one of them says something else
+     * @throws ConfigException one of them has another form
      */
     static Map<String, CapturedTable> byName(List<String> declarations) {
         Map<String, CapturedTable> tables = new HashMap<>();
@@ -47,7 +47,7 @@ record CapturedTable(String name, String topic, String eventType, String primary
         return source.equals(relay);
     }
 
-    /** What the ids of its events begin with. */
+    /** Prefix of the ids of its events. */
     String shortName() {
         return name.substring(name.indexOf('.') + 1);
     }

@@ -14,18 +14,18 @@ import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.Struct;
 
 /**
- * A change of a row as Debezium tells it.
+ * A change of a row as Debezium emits it.
  *
  * @param source schema and table
  * @param op c, u, d; t for a TRUNCATE
  * @param lsn position in the write-ahead log, null if Debezium doesn't know it
  * @param time when it was committed, in UTC milliseconds; null if Debezium doesn't know it
- * @param before the row as it was, null if it wasn't there or isn't known
- * @param after the row as it is, null if it isn't there
+ * @param before the row before the change, null if it didn't exist or isn't known
+ * @param after the row after the change, null if it doesn't exist
  */
 record Change(String source, String op, Long lsn, Long time, Map<String, Object> before, Map<String, Object> after) {
 
-    /** In place of a time that is infinite or after the year 9999. */
+    /** Value in place of a time that is infinite or after the year 9999. */
     static final String BEYOND_TIME = "__millrace_beyond_time";
 
     private static final Pattern MORE_THAN_FOUR_DIGITS = Pattern.compile("[+-]\\d{5,}-");
@@ -45,7 +45,7 @@ record Change(String source, String op, Long lsn, Long time, Map<String, Object>
         return op.equals("d");
     }
 
-    /** The row that the change is about: as it is, or as it was before it was deleted. */
+    /** The changed row: after the change or, if it was deleted, before it. */
     Map<String, Object> row() {
         return isDeletion() ? before : after;
     }
@@ -56,14 +56,14 @@ record Change(String source, String op, Long lsn, Long time, Map<String, Object>
         }
         Map<String, Object> fields = new LinkedHashMap<>();
         for (Field field : row.schema().fields()) {
-            // Struct.get would answer a column's default where the row has NULL.
+            // Struct.get would return a column's default where the row has NULL.
             Object value = row.getWithoutDefault(field.name());
             fields.put(field.name(), isBeyondTime(value, field.schema()) ? BEYOND_TIME : plain(value));
         }
         return fields;
     }
 
-    /** Debezium tells infinity as a day hundreds of thousands of years away, and no two types alike. */
+    /** Debezium writes infinity as a day in hundreds of thousands of years, a different one for each type. */
     private static boolean isBeyondTime(Object value, Schema schema) {
         return value instanceof String text
                 && schema.name() != null
@@ -72,8 +72,8 @@ record Change(String source, String op, Long lsn, Long time, Map<String, Object>
     }
 
     /**
-     * Bytes become base64, lists and structures what they are in JSON. Other things that JSON has no word for become
-     * text: then whoever needs a number there refuses it, and can read it.
+     * Converts a value: bytes become base64, lists and structures those of JSON. Values without a form in JSON become
+     * text: a reader that needs a number there rejects it, and its dead letter is readable.
      */
     private static Object plain(Object value) {
         if (value instanceof ByteBuffer buffer) {

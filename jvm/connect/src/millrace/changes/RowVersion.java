@@ -14,12 +14,12 @@ import org.apache.kafka.connect.source.SourceRecord;
 import org.apache.kafka.connect.transforms.Transformation;
 
 /**
- * Makes of each change that Debezium captures an event: what the row is from then on.
+ * Turns each change that Debezium captures into an event: the row's new version.
  *
- * <p>The record's key is the primary key as text, its timestamp the time of the change. A change that can't be told as
- * an event becomes a record all the same, with the reason in its field {@code problem}; since it has none of the fields
- * that an event must have, whoever reads events rejects it as a dead letter. Nothing is left out but what is no change:
- * the clearing of relay tables.
+ * <p>The record's key is the primary key as text, its timestamp the time of the change. A change that can't be
+ * expressed as an event becomes a record, too, with the reason in its field {@code problem}; since it has none of the
+ * fields that an event must have, every reader rejects it as a dead letter. Only what is no change is left out: the
+ * clearing of relay tables.
  */
 public final class RowVersion implements Transformation<SourceRecord> {
 
@@ -88,7 +88,7 @@ public final class RowVersion implements Transformation<SourceRecord> {
         return event;
     }
 
-    /** Why a change can't be told as an event, or null if it can. */
+    /** Why a change can't be expressed as an event, or null if it can. */
     private static String problem(Change change, CapturedTable table) {
         String name = table.name();
         if (change.op().equals("t")) {
@@ -129,7 +129,7 @@ public final class RowVersion implements Transformation<SourceRecord> {
         return ": ALTER TABLE " + table + " REPLICA IDENTITY FULL";
     }
 
-    /** Without the whole row Debezium knows the key alone, and fills columns that can't be NULL with nothing. */
+    /** Without the whole row Debezium knows only the key, and fills columns that can't be NULL with empty values. */
     private static boolean isBlank(Map<String, Object> row, CapturedTable table) {
         return row.entrySet().stream()
                 .filter(field -> !field.getKey().equals(table.primaryKey()))

@@ -4,7 +4,7 @@ import org.apache.kafka.connect.connector.Task;
 
 import io.debezium.connector.postgresql.PostgresConnector;
 
-/** Debezium's connector for PostgreSQL, with a task that hands on whole transactions. */
+/** Debezium's connector for PostgreSQL, with a task that emits whole transactions. */
 public final class WholeTransactions extends PostgresConnector {
 
     @Override

@@ -9,18 +9,18 @@ import org.apache.kafka.connect.source.SourceRecord;
 import io.debezium.connector.postgresql.PostgresConnectorTask;
 
 /**
- * Hands the changes of a transaction in the database on at once, so that they become visible in Kafka at once, too.
+ * Emits the changes of a transaction in the database together, so that they become visible in Kafka together, too.
  *
- * <p>For a crash between two changes of one transaction Debezium 3.6 goes on from a position that it may take for an
- * earlier one: the end of a commit has the position of the next change, whichever transaction made that. It would tell
- * changes twice. Behind the last change of a transaction no position can be mistaken.
+ * <p>After a crash between two changes of one transaction Debezium 3.6 continues from a position that it may mistake
+ * for an earlier one: the end of a commit has the position of the next change, whichever transaction made that. It
+ * would emit changes twice. After the last change of a transaction no position can be mistaken.
  *
- * <p>Only where transactions end is known from Debezium's records of that; they go no further, nor do its heartbeats,
+ * <p>Debezium's records of transactions only show where each one ends; they are not emitted, nor are its heartbeats,
  * whose position is one at which it may skip changes of a transaction that was open then.
  */
 public final class WholeTransactionsTask extends PostgresConnectorTask {
 
-    /** A transaction that is larger is handed on in parts: memory is finite. */
+    /** Maximum number of changes emitted together; a larger transaction is emitted in parts: memory is finite. */
     private static final int MOST_CHANGES = 20_000;
 
     private final List<SourceRecord> unfinished = new ArrayList<>();
@@ -44,7 +44,7 @@ public final class WholeTransactionsTask extends PostgresConnectorTask {
 
     @Override
     protected void doStop() {
-        unfinished.clear(); // they come again after a restart
+        unfinished.clear(); // they are read again after a restart
         super.doStop();
     }
 }

@@ -20,15 +20,15 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Arra
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 
 /**
- * A dead letter on its way to its topic, made to fit: as {@code events/dead_letter.py} declares it, and as {@code
+ * A dead letter, as {@code events/dead_letter.py} declares it, that is cut to the limit of its topic. {@code
  * connectors/kafka/letters.py} does the same in Python.
  *
  * <p>Its {@code event_time} lies between 1970 and the year 9999, and {@code source_time} keeps the record's own time if
- * that is another. Headers whose names are repeated, or that have an order, are in {@code header_list}. If all that is
- * more than a topic takes, key, headers, reason and payload are cut to their beginnings, and {@code cut} says what the
- * record has in full.
+ * that is another. Headers whose names are repeated, or that have an order, are in {@code header_list}. If it is larger
+ * than the topic's limit, key, headers, reason and payload are cut to their beginnings, and {@code cut} has their full
+ * sizes.
  */
-final class Letter {
+final class DeadLetter {
 
     static final long END_OF_TIME_MS = 253_402_300_799_999L; // the last millisecond of the year 9999
     static final int KEY_BYTES = 1_024;
@@ -42,7 +42,7 @@ final class Letter {
     private final ObjectNode fields;
     private boolean isCut;
 
-    private Letter(ObjectNode fields) {
+    private DeadLetter(ObjectNode fields) {
         this.fields = fields;
     }
 
@@ -53,23 +53,25 @@ final class Letter {
                         .maxNameLength(Integer.MAX_VALUE)
                         .maxDocumentLength(-1)
                         .build();
-        // Names are those of headers, too: anybody may make as many as they like, and none is to be remembered.
+        // Names include those of headers: a producer may use any number of names, and none of them must be kept.
         return JsonFactory.builder()
                 .streamReadConstraints(constraints)
                 .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
                 .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
-                // As Python writes them, in 4 bytes instead of 12: a letter fits here where it fits there.
+                // As in Python, in 4 bytes instead of 12, so that the same dead letters fit in both languages.
                 .enable(JsonWriteFeature.COMBINE_UNICODE_SURROGATES_IN_UTF8)
                 .build();
     }
 
-    /** The letter that a job has encoded. */
-    static Letter of(byte[] value) throws IOException {
-        return new Letter((ObjectNode) JSON.readTree(value));
+    /** Decodes a dead letter that a job has encoded. */
+    static DeadLetter of(byte[] value) throws IOException {
+        return new DeadLetter((ObjectNode) JSON.readTree(value));
     }
 
-    /** The letter of an event that its topic doesn't take. It was never in a topic, so it has no partition and offset. */
-    static Letter ofUnwritten(ProducerRecord<byte[], byte[]> event, long bytes, int limit, String job) {
+    /**
+     * Makes the dead letter of an event that its topic doesn't accept; never written, it has no partition and offset.
+     */
+    static DeadLetter ofUnwritten(ProducerRecord<byte[], byte[]> event, long bytes, int limit, String job) {
         byte[] value = event.value() == null ? new byte[0] : event.value();
         ObjectNode fields = JSON.createObjectNode();
         fields.put("event_id", event.topic() + "-unwritten-" + sha256(value).substring(0, 16));
@@ -83,10 +85,10 @@ final class Letter {
         fields.put("payload", event.value());
         fields.put("reason", String.format(Locale.ROOT, UNWRITTEN, bytes, event.topic(), limit));
         fields.put("rejected_by", job);
-        return new Letter(fields);
+        return new DeadLetter(fields);
     }
 
-    /** The letter's value, so short that it fits into the limit with its key. */
+    /** Value of the dead letter, cut so that it and the key are within the limit. */
     byte[] fitted(byte[] key, int limit) throws IOException {
         boundTime();
         listHeaders();
@@ -99,7 +101,7 @@ final class Letter {
         return JSON.writeValueAsBytes(fields);
     }
 
-    /** The key that the letter is written under. */
+    /** Key that the dead letter is written with. */
     byte[] recordKey(byte[] key) {
         return isCut && key != null && key.length > KEY_BYTES ? Arrays.copyOf(key, KEY_BYTES) : key;
     }
@@ -152,7 +154,7 @@ final class Letter {
         }
     }
 
-    /** How many headers the record has; the first of them stay, as far as there is room. */
+    /** Cuts the headers to the first ones that fit; returns the number that the record has. */
     private int cutHeaders() throws IOException {
         ObjectNode named = (ObjectNode) fields.get("source_headers");
         ArrayNode list = fields.get("header_list") instanceof ArrayNode listed ? listed : null;
@@ -187,7 +189,7 @@ final class Letter {
         return HEADER_OVERHEAD + name.getBytes(StandardCharsets.UTF_8).length + length(value.binaryValue());
     }
 
-    /** The bytes of a field that is base64 on the wire. */
+    /** Bytes of a field that is encoded as base64. */
     private byte[] binary(String field) {
         JsonNode node = fields.path(field);
         if (node.isBinary()) {

@@ -1,4 +1,4 @@
-"""Changes that can happen to the shop's rows: each function returns the statements of one transaction, or none if it is
+"""Changes of the shop's rows: each function returns the statements of one transaction, or none if the change is
 impossible."""
 
 from collections.abc import Callable, Iterable
@@ -23,9 +23,9 @@ from local.simulator.world.products import CATEGORIES, LEFTOVER
 
 LEAST_PRICE = 99
 ORDERING_SHARE = 0.5
-"""Share of changes to customers who order, so that orders meet changes."""
+"""Share of customers' changes that affect customers who order, so that orders meet changes."""
 
-Happening = Callable[[State, Random], list[Statement]]
+Change = Callable[[State, Random], list[Statement]]
 
 
 def sold(state: State, random: Random) -> list[Statement]:
@@ -169,7 +169,7 @@ def touched(state: State, random: Random) -> list[Statement]:
     return _update(state.products.some(random, 1))
 
 
-HAPPENINGS: dict[Happening, int] = {
+CHANGES: dict[Change, int] = {
     sold: 42,
     delivered: 6,
     repriced: 9,
@@ -193,7 +193,7 @@ HAPPENINGS: dict[Happening, int] = {
     bought: 2,
     touched: 1,
 }
-"""Number of each kind in a hundred transactions."""
+"""Number of each change in a hundred transactions."""
 
 
 def orders(customer: CustomerRow) -> bool:

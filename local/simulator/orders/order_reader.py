@@ -29,14 +29,14 @@ MOST_WAITING = 50_000
 """Maximum number of payments that wait for their time; at this number, no further orders are read."""
 
 
-class OrderDesk:
+class OrderReader:
     """Reads orders and yields the payments that are due, at least once: an order is read again after a crash.
 
     Payments then have the same ids. A payment whose time passed while the service did not run is made now.
 
     Args:
         report: gets a line each second while no broker answers at the start.
-        stop: when it is set, the desk no longer waits for a broker.
+        stop: when it is set, the reader no longer waits for a broker.
 
     Raises:
         PublishError: no broker answers in time.
