@@ -21,9 +21,11 @@ LONGEST_SHOWN = 20_000
 # Each pattern starts where a run of its characters starts and never backtracks far, so that long texts take no longer.
 _QUOTED = re.compile(
     r'"(?:[^"\\]|\\.)*+(?:"(?:\s*:\s*[-+.\deE]+)?|\\?\Z)'  # also a name in JSON with its number
-    r"|(?<!\w)'.*?(?:'(?!\w)|\Z)",
+    r"|(?<!\w)b?'.*?(?:'(?!\w)|\Z)",
     re.DOTALL,
 )
+_BARE = re.compile(r"^(\S{1,200}: )[^\s\"'].{0,500}?(?= (?:is|isn't|has) (?:not|none|more|less|out)\b)", re.DOTALL)
+"""A number or another text that the JVM puts between the place of a value and what is wrong with it."""
 _SCHEME = r"(?i:\b(?:bearer|basic|digest|token|apikey)\s+)"
 _GLUE = r"(?:[ .-]|[^\w\s!-~]){0,2}"
 _NAME = (
@@ -51,7 +53,12 @@ def shown(text: str) -> str:
 
 def shown_reason(reason: str) -> str:
     """Format the reason of a dead letter, or another text that quotes a record, without the values that it quotes."""
-    return shown(_QUOTED.sub(lambda quoted: f"{quoted[0][0]}…{quoted[0][0]}", reason))
+    return shown(_BARE.sub(r"\1…", _QUOTED.sub(_cut, reason)))
+
+
+def _cut(quoted: re.Match[str]) -> str:
+    mark = quoted[0].removeprefix("b")[0]
+    return f"{mark}…{mark}"
 
 
 def kind_of_reason(reason: str) -> str:

@@ -4,8 +4,9 @@ pip installs uv, and uv all other packages, in a tenth of the time. Standard lib
 installed.
 """
 
-import ast
 import hashlib
+import json
+import math
 import os
 import re
 import shutil
@@ -34,13 +35,21 @@ FROM_PIP = {
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "trusted-host": "UV_INSECURE_HOST",
-    "proxy": "ALL_PROXY",
     "client-cert": "SSL_CLIENT_CERT",
     "timeout": "UV_HTTP_TIMEOUT",
     "default-timeout": "UV_HTTP_TIMEOUT",
     "retries": "UV_HTTP_RETRIES",
 }
 """Options of pip, and the variables in which uv takes their values."""
+PIP_TRUE = {"y", "yes", "t", "true", "on", "1"}
+CONFIGURATION_OF_PIP = """
+import json
+from pip._internal.configuration import Configuration
+configuration = Configuration(isolated=False)
+configuration.load()
+print(json.dumps(dict(configuration.items())))
+"""
+"""Not `pip config list`, which follows options of the same configuration: with `quiet` it lists nothing."""
 
 PATH_ORDER = (
     "import os, sys; sys.path.sort("
@@ -191,10 +200,13 @@ def install_packages(environment: Environment, cache: Path) -> None:
     uv += ["--cache-dir", str(cache), "--no-deps", "--require-hashes", "--requirement", str(environment.lock)]
     # Not left to the first import: servers that run as another user can't write bytecode into this folder.
     uv += ["--compile-bytecode"]
-    uv += ["--no-index"] if options.get("no-index", "").lower() in {"1", "true", "yes", "on"} else []
+    uv += ["--no-index"] if options.get("no-index", "").lower() in PIP_TRUE else []
     if cache.is_dir():
         print(f"millrace: installing from {cache} (up to half a minute)", flush=True)
-        if subprocess.run([*uv, "--offline"], env=variables, capture_output=True, check=False).returncode == 0:
+        if (
+            subprocess.run([*uv, "--offline"], env=variables, cwd=CHECKOUT, capture_output=True, check=False).returncode
+            == 0
+        ):
             return
     require_free(cache, PACKAGES_BYTES)
     print(f"millrace: fetching packages into {cache} (520 MB; Flink alone is 330 MB)", flush=True)
@@ -207,16 +219,15 @@ def pip_options(python: Path) -> dict[str, str]:
     Raises:
         InstallError: pip can't read its configuration.
     """
-    command = [str(python), "-m", "pip", "config", "list"]
+    command = [str(python), "-c", CONFIGURATION_OF_PIP]
     listed = subprocess.run(command, env=child_environment(patterns=PYTHON), stdout=subprocess.PIPE, check=False)
     if listed.returncode != 0:
         raise InstallError("pip can't read its configuration (see above): correct it, then run the same command again")
-    lines = [line.partition("=") for line in listed.stdout.decode(errors="replace").splitlines()]
-    sections = ("global.", "wheel.", ":env:.")
+    values: dict[str, str] = json.loads(listed.stdout)
     return {
-        name.removeprefix(section): str(ast.literal_eval(value))
-        for section in sections
-        for name, _, value in lines
+        name.removeprefix(section): value
+        for section in ("global.", "wheel.", ":env:.")
+        for name, value in values.items()
         if name.startswith(section)
     }
 
@@ -228,6 +239,12 @@ def uv_environment(options: Mapping[str, str]) -> dict[str, str]:
         options: those of `pip_options`.
     """
     own = {FROM_PIP[name]: value.strip() for name, value in options.items() if name in FROM_PIP}
+    if proxy := options.get("proxy"):  # pip's option comes before the variables
+        own |= dict.fromkeys(
+            ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), proxy
+        )
+    if seconds := own.get("UV_HTTP_TIMEOUT"):
+        own["UV_HTTP_TIMEOUT"] = str(math.ceil(float(seconds)))
     own |= {"UV_PYTHON_DOWNLOADS": "never", "UV_INDEX_STRATEGY": "unsafe-best-match"}
     # Not linked, as is uv's default: who edits a file of `.venv` would change it for other clones, too.
     own["UV_LINK_MODE"] = "copy"
@@ -235,9 +252,11 @@ def uv_environment(options: Mapping[str, str]) -> dict[str, str]:
         own[several] = " ".join(own[several].split())
     if links := own.pop("UV_FIND_LINKS", ""):
         # pip only warns of a folder that isn't there.
-        own["UV_FIND_LINKS"] = ",".join(link for link in links.split() if "://" in link or Path(link).is_dir())
+        given = [link if "://" in link else str(Path(link).expanduser()) for link in links.split()]
+        own["UV_FIND_LINKS"] = ",".join(link for link in given if "://" in link or Path(link).is_dir())
     if bundle := options.get("cert") or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"):
-        own["SSL_CERT_DIR" if Path(bundle).is_dir() else "SSL_CERT_FILE"] = bundle
+        certificates = Path(bundle).expanduser()
+        own["SSL_CERT_DIR" if certificates.is_dir() else "SSL_CERT_FILE"] = str(certificates)
     elif ssl.get_default_verify_paths().cafile:
         own["UV_SYSTEM_CERTS"] = "1"
     return child_environment(own, (*PYTHON, "UV_*"))

@@ -94,6 +94,34 @@ def test_uv_follows_how_pip_is_configured(tmp_path: Path, wheels: Path, monkeypa
     assert given["SSL_CERT_FILE"] == "/file.pem"
 
 
+@pytest.mark.parametrize("option", ["QUIET", "USER", "GLOBAL", "SITE", "VERBOSE", "ISOLATED"])
+def test_other_options_of_pip_hide_nothing_of_its_configuration(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = tmp_path / "pip.conf"
+    configuration.write_text("[global]\nindex-url = https://file/simple\nquiet = 2\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
+    monkeypatch.setenv(f"PIP_{option}", "1")
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+
+    assert pip_options(Path(sys.executable))["index-url"] == "https://file/simple"
+
+
+def test_values_that_uv_writes_otherwise_are_translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", "http://other:1")
+    (tmp_path / "wheels").mkdir()
+
+    given = uv_environment(
+        {"find-links": "~/wheels", "timeout": "15.5", "cert": "~/ca.pem", "proxy": "http://proxy:3128"}
+    )
+
+    assert given["UV_FIND_LINKS"] == f"{tmp_path}/wheels"
+    assert given["UV_HTTP_TIMEOUT"] == "16"
+    assert given["SSL_CERT_FILE"] == f"{tmp_path}/ca.pem"
+    assert given["HTTPS_PROXY"] == given["HTTP_PROXY"] == "http://proxy:3128"
+
+
 def test_uv_ignores_how_uv_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_TARGET", "/there")
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "automatic")
