@@ -11,7 +11,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
 from connectors.kafka.client import kafka_client
-from connectors.kafka.letters import fitted
+from connectors.kafka.dead_letter_size import fitted
 from connectors.kafka.topics import DEAD_LETTERS
 from connectors.settings import Settings
 from events import DeadLetter, Header, Notification

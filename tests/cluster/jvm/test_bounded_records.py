@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyflink import java_gateway
 
-from connectors.kafka.letters import fitted
+from connectors.kafka.dead_letter_size import fitted
 from connectors.kafka.topics import DEAD_LETTERS, ENRICHED_ORDERS, limit_variables
 from events import DeadLetter, Header
 from tests.builders.events import dead_letter
 from tests.cluster.mini_cluster import MiniCluster
-from tests.unit.connectors.test_letters import LIMIT, large_letters
+from tests.unit.connectors.test_dead_letter_size import LIMIT, large_letters
 
 SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka"
 WITHIN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

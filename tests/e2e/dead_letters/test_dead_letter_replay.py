@@ -22,7 +22,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from connectors.kafka import topics
-from connectors.kafka.letters import fitted
+from connectors.kafka.dead_letter_size import fitted
 from connectors.kafka.reading import committed_records
 from connectors.kafka.topics import LETTER_TOPICS
 from connectors.postgres.client import connecting

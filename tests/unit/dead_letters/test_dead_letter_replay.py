@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from connectors.kafka.letters import fitted
+from connectors.kafka.dead_letter_size import fitted
 from connectors.kafka.topics import DAY_MS, PAYMENTS
 from connectors.settings import Settings
 from events import DeadLetter

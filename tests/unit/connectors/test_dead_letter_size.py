@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.kafka.letters import END_OF_TIME_MS, fitted
+from connectors.kafka.dead_letter_size import END_OF_TIME_MS, fitted
 from events import Cut, DeadLetter, Header
 from tests.builders.events import dead_letter
 
