@@ -22,7 +22,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from connectors.kafka import topics
-from connectors.kafka.dead_letter_size import fitted
+from connectors.kafka.dead_letter_size import cut_to_limit
 from connectors.kafka.reading import committed_records
 from connectors.kafka.topics import LETTER_TOPICS
 from connectors.postgres.client import connecting
@@ -230,7 +230,7 @@ def test_cut_dead_letter_is_replayed_from_its_original_record(settings: Settings
         source_headers={"h": b"2"},
         header_list=tuple(Header(name=name, value=value) for name, value in headers),
     )
-    here = msgspec.structs.replace(fitted(draft, 50_000), event_id=f"{topic}-1-0", source_partition=1)
+    here = msgspec.structs.replace(cut_to_limit(draft, 50_000), event_id=f"{topic}-1-0", source_partition=1)
     gone = msgspec.structs.replace(here, event_id=f"{topic}-1-7", source_offset=7)
     write(settings, [here, gone])
 

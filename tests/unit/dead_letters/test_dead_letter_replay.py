@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from connectors.kafka.dead_letter_size import fitted
+from connectors.kafka.dead_letter_size import cut_to_limit
 from connectors.kafka.topics import DAY_MS, PAYMENTS
 from connectors.settings import Settings
 from events import DeadLetter
@@ -103,7 +103,7 @@ def test_record_that_can_not_be_sent_is_refused(letter: DeadLetter, reason: str)
             "it would be rejected again: no event has the time -1000; a fix can change it",
         ),
         (
-            fitted(dead_letter(payload=b"x" * 2_000_000)),
+            cut_to_limit(dead_letter(payload=b"x" * 2_000_000)),
             "of 2,000,000 bytes, and the record is no longer in payments",
         ),
         (
