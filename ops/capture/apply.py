@@ -19,7 +19,7 @@ from ops.capture.database_state import CaptureDatabase
 from ops.capture.existing_rows import read_rows
 from ops.capture.faults import is_set_up, must_read
 from ops.capture.obstacles import obstacles, shortages
-from ops.capture.stream import CaptureError, wait_until_captured
+from ops.capture.progress import CaptureError, wait_until_captured
 from ops.topics.apply import describe
 
 
