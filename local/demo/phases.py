@@ -71,7 +71,7 @@ def watch(run: Run) -> None:
         while any(service.poll() is None for service in running.values()):
             screen.show()
         screen.show()
-        beat = cache(lambda: capture_progress.beat(run.settings).timestamp() * 1000)
+        beat = cache(lambda: capture_progress.write_heartbeat(run.settings).timestamp() * 1000)
         _wait(screen, "all changes to be captured", lambda: run.observer.observed.captured_until > beat())
         ledgers = read_ledgers(run.settings, run.services)
         _wait(screen, "order_enrichment to emit all orders", lambda: _is_enriched(run, ledgers))
