@@ -36,7 +36,7 @@ from ops.__main__ import main
 from ops.dead_letters.decisions import Decision, decide, unchanged
 from ops.dead_letters.reading import DeadLetters, Selection, replays_so_far
 from ops.dead_letters.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
-from ops.dead_letters.replay import RECORDS_A_TRANSACTION, ReplayError, Unsent, send
+from ops.dead_letters.replay import RECORDS_A_TRANSACTION, ReplayError, Unsent, replay_records
 from ops.topics import apply as topic_operations
 from ops.warehouse import database as warehouse_operations
 from tests.builders.events import payment
@@ -287,9 +287,9 @@ def test_later_of_two_concurrent_replays_locks_out_the_earlier(settings: Setting
     write(settings, dead_letters(topic, number))
     first, second = decisions(settings, topic), decisions(settings, topic)
 
-    sending = send(settings, first, fix="", again=False, replayed_by="the first")
+    sending = replay_records(settings, first, fix="", again=False, replayed_by="the first")
     next(sending)
-    rest = list(send(settings, second, fix="", again=False, replayed_by="the second"))
+    rest = list(replay_records(settings, second, fix="", again=False, replayed_by="the second"))
     with pytest.raises(ReplayError, match="another replay has begun meanwhile"):
         list(sending)
 
@@ -302,9 +302,9 @@ def test_replay_planned_before_another_one_ran_sends_nothing(settings: Settings,
     write(settings, dead_letters(topic))
     too_early = decisions(settings, topic)
 
-    list(send(settings, decisions(settings, topic), fix="", again=False, replayed_by="another"))
+    list(replay_records(settings, decisions(settings, topic), fix="", again=False, replayed_by="another"))
 
-    assert list(send(settings, too_early, fix="", again=False, replayed_by="us")) == []
+    assert list(replay_records(settings, too_early, fix="", again=False, replayed_by="us")) == []
     assert sent(settings, topic) == ["0", "1", "2"]
 
 
@@ -317,7 +317,7 @@ def test_replay_sends_other_topics_when_one_is_deleted_meanwhile(settings: Setti
 
     admin.delete_topics([gone])
     wait_for("the topic to be gone", lambda: gone not in topic_operations.describe(settings))
-    outcomes = list(send(settings, decided, fix="", again=False, replayed_by="us"))
+    outcomes = list(replay_records(settings, decided, fix="", again=False, replayed_by="us"))
     admin.close()
 
     refused = [each.decision.rejected.letter.source_topic for each in outcomes if isinstance(each, Unsent)]
