@@ -58,7 +58,7 @@ def _wrap_functions(version: str, packages: tuple[str, ...]) -> None:
     cloudpickle.dumps = dumps
 
 
-def number_anew() -> None:
+def reset_operator_numbers() -> None:
     """Make the planner number the next job's operators as it would in a client of its own.
 
     The numbers are parts of their uids, by which a savepoint's state is assigned, and the planner continues counting
@@ -77,7 +77,7 @@ if __name__ == "__main__":
     _wrap_functions(code_version, tuple(code_packages.split(",")))
     for number, job in enumerate(json.loads(described)):
         if number:
-            number_anew()
+            reset_operator_numbers()
         sys.argv[1:] = job["arguments"]
         os.environ |= job["variables"]
         runpy.run_module(job["module"], run_name="__main__")

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
 from connectors.kafka.client import kafka_client
-from connectors.kafka.letters import fitted
+from connectors.kafka.dead_letter_size import cut_to_limit
 from connectors.kafka.topics import DEAD_LETTERS
 from connectors.settings import Settings
 from events import DeadLetter, Header, Notification
@@ -72,7 +72,7 @@ class Undeliverable:
             rejected_by=NAME,
             header_list=headers if len(headers) > 1 else None,
         )
-        return fitted(letter)
+        return cut_to_limit(letter)
 
 
 class DeadLetters:

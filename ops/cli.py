@@ -24,7 +24,7 @@ MESSAGES: Mapping[str, Callable[[Exception], str]] = {
     "toolchain.java.JavaError": str,
     # Faults of the input, and states that need an operator.
     "connectors.elasticsearch.bulk_index.IndexingError": str,
-    "ops.capture.stream.CaptureError": str,
+    "ops.capture.progress.CaptureError": str,
     "ops.dead_letters.export.ExportError": str,
     "ops.dead_letters.fixes.FixError": str,
     "ops.dead_letters.replay.ReplayError": str,

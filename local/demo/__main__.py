@@ -20,7 +20,7 @@ from local.demo.services import ServiceError
 from local.simulator.ledger_file import LedgerError
 from local.simulator.shop.database import ShopError
 from local.stack.__main__ import FAULTS
-from ops.capture.stream import CaptureError
+from ops.capture.progress import CaptureError
 from ops.jobs.flink_rest import FlinkError
 from ops.rules.rulesets import PublicationError
 from ops.search.find import NoIndexError

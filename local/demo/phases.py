@@ -29,7 +29,7 @@ from local.demo.submitted_jobs import SubmittedJobs
 from local.demo.view import LiveView, PlainView, View, figures
 from local.simulator.shop.database import ShopError
 from local.stack.supervisor import Stack
-from ops.capture import stream as capture_stream
+from ops.capture import progress as capture_progress
 from ops.jobs.flink_rest import FlinkError
 
 TICK_SECONDS = 1.0
@@ -71,7 +71,7 @@ def watch(run: Run) -> None:
         while any(service.poll() is None for service in running.values()):
             screen.show()
         screen.show()
-        beat = cache(lambda: capture_stream.beat(run.settings).timestamp() * 1000)
+        beat = cache(lambda: capture_progress.write_heartbeat(run.settings).timestamp() * 1000)
         _wait(screen, "all changes to be captured", lambda: run.observer.observed.captured_until > beat())
         ledgers = read_ledgers(run.settings, run.services)
         _wait(screen, "order_enrichment to emit all orders", lambda: _is_enriched(run, ledgers))

@@ -16,10 +16,10 @@ from ops.capture.connector import RealConnector, connector_faults, move_to_new_s
 from ops.capture.database_queries import connected, look
 from ops.capture.database_setup import lock, set_up
 from ops.capture.database_state import CaptureDatabase
+from ops.capture.existing_rows import read_rows
 from ops.capture.faults import is_set_up, must_read
 from ops.capture.obstacles import obstacles, shortages
-from ops.capture.reading import read_rows
-from ops.capture.stream import CaptureError, wait_until_captured
+from ops.capture.progress import CaptureError, wait_until_captured
 from ops.topics.apply import describe
 
 

@@ -10,7 +10,7 @@ from connectors.settings import Settings
 from ops.capture.connect_rest import ask, find
 from ops.capture.database_queries import look
 from ops.capture.database_setup import drop_slot, make_slot
-from ops.capture.stream import CaptureError
+from ops.capture.progress import CaptureError
 
 RUNS_WITHIN_SECONDS = 90
 """Maximum time in which the connector starts: after a kill, it first waits until its last transaction is aborted."""

@@ -14,7 +14,7 @@ from ops.capture.database_queries import connected, look
 from ops.capture.database_state import CaptureDatabase, Slot
 from ops.capture.faults import database_faults, heartbeat_faults
 from ops.capture.obstacles import column_notes
-from ops.capture.stream import last_change
+from ops.capture.progress import last_change
 from ops.formats import utc
 
 

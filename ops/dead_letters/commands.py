@@ -20,7 +20,7 @@ from ops.dead_letters.original_records import why_incomplete, with_originals
 from ops.dead_letters.reading import DeadLetters, Replays, Selection, replays_so_far
 from ops.dead_letters.record_words import difference, record_in_full
 from ops.dead_letters.rejected_record import Rejected, past, rejected_records
-from ops.dead_letters.replay import Unsent, send
+from ops.dead_letters.replay import Unsent, replay_records
 from ops.formats import now_ms, table, time_in_words
 from ops.masking import kind_of_reason, shown, shown_key, shown_reason
 from ops.topics import apply as topic_operations
@@ -211,7 +211,7 @@ def dead_letters_replay(
     if yes:
         sent = 0
         try:
-            for outcome in send(settings, decisions, fix=fix, again=again, replayed_by=user_name()):
+            for outcome in replay_records(settings, decisions, fix=fix, again=again, replayed_by=user_name()):
                 if isinstance(outcome, Unsent):
                     refused += 1
                     letter_id = shown(outcome.decision.rejected.letter.event_id)

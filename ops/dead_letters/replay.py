@@ -74,7 +74,7 @@ class _TopicsRefusedError(_RefusedError):
         self.topics = topics
 
 
-def send(
+def replay_records(
     settings: Settings, decisions: Iterable[Decision], *, fix: str, again: bool, replayed_by: str
 ) -> Iterator[DeadLetterReplay | Unsent]:
     """Send the records, each with its mark, in transactions of `RECORDS_A_TRANSACTION`.

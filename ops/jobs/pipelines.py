@@ -10,7 +10,7 @@ from connectors.settings import Settings
 from jobs.sql_pipeline import Planned, filling, planned
 from ops.jobs.cluster_jobs import JobId
 from ops.jobs.flink_rest import FlinkError
-from ops.jobs.submit import CHECKOUT, Submission, names, send
+from ops.jobs.submit import CHECKOUT, Submission, send, submittable_jobs
 from sql import SqlFileError
 from sql.tools import lint, plans
 from sql.tools.pipeline import PipelineFile, find, load
@@ -72,7 +72,7 @@ def pipeline_file(name: str) -> PipelineFile:
         PipelineError: a job has its name.
     """
     file = find(name)
-    if file.name in names():
+    if file.name in submittable_jobs():
         raise PipelineError(f"{name} has the name of jobs/{file.name}.py: give the file another name")
     return file
 

@@ -95,7 +95,7 @@ def of_job(job: str, checkout: Path = CHECKOUT) -> Submission:
     Raises:
         SubmitError: there is no such job.
     """
-    known = names(checkout)
+    known = submittable_jobs(checkout)
     if job not in known:
         raise SubmitError(f"there is no job {job!r}; there are: {', '.join(known) or 'none'}")
     return Submission(job, f"jobs.{job}", needs_kafka=True, command=("submit", job))
@@ -227,7 +227,7 @@ def _prefix(job: Job, settings: Settings) -> str:
     return str(parameters.get(variable("consumer_group_prefix"), ""))
 
 
-def names(checkout: Path = CHECKOUT) -> list[str]:
+def submittable_jobs(checkout: Path = CHECKOUT) -> list[str]:
     """Return the jobs that can be submitted: modules of `jobs/` with a `main()`."""
     files = sorted((checkout / "jobs").glob("*.py"))
     return [file.stem for file in files if re.search(r"^def main\(", file.read_text("utf-8"), re.MULTILINE)]

@@ -66,7 +66,7 @@ class Figures:
 
 
 @contextmanager
-def one_moment(settings: Settings, statement_seconds: int = READ_SECONDS) -> Iterator[Connection]:
+def snapshot_connection(settings: Settings, statement_seconds: int = READ_SECONDS) -> Iterator[Connection]:
     """Connect to the warehouse, to read it as it is at one moment.
 
     Raises:
@@ -83,7 +83,7 @@ def figures(settings: Settings) -> Figures:
     Raises:
         DatabaseError: it can't be reached.
     """
-    with one_moment(settings) as connection:
+    with snapshot_connection(settings) as connection:
         return Figures(
             orders=_number(connection, "SELECT count(*) FROM warehouse.fact_order"),
             incomplete_orders=_number(connection, "SELECT count(*) FROM warehouse.fact_order WHERE NOT complete"),

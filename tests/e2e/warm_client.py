@@ -21,7 +21,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 
 from connectors.process_environment import child_environment
 from connectors.settings import Settings
-from jobs.runner import number_anew
+from jobs.runner import reset_operator_numbers
 from local.settings import CHECKOUT
 from ops.jobs import submit
 from ops.jobs.cluster_jobs import all_jobs
@@ -121,7 +121,7 @@ def _submitted(arguments: Sequence[str], variables: Mapping[str, str]) -> bool:
         _modules_of_its_own(own_packages),
     ):
         try:
-            number_anew()
+            reset_operator_numbers()
             runpy.run_path(script, run_name="__main__")
         except (Exception, SystemExit):  # noqa: BLE001 - the cold client reports any failure in words
             traceback.print_exc()

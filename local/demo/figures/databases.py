@@ -26,7 +26,7 @@ def read_warehouse(settings: Settings) -> Warehouse:
     Raises:
         DatabaseError: it can't be reached.
     """
-    with figures.one_moment(settings, STATEMENT_SECONDS) as connection:
+    with figures.snapshot_connection(settings, STATEMENT_SECONDS) as connection:
         return Warehouse(
             orders=figures.orders(connection),
             revenue=figures.revenue(connection),

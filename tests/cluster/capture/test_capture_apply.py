@@ -20,7 +20,7 @@ from connectors.settings import Settings
 from local.simulator.shop.database import make_tables
 from ops.capture import apply as change_capture
 from ops.capture import database_queries as capture_database
-from ops.capture import reading as capture_reading
+from ops.capture import existing_rows
 from ops.capture.commands import cdc
 from ops.capture.database_queries import look
 from ops.capture.database_setup import drop_slot
@@ -103,9 +103,9 @@ class Worker:
 @pytest.fixture
 def shop(postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """The shop's database with a few rows, which are not captured yet; they are read in batches of two."""
-    monkeypatch.setattr(capture_reading, "BATCH_ROWS", 2)
+    monkeypatch.setattr(existing_rows, "BATCH_ROWS", 2)
     monkeypatch.setattr(change_capture, "describe", lambda _: {table.topic.name: None for table in CAPTURED})
-    monkeypatch.setattr(capture_reading, "committed_records", lambda *_: [])
+    monkeypatch.setattr(existing_rows, "committed_records", lambda *_: [])
     monkeypatch.setattr(change_capture, "wait_until_captured", lambda _: None)
     with capture_database.connected(postgres) as connection:
         _clear(connection)

@@ -10,7 +10,7 @@ from connectors.postgres.client import Connection, connect, connecting, shop_add
 from connectors.settings import Settings
 from local.simulator.shop.database import make_tables
 from ops.capture import database_queries as capture_database
-from ops.capture import reading as capture_reading
+from ops.capture import existing_rows
 from ops.capture.database_queries import columns_of, look
 from ops.capture.database_setup import set_up
 from ops.capture.database_state import captured_columns
@@ -281,7 +281,7 @@ def test_char_domains_enums_uuid_and_nullable_columns_raise_no_false_alarm(shop:
 def test_rows_are_read_in_batches_by_every_type_of_key(
     shop: Connection, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture_reading, "BATCH_ROWS", 2)
+    monkeypatch.setattr(existing_rows, "BATCH_ROWS", 2)
     as_key = "md5(customer_id)::uuid" if key in ("uuid", "shop.number") else f"right(customer_id, 2)::{key}"
     run(
         shop,
@@ -294,8 +294,8 @@ def test_rows_are_read_in_batches_by_every_type_of_key(
     set_up(shop)
     keys = [key for (key,) in shop.execute("SELECT format('%s', customer_id) FROM shop.customers")]
 
-    rows = capture_reading.relay_rows(shop, CUSTOMERS, captured_columns(CUSTOMERS, columns_of(shop, CUSTOMERS.name)))
+    rows = existing_rows.relay_rows(shop, CUSTOMERS, captured_columns(CUSTOMERS, columns_of(shop, CUSTOMERS.name)))
 
     assert rows == ROWS
     assert not [each for each in obstacles(look(shop)) if "keyed" in each]
-    assert list(capture_reading.absent(shop, CUSTOMERS, {"gone": b"", **dict.fromkeys(keys, b"")})) == ["gone"]
+    assert list(existing_rows.absent(shop, CUSTOMERS, {"gone": b"", **dict.fromkeys(keys, b"")})) == ["gone"]

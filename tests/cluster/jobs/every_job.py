@@ -13,13 +13,13 @@ from pyflink.table import StatementSet, StreamTableEnvironment
 import sql
 from connectors.settings import Settings
 from jobs.environment import create_tables, variables
-from ops.jobs.submit import names
+from ops.jobs.submit import submittable_jobs
 from tests.builders.events import ruleset
 from tests.cluster.topic_tables import create_table
 from udfs.fraud.ruleset_sources import FixedRulesets
 from udfs.notifications import notification_policy
 
-JOBS = [name for name in names() if name != "sql_pipeline"]
+JOBS = [name for name in submittable_jobs() if name != "sql_pipeline"]
 TABLES = {name: sql.template(f"tables/{name}.sql") for name in sql.names("tables")}
 GUARDED = {
     name: str(re.search(r"'topic' = '(.*)'", text)[1]) for name, text in TABLES.items() if "guarded-json" in text

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyflink import java_gateway
 
-from connectors.kafka.letters import fitted
+from connectors.kafka.dead_letter_size import cut_to_limit
 from connectors.kafka.topics import DEAD_LETTERS, ENRICHED_ORDERS, limit_variables
 from events import DeadLetter, Header
 from tests.builders.events import dead_letter
 from tests.cluster.mini_cluster import MiniCluster
-from tests.unit.connectors.test_letters import LIMIT, large_letters
+from tests.unit.connectors.test_dead_letter_size import LIMIT, large_letters
 
 SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka"
 WITHIN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -75,7 +75,7 @@ def clients(cluster: MiniCluster) -> Clients:  # noqa: ARG001 - the cluster star
 def test_dead_letter_is_bounded_in_java_as_in_python(clients: Clients, given_letter: DeadLetter) -> None:
     sent = clients.sent(DEAD_LETTERS.name, given_letter.source_key, msgspec.json.encode(given_letter))
 
-    letter, expected = sent.dead_letter(), fitted(given_letter, LIMIT)
+    letter, expected = sent.dead_letter(), cut_to_limit(given_letter, LIMIT)
     shorter, longer = sorted((letter.payload or b"", expected.payload or b""), key=len)
     assert len(sent.value) + len(sent.key or b"") <= LIMIT
     assert longer.startswith(shorter)

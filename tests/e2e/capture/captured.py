@@ -25,8 +25,8 @@ from local.simulator.shop.plan import ShopOptions
 from local.simulator.shop.rows import CUSTOMERS, PRODUCTS, Row, checksum, key_of
 from local.simulator.shop.run import change_rows
 from local.simulator.shop.shop_ledger import ShopLedger
+from ops.capture.progress import wait_until_captured
 from ops.capture.status import status
-from ops.capture.stream import wait_until_captured
 from tests.e2e.deployment import consumer_of, records_from, wait_for
 
 EVENTS = {CUSTOMER_CHANGES.name: CustomerVersion, PRODUCT_CHANGES.name: ProductVersion}

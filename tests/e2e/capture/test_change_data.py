@@ -21,8 +21,8 @@ from ops.capture import apply as change_capture
 from ops.capture.apply import plan
 from ops.capture.commands import cdc
 from ops.capture.connect_rest import ask
+from ops.capture.progress import CaptureError
 from ops.capture.status import status
-from ops.capture.stream import CaptureError
 from ops.topics import apply as topics
 from tests.e2e.capture.captured import (
     INTERLEAVED,

@@ -22,7 +22,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from connectors.kafka import topics
-from connectors.kafka.letters import fitted
+from connectors.kafka.dead_letter_size import cut_to_limit
 from connectors.kafka.reading import committed_records
 from connectors.kafka.topics import LETTER_TOPICS
 from connectors.postgres.client import connecting
@@ -36,7 +36,7 @@ from ops.__main__ import main
 from ops.dead_letters.decisions import Decision, decide, unchanged
 from ops.dead_letters.reading import DeadLetters, Selection, replays_so_far
 from ops.dead_letters.rejected_record import REPLAY_OF, REPLAYED_AT, REPLAYS, rejected_records
-from ops.dead_letters.replay import RECORDS_A_TRANSACTION, ReplayError, Unsent, send
+from ops.dead_letters.replay import RECORDS_A_TRANSACTION, ReplayError, Unsent, replay_records
 from ops.topics import apply as topic_operations
 from ops.warehouse import database as warehouse_operations
 from tests.builders.events import payment
@@ -230,7 +230,7 @@ def test_cut_dead_letter_is_replayed_from_its_original_record(settings: Settings
         source_headers={"h": b"2"},
         header_list=tuple(Header(name=name, value=value) for name, value in headers),
     )
-    here = msgspec.structs.replace(fitted(draft, 50_000), event_id=f"{topic}-1-0", source_partition=1)
+    here = msgspec.structs.replace(cut_to_limit(draft, 50_000), event_id=f"{topic}-1-0", source_partition=1)
     gone = msgspec.structs.replace(here, event_id=f"{topic}-1-7", source_offset=7)
     write(settings, [here, gone])
 
@@ -287,9 +287,9 @@ def test_later_of_two_concurrent_replays_locks_out_the_earlier(settings: Setting
     write(settings, dead_letters(topic, number))
     first, second = decisions(settings, topic), decisions(settings, topic)
 
-    sending = send(settings, first, fix="", again=False, replayed_by="the first")
+    sending = replay_records(settings, first, fix="", again=False, replayed_by="the first")
     next(sending)
-    rest = list(send(settings, second, fix="", again=False, replayed_by="the second"))
+    rest = list(replay_records(settings, second, fix="", again=False, replayed_by="the second"))
     with pytest.raises(ReplayError, match="another replay has begun meanwhile"):
         list(sending)
 
@@ -302,9 +302,9 @@ def test_replay_planned_before_another_one_ran_sends_nothing(settings: Settings,
     write(settings, dead_letters(topic))
     too_early = decisions(settings, topic)
 
-    list(send(settings, decisions(settings, topic), fix="", again=False, replayed_by="another"))
+    list(replay_records(settings, decisions(settings, topic), fix="", again=False, replayed_by="another"))
 
-    assert list(send(settings, too_early, fix="", again=False, replayed_by="us")) == []
+    assert list(replay_records(settings, too_early, fix="", again=False, replayed_by="us")) == []
     assert sent(settings, topic) == ["0", "1", "2"]
 
 
@@ -317,7 +317,7 @@ def test_replay_sends_other_topics_when_one_is_deleted_meanwhile(settings: Setti
 
     admin.delete_topics([gone])
     wait_for("the topic to be gone", lambda: gone not in topic_operations.describe(settings))
-    outcomes = list(send(settings, decided, fix="", again=False, replayed_by="us"))
+    outcomes = list(replay_records(settings, decided, fix="", again=False, replayed_by="us"))
     admin.close()
 
     refused = [each.decision.rejected.letter.source_topic for each in outcomes if isinstance(each, Unsent)]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from connectors.kafka.letters import fitted
+from connectors.kafka.dead_letter_size import cut_to_limit
 from connectors.kafka.topics import DAY_MS, PAYMENTS
 from connectors.settings import Settings
 from events import DeadLetter
@@ -19,7 +19,7 @@ from ops.dead_letters.fixes import FixError
 from ops.dead_letters.reading import Replays
 from ops.dead_letters.record_words import difference, record_in_full
 from ops.dead_letters.rejected_record import Record, Rejected, rejected_records
-from ops.dead_letters.replay import ReplayError, Unsent, send
+from ops.dead_letters.replay import ReplayError, Unsent, replay_records
 from ops.topics.apply import RealTopic
 from tests.builders.events import dead_letter, event_time, payment, replay
 
@@ -103,7 +103,7 @@ def test_record_that_can_not_be_sent_is_refused(letter: DeadLetter, reason: str)
             "it would be rejected again: no event has the time -1000; a fix can change it",
         ),
         (
-            fitted(dead_letter(payload=b"x" * 2_000_000)),
+            cut_to_limit(dead_letter(payload=b"x" * 2_000_000)),
             "of 2,000,000 bytes, and the record is no longer in payments",
         ),
         (
@@ -294,7 +294,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, producer: Producer) -> list[tuple[
         for offset in range(3)
         for name in REAL
     ]
-    sent = send(Settings(), map(decision, letters), fix="", again=False, replayed_by="us")
+    sent = replay_records(Settings(), map(decision, letters), fix="", again=False, replayed_by="us")
     return sorted(
         (each.decision.rejected.letter.source_topic, each.why) if isinstance(each, Unsent) else (each.source_topic, "")
         for each in sent

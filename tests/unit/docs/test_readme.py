@@ -30,7 +30,7 @@ def test_example_rule_is_valid() -> None:
 
 
 def test_jobs_of_the_data_flow_are_those_that_can_be_submitted() -> None:
-    assert {program.name for program in flow.JOBS} | {"sql_pipeline"} == set(submit.names())
+    assert {program.name for program in flow.JOBS} | {"sql_pipeline"} == set(submit.submittable_jobs())
 
 
 def test_programs_read_what_others_write_and_every_topic_has_one_writer() -> None:

@@ -103,7 +103,7 @@ def test_cluster_has_a_slot_for_each_job_and_one_for_a_pipeline() -> None:
     slots = int(LocalSettings().flink_task_managers) * int(configuration["taskmanager.numberOfTaskSlots"])
 
     # Among the jobs is the one that runs pipelines.
-    assert slots >= len(submit.names())
+    assert slots >= len(submit.submittable_jobs())
 
 
 def test_every_setting_of_the_cluster_has_a_comment() -> None:

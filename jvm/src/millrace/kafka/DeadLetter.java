@@ -21,7 +21,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
 
 /**
  * A dead letter, as {@code events/dead_letter.py} declares it, that is cut to the limit of its topic. {@code
- * connectors/kafka/letters.py} does the same in Python.
+ * connectors/kafka/dead_letter_size.py} does the same in Python.
  *
  * <p>Its {@code event_time} lies between 1970 and the year 9999, and {@code source_time} keeps the record's own time if
  * that is another. Headers whose names are repeated, or that have an order, are in {@code header_list}. If it is larger

@@ -32,7 +32,7 @@ def last_change(settings: Settings, table: CapturedTable) -> datetime | None:
     return datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
 
 
-def beat(settings: Settings) -> datetime:
+def write_heartbeat(settings: Settings) -> datetime:
     """Write a heartbeat, so that it isn't necessary to wait for the connector's own.
 
     Returns:
@@ -57,7 +57,7 @@ def wait_until_captured(settings: Settings) -> None:
         DatabaseError: the database can't be reached.
         CaptureError: it takes too long.
     """
-    since = beat(settings)
+    since = write_heartbeat(settings)
     began = time.monotonic()
     next_report = began + SECONDS_BETWEEN_REPORTS
     while True:

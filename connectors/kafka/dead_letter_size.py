@@ -15,7 +15,7 @@ HEADER_OVERHEAD = 32
 REASON_CHARACTERS = 4_000
 
 
-def fitted(letter: DeadLetter, limit: int = RECORD_BYTES) -> DeadLetter:
+def cut_to_limit(letter: DeadLetter, limit: int = RECORD_BYTES) -> DeadLetter:
     """Return the dead letter with a time that events can have, and cut to `limit` bytes together with its record's key.
 
     A dead letter that is cut is written under its `source_key`, which then is a prefix of the record's key.

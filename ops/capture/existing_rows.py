@@ -14,7 +14,7 @@ from connectors.postgres.client import Connection
 from connectors.settings import Settings
 from ops.capture.database_queries import columns_of, identifier, identities
 from ops.capture.database_state import RealColumn, captured_columns
-from ops.capture.stream import wait_until_captured
+from ops.capture.progress import wait_until_captured
 
 BATCH_ROWS = 2_000
 

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.kafka.letters import END_OF_TIME_MS, fitted
+from connectors.kafka.dead_letter_size import END_OF_TIME_MS, cut_to_limit
 from events import Cut, DeadLetter, Header
 from tests.builders.events import dead_letter
 
@@ -16,13 +16,13 @@ LIMIT = 100_000
 def test_letter_that_fits_stays_as_it_is() -> None:
     letter = dead_letter(payload=b"x" * 1_000)
 
-    assert fitted(letter, LIMIT) == letter
+    assert cut_to_limit(letter, LIMIT) == letter
 
 
 def test_payload_that_does_not_fit_is_cut_to_its_beginning() -> None:
     payload = b"abc" * 50_000
 
-    letter = fitted(dead_letter(payload=payload, source_key=b"k"), LIMIT)
+    letter = cut_to_limit(dead_letter(payload=payload, source_key=b"k"), LIMIT)
 
     digest = hashlib.sha256(payload).hexdigest()
     assert letter.cut == Cut(key_bytes=1, payload_bytes=150_000, payload_sha256=digest, headers=0)
@@ -53,7 +53,7 @@ def large_letters() -> st.SearchStrategy[DeadLetter]:
 
 @given(large_letters())
 def test_any_letter_fits_with_its_key(given_letter: DeadLetter) -> None:
-    letter = fitted(given_letter, LIMIT)
+    letter = cut_to_limit(given_letter, LIMIT)
 
     encoded = msgspec.json.encode(letter)
     assert len(encoded) + len(letter.source_key or b"") <= LIMIT
