@@ -15,7 +15,7 @@ from connectors.kafka.reading import TopicReader
 from connectors.outage import Report
 from connectors.settings import Settings
 from events.schemas import schema
-from ops.masking import shown_reason
+from ops.masking import MASK, shown, shown_reason
 from ops.search.indices import Declared
 
 SECONDS_BETWEEN_REPORTS = 2.0
@@ -55,7 +55,7 @@ class Filling:
         self.deleted: set[str] = set()
         self._alias = alias
         self._topic = work.wanted.index.topic.name
-        self._good = jsonschema_rs.validator_for(schema(work.wanted.index.topic.event))
+        self._good = jsonschema_rs.validator_for(schema(work.wanted.index.topic.event), mask=MASK)
         self._bulk = BulkIndex(work.settings)
         self._reader = reader
         self._outcome = outcome
@@ -90,15 +90,19 @@ class Filling:
             self._outcome.records += 1
             try:
                 asked = self._action(record)
-            except (NoDocumentError, msgspec.DecodeError, jsonschema_rs.ValidationError) as error:
-                self._count_bad(record, str(error).partition("\n")[0])
+            except (NoDocumentError, msgspec.DecodeError) as error:
+                self._count_bad(record, shown_reason(_shortened(str(error))))
+                continue
+            except jsonschema_rs.ValidationError as error:
+                place = ".".join(map(str, error.instance_path)) or "record"
+                self._count_bad(record, shown(_shortened(f"{place}: {error.message}")))  # quotes names, but no value
                 continue
             actions.append(replace(asked, alias=self._alias))
             of.append(record)
             (self.deleted.discard if asked.document else self.deleted.add)(asked.id)
         for record, reason in zip(of, self._bulk.write(actions), strict=True):
             if reason is not None:
-                self._count_bad(record, reason)
+                self._count_bad(record, shown_reason(_shortened(reason)))
 
     def _action(self, record: Any) -> Action:
         """Return the same action as the job would; raise if the record is invalid."""
@@ -106,9 +110,12 @@ class Filling:
             self._good.validate(msgspec.json.decode(record.value))
         return action(self._topic, record.key, record.value)
 
-    def _count_bad(self, record: Any, reason: str) -> None:
+    def _count_bad(self, record: Any, reason_as_shown: str) -> None:
         self._outcome.bad += 1
         if len(self._outcome.named) < NAMED:
             place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
-            short = reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
-            self._outcome.named.append(f"{place}: {shown_reason(short)}")
+            self._outcome.named.append(f"{place}: {reason_as_shown}")
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"

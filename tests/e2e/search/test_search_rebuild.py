@@ -199,7 +199,7 @@ def test_rebuild_applies_deletions_and_counts_and_names_bad_records(settings: Se
     places = sorted(each.partition(":")[0] for each in outcome.named)
     assert places[0].startswith("enriched-orders, partition 0, offset ")
     assert any("JSON is malformed" in each for each in outcome.named)
-    assert any('"euro" does not match' in each for each in outcome.named)
+    assert any('currency: ••• does not match "^[A-Z]{3}$"' in each for each in outcome.named)
     assert any("failed to parse field [missing]" in each for each in outcome.named)
 
 
