@@ -1,7 +1,7 @@
 """Writes the records of a topic into an index that is being rebuilt, and counts those that can't become documents."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -91,18 +91,19 @@ class Filling:
             try:
                 asked = self._action(record)
             except (NoDocumentError, msgspec.DecodeError) as error:
-                self._count_bad(record, shown_reason(_shortened(str(error))))
+                self._count_bad(record, str(error))
                 continue
             except jsonschema_rs.ValidationError as error:
                 place = ".".join(map(str, error.instance_path)) or "record"
-                self._count_bad(record, shown(_shortened(f"{place}: {error.message}")))  # quotes names, but no value
+                # Not as a reason, whose quotations are cut: this one quotes names, and no value.
+                self._count_bad(record, f"{place}: {error.message}", shown)
                 continue
             actions.append(replace(asked, alias=self._alias))
             of.append(record)
             (self.deleted.discard if asked.document else self.deleted.add)(asked.id)
         for record, reason in zip(of, self._bulk.write(actions), strict=True):
             if reason is not None:
-                self._count_bad(record, shown_reason(_shortened(reason)))
+                self._count_bad(record, reason)
 
     def _action(self, record: Any) -> Action:
         """Return the same action as the job would; raise if the record is invalid."""
@@ -110,12 +111,9 @@ class Filling:
             self._good.validate(msgspec.json.decode(record.value))
         return action(self._topic, record.key, record.value)
 
-    def _count_bad(self, record: Any, reason_as_shown: str) -> None:
+    def _count_bad(self, record: Any, reason: str, formatted: Callable[[str], str] = shown_reason) -> None:
         self._outcome.bad += 1
         if len(self._outcome.named) < NAMED:
             place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
-            self._outcome.named.append(f"{place}: {reason_as_shown}")
-
-
-def _shortened(reason: str) -> str:
-    return reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
+            short = reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
+            self._outcome.named.append(f"{place}: {formatted(short)}")
