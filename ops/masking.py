@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from msgspec import inspect
@@ -127,6 +128,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
+@cache
 def _fields_of(topic: str) -> dict[str, inspect.Type]:
     """Return the types of the fields of the topic's event by name; none for a topic that isn't declared."""
     return next((_fields(inspect.type_info(each.event)) for each in TOPICS if each.name == topic), {})
