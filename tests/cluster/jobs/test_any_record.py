@@ -183,6 +183,9 @@ def dead_letters_in(folder: Path) -> list[bytes]:
 def assert_accounted_for(ran: Ran) -> None:
     """Assert a dead letter, with the value or its beginning, of each record that is no event or has an invalid time."""
     payloads = {letter.event_id: letter.payload for letter in ran.letters()}
+    assert payloads.keys() <= {
+        f"{topic}-0-{n}" for topic, of_topic in ran.records.items() for n in range(len(of_topic))
+    }
     for topic, of_topic in ran.records.items():
         for offset, each in enumerate(of_topic):
             is_event = each.value == GOOD[topic].value and 0 <= each.timestamp < topics.YEAR_9999_MS
