@@ -15,12 +15,13 @@ from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops.formats import table
 from ops.jobs.flink_rest import FlinkError
-from tests.bench.fraud import environment, growth, latency, machine, recovery, report, safety, throughput
-from tests.bench.fraud.contenders import NAMES, OURS, ContenderError, Job, contender_named
-from tests.bench.fraud.growth import Point
-from tests.bench.fraud.harness import bench_stack
-from tests.bench.fraud.report import HALF, Report
-from tests.bench.fraud.throughput import Pass
+from tests.bench.contenders.kinds import NAMES, OURS, ContenderError, Job, contender_named
+from tests.bench.environment import machine, peer_python
+from tests.bench.environment.stack import bench_stack
+from tests.bench.measurements import growth, latency, recovery, safety, throughput
+from tests.bench.measurements.growth import Point
+from tests.bench.measurements.throughput import Pass
+from tests.bench.reports.results import HALF, TARGET_HEAD, Report, target_rows, targets, write
 
 BUSY = 0.1
 """A machine of which more is taken is busy."""
@@ -175,7 +176,7 @@ def main(
     began = time.monotonic()
     extent = QUICK if quick else FULL
     extent = replace(extent, passes=throughput.chosen_passes(extent.passes, contender, parallelism, payments))
-    python = environment.python()
+    python = peer_python.python()
     busy_before = machine.busy()
     warn_if_busy(busy_before)
     with bench_stack(task_managers=2) as stack:
@@ -187,13 +188,13 @@ def main(
         for name in only or extent.names:
             print(f"\n{name}, after {time.monotonic() - began:.0f} s", flush=True)
             results = MEASUREMENTS[name](bench, results)
-    results = structs.replace(results, targets=report.targets(results))
-    show(report.TARGET_HEAD, report.target_rows(results.targets))
+    results = structs.replace(results, targets=targets(results))
+    show(TARGET_HEAD, target_rows(results.targets))
     if quick:
         print(STILL_COMPILING, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    report.write(results, folder / RESULTS)
-    draw = [str(python), "-m", "tests.bench.fraud.plots", str((folder / RESULTS).resolve()), str(folder.resolve())]
+    write(results, folder / RESULTS)
+    draw = [str(python), "-m", "tests.bench.reports.plots", str((folder / RESULTS).resolve()), str(folder.resolve())]
     subprocess.run(draw, cwd=CHECKOUT, check=True)
     print(f"{folder / RESULTS}, after {time.monotonic() - began:.0f} s")
     warn_if_busy(busy_before)

@@ -9,7 +9,7 @@ import pytest
 from events import Payment
 from local.oracles.features import InputEvent, ReferenceFeatures
 from local.simulator.payment_service import PaymentOptions, generate
-from tests.bench.fraud.card import Card, Past, features, remember
+from tests.bench.contenders.peer_logic import Card, Past, features, remember
 from udfs.fraud.features import payment_features
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from connectors.kafka.topics import PAYMENTS
 from events import Payment
-from tests.bench.fraud.card import default_ruleset
-from tests.bench.fraud.even_payments import BURST, DAY_MS, Record, Shape, rules
-from tests.bench.fraud.topic import expected_alerts
+from tests.bench.contenders.peer_logic import default_ruleset
+from tests.bench.payments.even import BURST, DAY_MS, Record, Shape, rules
+from tests.bench.payments.simulated import expected_alerts
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import Rules
 

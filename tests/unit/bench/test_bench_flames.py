@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench.fraud.flames import Frame, above, read
+from tests.bench.reports.profiles import Frame, above, read
 
 STACKS = """\
 main (app.py:1);judge (rules.py:9);decode (json.py:2) 3

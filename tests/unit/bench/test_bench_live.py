@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from events import Payment
-from tests.bench.fraud import latency, live, recovery
-from tests.bench.fraud.contenders import ContenderError
-from tests.bench.fraud.even_payments import CYCLE, DAY_MS, QUICK_BURST, Stream
-from tests.bench.fraud.live import Live, Load, Sample, grows, percentile
-from tests.bench.fraud.topic import expected_alerts
+from tests.bench.contenders.kinds import ContenderError
+from tests.bench.measurements import latency, recovery
+from tests.bench.payments.even import CYCLE, DAY_MS, QUICK_BURST, Stream
+from tests.bench.payments.simulated import expected_alerts
+from tests.bench.runs import steady_load
+from tests.bench.runs.steady_load import Live, Load, Sample, grows, percentile
 
 STREAM = Stream(cards=500, day_events=9, start_ms=1_700_000_000_000)
 EXTENT = latency.Extent(
@@ -137,8 +138,8 @@ def test_job_that_stays_late_is_not_back_to_normal() -> None:
 
 
 def test_latencies_are_compared_with_the_plain_loop() -> None:
-    ours = live.latency("millrace", 0.5, 1_000, "steady", [10.0, 20.0, 30.0])
-    floor = live.latency("plain loop", 0.5, 1_000, "steady", [2.0, 4.0, 6.0])
+    ours = steady_load.latency("millrace", 0.5, 1_000, "steady", [10.0, 20.0, 30.0])
+    floor = steady_load.latency("plain loop", 0.5, 1_000, "steady", [2.0, 4.0, 6.0])
 
     assert [row[-1] for row in latency.rows([ours, floor])] == ["5.0", "1.0"]
     assert latency.rows([ours])[0][-1] == "-"

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tests.bench.fraud.plot_data import Bar, Line, growth_lines, latency_lines, throughput_bars
-from tests.bench.fraud.report import (
+from tests.bench.reports.plot_data import Bar, Line, growth_lines, latency_lines, throughput_bars
+from tests.bench.reports.results import (
     Growth,
     Latency,
     Machine,

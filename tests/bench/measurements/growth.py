@@ -1,0 +1,240 @@
+"""Measures throughput and size of state by the number of cards, of payments a card and of rules.
+
+Each point is a catch-up of the fraud job over even payments (payments/even.py), which begins to count when every card
+has its number. A point gives exactly the alerts that its bursts must give, or it has no figure. Before all of them the
+job runs once on each state backend without being measured, or the first points would be those of a JVM that compiles.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from pathlib import Path
+
+from connectors.kafka.topics import FRAUD_RULESETS, PAYMENTS
+from connectors.settings import Settings
+from events import FraudAlert, Ruleset
+from local.settings import CHECKOUT
+from local.stack.supervisor import Stack
+from ops.jobs.cluster_jobs import all_jobs
+from ops.jobs.flink_rest import FlinkError, ask
+from tests.bench.contenders.kinds import OURS, ContenderError, Job
+from tests.bench.contenders.peer_logic import default_ruleset
+from tests.bench.environment.stack import empty, publish
+from tests.bench.payments import even
+from tests.bench.payments.even import Shape
+from tests.bench.payments.simulated import CLOSING_AFTER_MS, expected_alerts
+from tests.bench.reports.results import Growth
+from tests.bench.runs import catch_up
+from udfs.fraud.features import payment_features
+from udfs.fraud.rules import Rules
+
+DEFAULT_RULES = 10
+BURSTS = 240
+HEAP, ROCKSDB = "hashmap", "rocksdb"
+BACKENDS = {HEAP: {}, ROCKSDB: {"state.backend.type": ROCKSDB, "state.backend.rocksdb.memory.fixed-per-slot": "256m"}}
+"""State backend → Flink's options. A slot's share of the managed memory (32 MB) is made for the heap."""
+CHECKPOINT_WITHIN_SECONDS = 60.0
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is measured at once."""
+
+    grows: str
+    """What is different from the point before it."""
+    cards: int
+    day_events: int
+    """Payments of each card in 24 hours."""
+    rules: int = DEFAULT_RULES
+    backend: str = HEAP
+
+    def shape(self, measured: int) -> Shape:
+        """Its payments."""
+        return Shape(self.cards, self.day_events, measured, BURSTS)
+
+
+CARDS = tuple(Point("cards", cards, 3, backend=backend) for cards in (1_000, 10_000, 100_000) for backend in BACKENDS)
+EVENTS = tuple(Point("events a card", 100, events) for events in (10, 100, 1_000))
+RULES = tuple(Point("rules", 1_000, 3, rules) for rules in (1, DEFAULT_RULES, 100))
+POINTS = (*CARDS, *RULES, *EVENTS)
+QUICK = (*RULES[1:], *EVENTS[1:])
+
+
+def growth(
+    points: Sequence[Point], stack: Stack, python: Path, *, measured: int, deadline_seconds: float
+) -> list[Growth]:
+    """One after the other; who fails is told, and has no result. The topics of payments and rulesets are as before
+    only as far as their declaration goes: payments are gone in the end, and the default rules are in force.
+
+    Args:
+        python: interpreter that has the packages of the peers.
+        measured: payments of each point, beside those until all cards have their number.
+    """
+    results: list[Growth] = []
+    topics = sorted({(point.cards, point.day_events) for point in points})
+    for cards, day_events in topics:
+        of_topic = [point for point in points if (point.cards, point.day_events) == (cards, day_events)]
+        shape = of_topic[0].shape(measured)
+        with even_topic(stack.setup.settings, shape, python) as end_ms:
+            if (cards, day_events) == topics[0]:
+                for backend in sorted({point.backend for point in points}):
+                    _run(replace(of_topic[0], backend=backend), stack, shape, end_ms, deadline_seconds)
+                print("growth: that was to warm up", flush=True)
+            for point in of_topic:
+                results += _run(point, stack, shape, end_ms, deadline_seconds)
+    return sorted(results, key=order)
+
+
+def _run(point: Point, stack: Stack, shape: Shape, end_ms: int, deadline_seconds: float) -> list[Growth]:
+    try:
+        result = measure(point, stack, shape, end_ms, deadline_seconds)
+    except (ContenderError, FlinkError) as error:
+        print(f"{point} has no figure: {error}", flush=True)
+        return []
+    print(
+        f"growth: {point.cards:,} cards, {point.day_events:,} events a card, {point.rules} rules, "
+        f"{point.backend}: {result.records_a_second:,.0f} a second",
+        flush=True,
+    )
+    return [result]
+
+
+def measure(point: Point, stack: Stack, shape: Shape, end_ms: int, deadline_seconds: float) -> Growth:
+    """One point, over the payments that are in Kafka.
+
+    Raises:
+        ContenderError: the job failed, gave other alerts, or wasn't ready in time.
+    """
+    settings = stack.setup.settings
+    with rules_in_force(settings, point.rules) as ruleset:
+        checkpoints: list[Checkpoint] = []
+        result = catch_up.run(
+            Job(OURS, "the fraud job of Millrace", "jobs.fraud_detection", BACKENDS[point.backend]),
+            stack,
+            expected(shape, end_ms, ruleset),
+            shape.payments,
+            deadline_seconds=deadline_seconds,
+            warm_share=shape.warm_share,
+            at_the_end=lambda: checkpoints.append(checkpoint(settings)),
+        )
+    return Growth(
+        grows=point.grows,
+        cards=point.cards,
+        day_events=point.day_events,
+        rules=point.rules,
+        backend=point.backend,
+        payments=shape.measured,
+        records_a_second=result.records_a_second,
+        records_a_cpu_second=result.records_a_cpu_second,
+        peak_bytes=result.peak_bytes,
+        state_bytes=checkpoints[0].bytes,
+        checkpoint_seconds=checkpoints[0].seconds,
+    )
+
+
+@contextmanager
+def even_topic(settings: Settings, shape: Shape, python: Path) -> Iterator[int]:
+    """The topic `payments` holds those of a shape, and nothing afterwards; the time until which they are."""
+    end_ms = time.time_ns() // 1_000_000 - CLOSING_AFTER_MS
+    empty(settings, PAYMENTS.name)
+    numbers = map(str, (shape.cards, shape.day_events, shape.measured, shape.bursts, end_ms))
+    began = time.monotonic()
+    fill = [str(python), "-m", "tests.bench.payments.fill", settings.kafka_bootstrap_servers, *numbers]
+    subprocess.run(fill, cwd=CHECKOUT, check=True)
+    print(f"{shape.payments:,} payments of {shape.cards:,} cards after {time.monotonic() - began:.0f} s", flush=True)
+    yield end_ms
+    empty(settings, PAYMENTS.name)
+
+
+@contextmanager
+def rules_in_force(settings: Settings, number: int) -> Iterator[Ruleset]:
+    """So many rules, and the default ones afterwards."""
+    ruleset = even.rules(default_ruleset(), number, version=1)
+    empty(settings, FRAUD_RULESETS.name)
+    publish(settings, ruleset)
+    try:
+        yield ruleset
+    finally:
+        empty(settings, FRAUD_RULESETS.name)
+        publish(settings, default_ruleset())
+
+
+def expected(shape: Shape, end_ms: int, ruleset: Ruleset) -> Mapping[str, FraudAlert]:
+    """What the bursts raise; nothing else may be raised."""
+    return expected_alerts(shape.bursting(end_ms), Rules(ruleset, payment_features(), "EUR"))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One that is complete."""
+
+    bytes: int
+    """Of the whole state."""
+    seconds: float
+    """From its trigger to its end."""
+
+
+def checkpoint(settings: Settings) -> Checkpoint:
+    """Make one of the job that was submitted last, and wait for it.
+
+    Raises:
+        ContenderError: it isn't there in time.
+    """
+    job = all_jobs(settings)[0]
+    before = _completed(settings, job.id)
+    ask(settings, "POST", f"jobs/{job.id}/checkpoints", {"checkpointType": "FULL"})
+    deadline = time.monotonic() + CHECKPOINT_WITHIN_SECONDS
+    while (last := _completed(settings, job.id)) is None or (before and last["id"] == before["id"]):
+        if time.monotonic() > deadline:
+            raise ContenderError(f"{job.name}: no checkpoint in {CHECKPOINT_WITHIN_SECONDS:.0f} s")
+        time.sleep(POLL_SECONDS)
+    return Checkpoint(last["state_size"], last["end_to_end_duration"] / 1000)
+
+
+def _completed(settings: Settings, job_id: str) -> Mapping[str, int] | None:
+    latest: Mapping[str, int] | None = ask(settings, "GET", f"jobs/{job_id}/checkpoints")["latest"]["completed"]
+    return latest
+
+
+HEAD = (
+    "what grows",
+    "cards",
+    "events a card",
+    "rules",
+    "state on",
+    "a second",
+    "a CPU-second",
+    "to the one before",
+    "state MB",
+    "checkpoint ms",
+)
+
+
+def order(result: Growth) -> tuple[str, str, int, int, int]:
+    """By what grows, then by how much."""
+    return (result.grows, result.backend, result.cards, result.day_events, result.rules)
+
+
+def rows(results: Sequence[Growth]) -> list[tuple[str, ...]]:
+    """Lines of the table; each ratio is of payments a CPU-second, to the line above it."""
+    return [
+        (
+            each.grows,
+            f"{each.cards:,}",
+            f"{each.day_events:,}",
+            str(each.rules),
+            each.backend,
+            f"{each.records_a_second:,.0f}",
+            f"{each.records_a_cpu_second:,.0f}",
+            f"{each.records_a_cpu_second / before.records_a_cpu_second:.2f}" if before else "-",
+            f"{each.state_bytes / 1e6:,.1f}",
+            f"{each.checkpoint_seconds * 1000:,.0f}",
+        )
+        for _, series in groupby(results, key=lambda each: (each.grows, each.backend))
+        for before, each in pairwise([None, *series])
+        if each
+    ]

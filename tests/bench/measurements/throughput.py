@@ -1,0 +1,126 @@
+"""Measures the throughput of the job and its peers, which catch up from one full Kafka topic.
+
+Every contender gives the same alerts, or it has no figure. The folder contenders has them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from connectors.kafka.topics import PAYMENTS
+from events import FraudAlert
+from local.stack.supervisor import Stack
+from ops.jobs.flink_rest import FlinkError
+from tests.bench.contenders.kinds import NAMES, OURS, Contender, ContenderError, contenders
+from tests.bench.contenders.on_flink.decode import EVERY
+from tests.bench.environment.stack import Topic, empty, fill
+from tests.bench.reports.results import Throughput
+from tests.bench.runs import catch_up
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Who catches up from how much."""
+
+    payments: int
+    """In the topic."""
+    parallelism: int
+    names: tuple[str, ...] = ()
+    """Of contenders; all without any."""
+
+
+SLOW = ("over windows", "keyed process")
+"""These take minutes for a million payments."""
+MANY = Pass(1_000_000, 1, (OURS, "decode", "plain loop", "bytewax", "quixstreams"))
+FEWER = 250_000
+FULL = (MANY, Pass(FEWER, 1, (OURS, *SLOW)), Pass(FEWER, 2))
+QUICK = (Pass(60_000, 1),)
+PAYMENTS_A_CARD = 50
+
+
+def chosen_passes(
+    passes: Sequence[Pass], names: Sequence[str], parallelisms: Sequence[int], payments: int | None
+) -> list[Pass]:
+    """Those passes that are asked for, or others.
+
+    Args:
+        names: of contenders; all without any.
+        parallelisms: those of the passes without any; also others.
+        payments: in the topic, instead of what the passes say.
+    """
+    others = [each for each in parallelisms if each not in {known.parallelism for known in passes}]
+    passes = [*passes, *(Pass(FEWER, each) for each in others)]
+    if payments:
+        passes = [Pass(payments, each) for each in sorted({each.parallelism for each in passes})]
+    found = []
+    for each in passes:
+        wanted = tuple(name for name in each.names or NAMES if not names or name in names)
+        if wanted and (not parallelisms or each.parallelism in parallelisms):
+            found.append(replace(each, names=wanted))
+    return found
+
+
+def throughput(passes: Sequence[Pass], stack: Stack, python: Path, *, deadline_seconds: float) -> list[Throughput]:
+    """One after the other; who fails is told, and has no result.
+
+    Args:
+        python: interpreter that has the packages of the peers.
+        deadline_seconds: of each contender.
+    """
+    results = []
+    settings = stack.setup.settings
+    for payments, of_topic in groupby(passes, key=lambda each: each.payments):
+        topic = fill(settings, python, payments, payments // PAYMENTS_A_CARD)
+        for each in of_topic:
+            for contender in contenders(python):
+                if contender.name in each.names:
+                    results += _run(contender, stack, topic, each.parallelism, deadline_seconds)
+        empty(settings, PAYMENTS.name)
+    return results
+
+
+def _run(
+    contender: Contender, stack: Stack, topic: Topic, parallelism: int, deadline_seconds: float
+) -> list[Throughput]:
+    expected = expected_of(contender, topic)
+    try:
+        result = catch_up.run(
+            contender, stack, expected, topic.payments, parallelism=parallelism, deadline_seconds=deadline_seconds
+        )
+    except (ContenderError, FlinkError) as error:
+        print(f"{contender.name} has no figure: {error}", flush=True)
+        return []
+    print(f"{contender.name}: {result.records_a_second:,.0f} a second", flush=True)
+    return [result]
+
+
+def expected_of(contender: Contender, topic: Topic) -> Mapping[str, FraudAlert] | int:
+    """The alerts; or how many marks the one leaves at least that gives none."""
+    return topic.payments // EVERY - PAYMENTS.partitions if contender.name == "decode" else topic.alerts
+
+
+HEAD = ("who", "payments", "cores", "a second", "a CPU-second", "ratio", "busy cores", "peak MB", "start to end")
+
+
+def rows(results: Sequence[Throughput]) -> list[tuple[str, ...]]:
+    """Lines of the table; the ratio is ours to theirs, a CPU-second, over the same topic on as many cores."""
+    ours = {(each.payments, each.parallelism): each.records_a_cpu_second for each in results if each.contender == OURS}
+    return [
+        (
+            each.contender,
+            f"{each.payments:,}",
+            str(each.parallelism),
+            f"{each.records_a_second:,.0f}",
+            f"{each.records_a_cpu_second:,.0f}",
+            _ratio(ours.get((each.payments, each.parallelism)), each),
+            f"{each.cores:.2f}",
+            f"{each.peak_bytes / 1e6:,.0f}",
+            f"{each.wall_seconds:.1f} s",
+        )
+        for each in results
+    ]
+
+
+def _ratio(ours: float | None, other: Throughput) -> str:
+    return f"{ours / other.records_a_cpu_second:.2f}" if ours else "-"

@@ -1,0 +1,191 @@
+"""One run of one contender: its costs, and whether it emitted the expected alerts."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import isclose
+from pathlib import Path
+
+import msgspec
+import psutil
+from kafka import KafkaConsumer, TopicPartition
+from msgspec.structs import replace
+
+from connectors.kafka.topics import FRAUD_ALERTS
+from events import FraudAlert
+from local.stack.supervisor import Stack
+from tests.bench.contenders.kinds import AtWork, Contender, ContenderError
+from tests.bench.reports.results import Throughput
+
+SAMPLE_SECONDS = 0.1
+WARM_SHARE = 0.2
+"""Share of the first alerts, which isn't measured: it includes starting, compiling and filling caches."""
+
+
+@dataclass
+class Usage:
+    """What some processes, and all that they started, have taken so far."""
+
+    moments: list[tuple[float, float]] = field(default_factory=list)
+    """(seconds since 1970, CPU seconds of all processes until then), by time."""
+    peak_bytes: int = 0
+    """Most that was resident at a time; what several processes share counts for each of them."""
+    _seconds: dict[int, float] = field(default_factory=dict)
+
+    def sample(self, at_work: AtWork) -> None:
+        """Take in how things are now."""
+        resident = 0
+        for root in at_work.processes:
+            for process in [root, *root.children(recursive=True)]:
+                try:
+                    times, memory = process.cpu_times(), process.memory_info()
+                except psutil.NoSuchProcess:
+                    continue
+                resident += memory.rss
+                self._seconds[process.pid] = times.user + times.system
+        self.peak_bytes = max(self.peak_bytes, resident)
+        self.moments.append((time.time(), sum(self._seconds.values())))
+
+    def cpu_seconds(self, begin: float, end: float) -> float:
+        """Between two times (seconds since 1970)."""
+        return self._until(end) - self._until(begin)
+
+    def _until(self, moment: float) -> float:
+        before = max((each for each in self.moments if each[0] <= moment), default=self.moments[0])
+        after = min((each for each in self.moments if each[0] > moment), default=before)
+        if after[0] == before[0]:
+            return before[1]
+        return before[1] + (moment - before[0]) / (after[0] - before[0]) * (after[1] - before[1])
+
+
+def run(
+    contender: Contender,
+    stack: Stack,
+    expected: Mapping[str, FraudAlert] | int,
+    records: int,
+    *,
+    parallelism: int = 1,
+    deadline_seconds: float,
+    warm_share: float = WARM_SHARE,
+    at_the_end: Callable[[], None] | None = None,
+) -> Throughput:
+    """Let a contender take in the whole topic.
+
+    Args:
+        expected: the alerts that it must give, by id; or how many marks it leaves that are no alerts.
+        records: how many payments there are.
+        warm_share: of the alerts, which aren't measured.
+        at_the_end: called when all alerts are there, while the contender still runs.
+
+    Raises:
+        ContenderError: it failed, gave another alert, wasn't ready in time, or too soon.
+    """
+    group = f"bench-{contender.name.replace(' ', '-')}-{time.time_ns()}"
+    usage = Usage()
+    with tempfile.TemporaryDirectory(prefix="millrace-bench-") as folder, Alerts(stack) as alerts:
+        began = time.time()
+        with contender.running(stack, group, Path(folder), parallelism) as at_work:
+            usage.sample(at_work)
+            while not alerts.complete(expected):
+                if fault := at_work.fault():
+                    raise ContenderError(f"{contender.name}: {fault}")
+                if time.time() - began > deadline_seconds:
+                    raise ContenderError(f"{contender.name}: {len(alerts.times):,} alerts in {deadline_seconds:.0f} s")
+                alerts.look(SAMPLE_SECONDS)
+                usage.sample(at_work)
+            if at_the_end:
+                at_the_end()
+        alerts.require(contender.name, expected)
+    times = sorted(alerts.times)
+    warm, last = times[round(warm_share * len(times))], times[-1]
+    done = records * (1 - warm_share)
+    cpu = usage.cpu_seconds(warm, last)
+    if last <= warm or not cpu:
+        raise ContenderError(f"{contender.name} was done before its time could be taken: it needs more payments")
+    return Throughput(
+        contender=contender.name,
+        parallelism=parallelism,
+        payments=records,
+        wall_seconds=last - began,
+        records_a_second=done / (last - warm),
+        records_a_cpu_second=done / cpu,
+        cores=cpu / (last - warm),
+        peak_bytes=usage.peak_bytes,
+    )
+
+
+class Alerts:
+    """Alerts that are emitted from now on, with the times at which the broker appended them."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.times: list[float] = []
+        """Seconds since 1970 of each alert that opens or escalates a case; of duplicates, the first one's."""
+        self.appended: dict[str, float] = {}
+        """Those of alerts, by id."""
+        self.repeated = 0
+        """Copies beyond the first."""
+        self._found: dict[str, FraudAlert] = {}
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=stack.setup.settings.kafka_bootstrap_servers.split(","), enable_auto_commit=False
+        )
+        self._consumer.assign([TopicPartition(FRAUD_ALERTS.name, number) for number in range(FRAUD_ALERTS.partitions)])
+        self._consumer.seek_to_end()
+        for each in self._consumer.assignment():
+            self._consumer.position(each)
+
+    def __enter__(self) -> "Alerts":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def look(self, seconds: float) -> None:
+        """Read the alerts that arrive within some time."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            for records in self._consumer.poll(timeout_ms=round(left * 1000)).values():
+                for record in records:
+                    self._take(record.value, record.timestamp / 1000)
+
+    def _take(self, value: bytes, appended: float) -> None:
+        if not value.startswith(b"{"):
+            self.times.append(appended)
+            return
+        alert = msgspec.json.decode(value, type=FraudAlert)
+        if alert.event_type == "fraud_alert.closed":
+            return
+        if alert.event_id in self._found:
+            self.repeated += 1
+            return
+        self._found[alert.event_id] = alert
+        self.appended[alert.event_id] = appended
+        self.times.append(appended)
+
+    def complete(self, expected: Mapping[str, FraudAlert] | int) -> bool:
+        """Whether as many are there as are expected."""
+        return len(self.times) >= (expected if isinstance(expected, int) else len(expected))
+
+    def require(self, who: str, expected: Mapping[str, FraudAlert] | int) -> None:
+        """Compare.
+
+        Raises:
+            ContenderError: an alert isn't as expected.
+        """
+        if isinstance(expected, int):
+            return
+        for alert_id in self._found.keys() | expected.keys():
+            found, wanted = self._found.get(alert_id), expected.get(alert_id)
+            if not _same(found, wanted):
+                raise ContenderError(f"{who} doesn't say what it must:\n{found}\ninstead of\n{wanted}")
+
+
+def _same(one: FraudAlert | None, other: FraudAlert | None) -> bool:
+    """Return whether two alerts are equal; distances and means may differ by rounding."""
+    if one is None or other is None or one.features.keys() != other.features.keys():
+        return False
+    pairs = [(value, other.features[name]) for name, value in one.features.items()]
+    close = all(
+        isclose(a, b, abs_tol=1e-6) if isinstance(a, float) and isinstance(b, float | int) else a == b for a, b in pairs
+    )
+    return close and replace(one, features={}) == replace(other, features={})
