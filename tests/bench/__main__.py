@@ -15,13 +15,15 @@ from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops.formats import table
 from ops.jobs.flink_rest import FlinkError
-from tests.bench.contenders.kinds import NAMES, OURS, ContenderError, Job, contender_named
+from tests.bench.contenders.kinds import ContenderError, Job
+from tests.bench.contenders.roster import NAMES, contender_named
 from tests.bench.environment import machine, peer_python
 from tests.bench.environment.stack import bench_stack
 from tests.bench.measurements import growth, latency, recovery, safety, throughput
 from tests.bench.measurements.growth import Point
 from tests.bench.measurements.throughput import Pass
-from tests.bench.reports.results import HALF, TARGET_HEAD, Report, target_rows, targets, write
+from tests.bench.reports import targets
+from tests.bench.reports.results import HALF, OURS, Report, write
 
 BUSY = 0.1
 """A machine of which more is taken is busy."""
@@ -188,8 +190,8 @@ def main(
         for name in only or extent.names:
             print(f"\n{name}, after {time.monotonic() - began:.0f} s", flush=True)
             results = MEASUREMENTS[name](bench, results)
-    results = structs.replace(results, targets=targets(results))
-    show(TARGET_HEAD, target_rows(results.targets))
+    results = structs.replace(results, targets=targets.compare(results))
+    show(targets.HEAD, targets.rows(results.targets))
     if quick:
         print(STILL_COMPILING, flush=True)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
-"""Contenders, and how each is started and stopped. All read the topic `payments` and write to `fraud-alerts`.
+"""Kinds of contenders, and how each is started and stopped: a Python program, a Flink job.
 
-They run until they are stopped, as they would in earnest: that they have done everything is seen from outside.
+All read the topic `payments` and write to `fraud-alerts`. They run until they are stopped, as in production: whether
+they have done everything is seen from outside.
 """
 
 import os
@@ -20,10 +21,9 @@ from local.stack.supervisor import Stack
 from ops.jobs.cluster_jobs import ENDED, all_jobs, cancel, wait_until_running
 from ops.jobs.submit import Submission, send
 from tests.bench.contenders.settings import Run
-from tests.services.free_ports import free_ports
 
-HERE = "tests/bench/contenders"
-OURS = "millrace"
+SENT = "tests/bench/contenders"
+"""Folder that is sent to the cluster: jobs in `on_flink` import nothing of `tests` from elsewhere."""
 CHECKPOINT_SECONDS = 10.0
 END_SECONDS = 20.0
 ASK_SECONDS = 1.0
@@ -129,7 +129,7 @@ class Job:
     @contextmanager
     def running(self, stack: Stack, group: str, folder: Path, parallelism: int) -> Iterator[AtWork]:  # noqa: ARG002
         settings = replace(stack.setup.settings, consumer_group_prefix=group)
-        submission = Submission(self.name, self.module, self.arguments, folders=(HERE,))
+        submission = Submission(self.name, self.module, self.arguments, folders=(SENT,))
         options = {"execution.checkpointing.interval": f"{CHECKPOINT_SECONDS:.0f}s"} | self.options
         [job_id] = send([submission], settings, parallelism=parallelism, options=options)
         try:
@@ -157,43 +157,3 @@ def seldom(fault: Callable[[], str]) -> Callable[[], str]:
         return answer
 
     return last
-
-
-def contenders(python: Path) -> list[Contender]:
-    """All of them.
-
-    Args:
-        python: interpreter that has the packages of the peers.
-    """
-
-    def each(module: str) -> Callable[[Path, int], Sequence[Sequence[str]]]:
-        return lambda _, parallelism: [[f"tests.bench.contenders.without_flink.{module}"]] * parallelism
-
-    return [
-        Job(OURS, "the fraud job of Millrace", "jobs.fraud_detection"),
-        Job("decode", "payments decoded and dropped", "tests.bench.contenders.on_flink.decode"),
-        Program("plain loop", "confluent-kafka and msgspec, one process, nothing kept", python, each("plain_loop")),
-        Program("bytewax", "with recovery", python, _bytewax, lambda folder: ["bytewax.recovery", str(folder), "1"]),
-        Program("quixstreams", "with RocksDB and changelog topics", python, each("quix_application")),
-        Job("over windows", "Flink's SQL, five OVER windows", "tests.bench.contenders.on_flink.over_windows"),
-        Job(
-            "keyed process", "Flink's Python, one KeyedProcessFunction", "tests.bench.contenders.on_flink.keyed_process"
-        ),
-    ]
-
-
-def contender_named(name: str, python: Path) -> Contender:
-    """The one of them with a name."""
-    return next(each for each in contenders(python) if each.name == name)
-
-
-def _bytewax(folder: Path, parallelism: int) -> Sequence[Sequence[str]]:
-    flow = ["bytewax.run", "tests.bench.contenders.without_flink.bytewax_flow:flow"]
-    flow += ["-r", str(folder), "-s", f"{CHECKPOINT_SECONDS:.0f}", "-b", "0"]
-    if parallelism == 1:
-        return [flow]
-    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(parallelism))
-    return [[*flow, "-i", str(number), "-a", addresses] for number in range(parallelism)]
-
-
-NAMES = tuple(each.name for each in contenders(Path()))

@@ -20,13 +20,13 @@ from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops.jobs.cluster_jobs import all_jobs
 from ops.jobs.flink_rest import FlinkError, ask
-from tests.bench.contenders.kinds import OURS, ContenderError, Job
+from tests.bench.contenders.kinds import ContenderError, Job
 from tests.bench.contenders.peer_logic import default_ruleset
 from tests.bench.environment.stack import empty, publish
 from tests.bench.payments import even
 from tests.bench.payments.even import Shape
 from tests.bench.payments.simulated import CLOSING_AFTER_MS, expected_alerts
-from tests.bench.reports.results import Growth
+from tests.bench.reports.results import OURS, Growth
 from tests.bench.runs import catch_up
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import Rules

@@ -13,8 +13,8 @@ from statistics import median
 
 from local.stack.supervisor import Stack
 from ops.jobs.flink_rest import FlinkError
-from tests.bench.contenders.kinds import OURS, ContenderError, Job
-from tests.bench.reports.results import HALF, Latency, Recovery
+from tests.bench.contenders.kinds import ContenderError, Job
+from tests.bench.reports.results import HALF, OURS, Latency, Recovery
 from tests.bench.runs.steady_load import Load, Sample, latency, live
 from tests.services.python_workers import kill_python_workers
 

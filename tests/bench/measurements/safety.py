@@ -20,12 +20,12 @@ from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops.jobs.cluster_jobs import all_jobs
 from ops.jobs.flink_rest import FlinkError, ask
-from tests.bench.contenders.kinds import OURS, ContenderError, Job
+from tests.bench.contenders.kinds import ContenderError, Job
 from tests.bench.contenders.on_flink.decode import COPY, EVERY, GUARANTEES, JSON
 from tests.bench.environment.stack import empty
 from tests.bench.measurements.growth import BURSTS, DEFAULT_RULES, checkpoint, even_topic, expected, rules_in_force
 from tests.bench.payments.even import Shape
-from tests.bench.reports.results import Safety, Throughput
+from tests.bench.reports.results import OURS, Safety, Throughput
 from tests.bench.runs import catch_up
 
 CARDS, DAY_EVENTS = 20_000, 5

@@ -1,6 +1,6 @@
 """Measures the throughput of the job and its peers, which catch up from one full Kafka topic.
 
-Every contender gives the same alerts, or it has no figure. The folder contenders has them.
+Every contender gives the same alerts, or it has no figure. contenders/roster.py lists them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,11 @@ from connectors.kafka.topics import PAYMENTS
 from events import FraudAlert
 from local.stack.supervisor import Stack
 from ops.jobs.flink_rest import FlinkError
-from tests.bench.contenders.kinds import NAMES, OURS, Contender, ContenderError, contenders
+from tests.bench.contenders.kinds import Contender, ContenderError
 from tests.bench.contenders.on_flink.decode import EVERY
+from tests.bench.contenders.roster import NAMES, contenders
 from tests.bench.environment.stack import Topic, empty, fill
-from tests.bench.reports.results import Throughput
+from tests.bench.reports.results import OURS, Throughput
 from tests.bench.runs import catch_up
 
 

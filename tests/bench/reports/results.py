@@ -1,30 +1,18 @@
-"""Measurements as flat records of plain numbers: the content of `bench-results.json`, and the targets.
+"""Measurements as flat records of plain numbers: the content of `bench-results.json`.
 
 Knows neither Flink nor Kafka, so that the peers' environment, which has what plots need, can read it.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 SCHEMA_VERSION = 1
 OURS = "millrace"
-LEAST_RATIOS = {
-    "bytewax": 1.5,
-    "quixstreams": 4.0,
-    "over windows": 3.0,
-    "keyed process": 3.0,
-    "decode": 0.7,
-    "plain loop": 0.6,
-}
-"""Contender → payments a CPU-second of ours to theirs, on one core."""
 HALF = 0.5
-MOST_P99_MS = 100.0
-FLAT = 0.8
-"""Throughput that does not depend on something keeps at least so much of itself."""
+"""Share of the sustainable rate."""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,11 +164,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     targets: list[Target] = []
 
 
-def records(kind: type[Any], results: Iterable[object]) -> list[Any]:
-    """What a measurement returned, as records of the report: fields of the same names."""
-    return [msgspec.convert(each, kind, from_attributes=True) for each in results]
-
-
 def write(report: Report, file: Path) -> None:
     """As JSON that can be read by people, too."""
     file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
@@ -195,87 +178,7 @@ def read(file: Path) -> Report:
     return msgspec.json.decode(file.read_bytes(), type=Report)
 
 
-def targets(report: Report) -> list[Target]:
-    """Each target with what was measured."""
-    return [
-        *_against_others(report.throughput),
-        _quick(report.latency),
-        *(_growing(report.growth, grows) for grows in ("rules", "events a card")),
-        *(_flat(report.growth, backend) for backend in ("hashmap", "rocksdb")),
-    ]
-
-
-def _against_others(results: Sequence[Throughput]) -> list[Target]:
-    one_core = [each for each in results if each.parallelism == 1]
-    ours = {each.payments: each.records_a_cpu_second for each in one_core if each.contender == OURS}
-    ratios = {
-        each.contender: ours[each.payments] / each.records_a_cpu_second for each in one_core if each.payments in ours
-    }
-    return [
-        Target(
-            what=f"payments a CPU-second, to {contender}",
-            wanted=wanted,
-            is_least=True,
-            measured=ratios.get(contender),
-        )
-        for contender, wanted in LEAST_RATIOS.items()
-    ]
-
-
-def _quick(results: Sequence[Latency]) -> Target:
-    half = [each for each in results if each.contender == OURS and each.load == HALF and each.when == "steady"]
-    return Target(
-        what="p99 at half the sustainable rate, ms",
-        wanted=MOST_P99_MS,
-        is_least=False,
-        measured=half[0].p99_ms if half else None,
-    )
-
-
-def _growing(results: Sequence[Growth], grows: str) -> Target:
-    """At most linear: with n times as much a payment costs at most n times as much CPU."""
-    neighbours = [pair for series in series_of(results) if series[0].grows == grows for pair in pairwise(series)]
-    exceeded = [
-        before.records_a_cpu_second / after.records_a_cpu_second / (after.size / before.size)
-        for before, after in neighbours
-    ]
-    return Target(
-        what=f"growth of the cost of a payment, to the growth of {grows} (worst neighbours)",
-        wanted=1.0,
-        is_least=False,
-        measured=max(exceeded, default=None),
-    )
-
-
-def _flat(results: Sequence[Growth], backend: str) -> Target:
-    """Hardly less with the most cards than with the fewest."""
-    series = next((s for s in series_of(results) if s[0].grows == "cards" and s[0].backend == backend), [])
-    return Target(
-        what=f"payments a CPU-second with the most cards, to the fewest ({backend})",
-        wanted=FLAT,
-        is_least=True,
-        measured=series[-1].records_a_cpu_second / series[0].records_a_cpu_second if len(series) > 1 else None,
-    )
-
-
 def series_of(results: Sequence[Growth]) -> list[list[Growth]]:
-    """Each ascending."""
+    """Return the results of each series in ascending order of what grows."""
     ordered = sorted(results, key=lambda each: (each.grows, each.backend, each.size))
     return [list(series) for _, series in groupby(ordered, key=lambda each: (each.grows, each.backend))]
-
-
-TARGET_HEAD = ("target", "wanted", "measured", "reached")
-
-
-def target_rows(targets: Sequence[Target]) -> list[tuple[str, ...]]:
-    """Lines of the table."""
-    answers = {True: "yes", False: "no", None: "-"}
-    return [
-        (
-            each.what,
-            f"{'≥' if each.is_least else '≤'} {each.wanted:g}",
-            "-" if each.measured is None else f"{each.measured:.2f}",
-            answers[each.is_reached],
-        )
-        for each in targets
-    ]

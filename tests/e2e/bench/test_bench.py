@@ -7,12 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from local.stack.supervisor import Stack
-from tests.bench.contenders.kinds import NAMES, OURS, ContenderError, contender_named
+from tests.bench.contenders.kinds import ContenderError
+from tests.bench.contenders.roster import NAMES, contender_named
 from tests.bench.environment import peer_python, stack
 from tests.bench.environment.stack import Topic, bench_stack
 from tests.bench.measurements import growth, throughput
 from tests.bench.measurements.growth import Point
 from tests.bench.payments.even import CYCLE
+from tests.bench.reports.results import OURS
 from tests.bench.runs import catch_up
 from tests.bench.runs.steady_load import live
 

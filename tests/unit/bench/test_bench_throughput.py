@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from tests.bench.contenders.kinds import ASK_SECONDS, NAMES, seldom
+from tests.bench.contenders.kinds import ASK_SECONDS, seldom
+from tests.bench.contenders.roster import NAMES
 from tests.bench.measurements.throughput import FEWER, FULL, MANY, SLOW, Pass, chosen_passes
 
 
