@@ -5,39 +5,27 @@ has its number. A point gives exactly the alerts that its bursts must give, or i
 job runs once on each state backend without being measured, or the first points would be those of a JVM that compiles.
 """
 
-import subprocess
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from connectors.kafka.topics import FRAUD_RULESETS, PAYMENTS
-from connectors.settings import Settings
-from events import FraudAlert, Ruleset
-from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
-from ops.jobs.cluster_jobs import all_jobs
-from ops.jobs.flink_rest import FlinkError, ask
+from ops.jobs.flink_rest import FlinkError
 from tests.bench.contenders.kinds import ContenderError, Job
-from tests.bench.contenders.peer_logic import default_ruleset
-from tests.bench.environment.stack import empty, publish
-from tests.bench.payments import even
+from tests.bench.environment.topics import rules_in_force
 from tests.bench.payments.even import Shape
-from tests.bench.payments.simulated import CLOSING_AFTER_MS, expected_alerts
+from tests.bench.payments.expected_alerts import alerts_of_bursts
+from tests.bench.payments.topic import even_topic
 from tests.bench.reports.results import OURS, Growth
 from tests.bench.runs import catch_up
-from udfs.fraud.features import payment_features
-from udfs.fraud.rules import Rules
+from tests.bench.runs.checkpoints import Checkpoint, checkpoint
 
 DEFAULT_RULES = 10
 BURSTS = 240
 HEAP, ROCKSDB = "hashmap", "rocksdb"
 BACKENDS = {HEAP: {}, ROCKSDB: {"state.backend.type": ROCKSDB, "state.backend.rocksdb.memory.fixed-per-slot": "256m"}}
 """State backend → Flink's options. A slot's share of the managed memory (32 MB) is made for the heap."""
-CHECKPOINT_WITHIN_SECONDS = 60.0
-POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -67,12 +55,14 @@ QUICK = (*RULES[1:], *EVENTS[1:])
 def growth(
     points: Sequence[Point], stack: Stack, python: Path, *, measured: int, deadline_seconds: float
 ) -> list[Growth]:
-    """One after the other; who fails is told, and has no result. The topics of payments and rulesets are as before
-    only as far as their declaration goes: payments are gone in the end, and the default rules are in force.
+    """Measure one point after the other. A point that fails has no result; the reason is printed.
+
+    Afterwards the topic of payments is empty, and the default rules are in force.
 
     Args:
         python: interpreter that has the packages of the peers.
         measured: payments of each point, beside those until all cards have their number.
+        deadline_seconds: most time that a point may take.
     """
     results: list[Growth] = []
     topics = sorted({(point.cards, point.day_events) for point in points})
@@ -115,7 +105,7 @@ def measure(point: Point, stack: Stack, shape: Shape, end_ms: int, deadline_seco
         result = catch_up.run(
             Job(OURS, "the fraud job of Millrace", "jobs.fraud_detection", BACKENDS[point.backend]),
             stack,
-            expected(shape, end_ms, ruleset),
+            alerts_of_bursts(shape, end_ms, ruleset),
             shape.payments,
             deadline_seconds=deadline_seconds,
             warm_share=shape.warm_share,
@@ -134,70 +124,6 @@ def measure(point: Point, stack: Stack, shape: Shape, end_ms: int, deadline_seco
         state_bytes=checkpoints[0].bytes,
         checkpoint_seconds=checkpoints[0].seconds,
     )
-
-
-@contextmanager
-def even_topic(settings: Settings, shape: Shape, python: Path) -> Iterator[int]:
-    """The topic `payments` holds those of a shape, and nothing afterwards; the time until which they are."""
-    end_ms = time.time_ns() // 1_000_000 - CLOSING_AFTER_MS
-    empty(settings, PAYMENTS.name)
-    numbers = map(str, (shape.cards, shape.day_events, shape.measured, shape.bursts, end_ms))
-    began = time.monotonic()
-    fill = [str(python), "-m", "tests.bench.payments.fill", settings.kafka_bootstrap_servers, *numbers]
-    subprocess.run(fill, cwd=CHECKOUT, check=True)
-    print(f"{shape.payments:,} payments of {shape.cards:,} cards after {time.monotonic() - began:.0f} s", flush=True)
-    yield end_ms
-    empty(settings, PAYMENTS.name)
-
-
-@contextmanager
-def rules_in_force(settings: Settings, number: int) -> Iterator[Ruleset]:
-    """So many rules, and the default ones afterwards."""
-    ruleset = even.rules(default_ruleset(), number, version=1)
-    empty(settings, FRAUD_RULESETS.name)
-    publish(settings, ruleset)
-    try:
-        yield ruleset
-    finally:
-        empty(settings, FRAUD_RULESETS.name)
-        publish(settings, default_ruleset())
-
-
-def expected(shape: Shape, end_ms: int, ruleset: Ruleset) -> Mapping[str, FraudAlert]:
-    """What the bursts raise; nothing else may be raised."""
-    return expected_alerts(shape.bursting(end_ms), Rules(ruleset, payment_features(), "EUR"))
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """One that is complete."""
-
-    bytes: int
-    """Of the whole state."""
-    seconds: float
-    """From its trigger to its end."""
-
-
-def checkpoint(settings: Settings) -> Checkpoint:
-    """Make one of the job that was submitted last, and wait for it.
-
-    Raises:
-        ContenderError: it isn't there in time.
-    """
-    job = all_jobs(settings)[0]
-    before = _completed(settings, job.id)
-    ask(settings, "POST", f"jobs/{job.id}/checkpoints", {"checkpointType": "FULL"})
-    deadline = time.monotonic() + CHECKPOINT_WITHIN_SECONDS
-    while (last := _completed(settings, job.id)) is None or (before and last["id"] == before["id"]):
-        if time.monotonic() > deadline:
-            raise ContenderError(f"{job.name}: no checkpoint in {CHECKPOINT_WITHIN_SECONDS:.0f} s")
-        time.sleep(POLL_SECONDS)
-    return Checkpoint(last["state_size"], last["end_to_end_duration"] / 1000)
-
-
-def _completed(settings: Settings, job_id: str) -> Mapping[str, int] | None:
-    latest: Mapping[str, int] | None = ask(settings, "GET", f"jobs/{job_id}/checkpoints")["latest"]["completed"]
-    return latest
 
 
 HEAD = (

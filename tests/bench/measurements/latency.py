@@ -14,8 +14,8 @@ from pathlib import Path
 from connectors.settings import Settings
 from local.stack.supervisor import Stack
 from tests.bench.contenders.kinds import Contender, ContenderError
-from tests.bench.measurements.growth import checkpoint
 from tests.bench.reports.results import HALF, OURS, Latency, SustainableRate
+from tests.bench.runs.checkpoints import checkpoint
 from tests.bench.runs.steady_load import Live, Load, grows, latency, live
 
 FLOOR = "plain loop"

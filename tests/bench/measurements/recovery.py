@@ -66,7 +66,7 @@ def _kill_task_manager(stack: Stack) -> None:
 
 
 def measure(ours: Job, stack: Stack, python: Path, rate: float, extent: Extent) -> tuple[list[Recovery], list[Latency]]:
-    """One fault after the other; who fails is told, and has no result.
+    """Measure one fault after the other. A fault that fails to be measured has no result; the reason is printed.
 
     Args:
         python: interpreter that has the packages of the peers.

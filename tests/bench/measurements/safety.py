@@ -22,11 +22,14 @@ from ops.jobs.cluster_jobs import all_jobs
 from ops.jobs.flink_rest import FlinkError, ask
 from tests.bench.contenders.kinds import ContenderError, Job
 from tests.bench.contenders.on_flink.decode import COPY, EVERY, GUARANTEES, JSON
-from tests.bench.environment.stack import empty
-from tests.bench.measurements.growth import BURSTS, DEFAULT_RULES, checkpoint, even_topic, expected, rules_in_force
+from tests.bench.environment.topics import empty, rules_in_force
+from tests.bench.measurements.growth import BURSTS, DEFAULT_RULES
 from tests.bench.payments.even import Shape
+from tests.bench.payments.expected_alerts import alerts_of_bursts
+from tests.bench.payments.topic import even_topic
 from tests.bench.reports.results import OURS, Safety, Throughput
 from tests.bench.runs import catch_up
+from tests.bench.runs.checkpoints import checkpoint
 
 CARDS, DAY_EVENTS = 20_000, 5
 FORMAT, CHECKPOINTS, DELIVERY = "format", "checkpoints", "delivery"
@@ -79,18 +82,21 @@ VARIANTS = (
 def safety(
     chosen: Sequence[str], stack: Stack, python: Path, *, measured: int, deadline_seconds: float
 ) -> list[Safety]:
-    """One after the other; who fails is told, and has no result. No payments are left, and the default rules.
+    """Measure one variant after the other. A variant that fails has no result; the reason is printed.
+
+    Afterwards the topic of payments is empty, and the default rules are in force.
 
     Args:
         chosen: of SAFETIES.
         python: interpreter that has the packages of the peers.
-        measured: payments of each, beside those until all cards have their number.
+        measured: payments of each variant, beside those until all cards have their number.
+        deadline_seconds: most time that a variant may take.
     """
     shape = Shape(CARDS, DAY_EVENTS, measured, BURSTS)
     settings = stack.setup.settings
     results: list[Safety] = []
     with even_topic(settings, shape, python) as end_ms, rules_in_force(settings, DEFAULT_RULES) as ruleset:
-        payments = Payments(shape, expected(shape, end_ms, ruleset))
+        payments = Payments(shape, alerts_of_bursts(shape, end_ms, ruleset))
         for variant in VARIANTS:
             if variant.safety not in chosen:
                 continue

@@ -15,7 +15,8 @@ from ops.jobs.flink_rest import FlinkError
 from tests.bench.contenders.kinds import Contender, ContenderError
 from tests.bench.contenders.on_flink.decode import EVERY
 from tests.bench.contenders.roster import NAMES, contenders
-from tests.bench.environment.stack import Topic, empty, fill
+from tests.bench.environment.topics import empty
+from tests.bench.payments.topic import Topic, fill_simulated
 from tests.bench.reports.results import OURS, Throughput
 from tests.bench.runs import catch_up
 
@@ -63,16 +64,16 @@ def chosen_passes(
 
 
 def throughput(passes: Sequence[Pass], stack: Stack, python: Path, *, deadline_seconds: float) -> list[Throughput]:
-    """One after the other; who fails is told, and has no result.
+    """Run one contender after the other. A contender that fails has no result; the reason is printed.
 
     Args:
         python: interpreter that has the packages of the peers.
-        deadline_seconds: of each contender.
+        deadline_seconds: most time that a contender may take.
     """
     results = []
     settings = stack.setup.settings
     for payments, of_topic in groupby(passes, key=lambda each: each.payments):
-        topic = fill(settings, python, payments, payments // PAYMENTS_A_CARD)
+        topic = fill_simulated(settings, python, payments, payments // PAYMENTS_A_CARD)
         for each in of_topic:
             for contender in contenders(python):
                 if contender.name in each.names:

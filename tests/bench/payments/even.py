@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from connectors.kafka.topics import PAYMENTS
-from events import Payment, Rule, Ruleset
+from events import Payment
 
 DAY_MS = 86_400_000
 BURST = 12
@@ -203,42 +203,3 @@ def _record(card: _Card, card_number: int, number: int, time: int, *, is_decline
         b"status": b"declined" if is_declined else b"authorized",
     }
     return Record(card_number % PAYMENTS.partitions, card.key, value, time)
-
-
-_NEVER = (
-    # Each over other features; {n} makes ten of one.
-    ("crowded_minute", "count_1m >= 2{n}"),
-    ("busy_hour", "count_1h >= 20{n} and merchant_category = 'electronics'"),
-    ("costly_minute", "sum_1m > {n}500.00 EUR and channel = 'online'"),
-    ("costly_hour", "sum_1h > {n}9000.00 EUR or max_24h > {n}7000.00 EUR"),
-    ("costly_day", "count_24h >= 3 and sum_24h > {n}90000.00 EUR"),
-    ("refused", "declined_10m >= {n}5 and status = 'declined'"),
-    ("many_shops", "merchants_10m >= {n}9 and channel = 'online'"),
-    ("traveller", "countries_1h >= {n}2 and country not in ('DE', 'FR')"),
-    ("far_away", "km_from_previous > {n}00 km and km_from_previous / seconds_from_previous > {n}200 km/h"),
-    ("above_usual", "count_24h >= 4 and base_amount_minor > {n}5 * avg_24h and previous_country is not null"),
-)
-"""Conditions as an analyst would write them, which no payment above fulfils."""
-
-
-def rules(default: Ruleset, number: int, version: int) -> Ruleset:
-    """The default rules filled up to a number with others, or only the one that bursts break.
-
-    Args:
-        number: 1, or from that of the default rules to a hundred more.
-    """
-    bursting = [
-        msgspec.structs.replace(rule, when=f"count_10m >= {BURST}") if rule.name == "velocity_burst" else rule
-        for rule in default.rules
-    ]
-    more = [
-        Rule(name=f"{name}_{n}", description=f"Threshold {n} of: {name}", status="active", score=50, when=when)
-        for n in range(1, 11)
-        for name, when in ((name, condition.format(n=n)) for name, condition in _NEVER)
-    ]
-    chosen = (
-        [rule for rule in bursting if rule.name == "velocity_burst"] if number == 1 else [*bursting, *more][:number]
-    )
-    if len(chosen) != number:
-        raise ValueError(f"no {number} rules: there are 1, or {len(bursting)} to {len(bursting) + len(more)}")
-    return msgspec.structs.replace(default, event_id=f"ruleset-{version}", version=version, rules=tuple(chosen))

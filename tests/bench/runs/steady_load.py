@@ -19,11 +19,11 @@ from connectors.kafka.topics import PAYMENTS
 from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from tests.bench.contenders.kinds import AtWork, Contender, ContenderError
-from tests.bench.environment.stack import empty
+from tests.bench.environment.topics import empty
 from tests.bench.payments.even import CYCLE, Stream
-from tests.bench.payments.simulated import expected_alerts
+from tests.bench.payments.expected_alerts import expected_alerts
 from tests.bench.reports.results import Latency
-from tests.bench.runs.catch_up import Alerts
+from tests.bench.runs.alerts import Alerts
 
 CARDS, DAY_EVENTS = 20_000, 9
 """As in the contest."""

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 from local.stack.supervisor import Stack
 from tests.bench.contenders.kinds import ContenderError
 from tests.bench.contenders.roster import NAMES, contender_named
-from tests.bench.environment import peer_python, stack
-from tests.bench.environment.stack import Topic, bench_stack
+from tests.bench.environment import peer_python
+from tests.bench.environment.stack import bench_stack
 from tests.bench.measurements import growth, throughput
 from tests.bench.measurements.growth import Point
 from tests.bench.payments.even import CYCLE
+from tests.bench.payments.topic import Topic, fill_simulated
 from tests.bench.reports.results import OURS
 from tests.bench.runs import catch_up
 from tests.bench.runs.steady_load import live
@@ -42,7 +43,7 @@ def bench() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def topic(bench: Stack, python: Path) -> Topic:
     """The topic that all contenders read."""
-    return stack.fill(bench.setup.settings, python, PAYMENTS, CARDS)
+    return fill_simulated(bench.setup.settings, python, PAYMENTS, CARDS)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,7 @@ from events import Payment
 from tests.bench.contenders.kinds import ContenderError
 from tests.bench.measurements import latency, recovery
 from tests.bench.payments.even import CYCLE, DAY_MS, QUICK_BURST, Stream
-from tests.bench.payments.simulated import expected_alerts
+from tests.bench.payments.expected_alerts import expected_alerts
 from tests.bench.runs import steady_load
 from tests.bench.runs.steady_load import Live, Load, Sample, grows, percentile
 
