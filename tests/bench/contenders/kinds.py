@@ -27,7 +27,7 @@ SENT = "tests/bench/contenders"
 CHECKPOINT_SECONDS = 10.0
 END_SECONDS = 20.0
 ASK_SECONDS = 1.0
-"""So often at most a cluster is asked how a job is: the CPU time of its answers counts as the job's."""
+"""Minimum interval between two requests for a job's state: the CPU time of the answers counts as the job's."""
 
 
 class ContenderError(RuntimeError):
@@ -39,24 +39,24 @@ class AtWork:
     """A contender that was started."""
 
     processes: Sequence[psutil.Process]
-    """Its own, each with all that it starts."""
+    """Processes of the contender; each is measured with all that it starts."""
     fault: Callable[[], str]
-    """Why it doesn't work any more; empty while it does."""
+    """Returns why the contender has stopped working; empty while it works."""
 
 
 class Contender(Protocol):
-    """Takes part."""
+    """A program or job that reads payments and emits alerts."""
 
     @property
     def name(self) -> str:
-        """In one word."""
+        """Name of the contender."""
 
     @property
     def what(self) -> str:
-        """In words, for the table."""
+        """Description of the contender."""
 
     def running(self, stack: Stack, group: str, folder: Path, parallelism: int) -> AbstractContextManager[AtWork]:
-        """From its start until it is stopped. `folder` is empty, and its own."""
+        """Run the contender until the block ends. `folder` is empty, and its own."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,11 @@ class Job:
     what: str
     module: str
     options: dict[str, str] = field(default_factory=dict)
-    """Of Flink, over flink-conf's."""
+    """Options of Flink, over those of flink-conf."""
     arguments: tuple[str, ...] = ()
-    """Of the module."""
+    """Arguments of the module."""
     may_restart: bool = False
-    """Whether it does what it must when it does so."""
+    """Whether a restart of the job is no failure."""
 
     @contextmanager
     def running(self, stack: Stack, group: str, folder: Path, parallelism: int) -> Iterator[AtWork]:  # noqa: ARG002
@@ -147,7 +147,7 @@ class Job:
 
 
 def seldom(fault: Callable[[], str]) -> Callable[[], str]:
-    """The same, asked once in ASK_SECONDS; in between nothing is wrong that wasn't."""
+    """Return a function that calls `fault` once in ASK_SECONDS and repeats its answer in between."""
     answer, asked = "", 0.0
 
     def last() -> str:

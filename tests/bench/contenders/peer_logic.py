@@ -1,6 +1,6 @@
-"""One card's recent payments and their features, kept incrementally: what a careful programmer would write by hand.
+"""Logic that all peers share: features of a card, rules and cases, as a careful programmer would write them by hand.
 
-The features are those of `udfs/fraud/payment_features.txt`. For payments in the order of their times, each of them
+The features are those of `udfs/fraud/payment_features.txt`. Payments must come in the order of their times, and each
 once: the peers are spared what the job can do besides. Knows neither Flink nor Kafka, so that every peer can use it.
 """
 
@@ -25,7 +25,7 @@ MINUTE_MS, TEN_MINUTES_MS, HOUR_MS, DAY_MS = 60_000, 600_000, 3_600_000, 86_400_
 MOST_RECENT = 20
 
 Outcome = tuple[tuple[Case, ...], FraudAlert | None]
-"""The cases of a card, and the alerts to emit."""
+"""The cases of a card, and the alert to emit, if any."""
 
 
 class Window:
@@ -39,7 +39,7 @@ class Window:
         self.sum = 0
 
     def add(self, payment: Payment) -> list[Payment]:
-        """Take in the newest payment; those that leave by that."""
+        """Add the newest payment; return those that leave the window by that."""
         self.payments.append(payment)
         self.sum += payment.base_amount_minor
         too_old = payment.event_time - self.length_ms
@@ -51,7 +51,7 @@ class Window:
 
 
 class Distinct:
-    """How many different values are in a window."""
+    """Number of different values in a window."""
 
     __slots__ = ("counts",)
 
@@ -59,7 +59,7 @@ class Distinct:
         self.counts: Counter[str] = Counter()
 
     def change(self, value: str, left: Sequence[str]) -> int:
-        """After one value has come and some have left."""
+        """Add one value and remove those that have left; return the number of different values."""
         counts = self.counts
         counts[value] += 1
         for each in left:
@@ -70,7 +70,7 @@ class Distinct:
 
 
 class Card:
-    """A window for each length that a feature asks for, and what is counted in them."""
+    """Recent payments of a card: a window for each length that a feature needs, and what is counted in them."""
 
     __slots__ = ("countries", "day", "declined", "devices", "greatest", "hour", "last", "merchants", "minute", "ten")
 
@@ -79,11 +79,11 @@ class Card:
         self.declined = 0
         self.merchants, self.countries, self.devices = Distinct(), Distinct(), Distinct()
         self.greatest: deque[Payment] = deque()
-        """Payments of the day than which none that is later is greater."""
+        """Payments of the day that no later one exceeds, in descending order of amounts."""
         self.last: Payment | None = None
 
     def features(self, payment: Payment) -> tuple[Any, ...]:
-        """Take in a payment; its features, in the order of their declaration."""
+        """Add a payment; return its features, in the order of their declaration."""
         self.minute.add(payment)
         left_ten, left_hour = self.ten.add(payment), self.hour.add(payment)
         self.day.add(payment)
@@ -135,7 +135,7 @@ class Past(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def of(cls, payment: Payment) -> Self:
-        """A payment's."""
+        """Return what is kept of a payment."""
         return cls(
             payment.event_time,
             payment.base_amount_minor,
@@ -150,14 +150,14 @@ class Past(msgspec.Struct, frozen=True, array_like=True):
 
 
 def remember(day: list[Past], payment: Payment) -> tuple[list[Past], Past | None]:
-    """The payments of the day with the newest one, and the one before it; for state that is kept as a whole."""
+    """Return the payments of the day with the newest one, and the one before it; for state that is kept as a whole."""
     last = day[-1] if day and day[-1].event_time >= payment.event_time - DAY_MS else None
     first = bisect_right(day, payment.event_time - DAY_MS, key=_time)
     return [*day[first:], Past.of(payment)], last
 
 
 def features(day: list[Past], last: Past | None) -> tuple[Any, ...]:
-    """The features of the day's newest payment, computed anew from all of them; equal to those of `Card`."""
+    """Compute the features of the day's newest payment from all payments of the day; equal to those of `Card`."""
     now = day[-1]
     minute, ten, hour = (
         day[bisect_right(day, now.event_time - length, key=_time) :] for length in (MINUTE_MS, TEN_MINUTES_MS, HOUR_MS)
@@ -191,7 +191,7 @@ def _time(past: Past) -> int:
 
 
 def distance_km(latitude_1: float, longitude_1: float, latitude_2: float, longitude_2: float) -> float:
-    """Haversine."""
+    """Return the distance of two points by the haversine formula."""
     north = sin(radians(latitude_2 - latitude_1) / 2) ** 2
     east = sin(radians(longitude_2 - longitude_1) / 2) ** 2
     haversine = north + cos(radians(latitude_1)) * cos(radians(latitude_2)) * east
@@ -199,7 +199,7 @@ def distance_km(latitude_1: float, longitude_1: float, latitude_2: float, longit
 
 
 def alert(rules: Rules, payment: Payment, features: tuple[Any, ...], cases: tuple[Case, ...]) -> Outcome:
-    """The card's cases after a payment, and the alert if the payment opens or escalates one."""
+    """Return the card's cases after a payment, and the alert if the payment opens or escalates one."""
     verdict = rules.judge(
         payment.base_amount_minor,
         payment.merchant_id,
@@ -226,5 +226,5 @@ def default_ruleset() -> Ruleset:
 
 
 def rules() -> Rules:
-    """Those, ready to judge."""
+    """Return the default ruleset, ready to judge."""
     return Rules(default_ruleset(), payment_features(), "EUR")

@@ -10,7 +10,7 @@ PREFIX = "MILLRACE_BENCH_"
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one contender."""
+    """Settings of one run of one contender."""
 
     bootstrap_servers: str
     payments: str
@@ -18,17 +18,17 @@ class Run:
     alerts: str
     """Topic that is written."""
     group: str
-    """Consumer group, new."""
+    """Consumer group, which is new."""
     folder: Path
-    """For whatever the contender keeps."""
+    """Folder for the files of the contender."""
     checkpoint_seconds: float
-    """So often it makes sure that it could go on after a crash."""
+    """Interval between two checkpoints, or whatever the contender recovers from."""
 
     @classmethod
     def from_environment(cls) -> Self:
-        """As the process that measures has said."""
+        """Read the settings from the variables that `as_environment` returns."""
         return cls(**{f.name: f.type(os.environ[PREFIX + f.name.upper()]) for f in fields(cls)})
 
     def as_environment(self) -> dict[str, str]:
-        """What `from_environment` reads."""
+        """Return the environment variables that `from_environment` reads."""
         return {PREFIX + f.name.upper(): str(getattr(self, f.name)) for f in fields(self)}

@@ -20,15 +20,15 @@ LOOK_SECONDS = 3.0
 
 
 def busy() -> float:
-    """Share of all cores that is taken now, by whomever; not the load, of which what has just ended is a part."""
+    """Return the share of all cores in use now; not the load average, which includes processes that have just ended."""
     return psutil.cpu_percent(LOOK_SECONDS) / 100
 
 
 def describe(setup: Setup, busy_before: float) -> Machine:
-    """This machine.
+    """Describe this machine.
 
     Args:
-        busy_before: the share of it that was taken before anything was measured.
+        busy_before: share of its cores in use before anything was measured.
     """
     return Machine(
         processor=_processor(),
@@ -63,7 +63,7 @@ HEAD = ("what", "is")
 
 
 def rows(machine: Machine) -> list[tuple[str, ...]]:
-    """Lines of the table."""
+    """Return the lines of the table."""
     return [
         ("processor", f"{machine.processor}, {machine.cores} cores"),
         ("memory", f"{machine.memory_bytes / 2**30:.0f} GiB"),

@@ -10,11 +10,11 @@ from toolchain.cache import cache_directory, exclusive, whole_folder
 LOCK = Path(__file__).with_name("requirements.lock")
 
 
-def python() -> Path:
-    """The interpreter of an environment with what requirements.lock pins, made now unless it is there.
+def interpreter() -> Path:
+    """Return the interpreter of an environment with what requirements.lock pins; create it if it is missing.
 
     Raises:
-        subprocess.CalledProcessError: pip can't have it; it has said why.
+        subprocess.CalledProcessError: pip failed; it has printed why.
     """
     version = f"cp{sys.version_info.major}{sys.version_info.minor}"
     name = f"{version}-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"

@@ -30,10 +30,10 @@ BACKENDS = {HEAP: {}, ROCKSDB: {"state.backend.type": ROCKSDB, "state.backend.ro
 
 @dataclass(frozen=True)
 class Point:
-    """What is measured at once."""
+    """One size of the cards, payments and rules."""
 
     grows: str
-    """What is different from the point before it."""
+    """What differs from the point before it."""
     cards: int
     day_events: int
     """Payments of each card in 24 hours."""
@@ -41,7 +41,7 @@ class Point:
     backend: str = HEAP
 
     def shape(self, measured: int) -> Shape:
-        """Its payments."""
+        """Return the shape of its payments."""
         return Shape(self.cards, self.day_events, measured, BURSTS)
 
 
@@ -94,7 +94,7 @@ def _run(point: Point, stack: Stack, shape: Shape, end_ms: int, deadline_seconds
 
 
 def measure(point: Point, stack: Stack, shape: Shape, end_ms: int, deadline_seconds: float) -> Growth:
-    """One point, over the payments that are in Kafka.
+    """Measure one point, over the payments that are in Kafka.
 
     Raises:
         ContenderError: the job failed, gave other alerts, or wasn't ready in time.
@@ -141,12 +141,12 @@ HEAD = (
 
 
 def order(result: Growth) -> tuple[str, str, int, int, int]:
-    """By what grows, then by how much."""
+    """Return the key to sort by: what grows, then how much."""
     return (result.grows, result.backend, result.cards, result.day_events, result.rules)
 
 
 def rows(results: Sequence[Growth]) -> list[tuple[str, ...]]:
-    """Lines of the table; each ratio is of payments a CPU-second, to the line above it."""
+    """Return the lines of the table; each ratio is of payments a CPU-second, to the line above it."""
     return [
         (
             each.grows,

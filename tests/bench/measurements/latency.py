@@ -21,7 +21,7 @@ from tests.bench.runs.steady_load import Live, Load, grows, latency, live
 FLOOR = "plain loop"
 STEADY, CHECKPOINT = "steady", "checkpoint"
 DOWN = 0.9
-"""From a rate that wasn't held to the next that is tried."""
+"""Factor from a rate that wasn't held to the next that is tried."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,19 @@ class Extent:
     first_rate: float
     """Payments a second with which the search begins."""
     step: float
-    """From one rate to the next."""
+    """Factor from one rate of the search to the next."""
     step_seconds: float
     held_seconds: float
-    """So long the sustainable rate is held."""
+    """How long the sustainable rate must be held."""
     loads: Sequence[float]
-    """Shares of it at which latency is measured."""
+    """Shares of the sustainable rate at which latency is measured."""
     load_seconds: float
 
 
 def measure(
     ours: Contender, floor: Contender, stack: Stack, python: Path, extent: Extent
 ) -> tuple[SustainableRate, list[Latency]]:
-    """The sustainable rate of the fraud job, its latency at shares of that, and the plain loop's at half of it.
+    """Measure the sustainable rate of the fraud job, its latency at shares of that, and the plain loop's at half of it.
 
     Args:
         python: interpreter that has the packages of the peers.
@@ -76,7 +76,7 @@ def _in_time(load: Load) -> str:
 
 
 def sustainable_rate(running: Live, extent: Extent) -> SustainableRate:
-    """The highest rate at which lag doesn't grow.
+    """Search the highest rate at which lag doesn't grow.
 
     Raises:
         ContenderError: it doesn't hold the first one.
@@ -106,19 +106,19 @@ def _holds(running: Live, rate: float, seconds: float) -> bool:
 
 @dataclass
 class _Checkpoints:
-    """One after the other while a load runs."""
+    """Checkpoints that are triggered one after the other while a load runs."""
 
     settings: Settings
     _made: list[tuple[float, float]] = field(default_factory=list)
-    """(from, to), seconds since 1970."""
+    """Begin and end of each, in seconds since 1970."""
 
     def make(self) -> None:
-        """One, from its trigger to its end."""
+        """Trigger a checkpoint and record its begin and end."""
         begin = time.time()
         self._made.append((begin, begin + checkpoint(self.settings).seconds))
 
     def touched(self, load: Load) -> list[float]:
-        """Milliseconds of alerts that were on their way during one."""
+        """Return the latencies, in milliseconds, of alerts that were on their way during a checkpoint."""
         return [
             sample.ms
             for sample in load.samples
@@ -130,7 +130,7 @@ HEAD = ("latency", "load", "a second", "when", "alerts", "p50 ms", "p95 ms", "p9
 
 
 def rows(results: Sequence[Latency]) -> list[tuple[str, ...]]:
-    """Lines of the table; the ratio is of p99, to that of the plain loop, which has half of the sustainable rate."""
+    """Return the lines of the table; the ratio is of p99, to that of the plain loop at half of the sustainable rate."""
     floor = next((each for each in results if each.contender == FLOOR), None)
     return [
         (
@@ -150,5 +150,5 @@ RATE_HEAD = ("sustainable rate of", "a second", "held for")
 
 
 def rate_rows(results: Sequence[SustainableRate]) -> list[tuple[str, ...]]:
-    """Lines of the table."""
+    """Return the lines of the table."""
     return [(each.contender, f"{each.records_a_second:,.0f}", f"{each.seconds:.0f} s") for each in results]

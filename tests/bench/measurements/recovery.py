@@ -1,8 +1,8 @@
 """Measures how long the fraud job is unavailable after one of its processes is killed, and whether it loses anything.
 
 - A TaskManager, while another one stands by: the usual state of a cluster. Payments come at half the sustainable rate.
-- A Python worker. The fraud job has none, since it runs Python in the TaskManager's process; here it is told not to.
-  Payments come slowly: in a process of its own Python sees each of them.
+- A Python worker. The fraud job has none, since it runs Python in the TaskManager's process; here its execution mode is
+  `process`. Payments come slowly: in a process of its own Python sees each of them.
 """
 
 import time
@@ -23,19 +23,19 @@ TASK_MANAGER_KILLED, WORKER_KILLED = KILLED = ("TaskManager", "Python worker")
 WORKER_RATE = 1_000.0
 DURING = "recovery"
 NORMAL_FACTOR, NORMAL_MS = 1.5, 50.0
-"""Alerts are as quick as before when half of those of a second are within so many times the median of before, and so
-many milliseconds more. A worker hands over what it has once a second: its median is seconds."""
+"""Alerts are as quick as before when the median of a second is at most this factor times the median of before, plus
+these milliseconds. A worker emits its alerts once a second: its median is seconds."""
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How long."""
+    """How long each fault is measured, and which faults are."""
 
     before_seconds: float
     """From the first payment to the kill."""
     after_seconds: float
     killed: tuple[str, ...]
-    """Of KILLED."""
+    """Names of the faults, of KILLED."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Fault:
     killed: str
     rate: float
     options: dict[str, str]
-    """Of Flink."""
+    """Options of Flink."""
     strike: Callable[[Stack], None]
 
 
 def faults(rate: float) -> list[Fault]:
-    """All of them.
+    """Return all faults.
 
     Args:
         rate: payments a second for the job as it is.
@@ -66,7 +66,7 @@ def _kill_task_manager(stack: Stack) -> None:
 
 
 def measure(ours: Job, stack: Stack, python: Path, rate: float, extent: Extent) -> tuple[list[Recovery], list[Latency]]:
-    """Measure one fault after the other. A fault that fails to be measured has no result; the reason is printed.
+    """Measure one fault after the other. A fault whose measurement fails has no result; the reason is printed.
 
     Args:
         python: interpreter that has the packages of the peers.
@@ -103,19 +103,19 @@ class Strike:
     stack: Stack
     fault: Fault
     due: float
-    """Seconds since 1970."""
+    """Time at which the fault is to happen, in seconds since 1970."""
     struck: float = field(default=0.0)
-    """Time of the fault."""
+    """Time at which it happened; 0 before that."""
 
     def when_due(self) -> None:
-        """Let it come, unless it has."""
+        """Cause the fault if it is due and has not happened yet."""
         if not self.struck and time.time() >= self.due:
             self.struck = time.time()
             self.fault.strike(self.stack)
 
 
 def outcome(killed: str, load: Load, struck: float) -> Recovery:
-    """How long it took. That nothing is missing is known: a load has all alerts, or there is no load."""
+    """Return how long the recovery took. Nothing is missing: a load has all alerts, or there is no load."""
     later = [each for each in load.samples if each.due >= struck]
     alert = min(each.appended for each in later)
     normal = _normal_again(load, later, struck)
@@ -148,7 +148,7 @@ HEAD = ("killed", "a second", "to the first alert", "to normal", "alerts", "miss
 
 
 def rows(results: Sequence[Recovery]) -> list[tuple[str, ...]]:
-    """Lines of the table."""
+    """Return the lines of the table."""
     return [
         (
             each.killed,

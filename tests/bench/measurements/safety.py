@@ -38,18 +38,18 @@ SAFETIES = (FORMAT, CHECKPOINTS, DELIVERY)
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to do it."""
+    """A job with a certain degree of safety."""
 
     safety: str
     how: str
     arguments: tuple[str, ...] = ()
-    """Of the job that decodes."""
+    """Arguments of the job that decodes."""
     options: dict[str, str] = field(default_factory=dict)
-    """Of Flink."""
+    """Options of Flink."""
 
     @property
     def job(self) -> Job:
-        """That does it so: the fraud job where it's about checkpoints, else the one that decodes."""
+        """The fraud job for checkpoints, otherwise the job that decodes."""
         if self.safety == CHECKPOINTS:
             return Job(OURS, self.how, "jobs.fraud_detection", self.options)
         return Job("decode", self.how, "tests.bench.contenders.on_flink.decode", self.options, self.arguments)
@@ -57,7 +57,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Payments:
-    """Those in Kafka, and what must come of them."""
+    """Payments in Kafka, and the alerts that they must raise."""
 
     shape: Shape
     alerts: Mapping[str, FraudAlert]
@@ -76,7 +76,7 @@ VARIANTS = (
     Variant(CHECKPOINTS, "every second", options=_checkpoints("1s")),
     *(Variant(DELIVERY, guarantee.replace("-", " "), (guarantee,)) for guarantee in GUARANTEES),
 )
-"""Of each safety the least safe one first."""
+"""All variants; of each safety the least safe one first."""
 
 
 def safety(
@@ -111,7 +111,7 @@ def safety(
 
 
 def compared(variant: Variant, result: Throughput, checkpoints: int, before: Sequence[Safety]) -> Safety:
-    """With the least safe of its kind, if that has a figure."""
+    """Return a result with its ratio to the least safe variant of its kind, if that has a figure."""
     plain = next((each for each in before if each.safety == variant.safety), None)
     return Safety(
         safety=variant.safety,
@@ -126,10 +126,10 @@ def compared(variant: Variant, result: Throughput, checkpoints: int, before: Seq
 def measure(
     variant: Variant, stack: Stack, payments: Payments, python: Path, *, deadline_seconds: float
 ) -> tuple[Throughput, int]:
-    """What it did, and how many checkpoints were completed by then.
+    """Return the throughput of a variant, and the number of checkpoints that were completed by the end.
 
     Raises:
-        ContenderError: it failed, didn't do what it must, or wasn't ready in time.
+        ContenderError: it failed, emitted other alerts or copies than expected, or wasn't ready in time.
     """
     settings = stack.setup.settings
     completed: list[int] = []
@@ -158,7 +158,7 @@ def measure(
 
 
 def make_topic_of_copies(settings: Settings) -> None:
-    """With nothing in it."""
+    """Create the topic of copies, or empty it if it exists."""
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     if COPY in admin.list_topics():
         empty(settings, COPY)
@@ -168,10 +168,10 @@ def make_topic_of_copies(settings: Settings) -> None:
 
 
 def require_copies(settings: Settings, python: Path, who: str, number: int) -> None:
-    """Count.
+    """Check that the topic of copies has one copy of each payment.
 
     Raises:
-        ContenderError: there is not one of each payment.
+        ContenderError: the number of copies differs.
     """
     count = [str(python), "-m", "tests.bench.payments.count", settings.kafka_bootstrap_servers, COPY]
     found = int(subprocess.run(count, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE, text=True).stdout)
@@ -183,7 +183,7 @@ HEAD = ("safety", "how", "a second", "a CPU-second", "ratio", "checkpoints")
 
 
 def rows(results: Sequence[Safety]) -> list[tuple[str, ...]]:
-    """Lines of the table; the ratio is of payments a CPU-second, to the least safe."""
+    """Return the lines of the table; the ratio is of payments a CPU-second, to the least safe."""
     return [
         (
             each.safety,

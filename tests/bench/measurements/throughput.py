@@ -23,17 +23,17 @@ from tests.bench.runs import catch_up
 
 @dataclass(frozen=True)
 class Pass:
-    """Who catches up from how much."""
+    """Contenders that catch up from the same number of payments, one after the other."""
 
     payments: int
-    """In the topic."""
+    """Number of payments in the topic."""
     parallelism: int
     names: tuple[str, ...] = ()
-    """Of contenders; all without any."""
+    """Names of the contenders; all if it is empty."""
 
 
 SLOW = ("over windows", "keyed process")
-"""These take minutes for a million payments."""
+"""Contenders that take minutes for a million payments."""
 MANY = Pass(1_000_000, 1, (OURS, "decode", "plain loop", "bytewax", "quixstreams"))
 FEWER = 250_000
 FULL = (MANY, Pass(FEWER, 1, (OURS, *SLOW)), Pass(FEWER, 2))
@@ -44,10 +44,10 @@ PAYMENTS_A_CARD = 50
 def chosen_passes(
     passes: Sequence[Pass], names: Sequence[str], parallelisms: Sequence[int], payments: int | None
 ) -> list[Pass]:
-    """Those passes that are asked for, or others.
+    """Return the passes that are asked for, or others.
 
     Args:
-        names: of contenders; all without any.
+        names: names of contenders; all if it is empty.
         parallelisms: those of the passes without any; also others.
         payments: in the topic, instead of what the passes say.
     """
@@ -98,7 +98,7 @@ def _run(
 
 
 def expected_of(contender: Contender, topic: Topic) -> Mapping[str, FraudAlert] | int:
-    """The alerts; or how many marks the one leaves at least that gives none."""
+    """Return the alerts; for `decode`, which raises none, the minimum number of its marks."""
     return topic.payments // EVERY - PAYMENTS.partitions if contender.name == "decode" else topic.alerts
 
 
@@ -106,7 +106,7 @@ HEAD = ("who", "payments", "cores", "a second", "a CPU-second", "ratio", "busy c
 
 
 def rows(results: Sequence[Throughput]) -> list[tuple[str, ...]]:
-    """Lines of the table; the ratio is ours to theirs, a CPU-second, over the same topic on as many cores."""
+    """Return the lines of the table; the ratio is ours to theirs a CPU-second, over one topic on as many cores."""
     ours = {(each.payments, each.parallelism): each.records_a_cpu_second for each in results if each.contender == OURS}
     return [
         (

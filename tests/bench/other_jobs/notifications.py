@@ -42,7 +42,7 @@ ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Sydney"
 
 
 def customers(number: int) -> list[Event]:
-    """All known before the first order; one in ten wants no messages."""
+    """Return customers that are all known before the first order; one in ten wants no messages."""
     return [
         customer(f"c{each}", event_time=START - 1, time_zone=ZONES[each % 4], notifications_opt_out=each % 10 == 0)
         for each in range(number)
@@ -50,7 +50,7 @@ def customers(number: int) -> list[Event]:
 
 
 def happenings(number: int, known: int) -> list[Event]:
-    """Orders of two lines and a half at the mean, and an alert for every ten, over a day."""
+    """Return orders of 2.5 lines on average, and an alert for every ten, over a day."""
     generator = random.Random(1)
     made: list[Event] = []
     for each in range(number):
@@ -128,7 +128,7 @@ def source_record(table: str, record: Record) -> SourceRecord:
 
 @dataclass(frozen=True)
 class Cost:
-    """What something took."""
+    """Time that something took."""
 
     seconds: float
     processor_seconds: float
@@ -138,7 +138,7 @@ class Cost:
 
 
 def cost_of(process: psutil.Process, action: Callable[[], Any]) -> Cost:
-    """Of an action that this process does all the work of."""
+    """Measure an action that this process does all the work of."""
     began, used = time.perf_counter(), process.cpu_times()
     action()
     now_used = process.cpu_times()
@@ -146,7 +146,7 @@ def cost_of(process: psutil.Process, action: Callable[[], Any]) -> Cost:
 
 
 def run_job(cluster: MiniCluster, folder: Path) -> Cost:
-    """What the job took over the records of a folder."""
+    """Return the time that the job took over the records of a folder."""
     options = {"parallelism.default": "1", "execution.checkpointing.interval": "10 s"}
     environment = cluster.environment(options)
     define(environment, folder, POLICY, every_record=False)

@@ -43,7 +43,7 @@ BOUND_MS = int(Settings().missing_data_hours) * 3_600_000
 
 
 def versions(generator: random.Random, build: Any, kind: str, rows: int) -> list[Any]:
-    """Rows of which most are known from the beginning, one in a hundred from somewhen later."""
+    """Return versions of rows; most rows are known from the beginning, one in a hundred from some later time."""
     found = []
     for number in range(rows):
         first = START - 1 if generator.random() < 0.99 else START + generator.randrange(SECONDS * 1000)
@@ -55,7 +55,7 @@ def versions(generator: random.Random, build: Any, kind: str, rows: int) -> list
 
 
 def placed_orders(generator: random.Random, number: int) -> list[Order]:
-    """In the order of their times."""
+    """Return orders in the order of their times."""
     orders = []
     for each in range(number):
         lines = tuple(
@@ -76,7 +76,7 @@ class Row:
     versions: list[Any]
 
     def at(self, moment: int) -> Any:
-        """What it was then, if it was."""
+        """Return the version that was valid then, or None."""
         place = bisect_right(self.times, moment)
         return self.versions[place - 1] if place else None
 
@@ -198,7 +198,7 @@ def run_job(cluster: MiniCluster, folder: Path, parallelism: int) -> tuple[list[
 
 
 def write(folder: Path, *events: Sequence[Event]) -> None:
-    """The records of each table."""
+    """Write the records of each table."""
     for table, topic, of_table in zip(TABLES, TOPICS, events, strict=True):
         keys = [getattr(event, topic.key) for event in of_table]
         records = [record(topic, event, hash(key) % PARTITIONS) for event, key in zip(of_table, keys, strict=True)]

@@ -70,14 +70,14 @@ def events(number: int) -> list[Event]:
 
 
 def records(made: Sequence[Event]) -> Records:
-    """As the topics hold them."""
+    """Return the events as records of their topics."""
     by_type = {topic.event: topic for topic in SOURCES.values()}
     of_topic = [(by_type[type(event)], event) for event in made]
     return [(topic.name, str(getattr(each, topic.key)).encode(), msgspec.json.encode(each)) for topic, each in of_topic]
 
 
 def actions(of: Records) -> Iterator[dict[str, Any]]:
-    """As the helpers take them."""
+    """Return the records as actions of the helpers."""
     for topic, key, value in of:
         wanted = action(topic, key, value)
         yield {
@@ -90,7 +90,7 @@ def actions(of: Records) -> Iterator[dict[str, Any]]:
 
 
 def helper_seconds(elasticsearch: Elasticsearch, of: Records, way: str) -> float:
-    """How long a helper takes."""
+    """Return how long a helper takes."""
     started = time.monotonic()
     failed = [told["index"] for is_done, told in WAYS[way](elasticsearch, actions(of)) if not is_done]
     seconds = time.monotonic() - started
@@ -99,7 +99,7 @@ def helper_seconds(elasticsearch: Elasticsearch, of: Records, way: str) -> float
 
 
 def job_seconds(cluster: MiniCluster, settings: Settings, folder: Path, made: Sequence[Event]) -> float:
-    """How long the job takes from its submission to its end."""
+    """Return how long the job takes from its submission to its end."""
     job = BoundedJob(cluster, folder, SOURCES, lambda tables: search_index.define(tables, settings))
     result = job.defined(folder, made, {})
     started = time.monotonic()
@@ -108,13 +108,13 @@ def job_seconds(cluster: MiniCluster, settings: Settings, folder: Path, made: Se
 
 
 def empty(elasticsearch: Elasticsearch) -> None:
-    """Every turn begins alike."""
+    """Create the indices anew, so that every turn begins alike."""
     elasticsearch.indices.delete(index=[f"{index.alias}-v1" for index in SEARCH_INDICES], ignore_unavailable=True)
     search.apply(elasticsearch, declared())
 
 
 def contents(elasticsearch: Elasticsearch) -> list[tuple[int, float]]:
-    """Counts and sums of the documents, to see that all of them wrote the same; sums that a double holds exactly."""
+    """Return counts and sums of the documents, to see that all wrote the same; a double holds the sums exactly."""
     sums = {name: {"sum": {"field": name}} for name in ("revision", "total_minor", "amount_minor", "score")}
     found = []
     for index in SEARCH_INDICES:
@@ -125,7 +125,7 @@ def contents(elasticsearch: Elasticsearch) -> list[tuple[int, float]]:
 
 
 def turns(cluster: MiniCluster, settings: Settings, made: Sequence[Event], number: int) -> dict[str, list[float]]:
-    """Seconds of each turn, by who had it."""
+    """Return the seconds of each turn, by contender."""
     of = records(made)
     seconds: dict[str, list[float]] = defaultdict(list)
     wrote = []

@@ -37,12 +37,12 @@ from tests.services.lone_postgres import lone_postgres
 BATCH = 2000
 """Rows that the loop commits at once, about as many as the job does."""
 ROWS_OF_STATEMENT = 500
-"""More are no faster."""
+"""Rows of one statement; more are no faster."""
 START = event_time("06:00:00")
 
 T = TypeVar("T")
 Rows = dict[str, list[tuple[Any, ...]]]
-"""By table."""
+"""Rows by table."""
 
 COLUMNS = {
     "fact_payment": [name for name in Payment.__struct_fields__ if name not in {"event_type", "event_time"}],
@@ -61,13 +61,13 @@ COLUMNS = {
     ],
     "fact_order_line": list(EnrichedLine.__struct_fields__),
 }
-"""Those that have the name of a field, but for the event's time."""
+"""Columns by table; they have the names of fields, except the event's time."""
 KEYS = {"fact_payment": ["payment_id"], "fact_order": ["order_id"], "fact_order_line": ["order_id", "line_number"]}
 OF_ORDER = ["order_id", "revision", "currency"]
 
 
 def payments(number: int) -> list[Event]:
-    """One in twenty is tried again."""
+    """Return payments; one in twenty is tried again."""
     ids = [f"p{each - 1 if each % 20 == 1 else each}" for each in range(number)]
     return [
         payment(f"c{each % 5000}", payment_id=payment_id, event_id=f"e{each}", event_time=START + each)
@@ -88,7 +88,7 @@ def orders(number: int) -> list[Event]:
 
 
 def rows_of(events: Sequence[Event]) -> Rows:
-    """What the loop writes for some events."""
+    """Return the rows that the loop writes for some events."""
     rows: Rows = {}
     for event in events:
         at = datetime.fromtimestamp(event.event_time / 1000, UTC)
@@ -123,19 +123,19 @@ def upsert(name: str, rows: int) -> bytes:
 
 
 def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """So many at a time."""
+    """Split items into parts of at most `size`."""
     for begin in range(0, len(items), size):
         yield items[begin : begin + size]
 
 
 def many_rows(connection: Connection, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Statements of many rows."""
+    """Upsert by statements of many rows."""
     for part in parts(rows, ROWS_OF_STATEMENT):
         connection.execute(upsert(name, len(part)), [value for row in part for value in row], prepare=True)
 
 
 def pipelined(connection: Connection, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """A prepared statement of one row, again and again, without waiting for each answer."""
+    """Upsert by a prepared statement of one row, repeatedly, without waiting for each answer."""
     with connection.cursor() as cursor:
         cursor.executemany(upsert(name, 1), rows)
 
@@ -147,7 +147,7 @@ WAYS: dict[str, Callable[[Connection, str, Sequence[tuple[Any, ...]]], None]] = 
 
 
 def loop_seconds(settings: Settings, encoded: Sequence[bytes], kind: type[Event], way: str) -> float:
-    """How long the loop takes."""
+    """Return how long the loop takes."""
     decoder = msgspec.json.Decoder(kind)
     with connecting(warehouse_operations.address(settings), statement_seconds=600) as connection:
         started = time.monotonic()
@@ -160,7 +160,7 @@ def loop_seconds(settings: Settings, encoded: Sequence[bytes], kind: type[Event]
 
 
 def job_seconds(cluster: MiniCluster, settings: Settings, folder: Path, events: Sequence[Event]) -> float:
-    """How long the job takes from its submission to its end."""
+    """Return how long the job takes from its submission to its end."""
     result = Loader(cluster, settings, folder).defined(folder, events, {}).execute()
     started = time.monotonic()
     result.wait()
@@ -168,13 +168,13 @@ def job_seconds(cluster: MiniCluster, settings: Settings, folder: Path, events: 
 
 
 def empty(settings: Settings) -> None:
-    """Every turn begins alike."""
+    """Truncate all tables, so that every turn begins alike."""
     with connecting(warehouse_operations.address(settings), statement_seconds=60) as connection:
         connection.execute("TRUNCATE " + ", ".join(f"warehouse.{target}" for target in warehouse.TARGETS))
 
 
 def contents(settings: Settings) -> list[tuple[Any, ...]]:
-    """Counts and sums of the facts, to see that all of them wrote the same."""
+    """Return counts and sums of the facts, to see that all of them wrote the same."""
     with connecting(warehouse_operations.address(settings), statement_seconds=60) as connection:
         return connection.execute("""
             SELECT count(*), sum(amount_minor) FROM warehouse.fact_payment
@@ -184,7 +184,7 @@ def contents(settings: Settings) -> list[tuple[Any, ...]]:
 
 
 def turns(cluster: MiniCluster, settings: Settings, events: Sequence[Event], number: int) -> dict[str, list[float]]:
-    """Seconds of each turn, by who had it."""
+    """Return the seconds of each turn, by contender."""
     encoded, kind = [msgspec.json.encode(event) for event in events], type(events[0])
     seconds: dict[str, list[float]] = defaultdict(list)
     wrote = []
@@ -203,7 +203,7 @@ def turns(cluster: MiniCluster, settings: Settings, events: Sequence[Event], num
 
 
 def report(name: str, rows: int, seconds: dict[str, list[float]]) -> float:
-    """Print the rates; the job's, divided by the faster loop's."""
+    """Print the rates; return the job's, divided by the faster loop's."""
     middle = {who: statistics.median(taken) for who, taken in seconds.items()}
     best = min(middle[way] for way in WAYS)
     print(f"{name}: {rows:,} rows")

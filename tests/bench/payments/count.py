@@ -1,4 +1,4 @@
-"""Say how many records of a topic readers of committed records see: `SERVERS TOPIC`."""
+"""Count the committed records of a topic: `SERVERS TOPIC`."""
 
 import sys
 
@@ -9,7 +9,7 @@ WAIT_SECONDS = 10.0
 
 
 def main() -> None:
-    """All that were committed until now."""
+    """Print the number of records that were committed until now."""
     servers, topic = sys.argv[1:]
     consumer = Consumer(
         {

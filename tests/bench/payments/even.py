@@ -43,13 +43,14 @@ _LEAST_MINOR, _AMOUNTS = 10_00, 38_03
 
 
 BY_KEY = -1
+"""Instead of a partition: the producer chooses it by the key."""
 
 
 class Record(NamedTuple):
     """A record for Kafka."""
 
     partition: int
-    """Or BY_KEY."""
+    """Number of the partition, or BY_KEY."""
     key: bytes
     value: bytes
     time: int
@@ -58,7 +59,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Turns:
-    """Who pays when: the cards take turns."""
+    """Order and times of payments: the cards take turns."""
 
     cards: int
     day_events: int
@@ -70,16 +71,21 @@ class Turns:
         return DAY_MS // self.day_events + 1
 
     def after(self, turn_taken: int) -> int:
-        """Event time of the so-manieth payment, since the first."""
+        """Return the event time from the first ordinary payment to the one with this number."""
         turn, place = divmod(turn_taken, self.cards)
         return turn * self.interval_ms + place * self.interval_ms // self.cards
 
     def payers(self) -> list["_Card"]:
-        """All cards."""
+        """Return all cards."""
         return [_card(f"card-{number:07d}", number) for number in range(self.cards)]
 
     def record(self, payers: Sequence["_Card"], turn_taken: int, number: int, time: int) -> Record:
-        """The so-manieth payment, which has a number among all payments."""
+        """Return the record of an ordinary payment.
+
+        Args:
+            turn_taken: its number among the ordinary payments.
+            number: its number among all payments.
+        """
         turn, place = divmod(turn_taken, self.cards)
         card = place * STRIDE % self.cards
         return _record(payers[card], card, number, time, is_declined=turn % 20 == card % 20)
@@ -87,7 +93,7 @@ class Turns:
 
 @dataclass(frozen=True)
 class Shape(Turns):
-    """What the payments of a catch-up are like."""
+    """Number and kinds of the payments of a catch-up."""
 
     measured: int
     """Payments after each card has its number."""
@@ -95,8 +101,8 @@ class Shape(Turns):
 
     @property
     def warming(self) -> int:
-        """So many payments come before what is measured: until all cards have their number, and for the JVM as many as
-        are measured, whichever is more."""
+        """Payments before those that are measured: until all cards have their number, and, to warm up the JVM, at least
+        as many as are measured."""
         return max(self.cards * self.day_events, self.measured)
 
     @property
@@ -106,12 +112,12 @@ class Shape(Turns):
 
     @property
     def payments(self) -> int:
-        """All of them."""
+        """Number of all payments."""
         return self.ordinary + self.bursts * BURST
 
     @property
     def warm_share(self) -> float:
-        """Of the payments, and so of the bursts."""
+        """Share of the payments, and so of the bursts, that is not measured."""
         return self.warming / self.ordinary
 
     @property
@@ -120,7 +126,7 @@ class Shape(Turns):
         return self.after(self.ordinary) + BURST
 
     def records(self, end_ms: int) -> Iterator[Record]:
-        """In the order of their times up to the end, each card's in one partition."""
+        """Generate the records in the order of their times up to the end, each card's in one partition."""
         start_ms = end_ms - self.span_ms
         payers = self.payers()
         bursts = 0
@@ -132,7 +138,7 @@ class Shape(Turns):
                 bursts += 1
 
     def bursting(self, end_ms: int) -> Iterator[Payment]:
-        """The payments of the bursts alone."""
+        """Generate the payments of the bursts alone."""
         start_ms = end_ms - self.span_ms
         for burst in range(self.bursts):
             # The burst follows the ordinary payment with which its share of them is complete.
@@ -158,12 +164,12 @@ class Stream(Turns):
     """Event time of the first one."""
 
     def records(self, first: int, end: int) -> Iterator[Record]:
-        """Those from a number up to before another, in order, each card's in one partition."""
+        """Generate the records from number `first` to before `end`, in order, each card's in one partition."""
         payers = self.payers()
         return (self._record(payers, number) for number in range(first, end))
 
     def bursting(self, first: int, end: int) -> Iterator[Payment]:
-        """The payments of the bursts alone."""
+        """Generate the payments of the bursts alone."""
         for number in range(first, end):
             if number % CYCLE >= CYCLE - QUICK_BURST:
                 yield msgspec.json.decode(self._record((), number).value, type=Payment)

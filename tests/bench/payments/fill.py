@@ -14,7 +14,7 @@ AT_A_TIME = 10_000
 
 
 def main() -> None:
-    """Returns when the broker has all of them."""
+    """Send the payments; return when the broker has all of them."""
     servers, *numbers = sys.argv[1:]
     if not numbers:
         send(servers, piped(sys.stdin.buffer))
@@ -24,14 +24,14 @@ def main() -> None:
 
 
 def piped(lines: Iterable[bytes]) -> Iterator[Record]:
-    """A record a line."""
+    """Parse one record a line."""
     for line in lines:
         partition, key, time, value = line.rstrip(b"\n").split(b"\t", 3)
         yield Record(int(partition), key, value, int(time))
 
 
 def send(servers: str, records: Iterable[Record]) -> None:
-    """All of them.
+    """Send all records.
 
     Raises:
         SystemExit: some didn't get there.

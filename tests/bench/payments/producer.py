@@ -16,10 +16,10 @@ STATISTICS_MS = 100
 
 
 class PaymentProducer:
-    """To the topic `payments`."""
+    """Producer for the topic `payments`."""
 
     def __init__(self, servers: str, options: dict[str, Any]) -> None:
-        """Connects when something is sent.
+        """Create the producer; it connects when something is sent.
 
         Args:
             options: of librdkafka, beside those that all need.
@@ -53,7 +53,7 @@ class PaymentProducer:
             self.producer.poll(POLL_SECONDS)
 
     def send(self, record: Record) -> None:
-        """One, at its event time."""
+        """Send a record with its event time."""
         partition, key, value, time = record
         self.producer.produce(PAYMENTS.name, value, key, partition, on_delivery=self._delivered, timestamp=time)
 

@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.001
 
 
 def main() -> None:
-    """Returns when the broker has all of them."""
+    """Send the payments; return when the broker has all of them."""
     servers, *numbers, rate_text = sys.argv[1:]
     cards, day_events, start_ms, first, end = map(int, numbers)
     rate = float(rate_text)

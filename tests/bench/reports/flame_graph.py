@@ -18,7 +18,7 @@ from tests.bench.reports.profiles import Frame, above, read
 
 INCHES, LEVEL_INCHES = 12.0, 0.19
 CHARACTERS = 190
-"""So many fit into the whole width."""
+"""Number of characters that fit into the whole width."""
 WARM = ("#f2b279", "#eda15f", "#e8924a", "#e3a878", "#f0bd8e")
 
 
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def draw(frames: Sequence[Frame]) -> pyplot.Figure:
-    """The frames, those that call below."""
+    """Draw the frames, callers below."""
     levels = max(frame.level for frame in frames)
     figure, axis = pyplot.subplots(figsize=(INCHES, LEVEL_INCHES * (levels + 1)), layout="constrained")
     for frame in frames:

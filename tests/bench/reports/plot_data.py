@@ -12,7 +12,7 @@ GROWING = ("cards", "events a card", "rules")
 
 @dataclass(frozen=True)
 class Bar:
-    """A contender."""
+    """Bar of a contender."""
 
     label: str
     length: float
@@ -21,11 +21,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class Line:
-    """One of several in a panel."""
+    """One of several lines in a panel."""
 
     label: str
     points: tuple[tuple[float, float], ...]
-    """Ascending in x."""
+    """Points in ascending order of x."""
 
 
 def throughput_bars(results: Sequence[Throughput]) -> dict[tuple[int, int], list[Bar]]:

@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def draw_throughput(report: Report) -> Any:
-    """A bar for each contender, a panel for each topic and number of cores."""
+    """Draw a bar for each contender, and a panel for each topic and number of cores."""
     panels = throughput_bars(report.throughput)
     height = 0.9 + 0.36 * max(map(len, panels.values()))
     figure, axes = _panels(len(panels), height)
@@ -83,7 +83,7 @@ def draw_throughput(report: Report) -> Any:
 
 
 def draw_latency(report: Report) -> Any:
-    """Percentiles, a line for each load, a panel for what happened at that time."""
+    """Draw percentiles: a line for each load, and a panel for what happened at that time."""
     panels = latency_lines(report.latency)
     figure, axes = _panels(len(panels), 3.2, sharey=True)
     colours = _colours(panels.values())
@@ -99,7 +99,7 @@ def draw_latency(report: Report) -> Any:
 
 
 def draw_scale(report: Report) -> Any:
-    """Throughput by each of what grows, and the size of the state by cards and by payments a card."""
+    """Draw throughput by each of what grows, and the size of the state by cards and by payments a card."""
     speed = growth_lines(report.growth, lambda each: each.records_a_cpu_second)
     size = growth_lines(report.growth, lambda each: each.state_bytes / 1e6)
     panels = [(grows, "payments a CPU-second", lines) for grows, lines in speed.items() if lines]

@@ -19,7 +19,7 @@ class Frame:
     """A function, as it was called from the one below it."""
 
     level: int
-    """From 1 on; level 0 is all of it."""
+    """Depth of the call, from 1 on; level 0 is the whole profile."""
     left: float
     """Share of all samples that are to its left."""
     width: float
@@ -28,7 +28,7 @@ class Frame:
 
 
 def read(text: str) -> list[Frame]:
-    """The frames of a profile, whichever of the two it is, those that call before those that are called.
+    """Return the frames of a profile of either form, callers before those that they call.
 
     Raises:
         ValueError: it is neither.
@@ -40,7 +40,7 @@ def read(text: str) -> list[Frame]:
 
 
 def above(frames: Sequence[Frame], name: str) -> list[Frame]:
-    """Only what is above the lowest functions whose name contains a text, drawn close together as the whole.
+    """Return only the frames above the lowest functions whose name contains a text, close together as the whole.
 
     Raises:
         ValueError: there is none.
@@ -100,6 +100,6 @@ def _tree(stacks: list[tuple[tuple[str, ...], int]], level: int, left: int, tota
 
 
 def _short(name: str) -> str:
-    """The class and method of a Java frame without its package, the function and file of a Python one."""
+    """Return the class and method of a Java frame without its package, or the function and file of a Python one."""
     java = name.rsplit("/", maxsplit=1)[-1] if re.match(r"^[\w$]+(/[\w$]+)+", name) else name
     return re.sub(r"_\[[jik01]\]$", "", java)

@@ -16,16 +16,16 @@ HALF = 0.5
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured on."""
+    """Machine and software of a measurement."""
 
     processor: str
     cores: int
     memory_bytes: int
     kernel: str
     busy_before: float
-    """Share of all cores that was taken before the start, by whomever."""
+    """Share of all cores in use before the start."""
     versions: dict[str, str]
-    """Of Python, Flink, Java, Kafka, and the peers."""
+    """Versions of Python, Flink, Java, Kafka, and the peers."""
 
 
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,27 +34,27 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     contender: str
     parallelism: int
     payments: int
-    """In the topic."""
+    """Number of payments in the topic."""
     wall_seconds: float
-    """From its start to its last alert."""
+    """Seconds from its start to its last alert."""
     records_a_second: float
-    """While it ran warm."""
+    """Payments a second after it had warmed up."""
     records_a_cpu_second: float
-    """Likewise."""
+    """Payments a second of CPU time after it had warmed up."""
     cores: float
-    """How many it kept busy then."""
+    """Number of cores that it kept busy then."""
     peak_bytes: int
-    """Resident, of all its processes."""
+    """Resident memory of all its processes."""
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """How long it took from the moment at which a payment was due to its alert's arrival in Kafka."""
+    """Time from the moment at which a payment was due to its alert's arrival in Kafka."""
 
     contender: str
     load: float
     """Share of our job's sustainable rate."""
     records_a_second: float
-    """That rate."""
+    """Payments a second at that load."""
     when: str
     """steady, or what happened at that time: a checkpoint, a recovery."""
     alerts: int
@@ -66,12 +66,12 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SustainableRate(msgspec.Struct, frozen=True, kw_only=True):
-    """The highest at which lag doesn't grow."""
+    """Highest rate at which lag doesn't grow."""
 
     contender: str
     records_a_second: float
     seconds: float
-    """So long it was held."""
+    """How long it was held."""
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,11 +82,11 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     seconds_to_alert: float
     """Seconds until the first alert of a payment sent after the kill."""
     seconds_to_normal: float | None
-    """Until alerts are as quick as before; None if they weren't while it was measured."""
+    """Seconds until alerts are as quick as before; None if they weren't while it was measured."""
     alerts: int
     missing: int
     repeated: int
-    """Copies, with the ids of their originals."""
+    """Number of duplicates, with the ids of their originals."""
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,18 +101,18 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     backend: str
     """Where state is: hashmap (Java's heap) or rocksdb."""
     payments: int
-    """So many were measured."""
+    """Number of payments that were measured."""
     records_a_second: float
     records_a_cpu_second: float
     peak_bytes: int
     state_bytes: int
-    """Of a checkpoint when all had been read."""
+    """Size of a checkpoint when all payments had been read."""
     checkpoint_seconds: float
-    """So long it took."""
+    """Duration of that checkpoint."""
 
     @property
     def size(self) -> int:
-        """The number that differs."""
+        """The number that differs in the series."""
         return {"cards": self.cards, "events a card": self.day_events, "rules": self.rules}[self.grows]
 
 
@@ -120,40 +120,40 @@ class Safety(msgspec.Struct, frozen=True, kw_only=True):
     """A catch-up with or without something that makes it safe."""
 
     safety: str
-    """What it is about."""
+    """Subject: format, checkpoints or delivery."""
     how: str
     records_a_second: float
     records_a_cpu_second: float
     checkpoints: int
-    """That were completed until all had been read."""
+    """Number of checkpoints that were completed until all payments had been read."""
     ratio: float
-    """Payments a CPU-second, to those of the first of the same safety, which is the least safe."""
+    """Payments a CPU-second in relation to the first of the same safety, which is the least safe."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be reached, and whether it is."""
+    """A target, and whether it is reached."""
 
     what: str
     wanted: float
     is_least: bool
     """Whether more is better."""
     measured: float | None
-    """None if it wasn't."""
+    """Measured value; None if it wasn't measured."""
 
     @property
     def is_reached(self) -> bool | None:
-        """None if it wasn't measured."""
+        """Whether the target is reached; None if it wasn't measured."""
         if self.measured is None:
             return None
         return self.measured >= self.wanted if self.is_least else self.measured <= self.wanted
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All of one run."""
+    """All results of one run."""
 
     schema_version: int = SCHEMA_VERSION
     measured_at: str
-    """When it began, ISO 8601 in UTC."""
+    """Begin of the run, ISO 8601 in UTC."""
     machine: Machine
     throughput: list[Throughput] = []
     latency: list[Latency] = []
@@ -165,15 +165,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(report: Report, file: Path) -> None:
-    """As JSON that can be read by people, too."""
+    """Write the report as indented JSON."""
     file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
 
 
 def read(file: Path) -> Report:
-    """What `write` wrote.
+    """Read a report that `write` wrote.
 
     Raises:
-        msgspec.ValidationError: it was another version.
+        msgspec.ValidationError: it was written by another version.
     """
     return msgspec.json.decode(file.read_bytes(), type=Report)
 

@@ -13,10 +13,11 @@ LEAST_RATIOS = {
     "decode": 0.7,
     "plain loop": 0.6,
 }
-"""Contender → payments a CPU-second of ours to theirs, on one core."""
+"""Contender → minimum ratio of our payments a CPU-second to theirs, on one core."""
 MOST_P99_MS = 100.0
+"""Maximum p99 of latency at half the sustainable rate."""
 FLAT = 0.8
-"""Throughput that does not depend on something keeps at least so much of itself."""
+"""Minimum share of the throughput with the fewest cards that remains with the most."""
 
 
 def compare(report: Report) -> list[Target]:
@@ -57,7 +58,7 @@ def _quick(results: Sequence[Latency]) -> Target:
 
 
 def _growing(results: Sequence[Growth], grows: str) -> Target:
-    """At most linear: with n times as much a payment costs at most n times as much CPU."""
+    """Return the target of linear growth at most: with n times as much, a payment costs up to n times as much CPU."""
     neighbours = [pair for series in series_of(results) if series[0].grows == grows for pair in pairwise(series)]
     exceeded = [
         before.records_a_cpu_second / after.records_a_cpu_second / (after.size / before.size)
@@ -72,7 +73,7 @@ def _growing(results: Sequence[Growth], grows: str) -> Target:
 
 
 def _flat(results: Sequence[Growth], backend: str) -> Target:
-    """Hardly less with the most cards than with the fewest."""
+    """Return the target that throughput is hardly less with the most cards than with the fewest."""
     series = next((s for s in series_of(results) if s[0].grows == "cards" and s[0].backend == backend), [])
     return Target(
         what=f"payments a CPU-second with the most cards, to the fewest ({backend})",

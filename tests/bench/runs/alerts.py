@@ -23,7 +23,7 @@ class Alerts:
         self.appended: dict[str, float] = {}
         """Times of the alerts, by id."""
         self.repeated = 0
-        """Copies beyond the first."""
+        """Number of duplicates."""
         self._found: dict[str, FraudAlert] = {}
         self._consumer = KafkaConsumer(
             bootstrap_servers=stack.setup.settings.kafka_bootstrap_servers.split(","), enable_auto_commit=False
@@ -62,11 +62,11 @@ class Alerts:
         self.times.append(appended)
 
     def complete(self, expected: Mapping[str, FraudAlert] | int) -> bool:
-        """Whether as many are there as are expected."""
+        """Return whether as many alerts have arrived as are expected."""
         return len(self.times) >= (expected if isinstance(expected, int) else len(expected))
 
     def require(self, who: str, expected: Mapping[str, FraudAlert] | int) -> None:
-        """Compare.
+        """Compare the alerts with the expected ones.
 
         Raises:
             ContenderError: an alert isn't as expected.

@@ -1,4 +1,4 @@
-"""One run of one contender: its costs, and whether it emitted the expected alerts."""
+"""Lets one contender catch up from a full topic, and measures its costs."""
 
 import tempfile
 import time
@@ -21,16 +21,16 @@ WARM_SHARE = 0.2
 
 @dataclass
 class Usage:
-    """What some processes, and all that they started, have taken so far."""
+    """CPU time and memory that some processes, and all that they started, have used so far."""
 
     moments: list[tuple[float, float]] = field(default_factory=list)
     """(seconds since 1970, CPU seconds of all processes until then), by time."""
     peak_bytes: int = 0
-    """Most that was resident at a time; what several processes share counts for each of them."""
+    """Maximum of resident memory; what several processes share counts for each of them."""
     _seconds: dict[int, float] = field(default_factory=dict)
 
     def sample(self, at_work: AtWork) -> None:
-        """Take in how things are now."""
+        """Record the present usage."""
         resident = 0
         for root in at_work.processes:
             for process in [root, *root.children(recursive=True)]:
@@ -44,7 +44,7 @@ class Usage:
         self.moments.append((time.time(), sum(self._seconds.values())))
 
     def cpu_seconds(self, begin: float, end: float) -> float:
-        """Between two times (seconds since 1970)."""
+        """Return the CPU time between two times (seconds since 1970)."""
         return self._until(end) - self._until(begin)
 
     def _until(self, moment: float) -> float:
@@ -66,12 +66,12 @@ def run(
     warm_share: float = WARM_SHARE,
     at_the_end: Callable[[], None] | None = None,
 ) -> Throughput:
-    """Let a contender take in the whole topic.
+    """Let a contender read the whole topic.
 
     Args:
-        expected: the alerts that it must give, by id; or how many marks it leaves that are no alerts.
+        expected: the alerts that it must emit, by id; or the number of marks that it emits instead of alerts.
         records: how many payments there are.
-        warm_share: of the alerts, which aren't measured.
+        warm_share: share of the first alerts, which isn't measured.
         at_the_end: called when all alerts are there, while the contender still runs.
 
     Raises:

@@ -26,25 +26,25 @@ from tests.bench.reports.results import Latency
 from tests.bench.runs.alerts import Alerts
 
 CARDS, DAY_EVENTS = 20_000, 9
-"""As in the contest."""
+"""Cards and payments of a card in 24 hours, as in the throughput measurement."""
 PAST_MS = 500 * 86_400_000
-"""So long ago is the first payment's event time, which runs much faster than the clock."""
+"""How long ago the first payment's event time is: event time runs much faster than the clock."""
 GRACE_SECONDS = 90.0
-"""So long after the last payment all alerts are there."""
+"""Maximum time from the last payment to the last alert."""
 LOOK_SECONDS = 0.05
 
 
 class Sample(NamedTuple):
-    """One alert."""
+    """Times of one alert."""
 
     due: float
-    """When its payment was to be sent, seconds since 1970."""
+    """Time at which its payment was to be sent, in seconds since 1970."""
     appended: float
-    """When the broker appended the alert."""
+    """Time at which the broker appended the alert, in seconds since 1970."""
 
     @property
     def ms(self) -> float:
-        """How long it took."""
+        """Latency in milliseconds."""
         return (self.appended - self.due) * 1000
 
 
@@ -55,17 +55,17 @@ class Load:
     rate: float
     """Payments a second."""
     begin: float
-    """Seconds since 1970."""
+    """Time of the first payment, in seconds since 1970."""
     seconds: float
     samples: Sequence[Sample]
-    """By the time at which they were due; one of each alert that was expected, and there was no other."""
+    """One sample of each expected alert, in the order in which they were due; there was no other alert."""
     repeated: int
-    """Copies of alerts."""
+    """Number of duplicates of alerts."""
     behind_ms: float
-    """A payment was handed to the producer so late at most."""
+    """Maximum delay with which a payment was given to the producer."""
 
     def between(self, begin: float, end: float) -> list[float]:
-        """Milliseconds of those that were due then."""
+        """Return the latencies, in milliseconds, of alerts that were due between two times."""
         return [each.ms for each in self.samples if begin <= each.due < end]
 
 
@@ -81,13 +81,13 @@ class Live:
     _next: int = field(default=0)
 
     def load(self, rate: float, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> Load:
-        """Send payments for so long, and wait for all that must come of them.
+        """Send payments for a number of seconds, and wait for all alerts that they must raise.
 
         Args:
-            meanwhile: called again and again while they are sent.
+            meanwhile: called repeatedly while they are sent.
 
         Raises:
-            ContenderError: it failed, gave another alert, or hadn't given all of them in time.
+            ContenderError: it failed, emitted another alert, or hadn't emitted all of them in time.
         """
         first = self._next
         end = first + round(rate * seconds / CYCLE) * CYCLE
@@ -150,7 +150,7 @@ def _number(payment_id: str) -> int:
 
 @contextmanager
 def live(contender: Contender, stack: Stack, python: Path) -> Iterator[Live]:
-    """A contender that was started over an empty topic, with the default rules in force.
+    """Run a contender over a topic that is empty at first, with the default rules in force.
 
     Args:
         python: interpreter that has the packages of the peers.
@@ -167,7 +167,7 @@ def live(contender: Contender, stack: Stack, python: Path) -> Iterator[Live]:
 
 
 def latency(contender: str, load: float, rate: float, when: str, milliseconds: Sequence[float]) -> Latency:
-    """Percentiles of what was measured at a load, which is a share of the sustainable rate."""
+    """Return the percentiles of latencies at a load, which is a share of the sustainable rate."""
     ordered = sorted(milliseconds)
     return Latency(
         contender=contender,
@@ -184,13 +184,13 @@ def latency(contender: str, load: float, rate: float, when: str, milliseconds: S
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The least of ascending values that is no less than such a share of them; 0 of none."""
+    """Return the least of ascending values that a share of them does not exceed; 0 if there are none."""
     return ordered[ceil(share * len(ordered)) - 1] if ordered else 0.0
 
 
 def grows(load: Load) -> bool:
-    """Whether lag grew: alerts in the last quarter were later than those in the second by a hundredth of the time
-    between them, and by more than 50 ms. The first quarter is let pass."""
+    """Return whether lag grew: alerts in the last quarter were later than those in the second by more than a hundredth
+    of the time between them, and by more than 50 ms. The first quarter does not count."""
     quarter = load.seconds / 4
     second = load.between(load.begin + quarter, load.begin + 2 * quarter)
     last = load.between(load.begin + 3 * quarter, load.begin + load.seconds)

@@ -30,7 +30,7 @@ DEADLINE_SECONDS = 180.0
 @pytest.fixture(scope="module")
 def python() -> Path:
     """The interpreter with the peers' packages."""
-    return peer_python.python()
+    return peer_python.interpreter()
 
 
 @pytest.fixture(scope="module")

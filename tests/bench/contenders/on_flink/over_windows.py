@@ -49,7 +49,7 @@ class Suspect(ProcessFunction):  # type: ignore[misc]
 
 
 def addressed(alert: FraudAlert) -> Row:
-    """To the topic of alerts."""
+    """Return the row that emits an alert to the topic of alerts."""
     return outgoing(topics.FRAUD_ALERTS, alert.card_id.encode(), alert)
 
 

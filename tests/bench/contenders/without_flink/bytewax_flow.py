@@ -12,20 +12,20 @@ from tests.bench.contenders.settings import Run
 from udfs.fraud.alerts import Case
 
 State = tuple[list[Past], tuple[Case, ...]]
-"""Small, since each card that had a payment is pickled at each snapshot."""
+"""State of a card; small, since each card that had a payment is pickled at each snapshot."""
 
 _decode, _encode = msgspec.json.Decoder(Payment).decode, msgspec.json.Encoder().encode
 _rules = rules()
 
 
 def keyed(message: KafkaSourceMessage[bytes | None, bytes | None]) -> tuple[str, Payment]:
-    """A payment by its card."""
+    """Return a payment with its card as key."""
     payment = _decode(message.value or b"")
     return payment.card_id, payment
 
 
 def judge(state: State | None, payment: Payment) -> tuple[State, list[FraudAlert]]:
-    """The alerts that a payment raises."""
+    """Return the new state of a card, and the alerts that a payment raises."""
     day, cases = state or ([], ())
     day, last = remember(day, payment)
     cases, raised = alert(_rules, payment, features(day, last), cases)
@@ -33,7 +33,7 @@ def judge(state: State | None, payment: Payment) -> tuple[State, list[FraudAlert
 
 
 def message(keyed: tuple[str, FraudAlert]) -> KafkaSinkMessage[bytes, bytes]:
-    """What is sent of an alert."""
+    """Return the record of an alert."""
     return KafkaSinkMessage(keyed[0].encode(), _encode(keyed[1]))
 
 

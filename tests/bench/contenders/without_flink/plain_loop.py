@@ -12,7 +12,7 @@ from udfs.fraud.alerts import Case
 
 
 def main() -> None:
-    """From the beginning of the topic, until it is stopped."""
+    """Judge payments from the beginning of the topic, until the process is stopped."""
     run = Run.from_environment()
     consumer = Consumer(
         {

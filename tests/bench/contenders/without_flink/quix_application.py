@@ -14,7 +14,7 @@ _rules = rules()
 
 
 def judge(value: bytes, state: State) -> list[FraudAlert]:
-    """The alerts that a payment raises."""
+    """Return the alerts that a payment raises."""
     payment = _decode_payment(value)
     written = state.get_bytes("day")
     day, last = remember(_decode_day(written) if written else [], payment)
@@ -27,7 +27,7 @@ def judge(value: bytes, state: State) -> list[FraudAlert]:
 
 
 def main() -> None:
-    """From the beginning of the topic, until it is stopped."""
+    """Judge payments from the beginning of the topic, until the process is stopped."""
     run = Run.from_environment()
     application = Application(
         broker_address=run.bootstrap_servers,
