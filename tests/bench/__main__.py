@@ -15,15 +15,18 @@ from local.settings import CHECKOUT
 from local.stack.supervisor import Stack
 from ops.formats import table
 from ops.jobs.flink_rest import FlinkError
-from tests.bench.fraud import environment, growth, latency, machine, recovery, report, safety, throughput
-from tests.bench.fraud.contenders import NAMES, OURS, ContenderError, Job, contender_named
-from tests.bench.fraud.growth import Point
-from tests.bench.fraud.harness import bench_stack
-from tests.bench.fraud.report import HALF, Report
-from tests.bench.fraud.throughput import Pass
+from tests.bench.contenders.kinds import ContenderError, Job
+from tests.bench.contenders.roster import NAMES, contender_named
+from tests.bench.environment import machine, peer_python
+from tests.bench.environment.stack import bench_stack
+from tests.bench.measurements import growth, latency, recovery, safety, throughput
+from tests.bench.measurements.growth import Point
+from tests.bench.measurements.throughput import Pass
+from tests.bench.reports import targets
+from tests.bench.reports.results import HALF, OURS, Report, write
 
 BUSY = 0.1
-"""A machine of which more is taken is busy."""
+"""Share of the cores in use above which the machine counts as busy."""
 RESULTS = "bench-results.json"
 
 
@@ -32,15 +35,15 @@ class Extent:
     """How much is measured."""
 
     names: tuple[str, ...]
-    """Default settings of measurements."""
+    """Names of the measurements that run by default."""
     passes: Sequence[Pass]
-    """Of the contest."""
+    """Passes of the throughput measurement."""
     points: tuple[Point, ...]
     safeties: tuple[str, ...]
     measured: int
-    """Payments of each point of growth and each way of safety, at least."""
+    """Minimum number of payments of each point of growth and each variant of safety."""
     deadline_seconds: float
-    """Of one contender."""
+    """Most seconds that one contender may take."""
     loads: latency.Extent
     faults: recovery.Extent
 
@@ -66,7 +69,8 @@ QUICK = Extent(
     faults=recovery.Extent(10.0, 15.0, recovery.KILLED[:1]),
 )
 MEASURED_SECONDS = 6.0
-"""So long the fraud job takes in the contest for as many payments as a point of growth has. Its payments are easier."""
+"""Time in which the fraud job, at its measured throughput, takes in the payments of a point of growth, at least. Even
+payments are easier, so the measurement itself is shorter."""
 STILL_COMPILING = (
     "quick: when so few payments are done the JVM still compiles, most of all for the fraud job, which is the first.\n"
     "Figures and ratios are those of its first seconds; whether a target is reached is for the run without --quick."
@@ -77,7 +81,7 @@ DEFAULT_RATE = 5_000.0
 
 @dataclass(frozen=True)
 class Bench:
-    """One run."""
+    """One run of the benchmark."""
 
     stack: Stack
     python: Path
@@ -85,12 +89,12 @@ class Bench:
     extent: Extent
 
     def measured(self, so_far: Report) -> int:
-        """Payments of each point of growth and each way of safety: more on a machine that is faster."""
+        """Return the payments of each point of growth and variant of safety: more on a faster machine."""
         rate = max((each.records_a_second for each in so_far.throughput if each.contender == OURS), default=0.0)
         return max(self.extent.measured, round(rate * MEASURED_SECONDS / 10_000) * 10_000)
 
     def throughput(self, so_far: Report) -> Report:
-        """The job and its peers over one topic."""
+        """Measure the throughput of the job and its peers over one topic."""
         extent = self.extent
         results = throughput.throughput(
             extent.passes, self.stack, self.python, deadline_seconds=extent.deadline_seconds
@@ -99,7 +103,7 @@ class Bench:
         return structs.replace(so_far, throughput=results)
 
     def latency(self, so_far: Report) -> Report:
-        """How many payments a second it keeps up with, and how late alerts are."""
+        """Measure the sustainable rate of the job, and the latency of its alerts."""
         ours, floor = (contender_named(name, self.python) for name in (OURS, latency.FLOOR))
         try:
             sustainable, results = latency.measure(ours, floor, self.stack, self.python, self.extent.loads)
@@ -111,7 +115,7 @@ class Bench:
         return structs.replace(so_far, sustainable=[sustainable], latency=results)
 
     def growth(self, so_far: Report) -> Report:
-        """More cards, more payments a card, more rules."""
+        """Measure the job with more cards, more payments a card, and more rules."""
         extent = self.extent
         results = growth.growth(
             extent.points,
@@ -124,7 +128,7 @@ class Bench:
         return structs.replace(so_far, growth=results)
 
     def safety(self, so_far: Report) -> Report:
-        """With and without what makes it safe."""
+        """Measure the job with and without what makes it safe."""
         extent = self.extent
         results = safety.safety(
             extent.safeties,
@@ -175,7 +179,7 @@ def main(
     began = time.monotonic()
     extent = QUICK if quick else FULL
     extent = replace(extent, passes=throughput.chosen_passes(extent.passes, contender, parallelism, payments))
-    python = environment.python()
+    python = peer_python.interpreter()
     busy_before = machine.busy()
     warn_if_busy(busy_before)
     with bench_stack(task_managers=2) as stack:
@@ -187,26 +191,26 @@ def main(
         for name in only or extent.names:
             print(f"\n{name}, after {time.monotonic() - began:.0f} s", flush=True)
             results = MEASUREMENTS[name](bench, results)
-    results = structs.replace(results, targets=report.targets(results))
-    show(report.TARGET_HEAD, report.target_rows(results.targets))
+    results = structs.replace(results, targets=targets.compare(results))
+    show(targets.HEAD, targets.rows(results.targets))
     if quick:
         print(STILL_COMPILING, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    report.write(results, folder / RESULTS)
-    draw = [str(python), "-m", "tests.bench.fraud.plots", str((folder / RESULTS).resolve()), str(folder.resolve())]
+    write(results, folder / RESULTS)
+    draw = [str(python), "-m", "tests.bench.reports.plots", str((folder / RESULTS).resolve()), str(folder.resolve())]
     subprocess.run(draw, cwd=CHECKOUT, check=True)
     print(f"{folder / RESULTS}, after {time.monotonic() - began:.0f} s")
     warn_if_busy(busy_before)
 
 
 def warn_if_busy(busy: float) -> None:
-    """Say that the figures mean little, if something else runs."""
+    """Print that the figures mean little if something else runs."""
     if busy > BUSY:
         print(f"busy: {busy:.0%} of the machine was taken before; ratios say something then, and not much", flush=True)
 
 
 def show(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """A table, as soon as it is known."""
+    """Print a table."""
     print(f"\n{table(head, rows)}\n", flush=True)
 
 

@@ -7,12 +7,17 @@ import pytest
 from msgspec.structs import replace
 
 from local.stack.supervisor import Stack
-from tests.bench.fraud import contest, environment, growth, harness, throughput
-from tests.bench.fraud.contenders import NAMES, OURS, ContenderError, contender_named
-from tests.bench.fraud.even_payments import CYCLE
-from tests.bench.fraud.growth import Point
-from tests.bench.fraud.harness import Topic, bench_stack
-from tests.bench.fraud.live import live
+from tests.bench.contenders.kinds import ContenderError
+from tests.bench.contenders.roster import NAMES, contender_named
+from tests.bench.environment import peer_python
+from tests.bench.environment.stack import bench_stack
+from tests.bench.measurements import growth, throughput
+from tests.bench.measurements.growth import Point
+from tests.bench.payments.even import CYCLE
+from tests.bench.payments.topic import Topic, fill_simulated
+from tests.bench.reports.results import OURS
+from tests.bench.runs import catch_up
+from tests.bench.runs.steady_load import live
 
 pytestmark = pytest.mark.full
 
@@ -25,7 +30,7 @@ DEADLINE_SECONDS = 180.0
 @pytest.fixture(scope="module")
 def python() -> Path:
     """The interpreter with the peers' packages."""
-    return environment.python()
+    return peer_python.interpreter()
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +43,7 @@ def bench() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def topic(bench: Stack, python: Path) -> Topic:
     """The topic that all contenders read."""
-    return harness.fill(bench.setup.settings, python, PAYMENTS, CARDS)
+    return fill_simulated(bench.setup.settings, python, PAYMENTS, CARDS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,7 +52,7 @@ def test_every_contender_raises_exactly_the_expected_alerts(
 ) -> None:
     contender = contender_named(name, python)
     expected = throughput.expected_of(contender, topic)
-    result = contest.run(contender, bench, expected, topic.payments, deadline_seconds=DEADLINE_SECONDS)
+    result = catch_up.run(contender, bench, expected, topic.payments, deadline_seconds=DEADLINE_SECONDS)
     assert (result.contender, result.payments) == (name, PAYMENTS)
     assert 0 < result.records_a_cpu_second < float("inf")
     assert result.peak_bytes > 0
@@ -57,7 +62,7 @@ def test_unexpected_alert_fails_the_run_instead_of_giving_a_result(bench: Stack,
     alert_id, alert = next(iter(topic.alerts.items()))
     other = {**topic.alerts, alert_id: replace(alert, score=alert.score + 1)}
     with pytest.raises(ContenderError, match=r"plain loop doesn't say what it must"):
-        contest.run(
+        catch_up.run(
             contender_named("plain loop", python), bench, other, topic.payments, deadline_seconds=DEADLINE_SECONDS
         )
 

@@ -8,9 +8,10 @@ import pytest
 
 from connectors.kafka.topics import PAYMENTS
 from events import Payment
-from tests.bench.fraud.card import default_ruleset
-from tests.bench.fraud.even_payments import BURST, DAY_MS, Record, Shape, rules
-from tests.bench.fraud.topic import expected_alerts
+from tests.bench.contenders.peer_logic import default_ruleset
+from tests.bench.payments.even import BURST, DAY_MS, Record, Shape
+from tests.bench.payments.expected_alerts import expected_alerts
+from tests.bench.payments.rulesets import ruleset_of
 from udfs.fraud.features import payment_features
 from udfs.fraud.rules import Rules
 
@@ -88,7 +89,7 @@ def test_bursts_are_spread_evenly_and_the_last_one_ends_the_topic() -> None:
 @pytest.mark.parametrize("shape", [CROWDED, SPARSE])
 @pytest.mark.parametrize("number", [1, 10, 100])
 def test_each_burst_alerts_once_and_nothing_else_with_any_rules(shape: Shape, number: int) -> None:
-    judge = Rules(rules(default_ruleset(), number, version=3), payment_features(), "EUR")
+    judge = Rules(ruleset_of(default_ruleset(), number, version=3), payment_features(), "EUR")
 
     alerts = expected_alerts((payment(record) for record in shape.records(END_MS)), judge)
 
@@ -99,7 +100,7 @@ def test_each_burst_alerts_once_and_nothing_else_with_any_rules(shape: Shape, nu
 
 @pytest.mark.parametrize("number", [1, 10, 55, 100])
 def test_rules_are_different_and_of_the_requested_number(number: int) -> None:
-    found = rules(default_ruleset(), number, version=1)
+    found = ruleset_of(default_ruleset(), number, version=1)
 
     assert len({(rule.when, rule.function) for rule in found.rules}) == number
     assert "velocity_burst" in {rule.name for rule in found.rules}
@@ -107,4 +108,4 @@ def test_rules_are_different_and_of_the_requested_number(number: int) -> None:
 
 def test_unsupported_number_of_rules_is_refused() -> None:
     with pytest.raises(ValueError, match="no 109 rules: there are 1, or 8 to 108"):
-        rules(default_ruleset(), 109, version=1)
+        ruleset_of(default_ruleset(), 109, version=1)

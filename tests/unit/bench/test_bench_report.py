@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tests.bench.fraud.plot_data import Bar, Line, growth_lines, latency_lines, throughput_bars
-from tests.bench.fraud.report import (
+from tests.bench.reports.plot_data import Bar, Line, growth_lines, latency_lines, throughput_bars
+from tests.bench.reports.results import (
     Growth,
     Latency,
     Machine,
@@ -18,10 +18,9 @@ from tests.bench.fraud.report import (
     Target,
     Throughput,
     read,
-    target_rows,
-    targets,
     write,
 )
+from tests.bench.reports.targets import compare, rows
 
 MACHINE = Machine(
     processor="abacus", cores=2, memory_bytes=2**34, kernel="6.1", busy_before=0.01, versions={"Flink": "2.3.0"}
@@ -82,7 +81,7 @@ def report(**measured: object) -> Report:
 
 def found(measured: Report) -> dict[str, Target]:
     """Targets by what they are about."""
-    return {each.what: each for each in targets(measured)}
+    return {each.what: each for each in compare(measured)}
 
 
 def test_report_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -161,10 +160,10 @@ def test_throughput_is_flat_if_most_remains_with_the_most_cards() -> None:
 
 
 def test_target_without_a_measurement_is_neither_reached_nor_missed() -> None:
-    rows = target_rows(targets(report()))
+    lines = rows(compare(report()))
 
-    assert {row[2:] for row in rows} == {("-", "-")}
-    assert rows[0][:2] == ("payments a CPU-second, to bytewax", "≥ 1.5")
+    assert {row[2:] for row in lines} == {("-", "-")}
+    assert lines[0][:2] == ("payments a CPU-second, to bytewax", "≥ 1.5")
 
 
 def test_bars_are_longest_first_and_in_one_order_for_all_cores() -> None:
@@ -182,7 +181,7 @@ def test_ratios_are_of_the_same_topic() -> None:
     few = [replace(each, payments=5) for each in (throughput("millrace", 90), throughput("over windows", 30))]
     results = [throughput("millrace", 300), throughput("bytewax", 100), *few]
 
-    measured = {target.what: target.measured for target in targets(report(throughput=results))}
+    measured = {target.what: target.measured for target in compare(report(throughput=results))}
 
     assert measured["payments a CPU-second, to over windows"] == 3.0
     assert measured["payments a CPU-second, to bytewax"] == 3.0

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from tests.bench.fraud.contenders import ASK_SECONDS, NAMES, seldom
-from tests.bench.fraud.throughput import FEWER, FULL, MANY, SLOW, Pass, chosen_passes
+from tests.bench.contenders.kinds import ASK_SECONDS, seldom
+from tests.bench.contenders.roster import NAMES
+from tests.bench.measurements.throughput import FEWER, FULL, MANY, SLOW, Pass, chosen_passes
 
 
 def test_all_contenders_run_on_one_core_and_on_two() -> None:
