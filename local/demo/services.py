@@ -67,7 +67,7 @@ class Services:
 
         The shop and the order service follow one timetable: they start together.
         """
-        faults = ["--duplicates", "0.005", "--out-of-order-seconds", "3", "--late", "0.001", "--poison", "0.01"]
+        faults = ["--duplicates", "0.005", "--out-of-order-seconds", "3", "--late", "0.001", "--bad", "0.01"]
         arguments = {
             "shop": ["--rate", str(SHOP_CHANGES_A_SECOND), "--customers", str(self.customers)],
             "order_service": ["--rate", str(self._orders_a_second), "--customers", str(self.customers), *faults],

@@ -29,7 +29,7 @@ from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import DeadLetter, DeadLetterReplay, Header, Payment
 from local.settings import CHECKOUT
-from local.simulator.outgoing import GOOD, POISON, Outgoing
+from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops.__main__ import main
@@ -513,7 +513,7 @@ def with_lower_case_currency(outgoing: Outgoing) -> Outgoing:
     """Return the same payment with its currency in lower case."""
     document = json.loads(outgoing.value())
     value = json.dumps(document | {"currency": document["currency"].lower()}).encode()
-    return Outgoing(outgoing.topic, outgoing.key, outgoing.timestamp_ms, outgoing.send_at_ms, POISON, None, value)
+    return Outgoing(outgoing.topic, outgoing.key, outgoing.timestamp_ms, outgoing.send_at_ms, BAD, None, value)
 
 
 def loaded(settings: Settings, ids: Sequence[str]) -> dict[str, str]:

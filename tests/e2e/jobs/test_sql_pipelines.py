@@ -83,7 +83,7 @@ def test_pipeline_emits_its_counts_and_dead_letters_of_late_records(settings: Se
         event_time = hour + round(minute * MINUTE_MS)
         return sent(payment("c-sql", payment_id=name, event_time=event_time, status=status, country="PT"))
 
-    bad = Outgoing(topics.PAYMENTS, b"c-sql", hour, hour, "poison", None, b"not a payment")
+    bad = Outgoing(topics.PAYMENTS, b"c-sql", hour, hour, "bad", None, b"not a payment")
     with running(settings, "ours", "declined_rates") as deployment:
 
         def rates() -> dict[int, tuple[int, int]]:

@@ -24,7 +24,7 @@ from kafka.structs import OffsetAndMetadata
 from connectors.kafka.topics import DEAD_LETTERS, NOTIFICATIONS
 from connectors.settings import Settings, variable
 from events import DeadLetter, Notification
-from local.simulator.outgoing import GOOD, POISON, Outgoing
+from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.simulator.publisher import Publisher
 from local.stack.mailbox.messages import newest
 from local.stack.supervisor import Stack
@@ -170,7 +170,7 @@ def publish(group: Group, events: Sequence[Notification | bytes]) -> None:
     with Publisher(group.settings.kafka_bootstrap_servers, lambda _outgoing, _receipt: None) as publisher:
         for event in events:
             if isinstance(event, bytes):
-                publisher.publish_poison(Outgoing(NOTIFICATIONS, b"customer-1", now, now, POISON, None, event))
+                publisher.publish_bad_record(Outgoing(NOTIFICATIONS, b"customer-1", now, now, BAD, None, event))
             else:
                 at, key = event.event_time, event.recipient.encode()
                 publisher.publish_event(Outgoing(NOTIFICATIONS, key, at, at, GOOD, event))
