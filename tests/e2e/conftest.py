@@ -75,5 +75,5 @@ def warm_client() -> Iterator[None]:
 
 @pytest.fixture
 def outage_seconds(request: pytest.FixtureRequest) -> float:
-    """How long a service that a test kills stays away; with `--full` longer than every time-out on the way."""
+    """How long a service that a test kills stays unavailable; with `--full` longer than every time-out on the way."""
     return 120.0 if request.config.getoption("full") else 15.0

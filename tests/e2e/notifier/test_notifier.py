@@ -293,7 +293,7 @@ def test_notifier_waits_for_an_unavailable_mail_server_and_loses_nothing(
         stack.kill("mailbox")
         publish(group, events[60:])
         # On a busy machine a second may pass without a line.
-        noticed = re.compile(r"mail server away for ([2-9]|\d\d+) s")
+        noticed = re.compile(r"mail server unavailable for ([2-9]|\d\d+) s")
         wait_for("the notifier to notice", lambda: bool(noticed.search(group.output)))
         stack.start("mailbox")
         wait_for_files(mailbox, 120)
@@ -315,7 +315,7 @@ def test_mail_that_waits_too_long_for_the_mail_server_is_a_dead_letter(group: Gr
 
     letters = group.dead_letters()
     assert {msgspec.json.decode(letter.payload or b"", type=Notification) for letter in letters} == set(events)
-    assert all("away for too long: [Errno 111] Connection refused" in letter.reason for letter in letters)
+    assert all("unavailable for too long: [Errno 111] Connection refused" in letter.reason for letter in letters)
     assert group.is_all_committed()
 
 
@@ -392,7 +392,7 @@ def test_stopped_notifier_commits_what_was_delivered(group: Group, mailbox: Path
 
 def test_notifier_waits_for_an_unavailable_broker_until_stopped(group: Group) -> None:
     with with_variables(group, MILLRACE_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9").running() as service:
-        wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been away for" in group.output)
+        wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been unavailable for" in group.output)
         service.send_signal(signal.SIGTERM)
         assert service.wait(DEADLINE_SECONDS) == 1
 

@@ -215,7 +215,9 @@ def test_busy_read_only_or_killed_elasticsearch_loses_no_document(
         kill_node(stack)
         killed = time.monotonic()
         proxy.release()
-        wait_for("Elasticsearch to have been away for long", lambda: time.monotonic() > killed + outage_seconds, 150)
+        wait_for(
+            "Elasticsearch to have been unavailable for long", lambda: time.monotonic() > killed + outage_seconds, 150
+        )
         stack.start("elasticsearch")
     deployment.wait_until_all_is_read()
     deployment.stop()

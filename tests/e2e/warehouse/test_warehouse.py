@@ -106,7 +106,9 @@ def test_killed_postgresql_under_load_loses_no_row(
         wait_for("rows in the warehouse", lambda: payments_loaded(settings) > 1000)
         stack.kill("postgres")
         killed = time.monotonic()
-        wait_for("PostgreSQL to have been away for long", lambda: time.monotonic() > killed + outage_seconds, 150)
+        wait_for(
+            "PostgreSQL to have been unavailable for long", lambda: time.monotonic() > killed + outage_seconds, 150
+        )
         stack.start("postgres")
     deployment.wait_until_all_is_read()
     deployment.stop()

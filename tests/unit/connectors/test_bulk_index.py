@@ -359,18 +359,18 @@ def test_untrusted_server_is_an_error_at_once(elasticsearch: MoodyElasticsearch,
 def test_unavailable_server_is_waited_for(pauses: Pauses) -> None:
     with serve(MoodyElasticsearch()) as elasticsearch:
         url = elasticsearch.url
-    away: list[int] = []
+    waits: list[int] = []
 
     def give_up() -> None:
-        away.append(1)
-        if len(away) == 3:
+        waits.append(1)
+        if len(waits) == 3:
             raise KeyboardInterrupt
 
     pauses.meanwhile = give_up
     with closing(BulkIndex(Settings(elasticsearch_url=url), pauses)) as index, pytest.raises(KeyboardInterrupt):
         index.write(orders(2))
 
-    assert len(away) == 3
+    assert len(waits) == 3
 
 
 def test_error_has_no_password(elasticsearch: MoodyElasticsearch, pauses: Pauses) -> None:

@@ -103,7 +103,7 @@ def test_outage_is_reported_and_reading_continues(monkeypatch: pytest.MonkeyPatc
     assert offsets(TopicReader(consumer, ORDERS, reports.append)) == [[0], [1, 0]]
 
     assert reports == [
-        "the Kafka broker at 127.0.0.1:9 has been away for 0 s; trying again",
+        "the Kafka broker at 127.0.0.1:9 has been unavailable for 0 s; trying again",
         "the Kafka broker at 127.0.0.1:9 is back after 0.0 s",
     ]
 

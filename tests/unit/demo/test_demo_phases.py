@@ -9,7 +9,7 @@ import pytest
 from kafka.errors import KafkaTimeoutError, NodeNotReadyError
 
 from connectors.elasticsearch.client import ElasticsearchError
-from connectors.postgres.client import DatabaseAwayError
+from connectors.postgres.client import DatabaseUnavailableError
 from local.demo import phases
 from local.demo.phases import Screen, _are_done, _wait
 from local.simulator.shop.database import ShopError
@@ -17,7 +17,7 @@ from ops.jobs.cluster_jobs import JobError
 from ops.jobs.flink_rest import FlinkError
 
 UNAVAILABLE = [
-    DatabaseAwayError("no PostgreSQL answers"),
+    DatabaseUnavailableError("no PostgreSQL answers"),
     ElasticsearchError("no node answers"),
     FlinkError("no Flink cluster answers"),
     JobError("the savepoint was not complete"),

@@ -64,15 +64,15 @@ class Cluster:
 
     folder: Path
     state: str = "RUNNING"
-    away: dict[str, int] = field(default_factory=dict)
-    """By request, how many times more no JobManager leads."""
+    unavailable: dict[str, int] = field(default_factory=dict)
+    """By request, how many times more the answer is that no JobManager leads."""
     refused: str = ""
     """A request that fails."""
     settings: Settings = field(default_factory=Settings)
 
     def answer(self, request: str, _body: bytes) -> tuple[int, object]:
-        if self.away.get(request, 0) > 0:
-            self.away[request] -= 1
+        if self.unavailable.get(request, 0) > 0:
+            self.unavailable[request] -= 1
             return 503, {"errors": ["Service temporarily unavailable due to an ongoing leader election."]}
         if request == self.refused:
             return 500, {"errors": ["Internal server error."]}
@@ -104,7 +104,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 @pytest.mark.parametrize(
-    ("wait", "away"),
+    ("wait", "interrupted"),
     [
         (wait_until_running, OVERVIEW),
         (cancel, OVERVIEW),
@@ -115,13 +115,13 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     ],
 )
 def test_short_outage_of_the_cluster_is_waited_out_and_reported(
-    cluster: Cluster, wait: Callable[[Settings, JobId], object], away: str, capsys: pytest.CaptureFixture[str]
+    cluster: Cluster, wait: Callable[[Settings, JobId], object], interrupted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster.away = {away: 2}
+    cluster.unavailable = {interrupted: 2}
 
     wait(cluster.settings, JOB)
 
-    assert cluster.away == {away: 0}
+    assert cluster.unavailable == {interrupted: 0}
     assert f"the Flink cluster at {cluster.settings.flink_rest_url} is back" in capsys.readouterr().err
 
 

@@ -83,6 +83,6 @@ def test_command_that_waits_for_a_broker_reports_it(nobody: str, monkeypatch: py
     *reports, error = result.output.splitlines()
     assert reports
     for report in reports:
-        assert re.fullmatch(rf"the Kafka broker at {nobody} has been away for \d s; trying again", report)
+        assert re.fullmatch(rf"the Kafka broker at {nobody} has been unavailable for \d s; trying again", report)
     assert error.startswith(f"Error: no Kafka broker answers at {nobody}: start it (`make up`), or set MILLRACE_")
     assert error.endswith("to where it is; waited for it for 2 s")
