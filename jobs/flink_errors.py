@@ -77,11 +77,11 @@ _ADVICE = (
 def reason(error: BaseException) -> str:
     """Return why Flink refuses, from the outermost exception to the root cause, without repetitions."""
     thrown = list(_thrown(error))
-    said: list[str] = []
+    messages: list[str] = []
     for _, message in thrown:
-        if message and not any(message in each for each in said) and "Exception: " not in message:
-            said.append(message)
-    return _DEFAULT_PATH.sub("", " ".join(" ".join(each.split()) for each in said) or thrown[-1][0])
+        if message and not any(message in each for each in messages) and "Exception: " not in message:
+            messages.append(message)
+    return _DEFAULT_PATH.sub("", " ".join(" ".join(each.split()) for each in messages) or thrown[-1][0])
 
 
 def root_cause(error: BaseException) -> str:

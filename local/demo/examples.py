@@ -8,7 +8,7 @@ from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from events import FraudAlert
 from local.demo.figures import mailbox
-from local.demo.output import say
+from local.demo.output import report
 from local.stack.setup import Setup
 from ops.formats import table
 from ops.search.find import Asked, find
@@ -26,7 +26,7 @@ def show(setup: Setup, alerts: Sequence[FraudAlert]) -> None:
         NoIndexError: there is none.
     """
     for line in (*_found(setup.settings, alerts), *_mailed(mailbox.mails(setup))):
-        say(line)
+        report(line)
 
 
 def _found(settings: Settings, alerts: Sequence[FraudAlert]) -> Iterator[str]:

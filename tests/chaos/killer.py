@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from connectors.outage import Report
 from local.stack.services import elasticsearch
-from local.stack.starting import Say, StackError, bring_up
+from local.stack.starting import StackError, bring_up
 from local.stack.supervisor import Stack
 from tests.chaos.schedule import Kill
 from tests.services.lone_elasticsearch import kill_node
@@ -25,7 +26,7 @@ class Killer:
 
     stack: Stack
     kills: Sequence[Kill]
-    say: Say
+    report: Report
     healthy_within_seconds: float = 120.0
     """After the last restart, for services that only have to notice that another one is back."""
     done: list[Kill] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Killer:
                 return
             returning = self._returning.get(kill.service)
             if returning and not returning.done():
-                self._say(f"{kill.service} is still unavailable, so it is spared")
+                self._report(f"{kill.service} is still unavailable, so it is spared")
                 continue
             self._strike(kill)
             self._returning[kill.service] = pool.submit(self._bring_back, kill)
@@ -71,7 +72,7 @@ class Killer:
         except StackError as error:
             self.faults.append(f"{kill.service} has ended by itself before it was killed: {error}")
             return
-        self._say(f"killed {kill.service}, for {kill.unavailable_seconds:.1f} s and its start")
+        self._report(f"killed {kill.service}, for {kill.unavailable_seconds:.1f} s and its start")
         self.done.append(kill)
         self.killed_at.append(killed_at)
 
@@ -90,7 +91,7 @@ class Killer:
                 if attempt == STARTS:
                     self.faults.append(f"{kill.service} was killed and could not be started again: {error}")
                     return
-        self._say(f"{kill.service} is back after {time.monotonic() - killed:.1f} s")
+        self._report(f"{kill.service} is back after {time.monotonic() - killed:.1f} s")
 
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + self.healthy_within_seconds
@@ -100,8 +101,8 @@ class Killer:
                 return
             time.sleep(POLL_SECONDS)
 
-    def _say(self, text: str) -> None:
-        self.say(f"chaos: {time.monotonic() - self._started:5.1f} s: {text}")
+    def _report(self, text: str) -> None:
+        self.report(f"chaos: {time.monotonic() - self._started:5.1f} s: {text}")
 
 
 def strike(stack: Stack, service: str) -> None:

@@ -54,7 +54,7 @@ def show(name: str | None) -> None:
 
 
 @main.command("serve", help="Take messages at MILLRACE_SMTP_URL; the local stack runs this.")
-def serve_until_told() -> None:
+def serve_until_stopped() -> None:
     """Serve."""
     place, settings = _place(), LocalSettings.from_environment()
     address = urlsplit(settings.smtp_url)

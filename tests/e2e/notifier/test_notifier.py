@@ -138,7 +138,7 @@ def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its s
 
 @pytest.fixture
 def group(settings: Settings, request: pytest.FixtureRequest, tmp_path: Path) -> Group:
-    made = Group(settings, re.sub(r"\W", "-", request.node.name), tmp_path / "said")
+    made = Group(settings, re.sub(r"\W", "-", request.node.name), tmp_path / "output")
     made.begin()
     return made
 

@@ -165,14 +165,14 @@ def test_rebuilt_index_has_the_same_documents_and_no_uncommitted_one(settings: S
         producer.abort_transaction()
     run_job(settings)
     before = documents(client)
-    said: list[str] = []
+    lines: list[str] = []
 
-    outcome = rebuild(settings, remapped(), said.append)
+    outcome = rebuild(settings, remapped(), lines.append)
 
     assert documents(client) == before == expected(orders)
     assert indices(client) == {"orders-v3": {"orders"}}
     assert outcome == Outcome("orders-v3", records=4500)
-    assert any(each.startswith("filling: 4,500 records of enriched-orders in ") for each in said)
+    assert any(each.startswith("filling: 4,500 records of enriched-orders in ") for each in lines)
     [index] = look(client, remapped()).behind
     assert (index.version, index.filled_to, faults(remapped(), look(client, remapped()))) == (
         3,

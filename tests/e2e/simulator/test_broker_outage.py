@@ -83,13 +83,13 @@ class Service:
 
     def silent_seconds(self) -> int:
         """Return for how many seconds Kafka has not answered; 0 if it answers."""
-        said = re.search(r"no answer from Kafka for (\d+) s", self.last_line)
-        return int(said[1]) if said else 0
+        shown = re.search(r"no answer from Kafka for (\d+) s", self.last_line)
+        return int(shown[1]) if shown else 0
 
     def acknowledged(self) -> int:
         """Return how many records are acknowledged."""
-        said = re.search(r"([\d,]+) acknowledged", self.last_line)
-        return int(said[1].replace(",", "")) if said else 0
+        shown = re.search(r"([\d,]+) acknowledged", self.last_line)
+        return int(shown[1].replace(",", "")) if shown else 0
 
 
 def last_line(output: Path) -> str:

@@ -20,27 +20,27 @@ TIMEOUT_SECONDS = 2.0
 
 @dataclass
 class Moody:
-    """Says what it is told to say to a command, and to the others that all is well."""
+    """Gives the declared answers to some commands, and `250 ok` to the others."""
 
-    says: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
     got: list[str] = field(default_factory=list)
 
     async def handle_MAIL(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         envelope.mail_from = address
-        return self.says.get("MAIL", "250 ok")
+        return self.answers.get("MAIL", "250 ok")
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         envelope.rcpt_tos.append(address)
-        return self.says.get("RCPT", "250 ok")
+        return self.answers.get("RCPT", "250 ok")
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if self.says.get("DATA") == "drop":
+        if self.answers.get("DATA") == "drop":
             server.transport.close()
-        answer = self.says.get("DATA", "250 ok")
+        answer = self.answers.get("DATA", "250 ok")
         if answer.startswith("250"):
             self.got += envelope.rcpt_tos
         return answer
@@ -64,14 +64,14 @@ def connected(port: int) -> Iterator[MailServer]:
 
 @contextmanager
 def mute_server() -> Iterator[int]:
-    """Accepts connections and says nothing; its port."""
+    """Accept connections and answer nothing; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
 
 @contextmanager
 def server_that_greets_with(greeting: bytes) -> Iterator[int]:
-    """Says one line to whoever connects, and hangs up; its port."""
+    """Send one line to each client that connects, and hang up; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
@@ -95,7 +95,7 @@ def test_what_is_accepted_is_taken_and_the_connection_is_kept_for_the_next() -> 
 
 
 @pytest.mark.parametrize(
-    ("command", "says", "verdict"),
+    ("command", "response", "verdict"),
     [
         ("RCPT", "550 5.1.1 no such user", "never"),
         ("RCPT", "450 4.2.1 mailbox busy", "not now"),
@@ -110,21 +110,21 @@ def test_what_is_accepted_is_taken_and_the_connection_is_kept_for_the_next() -> 
     ],
 )
 def test_a_refusal_is_about_the_message_once_the_server_knows_it_and_about_us_before(
-    command: str, says: str, verdict: str
+    command: str, response: str, verdict: str
 ) -> None:
-    with mail_server(Moody({command: says})) as port, connected(port) as server:
+    with mail_server(Moody({command: response})) as port, connected(port) as server:
         answer = server.offer(message(), "ada@mail.example")
 
     assert answer.verdict == verdict
-    assert says == "drop" or says in answer.words
+    assert response == "drop" or response in answer.words
 
 
-@pytest.mark.parametrize("says", ["550 no such user", "421 try later", "drop"])
-def test_after_a_refusal_the_next_message_is_taken(says: str) -> None:
-    moody = Moody({"DATA" if says == "drop" else "RCPT": says})
+@pytest.mark.parametrize("response", ["550 no such user", "421 try later", "drop"])
+def test_after_a_refusal_the_next_message_is_taken(response: str) -> None:
+    moody = Moody({"DATA" if response == "drop" else "RCPT": response})
     with mail_server(moody) as port, connected(port) as server:
         server.offer(message(), "ada@mail.example")
-        moody.says = {}
+        moody.answers = {}
 
         assert server.offer(message(), "bob@mail.example").verdict == "taken"
 

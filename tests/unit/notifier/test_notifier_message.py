@@ -48,9 +48,9 @@ def test_its_ids_follow_from_the_notification_s() -> None:
 @pytest.mark.parametrize("ending", ["\r\n", "\n", "\r", "\u2028", "\x85", "\x0b", "\0"])
 def test_no_name_or_text_can_add_a_header(ending: str) -> None:
     evil = f"Ada{ending}Bcc: all@mail.example{ending}{ending}<html>"
-    told = occasion(subject_id=evil, details=(evil,))
+    harmful = occasion(subject_id=evil, details=(evil,))
 
-    message = arrived(notification("n1", told, recipient_name=evil))
+    message = arrived(notification("n1", harmful, recipient_name=evil))
 
     assert set(message.keys()) == HEADERS
     assert len(message.keys()) == len(HEADERS)

@@ -40,19 +40,19 @@ def test_a_single_message_says_what_it_is_about_in_its_text_and_in_html(language
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_said_of_each_kind_of_occasion_is_something_else(language: str) -> None:
-    said = {worded(notification("n1", occasion(kind), language=language)).text for kind in KINDS}
+    texts = {worded(notification("n1", occasion(kind), language=language)).text for kind in KINDS}
 
-    assert len(said) == len(KINDS)
+    assert len(texts) == len(KINDS)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_digest_tells_of_all_its_occasions_in_their_order(language: str) -> None:
-    told = [occasion("order_confirmed", subject_id=f"order-{number}") for number in (1, 2, 3)]
+    occasions = [occasion("order_confirmed", subject_id=f"order-{number}") for number in (1, 2, 3)]
 
-    wording = worded(notification("n1", *told, language=language))
+    wording = worded(notification("n1", *occasions, language=language))
 
     for part in (wording.text, wording.html):
-        places = [part.index(each.subject_id) for each in told]
+        places = [part.index(each.subject_id) for each in occasions]
         assert places == sorted(places)
     assert "3" in wording.subject
 
@@ -104,9 +104,9 @@ def test_a_moment_is_told_as_the_recipient_s_clock_shows_it(
 
 def test_what_customers_and_products_are_called_can_not_become_part_of_the_html() -> None:
     evil = "<script>alert('1')</script> & co"
-    told = occasion(details=(evil,), subject_id="<b>o1</b>")
+    harmful = occasion(details=(evil,), subject_id="<b>o1</b>")
 
-    wording = worded(notification("n1", told, recipient_name=evil))
+    wording = worded(notification("n1", harmful, recipient_name=evil))
 
     assert evil in wording.text
     assert "<script>" not in wording.html
@@ -121,17 +121,17 @@ def test_of_a_card_only_the_last_four_characters_are_told(kind: str, language: s
 
     wording = worded(notification("n1", occasion(kind, subject_id="card-0012345", details=details), language=language))
 
-    said = every_text(wording)
-    assert "•••• 2345" in said
-    assert "•••• 1234" in said
+    text = every_text(wording)
+    assert "•••• 2345" in text
+    assert "•••• 1234" in text
     for hidden in ("card-0012345", "0012345", "4111", "5500"):
-        assert hidden not in said
+        assert hidden not in text
 
 
 def test_a_card_in_a_digest_is_masked_too_and_a_short_id_is_hidden_wholly() -> None:
-    told = (occasion("order_confirmed"), occasion("fraud_closed", subject_id="card-0012345"))
+    occasions = (occasion("order_confirmed"), occasion("fraud_closed", subject_id="card-0012345"))
 
-    assert "card-0012345" not in every_text(worded(notification("n1", *told)))
+    assert "card-0012345" not in every_text(worded(notification("n1", *occasions)))
     assert masked("1234567") == "••••"
 
 

@@ -136,10 +136,10 @@ def test_settings_are_filled_in() -> None:
     ],
 )
 def test_mistake_is_reported_with_its_place(text: str, words: str) -> None:
-    with pytest.raises(SqlFileError) as told:
+    with pytest.raises(SqlFileError) as raised:
         loaded(text)
 
-    assert str(told.value).startswith(words)
+    assert str(raised.value).startswith(words)
 
 
 @pytest.mark.parametrize(
