@@ -39,7 +39,7 @@ _ADVICE = (
     (
         r"timecol is a time attribute|[Aa] time attribute (type )?is (expected|required)|on a time attribute",
         "the source's table needs WATERMARK FOR a TIMESTAMP(3) or TIMESTAMP_LTZ(3) column, such as WATERMARK FOR "
-        "event_time AS event_time - INTERVAL '5' SECOND, and the query must hand on this column as it is",
+        "event_time AS event_time - INTERVAL '5' SECOND, and the query must pass on this column unchanged",
     ),
     (
         r"size must be an integral multiple of",

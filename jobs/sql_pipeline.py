@@ -214,7 +214,7 @@ def run(file: PipelineFile, settings: Settings, options: Mapping[str, str]) -> N
         result = _defined_with_warnings(tables, pipeline).execute()
         print(
             f"{file.name} runs here, in a cluster of its own, with checkpoints as on the cluster; end it with Ctrl-C. "
-            "The next run goes on behind the last checkpoint, without the state: what a window held by then is not in "
+            "The next run continues after the last checkpoint, without the state: what a window held by then is not in "
             "its rows",
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""Is the code in order? Runs every checker and shows what each of them found; `--fix` mends what can be mended."""
+"""Runs every checker of the code and shows the findings of each; `--fix` fixes what can be fixed."""
 
 import subprocess
 import sys

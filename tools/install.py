@@ -120,7 +120,7 @@ def main() -> int:
         print(f"millrace: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("millrace: interrupted; run the same command again to go on", file=sys.stderr)
+        print("millrace: interrupted; run the same command again to continue", file=sys.stderr)
         return 130
     return 0
 

@@ -48,7 +48,7 @@ def main() -> None:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
-@main.command(help="Start what doesn't run, mend what isn't healthy; then show where everything is.")
+@main.command(help="Start what doesn't run, restart what isn't healthy; then show where everything is.")
 @click.argument("services", nargs=-1)
 @click.option("--taskmanagers", type=click.IntRange(1, 99), help="How many; each has two slots.")
 def up(services: tuple[str, ...], taskmanagers: int | None) -> None:

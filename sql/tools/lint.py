@@ -62,7 +62,7 @@ class Catalog:
 
 
 def findings(pipeline: Pipeline, plan: Plan, catalog: Catalog) -> list[str]:
-    """What is to be mended, in the order of the rules; nothing if all is well."""
+    """Return what is to be fixed, in the order of the rules; nothing if all is well."""
     return [
         *_comment_without(pipeline),
         *_unbounded_state(pipeline, plan),

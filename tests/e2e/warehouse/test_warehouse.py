@@ -166,7 +166,7 @@ def test_topic_replay_while_new_events_arrive_changes_no_row(deployment: Deploym
 def test_password_is_on_no_web_page_and_in_no_log(
     settings: Settings, stack: Stack, request: pytest.FixtureRequest
 ) -> None:
-    password = "seen-wherever-it-is-told"
+    password = "seen-wherever-it-is-shown"
     with psycopg.connect(
         settings.warehouse_url, user=settings.warehouse_user, password=settings.warehouse_password
     ) as c:

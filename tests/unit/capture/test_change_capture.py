@@ -396,6 +396,6 @@ def test_rows_being_read_by_apply_are_no_fault() -> None:
 def test_running_connector_without_heartbeats_is_a_fault() -> None:
     assert heartbeat_faults(None, NOW)
     assert heartbeat_faults(NOW - timedelta(seconds=31), NOW) == [
-        "changes don't come through: the last heartbeat in db-changes.heartbeats is of 31 s ago, "
+        "changes don't arrive: the last heartbeat in db-changes.heartbeats is of 31 s ago, "
         "and there should be one every 1 s"
     ]

@@ -36,13 +36,13 @@ def decision(letter: DeadLetter, change: Change = unchanged, replays: Replays | 
     return decided
 
 
-def mend(rejected: Rejected) -> Record | None:
+def set_currency(rejected: Rejected) -> Record | None:
     document = rejected.record.document()
     return rejected.record.with_document({**document, "currency": "EUR"})
 
 
 def test_fixed_record_is_sent() -> None:
-    decided = decision(dead_letter(payload=BAD), mend)
+    decided = decision(dead_letter(payload=BAD), set_currency)
 
     assert decided.record is not None
     assert msgspec.json.decode(decided.record.value or b"", type=type(payment())) == payment()
@@ -60,7 +60,7 @@ def test_record_that_would_be_rejected_again_is_refused() -> None:
 def test_record_that_is_still_invalid_after_its_fix_is_refused() -> None:
     two_wrong = msgspec.json.encode(payment(currency="euro", country="Germany"))
 
-    assert "country" in decision(dead_letter(payload=two_wrong), mend).why_not
+    assert "country" in decision(dead_letter(payload=two_wrong), set_currency).why_not
 
 
 def test_valid_record_is_sent_unchanged() -> None:
@@ -147,7 +147,7 @@ def test_fix_that_fails_on_one_record_refuses_only_that() -> None:
     def fix(rejected: Rejected) -> Record | None:
         if rejected.record.offset == 1:
             raise FixError("the fix failed in line 3")
-        return mend(rejected)
+        return set_currency(rejected)
 
     letters = [dead_letter("payments-0-1", BAD), dead_letter("payments-0-2", BAD)]
     failed, sent = decide(rejected_records(letters), fix, Replays(()), REAL, again=False, now=NOW)

@@ -51,7 +51,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def wait(screen: FakeScreen, condition: Callable[[], bool]) -> None:
-    _wait(cast(Screen, screen), "all to come through", condition)
+    _wait(cast(Screen, screen), "all to arrive", condition)
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=lambda fault: type(fault).__name__)
@@ -68,7 +68,7 @@ def test_view_continues_while_the_demo_waits_for_a_service(
     wait(screen, is_back)
 
     assert screen.shown == 200
-    assert lines == ["waiting for all to come through"]
+    assert lines == ["waiting for all to arrive"]
 
 
 def test_condition_that_never_holds_is_given_up_with_the_reason(
@@ -78,7 +78,7 @@ def test_condition_that_never_holds_is_given_up_with_the_reason(
 
     wait(screen, lambda: False)
 
-    assert lines[-1] == "gave up waiting for all to come through after 91 s: it is not so"
+    assert lines[-1] == "gave up waiting for all to arrive after 91 s: it is not so"
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=lambda fault: type(fault).__name__)
@@ -92,7 +92,7 @@ def test_wait_for_an_outage_is_given_up_at_its_limit(
 
     wait(screen, is_unavailable)
 
-    assert lines[-1] == f"gave up waiting for all to come through after 601 s: {fault}"
+    assert lines[-1] == f"gave up waiting for all to arrive after 601 s: {fault}"
 
 
 def test_mistake_of_the_demo_itself_is_raised_at_once(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
