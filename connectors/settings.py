@@ -166,7 +166,7 @@ class Settings(Variables):
         pattern=r"https?://[^\s/:,@]+(:[0-9]+)?(/[^\s,]*)?(,https?://[^\s/:,@]+(:[0-9]+)?(/[^\s,]*)?)*",
         form="http(s)://host:port, separated by commas; user and password have settings of their own",
     )
-    elasticsearch_user: str = setting("", "Who writes to it and reads it; unset: nobody logs in", form="a name")
+    elasticsearch_user: str = setting("", "User who writes to it and reads it; unset: without login", form="a name")
     elasticsearch_password: str = setting("", "The password of that user", form="one line", secret=True)
     elasticsearch_api_key: str = setting(
         "", "An API key (base64), instead of user and password", form="one line", secret=True

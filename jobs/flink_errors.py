@@ -56,7 +56,7 @@ _ADVICE = (
     ),
     (
         r"ON CONFLICT|on-conflict",
-        "say in the INSERT what is to happen: ON CONFLICT DO DEDUPLICATE, DO NOTHING or DO ERROR",
+        "declare in the INSERT what is to happen: ON CONFLICT DO DEDUPLICATE, DO NOTHING or DO ERROR",
     ),
     (
         r"Cannot discover a connector|Could not find any factory for identifier '[^']+' that implements",

@@ -256,7 +256,7 @@ def main() -> None:
     Arguments: its name or path, and what its file is called in errors if that isn't where it lies.
     """
     if len(sys.argv) < 2:
-        sys.exit("say which pipeline: python -m ops sql run PIPELINE --target cluster")
+        sys.exit("name a pipeline: python -m ops sql run PIPELINE --target cluster")
     name, *label = sys.argv[1:]
     try:
         file = find(name)

@@ -70,7 +70,7 @@ def _answered(error: ApiError, settings: Settings) -> str:
     if error.status_code == HTTPStatus.FORBIDDEN and "cluster_block_exception" not in str(error.body):
         return (
             f"{where} knows {_user(settings)}, but doesn't allow this: {_reason(error)}. Give it the right, "
-            f"or log in as somebody else with {_USER} and {_PASSWORD}, or {_API_KEY}"
+            f"or log in as another user with {_USER} and {_PASSWORD}, or {_API_KEY}"
         )
     return f"{where} answers {error.status_code}: {_reason(error)}"
 
@@ -128,7 +128,7 @@ def _unauthorized(settings: Settings) -> str:
     if settings.elasticsearch_user:
         user = settings.elasticsearch_user
         return f"doesn't take user {user!r} with this password: set {_USER} and {_PASSWORD} to those that it knows"
-    return f"wants to know who we are: set {_USER} and {_PASSWORD}, or {_API_KEY}"
+    return f"requires a login: set {_USER} and {_PASSWORD}, or {_API_KEY}"
 
 
 def _user(settings: Settings) -> str:

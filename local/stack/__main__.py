@@ -93,7 +93,7 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
     """Read."""
     stack = Stack.from_environment()
     if service is None:
-        _report(f"say which service: {', '.join(stack.names())}")
+        _report(f"name a service: {', '.join(stack.names())}")
         sys.exit(2)
     place = stack.service(service).place
     files = [str(path) for path in (place.output, place.log) if path.exists()]

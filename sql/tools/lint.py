@@ -1,4 +1,4 @@
-"""Which habits of a pipeline will hurt later? Each rule says where, what, and what to do instead."""
+"""Finds habits of a pipeline that will hurt later. Each finding has the place, the fault, and what to do instead."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set

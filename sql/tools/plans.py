@@ -138,7 +138,7 @@ class Node:
 
     @property
     def times_to_live(self) -> dict[str, str]:
-        """For how long it keeps each of its states, where `table.exec.state.ttl` says it."""
+        """How long it keeps each of its states, where `table.exec.state.ttl` limits it."""
         return {state["name"]: state["ttl"] for state in self.json.get("state", ())}
 
     @property
@@ -215,7 +215,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Step:
-    """What is kept of a node: enough to say whether its state would be found again."""
+    """What is kept of a node: enough to decide whether its state would be found again."""
 
     uid: str
     kind: str

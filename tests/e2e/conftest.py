@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def environment_on_free_ports(state: Path) -> dict[str, str]:
-    """Variables of a stack that gets into nobody's way."""
+    """Variables of a stack that doesn't disturb any other."""
     kafka, controller, registry, management, rest, rpc, connect, postgres, elasticsearch, smtp = free_ports(10)
     return {
         "MILLRACE_STATE": str(state),

@@ -23,7 +23,7 @@ def findings(expected: Mapping[str, Expectation], enriched: Sequence[EnrichedOrd
     repeated = [event_id for event_id, count in Counter(order.event_id for order in enriched).items() if count > 1]
     needless = [order_id for order_id, each in revisions.items() if not _each_differs(each)]
     yield Finding(
-        "each revision is there once, and says otherwise than the one before",
+        "each revision is there once, and differs from the one before",
         f"{len(enriched):,} rows{_corrections(revisions.values())}{some([*repeated, *needless])}",
         not repeated and not needless,
     )

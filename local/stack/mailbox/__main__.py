@@ -83,7 +83,7 @@ def _chosen(name: str | None) -> KeptMessage:
     if not found:
         raise click.ClickException(f"there is no message {name}" if name else f"no mail has arrived in {_place().data}")
     if name and len(found) > 1:
-        raise click.ClickException(f"{name} is the beginning of {len(found)} messages: say more of it")
+        raise click.ClickException(f"{name} is the beginning of {len(found)} messages: give more of it")
     return found[-1]
 
 

@@ -201,11 +201,11 @@ def once(events: Sequence[Notification]) -> Counter[str]:
     return Counter({event.event_id: 1 for event in events})
 
 
-def assert_delivered(found: Counter[str], events: Sequence[Notification], *, most_copies: int) -> None:
+def assert_delivered(found: Counter[str], events: Sequence[Notification], *, most_duplicates: int) -> None:
     """Assert that each notification was delivered, and no more of them twice than could be in flight at once."""
     assert found.keys() == once(events).keys()
     assert max(found.values()) <= 2
-    assert found.total() - len(found) <= most_copies
+    assert found.total() - len(found) <= most_duplicates
 
 
 def test_killed_notifier_loses_nothing_and_repeats_only_mails_in_flight(group: Group, mailbox: Path) -> None:
@@ -220,7 +220,7 @@ def test_killed_notifier_loses_nothing_and_repeats_only_mails_in_flight(group: G
     group.run()
 
     assert killed_at < 300
-    assert_delivered(delivered(group, mailbox), events, most_copies=SENDERS)
+    assert_delivered(delivered(group, mailbox), events, most_duplicates=SENDERS)
     assert group.is_all_committed()
     assert group.dead_letters() == []
 
@@ -300,7 +300,7 @@ def test_notifier_waits_for_an_unavailable_mail_server_and_loses_nothing(
         service.send_signal(signal.SIGTERM)
         assert service.wait(DEADLINE_SECONDS) == 0
 
-    assert_delivered(delivered(group, mailbox), events, most_copies=SENDERS)
+    assert_delivered(delivered(group, mailbox), events, most_duplicates=SENDERS)
     assert group.dead_letters() == []
     assert group.is_all_committed()
 

@@ -135,7 +135,7 @@ def wait_for_transactions(ledger: Path, more: int) -> None:
 
 def wait_for_output(output: Path, begin: int, words: str) -> None:
     """Wait until the service's output matches, from the character `begin` on."""
-    wait_for(f"the service to say that {words}", lambda: bool(re.search(words, output.read_text()[begin:])))
+    wait_for(f"the service to report {words}", lambda: bool(re.search(words, output.read_text()[begin:])))
 
 
 def ended(service: subprocess.Popen[bytes]) -> int:

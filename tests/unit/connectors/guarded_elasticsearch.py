@@ -1,4 +1,4 @@
-"""A server on loopback that asks who is there before it answers as Elasticsearch does, with TLS if wanted."""
+"""A server on loopback that requires a login before it answers as Elasticsearch does, with TLS if wanted."""
 
 import json
 import ssl
@@ -76,4 +76,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(encoded)
 
     def log_message(self, format: str, *_args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

@@ -136,4 +136,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def log_message(self, format: str, *_args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

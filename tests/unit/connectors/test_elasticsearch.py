@@ -100,7 +100,7 @@ def test_address_without_a_server_is_reported_with_the_remedy() -> None:
 @pytest.mark.parametrize(
     ("login", "expected_text"),
     [
-        ({}, "wants to know who we are: set MILLRACE_ELASTICSEARCH_USER and MILLRACE_ELASTICSEARCH_PASSWORD, or"),
+        ({}, "requires a login: set MILLRACE_ELASTICSEARCH_USER and MILLRACE_ELASTICSEARCH_PASSWORD, or"),
         (
             {"elasticsearch_user": "ann", "elasticsearch_password": "wrong"},
             "doesn't take user 'ann' with this password: set MILLRACE_ELASTICSEARCH_USER",

@@ -25,7 +25,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 
 def read_back(file: Path, *letters: DeadLetter) -> list[Record]:
-    """The records as the file says them."""
+    """Return the records of the file."""
     found = read(file)
     return [edited(each.record, found[each.letter.event_id]) for each in rejected_records(letters)]
 

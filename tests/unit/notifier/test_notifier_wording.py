@@ -1,4 +1,4 @@
-"""A message says in each language what happened: money, time and cards as people write them, and no more."""
+"""The text of a message in each language: what happened, with money, time and cards as people write them."""
 
 import pytest
 

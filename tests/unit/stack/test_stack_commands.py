@@ -14,5 +14,5 @@ def test_logs_of_an_unknown_service_list_the_known_ones(tmp_path: Path, monkeypa
     result = CliRunner().invoke(main, ["logs"])
 
     assert result.exit_code == 2
-    assert result.output.startswith("say which service: kafka, ")
+    assert result.output.startswith("name a service: kafka, ")
     assert "taskmanager-1" in result.output

@@ -67,4 +67,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, format: str, *_args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
