@@ -9,8 +9,8 @@
 SET 'table.exec.state.ttl' = '2 h';
 
 -- One row per record; `error` says why it is in no figure. Late is decided once, before duplicates are dropped, so that
--- both inserts decide alike: each record is counted, or a duplicate of one that is, or a dead letter. Of the hours that a payment
--- is in, the last begins with its own five minutes.
+-- both inserts decide alike: each record is counted, or a duplicate of one that is, or a dead letter. Of the hours that a
+-- payment is in, the last begins with its own five minutes.
 CREATE TEMPORARY VIEW judged_payments AS
 SELECT
     payment_id,

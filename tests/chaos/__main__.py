@@ -54,7 +54,7 @@ def main(
 
 
 def names(role: str) -> list[str]:
-    """The services that fill a role."""
+    """Return the services that fill a role."""
     if role != TASK_MANAGER:
         return [role]
     count = int(LocalSettings.from_environment().flink_task_managers)
@@ -110,7 +110,7 @@ def _report(stack: Stack, killer: Killer) -> None:
 
 
 def _failures(settings: Settings) -> dict[str, Sequence[Failure]]:
-    """What each job was restarted for, by its name, the latest first."""
+    """Return the causes of each job's restarts by its name, the latest first."""
     return {job.name: restarts(settings, job).failures for job in all_jobs(settings)}
 
 

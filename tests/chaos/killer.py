@@ -17,7 +17,7 @@ from tests.services.lone_elasticsearch import kill_node
 
 POLL_SECONDS = 1.0
 STARTS = 2
-"""What a service needs may be killed while it starts: Connect stops by itself then."""
+"""Maximum number of starts: Connect stops by itself if a service that it needs is killed meanwhile."""
 
 
 @dataclass
@@ -28,11 +28,11 @@ class Killer:
     kills: Sequence[Kill]
     report: Report
     healthy_within_seconds: float = 120.0
-    """After the last restart, for services that only have to notice that another one is back."""
+    """Time limit for all services to be healthy after the last restart; some only notice that another is back."""
     done: list[Kill] = field(default_factory=list)
     """The kills that hit a running service."""
     killed_at: list[datetime] = field(default_factory=list)
-    """When each of them did."""
+    """Time of each kill in `done`."""
     faults: list[str] = field(default_factory=list)
     """Services that stopped without a kill or didn't come back, in words."""
     _over: threading.Event = field(default_factory=threading.Event)

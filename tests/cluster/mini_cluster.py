@@ -39,12 +39,12 @@ class MiniCluster:
     """Everything that it writes is in here: checkpoints, temporary files, logs."""
     rest_port: int
     process_id: int
-    """Of the JVM, in which thread mode runs Python too."""
+    """Id of the JVM's process, in which thread mode runs Python too."""
     options: dict[str, str]
-    """What every job's configuration has: this interpreter, and how to run and to fail."""
+    """Configuration of every job: this interpreter, and how to run and to fail."""
 
     def environment(self, options: Mapping[str, str] | None = None) -> StreamExecutionEnvironment:
-        """An environment that submits to it, with these Flink options besides its own."""
+        """Return an environment that submits to it, with these Flink options besides its own."""
         gateway = java_gateway.get_gateway()
         flink = gateway.jvm.org.apache.flink
         configuration = _configuration(gateway.jvm, self.options | dict(options or {}))

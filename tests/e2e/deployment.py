@@ -37,7 +37,7 @@ JOB = "fraud_detection"
 OUTPUTS = (topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS, topics.DEAD_LETTERS)
 FAST_CHECKPOINTS = {"execution.checkpointing.interval": "1s", "execution.checkpointing.min-pause": "200ms"}
 DEADLINE_SECONDS = 240.0
-"""For whatever must come true; long, since a machine with another stack beside this one may be slow."""
+"""Time limit for any condition; long, since a machine with another stack beside this one may be slow."""
 POLL_SECONDS = 0.2
 
 

@@ -55,7 +55,7 @@ class Alteration:
     change: str
     undo: str
     fault: str
-    """What `cdc status` reports."""
+    """Text that `cdc status` reports."""
 
 
 HARMFUL = (
@@ -180,7 +180,7 @@ def test_changed_primary_key_is_a_deletion_and_a_creation(shop: Connection, stre
 
 
 def test_each_row_of_a_copy_has_a_position_of_its_own(shop: Connection, stream: Stream) -> None:
-    """Otherwise a crash in the middle of the copy would lose some rows."""
+    """Check the positions: with equal ones, a crash in the middle of the copy would lose some rows."""
     with shop.cursor().copy("COPY shop.products FROM STDIN") as copy:
         for number in range(500):
             copy.write_row((f"p-copied-{number}", "a thing", "books", 100, "EUR", 1))

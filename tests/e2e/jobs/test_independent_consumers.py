@@ -138,7 +138,7 @@ class Consumer:
     name: str
     inputs: Sequence[Topic]
     read: Callable[[Deployment], Content]
-    """Returns what the target has of the input that this deployment has read."""
+    """Returns the target's content from the input that this deployment has read."""
     empty: Callable[[Settings], None] = lambda _: None
     """Empties the target."""
     writes: Sequence[Topic] = ()

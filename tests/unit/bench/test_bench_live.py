@@ -22,12 +22,12 @@ EXTENT = latency.Extent(
 
 
 def sent(first: int, end: int) -> list[Payment]:
-    """The payments of the stream."""
+    """Return the payments of the stream."""
     return [msgspec.json.decode(record.value, type=Payment) for record in STREAM.records(first, end)]
 
 
 def load(milliseconds: Sequence[float], *, rate: float = 1_000, begin: float = 100.0, repeated: int = 0) -> Load:
-    """One alert a tenth of a second, each so late."""
+    """Return a load with one alert a tenth of a second, each with one of these latencies."""
     samples = [Sample(begin + n / 10, begin + n / 10 + ms / 1000) for n, ms in enumerate(milliseconds)]
     return Load(rate, begin, len(milliseconds) / 10, samples, repeated, 0.0)
 
@@ -84,7 +84,7 @@ class Machine:
     loads: list[tuple[float, float]] = field(default_factory=list)
 
     def load(self, rate: float, seconds: float) -> Load:
-        """A load, with growing lag beyond what it keeps up with."""
+        """Return a load whose lag grows if the rate is beyond what the contender keeps up with."""
         self.loads.append((rate, seconds))
         most = self.holds if seconds == EXTENT.held_seconds else self.keeps
         return load([20.0 * n if rate > most else 20.0 for n in range(round(seconds * 10))], rate=rate)

@@ -136,7 +136,7 @@ def test_field_that_no_column_can_fill_is_refused_by_name() -> None:
         """A row."""
 
         tags: tuple[str, ...]
-        """What is no column."""
+        """A type that no column can have."""
 
     with pytest.raises(TypeError, match=r"Tagged\.tags: a column's field must be str, int, float or bool"):
         _ = CapturedTable("shop.tagged", replace(PRODUCTS.topic, event=Tagged)).columns

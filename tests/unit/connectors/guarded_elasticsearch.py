@@ -18,10 +18,10 @@ AUTHORITY = CERTIFICATES / "authority.pem"
 
 @dataclass
 class GuardedElasticsearch:
-    """What it demands, and what it was asked."""
+    """State of the server: the login that it requires, its answers, and the requests that it accepted."""
 
     authorization: str = ""
-    """The header that opens the door."""
+    """Value of the header that is accepted; empty: no login is needed."""
     status: int = 200
     """Answer to accepted requests."""
     body: dict[str, Any] = field(default_factory=lambda: {"status": "green"})

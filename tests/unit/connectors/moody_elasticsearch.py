@@ -19,12 +19,12 @@ class Sent:
 
     verb: str
     place: Json
-    """Its first line: index, id, version."""
+    """First line of the action: index, id, version."""
     document: Any
 
     @property
     def id(self) -> str:
-        """The document's."""
+        """Return the document's id."""
         return str(self.place["_id"])
 
 
@@ -66,7 +66,7 @@ class MoodyElasticsearch:
     url: str = ""
 
     def ids(self) -> list[list[str]]:
-        """Of each request."""
+        """Return the document ids of each request."""
         return [[sent.id for sent in request] for request in self.requests]
 
     def take(self, path: str, body: bytes) -> Answer:

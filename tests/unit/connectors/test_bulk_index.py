@@ -386,7 +386,7 @@ def test_error_has_no_password(elasticsearch: MoodyElasticsearch, pauses: Pauses
 
 
 def test_request_bodies_are_what_the_official_client_sends(elasticsearch: MoodyElasticsearch) -> None:
-    """Guards the bytes that we join ourselves against a change of the client."""
+    """Guard the bytes that we join ourselves against a change of the client."""
     with Elasticsearch(elasticsearch.url) as client:
         client.bulk(operations=[{"index": {"_index": "orders", "_id": "o1", "version": 1}}, {"a": "ä"}])
 

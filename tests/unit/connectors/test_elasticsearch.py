@@ -14,7 +14,7 @@ BASIC = f"Basic {base64.b64encode(b'ann:secret').decode()}"
 
 
 def health(settings: Settings) -> str:
-    """What a request answers, as a command would make it."""
+    """Return the answer to a request, made as a command makes it."""
     with explained(settings), client(settings, request_seconds=5) as elasticsearch:
         return str(elasticsearch.cluster.health()["status"])
 

@@ -31,7 +31,7 @@ def read_back(file: Path, *letters: DeadLetter) -> list[Record]:
 
 
 def changed(tmp_path: Path, letter: DeadLetter = LETTER, **changes: Any) -> Record:
-    """The letter's record after its line was edited."""
+    """Return the dead letter's record after its line was edited."""
     file = tmp_path / "letters.jsonl"
     write(file, [letter], NOTHING_SENT)
     [line] = lines(file)

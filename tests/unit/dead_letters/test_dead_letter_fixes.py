@@ -12,7 +12,7 @@ from tests.builders.events import dead_letter
 
 
 def fixed(tmp_path: Path, body: str, name: str = "fix.py", given: str = "") -> Record | None:
-    """What a function with this body makes of a record."""
+    """Return the record that a function with this body makes of the rejected one."""
     file = tmp_path / name
     file.write_text(f"from dataclasses import replace\n\n\ndef fix(record):\n    {body}\n")
     return load(given or str(file))(REJECTED.record)

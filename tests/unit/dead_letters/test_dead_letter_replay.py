@@ -30,7 +30,7 @@ BAD = msgspec.json.encode(payment(currency="euro"))
 
 
 def decision(letter: DeadLetter, change: Change = unchanged, replays: Replays | None = None, **more: Any) -> Decision:
-    """What becomes of the letter's record."""
+    """Return the decision on the dead letter's record."""
     options: dict[str, Any] = {"real_topics": REAL, "again": False, "now": NOW} | more
     [decided] = decide(rejected_records([letter]), change, replays or Replays(()), **options)
     return decided
@@ -245,11 +245,11 @@ class Future:
 
 @dataclass
 class Producer:
-    """Kafka's producer, of a user who may not write to some topics."""
+    """A Kafka producer whose user may not write to some topics."""
 
     forbidden: set[str]
     at_once: bool
-    """Whether that is known when a record is sent; otherwise it is from the broker's answer on."""
+    """Whether the producer fails when a record is sent; otherwise it fails at the broker's answer."""
     transactions: int = 0
     futures: list[Future] = field(default_factory=list)
     committed: list[str] = field(default_factory=list)
@@ -276,11 +276,11 @@ class Producer:
         self.committed += [future.topic for future in self.futures]
 
     def abort_transaction(self) -> None:
-        """Nothing is committed."""
+        """Commit nothing."""
 
 
 def outcomes(monkeypatch: pytest.MonkeyPatch, producer: Producer) -> list[tuple[str, str]]:
-    """What became of three records each of two topics: topic, and why it was not sent."""
+    """Replay three records each of two topics; return each topic and why its record was not sent."""
 
     @contextmanager
     def only_producer(_: Settings) -> Iterator[Producer]:

@@ -22,7 +22,7 @@ def result(content: ShopLedgerContent, each: Order) -> EnrichedOrder:
 
 
 def second(result: EnrichedOrder) -> EnrichedOrder:
-    """The row as it follows an incomplete one."""
+    """Return the row as a second revision, which follows an incomplete one."""
     return replace(result, event_id=f"{result.order_id}-2", revision=2)
 
 

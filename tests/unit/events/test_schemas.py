@@ -67,7 +67,7 @@ with_every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda exa
 
 
 def records(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object with declared fields, by title."""
+    """Return every object with declared fields, by title."""
     for part in (document, *document.get("definitions", {}).values()):
         yield part["title"], part
 

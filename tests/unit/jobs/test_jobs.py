@@ -60,12 +60,12 @@ CANCEL = f"PATCH /jobs/{JOB}?mode=cancel"
 
 @dataclass
 class Cluster:
-    """What Flink's REST API answers of one job, which ends when it is asked to."""
+    """Flink's REST API over one job, which ends when a request ends it."""
 
     folder: Path
     state: str = "RUNNING"
     unavailable: dict[str, int] = field(default_factory=dict)
-    """By request, how many times more the answer is that no JobManager leads."""
+    """Number of further answers that no JobManager leads, by request."""
     refused: str = ""
     """A request that fails."""
     settings: Settings = field(default_factory=Settings)

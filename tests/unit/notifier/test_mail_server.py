@@ -1,4 +1,4 @@
-"""What a mail server's answer means, with real ones that answer as the test wants."""
+"""Meaning of a mail server's answers, with real servers that answer as the test wants."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""What goes to the mail server has our headers and no others, and always the same ids."""
+"""Mails have our headers and no others, and always the same ids."""
 
 import email.policy
 from email.message import EmailMessage
@@ -17,7 +17,7 @@ HEADERS |= {"Content-Type", "Content-Language"}
 
 
 def arrived(sent: Notification) -> EmailMessage:
-    """The message as its recipient's program reads it."""
+    """Return the message as its recipient's program reads it."""
     parsed = BytesParser(policy=email.policy.default).parsebytes(email_of(sent, SENDER).as_bytes())
     assert isinstance(parsed, EmailMessage)
     return parsed

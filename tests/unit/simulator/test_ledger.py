@@ -11,14 +11,14 @@ from tests.builders.events import order, payment
 
 
 def outgoing(card: str, at: str, kind: str = "good", pattern: str | None = None) -> Outgoing:
-    """A payment about to be sent; with a pattern it belongs to the card's one incident."""
+    """Return a payment about to be sent; with a pattern it belongs to the card's one incident."""
     event = payment(card, at)
     incident_id = f"incident-of-{card}" if pattern else None
     return Outgoing(PAYMENTS, card.encode(), event.event_time, event.event_time, kind, event, b"", pattern, incident_id)
 
 
 def bad_record(card: str, at: str, kind: str) -> Outgoing:
-    """A record that is no payment."""
+    """Return a record that is no payment."""
     moment = payment(card, at).event_time
     return Outgoing(PAYMENTS, card.encode(), moment, moment, f"bad:{kind}", None, b"{")
 

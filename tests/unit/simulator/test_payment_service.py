@@ -36,29 +36,29 @@ def calm() -> tuple[Outgoing, ...]:
 
 @cache
 def disturbed() -> tuple[Outgoing, ...]:
-    """The same with every fault, and orders."""
+    """Return the same run with every fault, and orders."""
     return tuple(generate(replace(CALM, faults=FAULTS, orders_rate=0.1)))
 
 
 @cache
 def whole_day() -> tuple[Outgoing, ...]:
-    """8,640 payments from midnight to midnight."""
+    """Return 8,640 payments from midnight to midnight."""
     return tuple(generate(PaymentOptions(start_ms=event_time("00:00:00"), rate=0.1, seconds=86_400, history_hours=0)))
 
 
 def paid(records: tuple[Outgoing, ...]) -> list[Payment]:
-    """The payments among the records, in the order in which they were sent."""
+    """Return the payments among the records, in the order in which they were sent."""
     return [record.event for record in records if isinstance(record.event, Payment)]
 
 
 def by_card(payments: list[Payment]) -> dict[str, list[Payment]]:
-    """Each card's payments in order of event time."""
+    """Return each card's payments in order of event time."""
     ordered = sorted(payments, key=lambda event: (event.card_id, event.event_time))
     return {card: list(events) for card, events in groupby(ordered, key=lambda event: event.card_id)}
 
 
 def most_kmh(records: tuple[Outgoing, ...]) -> float:
-    """The highest speed of any card between two honest payments."""
+    """Return the highest speed of any card between two honest payments."""
     honest = paid(tuple(record for record in records if record.pattern is None))
     return max(
         distance_km(one.latitude, one.longitude, other.latitude, other.longitude)

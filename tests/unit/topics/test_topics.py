@@ -12,7 +12,7 @@ DECLARED = replace(PAYMENTS, name="t", partitions=4, cleanup="delete", retention
 
 
 def real(topic: Topic = DECLARED, **changed: Any) -> dict[str, RealTopic]:
-    """The topic as it would be if it had been declared with these changes."""
+    """Return the topic as it would be if it had been declared with these changes."""
     declared = replace(topic, **changed)
     return {topic.name: RealTopic(declared.partitions, declared.config() | {"segment.ms": "604800000"})}
 
