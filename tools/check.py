@@ -52,7 +52,7 @@ FIXES = (
 
 
 @click.command(help=__doc__)
-@click.option("--fix", is_flag=True, help="Mend instead of checking.")
+@click.option("--fix", is_flag=True, help="Fix instead of checking.")
 def main(fix: bool) -> None:
     """Command line."""
     checks, parallel = (FIXES, 1) if fix else (CHECKS, PARALLEL_CHECKS)

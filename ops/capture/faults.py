@@ -48,7 +48,7 @@ def slot_faults(database: CaptureDatabase) -> Iterator[str]:
         )
     elif not slot.is_active:
         yield (
-            "nobody reads the replication slot, whatever Connect reports: right after a crash this ends within a "
+            "no client reads the replication slot, whatever Connect reports: right after a crash this ends within a "
             "minute; else look at Connect's log"
         )
 

@@ -25,7 +25,7 @@ def findings(sent: Sent, mailed: Sequence[str], most_duplicates: int = 0) -> Ite
     yield Finding("nothing is sent twice", f"{len(sent.counts):,} occasions{some(twice)}", not twice)
     wrong = [event_id for event_id in sent.counts if event_id in by_id and sent.must_not(by_id[event_id])]
     yield Finding(
-        "nobody who opted out or is asleep is notified, unless of fraud", f"{len(wrong):,}{some(wrong)}", not wrong
+        "no customer who opted out or is asleep is notified, unless of fraud", f"{len(wrong):,}{some(wrong)}", not wrong
     )
     ids, mails = {each.event_id for each in sent.notifications}, Counter(mailed)
     duplicated = [event_id for event_id, count in mails.items() if count > 1]

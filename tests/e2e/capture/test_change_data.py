@@ -342,16 +342,16 @@ def test_killed_connect_and_postgresql_lose_and_repeat_no_change(
             stack.kill("connect")
             without_connect = faults(settings)
             stack.start("connect")
-            wait_for("capturing to go on", lambda: healthy(settings))
+            wait_for("capture to continue", lambda: healthy(settings))
         stack.kill("postgres")
         without_database = faults(settings)
         stack.start("postgres")
-        wait_for("capturing to go on", lambda: healthy(settings))
+        wait_for("capture to continue", lambda: healthy(settings))
         stack.kill("connect")
         stack.kill("postgres")
         stack.start("postgres")
         stack.start("connect")
-        wait_for("capturing to go on", lambda: healthy(settings))
+        wait_for("capture to continue", lambda: healthy(settings))
 
     records = stream.records()
     ids = [record.body["event_id"] for record in records]
@@ -373,7 +373,7 @@ def test_apply_after_a_lost_slot_emits_the_missed_changes(shop: Connection, stre
     make_product(shop, "p-gone")
     assert len(stream.of("p-gone")) == 1
     ask(settings, "PUT", f"connectors/{CONNECTOR}/stop")
-    wait_for("the slot to be free", lambda: "nobody reads the replication slot" in faults(settings))
+    wait_for("the slot to be free", lambda: "no client reads the replication slot" in faults(settings))
     shop.execute("SELECT pg_drop_replication_slot(%s)", [SLOT])
     shop.execute("DELETE FROM shop.products WHERE product_id = 'p-gone'")
     make_product(shop, "p-unseen")

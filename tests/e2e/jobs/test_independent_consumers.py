@@ -287,7 +287,7 @@ def offsets_of_others(world: World, consumer: Consumer) -> dict[str, int]:
 def assert_undisturbed(world: World, before: Mapping[str, int]) -> None:
     """Assert that the other consumers continue to read, and have not restarted."""
     for name, offsets in before.items():
-        wait_for(f"{name} to go on", lambda name=name, offsets=offsets: world.offsets(name) > offsets)  # type: ignore[misc]
+        wait_for(f"{name} to continue", lambda name=name, offsets=offsets: world.offsets(name) > offsets)  # type: ignore[misc]
         deployment = world.running[name]
         assert deployment.restarts() == 0
         assert {job.id: job.state for job in all_jobs(world.settings)}[deployment.job_id] == "RUNNING"

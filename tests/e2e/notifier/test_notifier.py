@@ -96,7 +96,7 @@ class Group:
 
 @dataclass
 class RefusingMailServer:
-    """A mail server that refuses addresses as often as it is configured to."""
+    """A mail server that refuses addresses a configured number of times."""
 
     refusals: dict[str, list[str]]
     """Answers to each address, one after the other; afterwards the address is accepted."""

@@ -206,7 +206,7 @@ def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pyte
         wait_for("all that started to show it", lambda: all(OUTAGE_LINE.search(line()) for line in lines))
 
         stack.start("kafka")
-        wait_for("both to go on", lambda: not any(each.silent_seconds() for each in resumed), RESUMES_WITHIN_SECONDS)
+        wait_for("both to continue", lambda: not any(each.silent_seconds() for each in resumed), RESUMES_WITHIN_SECONDS)
         wait_for("the second half to be delivered", lambda: len(delivered()) == 40, DEADLINE_SECONDS)
         wait_for("the notifier to show that Kafka is back", lambda: outage_shown(output) == 0)
         wait_for("the second notifier to deliver all", lambda: len(delivered(second_mailbox)) == 40, DEADLINE_SECONDS)

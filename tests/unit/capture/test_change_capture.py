@@ -224,7 +224,7 @@ def on_server(**changes: Any) -> CaptureDatabase:
         ),
         (replace(DATABASE, slot=None), "there is no replication slot millrace_shop"),
         (replace(DATABASE, slot=replace(SLOT, is_lost=True)), "the replication slot was invalidated"),
-        (replace(DATABASE, slot=replace(SLOT, is_active=False)), "nobody reads the replication slot"),
+        (replace(DATABASE, slot=replace(SLOT, is_active=False)), "no client reads the replication slot"),
         (
             replace(DATABASE, tables={n: t for n, t in DATABASE.tables.items() if n != HEARTBEATS.name}),
             "there is no table millrace.heartbeats",

@@ -33,7 +33,7 @@ class Pauses:
 
     def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
-        assert len(self.seconds) < 100, "it would go on for ever"
+        assert len(self.seconds) < 100, "it would run for ever"
         self.meanwhile()
 
 

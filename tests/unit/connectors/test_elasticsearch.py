@@ -107,7 +107,7 @@ def test_address_without_a_server_is_reported_with_the_remedy() -> None:
         ),
         ({"elasticsearch_api_key": "d3Jvbmc="}, "doesn't take the API key: set MILLRACE_ELASTICSEARCH_API_KEY"),
     ],
-    ids=["nobody", "wrong password", "wrong key"],
+    ids=["no login", "wrong password", "wrong key"],
 )
 def test_refused_login_names_the_variable_and_no_secret(login: dict[str, str], expected_text: str) -> None:
     with serve(GuardedElasticsearch(authorization=BASIC)) as guarded:

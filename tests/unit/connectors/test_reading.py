@@ -63,7 +63,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def offsets(reader: TopicReader) -> list[list[int]]:
-    return [[each.offset for each in records] for records in reader.read_to(reader.ends(), away_seconds=5)]
+    return [[each.offset for each in records] for records in reader.read_to(reader.ends(), outage_seconds=5)]
 
 
 def test_reader_yields_what_is_there_and_stays_behind_it() -> None:
@@ -112,7 +112,7 @@ def test_too_long_outage_is_an_error() -> None:
     reader = TopicReader(Consumer(ends=(2, 1)), ORDERS)
 
     with pytest.raises(KafkaTimeoutError, match="orders can't be read to the end: nothing came for 0 s"):
-        list(reader.read_to(reader.ends(), away_seconds=0))
+        list(reader.read_to(reader.ends(), outage_seconds=0))
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_order_of_a_customer_opted_out_or_asleep_may_stay_unsent(row: CustomerRo
 )
 def test_order_sent_to_a_customer_opted_out_or_asleep_is_found(row: CustomerRow) -> None:
     assert broken(sent(CONFIRMATION, FRAUD, row=row)) == [
-        "nobody who opted out or is asleep is notified, unless of fraud"
+        "no customer who opted out or is asleep is notified, unless of fraud"
     ]
 
 

@@ -75,7 +75,7 @@ def test_named_test_or_case_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "sign"), NAMED["failures.md"])
-def test_sign_of_a_failure_s_test_says_when_it_runs(name: str, sign: str) -> None:
+def test_sign_of_a_failure_s_test_shows_when_it_runs(name: str, sign: str) -> None:
     assert sign == mark(*name.split("::"))
 
 

@@ -10,7 +10,7 @@ import pytest
 from connectors.settings import Settings
 from ops.jobs import cluster_jobs
 from ops.jobs.cluster_jobs import Failure, JobError, JobId, Restarts, cancel, stop_with_savepoint, wait_until_running
-from ops.jobs.flink_rest import FlinkAwayError, FlinkError
+from ops.jobs.flink_rest import FlinkError, FlinkUnavailableError
 from ops.jobs.lost_jobs import Note, write_notes
 from tests.services.free_ports import free_port
 from tests.services.json_server import json_server
@@ -126,10 +126,10 @@ def test_short_outage_of_the_cluster_is_waited_out_and_reported(
 
 
 def test_cluster_unavailable_at_the_deadline_is_an_error() -> None:
-    nobody = Settings(flink_rest_url=f"http://127.0.0.1:{free_port()}")
+    unavailable = Settings(flink_rest_url=f"http://127.0.0.1:{free_port()}")
 
-    with pytest.raises(FlinkAwayError, match="no Flink cluster answers"):
-        wait_until_running(nobody, JOB, deadline_seconds=0.3)
+    with pytest.raises(FlinkUnavailableError, match="no Flink cluster answers"):
+        wait_until_running(unavailable, JOB, deadline_seconds=0.3)
 
 
 def test_wait_for_a_job_unknown_to_the_cluster_is_an_error(cluster: Cluster) -> None:

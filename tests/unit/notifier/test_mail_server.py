@@ -85,7 +85,7 @@ def server_that_greets_with(greeting: bytes) -> Iterator[int]:
         thread.join(TIMEOUT_SECONDS)
 
 
-def test_what_is_accepted_is_taken_and_the_connection_is_kept_for_the_next() -> None:
+def test_accepted_message_is_taken_and_the_connection_is_kept() -> None:
     moody = Moody()
     with mail_server(moody) as port, connected(port) as server:
         answers = [server.offer(message(), f"{name}@mail.example").verdict for name in ("ada", "bob")]
@@ -109,7 +109,7 @@ def test_what_is_accepted_is_taken_and_the_connection_is_kept_for_the_next() -> 
         ("MAIL", "421 4.3.2 shutting down", "unavailable"),
     ],
 )
-def test_a_refusal_is_about_the_message_once_the_server_knows_it_and_about_us_before(
+def test_refusal_concerns_the_message_once_the_server_knows_it_else_us(
     command: str, response: str, verdict: str
 ) -> None:
     with mail_server(Moody({command: response})) as port, connected(port) as server:
@@ -120,7 +120,7 @@ def test_a_refusal_is_about_the_message_once_the_server_knows_it_and_about_us_be
 
 
 @pytest.mark.parametrize("response", ["550 no such user", "421 try later", "drop"])
-def test_after_a_refusal_the_next_message_is_taken(response: str) -> None:
+def test_message_after_a_refused_one_is_taken(response: str) -> None:
     moody = Moody({"DATA" if response == "drop" else "RCPT": response})
     with mail_server(moody) as port, connected(port) as server:
         server.offer(message(), "ada@mail.example")
@@ -131,12 +131,12 @@ def test_after_a_refusal_the_next_message_is_taken(response: str) -> None:
     assert moody.got == ["bob@mail.example"]
 
 
-def test_a_message_that_is_too_large_for_the_server_is_never_taken() -> None:
+def test_message_too_large_for_the_server_is_never_taken() -> None:
     with mail_server(Moody(), data_size_limit=1000) as port, connected(port) as server:
         assert server.offer(message("too long\n" * 200), "ada@mail.example").verdict == "never"
 
 
-def test_a_connection_that_the_server_has_closed_meanwhile_is_made_again() -> None:
+def test_connection_that_the_server_has_closed_is_made_again() -> None:
     port = free_port()
     with connected(port) as server:
         with mail_server(Moody(), port):
@@ -148,7 +148,7 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_made_again() -> No
     assert (first, between, last) == ("taken", "unavailable", "taken")
 
 
-def test_a_server_that_says_nothing_is_away_when_the_time_is_over() -> None:
+def test_server_without_an_answer_is_unavailable_after_the_time_limit() -> None:
     with mute_server() as port, connected(port) as server:
         answer = server.offer(message(), "ada@mail.example")
 
@@ -157,7 +157,7 @@ def test_a_server_that_says_nothing_is_away_when_the_time_is_over() -> None:
 
 
 @pytest.mark.parametrize("greeting", ["554 no service", "421 too many connections"])
-def test_a_server_that_wants_no_connections_is_away(greeting: str) -> None:
+def test_server_that_refuses_connections_is_unavailable(greeting: str) -> None:
     with server_that_greets_with(greeting.encode()) as port, connected(port) as server:
         answer = server.offer(message(), "ada@mail.example")
 
