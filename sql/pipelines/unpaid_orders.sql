@@ -79,7 +79,7 @@ SELECT
 FROM judged_records
 WHERE error IS NULL AND kind <> 'other';
 
--- One row per order that nobody has paid, when the watermark passes its deadline, which is its rowtime.
+-- One row per order that is not paid, when the watermark passes its deadline, which is its rowtime.
 CREATE TEMPORARY VIEW unpaid AS
 SELECT
     order_id,
