@@ -43,7 +43,7 @@ class Killer:
     def at_work(self) -> Iterator[None]:
         """Kill while the block runs; after it no service is killed any more, and all are back or named in `faults`."""
         self._started = time.monotonic()
-        with ThreadPoolExecutor(1 + len(self.kills)) as pool:  # one waits for another
+        with ThreadPoolExecutor(1 + len(self.kills)) as pool:  # one start waits for another
             killing = pool.submit(self._kill_all, pool)
             try:
                 yield

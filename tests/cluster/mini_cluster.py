@@ -101,7 +101,7 @@ def mini_cluster(folder: Path) -> Iterator[MiniCluster]:
         home = assemble()
         home.use(_made(plain_path(folder) / "tmp"))
         os.environ |= {
-            "HADOOP_CLASSPATH": str(_test_jar(home)),  # PyFlink takes it into the JVM's, whatever it is
+            "HADOOP_CLASSPATH": str(_test_jar(home)),  # PyFlink adds it to the JVM's class path, whatever it is
             "FLINK_CONF_DIR": str(WHEEL / "conf"),
             "FLINK_LOG_DIR": str(folder),
             "ROOT_LOG_LEVEL": "WARN",
@@ -137,7 +137,7 @@ def _start(java: Any, folder: Path) -> Any:
         "taskmanager.memory.network.max": "128m",
         "execution.checkpointing.dir": _made(folder / "checkpoints").as_uri(),
         "metrics.fetcher.update-interval": "100",
-        "web.refresh-interval": "100",  # a job's state that is asked for would be up to 3 seconds old
+        "web.refresh-interval": "100",  # otherwise the state of a job would be up to 3 seconds old
         "restart-strategy.type": "none",
     }
     package = java.org.apache.flink.runtime.minicluster

@@ -48,7 +48,7 @@ def environment_on_free_ports(state: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The running stack; `MILLRACE_*` point to it, for tests and for what they start."""
-    # Not pytest's own folder, which servers that run as another user can't enter.
+    # Servers that run as another user can't enter pytest's own folder.
     folder = Path(tempfile.mkdtemp(prefix="millrace-e2e-"))
     folder.chmod(0o755)
     with mock.patch.dict(os.environ, environment_on_free_ports(folder / "stack")):

@@ -197,7 +197,7 @@ class Deployment:
 
     def wait_until_all_is_read(self) -> None:
         """Wait until the group's offsets, which checkpoints commit, are behind the last record of each input."""
-        # Not at the topic's end: the marker of a transaction has the last offset, and Flink commits none for markers.
+        # The topic's end won't do: the marker of a transaction has the last offset, and Flink commits none for markers.
         ends = self.begins_at | {
             TopicPartition(each.topic, each.partition): each.offset + 1
             for each in records_from(self.settings, self.begins_at)

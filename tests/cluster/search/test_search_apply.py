@@ -240,7 +240,7 @@ def test_template_of_ours_that_was_extended_is_restored(search_client: Elasticse
     )
 
     done = apply(search_client, [ORDERS])
-    search_client.cluster.delete_component_template(name="theirs")  # which is refused while a template uses it
+    search_client.cluster.delete_component_template(name="theirs")  # it is refused while a template uses it
 
     assert [step.what for step in done] == ["put template"]
 

@@ -217,7 +217,7 @@ def test_rebuild_during_writes_loses_nothing_and_hides_no_document(settings: Set
             number = 0
             while not ended.wait(0.002):
                 number += 1
-                # New orders, and newer revisions of existing ones.
+                # These are new orders, and newer revisions of existing ones.
                 sent.append(enriched_order(f"o{number % 1500}", revision=2 + number // 1500))
                 send(producer, sent[-1])
 
@@ -318,7 +318,7 @@ def test_rebuild_killed_after_its_switch_is_reported_and_resumed(settings: Setti
     run_job(settings)
     rebuilding = filled(settings, client)
     publish(settings, [enriched_order("o2")])
-    run_job(settings)  # into the old index, which the alias still names
+    run_job(settings)  # these go into the old index, which the alias still names
     rebuilding.switch()
     rebuilding.close()
     reported = faults(remapped(), look(client, remapped()))

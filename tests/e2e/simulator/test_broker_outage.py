@@ -260,7 +260,7 @@ def test_command_started_without_a_broker_waits_for_the_broker(
     command: str,
 ) -> None:
     output = tmp_path / "output"
-    # Suspended, not killed: on a busy machine a start takes longer than commands wait.
+    # The broker is suspended, not killed: on a busy machine a start takes longer than commands wait.
     broker = psutil.Process(stack.status()[0].pid)
 
     broker.suspend()

@@ -112,7 +112,7 @@ def test_job_that_holds_no_rate_is_an_error() -> None:
 
 
 def test_recovery_is_timed_to_the_first_alert_and_to_usual_lateness() -> None:
-    # Killed after 5 s; alerts due shortly before or in the 4 s after arrive at their end, then latency is as before.
+    # A process is killed after 5 s; alerts due shortly before or in the 4 s after arrive then, later ones as before.
     milliseconds = [20.0] * 48 + [4_000.0 - 100.0 * n for n in range(-2, 40)] + [20.0] * 60
 
     result = recovery.outcome("TaskManager", load(milliseconds, repeated=3), 105.0)
@@ -123,7 +123,7 @@ def test_recovery_is_timed_to_the_first_alert_and_to_usual_lateness() -> None:
 
 
 def test_recovery_ends_no_earlier_than_the_first_alert() -> None:
-    # Usually 2 s late; killed after 5 s, alerts due then arrive 2.2 s late.
+    # Alerts are usually 2 s late; of a process killed after 5 s, those due then arrive 2.2 s late.
     result = recovery.outcome("Python worker", load([2_000.0] * 50 + [2_200.0] * 50), 105.0)
 
     assert result.seconds_to_normal == result.seconds_to_alert == pytest.approx(2.2)

@@ -21,7 +21,7 @@ from tools.todos import open_decisions
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout in which the commands of the document were run."""
     copy = walk_through(tmp_path_factory.mktemp("walk-through") / "checkout")
-    if (cache := CHECKOUT / ".mypy_cache").exists():  # or mypy reads all of Python's library first
+    if (cache := CHECKOUT / ".mypy_cache").exists():  # without its cache mypy reads all of Python's library first
         shutil.copytree(cache, copy / cache.name)
     return copy
 

@@ -69,7 +69,7 @@ def test_early_orders_have_their_share_half_of_them_by_newcomers():
 
     # then
     assert len(orders(OPTIONS)) == 1_200
-    # None in the last seconds of the run: the shop would enter what they name too late.
+    # No such order is in the last seconds of the run: the shop would enter what it names too late.
     assert len(found) / 1_200 == pytest.approx(0.2 * 0.8, abs=0.03)
     assert len(of_newcomers) / len(found) == pytest.approx(0.5, abs=0.1)
 
