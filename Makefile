@@ -15,7 +15,7 @@ help: ## List the targets
 .venv: # What is missing is installed; with nothing missing this takes a moment and no network
 	@$(PYTHON) -E -m tools.bootstrap
 
-demo: .venv ## Boot the stack, run the whole picture, prove what came of it, shut down
+demo: .venv ## Boot the stack, run the whole data flow, check its results, shut down
 	$(RUN) local.demo
 
 test: check unit cluster e2e ## Everything that CI runs
@@ -43,7 +43,7 @@ bench: .venv ## Measure the fraud job against its peers: half an hour on a quiet
 bench-quick: .venv ## The same with less, in some minutes
 	$(RUN) tests.bench --quick
 
-fix: .venv ## Format, and mend what the linter can mend
+fix: .venv ## Format, and fix what the linter can fix
 	$(RUN) tools.check --fix
 
 up: .venv ## Start the stack, or what of it does not run

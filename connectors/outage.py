@@ -46,7 +46,7 @@ class Outage:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + SECONDS_BETWEEN_REPORTS
             self._is_reported = True
-            self._report(f"{self._server} has been away for {self.seconds:.0f} s; trying again")
+            self._report(f"{self._server} has been unavailable for {self.seconds:.0f} s; trying again")
 
     def over(self) -> None:
         """Report that the server is available again, if its outage was reported."""
@@ -57,7 +57,7 @@ class Outage:
 def await_server(
     server: str,
     use: Callable[[], _ResultT],
-    away: type[Exception],
+    unavailable: type[Exception],
     report: Report,
     stop: Event | None = None,
     *,
@@ -67,18 +67,18 @@ def await_server(
 
     Args:
         server: description, such as `the database`.
-        away: what `use` raises while the server is unavailable; it is called again then.
+        unavailable: what `use` raises while the server is unavailable; it is called again then.
         report: gets a line each second while the server is unavailable.
 
     Raises:
-        Exception: `away`, when the server has been unavailable for `limit_seconds`, or when `stop` is set.
+        Exception: `unavailable`, when the server has been unavailable for `limit_seconds`, or when `stop` is set.
     """
     stop = stop or Event()
     outage: Outage | None = None
     while True:
         try:
             result = use()
-        except away:
+        except unavailable:
             outage = outage or Outage(server, report)
             if outage.seconds > limit_seconds or stop.is_set():
                 raise

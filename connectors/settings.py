@@ -166,7 +166,7 @@ class Settings(Variables):
         pattern=r"https?://[^\s/:,@]+(:[0-9]+)?(/[^\s,]*)?(,https?://[^\s/:,@]+(:[0-9]+)?(/[^\s,]*)?)*",
         form="http(s)://host:port, separated by commas; user and password have settings of their own",
     )
-    elasticsearch_user: str = setting("", "Who writes to it and reads it; unset: nobody logs in", form="a name")
+    elasticsearch_user: str = setting("", "User who writes to it and reads it; unset: without login", form="a name")
     elasticsearch_password: str = setting("", "The password of that user", form="one line", secret=True)
     elasticsearch_api_key: str = setting(
         "", "An API key (base64), instead of user and password", form="one line", secret=True
@@ -198,21 +198,21 @@ class Settings(Variables):
     )
     source_idle_seconds: str = setting(
         "10",
-        "After so long without a record a partition stops holding back event time",
+        "Time without a record after which a partition stops holding back event time",
         pattern=r"[1-9][0-9]*",
         form="a whole number of seconds, at least 1",
     )
     capture_wait_seconds: str = setting(
         "60",
-        "An order waits for change data capture to come as far as its event time, for at most so long after the last "
-        "sign of it; then it goes out as it is known, and says so",
+        "An order waits until change data capture has reached its event time, for at most this time after the last "
+        "captured change; then it is emitted with what is known, and marked as provisional",
         pattern=r"[1-9][0-9]*",
         form="a whole number of seconds, at least 1",
     )
     missing_data_hours: str = setting(
         "24",
-        "For so long after an order another version of its customer or product may become known, and a corrected row "
-        "follows",
+        "Time after an order in which another version of its customer or product may become known, and a corrected "
+        "row follows",
         pattern=r"[1-9][0-9]{0,2}",
         form="a whole number of hours, 1 to 999",
     )

@@ -39,7 +39,7 @@ _ADVICE = (
     (
         r"timecol is a time attribute|[Aa] time attribute (type )?is (expected|required)|on a time attribute",
         "the source's table needs WATERMARK FOR a TIMESTAMP(3) or TIMESTAMP_LTZ(3) column, such as WATERMARK FOR "
-        "event_time AS event_time - INTERVAL '5' SECOND, and the query must hand on this column as it is",
+        "event_time AS event_time - INTERVAL '5' SECOND, and the query must pass on this column unchanged",
     ),
     (
         r"size must be an integral multiple of",
@@ -56,7 +56,7 @@ _ADVICE = (
     ),
     (
         r"ON CONFLICT|on-conflict",
-        "say in the INSERT what is to happen: ON CONFLICT DO DEDUPLICATE, DO NOTHING or DO ERROR",
+        "declare in the INSERT what is to happen: ON CONFLICT DO DEDUPLICATE, DO NOTHING or DO ERROR",
     ),
     (
         r"Cannot discover a connector|Could not find any factory for identifier '[^']+' that implements",
@@ -77,11 +77,11 @@ _ADVICE = (
 def reason(error: BaseException) -> str:
     """Return why Flink refuses, from the outermost exception to the root cause, without repetitions."""
     thrown = list(_thrown(error))
-    said: list[str] = []
+    messages: list[str] = []
     for _, message in thrown:
-        if message and not any(message in each for each in said) and "Exception: " not in message:
-            said.append(message)
-    return _DEFAULT_PATH.sub("", " ".join(" ".join(each.split()) for each in said) or thrown[-1][0])
+        if message and not any(message in each for each in messages) and "Exception: " not in message:
+            messages.append(message)
+    return _DEFAULT_PATH.sub("", " ".join(" ".join(each.split()) for each in messages) or thrown[-1][0])
 
 
 def root_cause(error: BaseException) -> str:

@@ -214,7 +214,7 @@ def run(file: PipelineFile, settings: Settings, options: Mapping[str, str]) -> N
         result = _defined_with_warnings(tables, pipeline).execute()
         print(
             f"{file.name} runs here, in a cluster of its own, with checkpoints as on the cluster; end it with Ctrl-C. "
-            "The next run goes on behind the last checkpoint, without the state: what a window held by then is not in "
+            "The next run continues after the last checkpoint, without the state: what a window held by then is not in "
             "its rows",
             flush=True,
         )
@@ -256,7 +256,7 @@ def main() -> None:
     Arguments: its name or path, and what its file is called in errors if that isn't where it lies.
     """
     if len(sys.argv) < 2:
-        sys.exit("say which pipeline: python -m ops sql run PIPELINE --target cluster")
+        sys.exit("name a pipeline: python -m ops sql run PIPELINE --target cluster")
     name, *label = sys.argv[1:]
     try:
         file = find(name)

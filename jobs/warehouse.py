@@ -52,15 +52,15 @@ def define(tables: StreamTableEnvironment) -> StatementSet:
     for view in ("alerts_with_features", "revenue_minutes"):
         tables.execute_sql(sql.read(f"views/warehouse/{view}.sql", _LIMITS))
     for table in _CHECKED:
-        for view in ("checked", "unloadable"):
+        for view in ("checked", "bad_records_of"):
             tables.execute_sql(sql.read(f"views/warehouse/{view}.sql", _LIMITS | {"TABLE": table}))
-        tables.execute_sql(sql.read("views/dead_letters_of.sql", {"TABLE": f"unloadable_{table}", "JOB": JOB}))
+        tables.execute_sql(sql.read("views/dead_letters_of.sql", {"TABLE": f"bad_records_of_{table}", "JOB": JOB}))
     statements = tables.create_statement_set()
     for target in TARGETS:
         tables.execute_sql(sql.read(f"views/warehouse/{target}_rows.sql", {}))
         statements.add_insert_sql(insert(tables, f"warehouse_{target}", f"{target}_rows"))
-    letters = "\nUNION ALL\n".join(f"SELECT * FROM dead_letters_of_unloadable_{table}" for table in _CHECKED)
-    statements.add_insert_sql(insert(tables, DEAD_LETTERS, f"({letters})"))
+    rows = "\nUNION ALL\n".join(f"SELECT * FROM dead_letters_of_bad_records_of_{table}" for table in _CHECKED)
+    statements.add_insert_sql(insert(tables, DEAD_LETTERS, f"({rows})"))
     return statements
 
 

@@ -118,8 +118,8 @@ def _work(delivery: Delivery, stop: Event, until_idle: float | None, line: Statu
 def _state(delivery: Delivery, rate: float, now: float) -> str:
     waiting = f", {delivery.waiting:,} waiting" if delivery.waiting else ""
     since = {"Kafka": delivery.kafka_unavailable_since, "mail server": delivery.server.unavailable_since}
-    away = "".join(f", {name} away for {now - at:.0f} s" for name, at in since.items() if at is not None)
-    return f"{_counts(delivery)} ({rate:,.0f}/s){waiting}{away}" + (f": {delivery.fault}" if delivery.fault else "")
+    outages = "".join(f", {name} unavailable for {now - at:.0f} s" for name, at in since.items() if at is not None)
+    return f"{_counts(delivery)} ({rate:,.0f}/s){waiting}{outages}" + (f": {delivery.fault}" if delivery.fault else "")
 
 
 def _counts(delivery: Delivery) -> str:

@@ -120,7 +120,7 @@ class Delivery:
                 self._settle("delivered before", [message.record])
                 self._queue.done(message)
             elif self.server.is_over(message.since, now):
-                self._give_up(message, f"the mail server was away for too long: {self.server.reason}")
+                self._give_up(message, f"the mail server was unavailable for too long: {self.server.reason}")
             elif self.server.is_open(now):
                 self._offer(message)
             else:

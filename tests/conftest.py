@@ -1,4 +1,4 @@
-"""For all tests: which of them a run selects, in how many processes, and how hypothesis judges its examples."""
+"""Selection of the tests of a run, its number of processes, and how hypothesis judges its examples."""
 
 import os
 

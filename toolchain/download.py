@@ -81,7 +81,7 @@ class Download:
                 if failures == ATTEMPTS:
                     raise DownloadError(
                         f"{self.shown_url} could not be fetched ({failures} attempts; last: "
-                        f"{self._shown(cut)}). With a network, run the same command again: it goes on where it "
+                        f"{self._shown(cut)}). With a network, run the same command again: it resumes where it "
                         "stopped. Without one, a cache that is filled elsewhere serves as well: set MILLRACE_CACHE to "
                         "it"
                     ) from None

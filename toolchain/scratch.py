@@ -85,7 +85,7 @@ def plain_path(path: Path) -> Path:
     try:
         make_folder(folder)
         if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
-            raise PermissionError(f"{folder} belongs to somebody else")
+            raise PermissionError(f"{folder} belongs to another user")
         with suppress(FileExistsError):
             link.symlink_to(path)
     except OSError as error:

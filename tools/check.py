@@ -1,4 +1,4 @@
-"""Is the code in order? Runs every checker and shows what each of them found; `--fix` mends what can be mended."""
+"""Runs every checker of the code and shows the findings of each; `--fix` fixes what can be fixed."""
 
 import subprocess
 import sys
@@ -52,7 +52,7 @@ FIXES = (
 
 
 @click.command(help=__doc__)
-@click.option("--fix", is_flag=True, help="Mend instead of checking.")
+@click.option("--fix", is_flag=True, help="Fix instead of checking.")
 def main(fix: bool) -> None:
     """Command line."""
     checks, parallel = (FIXES, 1) if fix else (CHECKS, PARALLEL_CHECKS)

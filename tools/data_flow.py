@@ -96,10 +96,10 @@ def in_words() -> str:
 
 
 def _sentence(program: flow.Program) -> str:
-    said = [f"reads {_listed(program.reads)}"] if program.reads else []
-    said += [f"emits {_listed(program.writes)}"] if program.writes else []
-    said += [f"writes {program.fills} ({program.target})"] if program.target else []
-    return f"{program.name} {' and '.join(said)}."
+    parts = [f"reads {_listed(program.reads)}"] if program.reads else []
+    parts += [f"emits {_listed(program.writes)}"] if program.writes else []
+    parts += [f"writes {program.fills} ({program.target})"] if program.target else []
+    return f"{program.name} {' and '.join(parts)}."
 
 
 def _listed(emitted: Sequence[topics.Topic]) -> str:

@@ -120,7 +120,7 @@ def main() -> int:
         print(f"millrace: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("millrace: interrupted; run the same command again to go on", file=sys.stderr)
+        print("millrace: interrupted; run the same command again to continue", file=sys.stderr)
         return 130
     return 0
 
@@ -246,7 +246,7 @@ def uv_environment(options: Mapping[str, str]) -> dict[str, str]:
     if seconds := own.get("UV_HTTP_TIMEOUT"):
         own["UV_HTTP_TIMEOUT"] = str(math.ceil(float(seconds)))
     own |= {"UV_PYTHON_DOWNLOADS": "never", "UV_INDEX_STRATEGY": "unsafe-best-match"}
-    # Not linked, as is uv's default: who edits a file of `.venv` would change it for other clones, too.
+    # Not linked, as is uv's default: an edit of a file of `.venv` would change it for other clones, too.
     own["UV_LINK_MODE"] = "copy"
     for several in own.keys() & {"UV_INDEX", "UV_INSECURE_HOST"}:
         own[several] = " ".join(own[several].split())

@@ -138,8 +138,8 @@ class BulkIndex:
 
     def _verdict_on_all(self, error: ApiError) -> _Verdict:
         """Interpret an answer to the whole request as a result for each action; raises as `_request`."""
-        told = error.body.get("error") if isinstance(error.body, dict) else None
-        cause = told if isinstance(told, dict) else {"type": f"status {error.status_code}", "reason": str(error.body)}
+        body = error.body.get("error") if isinstance(error.body, dict) else None
+        cause = body if isinstance(body, dict) else {"type": f"status {error.status_code}", "reason": str(error.body)}
         status = error.status_code
         if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
             raise _UnusableRequestError(_reason(cause))
@@ -190,12 +190,12 @@ def _is_for_now(status: int, cause: Mapping[str, Any]) -> bool:
 
 def _reason(cause: Mapping[str, Any]) -> str:
     """Return an error with its causes."""
-    said = []
+    reasons = []
     step: Mapping[str, Any] | None = cause
     while isinstance(step, dict):
-        said.append(f"{step.get('type')}: {step.get('reason')}")
+        reasons.append(f"{step.get('type')}: {step.get('reason')}")
         step = step.get("caused_by")
-    return "; ".join(said)[:REASON_LENGTH]
+    return "; ".join(reasons)[:REASON_LENGTH]
 
 
 def _requests(lines: Sequence[bytes]) -> Iterator[Sequence[int]]:

@@ -69,22 +69,24 @@ def _answered(error: ApiError, settings: Settings) -> str:
     # An index that is temporarily closed to writing is 403 as well.
     if error.status_code == HTTPStatus.FORBIDDEN and "cluster_block_exception" not in str(error.body):
         return (
-            f"{where} knows {_who(settings)}, but doesn't allow this: {_reason(error)}. Give it the right, "
-            f"or log in as somebody else with {_USER} and {_PASSWORD}, or {_API_KEY}"
+            f"{where} knows {_user(settings)}, but doesn't allow this: {_reason(error)}. Give it the right, "
+            f"or log in as another user with {_USER} and {_PASSWORD}, or {_API_KEY}"
         )
     return f"{where} answers {error.status_code}: {_reason(error)}"
 
 
 def _unanswered(error: TransportError, settings: Settings) -> str:
-    where, said = settings.elasticsearch_url, str(error).partition("\n")[0]
+    where, message = settings.elasticsearch_url, str(error).partition("\n")[0]
     match error:
         case TlsError():
-            return _untrusted(said, settings)
+            return _untrusted(message, settings)
         case ConnectionTimeout():
-            return f"Elasticsearch at {where} doesn't answer in time: see whether it is well, and try again ({said})"
+            return f"Elasticsearch at {where} doesn't answer in time: see whether it is well, and try again ({message})"
         case NoConnectionError():
-            return f"no Elasticsearch answers at {where}: start it (`make up`), or set {_URL} to where it is ({said})"
-    return f"Elasticsearch at {where} can't be understood: {said}"
+            return (
+                f"no Elasticsearch answers at {where}: start it (`make up`), or set {_URL} to where it is ({message})"
+            )
+    return f"Elasticsearch at {where} can't be understood: {message}"
 
 
 def _with_port(url: str) -> str:
@@ -126,34 +128,34 @@ def _unauthorized(settings: Settings) -> str:
     if settings.elasticsearch_user:
         user = settings.elasticsearch_user
         return f"doesn't take user {user!r} with this password: set {_USER} and {_PASSWORD} to those that it knows"
-    return f"wants to know who we are: set {_USER} and {_PASSWORD}, or {_API_KEY}"
+    return f"requires a login: set {_USER} and {_PASSWORD}, or {_API_KEY}"
 
 
-def _who(settings: Settings) -> str:
+def _user(settings: Settings) -> str:
     if settings.elasticsearch_api_key:
         return "the API key"
     return f"user {settings.elasticsearch_user!r}" if settings.elasticsearch_user else "everybody"
 
 
-def _untrusted(said: str, settings: Settings) -> str:
+def _untrusted(message: str, settings: Settings) -> str:
     where = settings.elasticsearch_url
-    if "mismatch" in said:
+    if "mismatch" in message:
         return (
             f"the certificate of Elasticsearch at {where} is of another name: set {_URL} to a name that is in the "
-            f"certificate ({said})"
+            f"certificate ({message})"
         )
-    if "CERTIFICATE_VERIFY_FAILED" in said:
+    if "CERTIFICATE_VERIFY_FAILED" in message:
         by = settings.elasticsearch_ca_file or "the authorities that Python knows"
         return (
             f"the certificate of Elasticsearch at {where} isn't trusted by {by}: set {_CA_FILE} to a PEM file of the "
-            f"authority that signed it ({said})"
+            f"authority that signed it ({message})"
         )
-    return f"Elasticsearch at {where} doesn't speak TLS as it should: should {_URL} begin with http://? ({said})"
+    return f"Elasticsearch at {where} doesn't speak TLS as it should: should {_URL} begin with http://? ({message})"
 
 
 def _reason(error: ApiError) -> str:
-    told = error.body.get("error") if isinstance(error.body, dict) else error.body
-    if isinstance(told, dict):
-        causes = told.get("root_cause") or [told]
+    answer = error.body.get("error") if isinstance(error.body, dict) else error.body
+    if isinstance(answer, dict):
+        causes = answer.get("root_cause") or [answer]
         return "; ".join(f"{each.get('type')}: {each.get('reason')}" for each in causes)
-    return str(told)[:500] or "nothing more is said"
+    return str(answer)[:500] or "no reason is given"

@@ -17,7 +17,7 @@ POLL_MS = 500
 BATCH_RECORDS = 5_000
 SILENT_SECONDS = 5.0
 """A broker that sends nothing for this many seconds, though there is more to read, is reported as unavailable."""
-AWAY_SECONDS = 180.0
+OUTAGE_SECONDS = 180.0
 """Maximum wait for the next records while a broker is unavailable, in seconds."""
 SECONDS_BETWEEN_REPORTS = 5.0
 
@@ -77,11 +77,11 @@ class TopicReader:
         """Return the records that come within `timeout_ms`; none while the brokers are unavailable."""
         return [record for batch in poll(self._consumer, timeout_ms).values() for record in batch]
 
-    def read_to(self, ends: Offsets, away_seconds: float = AWAY_SECONDS) -> Iterator[Sequence[ConsumerRecord]]:
+    def read_to(self, ends: Offsets, outage_seconds: float = OUTAGE_SECONDS) -> Iterator[Sequence[ConsumerRecord]]:
         """Yield batches of records, in the order of each partition, up to these offsets.
 
         Args:
-            away_seconds: maximum wait for a batch.
+            outage_seconds: maximum wait for a batch.
 
         Raises:
             KafkaTimeoutError: no record comes although there are more.
@@ -96,9 +96,9 @@ class TopicReader:
                 yield records
                 continue
             outage = outage or Outage(self._broker, self._report, SILENT_SECONDS)
-            if outage.seconds > away_seconds:
+            if outage.seconds > outage_seconds:
                 topics = ", ".join(sorted({each.topic for each in ends}))
-                raise KafkaTimeoutError(f"{topics} can't be read to the end: nothing came for {away_seconds:.0f} s")
+                raise KafkaTimeoutError(f"{topics} can't be read to the end: nothing came for {outage_seconds:.0f} s")
             outage.report()
 
     @property

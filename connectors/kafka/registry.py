@@ -129,7 +129,7 @@ def _document(version: int, answer: Mapping[str, Any]) -> dict[str, Any]:
     if (format_ := answer.get("schemaType", "AVRO")) != "JSON":
         raise OtherFormatError(
             f"version {version} is {format_}, no JSON Schema, so records under it are no events; use another registry, "
-            "or delete the subject if nobody needs it"
+            "or delete the subject if it isn't needed"
         )
     document = json.loads(answer["schema"])
     if not isinstance(document, dict):

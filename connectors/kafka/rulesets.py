@@ -105,7 +105,7 @@ class KafkaRulesets:
         try:
             while not stop.is_set() and feed.is_wanted():
                 _add(reader.poll(POLL_MS), history)
-        except Exception as error:  # noqa: BLE001 - handed to the thread that judges, which fails the task
+        except Exception as error:  # noqa: BLE001 - passed to the thread that judges, which fails the task
             self._failure = error
             feed.failed()
         finally:

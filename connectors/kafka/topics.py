@@ -105,7 +105,7 @@ FRAUD_RULESETS = Topic("fraud-rulesets", "version", 1, "delete", FOREVER_MS, Rul
 FRAUD_ALERTS = Topic("fraud-alerts", "card_id", 4, "delete", 90 * DAY_MS, FraudAlert, "fraud_detection job")
 SHADOW_HITS = Topic("fraud-shadow-hits", "card_id", 1, "delete", 7 * DAY_MS, ShadowHit, "fraud_detection job")
 LATE_PAYMENTS = Topic("late-payments", "source_key", 1, "delete", 90 * DAY_MS, DeadLetter, "fraud_detection job")
-DEAD_LETTERS = Topic("dead-letters", "source_key", 4, "delete", 90 * DAY_MS, DeadLetter, "whoever owns source_topic")
+DEAD_LETTERS = Topic("dead-letters", "source_key", 4, "delete", 90 * DAY_MS, DeadLetter, "the owner of source_topic")
 # The last record of each key is kept for ever: the mark must outlive the dead letter, or it would be sent twice.
 DEAD_LETTER_REPLAYS = Topic(
     "dead-letter-replays", "letter_id", 1, "compact", FOREVER_MS, DeadLetterReplay, "ops dead-letters"

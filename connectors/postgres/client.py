@@ -22,7 +22,7 @@ class DatabaseError(ConnectionError):
     """The database can't be used; the text says why, and what to do."""
 
 
-class DatabaseAwayError(DatabaseError):
+class DatabaseUnavailableError(DatabaseError):
     """No server answers, or the connection broke: a retry may succeed."""
 
 
@@ -71,7 +71,7 @@ def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]
         statement_seconds: time limit of a statement, after which the server cancels it.
 
     Raises:
-        DatabaseAwayError: the server can't be reached, or the connection broke.
+        DatabaseUnavailableError: the server can't be reached, or the connection broke.
         DatabaseError: the server refuses us, or a statement took too long.
     """
     try:
@@ -94,7 +94,7 @@ def connecting(address: Address, statement_seconds: int) -> Iterator[Connection]
                 f"the database at {address.url} took longer than {statement_seconds} s to answer"
             ) from None
         except psycopg.OperationalError as error:
-            raise DatabaseAwayError(f"the connection to {address.url} broke: {error}") from error
+            raise DatabaseUnavailableError(f"the connection to {address.url} broke: {error}") from error
 
 
 def _connection_error(address: Address, message: str) -> DatabaseError:
@@ -114,4 +114,4 @@ def _connection_error(address: Address, message: str) -> DatabaseError:
     )
     refusal = next((words for pattern, words in reasons.items() if re.search(pattern, message)), None)
     text = f"{refusal or unreachable}\n{' '.join(message.split())}"
-    return DatabaseError(text) if refusal else DatabaseAwayError(text)
+    return DatabaseError(text) if refusal else DatabaseUnavailableError(text)

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 from connectors.elasticsearch.client import ElasticsearchError
 from connectors.kafka.registry import RegistryError
 from local.demo.checks.checks import CheckError
-from local.demo.output import say
+from local.demo.output import report
 from local.demo.run import demonstrate
 from local.demo.services import ServiceError
 from local.simulator.ledger_file import LedgerError
@@ -77,7 +77,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _end(line: str, status: int) -> NoReturn:
     with suppress(OSError):
-        say(line)
+        report(line)
     sys.exit(status)
 
 

@@ -8,7 +8,7 @@ from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from events import FraudAlert
 from local.demo.figures import mailbox
-from local.demo.output import say
+from local.demo.output import report
 from local.stack.setup import Setup
 from ops.formats import table
 from ops.search.find import Asked, find
@@ -26,7 +26,7 @@ def show(setup: Setup, alerts: Sequence[FraudAlert]) -> None:
         NoIndexError: there is none.
     """
     for line in (*_found(setup.settings, alerts), *_mailed(mailbox.mails(setup))):
-        say(line)
+        report(line)
 
 
 def _found(settings: Settings, alerts: Sequence[FraudAlert]) -> Iterator[str]:
@@ -39,12 +39,12 @@ def _found(settings: Settings, alerts: Sequence[FraudAlert]) -> Iterator[str]:
             yield table(list(each.kind.columns), rows)
 
 
-def _mailed(letters: list[EmailMessage]) -> Iterator[str]:
+def _mailed(mails: list[EmailMessage]) -> Iterator[str]:
     # A warning in English is preferred.
-    rank = {each: (each["Content-Language"] == "en", "card" in str(each["Subject"])) for each in letters}
-    letter = max(letters, key=rank.__getitem__, default=None)
-    body = letter.get_body(("plain",)) if letter else None
-    if letter and body:
-        yield f"\none of {len(letters):,} mails, as `python -m local.stack.mailbox show` has it:"
-        yield from (f"  {header}: {letter[header]}" for header in SHOWN_HEADERS)
+    rank = {each: (each["Content-Language"] == "en", "card" in str(each["Subject"])) for each in mails}
+    mail = max(mails, key=rank.__getitem__, default=None)
+    body = mail.get_body(("plain",)) if mail else None
+    if mail and body:
+        yield f"\none of {len(mails):,} mails, as `python -m local.stack.mailbox show` has it:"
+        yield from (f"  {header}: {mail[header]}" for header in SHOWN_HEADERS)
         yield from (f"  {line}".rstrip() for line in ["", *str(body.get_content()).splitlines()[:SHOWN_LINES]])

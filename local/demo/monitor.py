@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
 from connectors.elasticsearch.client import ElasticsearchError
-from local.demo.output import say
+from local.demo.output import report
 from local.stack.supervisor import Status
 from ops.jobs.flink_rest import FlinkError
 
@@ -63,8 +63,8 @@ class Monitor:
         now = time.monotonic()
         for name in faults.keys() & self._since.keys() - self._reported:
             self._reported.add(name)
-            say(f"{name} has been unavailable for {now - self._since[name]:.0f} s: {faults[name]}")
+            report(f"{name} has been unavailable for {now - self._since[name]:.0f} s: {faults[name]}")
         for name in self._reported - faults.keys():
             self._reported.remove(name)
-            say(f"{name} is available again after {now - self._since[name]:.0f} s")
+            report(f"{name} is available again after {now - self._since[name]:.0f} s")
         self._since = {name: self._since.get(name, now) for name in faults}

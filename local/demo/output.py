@@ -4,7 +4,7 @@ import os
 import sys
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     """Print a line.
 
     Raises:

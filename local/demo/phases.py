@@ -23,7 +23,7 @@ from local.demo.figures import mailbox, programs, search_index
 from local.demo.figures.fraud_job import JobFigures, job_figures
 from local.demo.figures.observer import Noteworthy, Observer
 from local.demo.monitor import Monitor
-from local.demo.output import say
+from local.demo.output import report
 from local.demo.services import Services
 from local.demo.submitted_jobs import SubmittedJobs
 from local.demo.view import LiveView, PlainView, View, figures
@@ -67,7 +67,7 @@ def watch(run: Run) -> None:
         notifier = at_the_end.enter_context(run.services.running(flow.NOTIFIER.name))
         running = {name: at_the_end.enter_context(run.services.running(name)) for name in run.services.arguments}
         screen = Screen(run, view, readings, monitor, {flow.NOTIFIER.name: notifier, **running})
-        say(f"{', '.join(running)}: started")
+        report(f"{', '.join(running)}: started")
         while any(service.poll() is None for service in running.values()):
             screen.show()
         screen.show()
@@ -85,7 +85,7 @@ def watch(run: Run) -> None:
 
 def _stop(screen: "Screen", run: Run, *programs: Program, drain: bool = False) -> None:
     names = " and ".join(program.name for program in programs)
-    say(f"{names}: everything is read; stopping, so that all that is pending is emitted")
+    report(f"{names}: everything is read; stopping, so that all that is pending is emitted")
     stops = run.jobs.stop(programs, drain=drain)
     _wait(screen, f"{names} to stop", lambda: _are_done(stops), STOP_SECONDS)
     ends = cache(run.observer.ends)
@@ -99,14 +99,14 @@ def _wait(screen: "Screen", what: str, condition: Callable[[], bool], patience_s
     """
     began = since = time.monotonic()
     if fault := _fault(condition):
-        say(f"waiting for {what}")
+        report(f"waiting for {what}")
     while fault:
         screen.show()
         now = time.monotonic()
         if screen.is_anything_unavailable:
             since = now
         if now - since > patience_seconds or now - began > OUTAGE_SECONDS:
-            say(f"gave up waiting for {what} after {now - began:.0f} s{fault}")
+            report(f"gave up waiting for {what} after {now - began:.0f} s{fault}")
             return
         fault = _fault(condition)
 

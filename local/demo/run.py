@@ -13,7 +13,7 @@ from local.demo import examples
 from local.demo.checks.checks import check_results, read_ledgers
 from local.demo.figures.fraud_job import job_figures
 from local.demo.figures.observer import Observer
-from local.demo.output import say
+from local.demo.output import report
 from local.demo.phases import Run, watch
 from local.demo.services import Services
 from local.demo.submitted_jobs import SubmittedJobs
@@ -43,7 +43,7 @@ def demonstrate(
     """
     state = state_directory()
     os.environ["MILLRACE_STATE"] = str(state.with_name(f"{state.name}-demo"))
-    stack = Stack.from_environment(say=say)
+    stack = Stack.from_environment(report=report)
     with ExitStack() as at_the_end:
         at_the_end.callback(_shut_down, stack)
         clear(stack)  # a demo that was killed may have left data
@@ -70,26 +70,26 @@ def demonstrate(
 
 def _prepare_for_jobs(settings: Settings) -> None:
     """Create what the jobs read and write."""
-    say(f"topics: {len(topics.apply(settings))} created")
-    say(f"schemas: {len(schemas.register(settings))} registered")
+    report(f"topics: {len(topics.apply(settings))} created")
+    report(f"schemas: {len(schemas.register(settings))} registered")
     ruleset = rulesets.publish(settings, ruleset_files.parse(ruleset_files.default_text()), "demo")
-    say(f"rules: version {ruleset.version} published, {len(ruleset.rules)} rules")
-    say(f"warehouse: {len(warehouse.migrate(settings))} migrations applied")
+    report(f"rules: version {ruleset.version} published, {len(ruleset.rules)} rules")
+    report(f"warehouse: {len(warehouse.migrate(settings))} migrations applied")
     with explained(settings), client(settings) as elasticsearch:
         made = [step.detail for step in search.apply(elasticsearch, declared()) if step.what == "create index"]
-    say(f"search index: {'; '.join(made)}")
+    report(f"search index: {'; '.join(made)}")
 
 
 def _prepare_shop(settings: Settings, services: Services) -> None:
     """Create the shop's customers and products, and set up the capture of their changes."""
     rows = make_tables(settings, services.customers)
-    say(f"shop: {', '.join(f'{count:,} rows in {name}' for name, count in rows.items())}")
-    change_capture.apply(settings, lambda text: say(f"capture: {text}"))
+    report(f"shop: {', '.join(f'{count:,} rows in {name}' for name, count in rows.items())}")
+    change_capture.apply(settings, lambda text: report(f"capture: {text}"))
 
 
 def _shut_down(stack: Stack) -> None:
     with suppress(OSError):
-        say("shutting down")
+        report("shutting down")
     clear(stack)
 
 

@@ -67,7 +67,7 @@ class Services:
 
         The shop and the order service follow one timetable: they start together.
         """
-        faults = ["--duplicates", "0.005", "--out-of-order-seconds", "3", "--late", "0.001", "--poison", "0.01"]
+        faults = ["--duplicates", "0.005", "--out-of-order-seconds", "3", "--late", "0.001", "--bad", "0.01"]
         arguments = {
             "shop": ["--rate", str(SHOP_CHANGES_A_SECOND), "--customers", str(self.customers)],
             "order_service": ["--rate", str(self._orders_a_second), "--customers", str(self.customers), *faults],
@@ -86,8 +86,8 @@ class Services:
             status = process.poll()
             if status or (status == 0 and name not in self.arguments):
                 how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-                said = self._output(name).read_text(errors="replace").strip()
-                raise ServiceError(f"{name} {how}: {said[-1000:] or 'it said nothing'}")
+                output = self._output(name).read_text(errors="replace").strip()
+                raise ServiceError(f"{name} {how}: {output[-1000:] or 'it printed nothing'}")
 
     def sent(self) -> LedgerContent:
         """Read what the order service and the payment service sent to Kafka.

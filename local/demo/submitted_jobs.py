@@ -8,7 +8,7 @@ from typing import Self
 
 from connectors.settings import Settings, variable
 from jobs.flow import JOBS, PIPELINES, Program
-from local.demo.output import say
+from local.demo.output import report
 from ops.jobs.cluster_jobs import ENDED, JobError, JobId, stop_with_savepoint, wait_until_running
 from ops.jobs.flink_rest import FlinkError, ask
 from ops.jobs.pipelines import of_pipeline
@@ -64,7 +64,9 @@ class SubmittedJobs:
         """
         for program in (*JOBS, *PIPELINES):
             wait_until_running(self._settings, self[program])
-            say(f"{program.name}: running; look at it: {self._settings.flink_rest_url}/#/job/{self[program]}/overview")
+            report(
+                f"{program.name}: running; look at it: {self._settings.flink_rest_url}/#/job/{self[program]}/overview"
+            )
 
     def stop(self, programs: Iterable[Program], *, drain: bool = False) -> list[Future[None]]:
         """Begin to stop the jobs side by side with a savepoint, which makes them emit all that is pending.
@@ -92,7 +94,7 @@ class SubmittedJobs:
 
     def _submit(self) -> dict[Program, JobId]:
         programs = (*JOBS, *PIPELINES)
-        say(f"jobs: submitting {', '.join(program.name for program in programs)}")
+        report(f"jobs: submitting {', '.join(program.name for program in programs)}")
         never_idle = {variable("source_idle_seconds"): NEVER_IDLE_SECONDS}
         submissions = [
             *(of_job(program.name) for program in JOBS),

@@ -35,7 +35,7 @@ def valid(versions: Iterable[Version], moment: int) -> int | None:
 def found_later(versions: Iterable[Version], moment: int, hours: int) -> int | None:
     """Return the number of the first version after that moment, if none was valid then.
 
-    None if it comes too late or is deleted.
+    None if it arrives too late or is deleted.
 
     A version that is later and has an earlier time, since the clock was set back, takes the place of one.
     """

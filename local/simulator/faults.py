@@ -10,7 +10,7 @@ import msgspec
 
 from connectors.kafka.topics import Topic
 from events import Event, Order, Payment
-from local.simulator.outgoing import DUPLICATE, GOOD, POISON, Outgoing, Planned
+from local.simulator.outgoing import BAD, DUPLICATE, GOOD, Outgoing, Planned
 from local.simulator.world.timetable import OptionsError
 
 SHUFFLED_SHARE = 0.3
@@ -18,7 +18,7 @@ SHUFFLED_SHARE = 0.3
 RETRY_MS = (500, 5_000)
 """Range of the delay between a record and its duplicate, in milliseconds."""
 
-POISON_KINDS = ("truncated", "wrong_type", "missing_field", "not_utf8", "empty")
+BAD_KINDS = ("truncated", "wrong_type", "missing_field", "not_utf8", "empty")
 NUMBER_FIELDS: dict[type[Event], str] = {Payment: "amount_minor", Order: "total_minor"}
 REQUIRED_FIELDS: dict[type[Event], tuple[str, ...]] = {
     Payment: ("payment_id", "card_id", "amount_minor", "merchant_id"),
@@ -37,13 +37,13 @@ class Faults:
     """Maximum delay of records; their event time stays correct."""
     late: float = 0.0
     """Share that arrives later than `out_of_order_seconds` allows; some by more than a day."""
-    poison: float = 0.0
+    bad: float = 0.0
     """Share that is followed by a bad record; its kinds take turns."""
     clock_skew_seconds: float = 0.0
     """How far the service's clock is ahead (or, if negative, behind): shifts all event times."""
 
     def __post_init__(self) -> None:
-        for name in ("duplicates", "late", "poison"):
+        for name in ("duplicates", "late", "bad"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionsError(f"{name} is a share, from 0 to 1, not {getattr(self, name)}")
         if self.out_of_order_seconds < 0:
@@ -70,7 +70,7 @@ def disturb(planned: Iterable[Planned], topic: Topic, faults: Faults, random: Ra
         yield heappop(waiting)[2]
 
 
-def poison_bytes(kind: str, event: Event, random: Random) -> bytes:
+def bad_bytes(kind: str, event: Event, random: Random) -> bytes:
     """Return bytes that no reader can decode as an event of that type, made from one."""
     value = msgspec.json.encode(event)
     match kind:
@@ -85,7 +85,7 @@ def poison_bytes(kind: str, event: Event, random: Random) -> bytes:
             return value[:middle] + b"\xff\xfe" + value[middle:]
         case "empty":
             return b""
-    raise ValueError(f"{kind!r} is not a kind of poison; there are {', '.join(POISON_KINDS)}")
+    raise ValueError(f"{kind!r} is not a kind of bad record; there are {', '.join(BAD_KINDS)}")
 
 
 def _changed(value: bytes, changes: dict[str, object]) -> bytes:
@@ -97,7 +97,7 @@ class _Disturbance:
     def __init__(self, topic: Topic, faults: Faults, random: Random) -> None:
         self._topic, self._faults, self._random = topic, faults, random
         self._skew_ms = round(faults.clock_skew_seconds * 1000)
-        self._poisons = 0
+        self._bad_count = 0
 
     def records(self, item: Planned) -> Iterator[Outgoing]:
         """Yield the event's record, its duplicate, and the bad record that follows it."""
@@ -106,8 +106,8 @@ class _Disturbance:
         yield record
         if item.kind == GOOD and self._happens(self._faults.duplicates):
             yield self._record(self._duplicate(item, record.send_at_ms))
-        if self._happens(self._faults.poison):
-            yield self._poison(item)
+        if self._happens(self._faults.bad):
+            yield self._bad_record(item)
 
     def _happens(self, share: float) -> bool:
         return share > 0 and self._random.random() < share
@@ -139,11 +139,11 @@ class _Disturbance:
         )
         return Planned(event, sent_at_ms + later_ms, DUPLICATE, item.pattern, item.incident_id)
 
-    def _poison(self, item: Planned) -> Outgoing:
-        kind = POISON_KINDS[self._poisons % len(POISON_KINDS)]
-        self._poisons += 1
+    def _bad_record(self, item: Planned) -> Outgoing:
+        kind = BAD_KINDS[self._bad_count % len(BAD_KINDS)]
+        self._bad_count += 1
         own_ids = {
-            name: f"{getattr(item.event, name)}-poison"
+            name: f"{getattr(item.event, name)}-is-bad"
             for name in ("event_id", "payment_id", "order_id")
             if getattr(item.event, name, None) is not None
         }
@@ -153,9 +153,9 @@ class _Disturbance:
             key=key_of(item.event, self._topic),
             timestamp_ms=item.event.event_time + self._skew_ms,
             send_at_ms=item.send_at_ms,
-            kind=f"{POISON}:{kind}",
+            kind=f"{BAD}:{kind}",
             event=None,
-            poison=poison_bytes(kind, event, self._random),
+            bad_value=bad_bytes(kind, event, self._random),
         )
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from events import Order
 from local.simulator.ledger_file import LedgerFile, read_lines
-from local.simulator.outgoing import POISON, Outgoing
+from local.simulator.outgoing import BAD, Outgoing
 from local.simulator.publisher import Receipt
 
 REFUSED, FAILED = "refused", "failed"
@@ -31,7 +31,7 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", 
     event_time: int
     """Timestamp of the record, in UTC milliseconds."""
     kind: str
-    """`good`, `duplicate`, `late`, `poison:<kind>`; `refused`: rejected by the broker; `failed`: the outcome is
+    """`good`, `duplicate`, `late`, `bad:<kind>`; `refused`: rejected by the broker; `failed`: the outcome is
     unknown."""
     pattern: str | None
     """Fraud pattern that the record belongs to."""
@@ -105,12 +105,12 @@ class LedgerContent:
         return tuple(record.order for record in self.arrived if record.order is not None)
 
     @cached_property
-    def poison(self) -> dict[tuple[str, int, int], str]:
+    def bad_records(self) -> dict[tuple[str, int, int], str]:
         """Kind of bad record by topic, partition and offset."""
         return {
-            (record.topic, record.partition, record.offset): record.kind.removeprefix(f"{POISON}:")
+            (record.topic, record.partition, record.offset): record.kind.removeprefix(f"{BAD}:")
             for record in self.arrived
-            if record.kind.startswith(POISON) and record.partition is not None and record.offset is not None
+            if record.kind.startswith(BAD) and record.partition is not None and record.offset is not None
         }
 
     @cached_property

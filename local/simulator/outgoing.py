@@ -8,7 +8,7 @@ from connectors.kafka.topics import Topic
 from events import Event
 
 GOOD, DUPLICATE, LATE = "good", "duplicate", "late"
-POISON = "poison"
+BAD = "bad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class Outgoing:
     send_at_ms: int
     """Simulated time at which it is sent."""
     kind: str
-    """`good`, `duplicate`, `late`, or `poison:` and the kind of bad record."""
+    """`good`, `duplicate`, `late`, or `bad:` and the kind of bad record."""
     event: Event | None
-    poison: bytes = b""
+    bad_value: bytes = b""
     pattern: str | None = None
     """Name of the fraud pattern that the payment belongs to."""
     incident_id: str | None = None
 
     def value(self) -> bytes:
         """Return the record's value, byte for byte."""
-        return self.poison if self.event is None else msgspec.json.encode(self.event)
+        return self.bad_value if self.event is None else msgspec.json.encode(self.event)

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 
 from connectors.long_running import StatusLine
-from local.simulator.outgoing import POISON, Outgoing
+from local.simulator.outgoing import BAD, Outgoing
 
 
 class Progress:
@@ -18,7 +18,7 @@ class Progress:
 
     def count(self, outgoing: Outgoing) -> None:
         """Count a record that was sent."""
-        self._sent[POISON if outgoing.event is None else outgoing.kind] += 1
+        self._sent[BAD if outgoing.event is None else outgoing.kind] += 1
         self._fraud += outgoing.incident_id is not None
 
     def show(

@@ -122,14 +122,14 @@ class Publisher:
             PublishError: the broker is unavailable, or refused an earlier record for an unexpected reason.
         """
         if outgoing.event is None:
-            raise InvalidEventError(f"a {outgoing.kind} record is no event: it needs publish_poison")
+            raise InvalidEventError(f"a {outgoing.kind} record is no event: it needs publish_bad_record")
         self._send(outgoing, checked_value(outgoing.event))
 
-    def publish_poison(self, outgoing: Outgoing) -> None:
+    def publish_bad_record(self, outgoing: Outgoing) -> None:
         """Send the bytes of a deliberately bad record. An empty value is sent as zero bytes, not as a tombstone."""
         if outgoing.event is not None:
-            raise InvalidEventError("an event is no poison: it needs publish_event")
-        self._send(outgoing, outgoing.poison)
+            raise InvalidEventError("an event is no bad record: it needs publish_event")
+        self._send(outgoing, outgoing.bad_value)
 
     @property
     def waiting(self) -> int:

@@ -118,7 +118,7 @@ class _Run:
 
     def _send(self, outgoing: Outgoing) -> None:
         if outgoing.event is None:
-            self._publisher.publish_poison(outgoing)
+            self._publisher.publish_bad_record(outgoing)
         else:
             self._publisher.publish_event(outgoing)
         self._progress.count(outgoing)

@@ -38,7 +38,7 @@ class RunArguments:
     duplicates: float
     out_of_order_seconds: float
     late: float
-    poison: float
+    bad: float
     clock_skew_seconds: float
     ledger: Path
     quiet: bool
@@ -66,7 +66,7 @@ class RunArguments:
             duplicates=self.duplicates,
             out_of_order_seconds=self.out_of_order_seconds,
             late=self.late,
-            poison=self.poison,
+            bad=self.bad,
             clock_skew_seconds=self.clock_skew_seconds,
         )
 
@@ -94,7 +94,7 @@ def run_options(what: str, rate: float) -> _Option:
             help="Maximum delay of the records that are out of order.",
         ),
         click.option("--late", type=share, default=0.0, help="Share that arrives later than that, some by over a day."),
-        click.option("--poison", type=share, default=0.0, help="Share followed by a record that can't be read."),
+        click.option("--bad", type=share, default=0.0, help="Share followed by a record that can't be read."),
         click.option("--clock-skew-seconds", default=0.0, help="Seconds by which the service's clock is ahead."),
         *_output_options("what was sent, one JSON line a record"),
     )

@@ -48,30 +48,30 @@ def main() -> None:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
-@main.command(help="Start what doesn't run, mend what isn't healthy; then show where everything is.")
+@main.command(help="Start what doesn't run, restart what isn't healthy; then show where everything is.")
 @click.argument("services", nargs=-1)
 @click.option("--taskmanagers", type=click.IntRange(1, 99), help="How many; each has two slots.")
 def up(services: tuple[str, ...], taskmanagers: int | None) -> None:
     """Start."""
-    stack = Stack.from_environment(task_managers=taskmanagers, say=_say)
+    stack = Stack.from_environment(task_managers=taskmanagers, report=_report)
     started = time.monotonic()
     try:
         stack.up(services)
     except KeyboardInterrupt:
         raise click.ClickException("interrupted; what was started runs until `python -m local.stack down`") from None
     _show(stack.status())
-    _say(f"stack: up after {time.monotonic() - started:.1f} s; data and logs are in {stack.setup.state}")
+    _report(f"stack: up after {time.monotonic() - started:.1f} s; data and logs are in {stack.setup.state}")
     for words in _lost(stack):
-        _say(words)
+        _report(words)
 
 
 @main.command(help="Stop everything; what was written stays.")
 @click.option("--delete-data", is_flag=True, help="Delete topics, checkpoints and logs too.")
 def down(delete_data: bool) -> None:
     """Stop."""
-    stack = Stack.from_environment(say=_say)
+    stack = Stack.from_environment(report=_report)
     stack.down(delete_data=delete_data)
-    _say("stack: nothing is running" + (", its data is deleted" if delete_data else ""))
+    _report("stack: nothing is running" + (", its data is deleted" if delete_data else ""))
 
 
 @main.command(help="Show each service; exit status 1 if one that should be healthy isn't.")
@@ -79,7 +79,7 @@ def status() -> None:
     """Look."""
     found = Stack.from_environment().status()
     if not found:
-        _say("stack: nothing is running")
+        _report("stack: nothing is running")
         return
     _show(found)
     sys.exit(1 if any(each.fault for each in found) else 0)
@@ -93,7 +93,7 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
     """Read."""
     stack = Stack.from_environment()
     if service is None:
-        _say(f"say which service: {', '.join(stack.names())}")
+        _report(f"name a service: {', '.join(stack.names())}")
         sys.exit(2)
     place = stack.service(service).place
     files = [str(path) for path in (place.output, place.log) if path.exists()]
@@ -110,10 +110,10 @@ def _lost(stack: Stack) -> list[str]:
 
 def _show(found: list[Status]) -> None:
     rows = [(s.service.name, _state(s), s.pid or "-", s.service.address, s.service.place.log) for s in found]
-    _say(table(("service", "state", "pid", "address", "log"), rows))
+    _report(table(("service", "state", "pid", "address", "log"), rows))
     for each in found:
         if each.fault:
-            _say(f"{each.service.name} {each.fault}")
+            _report(f"{each.service.name} {each.fault}")
 
 
 def _state(status: Status) -> str:
@@ -122,7 +122,7 @@ def _state(status: Status) -> str:
     return "NOT HEALTHY" if status.pid else "NOT RUNNING"
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, flush=True)
 
 

@@ -6,9 +6,9 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 
+from connectors.outage import Report
 from local.stack import processes
 from local.stack.processes import Recorded, Surroundings
 from local.stack.service import DEFAULT_PATH, UNPRIVILEGED, Launch, Service, UnhealthyError
@@ -18,17 +18,15 @@ from toolchain.cache import make_folder
 PATIENCE_SECONDS = 10.0
 """How long a service that was found running may be unhealthy before it is restarted."""
 POLL_SECONDS = 0.1
-SECONDS_BETWEEN_WORDS = 5.0
+SECONDS_BETWEEN_REPORTS = 5.0
 LINES_OF_LOG = 15
-
-Say = Callable[[str], None]
 
 
 class StackError(RuntimeError):
     """The stack can't be started as requested; the text says which service, why, and where to look."""
 
 
-def bring_up(service: Service, say: Say, give_up: threading.Event) -> None:
+def bring_up(service: Service, report: Report, give_up: threading.Event) -> None:
     """Start a service, unless it already runs as it should.
 
     Raises:
@@ -40,27 +38,27 @@ def bring_up(service: Service, say: Say, give_up: threading.Event) -> None:
     if recorded:
         fault = _fault_of_found(service, launch, recorded, give_up)
         if not fault:
-            say(f"runs already (process {recorded.pid})")
+            report(f"runs already (process {recorded.pid})")
             return
-        say(f"process {recorded.pid} {fault}; it is started again")
-        stop(service, say)
+        report(f"process {recorded.pid} {fault}; it is started again")
+        stop(service, report)
     started = time.monotonic()
     _start(service, launch)
     try:
-        _wait_until_healthy(service, service.ready_within_seconds, say, give_up)
+        _wait_until_healthy(service, service.ready_within_seconds, report, give_up)
     except UnhealthyError as fault:
         raise StackError(f"{service.name} {fault}\n{_end_of_logs(service)}") from None
-    say(f"healthy after {time.monotonic() - started:.1f} s")
+    report(f"healthy after {time.monotonic() - started:.1f} s")
 
 
-def stop(service: Service, say: Say) -> None:
+def stop(service: Service, report: Report) -> None:
     """Stop a service and everything that it started, and delete its pid file."""
     recorded = processes.read(service.place.pid_file)
     if recorded and recorded.alive():
         started = time.monotonic()
         for words in processes.stop(recorded, service.stop_signal, service.stop_within_seconds):
-            say(words)
-        say(f"stopped after {time.monotonic() - started:.1f} s")
+            report(words)
+        report(f"stopped after {time.monotonic() - started:.1f} s")
     if recorded:
         processes.free_shared_memory(recorded)
         for left in service.lock_files:
@@ -118,8 +116,10 @@ def _start(service: Service, launch: Launch) -> None:
             raise StackError(f"{service.name}: {launch.command[0]} can't be run{by}: {error}") from error
 
 
-def _wait_until_healthy(service: Service, within_seconds: float, say: Say | None, give_up: threading.Event) -> None:
-    started = spoken = time.monotonic()
+def _wait_until_healthy(
+    service: Service, within_seconds: float, report: Report | None, give_up: threading.Event
+) -> None:
+    started = reported = time.monotonic()
     while True:
         if not processes.running(service.place.pid_file):
             raise UnhealthyError("has ended by itself")
@@ -129,9 +129,9 @@ def _wait_until_healthy(service: Service, within_seconds: float, say: Say | None
             elapsed = time.monotonic() - started
             if elapsed > within_seconds:
                 raise UnhealthyError(f"is still not healthy after {elapsed:.0f} s: it {fault}") from None
-            if say and time.monotonic() - spoken > SECONDS_BETWEEN_WORDS:
-                spoken = time.monotonic()
-                say(f"{fault} ({elapsed:.0f} s)")
+            if report and time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
+                reported = time.monotonic()
+                report(f"{fault} ({elapsed:.0f} s)")
         else:
             return
         if give_up.wait(POLL_SECONDS):

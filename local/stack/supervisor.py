@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Self
 
 import notifier
+from connectors.outage import Report
 from local.stack import preflight, processes
 from local.stack.service import Place, Service, UnhealthyError
 from local.stack.services import declared as services
 from local.stack.services import flink_cluster, flink_taskmanager
 from local.stack.setup import Setup
 from local.stack.side_by_side import side_by_side
-from local.stack.starting import Say, StackError, bring_up, stop
+from local.stack.starting import StackError, bring_up, stop
 from toolchain.cache import exclusive
 
 
@@ -36,14 +37,14 @@ class Status:
 class Stack:
     """The services of one state folder."""
 
-    def __init__(self, setup: Setup, say: Say = print) -> None:
+    def __init__(self, setup: Setup, report: Report = print) -> None:
         """Store the setup; nothing is started.
 
         Args:
-            say: gets progress messages.
+            report: gets progress messages.
         """
         self.setup = setup
-        self._say = say
+        self._report = report
 
     @classmethod
     def from_environment(
@@ -51,7 +52,7 @@ class Stack:
         environment: Mapping[str, str] | None = None,
         *,
         task_managers: int | None = None,
-        say: Say = print,
+        report: Report = print,
     ) -> Self:
         """Create the stack that `MILLRACE_*` describe.
 
@@ -64,7 +65,7 @@ class Stack:
         setup = Setup.from_environment(environment)
         if task_managers is not None:
             setup = replace(setup, local=replace(setup.local, flink_task_managers=str(task_managers)))
-        return cls(setup, say)
+        return cls(setup, report)
 
     def up(self, only: Collection[str] = ()) -> None:
         """Start what doesn't run, and restart what runs but can't be used; the rest is left alone.
@@ -184,7 +185,7 @@ class Stack:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Make other processes wait that would start or stop the same stack."""
-        with exclusive(self.setup.state, self._say):
+        with exclusive(self.setup.state, self._report):
             yield
 
     def _bring_up_all(self, chosen: Iterable[Service]) -> None:
@@ -193,7 +194,7 @@ class Stack:
         side_by_side(
             list(by_name),
             {service.name: service.after for service in ordered},
-            lambda name, give_up: bring_up(by_name[name], self._say_of(name), give_up),
+            lambda name, give_up: bring_up(by_name[name], self._report_for(name), give_up),
         )
 
     def _stop_all(self, chosen: Iterable[Service]) -> None:
@@ -203,11 +204,11 @@ class Stack:
         side_by_side(
             list(by_name),
             {s.name: [other.name for other in ordered if s.name in other.after] for s in ordered},
-            lambda name, _: stop(by_name[name], self._say_of(name)),
+            lambda name, _: stop(by_name[name], self._report_for(name)),
         )
 
-    def _say_of(self, name: str) -> Say:
-        return lambda text: self._say(f"{name}: {text}")
+    def _report_for(self, name: str) -> Report:
+        return lambda text: self._report(f"{name}: {text}")
 
 
 def _status(service: Service) -> Status:

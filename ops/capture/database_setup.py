@@ -21,7 +21,7 @@ from ops.capture.database_state import OPERATIONS, RealColumn, captured_columns
 OWN_TABLES = f"""
 CREATE SCHEMA IF NOT EXISTS {OWN_SCHEMA};
 
--- One row per connector, changed every few seconds: that it comes through shows that everything before it has.
+-- One row per connector, changed every few seconds: its arrival in Kafka shows that all before it has arrived.
 CREATE TABLE IF NOT EXISTS {HEARTBEATS.name} (
     connector text PRIMARY KEY,
     beats bigint NOT NULL

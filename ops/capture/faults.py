@@ -48,7 +48,7 @@ def slot_faults(database: CaptureDatabase) -> Iterator[str]:
         )
     elif not slot.is_active:
         yield (
-            "nobody reads the replication slot, whatever Connect reports: right after a crash this ends within a "
+            "no client reads the replication slot, whatever Connect reports: right after a crash this ends within a "
             "minute; else look at Connect's log"
         )
 
@@ -71,13 +71,13 @@ def must_read(table: CapturedTable, database: CaptureDatabase) -> bool:
 
 
 def heartbeat_faults(last: datetime | None, now: datetime) -> list[str]:
-    """Return a fault if changes don't come through. A heartbeat is a change like any other, made every few seconds."""
+    """Return a fault if changes don't arrive. A heartbeat is a change like any other, made every few seconds."""
     if last is None:
-        return [f"no change has ever come through: there is no heartbeat in {HEARTBEATS.topic.name}"]
+        return [f"no change has ever arrived: there is no heartbeat in {HEARTBEATS.topic.name}"]
     silent = now - last
     if silent > timedelta(seconds=QUIET_SECONDS):
         return [
-            f"changes don't come through: the last heartbeat in {HEARTBEATS.topic.name} is of {_seconds(silent)} ago, "
+            f"changes don't arrive: the last heartbeat in {HEARTBEATS.topic.name} is of {_seconds(silent)} ago, "
             f"and there should be one every {HEARTBEAT_SECONDS} s"
         ]
     return []

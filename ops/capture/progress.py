@@ -1,4 +1,4 @@
-"""Progress of change capture: how far changes have come through to the topics."""
+"""Progress of change capture: which changes have arrived in the topics."""
 
 import time
 from datetime import UTC, datetime
@@ -67,7 +67,7 @@ def wait_until_captured(settings: Settings) -> None:
                 return
         except (ConnectionError, KafkaError) as error:
             fault = f" (Kafka: {error})"
-        silent = f"changes haven't come through for {time.monotonic() - began:.0f} s{fault}"
+        silent = f"changes haven't arrived for {time.monotonic() - began:.0f} s{fault}"
         if time.monotonic() - began > THROUGH_WITHIN_SECONDS:
             raise CaptureError(f"{silent}: see `python -m ops cdc status`")
         if time.monotonic() > next_report:

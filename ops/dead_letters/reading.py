@@ -79,9 +79,9 @@ class DeadLetters:
             except msgspec.MsgspecError as error:
                 self.complain(f"{record.topic}-{record.partition}-{record.offset} is no dead letter: {error}")
                 continue
-            copy = (letter.event_id, letter.rejected_by, letter.event_time)
-            if copy not in self._seen and self.selection.takes(letter, self.replays):
-                self._seen.add(copy)
+            identity = (letter.event_id, letter.rejected_by, letter.event_time)
+            if identity not in self._seen and self.selection.takes(letter, self.replays):
+                self._seen.add(identity)
                 yield letter
 
 

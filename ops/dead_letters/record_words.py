@@ -60,8 +60,8 @@ def _history(rejected: Rejected, replays: Replays) -> Iterator[str]:
     if replay := replays.of(rejected.letter):
         place = f"{replay.source_topic}-{replay.sent_partition}-{replay.sent_offset}"
         fix = f"fix {shown(replay.fix)}" if replay.fix else "unchanged"
-        who = f"{time_in_words(replay.event_time)} by {shown(replay.replayed_by)}"
-        yield f"replayed     {_times(replay.times)}; the last time on {who} as {shown(place)}, {fix}"
+        replayed = f"{time_in_words(replay.event_time)} by {shown(replay.replayed_by)}"
+        yield f"replayed     {_times(replay.times)}; the last time on {replayed} as {shown(place)}, {fix}"
 
 
 def _length(letter: DeadLetter) -> str:

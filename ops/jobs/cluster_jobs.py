@@ -10,7 +10,7 @@ from typing import Any, NewType, TypeVar
 from connectors.outage import await_server, report_on_stderr
 from connectors.settings import Settings
 from ops.formats import utc
-from ops.jobs.flink_rest import FlinkAwayError, FlinkError, ask
+from ops.jobs.flink_rest import FlinkError, FlinkUnavailableError, ask
 from ops.jobs.lost_jobs import forget
 
 JobId = NewType("JobId", str)
@@ -131,7 +131,7 @@ def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: floa
 
     Raises:
         JobError: it ended, or doesn't run in time; with the reason of its last failure if there was one.
-        FlinkAwayError: the cluster doesn't answer in time.
+        FlinkUnavailableError: the cluster doesn't answer in time.
     """
     deadline = time.monotonic() + deadline_seconds
     while True:
@@ -238,7 +238,7 @@ def _wait_until_ended(settings: Settings, job_id: JobId, deadline_seconds: float
 def _asking_again(settings: Settings, use: Callable[[], _AnswerT], deadline: float) -> _AnswerT:
     """Return what `use` returns; while the cluster is unavailable, wait for it until the deadline."""
     cluster, left = f"the Flink cluster at {settings.flink_rest_url}", deadline - time.monotonic()
-    return await_server(cluster, use, FlinkAwayError, report_on_stderr, limit_seconds=left)
+    return await_server(cluster, use, FlinkUnavailableError, report_on_stderr, limit_seconds=left)
 
 
 def known(settings: Settings, job_id: JobId) -> Job:

@@ -14,7 +14,7 @@ class FlinkError(RuntimeError):
     """The cluster doesn't answer, or refuses; the message gives the fault and the remedy."""
 
 
-class FlinkAwayError(FlinkError):
+class FlinkUnavailableError(FlinkError):
     """The cluster doesn't answer, or has no leading JobManager; a retry may succeed."""
 
 
@@ -25,7 +25,7 @@ def ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None 
         path: relative to the REST API's address, e.g. `jobs/overview`.
 
     Raises:
-        FlinkAwayError: no answer.
+        FlinkUnavailableError: no answer.
         FlinkError: an error.
     """
     address = settings.flink_rest_url.rstrip("/")
@@ -33,12 +33,12 @@ def ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None 
         answer = rest.request(method, f"{address}/{path}", json=body, timeout=_TIMEOUT_SECONDS)
         content = answer.json() if answer.content else {}
     except requests.RequestException as error:
-        raise FlinkAwayError(
+        raise FlinkUnavailableError(
             f"no Flink cluster answers at {address}: start it (`make up`), "
             "or set MILLRACE_FLINK_REST_URL to where it is"
         ) from error
     if not answer.ok:
-        kind = FlinkAwayError if answer.status_code == requests.codes.unavailable else FlinkError
+        kind = FlinkUnavailableError if answer.status_code == requests.codes.unavailable else FlinkError
         raise kind(f"Flink refuses {method} {path}: {_first_error(content)}")
     return content
 

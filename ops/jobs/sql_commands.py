@@ -12,7 +12,7 @@ from jobs.environment import stream_environment
 from jobs.flink_errors import FLINK_ERRORS, reason
 from jobs.sql_pipeline import Planned, run
 from ops.cli import CommandGroup, message
-from ops.jobs.flink_rest import FlinkAwayError
+from ops.jobs.flink_rest import FlinkUnavailableError
 from ops.jobs.pipelines import PipelineError, comparison, keep_plan, pipeline_file, planned_pipelines, problems, submit
 from ops.jobs.submit import require_alone
 from ops.jobs.submit_command import parsed, print_submitted, submission_options
@@ -49,7 +49,7 @@ def sql_run(
     if parallelism is not None:
         options["parallelism.default"] = str(parallelism)
     file = pipeline_file(pipeline)
-    with suppress(FlinkAwayError):  # no cluster, so no running job that this run could disturb
+    with suppress(FlinkUnavailableError):  # no cluster, so no running job that this run could disturb
         require_alone(file.name, settings)
     run(file, settings, options)
 

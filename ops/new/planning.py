@@ -100,7 +100,7 @@ def pipeline_changes(checkout: Path, name: str, reads: Topic, writes: Topic) -> 
     if not changes.has(sink):
         table, topic, key = values["sink"], writes.name, writes.key
         changes.add(sink, "sink_table.sql.jinja", table=table, topic=topic, key=key, columns=sink_columns)
-    case = f"tests/pipelines/{name}/late_and_copies"
+    case = f"tests/pipelines/{name}/late_and_duplicates"
     changes.add(f"{case}/in/{reads.name}.jsonl", "case_in.jsonl.jinja")
     changes.add(f"{case}/out/{writes.name}.jsonl", "case_out.jsonl.jinja", **values)
     changes.add(f"{case}/out/dead-letters.jsonl", "case_letters.jsonl.jinja", **values)

@@ -8,9 +8,9 @@
 -- it counts again, in the hours that the first one isn't in.
 SET 'table.exec.state.ttl' = '2 h';
 
--- One row per record; `error` says why it is in no figure. Late is decided once, before copies are dropped, so that both
--- inserts decide alike: each record is counted, or a copy of one that is, or a dead letter. Of the hours that a payment
--- is in, the last begins with its own five minutes.
+-- One row per record; `error` says why it is in no figure. Late is decided once, before duplicates are dropped, so that
+-- both inserts decide alike: each record is counted, or a duplicate of one that is, or a dead letter. Of the hours that a
+-- payment is in, the last begins with its own five minutes.
 CREATE TEMPORARY VIEW judged_payments AS
 SELECT
     payment_id,
@@ -56,7 +56,7 @@ FROM (
 WHERE nth = 1;
 
 -- One row per country and hour. Payments are distinguished once more, since in two hours without a record event time stands
--- still, and a copy is in time.
+-- still, and a duplicate is in time.
 CREATE TEMPORARY VIEW hourly_payments AS
 SELECT
     window_start,

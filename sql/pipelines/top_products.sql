@@ -5,8 +5,8 @@
 -- Late: an order that is seen after the watermark has closed its hour. It is in no row and becomes a dead letter.
 -- Revisions: what an order has of which product is the same in all, whether it is complete or not; the first one counts.
 
--- One row per record; `error` says why it is in no figure. Late is decided once, before copies are dropped, so that both
--- inserts decide alike: each record is counted, or a copy of one that is, or a dead letter.
+-- One row per record; `error` says why it is in no figure. Late is decided once, before duplicates are dropped, so that
+-- both inserts decide alike: each record is counted, or a duplicate of one that is, or a dead letter.
 CREATE TEMPORARY VIEW judged_orders AS
 SELECT
     order_id,
@@ -42,7 +42,7 @@ SELECT
 FROM judged_orders
 WHERE error IS NULL AND revision = 1;
 
--- One row per order: a copy has the same time, so it is of the same hour, and is known as one until its hour is closed.
+-- One row per order: a duplicate has the same time, so it is of the same hour, and is known until its hour is closed.
 CREATE TEMPORARY VIEW orders_in_time AS
 SELECT
     order_id,

@@ -1,9 +1,9 @@
 -- The orders that aren't paid 15 minutes after they were placed.
 -- One row per: order with no authorized payment by then, whatever was declined before. A payment that was made in time
--- but is seen after the watermark has passed the deadline doesn't take back what was said.
+-- but is seen after the watermark has passed the deadline takes no row back.
 -- Keyed by: order_id.
 -- Late: an order or a payment that is seen more than an hour after its time, as the watermark goes: what belongs to it
--- is forgotten by then. Nothing is said of it and it becomes a dead letter. A copy within that time changes nothing.
+-- is forgotten by then. It isn't judged and becomes a dead letter. A duplicate within that time changes nothing.
 
 -- One row per order and per payment, whether it is judged or not.
 CREATE TEMPORARY VIEW orders_and_payments AS
@@ -39,8 +39,8 @@ SELECT
     source_headers
 FROM payments;
 
--- The same; `error` says why nothing is said of a record. Late is decided once and by the watermark of both topics
--- together, and before copies are dropped: each record is judged, or a copy of one that is, or a dead letter.
+-- The same; `error` says why a record isn't judged. Late is decided once and by the watermark of both topics together,
+-- and before duplicates are dropped: each record is judged, or a duplicate of one that is, or a dead letter.
 CREATE TEMPORARY VIEW judged_records AS
 SELECT
     kind,
@@ -79,7 +79,7 @@ SELECT
 FROM judged_records
 WHERE error IS NULL AND kind <> 'other';
 
--- One row per order that nobody has paid, when the watermark passes its deadline, which is its rowtime.
+-- One row per order that is not paid, when the watermark passes its deadline, which is its rowtime.
 CREATE TEMPORARY VIEW unpaid AS
 SELECT
     order_id,

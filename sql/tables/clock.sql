@@ -1,4 +1,4 @@
--- One row every half second, with the time of the machine: it lets event time go on while no records come, so that the
+-- One row every half second, with the time of the machine: it lets event time advance while no records come, so that the
 -- last of them needn't wait for the next. As far behind as a source that has records; while one has, it is that source
 -- which holds event time back.
 CREATE TABLE clock (

@@ -1,5 +1,5 @@
 -- One row per record that was rejected or came too late, written to the topic `dead-letters` under the record's own key.
--- Written at least once: event_id is the record's topic, partition and offset, so that a second copy is seen to be one.
+-- Written at least once: event_id is the record's topic, partition and offset, so that a duplicate is seen to be one.
 CREATE TABLE dead_letters_out (
     event_id STRING,
     event_type STRING,

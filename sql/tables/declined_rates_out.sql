@@ -1,5 +1,5 @@
 -- One row per country and hour, an hour every five minutes, written to the topic `declined-rates` under the country.
--- Written at least once: event_id is made of the two, so that a second copy is seen to be one.
+-- Written at least once: event_id is made of the two, so that a duplicate is seen to be one.
 CREATE TABLE declined_rates_out (
     event_id STRING,
     event_time BIGINT,

@@ -1,7 +1,7 @@
 -- One row per order and revision, written to the topic `enriched-orders` under its order_id, exactly once: readers that
 -- read committed see a row when the checkpoint after it is complete. The prefix is the deployment's own, so two of them
 -- don't end each other's transactions; a restarted job ends those that it left open. What a crashed job has prepared is
--- kept for 15 minutes, the most that brokers allow unless told otherwise: be back by then.
+-- kept for 15 minutes, the most that brokers allow by default: restart the job by then.
 CREATE TABLE enriched_orders_out (
     event_id STRING,
     event_time BIGINT,

@@ -10,6 +10,6 @@ CREATE TABLE IF NOT EXISTS kafka_source WITH (
     'properties.isolation.level' = 'read_committed',
     'properties.partition.discovery.interval.ms' = '60000',
     'scan.startup.mode' = '${MILLRACE_START_FROM}',
-    -- A partition that is quiet for so long holds nothing back.
+    -- A partition that is quiet for this time holds nothing back.
     'scan.watermark.idle-timeout' = '${MILLRACE_SOURCE_IDLE_SECONDS} s'
 )

@@ -1,6 +1,6 @@
 -- One row per event that Python has encoded, keyed as its topic is; written at least once: every event's id is derived
--- from what caused it, so that a second copy is seen to be one. The row's topic must be among those listed. Somebody
--- waits for each row, and they are few: none waits for others to share its request, as it would for 5 ms by default.
+-- from what caused it, so that a duplicate is seen to be one. The row's topic must be among those listed. The rows
+-- are few and urgent: none waits for others to share its request, as it would for 5 ms by default.
 CREATE TABLE outgoing_events (
     topic STRING METADATA,
     record_key BYTES,

@@ -1,5 +1,5 @@
 -- One row per minute, category and currency, and one per correction, written to the topic `revenue-per-minute` under the
--- category. Written at least once: event_id is made of the three, so that a second copy is seen to be one.
+-- category. Written at least once: event_id is made of the three, so that a duplicate is seen to be one.
 CREATE TABLE revenue_per_minute_out (
     event_id STRING,
     event_time BIGINT,

@@ -1,5 +1,5 @@
 -- One row per order that isn't paid in time, written to the topic `unpaid-orders` under the order. Written at least
--- once: event_id is made of the order, so that a second copy is seen to be one.
+-- once: event_id is made of the order, so that a duplicate is seen to be one.
 CREATE TABLE unpaid_orders_out (
     event_id STRING,
     event_time BIGINT,

@@ -3,7 +3,7 @@
 -- older version that comes after a newer one would push it out before PostgreSQL has seen either. So rows are plainly
 -- inserted, and the tables themselves keep the newest version (sql/tables/warehouse/0001_keep_newest.sql).
 CREATE TABLE IF NOT EXISTS warehouse_common WITH (
-    -- Flink's jdbc, but a server that is away ends no TaskManager.
+    -- Flink's jdbc, but an unavailable server ends no TaskManager.
     'connector' = 'guarded-jdbc',
     -- stringtype: PostgreSQL takes a text for whatever type its column has, such as timestamptz or jsonb.
     -- reWriteBatchedInserts: one INSERT of many rows instead of many of one.
@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS warehouse_common WITH (
     -- that nothing that a checkpoint counts as done can be lost: each row is written at least once.
     'sink.buffer-flush.interval' = '1s',
     'sink.buffer-flush.max-rows' = '2048',
-    -- For what is over at once, such as a deadlock or two writers of one new key. While PostgreSQL is away the task
+    -- For what is over at once, such as a deadlock or two writers of one new key. While PostgreSQL is unavailable, the task
     -- fails, and Flink starts it again from the last checkpoint until it is back, however long that takes.
     'sink.max-retries' = '3'
 )

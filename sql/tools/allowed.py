@@ -38,10 +38,10 @@ _INSTEAD = {
 }
 _STREAM = "a pipeline is a streaming job; "
 _PLACE_IN_PLAN = "a savepoint's state is found by the uids that it makes, which `ops sql plan` compares; leave it out"
-_ELSEWHERE = "where a pipeline runs is said when it is submitted; leave it out"
+_ELSEWHERE = "where a pipeline runs is set when it is submitted; leave it out"
 _CLUSTER_S = "where a job's state lies is the cluster's to choose, and a lost job is looked for there; leave it out"
 _ENDED = "with FALSE what a source that ends brought last is never committed; leave it out"
-_START = "each start of the pipeline would go back there; say it for one start: --savepoint PATH"
+_START = "each start of the pipeline would go back there; set it for one start: --savepoint PATH"
 _KEYS = {
     "execution.checkpointing.approximate-local-recovery": (
         {"false"},
@@ -116,7 +116,7 @@ _BEGINNINGS = {
     "execution.state-recovery.": _START,
     "jobmanager.": _ELSEWHERE,
     "rest.": _ELSEWHERE,
-    "restart-strategy": "by the cluster's a job goes on by itself however long a fault lasts; leave it out",
+    "restart-strategy": "by the cluster's a job restarts by itself however long a fault lasts; leave it out",
     "state.backend.fs.checkpointdir": _CLUSTER_S,
     "state.checkpoint-storage": _CLUSTER_S,
     "state.checkpoints.": _CLUSTER_S,

@@ -1,4 +1,4 @@
-"""Which habits of a pipeline will hurt later? Each rule says where, what, and what to do instead."""
+"""Finds habits of a pipeline that will hurt later. Each finding has the place, the fault, and what to do instead."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -62,7 +62,7 @@ class Catalog:
 
 
 def findings(pipeline: Pipeline, plan: Plan, catalog: Catalog) -> list[str]:
-    """What is to be mended, in the order of the rules; nothing if all is well."""
+    """Return what is to be fixed, in the order of the rules; nothing if all is well."""
     return [
         *_comment_without(pipeline),
         *_unbounded_state(pipeline, plan),
@@ -97,16 +97,16 @@ def _unbounded_state(pipeline: Pipeline, plan: Plan) -> Iterator[str]:
 
 
 def _keys_that_differ(pipeline: Pipeline, plan: Plan, catalog: Catalog) -> Iterator[str]:
-    said = re.search(r"Keyed by:\s*((?:(?!Late:|One row per:).)*)", pipeline.comment, re.DOTALL)
+    keys = re.search(r"Keyed by:\s*((?:(?!Late:|One row per:).)*)", pipeline.comment, re.DOTALL)
     for insert, target in zip(pipeline.inserts, catalog.targets, strict=True):
         table = catalog.tables.get(target)
         if table is None or not table.is_in_kafka or _is_dead_letters(table):
             continue
-        strange = [each for each in table.key_columns if each != "record_key" and each not in _words(said)]
-        if said and strange:
+        strange = [each for each in table.key_columns if each != "record_key" and each not in _words(keys)]
+        if keys and strange:
             yield (
                 f"{insert.place}: the table is keyed by {', '.join(strange)}, but the file's comment says "
-                f"`Keyed by: {said[1].strip()}`"
+                f"`Keyed by: {keys[1].strip()}`"
             )
     for node in plan.nodes:
         if node.key_differs:
@@ -161,7 +161,7 @@ def _what_becomes_of_bad_records(table: Table) -> str:
 
 def _judged_by_current_watermark(pipeline: Pipeline) -> Iterator[str]:
     for statement in (*pipeline.preparations, *pipeline.inserts):
-        if statement.says("CURRENT_WATERMARK"):
+        if statement.contains("CURRENT_WATERMARK"):
             yield (
                 f"{statement.place}: CURRENT_WATERMARK is NULL after a restore and ignores other parts of the source: "
                 f"late records would be lost; compare with last_watermark of {_JUDGING_CALL}"
@@ -213,5 +213,5 @@ def _is_dead_letters(table: Table) -> bool:
     return table.options.get("topic") == DEAD_LETTERS
 
 
-def _words(said: re.Match[str] | None) -> Set[str]:
-    return set(re.findall(r"\w+", said[1])) if said else set()
+def _words(text: re.Match[str] | None) -> Set[str]:
+    return set(re.findall(r"\w+", text[1])) if text else set()

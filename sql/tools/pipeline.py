@@ -19,7 +19,7 @@ _TEMPLATE = re.compile(r"^CREATE TEMPORARY VIEW (\w+)\$\{TABLE\}", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What a file says, in the order in which Flink is to hear it."""
+    """Content of a pipeline's file, in the order in which Flink gets it."""
 
     name: str
     file: str

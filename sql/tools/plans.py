@@ -138,12 +138,12 @@ class Node:
 
     @property
     def times_to_live(self) -> dict[str, str]:
-        """For how long it keeps each of its states, where `table.exec.state.ttl` says it."""
+        """How long it keeps each of its states, where `table.exec.state.ttl` limits it."""
         return {state["name"]: state["ttl"] for state in self.json.get("state", ())}
 
     @property
     def is_unbounded(self) -> bool:
-        """Whether it keeps what it has seen for ever, as far as the plan tells."""
+        """Whether it keeps what it has seen for ever, as far as the plan shows."""
         return _is_unbounded(self.times_to_live)
 
     @property
@@ -215,7 +215,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Step:
-    """What is kept of a node: enough to say whether its state would be found again."""
+    """What is kept of a node: enough to decide whether its state would be found again."""
 
     uid: str
     kind: str
@@ -344,7 +344,7 @@ def _of_state(before: Mapping[str, Step], after: Mapping[str, Step]) -> Iterator
         elif node.times_to_live != after[uid].times_to_live:
             yield _of_time_to_live(node, after[uid])
         elif node.description != after[uid].description:
-            yield Change("compatible", f"{after[uid].short} is different, and goes on with the same state")
+            yield Change("compatible", f"{after[uid].short} is different, and keeps the same state")
     for uid, node in after.items():
         if uid not in before:
             yield Change("compatible", f"{node.short} is new and begins with nothing (uid {uid})")

@@ -155,10 +155,10 @@ class Statement:
         return _path(self.tokens, behind) if self.is_insert() and behind is not None else ()
 
     def has_option_hints(self) -> bool:
-        """Whether it says `/*+ OPTIONS(…) */` of a table."""
+        """Whether it has `/*+ OPTIONS(…) */` of a table."""
         return any(re.match(r"/\*\+.*\bOPTIONS\b", token.text, re.IGNORECASE | re.DOTALL) for token in self.tokens)
 
-    def says(self, *keywords: str) -> bool:
+    def contains(self, *keywords: str) -> bool:
         """Whether these words follow each other somewhere in it."""
         words = [token.keyword for token in self.tokens]
         return any(words[at : at + len(keywords)] == list(keywords) for at in range(len(words)))

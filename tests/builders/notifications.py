@@ -51,7 +51,7 @@ def notification(
 def consumed(
     value: bytes | None = b"", partition: int = 0, offset: int = 7, key: bytes | None = b"k", timestamp_ms: int = 5
 ) -> ConsumerRecord:
-    """A record of their topic as a consumer returns it."""
+    """Return the notification as a record of its topic, as a consumer returns it."""
     known = {"topic": NOTIFICATIONS.name, "partition": partition, "offset": offset, "key": key, "value": value}
     more = {"timestamp": timestamp_ms, "headers": [("trace", b"1")]}
     return ConsumerRecord(**(dict.fromkeys(ConsumerRecord._fields) | known | more))

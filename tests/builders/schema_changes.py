@@ -215,7 +215,7 @@ INCOMPATIBLE = [
         registry_accepts=True,
     ),
     Change(
-        "above 0 said as at least 1",
+        "above 0 became at least 1",
         *field(INTEGER | {"exclusiveMinimum": 0}, INTEGER | {"minimum": 1}),
         f"$.a: lower bound raised from above 0 to 1; smaller old values {UNREADABLE}",
     ),

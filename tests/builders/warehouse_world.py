@@ -17,7 +17,7 @@ from events import (
     Payment,
     ProductVersion,
 )
-from local.simulator.outgoing import GOOD, POISON, Outgoing
+from local.simulator.outgoing import BAD, GOOD, Outgoing
 from tests.builders.events import (
     category_revenue,
     customer,
@@ -150,4 +150,4 @@ def outgoing(event: Event) -> Outgoing:
 
 def bad_record(topic: Topic, at_ms: int, value: bytes) -> Outgoing:
     """Return bytes that are no event as a record to be sent to a topic."""
-    return Outgoing(topic, b"poison", at_ms, at_ms, POISON, None, value)
+    return Outgoing(topic, b"bad", at_ms, at_ms, BAD, None, value)

@@ -13,7 +13,7 @@ import click
 from connectors.settings import Settings
 from local.demo.__main__ import end_in_words
 from local.demo.checks.checks import CheckError
-from local.demo.output import say
+from local.demo.output import report
 from local.demo.run import demonstrate
 from local.settings import LocalSettings
 from local.stack.services import elasticsearch, flink_taskmanager, kafka_broker, kafka_connect, mailbox, postgres
@@ -54,7 +54,7 @@ def main(
 
 
 def names(role: str) -> list[str]:
-    """The services that fill a role."""
+    """Return the services that fill a role."""
     if role != TASK_MANAGER:
         return [role]
     count = int(LocalSettings.from_environment().flink_task_managers)
@@ -72,7 +72,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
 
     @contextmanager
     def killing(stack: Stack) -> Iterator[None]:
-        killer = Killer(stack, kills, say)
+        killer = Killer(stack, kills, report)
         try:
             with killer.at_work():
                 yield
@@ -91,7 +91,7 @@ def endure(kills: list[Kill], seconds: float, rate: float, seed: int, keep: Path
 
 def _wrong_alerts(stack: Stack) -> list[str]:
     found = alert_check.finding(stack.setup.settings)
-    say(f"\n{table(('', 'claim', 'found'), [('ok' if found.holds else 'NO', found.claim, found.found)])}")
+    report(f"\n{table(('', 'claim', 'found'), [('ok' if found.holds else 'NO', found.claim, found.found)])}")
     return [] if found.holds else [f"{found.claim}: {found.found}"]
 
 
@@ -99,18 +99,18 @@ def _report(stack: Stack, killer: Killer) -> None:
     """Print the number of kills of each service, and of restarts of each job with their causes."""
     killed = sorted({kill.service for kill in killer.done})
     rows = [(service, sum(kill.service == service for kill in killer.done)) for service in killed]
-    say(f"\n{table(('service', 'killed'), rows)}")
+    report(f"\n{table(('service', 'killed'), rows)}")
     restarted = [
         (name, len(failures), " | ".join(dict.fromkeys(map(restart_check.first_line, failures))))
         for name, failures in _failures(stack.setup.settings).items()
     ]
-    say(f"\n{table(('job', 'restarts', 'causes'), restarted)}")
+    report(f"\n{table(('job', 'restarts', 'causes'), restarted)}")
     for fault in killer.faults:
-        say(f"chaos: {fault}")
+        report(f"chaos: {fault}")
 
 
 def _failures(settings: Settings) -> dict[str, Sequence[Failure]]:
-    """What each job was restarted for, by its name, the latest first."""
+    """Return the causes of each job's restarts by its name, the latest first."""
     return {job.name: restarts(settings, job).failures for job in all_jobs(settings)}
 
 

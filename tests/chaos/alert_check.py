@@ -29,7 +29,7 @@ def _payments(settings: Settings) -> Iterator[Payment]:
         try:
             yield msgspec.json.decode(record.value, type=Payment)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            continue  # another check compares it with the dead letters
+            continue  # another check compares bad records with the dead letters
 
 
 def _alerts(settings: Settings) -> Iterator[FraudAlert]:

@@ -8,15 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from connectors.outage import Report
 from local.stack.services import elasticsearch
-from local.stack.starting import Say, StackError, bring_up
+from local.stack.starting import StackError, bring_up
 from local.stack.supervisor import Stack
 from tests.chaos.schedule import Kill
 from tests.services.lone_elasticsearch import kill_node
 
 POLL_SECONDS = 1.0
 STARTS = 2
-"""What a service needs may be killed while it starts: Connect stops by itself then."""
+"""Maximum number of starts: Connect stops by itself if a service that it needs is killed meanwhile."""
 
 
 @dataclass
@@ -25,13 +26,13 @@ class Killer:
 
     stack: Stack
     kills: Sequence[Kill]
-    say: Say
+    report: Report
     healthy_within_seconds: float = 120.0
-    """After the last restart, for services that only have to notice that another one is back."""
+    """Time limit for all services to be healthy after the last restart; some only notice that another is back."""
     done: list[Kill] = field(default_factory=list)
     """The kills that hit a running service."""
     killed_at: list[datetime] = field(default_factory=list)
-    """When each of them did."""
+    """Time of each kill in `done`."""
     faults: list[str] = field(default_factory=list)
     """Services that stopped without a kill or didn't come back, in words."""
     _over: threading.Event = field(default_factory=threading.Event)
@@ -42,7 +43,7 @@ class Killer:
     def at_work(self) -> Iterator[None]:
         """Kill while the block runs; after it no service is killed any more, and all are back or named in `faults`."""
         self._started = time.monotonic()
-        with ThreadPoolExecutor(1 + len(self.kills)) as pool:  # one waits for another
+        with ThreadPoolExecutor(1 + len(self.kills)) as pool:  # one start waits for another
             killing = pool.submit(self._kill_all, pool)
             try:
                 yield
@@ -59,7 +60,7 @@ class Killer:
                 return
             returning = self._returning.get(kill.service)
             if returning and not returning.done():
-                self._say(f"{kill.service} is still unavailable, so it is spared")
+                self._report(f"{kill.service} is still unavailable, so it is spared")
                 continue
             self._strike(kill)
             self._returning[kill.service] = pool.submit(self._bring_back, kill)
@@ -71,7 +72,7 @@ class Killer:
         except StackError as error:
             self.faults.append(f"{kill.service} has ended by itself before it was killed: {error}")
             return
-        self._say(f"killed {kill.service}, for {kill.unavailable_seconds:.1f} s and its start")
+        self._report(f"killed {kill.service}, for {kill.unavailable_seconds:.1f} s and its start")
         self.done.append(kill)
         self.killed_at.append(killed_at)
 
@@ -90,7 +91,7 @@ class Killer:
                 if attempt == STARTS:
                     self.faults.append(f"{kill.service} was killed and could not be started again: {error}")
                     return
-        self._say(f"{kill.service} is back after {time.monotonic() - killed:.1f} s")
+        self._report(f"{kill.service} is back after {time.monotonic() - killed:.1f} s")
 
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + self.healthy_within_seconds
@@ -100,8 +101,8 @@ class Killer:
                 return
             time.sleep(POLL_SECONDS)
 
-    def _say(self, text: str) -> None:
-        self.say(f"chaos: {time.monotonic() - self._started:5.1f} s: {text}")
+    def _report(self, text: str) -> None:
+        self.report(f"chaos: {time.monotonic() - self._started:5.1f} s: {text}")
 
 
 def strike(stack: Stack, service: str) -> None:

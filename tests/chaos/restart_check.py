@@ -26,5 +26,5 @@ def unexplained(killed_at: Sequence[datetime], failures: Mapping[str, Sequence[F
 
 
 def first_line(failure: Failure) -> str:
-    """The first line of a failure's cause."""
+    """Return the first line of a failure's cause."""
     return failure.cause.partition("\n")[0]

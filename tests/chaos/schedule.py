@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Range = tuple[float, float]
-"""Least and most, in seconds."""
+"""Minimum and maximum, in seconds."""
 
 
 @dataclass(frozen=True)

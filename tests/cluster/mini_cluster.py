@@ -39,12 +39,12 @@ class MiniCluster:
     """Everything that it writes is in here: checkpoints, temporary files, logs."""
     rest_port: int
     process_id: int
-    """Of the JVM, in which thread mode runs Python too."""
+    """Id of the JVM's process, in which thread mode runs Python too."""
     options: dict[str, str]
-    """What every job's configuration has: this interpreter, and how to run and to fail."""
+    """Configuration of every job: this interpreter, and how to run and to fail."""
 
     def environment(self, options: Mapping[str, str] | None = None) -> StreamExecutionEnvironment:
-        """An environment that submits to it, with these Flink options besides its own."""
+        """Return an environment that submits to it, with these Flink options besides its own."""
         gateway = java_gateway.get_gateway()
         flink = gateway.jvm.org.apache.flink
         configuration = _configuration(gateway.jvm, self.options | dict(options or {}))
@@ -101,7 +101,7 @@ def mini_cluster(folder: Path) -> Iterator[MiniCluster]:
         home = assemble()
         home.use(_made(plain_path(folder) / "tmp"))
         os.environ |= {
-            "HADOOP_CLASSPATH": str(_test_jar(home)),  # PyFlink takes it into the JVM's, whatever it is
+            "HADOOP_CLASSPATH": str(_test_jar(home)),  # PyFlink adds it to the JVM's class path, whatever it is
             "FLINK_CONF_DIR": str(WHEEL / "conf"),
             "FLINK_LOG_DIR": str(folder),
             "ROOT_LOG_LEVEL": "WARN",
@@ -137,7 +137,7 @@ def _start(java: Any, folder: Path) -> Any:
         "taskmanager.memory.network.max": "128m",
         "execution.checkpointing.dir": _made(folder / "checkpoints").as_uri(),
         "metrics.fetcher.update-interval": "100",
-        "web.refresh-interval": "100",  # a job's state that is asked for would be up to 3 seconds old
+        "web.refresh-interval": "100",  # otherwise the state of a job would be up to 3 seconds old
         "restart-strategy.type": "none",
     }
     package = java.org.apache.flink.runtime.minicluster

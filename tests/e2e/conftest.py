@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def environment_on_free_ports(state: Path) -> dict[str, str]:
-    """Variables of a stack that gets into nobody's way."""
+    """Variables of a stack that doesn't disturb any other."""
     kafka, controller, registry, management, rest, rpc, connect, postgres, elasticsearch, smtp = free_ports(10)
     return {
         "MILLRACE_STATE": str(state),
@@ -48,7 +48,7 @@ def environment_on_free_ports(state: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The running stack; `MILLRACE_*` point to it, for tests and for what they start."""
-    # Not pytest's own folder, which servers that run as another user can't enter.
+    # Servers that run as another user can't enter pytest's own folder.
     folder = Path(tempfile.mkdtemp(prefix="millrace-e2e-"))
     folder.chmod(0o755)
     with mock.patch.dict(os.environ, environment_on_free_ports(folder / "stack")):
@@ -75,5 +75,5 @@ def warm_client() -> Iterator[None]:
 
 @pytest.fixture
 def outage_seconds(request: pytest.FixtureRequest) -> float:
-    """How long a service that a test kills stays away; with `--full` longer than every time-out on the way."""
+    """How long a service that a test kills stays unavailable; with `--full` longer than every time-out on the way."""
     return 120.0 if request.config.getoption("full") else 15.0

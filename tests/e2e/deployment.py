@@ -37,7 +37,7 @@ JOB = "fraud_detection"
 OUTPUTS = (topics.FRAUD_ALERTS, topics.SHADOW_HITS, topics.LATE_PAYMENTS, topics.DEAD_LETTERS)
 FAST_CHECKPOINTS = {"execution.checkpointing.interval": "1s", "execution.checkpointing.min-pause": "200ms"}
 DEADLINE_SECONDS = 240.0
-"""For whatever must come true; long, since a machine with another stack beside this one may be slow."""
+"""Time limit for any condition; long, since a machine with another stack beside this one may be slow."""
 POLL_SECONDS = 0.2
 
 
@@ -197,7 +197,7 @@ class Deployment:
 
     def wait_until_all_is_read(self) -> None:
         """Wait until the group's offsets, which checkpoints commit, are behind the last record of each input."""
-        # Not at the topic's end: the marker of a transaction has the last offset, and Flink commits none for markers.
+        # The topic's end won't do: the marker of a transaction has the last offset, and Flink commits none for markers.
         ends = self.begins_at | {
             TopicPartition(each.topic, each.partition): each.offset + 1
             for each in records_from(self.settings, self.begins_at)

@@ -60,7 +60,7 @@ def _verdict(payment: Payment, row: OutputRow, history: RulesetHistory) -> Verdi
 
 
 def alerts(judgements: Iterable[Judged]) -> list[FraudAlert]:
-    """The alerts that open or escalate a case; when one closes depends on the watermark, so that is left out."""
+    """Return the alerts that open or escalate a case; when one closes depends on the watermark, so that is left out."""
     cases: defaultdict[str, tuple[Case, ...]] = defaultdict(tuple)
     raised = []
     for each in judgements:

@@ -96,7 +96,7 @@ class KeyedHarness:
         self.states: dict[str, _State] = {}
         self.timers: set[tuple[int, Hashable]] = set()
         self.counted: Counter[str] = Counter()
-        """Its metrics."""
+        """Metrics of the function."""
         self.outputs: list[Any] = []
         function.open(_RuntimeContext(self))
 

@@ -18,7 +18,7 @@ def lone_service(name: str, addresses: Mapping[str, str]) -> Iterator[Stack]:
         addresses: variables with the service's addresses, which contain `{port}`.
     """
     port = free_port()
-    # Not pytest's own folder, which a server that runs as another user can't enter.
+    # A server that runs as another user can't enter pytest's own folder.
     folder = Path(tempfile.mkdtemp(prefix=f"millrace-{name}-"))
     folder.chmod(0o755)
     variables = {variable: address.format(port=port) for variable, address in addresses.items()}

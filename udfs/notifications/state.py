@@ -117,5 +117,5 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 NOBODY = Recipient()
-"""A recipient of whom nothing is known."""
+"""A recipient about whom nothing is known."""
 RECIPIENT_STATE = StateCodec("notification state", Recipient, version=1, empty=NOBODY)

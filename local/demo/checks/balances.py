@@ -25,7 +25,7 @@ class Balance:
 
     def finding(self) -> Finding:
         """Check that the sum is right."""
-        parts = " + ".join(f"{count:,} {what}" for what, count in self.became.items() if count or what != "copies")
+        parts = " + ".join(f"{count:,} {what}" for what, count in self.became.items() if count or what != "duplicates")
         claim = f"{self.topic.name} ─▶ {self.program.name}"
         return Finding(claim, f"{self.read:,} = {parts}", self.read == sum(self.became.values()))
 
@@ -77,13 +77,13 @@ def balances(
         documents=documents[ENRICHED_ORDERS.name],
         replaced_by_a_later_revision=later,
     )
-    copies = observed.copies(FRAUD_ALERTS.name)
-    yield balance(FRAUD_ALERTS, flow.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name], copies=copies)
-    yield balance(FRAUD_ALERTS, flow.WAREHOUSE, rows=rows[FRAUD_ALERTS.name], copies=copies)
+    duplicates = observed.duplicates(FRAUD_ALERTS.name)
+    yield balance(FRAUD_ALERTS, flow.SEARCH_INDEX, documents=documents[FRAUD_ALERTS.name], duplicates=duplicates)
+    yield balance(FRAUD_ALERTS, flow.WAREHOUSE, rows=rows[FRAUD_ALERTS.name], duplicates=duplicates)
     yield balance(
         REVENUE,
         flow.WAREHOUSE,
         rows=rows[REVENUE.name],
         replaced_by_a_later_revision=len(observed.revenue) - len({minute.event_id for minute in observed.revenue}),
-        copies=observed.copies(REVENUE.name),
+        duplicates=observed.duplicates(REVENUE.name),
     )

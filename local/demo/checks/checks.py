@@ -16,7 +16,7 @@ from local.demo.figures import mailbox, programs, search_index
 from local.demo.figures.databases import read_shop, read_warehouse
 from local.demo.figures.fraud_job import JobFigures
 from local.demo.figures.observer import Observed
-from local.demo.output import say
+from local.demo.output import report
 from local.demo.services import Services
 from local.oracles.orders import Expectation, expectations
 from local.oracles.unsent_notifications import Sent, candidates
@@ -84,7 +84,7 @@ def check_results(
         flow.WAREHOUSE: filled.rows,
     }
     shown = programs.flows(settings, observed, read, made, other)
-    say(f"\n{table(programs.HEADINGS, [programs.row(settings, each) for each in shown])}\n")
+    report(f"\n{table(programs.HEADINGS, [programs.row(settings, each) for each in shown])}\n")
     progress = {each: programs.progress(observed, each.reads, read[each.group(settings)]) for each in flow.consumers()}
     rows = {
         PAYMENTS.name: len(filled.payments),
@@ -108,8 +108,8 @@ def check_results(
         *notification_findings(setup, observed, ledgers),
     ]
     if fraud_job.restarts:
-        say(f"fraud_detection has restarted {fraud_job.restarts} times: its own counts are not checked\n")
-    say(table(("", "claim", "found"), [("ok" if each.holds else "NO", each.claim, each.found) for each in found]))
+        report(f"fraud_detection has restarted {fraud_job.restarts} times: its own counts are not checked\n")
+    report(table(("", "claim", "found"), [("ok" if each.holds else "NO", each.claim, each.found) for each in found]))
     broken = [each for each in found if not each.holds]
     if broken:
         raise CheckError("; ".join(f"{each.claim}: {each.found}" for each in broken))
@@ -148,13 +148,13 @@ def _of_warehouse(settings: Settings, observed: Observed, ledgers: Ledgers, fill
 def _show_what_was_sent(sent: LedgerContent) -> None:
     for topic in (PAYMENTS, ORDERS):
         counts = sorted(sent.of_topic(topic.name).kinds.items())
-        say(f"\nsent to {topic.name}: {', '.join(f'{count:,} {kind}' for kind, count in counts)}")
+        report(f"\nsent to {topic.name}: {', '.join(f'{count:,} {kind}' for kind, count in counts)}")
 
 
 def _show_what_was_caught(sent: LedgerContent, observed: Observed) -> None:
     caught = payments.caught(sent, observed.alerts)
     rows = [(each.pattern, each.planted, each.caught, ", ".join(each.rules)) for each in caught]
-    say(f"\n{table(('planted fraud', 'incidents', 'caught', 'by the rules'), rows)}")
+    report(f"\n{table(('planted fraud', 'incidents', 'caught', 'by the rules'), rows)}")
     wrong = payments.cards_wrongly_suspected(sent, observed.alerts)
     cards = {record.key for record in sent.of_topic(PAYMENTS.name).records}
-    say(f"\nalerts for cards with no planted fraud: {len(wrong):,} cards of {len(cards):,}")
+    report(f"\nalerts for cards with no planted fraud: {len(wrong):,} cards of {len(cards):,}")

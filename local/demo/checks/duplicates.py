@@ -21,21 +21,23 @@ def finding(observed: Observed, restarts: Mapping[str, Restarts]) -> Finding:
     Args:
         restarts: by name of each program that is a job. Others, such as the notifier, repeat what they aren't sure of.
     """
-    copies: Counter[tuple[str, str]] = Counter()
+    duplicates: Counter[tuple[str, str]] = Counter()
     unexplained = []
     for (program, topic, identity), times in observed.seen_at_ms.items():
-        copies[topic, program] += len(times) - 1
+        duplicates[topic, program] += len(times) - 1
         if program in restarts and not _explain(restarts[program], times):
             unexplained.append(f"{identity} in {topic}, {len(times)} times")
     shown = [
         f"{count:,} in {topic} by {program}"
         + (f" ({restarts[program].number} restarts)" if program in restarts else "")
-        for (topic, program), count in sorted(copies.items())
+        for (topic, program), count in sorted(duplicates.items())
         if count
     ]
     wrong = f"; unexplained: {unexplained[0]}" if unexplained else ""
     return Finding(
-        "what is written twice, a restart has repeated", f"{', '.join(shown) or 'no copies'}{wrong}", not unexplained
+        "what is written twice, a restart has repeated",
+        f"{', '.join(shown) or 'no duplicates'}{wrong}",
+        not unexplained,
     )
 
 

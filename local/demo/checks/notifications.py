@@ -7,12 +7,12 @@ from local.demo.checks.finding import Finding, some
 from local.oracles.unsent_notifications import Sent
 
 
-def findings(sent: Sent, mailed: Sequence[str], most_copies: int = 0) -> Iterator[Finding]:
+def findings(sent: Sent, mailed: Sequence[str], most_duplicates: int = 0) -> Iterator[Finding]:
     """Yield the checks of notifications and e-mails.
 
     Args:
         mailed: ids of the notifications that are in the mailbox, one per e-mail.
-        most_copies: how many e-mails the notifier may have sent twice, since their answers were lost.
+        most_duplicates: how many e-mails the notifier may have sent twice, since their answers were lost.
     """
     reasons = "".join(f" + {count:,} {reason}" for reason, count in sorted(sent.reasons.items()))
     by_id = {each.event_id: each for each in sent.candidates}
@@ -25,13 +25,17 @@ def findings(sent: Sent, mailed: Sequence[str], most_copies: int = 0) -> Iterato
     yield Finding("nothing is sent twice", f"{len(sent.counts):,} occasions{some(twice)}", not twice)
     wrong = [event_id for event_id in sent.counts if event_id in by_id and sent.must_not(by_id[event_id])]
     yield Finding(
-        "nobody who opted out or is asleep is notified, unless of fraud", f"{len(wrong):,}{some(wrong)}", not wrong
+        "no customer who opted out or is asleep is notified, unless of fraud", f"{len(wrong):,}{some(wrong)}", not wrong
     )
     ids, mails = {each.event_id for each in sent.notifications}, Counter(mailed)
-    copied = [event_id for event_id, count in mails.items() if count > 1]
-    copies = f" + {len(mailed) - len(mails):,} sent again, of {most_copies:,} at most" if copied or most_copies else ""
+    duplicated = [event_id for event_id, count in mails.items() if count > 1]
+    repeated = (
+        f" + {len(mailed) - len(mails):,} sent again, of {most_duplicates:,} at most"
+        if duplicated or most_duplicates
+        else ""
+    )
     yield Finding(
-        "notifications = mails, by id; copies by lost answers only",
-        f"{len(ids):,} = {len(mails):,}{copies}{some([*(ids ^ mails.keys()), *copied])}",
-        ids == mails.keys() and len(mailed) - len(mails) <= most_copies,
+        "notifications = mails, by id; duplicates by lost answers only",
+        f"{len(ids):,} = {len(mails):,}{repeated}{some([*(ids ^ mails.keys()), *duplicated])}",
+        ids == mails.keys() and len(mailed) - len(mails) <= most_duplicates,
     )

@@ -23,7 +23,7 @@ def findings(expected: Mapping[str, Expectation], enriched: Sequence[EnrichedOrd
     repeated = [event_id for event_id, count in Counter(order.event_id for order in enriched).items() if count > 1]
     needless = [order_id for order_id, each in revisions.items() if not _each_differs(each)]
     yield Finding(
-        "each revision is there once, and says otherwise than the one before",
+        "each revision is there once, and differs from the one before",
         f"{len(enriched):,} rows{_corrections(revisions.values())}{some([*repeated, *needless])}",
         not repeated and not needless,
     )
@@ -39,7 +39,9 @@ def findings(expected: Mapping[str, Expectation], enriched: Sequence[EnrichedOrd
     )
     first = {each.order_id: each for each in enriched if each.revision == 1}
     early = {order_id: each for order_id, each in expected.items() if each.unknown_at_first}
-    silent = {order_id for order_id, each in early.items() if not _says(first.get(order_id), each.unknown_at_first)}
+    silent = {
+        order_id for order_id, each in early.items() if not _names_missing(first.get(order_id), each.unknown_at_first)
+    }
     later = sum(1 for order_id in early.keys() & last.keys() if last[order_id].complete)
     yield Finding(
         "orders of what the shop didn't know yet went out at once",
@@ -69,7 +71,7 @@ def _corrections(orders: Iterable[Sequence[EnrichedOrder]]) -> str:
     return f", {provisional:,} orders provisional, {corrected:,} of them corrected" if provisional else ""
 
 
-def _says(first: EnrichedOrder | None, missing: tuple[str, ...]) -> bool:
+def _names_missing(first: EnrichedOrder | None, missing: tuple[str, ...]) -> bool:
     return first is not None and not first.complete and first.missing == missing
 
 

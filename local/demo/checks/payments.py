@@ -46,7 +46,7 @@ def findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
 def dead_letter_findings(ledger: LedgerContent, observed: Observed) -> Iterator[Finding]:
     """Yield the checks of each job's dead letters."""
     for program, topic in READERS.items():
-        planted = set(ledger.of_topic(topic.name).poison)
+        planted = set(ledger.of_topic(topic.name).bad_records)
         letters = observed.dead_letters_of(program.name)
         coordinates = {(each.source_topic, each.source_partition, each.source_offset) for each in letters}
         yield Finding(

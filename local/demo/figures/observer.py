@@ -19,7 +19,7 @@ from jobs.flow import CHANGES, FRAUD_DETECTION, NOTIFICATIONS, REVENUE
 _REMEMBERED = 100_000
 """Maximum number of payments whose arrival is remembered, to measure the latency of their alerts."""
 _LIVE_MS = 30_000
-"""Maximum age of a payment that counts for latency, when it is seen: a backlog says nothing of speed."""
+"""Maximum age of a payment that counts for latency, when it is seen: a backlog doesn't show the job's speed."""
 
 FIRST_ROWS_WITHIN_SECONDS = 60.0
 
@@ -79,7 +79,7 @@ class Observed:
         """Return the dead letters that one job wrote: each job that reads a topic has its own."""
         return [letter for letter in self.dead_letters if letter.rejected_by == job]
 
-    def copies(self, topic: str) -> int:
+    def duplicates(self, topic: str) -> int:
         """Return the number of duplicates in an at-least-once topic."""
         return sum(len(times) - 1 for written, times in self.seen_at_ms.items() if written.topic == topic)
 

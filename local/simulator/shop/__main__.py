@@ -8,7 +8,7 @@ import click
 
 from connectors.long_running import StatusLine, until_a_signal
 from connectors.outage import await_server
-from connectors.postgres.client import DatabaseAwayError
+from connectors.postgres.client import DatabaseUnavailableError
 from connectors.settings import Settings
 from local.simulator.service import explaining_errors, real_time_options
 from local.simulator.shop.database import make_tables
@@ -47,7 +47,9 @@ def main(
         line = StatusLine(quiet)
         fill = partial(make_tables, settings, customers)
         # With --tables-only, a missing database is reported at once.
-        filled = fill() if tables_only else await_server("the database", fill, DatabaseAwayError, line.show, stop)
+        filled = (
+            fill() if tables_only else await_server("the database", fill, DatabaseUnavailableError, line.show, stop)
+        )
         line.end(", ".join(f"{rows:,} rows filled into {table}" for table, rows in filled.items()))
         if tables_only:
             return

@@ -7,7 +7,7 @@ from threading import Event
 
 from connectors.long_running import StatusLine
 from connectors.outage import await_server
-from connectors.postgres.client import DatabaseAwayError
+from connectors.postgres.client import DatabaseUnavailableError
 from connectors.settings import Settings
 from local.simulator.clock import Clock
 from local.simulator.ledger_file import NO_LEDGER
@@ -35,7 +35,7 @@ def change_rows(
         ShopError: it can't be used, or becomes unavailable for too long. The transactions so far are in the ledger.
     """
     line, stop = StatusLine(quiet), stop or Event()
-    rows = await_server("the database", partial(read_all, settings), DatabaseAwayError, line.show, stop)
+    rows = await_server("the database", partial(read_all, settings), DatabaseUnavailableError, line.show, stop)
     state = State.of(*rows)
     run_ledger = ShopLedger(ledger, (*state.customers.rows, *state.products.rows), _now_ms())
     complete = False

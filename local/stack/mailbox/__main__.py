@@ -54,7 +54,7 @@ def show(name: str | None) -> None:
 
 
 @main.command("serve", help="Take messages at MILLRACE_SMTP_URL; the local stack runs this.")
-def serve_until_told() -> None:
+def serve_until_stopped() -> None:
     """Serve."""
     place, settings = _place(), LocalSettings.from_environment()
     address = urlsplit(settings.smtp_url)
@@ -83,7 +83,7 @@ def _chosen(name: str | None) -> KeptMessage:
     if not found:
         raise click.ClickException(f"there is no message {name}" if name else f"no mail has arrived in {_place().data}")
     if name and len(found) > 1:
-        raise click.ClickException(f"{name} is the beginning of {len(found)} messages: say more of it")
+        raise click.ClickException(f"{name} is the beginning of {len(found)} messages: give more of it")
     return found[-1]
 
 

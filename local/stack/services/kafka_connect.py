@@ -33,11 +33,11 @@ listeners={listener}
 rest.advertised.host.name={host}
 rest.advertised.port={port}
 plugin.path={plugins}
-# Every plugin says what it is in META-INF/services: nothing has to be searched for it.
+# Every plugin declares what it is in META-INF/services: nothing has to be searched for it.
 plugin.discovery=service_load
 # What a connector has written and how far it has read become visible together, or not at all.
 exactly.once.source.support=enabled
-# A connector may say how its own producer works, such as how long a transaction may last.
+# A connector may set options of its own producer, such as how long a transaction may last.
 connector.client.config.override.policy=All
 # The worker makes these topics itself. One node has no one to copy to, one connector needs no partitions.
 group.id=connect
@@ -49,9 +49,9 @@ offset.storage.replication.factor=1
 status.storage.replication.factor=1
 offset.storage.partitions=1
 status.storage.partitions=1
-# A connector goes on at once when its worker has come back: no one else could take it over in the meantime.
+# A connector restarts at once when its worker is back: no other worker could take it over in the meantime.
 scheduled.rebalance.max.delay.ms=0
-# The shortest that the broker allows: so long after a crash its successor waits for the worker to be given up.
+# The shortest that the broker allows: for this time after a crash the next worker waits.
 session.timeout.ms=6000
 heartbeat.interval.ms=2000
 key.converter=org.apache.kafka.connect.json.JsonConverter

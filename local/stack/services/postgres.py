@@ -28,7 +28,7 @@ port = {port}
 unix_socket_directories = ''
 dynamic_shared_memory_type = mmap
 hba_file = '{access}'
-# So that who changed rows can learn when: the moment that is the event time of the captured changes.
+# So that a client that changed rows can ask for their commit time, which is the event time of the captured changes.
 track_commit_timestamp = on
 # Changes are read from the log, row by row.
 wal_level = logical
@@ -39,7 +39,7 @@ max_wal_size = 512MB
 # The same answers on every machine.
 timezone = 'UTC'
 log_timezone = 'UTC'
-# Quiet: what the server itself has to say. A failed statement is told to who sent it, and may hold people's data.
+# Quiet: messages of the server itself. A failed statement is reported to its client, and may hold people's data.
 log_min_messages = log
 log_error_verbosity = terse
 log_checkpoints = off

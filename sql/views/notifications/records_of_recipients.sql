@@ -1,7 +1,7 @@
 -- One row per record that a decision may depend on, in the order of arrival: of `kind` alert, order or customer, with
--- whom it is about; `error` says why a record can't be used. A customer's version says whom and how to address. The
--- clock adds no row, only event time. `watermark_ms` is the event time when a record is read, also right after a restore,
--- in milliseconds; NULL before there is any.
+-- the customer it is about; `error` says why a record can't be used. A customer's version has the recipient's name,
+-- address and language. The clock adds no row, only event time. `watermark_ms` is the event time when a record is read,
+-- also right after a restore, in milliseconds; NULL before there is any.
 CREATE TEMPORARY VIEW records_of_recipients AS
 WITH all_records AS (
     SELECT
@@ -58,7 +58,7 @@ WITH all_records AS (
 )
 SELECT
     kind,
-    -- A record that can't be used is nobody's; so that they don't all meet at one key, each has its own.
+    -- A record that can't be used has no recipient; so that not all of them have one key, each has its own.
     COALESCE(
         customer_id,
         CONCAT_WS('-', source_topic, CAST(source_partition AS STRING), CAST(source_offset AS STRING))

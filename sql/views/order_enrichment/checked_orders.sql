@@ -1,4 +1,4 @@
--- One row per record of the table orders; `error` also says what no schema can: that lines can't be told apart, that
+-- One row per record of the table orders; `error` also says what no schema can: that two lines have one number, that
 -- their total may not fit, or that the enriched order may take more than its topic does. The last is found here, before
 -- the order is in any state: a line gets up to 256 bytes longer, unless names are longer than a hundred characters.
 CREATE TEMPORARY VIEW checked_orders AS

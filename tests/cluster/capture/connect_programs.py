@@ -24,6 +24,6 @@ def _java() -> tuple[str, ...]:
     classpath = [*jars.paths("connect"), *sorted(plugin_path(setup).rglob("*.jar"))]
     (ecj,) = jars.paths("compiler")
     compiler = Compiler(ecj, classpath, java)
-    # Beside the plugins, whose folder is named after the state of our sources.
+    # The classes lie beside the plugins, whose folder is named after the state of our sources.
     jar = compile_jar(SOURCES, compiler, plugin_path(setup).parent, "connect-programs")
     return str(java), "-Xmx256m", "-cp", os.pathsep.join(map(str, [jar, *classpath]))

@@ -81,7 +81,7 @@ UNUSUAL = [
 
 
 def bad_record(topic: str) -> Record:
-    """A record that is no event of any topic."""
+    """Return a record that is no event of any topic."""
     return Record(
         value=b"no event of \xff" + topic.encode(),
         key=b"key \xfe of " + topic.encode(),
@@ -132,9 +132,9 @@ class Ran:
 
     name: str
     records: Mapping[str, Sequence[Record]]
-    """By topic; each has one partition."""
+    """Records by topic; each topic has one partition."""
     values: Sequence[bytes]
-    """Of the dead letters."""
+    """Values of the dead letters."""
 
     def letters(self) -> list[DeadLetter]:
         """Return the dead letters."""

@@ -48,7 +48,7 @@ def run(tables: StreamTableEnvironment, folder: Path, records: Sequence[Record],
     """Run the job's topology to the end of the records."""
     create_table(tables, "payments", write_records(folder, records))
     stream = fraud_detection.define(tables, FixedRulesets(*rulesets), "EUR")
-    # As text, since PyFlink can't collect a row with a missing array.
+    # The row is cast to text, since PyFlink can't collect one with a missing array.
     with stream.map(lambda row: msgspec.json.encode(list(row)).decode(), Types.STRING()).execute_and_collect() as rows:
         return Outcome(rows)
 

@@ -441,7 +441,7 @@ def test_state_of_an_unknown_version_is_refused(cluster: MiniCluster, incomplete
 def change_version(savepoint: str, missing: bytes, version: int) -> None:
     """Change the version of the only state value in a savepoint; small state is in the metadata file."""
     metadata = Path(savepoint.removeprefix("file:")) / "_metadata"
-    # Version 2, not done, a fingerprint, revision 1, one part, which is not a later one.
+    # The state has version 2, not done, a fingerprint, revision 1, and one part, which is not a later one.
     head = re.compile(rb"\x02\x00.{4}\x01\x00\x00\x00\x00(.{4})", re.DOTALL)
     written = metadata.read_bytes()
     [at] = [

@@ -250,7 +250,7 @@ def read(
 
 @pytest.fixture(scope="module")
 def decoded(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Row, Row]]:
-    """By case: its row, and that of the good record that follows. One job reads all of them."""
+    """Rows by case: its own, and that of the good record that follows. One job reads all of them."""
     environment = StreamTableEnvironment.create(cluster.environment())
     values = {name: bad.value for name, bad in BAD.items()} | {name: text.encode() for name, (text, _) in GOOD.items()}
     records = [Record(each) for value in values.values() for each in (value, b'{"id": "good"}')]

@@ -99,7 +99,7 @@ def test_random_rows_in_time_get_the_reference_s_versions_once(cluster: MiniClus
     generator = random.Random(seed)
     start = at("06:00:00")
     versions = {f"k{number}": random_versions(generator, start, generator.randint(0, 8)) for number in range(60)}
-    # More than the function reads at once.
+    # These are more than the function reads at once.
     versions["hot"] = random_versions(generator, start, 400)
     rows = sorted(
         (start + generator.randrange(8 * 60) * 60_000, generator.choice([*versions, *["hot"] * 30]))
@@ -267,7 +267,7 @@ def test_later_version_of_an_earlier_time_is_valid_from_that_time(cluster: MiniC
             change("found", Version(1, NOON + 10 * minute)),
             change("gone", Version(1, NOON + 10 * minute, deleted=True)),
         ],
-        # Not with its own time, which would advance the watermark beyond the hours of the others.
+        # The record doesn't have its own time, which would advance the watermark beyond the hours of the others.
         replace(change("far", Version(1, NOON + (HOURS + 1) * HOUR_MS)), timestamp=NOON),
         change("valid", Version(1, NOON - 10 * minute)),
     ]

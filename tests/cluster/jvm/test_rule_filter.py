@@ -413,7 +413,7 @@ def test_python_gets_only_payments_that_may_break_a_present_or_later_rule(cluste
         job.send(*small_payments(10), payment("c1", "10:01:00", 600))
         assert job.next_alert()["payment_id"] == "c1@10:01:00"
         assert rulesets.evaluated() == 1
-        wait_for(lambda: job.filtered() == 30, "the metric says how many payments were held back")
+        wait_for(lambda: job.filtered() == 30, "the metric shows how many payments were held back")
 
         rulesets.publish(ruleset(MEDIUM, version=2, at="12:00:00"))
         wait_for(lambda: rulesets.reached("2 taken"), "version 2 is taken in")
@@ -452,7 +452,7 @@ def test_stopped_job_leaves_nothing_in_the_jvm(cluster: MiniCluster, tmp_path: P
         assert not rulesets.reached("ended")
 
     wait_for(lambda: filters.size() == before, "the job's filter is gone")
-    wait_for(lambda: rulesets.reached("ended"), "nobody follows the rulesets any more")
+    wait_for(lambda: rulesets.reached("ended"), "no function follows the rulesets any more")
 
 
 def test_filter_runs_once_and_before_python_in_the_plan(cluster: MiniCluster, tmp_path: Path) -> None:

@@ -512,7 +512,7 @@ def test_changed_declaration_keeps_stored_data_and_flags_missing_events(cluster:
 
 
 def test_duplicates_late_and_dropped_events_are_counted(cluster: MiniCluster, tmp_path: Path) -> None:
-    """The bound is 3 events."""
+    """Count duplicates, late events, and those beyond the bound of 3 events."""
     arrivals = [
         *[arrival("c1", START + n, f"p{n}", n) for n in range(5)],
         arrival("c1", START, "p3", 5),

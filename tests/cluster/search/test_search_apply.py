@@ -123,7 +123,7 @@ def more_shards(template: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected_text"),
     [
         (another_type, "customer_tier: keyword → text"),
         (without_a_field, "customer_tier is no longer declared"),
@@ -132,7 +132,7 @@ def more_shards(template: dict[str, Any]) -> None:
     ],
 )
 def test_change_that_needs_a_rebuild_is_refused_and_changes_nothing(
-    change: Change, said: str, search_client: Elasticsearch
+    change: Change, expected_text: str, search_client: Elasticsearch
 ) -> None:
     apply(search_client, [ORDERS])
     edited = with_change(change)
@@ -140,7 +140,7 @@ def test_change_that_needs_a_rebuild_is_refused_and_changes_nothing(
     with pytest.raises(SearchBlockedError) as raised:
         apply(search_client, [ALERTS, edited])
 
-    assert said in str(raised.value)
+    assert expected_text in str(raised.value)
     assert "run `python -m ops search rebuild orders`" in str(raised.value)
     assert look(search_client, ALERTS).template is None
     assert faults(ORDERS, look(search_client, ORDERS)) == []
@@ -203,9 +203,9 @@ def test_foreign_template_for_our_index_is_reported_and_apply_fails(
     search_client.indices.put_index_template(name=foreign_template, index_patterns=["orders*"], priority=9_999)
     later, rebuilt = run("status"), run("rebuild", "orders", "--yes")
 
-    said = f"the index template {foreign_template} (priority 9999) takes new indices from millrace-orders (priority "
+    warning = f"the index template {foreign_template} (priority 9999) takes new indices from millrace-orders (priority "
     assert (before.exit_code, later.exit_code, rebuilt.exit_code) == (1, 1, 1)
-    assert all(said in result.output for result in (before, later, rebuilt))
+    assert all(warning in result.output for result in (before, later, rebuilt))
     assert nothing == {}
     assert sorted(search_client.indices.get(index="*")) == ["fraud-alerts-v1", "orders-v2"]
 
@@ -240,7 +240,7 @@ def test_template_of_ours_that_was_extended_is_restored(search_client: Elasticse
     )
 
     done = apply(search_client, [ORDERS])
-    search_client.cluster.delete_component_template(name="theirs")  # which is refused while a template uses it
+    search_client.cluster.delete_component_template(name="theirs")  # it is refused while a template uses it
 
     assert [step.what for step in done] == ["put template"]
 

@@ -61,7 +61,7 @@ def written(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> l
 
 @pytest.fixture(scope="module")
 def dead_letters(written: list[Record]) -> dict[str, DeadLetter]:
-    """Dead letters by id."""
+    """Return the dead letters by id."""
     decoded = [msgspec.json.decode(each.value or b"", type=DeadLetter, strict=True) for each in written]
     return {letter.event_id: letter for letter in decoded}
 

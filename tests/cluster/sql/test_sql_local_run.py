@@ -40,7 +40,7 @@ def started(file: Path, *options: str) -> subprocess.Popen[bytes]:
     """Start a process that runs the file; its output goes to a file beside it, which the JVM may keep open longer."""
     # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file), *options]
-    with file.with_suffix(".said").open("w") as output:
+    with file.with_suffix(".output").open("w") as output:
         return subprocess.Popen(command, cwd=CHECKOUT, stdout=output, stderr=output)
 
 
@@ -53,7 +53,7 @@ def endless_run(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     try:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not list(kept.glob("part-*")):
-            assert run.poll() is None, file.with_suffix(".said").read_text()
+            assert run.poll() is None, file.with_suffix(".output").read_text()
             assert time.monotonic() < deadline, "no file was finished"
             time.sleep(0.2)
         yield run
@@ -72,7 +72,7 @@ def test_local_run_makes_checkpoints_and_leaves_no_file(
         run.send_signal(number)
         run.wait(timeout=60)
 
-    output = (tmp_path / "endless.said").read_text()
+    output = (tmp_path / "endless.output").read_text()
     assert "endless runs here, in a cluster of its own, with checkpoints as on the cluster" in output
     assert not list(temporary.iterdir())
 
@@ -92,7 +92,7 @@ def test_failed_run_reports_its_cause_and_removes_what_a_killed_one_left(tmp_pat
     finally:
         run.kill()
 
-    output = file.with_suffix(".said").read_text()
+    output = file.with_suffix(".output").read_text()
     assert run.returncode == 1, output
     assert f"Error: {file}: the job failed: NumberFormatException: " in output
     assert "Traceback" not in output

@@ -214,7 +214,7 @@ def changed(text: str, *replacements: tuple[str, str]) -> str:
 def test_every_pipeline_of_ours_can_be_planned_without_a_finding(
     cluster: MiniCluster,
 ) -> None:
-    # Not in the order in which the plans were kept, since nothing may depend on that.
+    # The order differs from that in which the plans were kept, since nothing may depend on it.
     files = [find(name) for name in reversed(sql.names("pipelines"))]
 
     outcomes = list(planned_pipelines(files, lambda: cluster.environment(SQL_OPTIONS)))

@@ -86,7 +86,7 @@ def test_complete_warehouse_passes_its_checks_and_shows_its_figures() -> None:
 
 
 def test_failed_check_is_named(filled: Connection) -> None:
-    # In one warehouse, since each load is a run of the job; no change undoes what the one before has done.
+    # All changes share one warehouse, since each load is a run of the job; none undoes the one before.
     changed: set[str] = set()
     for change, claim in (
         ("DELETE FROM warehouse.fact_order_line WHERE line_number = 2", "the lines of each order add up to its total"),

@@ -177,7 +177,7 @@ def wait_for_a_lock_request(postgres: Settings) -> None:
     deadline = datetime.now(UTC) + timedelta(seconds=20)
     with connecting(warehouse.address(postgres), statement_seconds=30) as connection:
         while connection.execute(query).fetchone() == (0,):
-            assert datetime.now(UTC) < deadline, "nobody waits for a lock"
+            assert datetime.now(UTC) < deadline, "no session waits for a lock"
 
 
 def test_newer_row_of_a_concurrent_writer_is_not_made_older(

@@ -51,7 +51,7 @@ class Record:
 
     @property
     def event(self) -> RowVersion:
-        """The record as an event.
+        """Return the record as an event.
 
         Raises:
             ValidationError: the record is no event.
@@ -60,7 +60,7 @@ class Record:
 
     @property
     def row(self) -> Row:
-        """The row that the event describes."""
+        """Return the row that the event describes."""
         table = CUSTOMERS if self.topic == CUSTOMER_CHANGES.name else PRODUCTS
         event = self.event
         return table.row(*(getattr(event, column) for column in table.columns))

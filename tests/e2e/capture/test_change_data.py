@@ -55,7 +55,7 @@ class Alteration:
     change: str
     undo: str
     fault: str
-    """What `cdc status` reports."""
+    """Text that `cdc status` reports."""
 
 
 HARMFUL = (
@@ -180,7 +180,7 @@ def test_changed_primary_key_is_a_deletion_and_a_creation(shop: Connection, stre
 
 
 def test_each_row_of_a_copy_has_a_position_of_its_own(shop: Connection, stream: Stream) -> None:
-    """Otherwise a crash in the middle of the copy would lose some rows."""
+    """Check the positions: with equal ones, a crash in the middle of the copy would lose some rows."""
     with shop.cursor().copy("COPY shop.products FROM STDIN") as copy:
         for number in range(500):
             copy.write_row((f"p-copied-{number}", "a thing", "books", 100, "EUR", 1))
@@ -342,16 +342,16 @@ def test_killed_connect_and_postgresql_lose_and_repeat_no_change(
             stack.kill("connect")
             without_connect = faults(settings)
             stack.start("connect")
-            wait_for("capturing to go on", lambda: healthy(settings))
+            wait_for("capture to continue", lambda: healthy(settings))
         stack.kill("postgres")
         without_database = faults(settings)
         stack.start("postgres")
-        wait_for("capturing to go on", lambda: healthy(settings))
+        wait_for("capture to continue", lambda: healthy(settings))
         stack.kill("connect")
         stack.kill("postgres")
         stack.start("postgres")
         stack.start("connect")
-        wait_for("capturing to go on", lambda: healthy(settings))
+        wait_for("capture to continue", lambda: healthy(settings))
 
     records = stream.records()
     ids = [record.body["event_id"] for record in records]
@@ -373,7 +373,7 @@ def test_apply_after_a_lost_slot_emits_the_missed_changes(shop: Connection, stre
     make_product(shop, "p-gone")
     assert len(stream.of("p-gone")) == 1
     ask(settings, "PUT", f"connectors/{CONNECTOR}/stop")
-    wait_for("the slot to be free", lambda: "nobody reads the replication slot" in faults(settings))
+    wait_for("the slot to be free", lambda: "no client reads the replication slot" in faults(settings))
     shop.execute("SELECT pg_drop_replication_slot(%s)", [SLOT])
     shop.execute("DELETE FROM shop.products WHERE product_id = 'p-gone'")
     make_product(shop, "p-unseen")

@@ -159,7 +159,7 @@ def outage(stack: Stack, service: str, seconds: float) -> Iterator[None]:
     began = time.monotonic()
     try:
         yield
-        wait_for(f"{service} to be away for {seconds} s", lambda: time.monotonic() - began >= seconds)
+        wait_for(f"{service} to be unavailable for {seconds} s", lambda: time.monotonic() - began >= seconds)
     finally:
         stack.start(service)
 
@@ -226,7 +226,7 @@ def test_connect_outage_within_the_wait_marks_no_order(settings: Settings, stack
 def test_capture_outage_under_load_leaves_all_prices_right(
     settings: Settings, stack: Stack, trade: Trade, service: str, seconds: float
 ) -> None:
-    with enriching(settings, f"away-{service}-{seconds}", wait_seconds=60) as deployment:
+    with enriching(settings, f"outage-{service}-{seconds}", wait_seconds=60) as deployment:
         with trade.open(deployment):
             wait_for("orders", lambda: len(trade.rows(deployment)) > 20)
             with outage(stack, service, seconds):

@@ -29,7 +29,7 @@ from connectors.postgres.client import connecting
 from connectors.settings import Settings
 from events import DeadLetter, DeadLetterReplay, Header, Payment
 from local.settings import CHECKOUT
-from local.simulator.outgoing import GOOD, POISON, Outgoing
+from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.simulator.payment_service import PaymentOptions, generate
 from local.stack.supervisor import Stack
 from ops.__main__ import main
@@ -399,7 +399,7 @@ def test_edited_export_is_replayed(settings: Settings, topic: str, tmp_path: Pat
 
 def test_fix_is_applied_where_possible_and_the_rest_is_reported(settings: Settings, topic: str, tmp_path: Path) -> None:
     write(settings, dead_letters(topic))
-    fix = tmp_path / "mend.py"
+    fix = tmp_path / "fix.py"
     fix.write_text(
         "def double(record):\n"
         "    number = record.document()\n"
@@ -412,7 +412,7 @@ def test_fix_is_applied_where_possible_and_the_rest_is_reported(settings: Settin
     assert "the fix failed in line 3: ZeroDivisionError" in output
     assert sent(settings, topic) == ["100"]
     [mark] = replays(settings, topic)
-    assert mark.fix.startswith("mend.py:double sha256:")
+    assert mark.fix.startswith("fix.py:double sha256:")
 
 
 def test_replay_to_a_missing_topic_is_an_error_that_names_the_topic(settings: Settings) -> None:
@@ -487,8 +487,8 @@ def jobs(settings: Settings) -> Iterator[tuple[Deployment, Deployment]]:
     """Two jobs that read payments: one finds fraud, one fills the warehouse."""
     publish_default_rules(settings)
     warehouse_operations.migrate(settings)
-    fraud = Deployment(settings, "mended")
-    warehouse = Deployment(settings, "mended", job="warehouse", outputs=(topics.DEAD_LETTERS,))
+    fraud = Deployment(settings, "fixed")
+    warehouse = Deployment(settings, "fixed", job="warehouse", outputs=(topics.DEAD_LETTERS,))
     try:
         fraud.start()
         warehouse.start()
@@ -513,7 +513,7 @@ def with_lower_case_currency(outgoing: Outgoing) -> Outgoing:
     """Return the same payment with its currency in lower case."""
     document = json.loads(outgoing.value())
     value = json.dumps(document | {"currency": document["currency"].lower()}).encode()
-    return Outgoing(outgoing.topic, outgoing.key, outgoing.timestamp_ms, outgoing.send_at_ms, POISON, None, value)
+    return Outgoing(outgoing.topic, outgoing.key, outgoing.timestamp_ms, outgoing.send_at_ms, BAD, None, value)
 
 
 def loaded(settings: Settings, ids: Sequence[str]) -> dict[str, str]:
@@ -534,8 +534,8 @@ def test_fixed_and_replayed_payments_give_the_results_of_good_ones(
     }
     cards = set(sorted({alert.card_id for alert in expected.values()})[::2])
     wrong = [with_lower_case_currency(each) if is_of(each, cards) else each for each in right]
-    unloadable = payment("with-nul", iso(EVENT_TIME), merchant_id="m\u0000")
-    fraud.publish([*wrong, Outgoing(topics.PAYMENTS, b"with-nul", EVENT_TIME, EVENT_TIME, GOOD, unloadable)])
+    with_nul = payment("with-nul", iso(EVENT_TIME), merchant_id="m\u0000")
+    fraud.publish([*wrong, Outgoing(topics.PAYMENTS, b"with-nul", EVENT_TIME, EVENT_TIME, GOOD, with_nul)])
     for job in jobs:
         job.wait_until_all_is_read()
     rejected = {each.payload: each.event_id for each in fraud.outputs().dead_letters()}
@@ -548,7 +548,7 @@ def test_fixed_and_replayed_payments_give_the_results_of_good_ones(
     )
 
     output = run("replay", *wanted, "--fix", str(tmp_path / "currency.py"), "--yes")
-    unchanged = rejected[msgspec.json.encode(unloadable)]
+    unchanged = rejected[msgspec.json.encode(with_nul)]
     run("replay", unchanged, "--yes")
     for job in jobs:
         job.wait_until_all_is_read()

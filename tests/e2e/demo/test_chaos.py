@@ -89,7 +89,7 @@ def test_short_run_with_kills_of_every_kind_loses_nothing() -> None:
 
 @pytest.mark.full
 def test_orders_emitted_without_capture_are_corrected_in_every_target() -> None:
-    """Warehouse, search index, revenue and notifications follow the last revision: the demo has a check for each."""
+    """Rely on the checks of warehouse, search index, revenue and notifications, which follow the last revision."""
     output = chaos(
         *("--services", "connect", "--seconds", "40", "--every", "8", "10", "--away", "6", "8"),
         MILLRACE_CAPTURE_WAIT_SECONDS="3",

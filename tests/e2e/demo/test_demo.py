@@ -105,7 +105,7 @@ def test_demo_survives_outages_and_fails_at_once_on_a_killed_simulator(
         rest, _ = demo.communicate(timeout=DEADLINE_SECONDS)
 
     assert all("has gone" in line for line in outages)
-    assert rest.splitlines()[-1] == "demo: FAILED: payment_service was ended by signal 9: it said nothing"
+    assert rest.splitlines()[-1] == "demo: FAILED: payment_service was ended by signal 9: it printed nothing"
     assert demo.returncode == 1
     assert noticed_after < AT_ONCE_SECONDS
 

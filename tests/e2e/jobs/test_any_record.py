@@ -107,7 +107,7 @@ def send_orders(settings: Settings, now: int) -> str:
 def test_unusual_records_that_kafka_accepts_stop_no_job(settings: Settings) -> None:
     jobs = tuple(READS)
     read = {topic.name: topic for job in jobs for topic in READS[job]}
-    # The present time, not that of the import: an order must not be late by the other records, which Kafka dates.
+    # The time of the import won't do: an order must not be late by the other records, which Kafka dates.
     now = round(time.time() * 1000)
     deployments = {job: deployed(job, settings, f"any-record-{job}-{now}") for job in jobs}
     with topics_without_time_limit(settings, tuple(read.values())), ExitStack() as running:
@@ -127,7 +127,7 @@ def test_unusual_records_that_kafka_accepts_stop_no_job(settings: Settings) -> N
             (letter.rejected_by, letter.event_id): letter
             for deployment in deployments.values()
             for letter in deployment.outputs().events[topics.DEAD_LETTERS.name]
-            # Not those of captured tables, which jobs read from the start, with what other tests did to them.
+            # Captured tables are left out: jobs read them from the start, with what other tests did to them.
             if isinstance(letter, DeadLetter) and letter.source_topic in read
         }
     expected = {(job, letter_id) for job in jobs for topic in READS[job] for letter_id in ids[topic.name].values()}

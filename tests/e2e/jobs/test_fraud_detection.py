@@ -34,7 +34,7 @@ from tests.services.python_workers import kill_python_workers
 from udfs.fraud.ruleset_files import RulesetFile
 
 Offsets = Mapping[TopicPartition, int]
-FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, poison=0.01)
+FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, bad=0.01)
 
 
 def payments(number: int, seed: int) -> list[Outgoing]:
@@ -129,13 +129,13 @@ def test_alerts_are_exactly_those_of_the_oracle(reconciled: Reconciled) -> None:
 
 
 def test_every_bad_record_is_a_dead_letter_with_payload_key_and_time(reconciled: Reconciled) -> None:
-    poison = [outgoing for outgoing in reconciled.sent if outgoing.event is None]
+    bad = [outgoing for outgoing in reconciled.sent if outgoing.event is None]
     letters = reconciled.outputs.dead_letters()
 
-    assert len(poison) >= 150
-    assert sorted(letter.payload or b"" for letter in letters) == sorted(each.value() for each in poison)
+    assert len(bad) >= 150
+    assert sorted(letter.payload or b"" for letter in letters) == sorted(each.value() for each in bad)
     assert {(letter.payload, letter.source_key, letter.event_time) for letter in letters} == {
-        (each.value(), each.key, each.timestamp_ms) for each in poison
+        (each.value(), each.key, each.timestamp_ms) for each in bad
     }
     assert all(letter.reason for letter in letters)
 

@@ -138,7 +138,7 @@ class Consumer:
     name: str
     inputs: Sequence[Topic]
     read: Callable[[Deployment], Content]
-    """Returns what the target has of the input that this deployment has read."""
+    """Returns the target's content from the input that this deployment has read."""
     empty: Callable[[Settings], None] = lambda _: None
     """Empties the target."""
     writes: Sequence[Topic] = ()
@@ -287,7 +287,7 @@ def offsets_of_others(world: World, consumer: Consumer) -> dict[str, int]:
 def assert_undisturbed(world: World, before: Mapping[str, int]) -> None:
     """Assert that the other consumers continue to read, and have not restarted."""
     for name, offsets in before.items():
-        wait_for(f"{name} to go on", lambda name=name, offsets=offsets: world.offsets(name) > offsets)  # type: ignore[misc]
+        wait_for(f"{name} to continue", lambda name=name, offsets=offsets: world.offsets(name) > offsets)  # type: ignore[misc]
         deployment = world.running[name]
         assert deployment.restarts() == 0
         assert {job.id: job.state for job in all_jobs(world.settings)}[deployment.job_id] == "RUNNING"

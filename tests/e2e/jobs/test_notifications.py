@@ -42,7 +42,7 @@ def sent(event: Event) -> Outgoing:
 
 def bad_records(at_ms: int) -> list[Outgoing]:
     """Return one record of each source that is no event."""
-    return [Outgoing(each, b"k", at_ms, at_ms, "poison", None, b"no event of " + each.name.encode()) for each in INPUTS]
+    return [Outgoing(each, b"k", at_ms, at_ms, "bad", None, b"no event of " + each.name.encode()) for each in INPUTS]
 
 
 def customers(name: str, number: int, at_ms: int, hour: int) -> list[CustomerVersion]:

@@ -59,7 +59,7 @@ class Shop:
         placed = [self._order(start + self._random.randrange(1000, 2000)) for _ in range(orders)]
         self.orders += placed
         repeated = self._random.sample(placed, len(placed) // 20)
-        bad = [Outgoing(each, b"k", start, start, "poison", None, BAD_VALUES[each]) for each in BAD_VALUES]
+        bad = [Outgoing(each, b"k", start, start, "bad", None, BAD_VALUES[each]) for each in BAD_VALUES]
         self.bad_records += len(bad)
         beat = self._heartbeat(self._end_ms + HEARTBEAT_AHEAD_MS)
         return [*changes, beat, *(sent(topics.ORDERS, each) for each in [*placed, *repeated]), *bad]

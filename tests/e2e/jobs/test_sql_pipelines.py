@@ -83,7 +83,7 @@ def test_pipeline_emits_its_counts_and_dead_letters_of_late_records(settings: Se
         event_time = hour + round(minute * MINUTE_MS)
         return sent(payment("c-sql", payment_id=name, event_time=event_time, status=status, country="PT"))
 
-    bad = Outgoing(topics.PAYMENTS, b"c-sql", hour, hour, "poison", None, b"not a payment")
+    bad = Outgoing(topics.PAYMENTS, b"c-sql", hour, hour, "bad", None, b"not a payment")
     with running(settings, "ours", "declined_rates") as deployment:
 
         def rates() -> dict[int, tuple[int, int]]:
@@ -166,20 +166,20 @@ def test_local_run_commits_and_the_next_one_resumes_from_there(
         deployment.wait_until_all_is_read()
 
     assert large_payments() == [LARGE, LARGE]
-    said = (tmp_path / "first").read_text()
-    assert f"warning: {file}: no dead letters of payments" in said
-    assert "with checkpoints as on the cluster" in said
+    output = (tmp_path / "first").read_text()
+    assert f"warning: {file}: no dead letters of payments" in output
+    assert "with checkpoints as on the cluster" in output
 
 
 @contextmanager
-def running_locally(file: Path, settings: Settings, said: Path) -> Iterator[None]:
-    """Run the pipeline in a process of its own, with its output in the file `said`."""
+def running_locally(file: Path, settings: Settings, output: Path) -> Iterator[None]:
+    """Run the pipeline in a process of its own, with its output in the file `output`."""
     # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file)]
     command += ["-D", "execution.checkpointing.interval=1s", "-D", "execution.checkpointing.min-pause=200ms"]
-    with said.open("w") as output:
+    with output.open("w") as written:
         local = subprocess.Popen(
-            command, cwd=CHECKOUT, env=os.environ | settings.as_variables(), stdout=output, stderr=output
+            command, cwd=CHECKOUT, env=os.environ | settings.as_variables(), stdout=written, stderr=written
         )
     try:
         yield

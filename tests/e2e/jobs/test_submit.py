@@ -34,10 +34,10 @@ def test_running_job_is_not_submitted_twice(settings: Settings) -> None:
 
 def test_submit_without_kafka_submits_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "CONNECT_SECONDS", 1.0)
-    nobody = f"127.0.0.1:{free_port()}"
+    unused_address = f"127.0.0.1:{free_port()}"
     before = len(all_jobs(settings))
 
-    with pytest.raises(ConnectionError, match=f"no Kafka broker answers at {nobody}"):
-        submit("order_enrichment", replace(settings, kafka_bootstrap_servers=nobody))
+    with pytest.raises(ConnectionError, match=f"no Kafka broker answers at {unused_address}"):
+        submit("order_enrichment", replace(settings, kafka_bootstrap_servers=unused_address))
 
     assert len(all_jobs(settings)) == before

@@ -24,7 +24,7 @@ from kafka.structs import OffsetAndMetadata
 from connectors.kafka.topics import DEAD_LETTERS, NOTIFICATIONS
 from connectors.settings import Settings, variable
 from events import DeadLetter, Notification
-from local.simulator.outgoing import GOOD, POISON, Outgoing
+from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.simulator.publisher import Publisher
 from local.stack.mailbox.messages import newest
 from local.stack.supervisor import Stack
@@ -96,7 +96,7 @@ class Group:
 
 @dataclass
 class RefusingMailServer:
-    """A mail server that refuses addresses as often as it is configured to."""
+    """A mail server that refuses addresses a configured number of times."""
 
     refusals: dict[str, list[str]]
     """Answers to each address, one after the other; afterwards the address is accepted."""
@@ -138,7 +138,7 @@ def settings(stack: Stack) -> Settings:  # noqa: ARG001 - it must run, and its s
 
 @pytest.fixture
 def group(settings: Settings, request: pytest.FixtureRequest, tmp_path: Path) -> Group:
-    made = Group(settings, re.sub(r"\W", "-", request.node.name), tmp_path / "said")
+    made = Group(settings, re.sub(r"\W", "-", request.node.name), tmp_path / "output")
     made.begin()
     return made
 
@@ -170,7 +170,7 @@ def publish(group: Group, events: Sequence[Notification | bytes]) -> None:
     with Publisher(group.settings.kafka_bootstrap_servers, lambda _outgoing, _receipt: None) as publisher:
         for event in events:
             if isinstance(event, bytes):
-                publisher.publish_poison(Outgoing(NOTIFICATIONS, b"customer-1", now, now, POISON, None, event))
+                publisher.publish_bad_record(Outgoing(NOTIFICATIONS, b"customer-1", now, now, BAD, None, event))
             else:
                 at, key = event.event_time, event.recipient.encode()
                 publisher.publish_event(Outgoing(NOTIFICATIONS, key, at, at, GOOD, event))
@@ -201,11 +201,11 @@ def once(events: Sequence[Notification]) -> Counter[str]:
     return Counter({event.event_id: 1 for event in events})
 
 
-def assert_delivered(found: Counter[str], events: Sequence[Notification], *, most_copies: int) -> None:
+def assert_delivered(found: Counter[str], events: Sequence[Notification], *, most_duplicates: int) -> None:
     """Assert that each notification was delivered, and no more of them twice than could be in flight at once."""
     assert found.keys() == once(events).keys()
     assert max(found.values()) <= 2
-    assert found.total() - len(found) <= most_copies
+    assert found.total() - len(found) <= most_duplicates
 
 
 def test_killed_notifier_loses_nothing_and_repeats_only_mails_in_flight(group: Group, mailbox: Path) -> None:
@@ -220,7 +220,7 @@ def test_killed_notifier_loses_nothing_and_repeats_only_mails_in_flight(group: G
     group.run()
 
     assert killed_at < 300
-    assert_delivered(delivered(group, mailbox), events, most_copies=SENDERS)
+    assert_delivered(delivered(group, mailbox), events, most_duplicates=SENDERS)
     assert group.is_all_committed()
     assert group.dead_letters() == []
 
@@ -293,14 +293,14 @@ def test_notifier_waits_for_an_unavailable_mail_server_and_loses_nothing(
         stack.kill("mailbox")
         publish(group, events[60:])
         # On a busy machine a second may pass without a line.
-        noticed = re.compile(r"mail server away for ([2-9]|\d\d+) s")
+        noticed = re.compile(r"mail server unavailable for ([2-9]|\d\d+) s")
         wait_for("the notifier to notice", lambda: bool(noticed.search(group.output)))
         stack.start("mailbox")
         wait_for_files(mailbox, 120)
         service.send_signal(signal.SIGTERM)
         assert service.wait(DEADLINE_SECONDS) == 0
 
-    assert_delivered(delivered(group, mailbox), events, most_copies=SENDERS)
+    assert_delivered(delivered(group, mailbox), events, most_duplicates=SENDERS)
     assert group.dead_letters() == []
     assert group.is_all_committed()
 
@@ -315,7 +315,7 @@ def test_mail_that_waits_too_long_for_the_mail_server_is_a_dead_letter(group: Gr
 
     letters = group.dead_letters()
     assert {msgspec.json.decode(letter.payload or b"", type=Notification) for letter in letters} == set(events)
-    assert all("away for too long: [Errno 111] Connection refused" in letter.reason for letter in letters)
+    assert all("unavailable for too long: [Errno 111] Connection refused" in letter.reason for letter in letters)
     assert group.is_all_committed()
 
 
@@ -392,7 +392,7 @@ def test_stopped_notifier_commits_what_was_delivered(group: Group, mailbox: Path
 
 def test_notifier_waits_for_an_unavailable_broker_until_stopped(group: Group) -> None:
     with with_variables(group, MILLRACE_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9").running() as service:
-        wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been away for" in group.output)
+        wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been unavailable for" in group.output)
         service.send_signal(signal.SIGTERM)
         assert service.wait(DEADLINE_SECONDS) == 1
 

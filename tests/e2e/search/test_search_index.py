@@ -164,10 +164,10 @@ def checksum(document: object) -> str:
 def assert_reconciled(deployment: Deployment, elasticsearch: Elasticsearch, name: str) -> None:
     """Assert that the index agrees with the topics since the deployment was made, and all else is a dead letter."""
     expected: dict[tuple[str, str], tuple[int, str]] = {}
-    rejects = {}
+    rejected = {}
     for record in records_from(deployment.settings, deployment.begins_at):
         if record.value.startswith(b"no event") or b'"order_id":"refused-' in record.value:
-            rejects[record.topic, record.partition, record.offset] = record.value
+            rejected[record.topic, record.partition, record.offset] = record.value
             continue
         wanted = action(record.topic, record.key, record.value)
         known = expected.get((wanted.alias, wanted.id))
@@ -177,7 +177,9 @@ def assert_reconciled(deployment: Deployment, elasticsearch: Elasticsearch, name
     assert expected
     assert found(elasticsearch, name) == expected
     letters = deployment.outputs().dead_letters()
-    assert {(each.source_topic, each.source_partition, each.source_offset): each.payload for each in letters} == rejects
+    assert {
+        (each.source_topic, each.source_partition, each.source_offset): each.payload for each in letters
+    } == rejected
 
 
 def worker_of(stack: Stack, deployment: Deployment) -> psutil.Process:
@@ -215,7 +217,9 @@ def test_busy_read_only_or_killed_elasticsearch_loses_no_document(
         kill_node(stack)
         killed = time.monotonic()
         proxy.release()
-        wait_for("Elasticsearch to have been away for long", lambda: time.monotonic() > killed + outage_seconds, 150)
+        wait_for(
+            "Elasticsearch to have been unavailable for long", lambda: time.monotonic() > killed + outage_seconds, 150
+        )
         stack.start("elasticsearch")
     deployment.wait_until_all_is_read()
     deployment.stop()
@@ -292,7 +296,7 @@ def writes(elasticsearch: Elasticsearch, name: str) -> dict[str, int]:
 def test_refused_password_fails_the_job_until_accepted_and_is_never_shown(
     settings: Settings, elasticsearch: Elasticsearch, proxy: FaultyProxy, stack: Stack, name: str
 ) -> None:
-    password = "seen-wherever-it-is-told"
+    password = "seen-wherever-it-is-shown"
     secretive = replace(
         settings, elasticsearch_url=proxy.url, elasticsearch_user="indexer", elasticsearch_password=password
     )

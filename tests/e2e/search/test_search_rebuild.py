@@ -165,14 +165,14 @@ def test_rebuilt_index_has_the_same_documents_and_no_uncommitted_one(settings: S
         producer.abort_transaction()
     run_job(settings)
     before = documents(client)
-    said: list[str] = []
+    lines: list[str] = []
 
-    outcome = rebuild(settings, remapped(), said.append)
+    outcome = rebuild(settings, remapped(), lines.append)
 
     assert documents(client) == before == expected(orders)
     assert indices(client) == {"orders-v3": {"orders"}}
     assert outcome == Outcome("orders-v3", records=4500)
-    assert any(each.startswith("filling: 4,500 records of enriched-orders in ") for each in said)
+    assert any(each.startswith("filling: 4,500 records of enriched-orders in ") for each in lines)
     [index] = look(client, remapped()).behind
     assert (index.version, index.filled_to, faults(remapped(), look(client, remapped()))) == (
         3,
@@ -217,7 +217,7 @@ def test_rebuild_during_writes_loses_nothing_and_hides_no_document(settings: Set
             number = 0
             while not ended.wait(0.002):
                 number += 1
-                # New orders, and newer revisions of existing ones.
+                # These are new orders, and newer revisions of existing ones.
                 sent.append(enriched_order(f"o{number % 1500}", revision=2 + number // 1500))
                 send(producer, sent[-1])
 
@@ -318,7 +318,7 @@ def test_rebuild_killed_after_its_switch_is_reported_and_resumed(settings: Setti
     run_job(settings)
     rebuilding = filled(settings, client)
     publish(settings, [enriched_order("o2")])
-    run_job(settings)  # into the old index, which the alias still names
+    run_job(settings)  # these go into the old index, which the alias still names
     rebuilding.switch()
     rebuilding.close()
     reported = faults(remapped(), look(client, remapped()))

@@ -40,14 +40,14 @@ from tests.services.service_process import running
 
 RESUMES_WITHIN_SECONDS = 60
 OUTAGE_SECONDS = [20, pytest.param(120, marks=pytest.mark.full)]
-OUTAGE_LINE = re.compile(r"the Kafka broker at \S+ has been away for ([3-9]|\d\d+) s")
+OUTAGE_LINE = re.compile(r"the Kafka broker at \S+ has been unavailable for ([3-9]|\d\d+) s")
 NOTIFIER = [sys.executable, "-m", "notifier"]
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """A broker and a mailbox of this module's own; the environment points to them."""
-    with tempfile.TemporaryDirectory(prefix="millrace-e2e-away-") as folder, ExitStack() as at_the_end:
+    with tempfile.TemporaryDirectory(prefix="millrace-e2e-outage-") as folder, ExitStack() as at_the_end:
         Path(folder).chmod(0o755)
         at_the_end.enter_context(mock.patch.dict(os.environ, environment_on_free_ports(Path(folder, "stack"))))
         found = Stack.from_environment()
@@ -83,13 +83,13 @@ class Service:
 
     def silent_seconds(self) -> int:
         """Return for how many seconds Kafka has not answered; 0 if it answers."""
-        said = re.search(r"no answer from Kafka for (\d+) s", self.last_line)
-        return int(said[1]) if said else 0
+        shown = re.search(r"no answer from Kafka for (\d+) s", self.last_line)
+        return int(shown[1]) if shown else 0
 
     def acknowledged(self) -> int:
         """Return how many records are acknowledged."""
-        said = re.search(r"([\d,]+) acknowledged", self.last_line)
-        return int(said[1].replace(",", "")) if said else 0
+        shown = re.search(r"([\d,]+) acknowledged", self.last_line)
+        return int(shown[1].replace(",", "")) if shown else 0
 
 
 def last_line(output: Path) -> str:
@@ -122,7 +122,7 @@ class PublishingThread(threading.Thread):
 
 def outage_shown(output: Path) -> int:
     """Return for how many seconds Kafka has been unavailable by the notifier's last line; 0 if it is available."""
-    shown = re.search(r"Kafka away for (\d+) s", last_line(output))
+    shown = re.search(r"Kafka unavailable for (\d+) s", last_line(output))
     return int(shown[1]) if shown else 0
 
 
@@ -169,7 +169,7 @@ class Outage:
 def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Outage:
     """One outage for all programs; the parameter is its duration in seconds."""
     outage_seconds: int = request.param
-    folder, settings, name = tmp_path_factory.mktemp("outage"), stack.setup.settings, f"away-{outage_seconds}"
+    folder, settings, name = tmp_path_factory.mktemp("outage"), stack.setup.settings, f"outage-{outage_seconds}"
     stack.up(["kafka"])
     begin_at = ends(settings, ORDERS, PAYMENTS)
     resumed = services(folder, "before", "--seed", "3")
@@ -206,7 +206,7 @@ def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pyte
         wait_for("all that started to show it", lambda: all(OUTAGE_LINE.search(line()) for line in lines))
 
         stack.start("kafka")
-        wait_for("both to go on", lambda: not any(each.silent_seconds() for each in resumed), RESUMES_WITHIN_SECONDS)
+        wait_for("both to continue", lambda: not any(each.silent_seconds() for each in resumed), RESUMES_WITHIN_SECONDS)
         wait_for("the second half to be delivered", lambda: len(delivered()) == 40, DEADLINE_SECONDS)
         wait_for("the notifier to show that Kafka is back", lambda: outage_shown(output) == 0)
         wait_for("the second notifier to deliver all", lambda: len(delivered(second_mailbox)) == 40, DEADLINE_SECONDS)
@@ -260,7 +260,7 @@ def test_command_started_without_a_broker_waits_for_the_broker(
     command: str,
 ) -> None:
     output = tmp_path / "output"
-    # Suspended, not killed: on a busy machine a start takes longer than commands wait.
+    # The broker is suspended, not killed: on a busy machine a start takes longer than commands wait.
     broker = psutil.Process(stack.status()[0].pid)
 
     broker.suspend()

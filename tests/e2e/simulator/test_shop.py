@@ -135,7 +135,7 @@ def wait_for_transactions(ledger: Path, more: int) -> None:
 
 def wait_for_output(output: Path, begin: int, words: str) -> None:
     """Wait until the service's output matches, from the character `begin` on."""
-    wait_for(f"the service to say that {words}", lambda: bool(re.search(words, output.read_text()[begin:])))
+    wait_for(f"the service to report {words}", lambda: bool(re.search(words, output.read_text()[begin:])))
 
 
 def ended(service: subprocess.Popen[bytes]) -> int:
@@ -227,7 +227,7 @@ def test_service_waits_for_a_killed_database_without_loss_or_repetition(shop: Sh
             wait_for_transactions(ledger, 100)
             before = len(output.read_text())
             shop.stack.kill("postgres")
-            wait_for_output(output, before, "the database has been away for")
+            wait_for_output(output, before, "the database has been unavailable for")
             shop.stack.start("postgres")
             wait_for_output(output, before, "the database is back after")
         wait_for_transactions(ledger, 100)
@@ -247,7 +247,7 @@ def test_service_started_without_a_database_waits_and_then_works(shop: Shop, tmp
     output = ledger.with_suffix(".out")
     shop.stack.kill("postgres")
     with shop.running(ledger, "--rate", "100") as service:
-        wait_for_output(output, 0, r"the database has been away for ([3-9]|\d\d+) s")
+        wait_for_output(output, 0, r"the database has been unavailable for ([3-9]|\d\d+) s")
         shop.stack.start("postgres")
         wait_for_transactions(ledger, 50)
 

@@ -79,7 +79,7 @@ def shared_memory(made_by: int) -> list[str]:
 
 
 def test_everything_is_healthy_after_up_and_a_second_up_changes_nothing(stack: Stack) -> None:
-    stack.up()  # other tests killed services, on which others depend
+    stack.up()  # other tests killed services on which these depend
     before = [status.pid for status in stack.status()]
 
     stack.up()

@@ -39,7 +39,7 @@ HOSTILE = {
     "PGSSLMODE": "require",
     "PGOPTIONS": "-c no_such_setting=on",
     "TMPDIR": "/nowhere",
-    "HOME": "/proc",  # where no user can write
+    "HOME": "/proc",  # no user can write there
 }
 
 

@@ -314,7 +314,7 @@ LISTS = {"schemaType": "JSON", "schema": '{"type": "object", "properties": {"nam
 
 
 @pytest.mark.parametrize(
-    ("theirs", "said"),
+    ("theirs", "expected_text"),
     [
         (PROTOBUF, "version 1 is PROTOBUF, no JSON Schema"),
         (AVRO, "version 1 is AVRO, no JSON Schema"),
@@ -323,7 +323,7 @@ LISTS = {"schemaType": "JSON", "schema": '{"type": "object", "properties": {"nam
     ids=["protobuf", "avro", "json"],
 )
 def test_subject_with_foreign_schemas_is_reported_and_left_unchanged(
-    settings: Settings, topic: Topic, theirs: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, topic: Topic, theirs: dict[str, str], expected_text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = SchemaRegistry(settings.schema_registry_url)
     versions = f"{settings.schema_registry_url}/subjects/{topic.subject}/versions"
@@ -336,7 +336,7 @@ def test_subject_with_foreign_schemas_is_reported_and_left_unchanged(
 
     for result in (registered, checked):
         assert result.exit_code == 1
-        assert f"{topic.subject}: {said}" in result.output
+        assert f"{topic.subject}: {expected_text}" in result.output
         assert "MILLRACE_SCHEMA_REGISTRY_URL" not in result.output
     assert registry.rule(topic.subject) == "NONE"
     assert requests.get(versions, timeout=10).json() == [1]

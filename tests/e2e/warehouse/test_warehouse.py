@@ -106,7 +106,9 @@ def test_killed_postgresql_under_load_loses_no_row(
         wait_for("rows in the warehouse", lambda: payments_loaded(settings) > 1000)
         stack.kill("postgres")
         killed = time.monotonic()
-        wait_for("PostgreSQL to have been away for long", lambda: time.monotonic() > killed + outage_seconds, 150)
+        wait_for(
+            "PostgreSQL to have been unavailable for long", lambda: time.monotonic() > killed + outage_seconds, 150
+        )
         stack.start("postgres")
     deployment.wait_until_all_is_read()
     deployment.stop()
@@ -164,7 +166,7 @@ def test_topic_replay_while_new_events_arrive_changes_no_row(deployment: Deploym
 def test_password_is_on_no_web_page_and_in_no_log(
     settings: Settings, stack: Stack, request: pytest.FixtureRequest
 ) -> None:
-    password = "seen-wherever-it-is-told"
+    password = "seen-wherever-it-is-shown"
     with psycopg.connect(
         settings.warehouse_url, user=settings.warehouse_user, password=settings.warehouse_password
     ) as c:

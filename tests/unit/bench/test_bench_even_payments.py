@@ -17,12 +17,12 @@ from udfs.fraud.rules import Rules
 
 END_MS = 1_760_000_000_000
 CROWDED = Shape(cards=5, day_events=1_000, measured=1_000, bursts=8)
-"""Of each card a payment every 86 seconds: six or seven within ten minutes."""
+"""Each card has a payment every 86 seconds: six or seven within ten minutes."""
 SPARSE = Shape(cards=200, day_events=3, measured=900, bursts=7)
 
 
 def payment(record: Record) -> Payment:
-    """As it is read."""
+    """Decode a payment as a reader does."""
     return msgspec.json.decode(record.value, type=Payment)
 
 

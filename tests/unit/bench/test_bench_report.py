@@ -28,7 +28,7 @@ MACHINE = Machine(
 
 
 def throughput(contender: str, a_cpu_second: float, parallelism: int = 1) -> Throughput:
-    """Of a contender."""
+    """Return the throughput of a contender."""
     return Throughput(
         contender=contender,
         parallelism=parallelism,
@@ -42,7 +42,7 @@ def throughput(contender: str, a_cpu_second: float, parallelism: int = 1) -> Thr
 
 
 def latency(load: float, p99_ms: float, when: str = "steady", contender: str = "millrace", alerts: int = 9) -> Latency:
-    """Of a contender, all percentiles but one the same."""
+    """Return the latency of a contender; all percentiles but one are the same."""
     return Latency(
         contender=contender,
         load=load,
@@ -58,7 +58,7 @@ def latency(load: float, p99_ms: float, when: str = "steady", contender: str = "
 
 
 def growth(grows: str, a_cpu_second: float, *, cards: int = 1, day_events: int = 1, rules: int = 1) -> Growth:
-    """Of a point on the heap."""
+    """Return a point of growth, with state on the heap."""
     return Growth(
         grows=grows,
         cards=cards,
@@ -75,12 +75,12 @@ def growth(grows: str, a_cpu_second: float, *, cards: int = 1, day_events: int =
 
 
 def report(**measured: object) -> Report:
-    """With some measurements."""
+    """Return a report with some measurements."""
     return Report(measured_at="2026-01-01T00:00:00Z", machine=MACHINE, **measured)  # type: ignore[arg-type]
 
 
 def found(measured: Report) -> dict[str, Target]:
-    """Targets by what they are about."""
+    """Return the targets by their subject."""
     return {each.what: each for each in compare(measured)}
 
 

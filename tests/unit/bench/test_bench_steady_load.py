@@ -23,12 +23,12 @@ EXTENT = latency.Extent(
 
 
 def sent(first: int, end: int) -> list[Payment]:
-    """The payments of the stream."""
+    """Return the payments of the stream."""
     return [msgspec.json.decode(record.value, type=Payment) for record in STREAM.records(first, end)]
 
 
 def load(milliseconds: Sequence[float], *, rate: float = 1_000, begin: float = 100.0, repeated: int = 0) -> Load:
-    """One alert a tenth of a second, each so late."""
+    """Return a load with one alert a tenth of a second, each with one of these latencies."""
     samples = [Sample(begin + n / 10, begin + n / 10 + ms / 1000) for n, ms in enumerate(milliseconds)]
     return Load(rate, begin, len(milliseconds) / 10, samples, repeated, 0.0)
 
@@ -85,7 +85,7 @@ class Machine:
     loads: list[tuple[float, float]] = field(default_factory=list)
 
     def load(self, rate: float, seconds: float) -> Load:
-        """A load, with growing lag beyond what it keeps up with."""
+        """Return a load whose lag grows if the rate is beyond what the contender keeps up with."""
         self.loads.append((rate, seconds))
         most = self.holds if seconds == EXTENT.held_seconds else self.keeps
         return load([20.0 * n if rate > most else 20.0 for n in range(round(seconds * 10))], rate=rate)
@@ -113,7 +113,7 @@ def test_job_that_holds_no_rate_is_an_error() -> None:
 
 
 def test_recovery_is_timed_to_the_first_alert_and_to_usual_lateness() -> None:
-    # Killed after 5 s; alerts due shortly before or in the 4 s after arrive at their end, then latency is as before.
+    # A process is killed after 5 s; alerts due shortly before or in the 4 s after arrive then, later ones as before.
     milliseconds = [20.0] * 48 + [4_000.0 - 100.0 * n for n in range(-2, 40)] + [20.0] * 60
 
     result = recovery.outcome("TaskManager", load(milliseconds, repeated=3), 105.0)
@@ -124,7 +124,7 @@ def test_recovery_is_timed_to_the_first_alert_and_to_usual_lateness() -> None:
 
 
 def test_recovery_ends_no_earlier_than_the_first_alert() -> None:
-    # Usually 2 s late; killed after 5 s, alerts due then arrive 2.2 s late.
+    # Alerts are usually 2 s late; of a process killed after 5 s, those due then arrive 2.2 s late.
     result = recovery.outcome("Python worker", load([2_000.0] * 50 + [2_200.0] * 50), 105.0)
 
     assert result.seconds_to_normal == result.seconds_to_alert == pytest.approx(2.2)

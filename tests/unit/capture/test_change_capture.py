@@ -136,7 +136,7 @@ def test_field_that_no_column_can_fill_is_refused_by_name() -> None:
         """A row."""
 
         tags: tuple[str, ...]
-        """What is no column."""
+        """A type that no column can have."""
 
     with pytest.raises(TypeError, match=r"Tagged\.tags: a column's field must be str, int, float or bool"):
         _ = CapturedTable("shop.tagged", replace(PRODUCTS.topic, event=Tagged)).columns
@@ -224,7 +224,7 @@ def on_server(**changes: Any) -> CaptureDatabase:
         ),
         (replace(DATABASE, slot=None), "there is no replication slot millrace_shop"),
         (replace(DATABASE, slot=replace(SLOT, is_lost=True)), "the replication slot was invalidated"),
-        (replace(DATABASE, slot=replace(SLOT, is_active=False)), "nobody reads the replication slot"),
+        (replace(DATABASE, slot=replace(SLOT, is_active=False)), "no client reads the replication slot"),
         (
             replace(DATABASE, tables={n: t for n, t in DATABASE.tables.items() if n != HEARTBEATS.name}),
             "there is no table millrace.heartbeats",
@@ -396,6 +396,6 @@ def test_rows_being_read_by_apply_are_no_fault() -> None:
 def test_running_connector_without_heartbeats_is_a_fault() -> None:
     assert heartbeat_faults(None, NOW)
     assert heartbeat_faults(NOW - timedelta(seconds=31), NOW) == [
-        "changes don't come through: the last heartbeat in db-changes.heartbeats is of 31 s ago, "
+        "changes don't arrive: the last heartbeat in db-changes.heartbeats is of 31 s ago, "
         "and there should be one every 1 s"
     ]

@@ -19,13 +19,13 @@ EXISTS = (409, "Connector shop already exists")
 
 @dataclass
 class Worker:
-    """Answers so, one after the other; the last answer again and again."""
+    """A Connect worker that gives these answers one after the other, and repeats the last one."""
 
     answers: list[tuple[int, str]]
     asked: list[str] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
     silent: int = 0
-    """How many requests get no answer at first."""
+    """Number of first requests that get no answer."""
     ended: Event = field(default_factory=Event)
 
     def next_answer(self, request: str, _body: bytes) -> tuple[int, object]:

@@ -1,4 +1,4 @@
-"""A server on loopback that asks who is there before it answers as Elasticsearch does, with TLS if wanted."""
+"""A server on loopback that requires a login before it answers as Elasticsearch does, with TLS if wanted."""
 
 import json
 import ssl
@@ -18,10 +18,10 @@ AUTHORITY = CERTIFICATES / "authority.pem"
 
 @dataclass
 class GuardedElasticsearch:
-    """What it demands, and what it was asked."""
+    """State of the server: the login that it requires, its answers, and the requests that it accepted."""
 
     authorization: str = ""
-    """The header that opens the door."""
+    """Value of the header that is accepted; empty: no login is needed."""
     status: int = 200
     """Answer to accepted requests."""
     body: dict[str, Any] = field(default_factory=lambda: {"status": "green"})
@@ -76,4 +76,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(encoded)
 
     def log_message(self, format: str, *_args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

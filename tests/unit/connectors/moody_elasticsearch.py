@@ -19,36 +19,36 @@ class Sent:
 
     verb: str
     place: Json
-    """Its first line: index, id, version."""
+    """First line of the action: index, id, version."""
     document: Any
 
     @property
     def id(self) -> str:
-        """The document's."""
+        """Return the document's id."""
         return str(self.place["_id"])
 
 
 @dataclass(frozen=True)
 class Answer:
-    """To a whole request; no status: the connection breaks instead."""
+    """Answer to a whole request; without a status, the connection breaks instead."""
 
     status: int | None
     body: bytes = b""
 
     @classmethod
     def error(cls, status: int, kind: str, reason: str) -> Self:
-        """As Elasticsearch tells of it."""
+        """Return the answer of Elasticsearch that reports this error."""
         return cls(status, json.dumps({"error": error(kind, reason), "status": status}).encode())
 
 
 def error(kind: str, reason: str, **more: Any) -> Json:
-    """As Elasticsearch tells of it."""
+    """Return an error in the form of Elasticsearch's answers."""
     return {"type": kind, "reason": reason, **more}
 
 
 @dataclass
 class MoodyElasticsearch:
-    """What it keeps, what it was asked, and what it does instead of what it was asked."""
+    """An Elasticsearch in memory that keeps documents, notes its requests, and fails where a test wants it."""
 
     documents: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
     """Version and document by index and id; a deleted one is None."""
@@ -57,7 +57,7 @@ class MoodyElasticsearch:
     moods: list[Answer] = field(default_factory=list)
     """Answers to the next requests."""
     answers_lost: int = 0
-    """So many next requests are done, and the connection breaks before the answer."""
+    """Number of next requests that are carried out, and whose connection breaks before the answer."""
     refuses: Callable[[list[Sent], int], Answer | None] = lambda *_: None
     """An answer to a whole request, by its actions and size."""
     objects: Callable[[Sent], tuple[int, Json] | None] = lambda _: None
@@ -66,7 +66,7 @@ class MoodyElasticsearch:
     url: str = ""
 
     def ids(self) -> list[list[str]]:
-        """Of each request."""
+        """Return the document ids of each request."""
         return [[sent.id for sent in request] for request in self.requests]
 
     def take(self, path: str, body: bytes) -> Answer:
@@ -136,4 +136,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def log_message(self, format: str, *_args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

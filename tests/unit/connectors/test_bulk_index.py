@@ -33,7 +33,7 @@ class Pauses:
 
     def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
-        assert len(self.seconds) < 100, "it would go on for ever"
+        assert len(self.seconds) < 100, "it would run for ever"
         self.meanwhile()
 
 
@@ -224,7 +224,7 @@ def test_wait_is_logged(index: BulkIndex, elasticsearch: MoodyElasticsearch, cap
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "answer"),
     [
         (400, error("document_parsing_exception", "[1:2] failed", caused_by=error("number_format", "no int: x"))),
         (400, error("strict_dynamic_mapping_exception", "dynamic introduction of [surprise] is not allowed")),
@@ -233,14 +233,14 @@ def test_wait_is_logged(index: BulkIndex, elasticsearch: MoodyElasticsearch, cap
     ],
 )
 def test_refused_document_has_a_reason_and_others_are_written(
-    status: int, told: Json, index: BulkIndex, elasticsearch: MoodyElasticsearch, pauses: Pauses
+    status: int, answer: Json, index: BulkIndex, elasticsearch: MoodyElasticsearch, pauses: Pauses
 ) -> None:
-    elasticsearch.objects = lambda sent: (status, told) if sent.id == "o1" else None
+    elasticsearch.objects = lambda sent: (status, answer) if sent.id == "o1" else None
 
     reasons = index.write(orders(3))
 
     assert [reason is None for reason in reasons] == [True, False, True]
-    assert f"{told['type']}: {told['reason']}" in str(reasons[1])
+    assert f"{answer['type']}: {answer['reason']}" in str(reasons[1])
     assert kept(elasticsearch) == {"o0", "o2"}
     assert (len(elasticsearch.requests), pauses.seconds) == (1, [])
 
@@ -304,7 +304,7 @@ def test_request_has_a_bounded_size_unless_one_document_is_larger(
 
 
 @pytest.mark.parametrize(
-    ("mood", "told"),
+    ("mood", "expected_text"),
     [
         (Answer.error(401, "security_exception", "unable to authenticate user [x]"), "MILLRACE_ELASTICSEARCH_USER"),
         (Answer.error(403, "security_exception", "action is unauthorized"), "MILLRACE_ELASTICSEARCH_USER"),
@@ -314,16 +314,16 @@ def test_request_has_a_bounded_size_unless_one_document_is_larger(
     ids=lambda value: str(value)[:40],
 )
 def test_fault_of_every_document_is_an_error_in_words(
-    mood: Answer, told: str, index: BulkIndex, elasticsearch: MoodyElasticsearch
+    mood: Answer, expected_text: str, index: BulkIndex, elasticsearch: MoodyElasticsearch
 ) -> None:
     elasticsearch.moods = [mood]
 
-    with pytest.raises(IndexingError, match=told):
+    with pytest.raises(IndexingError, match=expected_text):
         index.write(orders(3))
 
 
 @pytest.mark.parametrize(
-    ("objection", "told"),
+    ("objection", "expected_text"),
     [
         ((404, error("index_not_found_exception", "[orders] is not an alias")), "ops search apply"),
         ((400, error("index_closed_exception", "closed")), "ops search apply"),
@@ -332,11 +332,11 @@ def test_fault_of_every_document_is_an_error_in_words(
     ],
 )
 def test_index_that_can_never_be_written_is_no_fault_of_its_documents(
-    objection: tuple[int, Json], told: str, index: BulkIndex, elasticsearch: MoodyElasticsearch
+    objection: tuple[int, Json], expected_text: str, index: BulkIndex, elasticsearch: MoodyElasticsearch
 ) -> None:
     elasticsearch.objects = lambda sent: objection if sent.id == "o1" else None
 
-    with pytest.raises(IndexingError, match=told):
+    with pytest.raises(IndexingError, match=expected_text):
         index.write(orders(3))
 
 
@@ -359,18 +359,18 @@ def test_untrusted_server_is_an_error_at_once(elasticsearch: MoodyElasticsearch,
 def test_unavailable_server_is_waited_for(pauses: Pauses) -> None:
     with serve(MoodyElasticsearch()) as elasticsearch:
         url = elasticsearch.url
-    away: list[int] = []
+    waits: list[int] = []
 
     def give_up() -> None:
-        away.append(1)
-        if len(away) == 3:
+        waits.append(1)
+        if len(waits) == 3:
             raise KeyboardInterrupt
 
     pauses.meanwhile = give_up
     with closing(BulkIndex(Settings(elasticsearch_url=url), pauses)) as index, pytest.raises(KeyboardInterrupt):
         index.write(orders(2))
 
-    assert len(away) == 3
+    assert len(waits) == 3
 
 
 def test_error_has_no_password(elasticsearch: MoodyElasticsearch, pauses: Pauses) -> None:
@@ -386,7 +386,7 @@ def test_error_has_no_password(elasticsearch: MoodyElasticsearch, pauses: Pauses
 
 
 def test_request_bodies_are_what_the_official_client_sends(elasticsearch: MoodyElasticsearch) -> None:
-    """Guards the bytes that we join ourselves against a change of the client."""
+    """Guard the bytes that we join ourselves against a change of the client."""
     with Elasticsearch(elasticsearch.url) as client:
         client.bulk(operations=[{"index": {"_index": "orders", "_id": "o1", "version": 1}}, {"a": "ä"}])
 

@@ -13,7 +13,7 @@ from tests.builders.events import dead_letter
 LIMIT = 100_000
 
 
-def test_letter_that_fits_stays_as_it_is() -> None:
+def test_dead_letter_that_fits_stays_as_it_is() -> None:
     letter = dead_letter(payload=b"x" * 1_000)
 
     assert cut_to_limit(letter, LIMIT) == letter
@@ -52,7 +52,7 @@ def large_letters() -> st.SearchStrategy[DeadLetter]:
 
 
 @given(large_letters())
-def test_any_letter_fits_with_its_key(given_letter: DeadLetter) -> None:
+def test_any_dead_letter_fits_with_its_key(given_letter: DeadLetter) -> None:
     letter = cut_to_limit(given_letter, LIMIT)
 
     encoded = msgspec.json.encode(letter)

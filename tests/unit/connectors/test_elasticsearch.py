@@ -14,7 +14,7 @@ BASIC = f"Basic {base64.b64encode(b'ann:secret').decode()}"
 
 
 def health(settings: Settings) -> str:
-    """What a request answers, as a command would make it."""
+    """Return the answer to a request, made as a command makes it."""
     with explained(settings), client(settings, request_seconds=5) as elasticsearch:
         return str(elasticsearch.cluster.health()["status"])
 
@@ -64,56 +64,56 @@ def test_certificate_of_the_configured_authority_is_trusted() -> None:
 
 def test_untrusted_certificate_is_refused_and_the_variable_is_named() -> None:
     with serve(GuardedElasticsearch(), tls=True) as guarded:
-        said = complaint(Settings(elasticsearch_url=guarded.url))
+        text = complaint(Settings(elasticsearch_url=guarded.url))
 
-    assert f"{guarded.url} isn't trusted by the authorities that Python knows" in said
-    assert "set MILLRACE_ELASTICSEARCH_CA_FILE" in said
+    assert f"{guarded.url} isn't trusted by the authorities that Python knows" in text
+    assert "set MILLRACE_ELASTICSEARCH_CA_FILE" in text
     assert guarded.asked == []
 
 
 def test_certificate_of_another_name_is_refused() -> None:
     with serve(GuardedElasticsearch(), tls=True) as guarded:
         url = guarded.url.replace("127.0.0.1", "localhost")
-        said = complaint(Settings(elasticsearch_url=url, elasticsearch_ca_file=str(AUTHORITY)))
+        text = complaint(Settings(elasticsearch_url=url, elasticsearch_ca_file=str(AUTHORITY)))
 
-    assert "is of another name: set MILLRACE_ELASTICSEARCH_URL to a name that is in the certificate" in said
+    assert "is of another name: set MILLRACE_ELASTICSEARCH_URL to a name that is in the certificate" in text
 
 
 def test_node_without_tls_at_an_https_address_is_reported() -> None:
     with serve(GuardedElasticsearch()) as guarded:
         url = guarded.url.replace("http:", "https:")
-        said = complaint(Settings(elasticsearch_url=url))
+        text = complaint(Settings(elasticsearch_url=url))
 
-    assert "doesn't speak TLS as it should" in said
+    assert "doesn't speak TLS as it should" in text
 
 
 def test_address_without_a_server_is_reported_with_the_remedy() -> None:
     url = f"http://127.0.0.1:{closed_port()}"
 
-    said = complaint(Settings(elasticsearch_url=url))
+    text = complaint(Settings(elasticsearch_url=url))
 
-    assert said.startswith(
+    assert text.startswith(
         f"no Elasticsearch answers at {url}: start it (`make up`), or set MILLRACE_ELASTICSEARCH_URL"
     )
 
 
 @pytest.mark.parametrize(
-    ("login", "said"),
+    ("login", "expected_text"),
     [
-        ({}, "wants to know who we are: set MILLRACE_ELASTICSEARCH_USER and MILLRACE_ELASTICSEARCH_PASSWORD, or"),
+        ({}, "requires a login: set MILLRACE_ELASTICSEARCH_USER and MILLRACE_ELASTICSEARCH_PASSWORD, or"),
         (
             {"elasticsearch_user": "ann", "elasticsearch_password": "wrong"},
             "doesn't take user 'ann' with this password: set MILLRACE_ELASTICSEARCH_USER",
         ),
         ({"elasticsearch_api_key": "d3Jvbmc="}, "doesn't take the API key: set MILLRACE_ELASTICSEARCH_API_KEY"),
     ],
-    ids=["nobody", "wrong password", "wrong key"],
+    ids=["no login", "wrong password", "wrong key"],
 )
-def test_refused_login_names_the_variable_and_no_secret(login: dict[str, str], said: str) -> None:
+def test_refused_login_names_the_variable_and_no_secret(login: dict[str, str], expected_text: str) -> None:
     with serve(GuardedElasticsearch(authorization=BASIC)) as guarded:
         complained = complaint(Settings(elasticsearch_url=guarded.url, **login))
 
-    assert said in complained
+    assert expected_text in complained
     assert "wrong" not in complained
     assert "d3Jvbmc=" not in complained
 
@@ -122,22 +122,22 @@ def test_missing_permission_is_reported_with_the_action() -> None:
     reason = "action [cluster:monitor/health] is unauthorized for user [ann]"
     forbidden = {"error": {"root_cause": [{"type": "security_exception", "reason": reason}]}}
     with serve(GuardedElasticsearch(status=403, body=forbidden)) as guarded:
-        said = complaint(
+        text = complaint(
             Settings(elasticsearch_url=guarded.url, elasticsearch_user="ann", elasticsearch_password="secret")
         )
 
-    assert f"knows user 'ann', but doesn't allow this: security_exception: {reason}" in said
+    assert f"knows user 'ann', but doesn't allow this: security_exception: {reason}" in text
 
 
 def test_other_server_at_the_address_is_reported() -> None:
     with serve(GuardedElasticsearch(product="")) as guarded:
-        said = complaint(Settings(elasticsearch_url=guarded.url))
+        text = complaint(Settings(elasticsearch_url=guarded.url))
 
-    assert said == (f"what answers at {guarded.url} is no Elasticsearch: set MILLRACE_ELASTICSEARCH_URL to where it is")
+    assert text == (f"what answers at {guarded.url} is no Elasticsearch: set MILLRACE_ELASTICSEARCH_URL to where it is")
 
 
 @pytest.mark.parametrize(
-    ("login", "said"),
+    ("login", "expected_text"),
     [
         ({"elasticsearch_user": "ann"}, "MILLRACE_ELASTICSEARCH_PASSWORD is not set"),
         ({"elasticsearch_password": "secret"}, "MILLRACE_ELASTICSEARCH_USER is not set"),
@@ -145,8 +145,8 @@ def test_other_server_at_the_address_is_reported() -> None:
     ],
     ids=["no password", "no user", "both"],
 )
-def test_half_a_login_or_two_logins_are_refused_before_any_request(login: dict[str, str], said: str) -> None:
-    with pytest.raises(SettingsError, match=said):
+def test_half_a_login_or_two_logins_are_refused_before_any_request(login: dict[str, str], expected_text: str) -> None:
+    with pytest.raises(SettingsError, match=expected_text):
         client(Settings(**login))
 
 

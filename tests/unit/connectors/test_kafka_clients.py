@@ -15,7 +15,7 @@ FOLDERS = ("connectors", "jobs", "local", "notifier", "ops", "udfs")
 
 
 def made_without_a_limit(file: Path) -> list[str]:
-    """Places of a file where a client is made with neither shared options nor a reconnect limit of its own."""
+    """Return the places of a file where a client has neither the shared options nor a reconnect limit of its own."""
     tree = ast.parse(file.read_text("utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     clients = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in CLIENTS]
@@ -59,7 +59,7 @@ def test_fault_that_waiting_does_not_fix_is_an_error() -> None:
 
 
 def polls_itself(file: Path) -> list[str]:
-    """Places of a file where a consumer is polled."""
+    """Return the places of a file where a consumer is polled."""
     calls = [node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call)]
     return [
         f"{file.relative_to(CHECKOUT)}:{call.lineno}"

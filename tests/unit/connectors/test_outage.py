@@ -33,8 +33,8 @@ def test_server_available_again_is_used_and_its_outage_reported() -> None:
 
         await_server("it", connecting_to(port), ConnectionError, report)
 
-    assert reports[0] == "it has been away for 0 s; trying again"
-    assert re.fullmatch(r"it has been away for [1-9]\d* s; trying again", reports[1])
+    assert reports[0] == "it has been unavailable for 0 s; trying again"
+    assert re.fullmatch(r"it has been unavailable for [1-9]\d* s; trying again", reports[1])
     assert re.match(r"it is back after [1-9]\d*\.", reports[-1])
 
 
@@ -52,8 +52,8 @@ def test_server_that_stays_unavailable_is_an_error_at_the_limit() -> None:
 
 
 def test_services_show_what_they_wait_for_and_can_be_stopped(tmp_path: Path) -> None:
-    kafka = "the Kafka broker at 127.0.0.1:9 has been away for", "no Kafka broker answers at 127.0.0.1:9"
-    database = "the database has been away for", "no PostgreSQL answers at postgresql://127.0.0.1:9/shop"
+    kafka = "the Kafka broker at 127.0.0.1:9 has been unavailable for", "no Kafka broker answers at 127.0.0.1:9"
+    database = "the database has been unavailable for", "no PostgreSQL answers at postgresql://127.0.0.1:9/shop"
     expected = {
         ("local.simulator.order_service",): kafka,
         ("local.simulator.payment_service", "--orders"): kafka,
@@ -74,7 +74,7 @@ def test_services_show_what_they_wait_for_and_can_be_stopped(tmp_path: Path) -> 
         ]
         wait_for(
             "all to show the outage",
-            lambda: all(away in outputs[service].read_text() for service, (away, _) in expected.items()),
+            lambda: all(report in outputs[service].read_text() for service, (report, _) in expected.items()),
             END_SECONDS,
         )
         for process in processes:

@@ -63,7 +63,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def offsets(reader: TopicReader) -> list[list[int]]:
-    return [[each.offset for each in records] for records in reader.read_to(reader.ends(), away_seconds=5)]
+    return [[each.offset for each in records] for records in reader.read_to(reader.ends(), outage_seconds=5)]
 
 
 def test_reader_yields_what_is_there_and_stays_behind_it() -> None:
@@ -103,7 +103,7 @@ def test_outage_is_reported_and_reading_continues(monkeypatch: pytest.MonkeyPatc
     assert offsets(TopicReader(consumer, ORDERS, reports.append)) == [[0], [1, 0]]
 
     assert reports == [
-        "the Kafka broker at 127.0.0.1:9 has been away for 0 s; trying again",
+        "the Kafka broker at 127.0.0.1:9 has been unavailable for 0 s; trying again",
         "the Kafka broker at 127.0.0.1:9 is back after 0.0 s",
     ]
 
@@ -112,7 +112,7 @@ def test_too_long_outage_is_an_error() -> None:
     reader = TopicReader(Consumer(ends=(2, 1)), ORDERS)
 
     with pytest.raises(KafkaTimeoutError, match="orders can't be read to the end: nothing came for 0 s"):
-        list(reader.read_to(reader.ends(), away_seconds=0))
+        list(reader.read_to(reader.ends(), outage_seconds=0))
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_tombstone_that_names_no_document_is_reported(topic: str, key: bytes | N
 
 
 def test_action_has_the_lines_of_a_bulk_request_for_any_json_layout() -> None:
-    pretty = json.dumps({"event_id": "a1", "said": "line\nbreak"}, indent=1).replace("\n", "\r\n").encode()
+    pretty = json.dumps({"event_id": "a1", "text": "line\nbreak"}, indent=1).replace("\n", "\r\n").encode()
 
     index, document, end = Action("fraud-alerts", "a1", 1, pretty).lines().split(b"\n")
     delete, nothing = Action("orders", "o1", 5, None).lines().split(b"\n")
@@ -56,7 +56,7 @@ def test_action_has_the_lines_of_a_bulk_request_for_any_json_layout() -> None:
     assert json.loads(index) == {
         "index": {"_index": "fraud-alerts", "_id": "a1", "version": 1, "version_type": "external"}
     }
-    assert json.loads(document) == {"event_id": "a1", "said": "line\nbreak"}
+    assert json.loads(document) == {"event_id": "a1", "text": "line\nbreak"}
     assert b"\r" not in document
     assert json.loads(delete) == {"delete": {"_index": "orders", "_id": "o1", "version": 5, "version_type": "external"}}
     assert (end, nothing) == (b"", b"")

@@ -25,13 +25,13 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 
 def read_back(file: Path, *letters: DeadLetter) -> list[Record]:
-    """The records as the file says them."""
+    """Return the records of the file."""
     found = read(file)
     return [edited(each.record, found[each.letter.event_id]) for each in rejected_records(letters)]
 
 
 def changed(tmp_path: Path, letter: DeadLetter = LETTER, **changes: Any) -> Record:
-    """The letter's record after its line was edited."""
+    """Return the dead letter's record after its line was edited."""
     file = tmp_path / "letters.jsonl"
     write(file, [letter], NOTHING_SENT)
     [line] = lines(file)

@@ -12,17 +12,17 @@ from tests.builders.events import dead_letter
 
 
 def fixed(tmp_path: Path, body: str, name: str = "fix.py", given: str = "") -> Record | None:
-    """What a function with this body makes of a record."""
+    """Return the record that a function with this body makes of the rejected one."""
     file = tmp_path / name
     file.write_text(f"from dataclasses import replace\n\n\ndef fix(record):\n    {body}\n")
     return load(given or str(file))(REJECTED.record)
 
 
 def test_fix_returns_the_fixed_record(tmp_path: Path) -> None:
-    mended = fixed(tmp_path, "return record.with_document(record.document() | {'currency': 'EUR'})")
+    fixed_record = fixed(tmp_path, "return record.with_document(record.document() | {'currency': 'EUR'})")
 
-    assert mended is not None
-    assert mended.value == b'{"currency":"EUR"}'
+    assert fixed_record is not None
+    assert fixed_record.value == b'{"currency":"EUR"}'
 
 
 def test_fix_that_returns_none_skips_the_record(tmp_path: Path) -> None:
@@ -47,9 +47,9 @@ def test_fault_of_a_fix_is_reported(tmp_path: Path, body: str, reason: str) -> N
 
 
 def test_fix_is_another_function_if_named_after_a_colon(tmp_path: Path) -> None:
-    (tmp_path / "mend.py").write_text("def leave(record):\n    return None\n")
+    (tmp_path / "fix.py").write_text("def leave(record):\n    return None\n")
 
-    assert load(f"{tmp_path / 'mend.py'}:leave")(REJECTED.record) is None
+    assert load(f"{tmp_path / 'fix.py'}:leave")(REJECTED.record) is None
 
 
 @pytest.mark.parametrize(

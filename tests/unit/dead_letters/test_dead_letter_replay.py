@@ -30,19 +30,19 @@ BAD = msgspec.json.encode(payment(currency="euro"))
 
 
 def decision(letter: DeadLetter, change: Change = unchanged, replays: Replays | None = None, **more: Any) -> Decision:
-    """What becomes of the letter's record."""
+    """Return the decision on the dead letter's record."""
     options: dict[str, Any] = {"real_topics": REAL, "again": False, "now": NOW} | more
     [decided] = decide(rejected_records([letter]), change, replays or Replays(()), **options)
     return decided
 
 
-def mend(rejected: Rejected) -> Record | None:
+def set_currency(rejected: Rejected) -> Record | None:
     document = rejected.record.document()
     return rejected.record.with_document({**document, "currency": "EUR"})
 
 
 def test_fixed_record_is_sent() -> None:
-    decided = decision(dead_letter(payload=BAD), mend)
+    decided = decision(dead_letter(payload=BAD), set_currency)
 
     assert decided.record is not None
     assert msgspec.json.decode(decided.record.value or b"", type=type(payment())) == payment()
@@ -60,7 +60,7 @@ def test_record_that_would_be_rejected_again_is_refused() -> None:
 def test_record_that_is_still_invalid_after_its_fix_is_refused() -> None:
     two_wrong = msgspec.json.encode(payment(currency="euro", country="Germany"))
 
-    assert "country" in decision(dead_letter(payload=two_wrong), mend).why_not
+    assert "country" in decision(dead_letter(payload=two_wrong), set_currency).why_not
 
 
 def test_valid_record_is_sent_unchanged() -> None:
@@ -147,7 +147,7 @@ def test_fix_that_fails_on_one_record_refuses_only_that() -> None:
     def fix(rejected: Rejected) -> Record | None:
         if rejected.record.offset == 1:
             raise FixError("the fix failed in line 3")
-        return mend(rejected)
+        return set_currency(rejected)
 
     letters = [dead_letter("payments-0-1", BAD), dead_letter("payments-0-2", BAD)]
     failed, sent = decide(rejected_records(letters), fix, Replays(()), REAL, again=False, now=NOW)
@@ -245,11 +245,11 @@ class Future:
 
 @dataclass
 class Producer:
-    """Kafka's producer, of a user who may not write to some topics."""
+    """A Kafka producer whose user may not write to some topics."""
 
     forbidden: set[str]
     at_once: bool
-    """Whether that is known when a record is sent; otherwise it is from the broker's answer on."""
+    """Whether the producer fails when a record is sent; otherwise it fails at the broker's answer."""
     transactions: int = 0
     futures: list[Future] = field(default_factory=list)
     committed: list[str] = field(default_factory=list)
@@ -276,11 +276,11 @@ class Producer:
         self.committed += [future.topic for future in self.futures]
 
     def abort_transaction(self) -> None:
-        """Nothing is committed."""
+        """Commit nothing."""
 
 
 def outcomes(monkeypatch: pytest.MonkeyPatch, producer: Producer) -> list[tuple[str, str]]:
-    """What became of three records each of two topics: topic, and why it was not sent."""
+    """Replay three records each of two topics; return each topic and why its record was not sent."""
 
     @contextmanager
     def only_producer(_: Settings) -> Iterator[Producer]:

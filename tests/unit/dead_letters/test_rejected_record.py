@@ -1,4 +1,4 @@
-"""Rejected records: each one once, whoever rejected it, with the history of its replays in its headers."""
+"""Rejected records: each one once for all programs that rejected it, with the history of its replays in its headers."""
 
 from dataclasses import replace
 

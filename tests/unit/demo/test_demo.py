@@ -10,7 +10,7 @@ from local.stack.supervisor import Stack
 
 
 def test_remains_of_an_earlier_demo_do_not_disturb_the_next(tmp_path: Path) -> None:
-    stack = Stack(Setup(Settings(), LocalSettings(), tmp_path / "state"), say=lambda _: None)
+    stack = Stack(Setup(Settings(), LocalSettings(), tmp_path / "state"), report=lambda _: None)
     leftover = tmp_path / "state" / "demo" / "payments.ledger"
     leftover.parent.mkdir(parents=True)
     leftover.touch()
@@ -21,7 +21,7 @@ def test_remains_of_an_earlier_demo_do_not_disturb_the_next(tmp_path: Path) -> N
 
 
 def test_first_demo_has_nothing_to_clear(tmp_path: Path) -> None:
-    stack = Stack(Setup(Settings(), LocalSettings(), tmp_path / "state"), say=lambda _: None)
+    stack = Stack(Setup(Settings(), LocalSettings(), tmp_path / "state"), report=lambda _: None)
 
     clear(stack)
 

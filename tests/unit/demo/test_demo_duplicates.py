@@ -26,7 +26,7 @@ def finding(found: Restarts, *seen_at_ms: float) -> Finding:
 
 
 def test_no_duplicate_is_reported_if_all_events_exist_once() -> None:
-    assert finding(NONE, AT) == Finding("what is written twice, a restart has repeated", "no copies", holds=True)
+    assert finding(NONE, AT) == Finding("what is written twice, a restart has repeated", "no duplicates", holds=True)
 
 
 def test_duplicates_are_reported_by_topic_and_job() -> None:

@@ -24,8 +24,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def test_unavailable_service_is_reported_and_so_is_its_return(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(monitor, "say", said.append)
+    lines: list[str] = []
+    monkeypatch.setattr(monitor, "report", lines.append)
     monkeypatch.setattr(monitor, "SECONDS_BETWEEN_LOOKS", 0.05)
     with lone_service("mailbox", SMTP) as stack, Monitor(stack.status) as monitoring:
         assert monitoring.unavailable == {}
@@ -33,10 +33,10 @@ def test_unavailable_service_is_reported_and_so_is_its_return(
         killed = stack.kill("mailbox")
         wait_until(lambda: monitoring.unavailable.get("mailbox", 0) > 0.2)
         stack.start("mailbox")
-        wait_until(lambda: not monitoring.unavailable and len(said) == 2)
+        wait_until(lambda: not monitoring.unavailable and len(lines) == 2)
 
-    assert said[0] == f"mailbox has been unavailable for 0 s: has gone: process {killed} ended without being stopped"
-    assert said[1].startswith("mailbox is available again after ")
+    assert lines[0] == f"mailbox has been unavailable for 0 s: has gone: process {killed} ended without being stopped"
+    assert lines[1].startswith("mailbox is available again after ")
 
 
 def test_failing_reading_stops_no_other_reading(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def test_order_of_a_customer_opted_out_or_asleep_may_stay_unsent(row: CustomerRo
 )
 def test_order_sent_to_a_customer_opted_out_or_asleep_is_found(row: CustomerRow) -> None:
     assert broken(sent(CONFIRMATION, FRAUD, row=row)) == [
-        "nobody who opted out or is asleep is notified, unless of fraud"
+        "no customer who opted out or is asleep is notified, unless of fraud"
     ]
 
 
@@ -132,7 +132,9 @@ def test_message_about_an_unknown_event_is_found() -> None:
 
 @pytest.mark.parametrize("mailed", [("n1",), ("n1", "n2", "n3"), ("n1", "n2", "n2")], ids=["less", "more", "twice"])
 def test_missing_or_additional_mail_is_found(mailed: tuple[str, ...]) -> None:
-    assert broken(sent(CONFIRMATION, FRAUD), *mailed) == ["notifications = mails, by id; copies by lost answers only"]
+    assert broken(sent(CONFIRMATION, FRAUD), *mailed) == [
+        "notifications = mails, by id; duplicates by lost answers only"
+    ]
 
 
 def test_only_the_revision_that_names_the_missing_product_must_be_sent() -> None:

@@ -22,7 +22,7 @@ def result(content: ShopLedgerContent, each: Order) -> EnrichedOrder:
 
 
 def second(result: EnrichedOrder) -> EnrichedOrder:
-    """The row as it follows an incomplete one."""
+    """Return the row as a second revision, which follows an incomplete one."""
     return replace(result, event_id=f"{result.order_id}-2", revision=2)
 
 
@@ -71,7 +71,7 @@ def test_duplicate_row_is_found() -> None:
     row = result(shop(), placed())
 
     assert broken(expected(shop(), placed()), row, row) == {
-        "each revision is there once, and says otherwise than the one before": "2 rows; 2 wrong, such as o1"
+        "each revision is there once, and differs from the one before": "2 rows; 2 wrong, such as o1"
     }
 
 
@@ -79,7 +79,7 @@ def test_revision_equal_to_the_one_before_is_found() -> None:
     row = result(shop(), placed())
 
     assert list(broken(expected(shop(), placed()), row, second(row))) == [
-        "each revision is there once, and says otherwise than the one before"
+        "each revision is there once, and differs from the one before"
     ]
 
 

@@ -14,7 +14,7 @@ def sent(offset: int, kind: str = "good", *, card: str = "c1", incident: str | N
         offset=offset,
         key=card,
         event_id=f"e{offset}",
-        payment_id=None if kind.startswith("poison") else f"p{offset}",
+        payment_id=None if kind.startswith("bad") else f"p{offset}",
         order_id=None,
         event_time=offset,
         kind=kind,
@@ -49,7 +49,7 @@ def alert(event_id: str, *payments: str, card: str = "c1") -> FraudAlert:
     )
 
 
-LEDGER = LedgerContent((sent(0), sent(1, "poison:truncated"), sent(2, incident="i1"), sent(3, incident="i2")), None)
+LEDGER = LedgerContent((sent(0), sent(1, "bad:truncated"), sent(2, incident="i1"), sent(3, incident="i2")), None)
 
 
 def observed(*, dead_letters: list[DeadLetter] | None = None, alerts: list[FraudAlert] | None = None) -> Observed:

@@ -9,7 +9,7 @@ import pytest
 from kafka.errors import KafkaTimeoutError, NodeNotReadyError
 
 from connectors.elasticsearch.client import ElasticsearchError
-from connectors.postgres.client import DatabaseAwayError
+from connectors.postgres.client import DatabaseUnavailableError
 from local.demo import phases
 from local.demo.phases import Screen, _are_done, _wait
 from local.simulator.shop.database import ShopError
@@ -17,7 +17,7 @@ from ops.jobs.cluster_jobs import JobError
 from ops.jobs.flink_rest import FlinkError
 
 UNAVAILABLE = [
-    DatabaseAwayError("no PostgreSQL answers"),
+    DatabaseUnavailableError("no PostgreSQL answers"),
     ElasticsearchError("no node answers"),
     FlinkError("no Flink cluster answers"),
     JobError("the savepoint was not complete"),
@@ -44,19 +44,19 @@ class FakeScreen:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
-    monkeypatch.setattr(phases, "say", lines.append)
+    monkeypatch.setattr(phases, "report", lines.append)
     return lines
 
 
 def wait(screen: FakeScreen, condition: Callable[[], bool]) -> None:
-    _wait(cast(Screen, screen), "all to come through", condition)
+    _wait(cast(Screen, screen), "all to arrive", condition)
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=lambda fault: type(fault).__name__)
 def test_view_continues_while_the_demo_waits_for_a_service(
-    monkeypatch: pytest.MonkeyPatch, said: list[str], fault: Exception
+    monkeypatch: pytest.MonkeyPatch, lines: list[str], fault: Exception
 ) -> None:
     screen = FakeScreen(monkeypatch, unavailable_seconds=200)
 
@@ -68,22 +68,22 @@ def test_view_continues_while_the_demo_waits_for_a_service(
     wait(screen, is_back)
 
     assert screen.shown == 200
-    assert said == ["waiting for all to come through"]
+    assert lines == ["waiting for all to arrive"]
 
 
 def test_condition_that_never_holds_is_given_up_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch, said: list[str]
+    monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
     screen = FakeScreen(monkeypatch)
 
     wait(screen, lambda: False)
 
-    assert said[-1] == "gave up waiting for all to come through after 91 s: it is not so"
+    assert lines[-1] == "gave up waiting for all to arrive after 91 s: it is not so"
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=lambda fault: type(fault).__name__)
 def test_wait_for_an_outage_is_given_up_at_its_limit(
-    monkeypatch: pytest.MonkeyPatch, said: list[str], fault: Exception
+    monkeypatch: pytest.MonkeyPatch, lines: list[str], fault: Exception
 ) -> None:
     screen = FakeScreen(monkeypatch, unavailable_seconds=10_000)
 
@@ -92,16 +92,16 @@ def test_wait_for_an_outage_is_given_up_at_its_limit(
 
     wait(screen, is_unavailable)
 
-    assert said[-1] == f"gave up waiting for all to come through after 601 s: {fault}"
+    assert lines[-1] == f"gave up waiting for all to arrive after 601 s: {fault}"
 
 
-def test_mistake_of_the_demo_itself_is_raised_at_once(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+def test_mistake_of_the_demo_itself_is_raised_at_once(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
     def is_wrong() -> bool:
         raise psycopg.ProgrammingError("no such column")
 
     with pytest.raises(psycopg.ProgrammingError):
         wait(FakeScreen(monkeypatch), is_wrong)
-    assert said == []
+    assert lines == []
 
 
 def test_jobs_are_stopped_when_the_last_one_has_ended() -> None:

@@ -18,7 +18,7 @@ ALERT = fraud_alert("case-1-1")
 
 
 def indexed(event: Event) -> object:
-    """As Elasticsearch gives it back."""
+    """Return the event as Elasticsearch returns its document."""
     return json.loads(msgspec.json.encode(event))
 
 

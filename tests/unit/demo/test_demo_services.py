@@ -51,7 +51,7 @@ def test_killed_service_is_reported_with_the_signal(tmp_path: Path, monkeypatch:
         payments.kill()
         payments.wait(60)
 
-    with pytest.raises(ServiceError, match=r"payment_service was ended by signal 9: it said nothing"):
+    with pytest.raises(ServiceError, match=r"payment_service was ended by signal 9: it printed nothing"):
         demo.require_health({"payment_service": payments})
 
 

@@ -33,7 +33,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def block(document: str, containing: str) -> str:
-    """The fenced block with that text, without its language."""
+    """Return the fenced block with that text, without its language."""
     fenced = TEXTS[document].split("```")[1::2]
     return next(each.partition("\n")[2] for each in fenced if containing in each)
 
@@ -71,7 +71,7 @@ CODE = "\n".join(
         each for pair in re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`|^    (\S.*)$", text, re.M | re.S) for each in pair
     ).splitlines()
 )
-"""What stands in blocks and between backticks, without comments."""
+"""Content of blocks and of backticks, without comments."""
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?<!: )\bmake ([a-z0-9-]+)", CODE))))
@@ -111,7 +111,7 @@ def test_every_shown_command_and_option_exists(program: str, command: click.Comm
 
 
 def is_known(command: click.Command, words: list[str]) -> bool:
-    """Whether the words are subcommands, options and arguments of a command."""
+    """Return whether the words are subcommands, options and arguments of a command."""
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.commands.get(words[0])
         if found is None:
@@ -136,7 +136,7 @@ def test_every_link_has_a_file_and_its_heading(document: str, target: str, ancho
 
 
 def anchors(text: str) -> set[str]:
-    """Names of the headings, as a page of the repository makes them."""
+    """Return the names of the headings, as a page of the repository makes them."""
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
@@ -158,7 +158,7 @@ def test_index_lists_every_document() -> None:
 
 
 def rows(document: str, head: str) -> list[list[str]]:
-    """Cells of the table with that head."""
+    """Return the cells of the table with that head."""
     table = TEXTS[document].partition(head)[2].partition("\n\n")[0]
     return [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()[2:]]
 
@@ -183,7 +183,7 @@ def test_every_topic_is_in_the_data_flow_or_beside_it() -> None:
 
 
 def topics_or_words(cell: str) -> set[str]:
-    """What a cell names."""
+    """Return the names in a cell."""
     return {name.strip("` ") for name in cell.split(",")} - {""}
 
 

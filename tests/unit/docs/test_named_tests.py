@@ -14,7 +14,7 @@ IN_FULL_ONLY, LONGER_IN_FULL = "†", "‡"
 
 
 def lines(document: str) -> list[str]:
-    """Lines of its tables, without their heads."""
+    """Return the lines of the document's tables, without their heads."""
     text = (DOCS / document).read_text("utf-8")
     return [line for line in text.splitlines() if line.startswith("| ") and "| shown by |" not in line]
 
@@ -26,13 +26,13 @@ NAMED = {document: sorted(set(NAME.findall("\n".join(LINES[document])))) for doc
 
 
 def held_by(decision: str) -> list[str]:
-    """Tests that a decision names."""
+    """Return the tests that a decision names."""
     return re.findall(r"`((?:cluster|e2e|unit)/[\w/]+\.py::\w+)`", decision)
 
 
 @cache
 def module(file: str) -> ast.Module:
-    """A file of tests."""
+    """Return a parsed file of tests."""
     return ast.parse((TESTS / file).read_text("utf-8"))
 
 
@@ -75,7 +75,7 @@ def test_named_test_or_case_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "sign"), NAMED["failures.md"])
-def test_sign_of_a_failure_s_test_says_when_it_runs(name: str, sign: str) -> None:
+def test_sign_of_a_failure_s_test_shows_when_it_runs(name: str, sign: str) -> None:
     assert sign == mark(*name.split("::"))
 
 

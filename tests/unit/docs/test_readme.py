@@ -12,7 +12,7 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
 def block(containing: str) -> str:
-    """The fenced block with that text, without its language."""
+    """Return the fenced block with that text, without its language."""
     fenced = README.split("```")[1::2]
     return next(each.partition("\n")[2] for each in fenced if containing in each)
 

@@ -67,7 +67,7 @@ with_every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda exa
 
 
 def records(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object with declared fields, by title."""
+    """Return every object with declared fields, by title."""
     for part in (document, *document.get("definitions", {}).values()):
         yield part["title"], part
 
@@ -162,5 +162,5 @@ def test_docstrings_of_inherited_fields_are_found() -> None:
 def test_patterns_of_events_are_matched_in_linear_time_by_python_too(topic: Topic) -> None:
     patterns = re.findall(r'"pattern": "(.*)"', schema_text(schema(topic.event)))
 
-    # Python's matcher backs up: with one repetition of any length, at the end of an anchored pattern, it never has to.
+    # Python's matcher backs up; with one repetition of any length, at the end of an anchored pattern, it never has to.
     assert [each for each in patterns if not re.fullmatch(r"\^[^*+?|(),]*[*+]?\$", each)] == []

@@ -64,7 +64,7 @@ def test_payment_of_an_idle_partition_joins_its_case_within_an_hour() -> None:
     stage = harness()
     stage.process(*element(suspicion("12:00:00", "burst")))
 
-    # Its case ends at 12:30, and then at 12:40, by the payment that joins it.
+    # The case of c1 ends at 12:30, and then at 12:40, by the payment that joins it.
     assert steps(stage.advance_watermark(event_time("13:29:59"))) == [("c1", "closed")]
     assert stage.process(*element(suspicion("12:10:00", "burst"))) == []
     assert stage.advance_watermark(event_time("13:40:00")) == []

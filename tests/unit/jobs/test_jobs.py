@@ -10,7 +10,7 @@ import pytest
 from connectors.settings import Settings
 from ops.jobs import cluster_jobs
 from ops.jobs.cluster_jobs import Failure, JobError, JobId, Restarts, cancel, stop_with_savepoint, wait_until_running
-from ops.jobs.flink_rest import FlinkAwayError, FlinkError
+from ops.jobs.flink_rest import FlinkError, FlinkUnavailableError
 from ops.jobs.lost_jobs import Note, write_notes
 from tests.services.free_ports import free_port
 from tests.services.json_server import json_server
@@ -60,19 +60,19 @@ CANCEL = f"PATCH /jobs/{JOB}?mode=cancel"
 
 @dataclass
 class Cluster:
-    """What Flink's REST API answers of one job, which ends when it is asked to."""
+    """Flink's REST API over one job, which ends when a request ends it."""
 
     folder: Path
     state: str = "RUNNING"
-    away: dict[str, int] = field(default_factory=dict)
-    """By request, how many times more no JobManager leads."""
+    unavailable: dict[str, int] = field(default_factory=dict)
+    """Number of further answers that no JobManager leads, by request."""
     refused: str = ""
     """A request that fails."""
     settings: Settings = field(default_factory=Settings)
 
     def answer(self, request: str, _body: bytes) -> tuple[int, object]:
-        if self.away.get(request, 0) > 0:
-            self.away[request] -= 1
+        if self.unavailable.get(request, 0) > 0:
+            self.unavailable[request] -= 1
             return 503, {"errors": ["Service temporarily unavailable due to an ongoing leader election."]}
         if request == self.refused:
             return 500, {"errors": ["Internal server error."]}
@@ -104,7 +104,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 @pytest.mark.parametrize(
-    ("wait", "away"),
+    ("wait", "interrupted"),
     [
         (wait_until_running, OVERVIEW),
         (cancel, OVERVIEW),
@@ -115,21 +115,21 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     ],
 )
 def test_short_outage_of_the_cluster_is_waited_out_and_reported(
-    cluster: Cluster, wait: Callable[[Settings, JobId], object], away: str, capsys: pytest.CaptureFixture[str]
+    cluster: Cluster, wait: Callable[[Settings, JobId], object], interrupted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster.away = {away: 2}
+    cluster.unavailable = {interrupted: 2}
 
     wait(cluster.settings, JOB)
 
-    assert cluster.away == {away: 0}
+    assert cluster.unavailable == {interrupted: 0}
     assert f"the Flink cluster at {cluster.settings.flink_rest_url} is back" in capsys.readouterr().err
 
 
 def test_cluster_unavailable_at_the_deadline_is_an_error() -> None:
-    nobody = Settings(flink_rest_url=f"http://127.0.0.1:{free_port()}")
+    unavailable = Settings(flink_rest_url=f"http://127.0.0.1:{free_port()}")
 
-    with pytest.raises(FlinkAwayError, match="no Flink cluster answers"):
-        wait_until_running(nobody, JOB, deadline_seconds=0.3)
+    with pytest.raises(FlinkUnavailableError, match="no Flink cluster answers"):
+        wait_until_running(unavailable, JOB, deadline_seconds=0.3)
 
 
 def test_wait_for_a_job_unknown_to_the_cluster_is_an_error(cluster: Cluster) -> None:

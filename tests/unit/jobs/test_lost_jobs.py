@@ -26,7 +26,7 @@ NOTE = Note(
 
 @dataclass
 class Cluster:
-    """What Flink's REST API answers, over a folder that holds checkpoints and ended jobs."""
+    """Flink's REST API over a folder that holds checkpoints and ended jobs."""
 
     folder: Path
     known: list[str] = field(default_factory=list)

@@ -20,7 +20,7 @@ RAN = "it runs"
 
 
 def cluster(prefix: str, **changes: object) -> Callable[[str, bytes], tuple[int, object]]:
-    """What the REST API of a cluster with one job answers."""
+    """Return the answers of a cluster with one job."""
     answers: dict[str, object] = {
         "GET /jobs/overview": {"jobs": [JOB | changes]},
         f"GET /jobs/{JOB['jid']}/config": {

@@ -27,7 +27,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def failing_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What planning `b.sql` raises."""
+    """Let the planning of `b.sql` raise the error."""
 
     def planned(_: object, pipeline: Pipeline) -> Planned:
         if pipeline.name == "b":

@@ -21,7 +21,7 @@ from tools.todos import open_decisions
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout in which the commands of the document were run."""
     copy = walk_through(tmp_path_factory.mktemp("walk-through") / "checkout")
-    if (cache := CHECKOUT / ".mypy_cache").exists():  # or mypy reads all of Python's library first
+    if (cache := CHECKOUT / ".mypy_cache").exists():  # without its cache mypy reads all of Python's library first
         shutil.copytree(cache, copy / cache.name)
     return copy
 
@@ -85,7 +85,7 @@ def test_plan_is_shown_and_nothing_is_written_before_approval(checkout: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "topic", "said"),
+    ("name", "topic", "expected_text"),
     [
         ("payment", "refunds", "events/__init__.py has the name Payment already"),
         ("refund", "payments", "connectors/kafka/topics.py has a topic payments, or the name PAYMENTS, already"),
@@ -96,14 +96,14 @@ def test_plan_is_shown_and_nothing_is_written_before_approval(checkout: Path) ->
         ("refund", "clock", "sql/tables/clock.sql is there already"),
     ],
 )
-def test_event_whose_name_is_taken_is_refused(name: str, topic: str, said: str) -> None:
-    with pytest.raises(DraftError, match=said):
+def test_event_whose_name_is_taken_is_refused(name: str, topic: str, expected_text: str) -> None:
+    with pytest.raises(DraftError, match=expected_text):
         event_changes(CHECKOUT, name, topic, "order_id", ())
 
 
 @pytest.mark.parametrize("plan", [job_changes, pipeline_changes])
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected_text"),
     [
         ("warehouse", "jobs/warehouse.py is there already"),
         ("top_products", "sql/pipelines/top_products.sql is there already"),
@@ -112,9 +112,9 @@ def test_event_whose_name_is_taken_is_refused(name: str, topic: str, said: str) 
     ],
 )
 def test_program_whose_consumer_group_or_name_is_taken_is_refused(
-    plan: Callable[..., Changes], name: str, said: str
+    plan: Callable[..., Changes], name: str, expected_text: str
 ) -> None:
-    with pytest.raises(DraftError, match=said):
+    with pytest.raises(DraftError, match=expected_text):
         plan(CHECKOUT, name, PAYMENTS, DECLINED_RATES)
 
 
@@ -181,7 +181,7 @@ def test_missing_file_to_add_to_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected_text"),
     [
         ("event Refund --topic refunds --key order_id", "'Refund' is no name; write lower-case words"),
         ("event class --topic refunds --key order_id", "'class' is no name"),
@@ -192,11 +192,11 @@ def test_missing_file_to_add_to_is_named(tmp_path: Path) -> None:
         ("rule many_countries --file nowhere.toml", "'nowhere.toml' does not exist"),
     ],
 )
-def test_invalid_name_is_refused_with_what_is_valid(arguments: str, said: str) -> None:
+def test_invalid_name_is_refused_with_what_is_valid(arguments: str, expected_text: str) -> None:
     result = CliRunner().invoke(main, ["new", *arguments.split(), "--dry-run"])
 
     assert result.exit_code != 0
-    assert said in " ".join(result.output.split())
+    assert expected_text in " ".join(result.output.split())
 
 
 def test_three_next_commands_follow_what_was_written(tmp_path: Path) -> None:

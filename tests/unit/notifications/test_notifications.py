@@ -147,7 +147,7 @@ def test_digest_starts_with_the_oldest_and_has_an_id_by_content() -> None:
     message = digest("a", "b", "c")
 
     assert [each.subject_id for each in message.payload] == ["c", "b", "a"]
-    # Other orders at the same times.
+    # These are other orders at the same times.
     assert digest("d", "e", "f").event_id != message.event_id
     assert digest("c", "b", "a").event_id == message.event_id
 

@@ -86,7 +86,7 @@ def test_clocks_that_are_set_back_over_midnight_do_not_end_a_night() -> None:
     from_midnight = QuietHours(begin="00:00", end="08:00")
     st_johns = ZoneInfo("America/St_Johns")
 
-    # A minute after the midnight before November 7th, 2010, clocks there went back to 23:01.
+    # A minute after the midnight before November 7th, 2010, clocks in the zone went back to 23:01.
     assert quiet_until(from_midnight, st_johns, utc("2010-11-07T02:29")) is None
     assert quiet_until(from_midnight, st_johns, utc("2010-11-07T02:45")) == utc("2010-11-07T11:30")
 
@@ -94,7 +94,7 @@ def test_clocks_that_are_set_back_over_midnight_do_not_end_a_night() -> None:
 def test_day_that_a_zone_skips_has_no_night() -> None:
     apia = ZoneInfo("Pacific/Apia")
 
-    # There was no December 30th, 2011: the night of the 29th ends with it.
+    # Samoa had no December 30th, 2011: the night of the 29th ends with it.
     assert quiet_until(NIGHT, apia, utc("2011-12-30T09:59")) == utc("2011-12-30T10:00")
     assert quiet_until(NIGHT, apia, utc("2011-12-30T10:00")) == searched(NIGHT, apia, utc("2011-12-30T10:00"))
 

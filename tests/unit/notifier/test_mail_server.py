@@ -1,4 +1,4 @@
-"""What a mail server's answer means, with real ones that answer as the test wants."""
+"""Meaning of a mail server's answers, with real servers that answer as the test wants."""
 
 import socket
 import threading
@@ -20,27 +20,27 @@ TIMEOUT_SECONDS = 2.0
 
 @dataclass
 class Moody:
-    """Says what it is told to say to a command, and to the others that all is well."""
+    """Gives the declared answers to some commands, and `250 ok` to the others."""
 
-    says: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
     got: list[str] = field(default_factory=list)
 
     async def handle_MAIL(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         envelope.mail_from = address
-        return self.says.get("MAIL", "250 ok")
+        return self.answers.get("MAIL", "250 ok")
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         envelope.rcpt_tos.append(address)
-        return self.says.get("RCPT", "250 ok")
+        return self.answers.get("RCPT", "250 ok")
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if self.says.get("DATA") == "drop":
+        if self.answers.get("DATA") == "drop":
             server.transport.close()
-        answer = self.says.get("DATA", "250 ok")
+        answer = self.answers.get("DATA", "250 ok")
         if answer.startswith("250"):
             self.got += envelope.rcpt_tos
         return answer
@@ -64,14 +64,14 @@ def connected(port: int) -> Iterator[MailServer]:
 
 @contextmanager
 def mute_server() -> Iterator[int]:
-    """Accepts connections and says nothing; its port."""
+    """Accept connections and answer nothing; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
 
 @contextmanager
 def server_that_greets_with(greeting: bytes) -> Iterator[int]:
-    """Says one line to whoever connects, and hangs up; its port."""
+    """Send one line to each client that connects, and hang up; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
@@ -85,7 +85,7 @@ def server_that_greets_with(greeting: bytes) -> Iterator[int]:
         thread.join(TIMEOUT_SECONDS)
 
 
-def test_what_is_accepted_is_taken_and_the_connection_is_kept_for_the_next() -> None:
+def test_accepted_message_is_taken_and_the_connection_is_kept() -> None:
     moody = Moody()
     with mail_server(moody) as port, connected(port) as server:
         answers = [server.offer(message(), f"{name}@mail.example").verdict for name in ("ada", "bob")]
@@ -95,7 +95,7 @@ def test_what_is_accepted_is_taken_and_the_connection_is_kept_for_the_next() -> 
 
 
 @pytest.mark.parametrize(
-    ("command", "says", "verdict"),
+    ("command", "response", "verdict"),
     [
         ("RCPT", "550 5.1.1 no such user", "never"),
         ("RCPT", "450 4.2.1 mailbox busy", "not now"),
@@ -109,34 +109,34 @@ def test_what_is_accepted_is_taken_and_the_connection_is_kept_for_the_next() -> 
         ("MAIL", "421 4.3.2 shutting down", "unavailable"),
     ],
 )
-def test_a_refusal_is_about_the_message_once_the_server_knows_it_and_about_us_before(
-    command: str, says: str, verdict: str
+def test_refusal_concerns_the_message_once_the_server_knows_it_else_us(
+    command: str, response: str, verdict: str
 ) -> None:
-    with mail_server(Moody({command: says})) as port, connected(port) as server:
+    with mail_server(Moody({command: response})) as port, connected(port) as server:
         answer = server.offer(message(), "ada@mail.example")
 
     assert answer.verdict == verdict
-    assert says == "drop" or says in answer.words
+    assert response == "drop" or response in answer.words
 
 
-@pytest.mark.parametrize("says", ["550 no such user", "421 try later", "drop"])
-def test_after_a_refusal_the_next_message_is_taken(says: str) -> None:
-    moody = Moody({"DATA" if says == "drop" else "RCPT": says})
+@pytest.mark.parametrize("response", ["550 no such user", "421 try later", "drop"])
+def test_message_after_a_refused_one_is_taken(response: str) -> None:
+    moody = Moody({"DATA" if response == "drop" else "RCPT": response})
     with mail_server(moody) as port, connected(port) as server:
         server.offer(message(), "ada@mail.example")
-        moody.says = {}
+        moody.answers = {}
 
         assert server.offer(message(), "bob@mail.example").verdict == "taken"
 
     assert moody.got == ["bob@mail.example"]
 
 
-def test_a_message_that_is_too_large_for_the_server_is_never_taken() -> None:
+def test_message_too_large_for_the_server_is_never_taken() -> None:
     with mail_server(Moody(), data_size_limit=1000) as port, connected(port) as server:
         assert server.offer(message("too long\n" * 200), "ada@mail.example").verdict == "never"
 
 
-def test_a_connection_that_the_server_has_closed_meanwhile_is_made_again() -> None:
+def test_connection_that_the_server_has_closed_is_made_again() -> None:
     port = free_port()
     with connected(port) as server:
         with mail_server(Moody(), port):
@@ -148,7 +148,7 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_made_again() -> No
     assert (first, between, last) == ("taken", "unavailable", "taken")
 
 
-def test_a_server_that_says_nothing_is_away_when_the_time_is_over() -> None:
+def test_server_without_an_answer_is_unavailable_after_the_time_limit() -> None:
     with mute_server() as port, connected(port) as server:
         answer = server.offer(message(), "ada@mail.example")
 
@@ -157,7 +157,7 @@ def test_a_server_that_says_nothing_is_away_when_the_time_is_over() -> None:
 
 
 @pytest.mark.parametrize("greeting", ["554 no service", "421 too many connections"])
-def test_a_server_that_wants_no_connections_is_away(greeting: str) -> None:
+def test_server_that_refuses_connections_is_unavailable(greeting: str) -> None:
     with server_that_greets_with(greeting.encode()) as port, connected(port) as server:
         answer = server.offer(message(), "ada@mail.example")
 

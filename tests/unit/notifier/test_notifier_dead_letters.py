@@ -17,7 +17,7 @@ from tests.builders.notifications import consumed
 
 
 class Sent:
-    """A record that was sent; `error` is what becomes known of it."""
+    """A record that was sent; `error` is the outcome."""
 
     def __init__(self, error: KafkaError | None) -> None:
         self.error = error
@@ -49,7 +49,7 @@ class Producer:
 
 
 def producers(monkeypatch: pytest.MonkeyPatch, *made: Producer | Exception) -> None:
-    """These are connected one after the other."""
+    """Connect these producers one after the other."""
     left = list(made)
 
     def connect(*_: object, **__: object) -> Producer:

@@ -27,7 +27,7 @@ def message(recipient: str, offset: int, partition: int = 0, since: float = 0) -
 
 
 def taken(waiting: MessageQueue, now: float = 0) -> list[str]:
-    """All that can be taken now."""
+    """Take all messages that can be taken now; return their ids."""
     found = []
     while each := waiting.take(now):
         found.append(each.notification.event_id)

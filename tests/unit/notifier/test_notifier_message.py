@@ -1,4 +1,4 @@
-"""What goes to the mail server has our headers and no others, and always the same ids."""
+"""Mails have our headers and no others, and always the same ids."""
 
 import email.policy
 from email.message import EmailMessage
@@ -17,13 +17,13 @@ HEADERS |= {"Content-Type", "Content-Language"}
 
 
 def arrived(sent: Notification) -> EmailMessage:
-    """The message as its recipient's program reads it."""
+    """Return the message as its recipient's program reads it."""
     parsed = BytesParser(policy=email.policy.default).parsebytes(email_of(sent, SENDER).as_bytes())
     assert isinstance(parsed, EmailMessage)
     return parsed
 
 
-def test_it_is_from_the_shop_to_the_customer_with_a_text_and_the_same_as_html() -> None:
+def test_mail_is_from_the_shop_to_the_customer_as_text_and_html() -> None:
     message = arrived(
         notification(recipient_name="Zoë Müller", address="zoe@mail.example", event_time=1_764_091_212_000)
     )
@@ -37,7 +37,7 @@ def test_it_is_from_the_shop_to_the_customer_with_a_text_and_the_same_as_html() 
     assert "Dear Zoë Müller," in message.get_body(("plain",)).get_content()
 
 
-def test_its_ids_follow_from_the_notification_s() -> None:
+def test_mail_ids_follow_from_those_of_the_notification() -> None:
     first, again, other = (arrived(notification(event_id)) for event_id in ("n1", "n1", "n2"))
 
     assert first["Message-ID"] == again["Message-ID"] != other["Message-ID"]
@@ -48,9 +48,9 @@ def test_its_ids_follow_from_the_notification_s() -> None:
 @pytest.mark.parametrize("ending", ["\r\n", "\n", "\r", "\u2028", "\x85", "\x0b", "\0"])
 def test_no_name_or_text_can_add_a_header(ending: str) -> None:
     evil = f"Ada{ending}Bcc: all@mail.example{ending}{ending}<html>"
-    told = occasion(subject_id=evil, details=(evil,))
+    harmful = occasion(subject_id=evil, details=(evil,))
 
-    message = arrived(notification("n1", told, recipient_name=evil))
+    message = arrived(notification("n1", harmful, recipient_name=evil))
 
     assert set(message.keys()) == HEADERS
     assert len(message.keys()) == len(HEADERS)
@@ -86,12 +86,12 @@ def test_any_id_can_be_found_again_in_the_headers(event_id: str) -> None:
         *("ada@mail.example>", "\x00ada@mail.example", f"{'a' * 65}@mail.example"),
     ],
 )
-def test_what_is_no_address_is_told(address: str) -> None:
+def test_invalid_address_is_an_error(address: str) -> None:
     with pytest.raises(UndeliverableError, match="is no e-mail address"):
         email_of(notification(address=address), SENDER)
 
 
-def test_a_moment_that_no_calendar_has_is_told() -> None:
+def test_time_that_no_calendar_has_is_an_error() -> None:
     with pytest.raises(UndeliverableError, match="no e-mail can be made of it"):
         email_of(notification("n1", occasion(happened_at=10**17)), SENDER)
 
@@ -99,7 +99,7 @@ def test_a_moment_that_no_calendar_has_is_told() -> None:
 @pytest.mark.parametrize(
     "name", ["Müller, Zoë", 'Ada "the first" Lovelace', "a@b.example", "x" * 400, "Ada (nice); <x>"]
 )
-def test_a_name_is_a_name_whatever_is_in_it(name: str) -> None:
+def test_recipient_has_any_name_and_no_second_address(name: str) -> None:
     message = arrived(notification(recipient_name=name))
 
     (to,) = message["To"].addresses

@@ -1,4 +1,4 @@
-"""A rebalance of the consumer group: what is under way is settled first, then it is another member's or goes on."""
+"""A rebalance of the consumer group: what is under way is settled first, then another member continues, or this one."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
@@ -28,7 +28,7 @@ TAKEN = Answer("taken", "")
 
 
 class Consumer:
-    """A consumer whose group rebalances when the test says so, within `poll` as Kafka's client does it."""
+    """A consumer whose group rebalances when a test wants it, within `poll` as Kafka's client does it."""
 
     def __init__(self) -> None:
         self.steps: list[Callable[[], Iterable[ConsumerRecord]]] = []
@@ -156,7 +156,7 @@ def records() -> Collection[ConsumerRecord]:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Running:
-    """One that has read four messages, of which two are under way."""
+    """A notifier that has read four messages, of which two are under way."""
     made = Running(tmp_path)
     made.poll(made.join(FIRST, SECOND), records)
     assert made.senders.sent == ["0-7", "1-4"]

@@ -1,4 +1,4 @@
-"""A message says in each language what happened: money, time and cards as people write them, and no more."""
+"""The text of a message in each language: what happened, with money, time and cards as people write them."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_each_language_has_a_folder_of_the_same_templates() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_single_message_says_what_it_is_about_in_its_text_and_in_html(language: str, kind: str) -> None:
+def test_single_message_names_its_subject_in_text_and_html(language: str, kind: str) -> None:
     wording = worded(notification("n1", occasion(kind, amount=1234.5, details=("a detail",)), language=language))
 
     amount = money(123450, "EUR", language)
@@ -39,25 +39,25 @@ def test_a_single_message_says_what_it_is_about_in_its_text_and_in_html(language
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_said_of_each_kind_of_occasion_is_something_else(language: str) -> None:
-    said = {worded(notification("n1", occasion(kind), language=language)).text for kind in KINDS}
+def test_each_kind_of_occasion_has_its_own_text(language: str) -> None:
+    texts = {worded(notification("n1", occasion(kind), language=language)).text for kind in KINDS}
 
-    assert len(said) == len(KINDS)
+    assert len(texts) == len(KINDS)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_digest_tells_of_all_its_occasions_in_their_order(language: str) -> None:
-    told = [occasion("order_confirmed", subject_id=f"order-{number}") for number in (1, 2, 3)]
+def test_digest_has_all_its_occasions_in_their_order(language: str) -> None:
+    occasions = [occasion("order_confirmed", subject_id=f"order-{number}") for number in (1, 2, 3)]
 
-    wording = worded(notification("n1", *told, language=language))
+    wording = worded(notification("n1", *occasions, language=language))
 
     for part in (wording.text, wording.html):
-        places = [part.index(each.subject_id) for each in told]
+        places = [part.index(each.subject_id) for each in occasions]
         assert places == sorted(places)
     assert "3" in wording.subject
 
 
-def test_a_language_without_templates_is_told_in_english() -> None:
+def test_language_without_templates_is_replaced_by_english() -> None:
     assert worded(notification(language="ja")) == worded(notification(language="en"))
     assert worded(notification(language="../de")).language == "en"
 
@@ -96,17 +96,15 @@ def test_money_is_written_in_its_currency_and_as_the_language_does(
         ("en", "2026-03-01T12:05:00Z", "Europe", "1 March 2026 at 12:05 (UTC)"),
     ],
 )
-def test_a_moment_is_told_as_the_recipient_s_clock_shows_it(
-    language: str, at: str, time_zone: str, written: str
-) -> None:
+def test_time_is_written_in_the_recipient_s_time_zone(language: str, at: str, time_zone: str, written: str) -> None:
     assert moment(event_time(at), time_zone, language) == written
 
 
-def test_what_customers_and_products_are_called_can_not_become_part_of_the_html() -> None:
+def test_names_of_customers_and_products_are_escaped_in_html() -> None:
     evil = "<script>alert('1')</script> & co"
-    told = occasion(details=(evil,), subject_id="<b>o1</b>")
+    harmful = occasion(details=(evil,), subject_id="<b>o1</b>")
 
-    wording = worded(notification("n1", told, recipient_name=evil))
+    wording = worded(notification("n1", harmful, recipient_name=evil))
 
     assert evil in wording.text
     assert "<script>" not in wording.html
@@ -116,29 +114,29 @@ def test_what_customers_and_products_are_called_can_not_become_part_of_the_html(
 
 @pytest.mark.parametrize("kind", ["fraud_suspected", "fraud_escalated", "fraud_closed"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_of_a_card_only_the_last_four_characters_are_told(kind: str, language: str) -> None:
+def test_card_is_shown_by_its_last_four_characters_only(kind: str, language: str) -> None:
     details = ("card-0012345 paid", "with 4111 1111 1111 1234", "or 5500-0000-0000-0004.")
 
     wording = worded(notification("n1", occasion(kind, subject_id="card-0012345", details=details), language=language))
 
-    said = every_text(wording)
-    assert "•••• 2345" in said
-    assert "•••• 1234" in said
+    text = every_text(wording)
+    assert "•••• 2345" in text
+    assert "•••• 1234" in text
     for hidden in ("card-0012345", "0012345", "4111", "5500"):
-        assert hidden not in said
+        assert hidden not in text
 
 
-def test_a_card_in_a_digest_is_masked_too_and_a_short_id_is_hidden_wholly() -> None:
-    told = (occasion("order_confirmed"), occasion("fraud_closed", subject_id="card-0012345"))
+def test_card_in_a_digest_is_masked_and_a_short_id_is_hidden() -> None:
+    occasions = (occasion("order_confirmed"), occasion("fraud_closed", subject_id="card-0012345"))
 
-    assert "card-0012345" not in every_text(worded(notification("n1", *told)))
+    assert "card-0012345" not in every_text(worded(notification("n1", *occasions)))
     assert masked("1234567") == "••••"
 
 
-def test_someone_without_a_name_is_greeted_without_one() -> None:
+def test_recipient_without_a_name_is_greeted_without_one() -> None:
     assert worded(notification(recipient_name=" ")).text.strip().startswith("Hello,\n")
     assert worded(notification(recipient_name="", language="de")).text.strip().startswith("Guten Tag,\n")
 
 
-def test_nothing_that_can_not_be_seen_gets_into_a_line() -> None:
+def test_invisible_characters_are_removed_from_lines() -> None:
     assert one_line(" a\0b\u202ec\r\nd\x1b\u200be ") == "a b c d e"

@@ -122,7 +122,7 @@ def test_change_with_yes_is_made_without_a_question() -> None:
 
 
 def commands(group: click.Group) -> Iterator[click.Command]:
-    """All commands and groups below a group."""
+    """Return all commands and groups below a group."""
     for command in group.commands.values():
         yield command
         if isinstance(command, click.Group):

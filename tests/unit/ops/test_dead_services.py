@@ -47,7 +47,7 @@ CASES = [(service, command) for service, (_, _, commands) in SERVICES.items() fo
 
 
 @pytest.fixture
-def nobody() -> Iterator[str]:
+def unused_address() -> Iterator[str]:
     """An address on which no program listens during the test."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -56,10 +56,10 @@ def nobody() -> Iterator[str]:
 
 @pytest.mark.parametrize(("service", "command"), CASES)
 def test_command_without_its_service_names_it_and_the_remedy(
-    service: str, command: str, nobody: str, monkeypatch: pytest.MonkeyPatch
+    service: str, command: str, unused_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variable, form, _ = SERVICES[service]
-    monkeypatch.setenv(variable, form.format(nobody))
+    monkeypatch.setenv(variable, form.format(unused_address))
     monkeypatch.setattr(client, "CONNECT_MS", 50)
     monkeypatch.setattr(client, "CONNECT_SECONDS", 0.0)
     began = time.monotonic()
@@ -68,13 +68,15 @@ def test_command_without_its_service_names_it_and_the_remedy(
 
     message = result.output.splitlines()[0]
     assert result.exit_code == 1
-    assert re.match(rf"Error: (no|the) {service} .*{nobody}.*: start it \(`make up`\), or set {variable} to", message)
+    assert re.match(
+        rf"Error: (no|the) {service} .*{unused_address}.*: start it \(`make up`\), or set {variable} to", message
+    )
     assert "Traceback" not in result.output
     assert time.monotonic() - began < 10
 
 
-def test_command_that_waits_for_a_broker_reports_it(nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", nobody)
+def test_command_that_waits_for_a_broker_reports_it(unused_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", unused_address)
     monkeypatch.setattr(client, "CONNECT_MS", 50)
     monkeypatch.setattr(client, "CONNECT_SECONDS", 1.5)
 
@@ -83,6 +85,10 @@ def test_command_that_waits_for_a_broker_reports_it(nobody: str, monkeypatch: py
     *reports, error = result.output.splitlines()
     assert reports
     for report in reports:
-        assert re.fullmatch(rf"the Kafka broker at {nobody} has been away for \d s; trying again", report)
-    assert error.startswith(f"Error: no Kafka broker answers at {nobody}: start it (`make up`), or set MILLRACE_")
+        assert re.fullmatch(
+            rf"the Kafka broker at {unused_address} has been unavailable for \d s; trying again", report
+        )
+    assert error.startswith(
+        f"Error: no Kafka broker answers at {unused_address}: start it (`make up`), or set MILLRACE_"
+    )
     assert error.endswith("to where it is; waited for it for 2 s")

@@ -9,7 +9,7 @@ from tests.builders.events import event_time, payment
 from tests.reference_runs import fraud_detection as reference_run
 from udfs.fraud.features import payment_features
 
-FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, poison=0.01)
+FAULTS = Faults(duplicates=0.005, out_of_order_seconds=3, late=0.002, bad=0.01)
 COPIED_CARD = [
     Outgoing(PAYMENTS, b"copied", each.event_time, each.event_time, GOOD, each)
     for number, country in enumerate(("PT", "DE", "JP"))

@@ -9,7 +9,7 @@ from udfs.fraud import ruleset_files
 
 
 def record(version: int) -> bytes:
-    """The default rules under a number."""
+    """Return the default rules under a number."""
     file = ruleset_files.parse(ruleset_files.default_text())
     return msgspec.json.encode(
         ruleset_files.ruleset(file, version=version, effective_from=0, published_at=0, published_by="a test")

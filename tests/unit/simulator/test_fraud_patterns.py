@@ -18,13 +18,13 @@ VICTIM = Victim(CARD, home_of(CARD), frozenset({CARD.home.country}))
 
 
 def incidents(name: str, count: int = 60, room_ms: int = 24 * HOUR_MS) -> list[list[Draft]]:
-    """So many incidents of one pattern, from different seeds."""
+    """Return this many incidents of one pattern, from different seeds."""
     [pattern] = [pattern for pattern in PATTERNS if pattern.name == name]
     return [pattern.generate(Random(seed), POPULATION, VICTIM, START_MS, room_ms) for seed in range(count)]
 
 
 def length_ms(drafts: list[Draft]) -> int:
-    """From the first payment to the last."""
+    """Return the time from the first payment to the last."""
     return drafts[-1].at_ms - drafts[0].at_ms
 
 

@@ -11,16 +11,16 @@ from tests.builders.events import order, payment
 
 
 def outgoing(card: str, at: str, kind: str = "good", pattern: str | None = None) -> Outgoing:
-    """A payment about to be sent; with a pattern it belongs to the card's one incident."""
+    """Return a payment about to be sent; with a pattern it belongs to the card's one incident."""
     event = payment(card, at)
     incident_id = f"incident-of-{card}" if pattern else None
     return Outgoing(PAYMENTS, card.encode(), event.event_time, event.event_time, kind, event, b"", pattern, incident_id)
 
 
-def poison(card: str, at: str, kind: str) -> Outgoing:
-    """A record that is no payment."""
+def bad_record(card: str, at: str, kind: str) -> Outgoing:
+    """Return a record that is no payment."""
     moment = payment(card, at).event_time
-    return Outgoing(PAYMENTS, card.encode(), moment, moment, f"poison:{kind}", None, b"{")
+    return Outgoing(PAYMENTS, card.encode(), moment, moment, f"bad:{kind}", None, b"{")
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def path(tmp_path):
         outgoing("c2", "12:00:02", pattern="card_testing"),
         outgoing("c2", "12:00:01", pattern="card_testing"),
         outgoing("c1", "12:00:00", kind="duplicate"),
-        poison("c1", "12:00:03", "empty"),
-        poison("c1", "12:00:04", "truncated"),
+        bad_record("c1", "12:00:03", "empty"),
+        bad_record("c1", "12:00:04", "truncated"),
         outgoing("c3", "12:00:05", kind="late"),
     ]
     for offset, record in enumerate(sent):
@@ -65,12 +65,12 @@ def test_sums_are_those_of_the_records(path):
         "good": 3,
         "duplicate": 1,
         "late": 1,
-        "poison:empty": 1,
-        "poison:truncated": 1,
+        "bad:empty": 1,
+        "bad:truncated": 1,
         "refused": 1,
     }
     assert content.payment_ids == {"c1@12:00:00", "c2@12:00:01", "c2@12:00:02", "c3@12:00:05"}
-    assert content.poison == {("payments", 2, 4): "empty", ("payments", 2, 5): "truncated"}
+    assert content.bad_records == {("payments", 2, 4): "empty", ("payments", 2, 5): "truncated"}
 
 
 def test_incident_has_its_payments_in_order_of_event_time(path):

@@ -22,13 +22,13 @@ OPTIONS = OrderOptions(start_ms=START_MS, rate=20, seconds=60, early=0.2, custom
 
 
 def orders(options: OrderOptions) -> list[Order]:
-    """What the service publishes."""
+    """Return the orders that the service publishes."""
     return [record.event for record in generate(options) if isinstance(record.event, Order)]
 
 
 @cache
 def arrivals() -> dict[str, tuple[int, CustomerRow | ProductRow]]:
-    """When the shop enters each upcoming product and newcomer of a run that starts together with the orders."""
+    """Return when the shop enters each upcoming product and newcomer of a run that starts together with the orders."""
     state = State.of(initial_customers(CUSTOMERS), initial_products())
     options = ShopOptions(start_ms=START_MS, rate=1, seconds=60, customers=CUSTOMERS)
     rows = (
@@ -40,12 +40,12 @@ def arrivals() -> dict[str, tuple[int, CustomerRow | ProductRow]]:
 
 
 def named(order: Order) -> set[str]:
-    """The keys of its customer and its products."""
+    """Return the keys of the order's customer and products."""
     return {order.customer_id, *(line.product_id for line in order.lines)}
 
 
 def early(options: OrderOptions) -> list[Order]:
-    """The orders of something that the shop doesn't know at first."""
+    """Return the orders with a customer or product that the shop doesn't know at first."""
     known = {f"customer-{number:07d}" for number in range(CUSTOMERS)}
     known |= {product.product_id for product in products_on_offer()}
     return [order for order in orders(options) if not named(order) <= known]
@@ -69,7 +69,7 @@ def test_early_orders_have_their_share_half_of_them_by_newcomers():
 
     # then
     assert len(orders(OPTIONS)) == 1_200
-    # None in the last seconds of the run: the shop would enter what they name too late.
+    # No such order is in the last seconds of the run: the shop would enter what it names too late.
     assert len(found) / 1_200 == pytest.approx(0.2 * 0.8, abs=0.03)
     assert len(of_newcomers) / len(found) == pytest.approx(0.5, abs=0.1)
 

@@ -12,7 +12,7 @@ import pytest
 from connectors.kafka.topics import ORDERS, PAYMENTS
 from events import Order, Payment
 from local.simulator import order_service
-from local.simulator.faults import POISON_KINDS, Faults
+from local.simulator.faults import BAD_KINDS, Faults
 from local.simulator.order_service import OrderOptions
 from local.simulator.outgoing import Outgoing
 from local.simulator.payment_service import PaymentOptions, generate, publish
@@ -25,7 +25,7 @@ from tests.builders.events import event_time, payment
 START_MS = event_time("06:00:00")
 DAY_MS = 86_400_000
 CALM = PaymentOptions(start_ms=START_MS, rate=0.5, seconds=6_000, history_hours=4, fraud_share=0.02)
-FAULTS = Faults(duplicates=0.05, out_of_order_seconds=3, late=0.02, poison=0.05)
+FAULTS = Faults(duplicates=0.05, out_of_order_seconds=3, late=0.02, bad=0.05)
 
 
 @cache
@@ -36,29 +36,29 @@ def calm() -> tuple[Outgoing, ...]:
 
 @cache
 def disturbed() -> tuple[Outgoing, ...]:
-    """The same with every fault, and orders."""
+    """Return the same run with every fault, and orders."""
     return tuple(generate(replace(CALM, faults=FAULTS, orders_rate=0.1)))
 
 
 @cache
 def whole_day() -> tuple[Outgoing, ...]:
-    """8,640 payments from midnight to midnight."""
+    """Return 8,640 payments from midnight to midnight."""
     return tuple(generate(PaymentOptions(start_ms=event_time("00:00:00"), rate=0.1, seconds=86_400, history_hours=0)))
 
 
 def paid(records: tuple[Outgoing, ...]) -> list[Payment]:
-    """The payments among the records, in the order in which they were sent."""
+    """Return the payments among the records, in the order in which they were sent."""
     return [record.event for record in records if isinstance(record.event, Payment)]
 
 
 def by_card(payments: list[Payment]) -> dict[str, list[Payment]]:
-    """Each card's payments in order of event time."""
+    """Return each card's payments in order of event time."""
     ordered = sorted(payments, key=lambda event: (event.card_id, event.event_time))
     return {card: list(events) for card, events in groupby(ordered, key=lambda event: event.card_id)}
 
 
 def most_kmh(records: tuple[Outgoing, ...]) -> float:
-    """The highest speed of any card between two honest payments."""
+    """Return the highest speed of any card between two honest payments."""
     honest = paid(tuple(record for record in records if record.pattern is None))
     return max(
         distance_km(one.latitude, one.longitude, other.latitude, other.longitude)
@@ -166,7 +166,7 @@ def test_honest_customers_sometimes_do_unusual_things():
 
 def test_faults_do_not_change_the_payments_themselves():
     # given
-    skewed = replace(CALM, faults=Faults(poison=0.1, duplicates=0.1, out_of_order_seconds=5))
+    skewed = replace(CALM, faults=Faults(bad=0.1, duplicates=0.1, out_of_order_seconds=5))
 
     # when
     good = {record.event for record in generate(skewed) if record.kind == "good"}
@@ -179,15 +179,15 @@ def test_faults_have_their_shares():
     # given
     payments = [record for record in disturbed() if record.topic is PAYMENTS]
     kinds = Counter(record.kind for record in payments)
-    poison = [number for kind, number in kinds.items() if kind.startswith("poison:")]
+    bad = [number for kind, number in kinds.items() if kind.startswith("bad:")]
 
     # then
     base = kinds["good"] + kinds["late"]
     assert kinds["duplicate"] / base == pytest.approx(0.05, abs=0.015)
-    assert sum(poison) / base == pytest.approx(0.05, abs=0.015)
+    assert sum(bad) / base == pytest.approx(0.05, abs=0.015)
     assert kinds["late"] / 3_000 == pytest.approx(0.02, abs=0.01)
-    assert len(poison) == len(POISON_KINDS)
-    assert max(poison) - min(poison) <= 2
+    assert len(bad) == len(BAD_KINDS)
+    assert max(bad) - min(bad) <= 2
 
 
 def test_disorder_of_records_that_are_not_late_is_bounded():
@@ -264,14 +264,14 @@ def test_duplicate_is_the_same_payment_with_another_event_id_later():
     assert duplicates > 0
 
 
-@pytest.mark.parametrize("kind", POISON_KINDS)
+@pytest.mark.parametrize("kind", BAD_KINDS)
 def test_bad_record_of_each_kind_is_no_event(kind):
     # given
-    poison = [record for record in disturbed() if record.kind == f"poison:{kind}"]
+    bad = [record for record in disturbed() if record.kind == f"bad:{kind}"]
 
     # then
-    assert poison
-    for record in poison:
+    assert bad
+    for record in bad:
         with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
             msgspec.json.decode(record.value(), type=Payment if record.topic is PAYMENTS else Order)
 
@@ -281,7 +281,7 @@ def test_bad_record_is_bad_as_its_kind_describes():
     values: dict[str, list[bytes]] = {}
     for record in disturbed():
         if record.event is None and record.topic is PAYMENTS:
-            values.setdefault(record.kind.removeprefix("poison:"), []).append(record.value())
+            values.setdefault(record.kind.removeprefix("bad:"), []).append(record.value())
 
     # then
     assert set(values["empty"]) == {b""}
@@ -355,7 +355,7 @@ def test_invalid_options_are_refused(options, reason):
         replace(CALM, **options)
 
 
-@pytest.mark.parametrize("faults", [{"poison": 1.1}, {"late": -0.1}, {"out_of_order_seconds": -1}])
+@pytest.mark.parametrize("faults", [{"bad": 1.1}, {"late": -0.1}, {"out_of_order_seconds": -1}])
 def test_invalid_faults_are_refused(faults):
     with pytest.raises(OptionsError):
         Faults(**faults)

@@ -24,18 +24,18 @@ OPTIONS = ShopOptions(start_ms=START_MS, rate=20, seconds=60, customers=1_000)
 
 
 def first_rows(customers: int = OPTIONS.customers) -> State:
-    """The tables as they are filled at first."""
+    """Return the tables as they are filled at first."""
     return State.of(initial_customers(customers), initial_products())
 
 
 @cache
 def run() -> tuple[Transaction, ...]:
-    """1,200 transactions, and what is entered by the timetable."""
+    """Return 1,200 transactions, and the rows that are entered by the timetable."""
     return tuple(plan(OPTIONS, first_rows()))
 
 
 def rows_of(op: str, kind: type[Row]) -> list[Row]:
-    """All rows that are created, updated or deleted in the run."""
+    """Return all rows that are created, updated or deleted in the run."""
     return [
         row
         for transaction in run()

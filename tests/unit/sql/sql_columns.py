@@ -18,14 +18,14 @@ class Column:
 
 
 def columns(file: Path) -> list[Column]:
-    """The table's columns as they are declared; computed columns are left out."""
+    """Return the table's columns as they are declared; computed columns are left out."""
     text = re.sub(r"--.*| (?:<|>=) ", "", file.read_text("utf-8"))  # comments and comparisons: a type has `ROW<`
     declarations = text[text.index("(") + 1 : text.index(") WITH")]
     return [column for declared in _split(declarations) if (column := _column(declared))]
 
 
 def option(file: Path, name: str) -> str:
-    """The value of a table option, its own or the one that it takes by LIKE; empty if it isn't set."""
+    """Return the value of a table option, its own or the one that it takes by LIKE; empty if it isn't set."""
     text = file.read_text("utf-8")
     if found := re.search(rf"'{re.escape(name)}'\s*=\s*'([^']*)'", text):
         return found[1]

@@ -136,10 +136,10 @@ def test_settings_are_filled_in() -> None:
     ],
 )
 def test_mistake_is_reported_with_its_place(text: str, words: str) -> None:
-    with pytest.raises(SqlFileError) as told:
+    with pytest.raises(SqlFileError) as raised:
         loaded(text)
 
-    assert str(told.value).startswith(words)
+    assert str(raised.value).startswith(words)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_mistake_is_reported_with_its_place(text: str, words: str) -> None:
         ("execution.checkpointing.mode", "AT_LEAST_ONCE", "with any other value a restart counts records twice"),
         ("execution.state-recovery.path", "/tmp/savepoint", "each start of the pipeline would go back there"),
         ("execution.savepoint.path", "/tmp/savepoint", "each start of the pipeline would go back there"),
-        ("execution.target", "local", "where a pipeline runs is said when it is submitted"),
-        ("rest.address", "elsewhere", "where a pipeline runs is said when it is submitted"),
+        ("execution.target", "local", "where a pipeline runs is set when it is submitted"),
+        ("rest.address", "elsewhere", "where a pipeline runs is set when it is submitted"),
         ("table.exec.sink.not-null-enforcer", "DROP", "DROP loses rows without a word"),
         ("table.exec.sink.upsert-materialize", "NONE", "with NONE an older row of a key can overwrite"),
         ("table.exec.sink.keyed-shuffle", "NONE", "with NONE the changes of a key reach the sink in any order"),
@@ -178,8 +178,8 @@ def test_mistake_is_reported_with_its_place(text: str, words: str) -> None:
         ),
         ("execution.checkpointing.approximate-local-recovery", "true", "with TRUE a restart loses records"),
         ("execution.savepoint-restore-mode", "CLAIM", "each start of the pipeline would go back there"),
-        ("restart-strategy.type", "none", "by the cluster's a job goes on by itself"),
-        ("restart-strategy", "none", "by the cluster's a job goes on by itself"),
+        ("restart-strategy.type", "none", "by the cluster's a job restarts by itself"),
+        ("restart-strategy", "none", "by the cluster's a job restarts by itself"),
         ("table.sql-dialect", "hive", "a pipeline is written in Flink's own SQL"),
     ],
 )

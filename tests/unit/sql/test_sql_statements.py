@@ -90,10 +90,10 @@ def test_statement_has_its_line_and_its_first_words() -> None:
     ],
 )
 def test_unclosed_quote_comment_or_block_is_reported_with_its_line(text: str, words: str) -> None:
-    with pytest.raises(SqlFileError) as told:
+    with pytest.raises(SqlFileError) as raised:
         split(text, "x.sql")
 
-    assert str(told.value) == words
+    assert str(raised.value) == words
 
 
 def test_missing_semicolon_in_a_statement_set_has_its_line() -> None:

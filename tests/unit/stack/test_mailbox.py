@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 10
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the stack that the settings name keeps its mail."""
+    """Return the folder where the stack that the settings name keeps its mail."""
     monkeypatch.setenv("MILLRACE_STATE", str(tmp_path / "state"))
     return tmp_path / "state" / "mailbox" / "data"
 

@@ -99,7 +99,7 @@ def test_memory_of_a_running_service_is_not_required_again(tmp_path: Path) -> No
 
 
 def gibibytes(of: Iterable[Service]) -> float:
-    """What services take together."""
+    """Return the memory of all services together."""
     return sum(service.memory_bytes for service in of) / GIB
 
 
@@ -173,7 +173,7 @@ def test_doctor_names_the_variables_that_are_ignored() -> None:
 
 @pytest.fixture
 def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python looks for the folder of temporary files once; here it does again."""
+    """Let Python look for the folder of temporary files again, which it does once."""
     monkeypatch.setattr(tempfile, "tempdir", None)
 
 

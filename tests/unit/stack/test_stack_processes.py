@@ -1,4 +1,4 @@
-"""Whose process is it? With real processes."""
+"""Ownership of processes: which of them are the stack's, with real processes."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""In what order do services start, and what is done side by side?"""
+"""Order in which services start and stop, and what is done side by side."""
 
 import itertools
 import threading

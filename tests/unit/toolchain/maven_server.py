@@ -13,17 +13,17 @@ from tests.services.http_server import ANY_PORT, serving
 
 @dataclass
 class Repository:
-    """What the server has, how it misbehaves, and what it was asked."""
+    """Files of the server, its faults, and the requests that it got."""
 
     files: dict[str, bytes]
-    """By path."""
+    """Content of the files by path."""
     ranges_work: bool = True
     cuts: list[int] = field(default_factory=list)
     """Number of bytes after which the next responses break off."""
     refusals: list[int] = field(default_factory=list)
-    """The next responses are these statuses."""
+    """Statuses of the next responses."""
     requests: list[tuple[str, str]] = field(default_factory=list)
-    """Path and Range header of each."""
+    """Path and Range header of each request."""
     url: str = ""
 
 
@@ -67,4 +67,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, format: str, *_args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

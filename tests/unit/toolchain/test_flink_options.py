@@ -24,5 +24,5 @@ def test_python_in_a_path_with_spaces_is_found_by_a_shell_script(
 
     python = FlinkHome(tmp_path, tmp_path, tmp_path).options()["python.executable"]
 
-    # As pyflink-udf-runner.sh has it.
+    # pyflink-udf-runner.sh has the same command.
     subprocess.run(["bash", "-c", "${python} -c 'import ours'"], env={"python": python}, check=True)

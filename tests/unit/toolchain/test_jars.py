@@ -196,8 +196,8 @@ def test_file_with_another_checksum_is_refused_and_kept(repository: Repository) 
     bad = pinned().path.with_name("mill-1.2.jar.bad")
     assert bad.read_bytes() == CONTENT[::-1]
     assert not pinned().path.exists()
-    for said in (COORDINATE.path, expected, got, str(bad), "run the same command again"):
-        assert said in str(error.value)
+    for expected_text in (COORDINATE.path, expected, got, str(bad), "run the same command again"):
+        assert expected_text in str(error.value)
 
 
 def test_file_that_is_too_long_is_refused(repository: Repository) -> None:
@@ -228,18 +228,18 @@ def test_clones_that_fetch_at_once_download_each_file_once(repository: Repositor
 
 
 def test_wait_for_another_clone_is_reported(tmp_path: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     holder = ExitStack()
     holder.enter_context(exclusive(tmp_path, pytest.fail))
 
-    def told(text: str) -> None:
-        said.append(text)
+    def report(text: str) -> None:
+        lines.append(text)
         holder.close()
 
-    with exclusive(tmp_path, told):
+    with exclusive(tmp_path, report):
         pass
 
-    assert said == [f"{tmp_path} is being written already; waiting until that is done"]
+    assert lines == [f"{tmp_path} is being written already; waiting until that is done"]
 
 
 def test_folder_that_cannot_be_written_names_the_variables(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The way from a bare clone: which Python, and is what is installed still right?"""
+"""The way from a bare clone: the choice of Python, and whether what is installed is still right."""
 
 import ast
 import os

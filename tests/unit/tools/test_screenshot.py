@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 from tools.screenshot import WIDTH, svg
 
 
-def texts(picture: str) -> list[str]:
-    found = ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")
+def texts(svg: str) -> list[str]:
+    found = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
     return [text for each in found if (text := (each.text or "").replace("\xa0", " ").rstrip())]
 
 

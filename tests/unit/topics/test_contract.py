@@ -166,7 +166,7 @@ def test_every_mapping_file_belongs_to_an_alias() -> None:
 
 
 def assert_mapped(event: Any, properties: Any) -> None:
-    """Field by field, also inside of lines."""
+    """Compare field by field, also inside of lines."""
     fields = {field.encode_name: field.type for field in event.fields}
     assert properties.keys() == fields.keys()
     for name, declared in fields.items():
@@ -180,7 +180,7 @@ def assert_mapped(event: Any, properties: Any) -> None:
 
 
 def without_wrapping(field: Any) -> Any:
-    """What a field holds, whether one of it, none or many: Elasticsearch doesn't ask."""
+    """Return the type of a field's values, whether it has one, none or many: Elasticsearch doesn't distinguish."""
     match field:
         case inspect.Metadata(type=inner) | inspect.VarTupleType(item_type=inner):
             return without_wrapping(inner)

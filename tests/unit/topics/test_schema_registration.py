@@ -23,10 +23,10 @@ class Registry:
     """A registry without schemas, which answers each new one with an error."""
 
     rule: str | None = None
-    """The subject's own."""
+    """Compatibility rule of the subject itself."""
     refusal: HTTPStatus = HTTPStatus.CONFLICT
     rules: list[str | None] = field(default_factory=list)
-    """Each that was set since the start; None where it was deleted."""
+    """Rules that were set since the start; None where the rule was deleted."""
     is_frozen: bool = False
     """Whether only the first change of a rule succeeds."""
     settings: Settings = field(default_factory=Settings)

@@ -18,23 +18,23 @@ class First(Event, frozen=True, kw_only=True):
     """A thing."""
 
     name: str
-    """What it is called."""
+    """Name of the thing."""
 
 
 class Second(Event, frozen=True, kw_only=True):
     """A thing."""
 
     name: str
-    """What it is called."""
+    """Name of the thing."""
     size: int | None = None
-    """In centimetres; null if unknown."""
+    """Size in centimetres; null if unknown."""
 
 
 class Broken(Event, frozen=True, kw_only=True):
     """A thing."""
 
     name: int
-    """Its number."""
+    """Number of the thing."""
 
 
 def things(event: type[Event]) -> Topic:

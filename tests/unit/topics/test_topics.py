@@ -12,7 +12,7 @@ DECLARED = replace(PAYMENTS, name="t", partitions=4, cleanup="delete", retention
 
 
 def real(topic: Topic = DECLARED, **changed: Any) -> dict[str, RealTopic]:
-    """The topic as it would be if it had been declared with these changes."""
+    """Return the topic as it would be if it had been declared with these changes."""
     declared = replace(topic, **changed)
     return {topic.name: RealTopic(declared.partitions, declared.config() | {"segment.ms": "604800000"})}
 
@@ -94,19 +94,19 @@ def test_shorter_tombstone_retention_loses_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "expected_text"),
     [
         ({"min.insync.replicas": "2"}, "min.insync.replicas is 2, but a partition has 1 replicas"),
         ({"segment.bytes": "1000000", "max.message.bytes": "1048588"}, "segment.bytes is 1000000, less than max"),
     ],
 )
-def test_setting_that_refuses_every_record_is_reported(settings: dict[str, str], said: str) -> None:
+def test_setting_that_refuses_every_record_is_reported(settings: dict[str, str], expected_text: str) -> None:
     topic = real()["t"]
 
     [step] = plan([DECLARED], {"t": replace(topic, config={**topic.config, **settings})})
 
     assert step.what == "can't"
-    assert step.detail.startswith(said)
+    assert step.detail.startswith(expected_text)
 
 
 def test_more_partitions_move_keys() -> None:

@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * Python, which runs in this process in thread mode.
  *
  * <p>A filter is kept while a function of SQL uses it, since Flink closes functions in Python only at the end of their
- * input: those of a task that failed or was cancelled remain, and learn from {@link #isFollowed} that they can end.
+ * input: those of a task that failed or was cancelled remain, and find out by {@link #isFollowed} that they can end.
  */
 public final class Filters {
 

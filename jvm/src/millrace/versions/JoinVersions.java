@@ -175,7 +175,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         if (input != null) {
             take(input, rows, others, time);
         } else {
-            learn(versions, others, time);
+            addVersion(versions, others, time);
         }
         memory.bytes = head.bytes();
     }
@@ -214,7 +214,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         sweepLater(time, moment);
     }
 
-    private void learn(RowData input, MapView<Long, byte[]> others, TimeContext<Long> time) throws Exception {
+    private void addVersion(RowData input, MapView<Long, byte[]> others, TimeContext<Long> time) throws Exception {
         Version version = new Version(Bytes.of(input, versionSerializer), call);
         if (version.number <= head.greatest) {
             ignored.inc();

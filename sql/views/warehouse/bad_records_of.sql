@@ -1,5 +1,5 @@
 -- One row per record of ${TABLE} that can't be loaded, with the columns that a dead letter is made of.
-CREATE TEMPORARY VIEW unloadable_${TABLE} AS
+CREATE TEMPORARY VIEW bad_records_of_${TABLE} AS
 SELECT
     source_topic,
     source_partition,
