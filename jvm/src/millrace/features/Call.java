@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import millrace.planning.Suggestion;
+import millrace.planning.NameSuggestion;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.data.RowData;
@@ -114,7 +114,7 @@ record Call(String features, String id, int maxEvents, RowType row, Set<Integer>
     private void checkId() {
         ColumnKind kind = columns().get(id);
         if (kind == null) {
-            String suggestion = Suggestion.of(id, List.copyOf(columns().keySet()), "columns");
+            String suggestion = NameSuggestion.of(id, List.copyOf(columns().keySet()), "columns");
             throw new ValidationException("id: unknown column '" + id + "'; " + suggestion);
         }
         if (kind != ColumnKind.TEXT) {

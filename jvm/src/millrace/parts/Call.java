@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import millrace.planning.Suggestion;
+import millrace.planning.NameSuggestion;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.data.RowData;
@@ -167,7 +167,7 @@ record Call(
                                                         + " => '…'"));
         int place = row.getFieldIndex(column);
         if (place < 0) {
-            String suggestion = Suggestion.of(column, row.getFieldNames(), "columns");
+            String suggestion = NameSuggestion.of(column, row.getFieldNames(), "columns");
             throw new ValidationException(role.word() + ": unknown column '" + column + "'; " + suggestion);
         }
         LogicalType type = row.getTypeAt(place);
