@@ -32,7 +32,7 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  * @param openHours hours after its moment in which a whole may be corrected
  * @param ttlHours hours for which an unchanged key is kept
  */
-record Call(
+record GatherPartsCall(
         RowType row,
         List<Integer> keys,
         int part,
@@ -114,7 +114,7 @@ record Call(
      *
      * @throws ValidationException if one can't be used
      */
-    static Call of(CallContext context) {
+    static GatherPartsCall of(CallContext context) {
         TableSemantics input =
                 context.getTableSemantics(INPUT)
                         .orElseThrow(() -> new ValidationException("input must be a table: input => TABLE order_parts"));
@@ -125,7 +125,7 @@ record Call(
                     "the input has a column '" + REVISION + "', as the output will; name it otherwise in a view");
         }
         int[] places = places(context, row, keys);
-        return new Call(
+        return new GatherPartsCall(
                 row,
                 keys,
                 places[Role.PART.ordinal()],
