@@ -40,10 +40,10 @@ final class Head {
     long sweepAt;
     long othersFrom;
 
-    private final Call call;
+    private final JoinVersionsCall call;
     private final int fingerprint;
 
-    Head(Call call) {
+    Head(JoinVersionsCall call) {
         this.call = call;
         String columns = call.input().asSerializableString() + call.versions().asSerializableString();
         this.fingerprint = columns.hashCode();

@@ -70,7 +70,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
     private static final String SWEEP = "sweep";
     private static final String REVISE = "revise";
 
-    private final Call call;
+    private final JoinVersionsCall call;
 
     private transient Head head;
     private transient RowDataSerializer inputSerializer;
@@ -88,7 +88,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         this(null);
     }
 
-    private JoinVersions(Call call) {
+    private JoinVersions(JoinVersionsCall call) {
         this.call = call;
     }
 
@@ -103,7 +103,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
 
     @Override
     public UserDefinedFunction specialize(SpecializedContext context) {
-        return new JoinVersions(Call.of(context.getCallContext()));
+        return new JoinVersions(JoinVersionsCall.of(context.getCallContext()));
     }
 
     @Override
@@ -114,9 +114,9 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         state.put("rows", new Lasting(map));
         state.put("others", new Lasting(map));
         return TypeInference.newBuilder()
-                .staticArguments(call == null ? Call.anyArguments() : call.itsArguments())
+                .staticArguments(call == null ? JoinVersionsCall.anyArguments() : call.itsArguments())
                 .stateTypeStrategies(state)
-                .outputTypeStrategy(context -> Optional.of(Call.of(context).outputType()))
+                .outputTypeStrategy(context -> Optional.of(JoinVersionsCall.of(context).outputType()))
                 .build();
     }
 
@@ -156,7 +156,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         return getters;
     }
 
-    /** Called for each row of either table; the others are constants of the {@link Call}. */
+    /** Called for each row of either table; the others are constants of the {@link JoinVersionsCall}. */
     public void eval(
             Context context,
             Memory memory,
