@@ -26,10 +26,10 @@ from jobs.environment import create_tables, stream_environment, variables
 from udfs.fraud.alerts import Suspicion
 from udfs.fraud.features import payment_declaration, payment_features
 from udfs.fraud.judge_payment import JudgePayment
+from udfs.fraud.payment_outcomes import NoteworthyPayment, Outcome, outcomes
 from udfs.fraud.raise_alerts import RaiseAlerts
 from udfs.fraud.rules import fact_names, filter_facts
 from udfs.fraud.ruleset_sources import Rulesets
-from udfs.fraud.sort_out import Noteworthy, Outcome, outcomes
 
 JOB = "fraud_detection"
 OPTIONS = {
@@ -91,7 +91,9 @@ class SortOut(ProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Row | tuple[OutputTag, tuple[str, str]]]:
         kind, _, topic, partition, offset, key, headers, payload, note = value
-        noteworthy = Noteworthy(kind, ctx.timestamp(), topic, partition, offset, key, headers or {}, payload, note)
+        noteworthy = NoteworthyPayment(
+            kind, ctx.timestamp(), topic, partition, offset, key, headers or {}, payload, note
+        )
         for outcome in outcomes(noteworthy, JOB):
             yield _addressed(outcome, kind)
 

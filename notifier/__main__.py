@@ -13,9 +13,10 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from connectors.kafka.client import kafka_client
-from connectors.long_running import StatusLine, until_a_signal
 from connectors.outage import OUTAGE_SECONDS
 from connectors.settings import Settings, SettingsError, state_directory
+from connectors.status_line import StatusLine
+from connectors.stop_signal import stop_on_signal
 from notifier import NAME
 from notifier.dead_letters import DeadLetters
 from notifier.delivered_ids import DeliveredIds
@@ -46,7 +47,7 @@ def main(until_idle: float | None, quiet: bool) -> None:
     answer: then at most four arrive twice. What can't be delivered becomes a dead letter. The notifier waits for an
     unavailable mail server or Kafka broker, and shows for how long it has been unavailable.
     """
-    with until_a_signal() as stop:
+    with stop_on_signal() as stop:
         try:
             settings, own = Settings.from_environment(), NotifierSettings.from_environment()
             deliver(settings, own, state_directory() / NAME, stop, until_idle, quiet=quiet)

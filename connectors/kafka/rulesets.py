@@ -30,8 +30,8 @@ class History(Protocol):
     def add_published(self, value: bytes | None, place: str) -> None: ...
 
 
-class Feed(Protocol):
-    """The consumer for which versions are read: `udfs.fraud.ruleset_sources.Feed`."""
+class RulesetListener(Protocol):
+    """The consumer for which versions are read: `udfs.fraud.ruleset_sources.RulesetListener`."""
 
     def failed(self) -> None: ...
 
@@ -48,7 +48,7 @@ class KafkaRulesets:
         self._follower: threading.Thread | None = None
         self._failure: Exception | None = None
 
-    def open(self, history: History, feed: Feed) -> None:
+    def open(self, history: History, listener: RulesetListener) -> None:
         """Load every version that is in the topic now, then follow it in a thread.
 
         Raises:
@@ -62,7 +62,7 @@ class KafkaRulesets:
             raise
         self._stop = threading.Event()
         self._follower = threading.Thread(
-            target=self._follow, args=(reader, history, self._stop, feed), name=f"follow-{self._topic}", daemon=True
+            target=self._follow, args=(reader, history, self._stop, listener), name=f"follow-{self._topic}", daemon=True
         )
         self._follower.start()
 
@@ -101,13 +101,13 @@ class KafkaRulesets:
             )
         return reader
 
-    def _follow(self, reader: TopicReader, history: History, stop: threading.Event, feed: Feed) -> None:
+    def _follow(self, reader: TopicReader, history: History, stop: threading.Event, listener: RulesetListener) -> None:
         try:
-            while not stop.is_set() and feed.is_wanted():
+            while not stop.is_set() and listener.is_wanted():
                 _add(reader.poll(POLL_MS), history)
         except Exception as error:  # noqa: BLE001 - passed to the thread that judges, which fails the task
             self._failure = error
-            feed.failed()
+            listener.failed()
         finally:
             reader.close()
 

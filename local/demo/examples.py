@@ -7,8 +7,8 @@ from email.message import EmailMessage
 from connectors.elasticsearch.client import client, explained
 from connectors.settings import Settings
 from events import FraudAlert
-from local.demo.figures import mailbox
 from local.demo.output import report
+from local.demo.results import mailbox
 from local.stack.setup import Setup
 from ops.formats import table
 from ops.search.find import Asked, find

@@ -19,11 +19,11 @@ from jobs import flow
 from jobs.flow import Program
 from local.demo.checks import orders
 from local.demo.checks.checks import Ledgers, notification_findings, read_ledgers, search_findings, warehouse_findings
-from local.demo.figures import mailbox, programs, search_index
-from local.demo.figures.fraud_job import JobFigures, job_figures
-from local.demo.figures.observer import Noteworthy, Observer
 from local.demo.monitor import Monitor
 from local.demo.output import report
+from local.demo.results import mailbox, programs, search_index
+from local.demo.results.fraud_job import JobFigures, job_figures
+from local.demo.results.observer import Noteworthy, Observer
 from local.demo.services import Services
 from local.demo.submitted_jobs import SubmittedJobs
 from local.demo.view import LiveView, PlainView, View, figures

@@ -11,10 +11,10 @@ from connectors.settings import Settings, state_directory
 from jobs import flow
 from local.demo import examples
 from local.demo.checks.checks import check_results, read_ledgers
-from local.demo.figures.fraud_job import job_figures
-from local.demo.figures.observer import Observer
 from local.demo.output import report
 from local.demo.phases import Run, watch
+from local.demo.results.fraud_job import job_figures
+from local.demo.results.observer import Observer
 from local.demo.services import Services
 from local.demo.submitted_jobs import SubmittedJobs
 from local.simulator.shop.database import make_tables

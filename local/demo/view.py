@@ -15,7 +15,7 @@ from rich.text import Text
 from connectors.kafka import topics
 from events import EnrichedLine, EnrichedOrder, FraudAlert
 from jobs.flow import FRAUD_DETECTION
-from local.demo.figures.observer import Noteworthy, Observed
+from local.demo.results.observer import Noteworthy, Observed
 from local.oracles.orders import last_revisions
 from ops.formats import money
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from connectors.kafka.topics import ORDERS
-from connectors.long_running import until_a_signal
+from connectors.stop_signal import stop_on_signal
 from local.simulator.faults import NO_FAULTS, Faults, disturb
 from local.simulator.ledger import LedgerSummary
 from local.simulator.ledger_file import NO_LEDGER
@@ -87,7 +87,7 @@ def publish(
 def main(early: float, customers: int | None, **arguments: Any) -> None:
     """Publish simulated orders until the time is over or Ctrl-C is pressed."""
     run = RunArguments(**arguments)
-    with explaining_errors(), until_a_signal() as stop:
+    with explaining_errors(), stop_on_signal() as stop:
         options = OrderOptions(
             start_ms=run.start_ms,
             rate=run.rate,

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 
-from connectors.long_running import StatusLine
+from connectors.status_line import StatusLine
 from local.simulator.outgoing import BAD, Outgoing
 
 

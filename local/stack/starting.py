@@ -10,9 +10,9 @@ from pathlib import Path
 
 from connectors.outage import Report
 from local.stack import processes
+from local.stack.dependency_order import GivenUpError
 from local.stack.processes import Recorded, Surroundings
 from local.stack.service import DEFAULT_PATH, UNPRIVILEGED, Launch, Service, UnhealthyError
-from local.stack.side_by_side import GivenUpError
 from toolchain.cache import make_folder
 
 PATIENCE_SECONDS = 10.0

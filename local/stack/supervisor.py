@@ -14,11 +14,11 @@ from typing import Self
 import notifier
 from connectors.outage import Report
 from local.stack import preflight, processes
+from local.stack.dependency_order import run_in_dependency_order
 from local.stack.service import Place, Service, UnhealthyError
 from local.stack.services import declared as services
 from local.stack.services import flink_cluster, flink_taskmanager
 from local.stack.setup import Setup
-from local.stack.side_by_side import side_by_side
 from local.stack.starting import StackError, bring_up, stop
 from toolchain.cache import exclusive
 
@@ -191,7 +191,7 @@ class Stack:
     def _bring_up_all(self, chosen: Iterable[Service]) -> None:
         ordered = services.in_start_order(chosen)
         by_name = {service.name: service for service in ordered}
-        side_by_side(
+        run_in_dependency_order(
             list(by_name),
             {service.name: service.after for service in ordered},
             lambda name, give_up: bring_up(by_name[name], self._report_for(name), give_up),
@@ -201,7 +201,7 @@ class Stack:
         """Stop services in reverse order, each after those that need it."""
         ordered = services.in_start_order(chosen)
         by_name = {service.name: service for service in reversed(ordered)}
-        side_by_side(
+        run_in_dependency_order(
             list(by_name),
             {s.name: [other.name for other in ordered if s.name in other.after] for s in ordered},
             lambda name, _: stop(by_name[name], self._report_for(name)),

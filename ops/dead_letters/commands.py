@@ -18,7 +18,7 @@ from ops.dead_letters.export import edited, read, write
 from ops.dead_letters.fixes import load
 from ops.dead_letters.original_records import why_incomplete, with_originals
 from ops.dead_letters.reading import DeadLetters, Replays, Selection, replays_so_far
-from ops.dead_letters.record_words import difference, record_in_full
+from ops.dead_letters.record_formatting import difference, record_in_full
 from ops.dead_letters.rejected_record import Rejected, past, rejected_records
 from ops.dead_letters.replay import Unsent, replay_records
 from ops.formats import now_ms, table, time_in_words

@@ -7,7 +7,7 @@ from pyflink.table.udf import FunctionContext, ScalarFunction
 
 from udfs.conditions.facts import Value
 from udfs.fraud.features import Feature
-from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
+from udfs.fraud.rule_filter_client import RuleFilterClient, filters_of_this_jvm
 from udfs.fraud.rules import RulesetHistory
 from udfs.fraud.ruleset_sources import Rulesets
 
@@ -24,23 +24,23 @@ class JudgePayment(ScalarFunction):  # type: ignore[misc]
         self._features = features
         self._base_currency = base_currency
         self._filter_id = filter_id
-        self._feed: FilterFeed | None = None
+        self._filter: RuleFilterClient | None = None
         self._history: RulesetHistory | None = None
 
     def open(self, _function_context: FunctionContext) -> None:
-        self._feed = FilterFeed(filters_of_this_jvm(), self._filter_id)
-        self._history = RulesetHistory(self._features, self._base_currency, self._feed.hand_over)
+        self._filter = RuleFilterClient(filters_of_this_jvm(), self._filter_id)
+        self._history = RulesetHistory(self._features, self._base_currency, self._filter.hand_over)
         try:
-            self._rulesets.open(self._history, self._feed)
+            self._rulesets.open(self._history, self._filter)
         except BaseException:
-            self._feed.close()
+            self._filter.close()
             raise
-        self._feed.ready()
+        self._filter.ready()
 
     def close(self) -> None:
         self._rulesets.close()
-        if self._feed is not None:
-            self._feed.close()
+        if self._filter is not None:
+            self._filter.close()
 
     def is_deterministic(self) -> bool:
         """Return False: results depend on the rulesets, so the planner must neither fold nor repeat a call."""

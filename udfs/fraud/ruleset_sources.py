@@ -6,7 +6,7 @@ from events import Ruleset
 from udfs.fraud.rules import RulesetHistory
 
 
-class Feed(Protocol):
+class RulesetListener(Protocol):
     """The consumer for which versions are read."""
 
     def failed(self) -> None:
@@ -19,8 +19,9 @@ class Feed(Protocol):
 class Rulesets(Protocol):
     """A source of rulesets that can be serialised and sent to where payments are judged."""
 
-    def open(self, history: RulesetHistory, feed: Feed) -> None:
-        """Load all existing versions, and add new ones to the history until `close`, or until the feed isn't wanted."""
+    def open(self, history: RulesetHistory, listener: RulesetListener) -> None:
+        """Load all existing versions, then add new ones to the history until `close`, as long as the listener is
+        wanted."""
 
     def close(self) -> None:
         """Stop reading new versions."""
@@ -35,7 +36,7 @@ class FixedRulesets:
     def __init__(self, *rulesets: Ruleset) -> None:
         self._rulesets = rulesets
 
-    def open(self, history: RulesetHistory, _feed: Feed) -> None:
+    def open(self, history: RulesetHistory, _listener: RulesetListener) -> None:
         for ruleset in self._rulesets:
             history.add(ruleset)
 

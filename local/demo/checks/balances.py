@@ -7,8 +7,8 @@ from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, ORDERS, PAYME
 from jobs import flow
 from jobs.flow import Program
 from local.demo.checks.finding import Finding
-from local.demo.figures.observer import Observed
-from local.demo.figures.programs import Progress
+from local.demo.results.observer import Observed
+from local.demo.results.programs import Progress
 from local.simulator.ledger import LedgerContent
 
 

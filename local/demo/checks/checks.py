@@ -12,11 +12,11 @@ from jobs import flow
 from local.demo.checks import balances, duplicates, notifications, orders, payments, revenue, search, warehouse
 from local.demo.checks.finding import Finding
 from local.demo.checks.warehouse import Warehouse
-from local.demo.figures import mailbox, programs, search_index
-from local.demo.figures.databases import read_shop, read_warehouse
-from local.demo.figures.fraud_job import JobFigures
-from local.demo.figures.observer import Observed
 from local.demo.output import report
+from local.demo.results import mailbox, programs, search_index
+from local.demo.results.databases import read_shop, read_warehouse
+from local.demo.results.fraud_job import JobFigures
+from local.demo.results.observer import Observed
 from local.demo.services import Services
 from local.oracles.orders import Expectation, expectations
 from local.oracles.unsent_notifications import Sent, candidates

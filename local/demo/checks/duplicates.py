@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from local.demo.checks.finding import Finding
-from local.demo.figures.observer import Observed
+from local.demo.results.observer import Observed
 from local.demo.submitted_jobs import CHECKPOINT_SECONDS
 from ops.jobs.cluster_jobs import Restarts
 

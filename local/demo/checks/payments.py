@@ -8,7 +8,7 @@ from connectors.kafka.topics import ORDERS, PAYMENTS, Topic
 from events import FraudAlert
 from jobs.flow import FRAUD_DETECTION, ORDER_ENRICHMENT, WAREHOUSE, Program
 from local.demo.checks.finding import Finding
-from local.demo.figures.observer import Observed
+from local.demo.results.observer import Observed
 from local.simulator.ledger import Incident, LedgerContent
 
 READERS: dict[Program, Topic] = {FRAUD_DETECTION: PAYMENTS, ORDER_ENRICHMENT: ORDERS, WAREHOUSE: PAYMENTS}

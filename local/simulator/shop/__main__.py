@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from connectors.long_running import StatusLine, until_a_signal
 from connectors.outage import await_server
 from connectors.postgres.client import DatabaseUnavailableError
 from connectors.settings import Settings
+from connectors.status_line import StatusLine
+from connectors.stop_signal import stop_on_signal
 from local.simulator.service import explaining_errors, real_time_options
 from local.simulator.shop.database import make_tables
 from local.simulator.shop.plan import ShopOptions
@@ -42,7 +43,7 @@ def main(
     one row to dozens, some of them rolled back, until the time is over or Ctrl-C is pressed. The service waits for a
     database that is unavailable, at its start and later. No other program may write to the tables meanwhile.
     """
-    with explaining_errors(), until_a_signal() as stop:
+    with explaining_errors(), stop_on_signal() as stop:
         settings = Settings.from_environment()
         line = StatusLine(quiet)
         fill = partial(make_tables, settings, customers)

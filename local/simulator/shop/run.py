@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from connectors.long_running import StatusLine
 from connectors.outage import await_server
 from connectors.postgres.client import DatabaseUnavailableError
 from connectors.settings import Settings
+from connectors.status_line import StatusLine
 from local.simulator.clock import Clock
 from local.simulator.ledger_file import NO_LEDGER
 from local.simulator.shop.database import read_all

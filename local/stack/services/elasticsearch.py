@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 
 from local.settings import Port
+from local.stack.archives import unpacked
 from local.stack.probes import get_json
 from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
 from local.stack.services.java_process import QUICK_TO_START, compiler_options, quiet_log4j
 from local.stack.setup import Setup
-from local.stack.unpacked import unpacked
 
 NAME = "elasticsearch"
 

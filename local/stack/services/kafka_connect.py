@@ -5,6 +5,7 @@ from pathlib import Path
 import toolchain.build
 from connectors.settings import Settings, variable
 from local.settings import Port
+from local.stack.archives import unpacked
 from local.stack.probes import get_json
 from local.stack.service import GIB, Launch, Place, Service
 from local.stack.services import kafka_broker, postgres
@@ -18,7 +19,6 @@ from local.stack.services.java_process import (
     quiet_log4j,
 )
 from local.stack.setup import Setup
-from local.stack.unpacked import unpacked
 from toolchain import jars
 from toolchain.build import Compiler
 from toolchain.cache import exclusive, make_folder, whole_folder

@@ -12,9 +12,9 @@ from psycopg.sql import SQL, Identifier, Literal
 from connectors.postgres.client import connect
 from connectors.settings import Settings
 from local.settings import Port
+from local.stack.archives import unpacked
 from local.stack.service import GIB, Launch, Place, Service, Step, UnhealthyError
 from local.stack.setup import Setup
-from local.stack.unpacked import unpacked
 from toolchain.pinned_jars import locked
 
 NAME = "postgres"

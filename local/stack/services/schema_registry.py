@@ -3,11 +3,11 @@
 Registered schemas are lost when it stops: they must be registered again after each start.
 """
 
+from local.stack.archives import unpacked
 from local.stack.probes import get_json
 from local.stack.service import GIB, Launch, Place, Service, UnhealthyError
 from local.stack.services.java_process import QUICK_TO_START, arguments_file, java_arguments, java_command
 from local.stack.setup import Setup
-from local.stack.unpacked import unpacked
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
 """Compatibility rule: readers with the newest schema can read records of every earlier one. Apicurio's default allows

@@ -8,7 +8,7 @@ import msgspec
 from connectors.kafka.rulesets import RulesetsUnavailableError
 from events import Ruleset
 from udfs.fraud.rules import RulesetHistory
-from udfs.fraud.ruleset_sources import Feed
+from udfs.fraud.ruleset_sources import RulesetListener
 
 _POLL_SECONDS = 0.02
 
@@ -43,11 +43,11 @@ class FollowedRulesets:
         """Return whether a version was taken in (`1 taken`), or following has stopped (`ended`)."""
         return (self._folder / what).exists()
 
-    def open(self, history: RulesetHistory, feed: Feed) -> None:
+    def open(self, history: RulesetHistory, listener: RulesetListener) -> None:
         self._take(history)
         self._stop = threading.Event()
         self._failure: str | None = None
-        self._follower = threading.Thread(target=self._follow, args=(history, feed), daemon=True)
+        self._follower = threading.Thread(target=self._follow, args=(history, listener), daemon=True)
         self._follower.start()
 
     def close(self) -> None:
@@ -65,11 +65,11 @@ class FollowedRulesets:
             history.add(msgspec.json.decode(file.read_bytes(), type=Ruleset))
             (self._folder / f"{file.stem} taken").touch()
 
-    def _follow(self, history: RulesetHistory, feed: Feed) -> None:
-        while not self._stop.wait(_POLL_SECONDS) and feed.is_wanted():
+    def _follow(self, history: RulesetHistory, listener: RulesetListener) -> None:
+        while not self._stop.wait(_POLL_SECONDS) and listener.is_wanted():
             self._take(history)
             if (self._folder / "end").exists():
                 self._failure = "the folder can't be followed any more"
-                feed.failed()
+                listener.failed()
                 break
         (self._folder / "ended").touch()

@@ -17,7 +17,7 @@ from ops.dead_letters import replay as dead_letter_replay
 from ops.dead_letters.decisions import Change, Decision, decide, unchanged
 from ops.dead_letters.fixes import FixError
 from ops.dead_letters.reading import Replays
-from ops.dead_letters.record_words import difference, record_in_full
+from ops.dead_letters.record_formatting import difference, record_in_full
 from ops.dead_letters.rejected_record import Record, Rejected, rejected_records
 from ops.dead_letters.replay import ReplayError, Unsent, replay_records
 from ops.topics.apply import RealTopic

@@ -6,7 +6,7 @@ import pytest
 
 from events import Header
 from ops.dead_letters.reading import Replays
-from ops.dead_letters.record_words import record_in_full
+from ops.dead_letters.record_formatting import record_in_full
 from ops.dead_letters.rejected_record import past, rejected_records, replay_headers
 from tests.builders.events import dead_letter, event_time
 

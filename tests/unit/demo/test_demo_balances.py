@@ -12,9 +12,9 @@ from connectors.settings import Settings
 from jobs import flow
 from jobs.flow import Program
 from local.demo.checks.balances import Balance, balances
-from local.demo.figures import programs
-from local.demo.figures.observer import Observed, Written
-from local.demo.figures.programs import Flow, Progress
+from local.demo.results import programs
+from local.demo.results.observer import Observed, Written
+from local.demo.results.programs import Flow, Progress
 from local.simulator.ledger import LedgerContent
 from tests.builders.events import dead_letter
 from tests.builders.shop import enriched, placed, sent

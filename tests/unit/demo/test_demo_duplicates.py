@@ -7,7 +7,7 @@ import pytest
 from local.demo.checks import duplicates
 from local.demo.checks.duplicates import REPEATED_MS, SLACK_MS
 from local.demo.checks.finding import Finding
-from local.demo.figures.observer import Observed, Written
+from local.demo.results.observer import Observed, Written
 from ops.jobs.cluster_jobs import Failure, Restarts
 
 ALERT = Written("fraud_detection", "fraud-alerts", "a1")

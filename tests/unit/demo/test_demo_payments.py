@@ -2,7 +2,7 @@
 
 from events import BrokenRule, DeadLetter, FraudAlert
 from local.demo.checks.payments import cards_wrongly_suspected, caught, dead_letter_findings, findings
-from local.demo.figures.observer import Observed
+from local.demo.results.observer import Observed
 from local.simulator.ledger import LedgerContent, LedgerRecord
 from tests.builders.events import dead_letter
 

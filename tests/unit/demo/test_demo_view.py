@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from events import BrokenRule, FraudAlert
-from local.demo.figures.observer import Observed
+from local.demo.results.observer import Observed
 from local.demo.view import Figures, figures, order_line, screen
 from tests.builders.events import event_time
 from tests.builders.shop import enriched, line, placed

@@ -8,13 +8,13 @@ import pytest
 
 from connectors.settings import Settings
 from local.settings import LocalSettings
+from local.stack.dependency_order import GivenUpError, run_in_dependency_order
 from local.stack.service import Service
 from local.stack.services import declared as services
 from local.stack.services import flink_cluster
 from local.stack.services.flink_cluster import FlinkConfigurationError
 from local.stack.services.java_process import property_value
 from local.stack.setup import Setup
-from local.stack.side_by_side import GivenUpError, side_by_side
 from ops.jobs import submit
 from toolchain import flink_conf
 
@@ -63,7 +63,7 @@ def test_needed_services_of_a_service_are_included(declared: tuple[Service, ...]
 def test_independent_services_start_at_the_same_time() -> None:
     both = threading.Barrier(2, timeout=DEADLINE_SECONDS)
 
-    side_by_side(["a", "b"], {"a": [], "b": []}, lambda _name, _give_up: both.wait() and None)
+    run_in_dependency_order(["a", "b"], {"a": [], "b": []}, lambda _name, _give_up: both.wait() and None)
 
     assert not both.broken
 
@@ -71,7 +71,7 @@ def test_independent_services_start_at_the_same_time() -> None:
 def test_service_waits_for_those_that_it_needs() -> None:
     done: list[str] = []
 
-    side_by_side(["a", "b", "c"], {"a": [], "b": ["a"], "c": ["b"]}, lambda name, _: done.append(name))
+    run_in_dependency_order(["a", "b", "c"], {"a": [], "b": ["a"], "c": ["b"]}, lambda name, _: done.append(name))
 
     assert done == ["a", "b", "c"]
 
@@ -87,7 +87,7 @@ def test_failure_stops_other_starts_and_skips_dependent_services() -> None:
         raise GivenUpError(name)
 
     with pytest.raises(ValueError, match="it broke"):
-        side_by_side(["slow", "broken", "after"], {"slow": [], "broken": [], "after": ["broken"]}, act)
+        run_in_dependency_order(["slow", "broken", "after"], {"slow": [], "broken": [], "after": ["broken"]}, act)
 
     assert sorted(started) == ["broken", "slow"]
 

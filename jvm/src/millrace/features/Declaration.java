@@ -11,7 +11,7 @@ import java.util.stream.Collectors;
 import millrace.features.Aggregate.Argument;
 import millrace.features.Feature.Where;
 import millrace.features.Token.Kind;
-import millrace.planning.Suggestion;
+import millrace.planning.NameSuggestion;
 import org.apache.flink.table.api.ValidationException;
 
 /**
@@ -127,7 +127,7 @@ final class Declaration {
             }
         }
         List<String> known = Arrays.stream(Aggregate.values()).map(Aggregate::word).toList();
-        throw token.error("unknown aggregate '" + token.text() + "'", Suggestion.of(word, known, "aggregates"));
+        throw token.error("unknown aggregate '" + token.text() + "'", NameSuggestion.of(word, known, "aggregates"));
     }
 
     /** Adds the columns that are named and returns the limit, 0 if there is none. */
@@ -155,7 +155,7 @@ final class Declaration {
         if (kind == null) {
             throw token.error(
                     "unknown column '" + token.text() + "'",
-                    Suggestion.of(token.text(), List.copyOf(columns.keySet()), "columns"));
+                    NameSuggestion.of(token.text(), List.copyOf(columns.keySet()), "columns"));
         }
         if (!wanted.kindsThatFit.contains(kind)) {
             throw token.error(

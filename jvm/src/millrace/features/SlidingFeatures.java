@@ -60,7 +60,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
 
     private static final long serialVersionUID = 1L;
 
-    private final Call call;
+    private final SlidingFeaturesCall call;
 
     private transient History before;
     private transient History after;
@@ -84,7 +84,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         this(null);
     }
 
-    private SlidingFeatures(Call call) {
+    private SlidingFeatures(SlidingFeaturesCall call) {
         this.call = call;
     }
 
@@ -96,7 +96,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
 
     @Override
     public UserDefinedFunction specialize(SpecializedContext context) {
-        return new SlidingFeatures(Call.of(context.getCallContext()));
+        return new SlidingFeatures(SlidingFeaturesCall.of(context.getCallContext()));
     }
 
     @Override
@@ -104,9 +104,9 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         LinkedHashMap<String, StateTypeStrategy> state = new LinkedHashMap<>();
         state.put("history", new MemoryType());
         return TypeInference.newBuilder()
-                .staticArguments(call == null ? Call.anyArguments() : call.itsArguments())
+                .staticArguments(call == null ? SlidingFeaturesCall.anyArguments() : call.itsArguments())
                 .stateTypeStrategies(state)
-                .outputTypeStrategy(context -> Optional.of(Call.of(context).outputType()))
+                .outputTypeStrategy(context -> Optional.of(SlidingFeaturesCall.of(context).outputType()))
                 .build();
     }
 
@@ -147,7 +147,7 @@ public final class SlidingFeatures extends ProcessTableFunction<RowData> impleme
         flagsFrom = features.size();
     }
 
-    /** Called for each row of the input; the other arguments are constants of the {@link Call}. */
+    /** Called for each row of the input; the other arguments are constants of the {@link SlidingFeaturesCall}. */
     public void eval(
             Context context, Memory memory, RowData input, StringData features, StringData id, Integer maxEvents) {
         reader.read(input, event);

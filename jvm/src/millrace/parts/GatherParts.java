@@ -74,7 +74,7 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
 
     private static final long serialVersionUID = 1L;
 
-    private final Call call;
+    private final GatherPartsCall call;
 
     private transient Parts gathered;
     private transient List<Integer> columns;
@@ -91,7 +91,7 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
         this(null);
     }
 
-    private GatherParts(Call call) {
+    private GatherParts(GatherPartsCall call) {
         this.call = call;
     }
 
@@ -103,7 +103,7 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
 
     @Override
     public UserDefinedFunction specialize(SpecializedContext context) {
-        return new GatherParts(Call.of(context.getCallContext()));
+        return new GatherParts(GatherPartsCall.of(context.getCallContext()));
     }
 
     @Override
@@ -111,9 +111,9 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
         LinkedHashMap<String, StateTypeStrategy> state = new LinkedHashMap<>();
         state.put("parts", new MemoryType());
         return TypeInference.newBuilder()
-                .staticArguments(call == null ? Call.anyArguments() : call.itsArguments())
+                .staticArguments(call == null ? GatherPartsCall.anyArguments() : call.itsArguments())
                 .stateTypeStrategies(state)
-                .outputTypeStrategy(context -> Optional.of(Call.of(context).outputType()))
+                .outputTypeStrategy(context -> Optional.of(GatherPartsCall.of(context).outputType()))
                 .build();
     }
 
@@ -127,7 +127,7 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
 
         @Override
         public Optional<Duration> getTimeToLive(CallContext context) {
-            return Optional.of(Duration.ofHours(Call.of(context).ttlHours()));
+            return Optional.of(Duration.ofHours(GatherPartsCall.of(context).ttlHours()));
         }
     }
 
@@ -147,7 +147,7 @@ public final class GatherParts extends ProcessTableFunction<RowData> implements 
         ignored = context.getMetricGroup().counter("ignored_parts");
     }
 
-    /** Called for each row of the input; the other arguments are constants of the {@link Call}. */
+    /** Called for each row of the input; the other arguments are constants of the {@link GatherPartsCall}. */
     public void eval(
             Context context,
             Memory memory,

@@ -35,7 +35,7 @@ final class Parts {
     private static final int HEAD = 10;
     private static final int PART_HEAD = 5;
 
-    private final Call call;
+    private final GatherPartsCall call;
     private final RowDataSerializer serializer;
     private final int fingerprint;
     private final TreeMap<Integer, BinaryRowData> first = new TreeMap<>();
@@ -44,7 +44,7 @@ final class Parts {
     private int revision;
     private boolean isDone;
 
-    Parts(Call call) {
+    Parts(GatherPartsCall call) {
         this.call = call;
         this.serializer = new RowDataSerializer(call.row());
         this.fingerprint = call.row().asSerializableString().hashCode();

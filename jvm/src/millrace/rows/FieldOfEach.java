@@ -1,7 +1,7 @@
 package millrace.rows;
 
 import java.util.Optional;
-import millrace.planning.Suggestion;
+import millrace.planning.NameSuggestion;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.catalog.DataTypeFactory;
@@ -61,7 +61,7 @@ public final class FieldOfEach extends ScalarFunction implements SpecializedFunc
                         .orElseThrow(() -> new ValidationException("field_of_each needs a field's name in quotes"));
         int field = row.getFieldIndex(name);
         if (field < 0) {
-            String suggestion = Suggestion.of(name, row.getFieldNames(), "fields");
+            String suggestion = NameSuggestion.of(name, row.getFieldNames(), "fields");
             throw new ValidationException("field_of_each: unknown field '" + name + "'; " + suggestion);
         }
         return new FieldOfEach(row, field);

@@ -5,7 +5,7 @@ import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The filters of all jobs in this JVM, by an id of each job. {@code udfs/fraud/filter_feed.py} passes rules from
+ * The filters of all jobs in this JVM, by an id of each job. {@code udfs/fraud/rule_filter_client.py} passes rules from
  * Python, which runs in this process in thread mode.
  *
  * <p>A filter is kept while a function of SQL uses it, since Flink closes functions in Python only at the end of their

@@ -70,9 +70,9 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
     private static final String SWEEP = "sweep";
     private static final String REVISE = "revise";
 
-    private final Call call;
+    private final JoinVersionsCall call;
 
-    private transient Head head;
+    private transient StateHead head;
     private transient RowDataSerializer inputSerializer;
     private transient RowDataSerializer versionSerializer;
     private transient RowData.FieldGetter[] inputGetters;
@@ -88,13 +88,13 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         this(null);
     }
 
-    private JoinVersions(Call call) {
+    private JoinVersions(JoinVersionsCall call) {
         this.call = call;
     }
 
     /** State of a key, beside its rows and its versions that are not in the head. */
     public static final class Memory {
-        /** A {@link Head}; null for a key that was never seen. */
+        /** A {@link StateHead}; null for a key that was never seen. */
         public byte[] bytes;
     }
 
@@ -103,7 +103,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
 
     @Override
     public UserDefinedFunction specialize(SpecializedContext context) {
-        return new JoinVersions(Call.of(context.getCallContext()));
+        return new JoinVersions(JoinVersionsCall.of(context.getCallContext()));
     }
 
     @Override
@@ -114,9 +114,9 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         state.put("rows", new Lasting(map));
         state.put("others", new Lasting(map));
         return TypeInference.newBuilder()
-                .staticArguments(call == null ? Call.anyArguments() : call.itsArguments())
+                .staticArguments(call == null ? JoinVersionsCall.anyArguments() : call.itsArguments())
                 .stateTypeStrategies(state)
-                .outputTypeStrategy(context -> Optional.of(Call.of(context).outputType()))
+                .outputTypeStrategy(context -> Optional.of(JoinVersionsCall.of(context).outputType()))
                 .build();
     }
 
@@ -136,7 +136,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
 
     @Override
     public void open(FunctionContext context) {
-        head = new Head(call);
+        head = new StateHead(call);
         inputSerializer = new RowDataSerializer(call.input());
         versionSerializer = new RowDataSerializer(call.versions());
         inputGetters = getters(call.input(), call.inputColumns());
@@ -156,7 +156,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         return getters;
     }
 
-    /** Called for each row of either table; the others are constants of the {@link Call}. */
+    /** Called for each row of either table; the others are constants of the {@link JoinVersionsCall}. */
     public void eval(
             Context context,
             Memory memory,
@@ -251,13 +251,13 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         }
         boolean isSetBack = known.removeIf(each -> each.validFrom > version.validFrom);
         known.add(version);
-        if (head.othersFrom != Head.NEVER) {
+        if (head.othersFrom != StateHead.NEVER) {
             isSetBack = true;
             all(others);
-            head.othersFrom = Head.NEVER;
+            head.othersFrom = StateHead.NEVER;
         }
-        if (known.size() > Head.MOST) {
-            Version last = known.remove(Head.MOST);
+        if (known.size() > StateHead.MOST) {
+            Version last = known.remove(StateHead.MOST);
             others.put(last.number, last.bytes);
             head.othersFrom = last.validFrom;
         }
@@ -355,7 +355,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
             forgotten++;
         }
         head.sweepAt = 0;
-        if (forgotten < before || head.othersFrom != Head.NEVER || !rows.isEmpty()) {
+        if (forgotten < before || head.othersFrom != StateHead.NEVER || !rows.isEmpty()) {
             sweepLater(time, until);
         }
     }
@@ -383,7 +383,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         if (known.isEmpty() || known.get(0).validFrom > moment) {
             return find(moment, all(others));
         }
-        if (head.othersFrom != Head.NEVER && known.get(known.size() - 1).validFrom <= moment) {
+        if (head.othersFrom != StateHead.NEVER && known.get(known.size() - 1).validFrom <= moment) {
             goOn(moment, others);
         }
         return find(moment, head.versions);
@@ -396,7 +396,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         while (from + 1 < all.size() && all.get(from + 1).validFrom <= moment) {
             from++;
         }
-        int to = Math.min(from + Head.MOST, all.size());
+        int to = Math.min(from + StateHead.MOST, all.size());
         for (Version version : head.versions) {
             others.put(version.number, version.bytes);
         }
@@ -405,7 +405,7 @@ public final class JoinVersions extends ProcessTableFunction<RowData> implements
         for (Version version : head.versions) {
             others.remove(version.number);
         }
-        head.othersFrom = to < all.size() ? all.get(to).validFrom : Head.NEVER;
+        head.othersFrom = to < all.size() ? all.get(to).validFrom : StateHead.NEVER;
     }
 
     private Found find(long moment, List<Version> versions) {

@@ -27,7 +27,7 @@ final class Joined {
         this.bytes = bytes;
     }
 
-    RowData row(Call call) {
+    RowData row(JoinVersionsCall call) {
         return Bytes.row(bytes, 0, bytes.length, call.input().getFieldCount());
     }
 

@@ -11,7 +11,7 @@ final class Version implements Comparable<Version> {
     final long validFrom;
     final boolean isDeleted;
 
-    Version(byte[] bytes, Call call) {
+    Version(byte[] bytes, JoinVersionsCall call) {
         this.bytes = bytes;
         this.row = Bytes.row(bytes, 0, bytes.length, call.versions().getFieldCount());
         this.number = row.getLong(call.version());

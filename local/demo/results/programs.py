@@ -11,7 +11,7 @@ from connectors.kafka.topics import Topic
 from connectors.settings import Settings
 from jobs.flow import PROGRAMS, Program, consumers
 from local.demo.checks.finding import Finding
-from local.demo.figures.observer import Observed
+from local.demo.results.observer import Observed
 
 Committed = Mapping[str, Mapping[TopicPartition, int]]
 """Offset behind the last record that was read, by consumer group."""

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import millrace.planning.Suggestion;
+import millrace.planning.NameSuggestion;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.data.RowData;
@@ -32,7 +32,7 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  * @param openHours hours after its moment in which a whole may be corrected
  * @param ttlHours hours for which an unchanged key is kept
  */
-record Call(
+record GatherPartsCall(
         RowType row,
         List<Integer> keys,
         int part,
@@ -114,7 +114,7 @@ record Call(
      *
      * @throws ValidationException if one can't be used
      */
-    static Call of(CallContext context) {
+    static GatherPartsCall of(CallContext context) {
         TableSemantics input =
                 context.getTableSemantics(INPUT)
                         .orElseThrow(() -> new ValidationException("input must be a table: input => TABLE order_parts"));
@@ -125,7 +125,7 @@ record Call(
                     "the input has a column '" + REVISION + "', as the output will; name it otherwise in a view");
         }
         int[] places = places(context, row, keys);
-        return new Call(
+        return new GatherPartsCall(
                 row,
                 keys,
                 places[Role.PART.ordinal()],
@@ -167,7 +167,7 @@ record Call(
                                                         + " => '…'"));
         int place = row.getFieldIndex(column);
         if (place < 0) {
-            String suggestion = Suggestion.of(column, row.getFieldNames(), "columns");
+            String suggestion = NameSuggestion.of(column, row.getFieldNames(), "columns");
             throw new ValidationException(role.word() + ": unknown column '" + column + "'; " + suggestion);
         }
         LogicalType type = row.getTypeAt(place);

@@ -9,7 +9,7 @@ class GivenUpError(Exception):
     """Waiting is pointless: another action has failed, or the caller has stopped."""
 
 
-def side_by_side(
+def run_in_dependency_order(
     names: Sequence[str],
     before: Mapping[str, Collection[str]],
     act: Callable[[str, threading.Event], None],

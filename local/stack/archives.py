@@ -1,4 +1,4 @@
-"""Unpacks programs into the cache, once for all stacks."""
+"""Archives of programs, unpacked into the cache once for all stacks."""
 
 import stat
 import tarfile

@@ -1,4 +1,4 @@
-"""Passes rules to the filter in the JVM: each version's program is there before a payment is judged by that version."""
+"""Client of the JVM's rule filter: passes it each version's program before a payment is judged by that version."""
 
 import logging
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Filters(Protocol):
     def close(self, filter_id: str, follower: int) -> None: ...
 
 
-class FilterFeed:
+class RuleFilterClient:
     """Reports to a job's filter which versions one judging function knows. Does nothing without a JVM."""
 
     def __init__(self, filters: Filters | None, filter_id: str) -> None:

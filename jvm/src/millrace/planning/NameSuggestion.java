@@ -3,9 +3,9 @@ package millrace.planning;
 import java.util.List;
 
 /** Suggestions of known names for an unknown one. */
-public final class Suggestion {
+public final class NameSuggestion {
 
-    private Suggestion() {}
+    private NameSuggestion() {}
 
     /** The nearest of the known names, or all of them when none is near; the first one wins a tie. */
     public static String of(String wrong, List<String> known, String plural) {

@@ -1,4 +1,4 @@
-"""SQL from other projects, each file of `tests/brought_sql`: it runs, or is refused with the reason."""
+"""SQL like that of users, each file of `tests/user_sql`: it runs, or is refused with the reason."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from sql import SqlFileError
 from sql.tools.pipeline import PipelineFile, load
 from tests.cluster.mini_cluster import MiniCluster
 
-FOLDER = Path(__file__).parents[2] / "brought_sql"
+FOLDER = Path(__file__).parents[2] / "user_sql"
 RUNS = "Runs."
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.sql")))
-def test_brought_file_runs_or_is_refused_with_its_reason(
+def test_user_file_runs_or_is_refused_with_its_reason(
     name: str, cluster: MiniCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FOLDER", str(tmp_path))

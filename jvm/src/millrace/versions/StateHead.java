@@ -5,8 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The part of a key's state that each row reads: the versions that the next rows in time need, and what decides whether
- * other versions must be read. One array of bytes:
+ * The head of a key's state, which each row reads: the versions that the next rows in time need, and what decides
+ * whether other versions must be read. One array of bytes:
  *
  * <pre>
  * byte   format
@@ -20,7 +20,7 @@ import java.util.List;
  *   int32  number of bytes, then the row
  * </pre>
  */
-final class Head {
+final class StateHead {
 
     static final byte FORMAT = 1;
 
@@ -40,10 +40,10 @@ final class Head {
     long sweepAt;
     long othersFrom;
 
-    private final Call call;
+    private final JoinVersionsCall call;
     private final int fingerprint;
 
-    Head(Call call) {
+    StateHead(JoinVersionsCall call) {
         this.call = call;
         String columns = call.input().asSerializableString() + call.versions().asSerializableString();
         this.fingerprint = columns.hashCode();

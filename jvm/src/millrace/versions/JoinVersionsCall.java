@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.stream.IntStream;
-import millrace.planning.Suggestion;
+import millrace.planning.NameSuggestion;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.data.RowData;
@@ -34,7 +34,7 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  * @param version column of the versions, like the next two
  * @param hours hours after its moment in which a row is corrected
  */
-record Call(
+record JoinVersionsCall(
         RowType input,
         Set<Integer> inputKeys,
         RowType versions,
@@ -107,11 +107,11 @@ record Call(
      *
      * @throws ValidationException if one can't be used
      */
-    static Call of(CallContext context) {
+    static JoinVersionsCall of(CallContext context) {
         TableSemantics input = semantics(context, INPUT, "input must be a table: input => TABLE order_lines");
         TableSemantics versions = semantics(context, VERSIONS, "versions must be a table: versions => TABLE changes");
-        Call call =
-                new Call(
+        JoinVersionsCall call =
+                new JoinVersionsCall(
                         row(input),
                         keys(input),
                         row(versions),
@@ -150,7 +150,7 @@ record Call(
         RowType row = row(table);
         int place = row.getFieldIndex(column);
         if (place < 0) {
-            String suggestion = Suggestion.of(column, row.getFieldNames(), "columns");
+            String suggestion = NameSuggestion.of(column, row.getFieldNames(), "columns");
             throw new ValidationException(role.word() + ": unknown column '" + column + "'; " + suggestion);
         }
         if (!row.getTypeAt(place).is(role.type)) {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stack.unpacked import unpack
+from local.stack.archives import unpack
 
 
 def write_tar(file: io.BytesIO, mode: str) -> None:

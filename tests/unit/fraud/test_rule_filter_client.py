@@ -8,10 +8,10 @@ from connectors.kafka.rulesets import RulesetsUnavailableError
 from events import Ruleset
 from tests.builders.events import event_time, rule, ruleset
 from udfs.fraud.features import payment_features
-from udfs.fraud.filter_feed import FilterFeed, filters_of_this_jvm
 from udfs.fraud.judge_payment import JudgePayment
+from udfs.fraud.rule_filter_client import RuleFilterClient, filters_of_this_jvm
 from udfs.fraud.rules import Rules, RulesetError, RulesetHistory
-from udfs.fraud.ruleset_sources import Feed, FixedRulesets
+from udfs.fraud.ruleset_sources import FixedRulesets, RulesetListener
 
 FEATURES = payment_features()
 
@@ -44,9 +44,9 @@ class NotedFilters:
 
 def test_version_reaches_the_filter_before_payments_are_judged_by_it() -> None:
     filters = NotedFilters()
-    feed = FilterFeed(filters, "f1")
+    client = RuleFilterClient(filters, "f1")
     known: list[int] = []
-    history = RulesetHistory(FEATURES, "EUR", lambda rules: (feed.hand_over(rules), known.append(len(history)))[0])
+    history = RulesetHistory(FEATURES, "EUR", lambda rules: (client.hand_over(rules), known.append(len(history)))[0])
 
     history.add(ruleset(version=3, at="10:00:00"))
 
@@ -74,9 +74,9 @@ class FailingRulesets(FixedRulesets):
         super().__init__(*rulesets)
         self.failed: Any = None
 
-    def open(self, history: RulesetHistory, feed: Feed) -> None:
-        self.failed = feed.failed
-        super().open(history, feed)
+    def open(self, history: RulesetHistory, listener: RulesetListener) -> None:
+        self.failed = listener.failed
+        super().open(history, listener)
 
 
 @pytest.fixture

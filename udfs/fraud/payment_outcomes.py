@@ -1,4 +1,4 @@
-"""Sorts rows of the view `noteworthy_payments` into dead letters, shadow hits and suspicions. Knows no Flink."""
+"""Outcomes of rows of the view `noteworthy_payments`: dead letters, shadow hits and suspicions. Knows no Flink."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from udfs.source_records import SourceRecord
 
 
 @dataclass(frozen=True)
-class Noteworthy:
+class NoteworthyPayment:
     """A row that leaves the main flow: suspicious, late, or undecodable."""
 
     kind: str
@@ -33,7 +33,7 @@ class Noteworthy:
 Outcome = DeadLetter | ShadowHit | Suspicion
 
 
-def outcomes(noteworthy: Noteworthy, job: str) -> Iterator[Outcome]:
+def outcomes(noteworthy: NoteworthyPayment, job: str) -> Iterator[Outcome]:
     """Yield everything that follows from one row."""
     if noteworthy.kind != "judged":
         yield _dead_letter(noteworthy, noteworthy.note, job)
@@ -60,7 +60,7 @@ def outcomes(noteworthy: Noteworthy, job: str) -> Iterator[Outcome]:
         yield Suspicion.of(payment, verdict)
 
 
-def _dead_letter(noteworthy: Noteworthy, reason: str, job: str) -> DeadLetter:
+def _dead_letter(noteworthy: NoteworthyPayment, reason: str, job: str) -> DeadLetter:
     record = SourceRecord(
         topic=noteworthy.topic,
         partition=noteworthy.partition,

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import millrace.planning.Suggestion;
+import millrace.planning.NameSuggestion;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.data.RowData;
@@ -34,7 +34,8 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeUtils;
  * @param keyColumns places of the columns by which the input is partitioned
  * @param timeColumn place of the row time in it; -1 while types are inferred
  */
-record Call(String features, String id, int maxEvents, RowType row, Set<Integer> keyColumns, int timeColumn)
+record SlidingFeaturesCall(
+        String features, String id, int maxEvents, RowType row, Set<Integer> keyColumns, int timeColumn)
         implements Serializable {
 
     static final int MOST_EVENTS = 10_000;
@@ -77,12 +78,12 @@ record Call(String features, String id, int maxEvents, RowType row, Set<Integer>
      *
      * @throws ValidationException if one can't be used
      */
-    static Call of(CallContext context) {
+    static SlidingFeaturesCall of(CallContext context) {
         TableSemantics input =
                 context.getTableSemantics(INPUT)
                         .orElseThrow(() -> new ValidationException("input must be a table: input => TABLE payments"));
-        Call call =
-                new Call(
+        SlidingFeaturesCall call =
+                new SlidingFeaturesCall(
                         literal(context, FEATURES, "features"),
                         literal(context, ID, "id"),
                         maxEvents(context),
@@ -114,7 +115,7 @@ record Call(String features, String id, int maxEvents, RowType row, Set<Integer>
     private void checkId() {
         ColumnKind kind = columns().get(id);
         if (kind == null) {
-            String suggestion = Suggestion.of(id, List.copyOf(columns().keySet()), "columns");
+            String suggestion = NameSuggestion.of(id, List.copyOf(columns().keySet()), "columns");
             throw new ValidationException("id: unknown column '" + id + "'; " + suggestion);
         }
         if (kind != ColumnKind.TEXT) {

@@ -1,1 +1,0 @@
-"""Figures of the demo, read from topics, databases, index and mailbox."""
