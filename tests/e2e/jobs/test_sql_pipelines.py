@@ -147,6 +147,7 @@ def test_pipeline_file_outside_the_checkout_runs_on_the_cluster(
     assert f"warning: {file}: no dead letters of payments" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_local_run_commits_and_the_next_one_resumes_from_there(
     settings: Settings, tmp_path: Path, large_payments: Callable[[], list[dict[str, object]]]
 ) -> None:
