@@ -39,19 +39,33 @@ FAST_CHECKPOINTS = {"execution.checkpointing.interval": "1s", "execution.checkpo
 DEADLINE_SECONDS = 240.0
 """Time limit for any condition; long, since a machine with another stack beside this one may be slow."""
 POLL_SECONDS = 0.2
+MOST_POLL_SECONDS = 2.0
 
 
-def wait_for(what: str, condition: Callable[[], bool], deadline_seconds: float = DEADLINE_SECONDS) -> None:
+def wait_for(
+    what: str,
+    condition: Callable[[], bool],
+    deadline_seconds: float = DEADLINE_SECONDS,
+    most_poll_seconds: float = MOST_POLL_SECONDS,
+) -> None:
     """Wait until the condition holds.
+
+    Args:
+        most_poll_seconds: longest pause before the condition is tested again, for one that soon passes.
 
     Raises:
         TimeoutError: the condition doesn't hold within the deadline.
     """
     deadline = time.monotonic() + deadline_seconds
-    while not condition():
-        if time.monotonic() > deadline:
+    while True:
+        tested_at = time.monotonic()
+        if condition():
+            return
+        now = time.monotonic()
+        if now > deadline:
             raise TimeoutError(f"waited {deadline_seconds:.0f} s for {what}")
-        time.sleep(POLL_SECONDS)
+        # Tests take at most a quarter of the time, since what is waited for needs the same cores.
+        time.sleep(max(POLL_SECONDS, min(3 * (now - tested_at), most_poll_seconds)))
 
 
 def in_checkout(command: str) -> str:

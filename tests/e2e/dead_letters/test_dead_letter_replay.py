@@ -40,7 +40,7 @@ from ops.dead_letters.replay import RECORDS_A_TRANSACTION, ReplayError, Unsent, 
 from ops.topics import apply as topic_operations
 from ops.warehouse import database as warehouse_operations
 from tests.builders.events import payment
-from tests.e2e.deployment import Deployment, ids, publish_default_rules, wait_for
+from tests.e2e.deployment import POLL_SECONDS, Deployment, ids, publish_default_rules, wait_for
 from tests.reference_runs import fraud_detection as reference_run
 
 PARTITIONS = 3
@@ -372,7 +372,7 @@ def kill_in_a_transaction(settings: Settings, topic: str, written: str) -> None:
         return False
 
     try:
-        wait_for("an open transaction", is_stopped_in_a_transaction)
+        wait_for("an open transaction", is_stopped_in_a_transaction, most_poll_seconds=POLL_SECONDS)
     finally:
         running.kill()
         running.wait()
