@@ -102,8 +102,8 @@ def _prepare(tables: StreamTableEnvironment, statement: Statement) -> None:
     if why_not := why_not_allowed(operation.getClass().getSimpleName()):
         raise SqlFileError(f"{statement.place}: {why_not}")
     with explaining_errors(statement):
-        # What execute_sql does without parsing again: a view is parsed with all the views behind it.
-        tables._before_execute()
+        # What execute_sql does without parsing again, since a view is parsed with all the views behind it, and without
+        # preparing for execution, which the plan does when it is executed.
         tables._j_tenv.executeInternal(operation)
 
 
