@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import requests
+from py4j.java_gateway import JavaPackage, JVMView
 from pyflink import java_gateway
 from pyflink.common import JobClient
 from pyflink.datastream import StreamExecutionEnvironment
@@ -97,7 +99,7 @@ def mini_cluster(folder: Path) -> Iterator[MiniCluster]:
 
     The environment's variables are changed meanwhile: the JVM, and with it thread mode, takes its paths from them.
     """
-    with mock.patch.dict(os.environ, {}):
+    with mock.patch.dict(os.environ, {}), _names_looked_up_once():
         home = assemble()
         home.use(_made(plain_path(folder) / "tmp"))
         os.environ |= {
@@ -119,6 +121,19 @@ def mini_cluster(folder: Path) -> Iterator[MiniCluster]:
                 cluster.close()
         finally:
             end_jvm()
+
+
+@contextmanager
+def _names_looked_up_once() -> Iterator[None]:
+    """Let py4j ask the JVM once for what a name such as `org.apache` is.
+
+    PyFlink uses names thousands of times, and the JVM looks for a class of each in all jars.
+    """
+    with (
+        mock.patch.object(JVMView, "__getattr__", cache(JVMView.__getattr__)),
+        mock.patch.object(JavaPackage, "__getattr__", cache(JavaPackage.__getattr__)),
+    ):
+        yield
 
 
 def _test_jar(home: FlinkHome) -> Path:
@@ -162,6 +177,9 @@ def _job_options(home: FlinkHome) -> dict[str, str]:
         "python.execution-mode": "thread",
         "parallelism.default": "2",
         "table.local-time-zone": "UTC",
+        # Each class made from SQL that is longer than this is parsed five times, to divide its methods: a quarter of
+        # the JVM's work. The JVM only interprets methods that should have been divided, which no test here notices.
+        "table.generated-code.max-length": "32000",
         "restart-strategy.type": "none",
     }
 
