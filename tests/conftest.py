@@ -6,7 +6,8 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-BYTES_OF_TWO_STACKS = 11 * 2**30
+BYTES_OF_A_STACK = 11 * 2**29
+LONG_FILES = ("test_sql_pipelines.py", "test_warehouse.py", "test_sql_planning.py", "test_new.py")
 
 # No example is judged by how long it takes, since the machine may be busy.
 settings.register_profile("millrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,13 +21,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def processes(most: int) -> int:
+    """Return a number of processes for pytest-xdist: as many as stacks have room; 0, none beside this one, for one."""
+    number = min(most, psutil.virtual_memory().available // BYTES_OF_A_STACK)
+    return number if number > 1 else 0
+
+
 def pytest_xdist_auto_num_workers() -> int:
-    """Number of processes for `-n auto`: two where two stacks have room, else none beside this one."""
-    return 2 if (os.cpu_count() or 1) > 1 and psutil.virtual_memory().available >= BYTES_OF_TWO_STACKS else 0
+    """Number of processes for `-n auto`: one more than two cores can serve, since each waits a quarter of its time."""
+    return processes(min(3, (os.cpu_count() or 1) + 1))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests marked `full` unless `--full` is given."""
+    """Put long files first, so that all processes end at about the same time; deselect the tests marked `full` unless
+    `--full` is given.
+    """
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
     if config.getoption("full"):
         return
     deselected = [item for item in items if item.get_closest_marker("full")]

@@ -11,6 +11,7 @@ import pytest
 
 from local.stack.supervisor import Stack
 from ops.jobs import submit
+from tests.conftest import processes
 from tests.e2e.warm_client import WarmClient
 from tests.services.free_ports import free_ports
 from toolchain.scratch import scratch_folder
@@ -21,6 +22,12 @@ STACKS_OF_THEIR_OWN = (
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Number of processes for `-n auto`: a third stack takes more of two cores than it uses of their idle time."""
+    return processes(min(2, os.cpu_count() or 1))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files with stacks of their own first: the shared one, which stays, would take the memory for them."""
     items.sort(key=lambda item: item.path.name not in STACKS_OF_THEIR_OWN)
