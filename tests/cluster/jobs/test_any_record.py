@@ -46,6 +46,11 @@ from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import declaration, kafka_tables, over_files, over_files_in, record
 
 PIPELINES = sql.names("pipelines")
+IN_EACH_RUN = {"fraud_detection", "notifications", "revenue_per_minute"}
+EVERY_JOB, EVERY_PIPELINE = (
+    [name if name in IN_EACH_RUN else pytest.param(name, marks=pytest.mark.full) for name in names]
+    for names in (JOBS, PIPELINES)
+)
 NEEDS_ELASTICSEARCH = "search_index"
 """The job that sends readable records to a server; here it gets only unreadable ones."""
 
@@ -227,14 +232,14 @@ def assert_bad_records_are_dead_letters(ran: Ran) -> None:
     assert len(letters) == len(ids)
 
 
-@pytest.fixture(scope="module", params=JOBS)
+@pytest.fixture(scope="module", params=EVERY_JOB)
 def job(request: pytest.FixtureRequest, cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A job that has read unusual records; it has failed if one of them stopped it."""
     records = partial(unusual, with_events=request.param != NEEDS_ELASTICSEARCH)
     return run_job(request.param, cluster, tmp_path_factory.mktemp(request.param), records)
 
 
-@pytest.fixture(scope="module", params=PIPELINES)
+@pytest.fixture(scope="module", params=EVERY_PIPELINE)
 def pipeline(request: pytest.FixtureRequest, cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A pipeline that has read unusual records; it has failed if one of them stopped it."""
     records = partial(unusual, with_events=True)

@@ -421,6 +421,7 @@ SEED = 20260301
 DOUBLE = Decimal("1e308")
 
 
+@pytest.mark.full
 def test_randomly_damaged_records_are_accepted_exactly_as_by_python(
     table_environment: StreamTableEnvironment, tmp_path: Path
 ) -> None:

@@ -132,6 +132,7 @@ def random_versions(generator: random.Random, start: int, count: int) -> list[Ve
     return [each for version in versions for each in [version] * generator.choice([1, 1, 2])]
 
 
+@pytest.mark.full
 def test_random_versions_of_a_clock_set_back_match_the_reference_at_last(cluster: MiniCluster, tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)
     generator = random.Random(seed)

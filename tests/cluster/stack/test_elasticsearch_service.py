@@ -7,6 +7,7 @@ from local.stack.supervisor import Stack
 from tests.services.lone_elasticsearch import kill_node
 
 
+@pytest.mark.full
 def test_acknowledged_document_survives_a_killed_node(elasticsearch: Stack, search_client: Elasticsearch) -> None:
     search_client.indices.create(index="kept", settings={"number_of_replicas": 0})
     search_client.index(index="kept", id="1", document={"text": "hello"})

@@ -78,6 +78,7 @@ def run_client(folder: Path, statements: str) -> str:
     return COLOUR.sub("", done.stdout)
 
 
+@pytest.mark.full
 def test_statements_of_the_page_print_the_output_shown_there(
     folder: Path, postgres: Settings, warehouse_connection: Connection
 ) -> None:

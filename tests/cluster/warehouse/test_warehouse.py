@@ -285,6 +285,7 @@ def test_refused_password_is_in_no_error_and_no_log(cluster: MiniCluster, postgr
     assert "not-the-password" not in stack_trace_of(failure.value) + logs(cluster)
 
 
+@pytest.mark.full
 def test_failed_write_fails_the_job_alone_and_its_row_is_in_no_log(
     loader: Loader, cluster: MiniCluster, warehouse_connection: Connection
 ) -> None:

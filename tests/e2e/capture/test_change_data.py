@@ -313,6 +313,7 @@ def test_optional_column_can_be_dropped(shop: Connection, stream: Stream, settin
     assert copies_agree(settings)
 
 
+@pytest.mark.full
 def test_rows_read_during_changes_never_overtake_a_newer_version(
     shop: Connection, stream: Stream, settings: Settings, tmp_path: Path
 ) -> None:

@@ -523,6 +523,7 @@ def loaded(settings: Settings, ids: Sequence[str]) -> dict[str, str]:
         return dict(connection.execute(query, [list(ids)]).fetchall())
 
 
+@pytest.mark.full
 def test_fixed_and_replayed_payments_give_the_results_of_good_ones(
     settings: Settings, jobs: tuple[Deployment, Deployment], tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ RUN_SECONDS = 600
 CORRECTED = re.compile(r"orders provisional, ([\d,]+) of them corrected")
 
 
+@pytest.mark.full
 def test_killed_service_is_spared_while_down_and_then_restarted() -> None:
     with lone_service("mailbox", SMTP) as stack:
         pid_file = stack.service("mailbox").place.pid_file
@@ -44,6 +45,7 @@ def test_killed_service_is_spared_while_down_and_then_restarted() -> None:
         assert killer.faults == []
 
 
+@pytest.mark.full
 def test_service_that_cannot_be_restarted_is_a_fault() -> None:
     with lone_service("mailbox", SMTP) as stack, ExitStack() as held:
         port = stack.setup.port("mailbox")
@@ -63,6 +65,7 @@ def test_service_that_cannot_be_restarted_is_a_fault() -> None:
         assert "mailbox has gone" in killer.faults[1]
 
 
+@pytest.mark.full
 def test_service_that_stopped_by_itself_is_one_more_fault_and_restarted() -> None:
     with lone_service("mailbox", SMTP) as stack:
         stack.kill("mailbox")

@@ -176,6 +176,36 @@ def test_topic_replay_by_another_group_gives_the_same_alerts(reconciled: Reconci
     assert ids(replay.outputs().alerts()) == ids(reconciled.outputs.alerts())
 
 
+def test_one_kill_of_each_kind_loses_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
+    sent = payments(4_000, seed=7)
+    first, second, third = thirds(sent)
+    half = len(second) // 2
+    deployment.start(options={"python.execution-mode": "process"})
+    deployment.publish(first)
+    deployment.wait_for_checkpoints()
+    restarted_at = deployment.committed()
+
+    deployment.publish(second[:half])
+    kill_python_workers(stack)
+    wait_for("the restart after the worker's end", lambda: deployment.restarts() == 1)
+    deployment.wait_until_running()
+    taskmanager = deployment.taskmanager()
+    stack.kill(taskmanager)
+    deployment.publish(second[half:])
+    stack.start(taskmanager)
+    wait_for("the restart after the TaskManager's end", lambda: deployment.restarts() == 2)
+    deployment.wait_until_running()
+    stack.kill("kafka")
+    stack.start("kafka")
+    deployment.publish(third)
+    deployment.wait_until_running()
+    deployment.wait_until_all_is_read()
+    deployment.stop()
+
+    assert_exact(deployment, sent, restarted_at)
+
+
+@pytest.mark.full
 def test_killed_taskmanager_loses_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
     sent = payments(4_000, seed=2)
     first, second, third = thirds(sent)
@@ -196,6 +226,7 @@ def test_killed_taskmanager_loses_no_alert_and_adds_no_other(deployment: Deploym
     assert_exact(deployment, sent, restarted_at)
 
 
+@pytest.mark.full
 def test_killed_python_worker_loses_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
     sent = payments(4_000, seed=3)
     first, second, third = thirds(sent)
@@ -214,6 +245,7 @@ def test_killed_python_worker_loses_no_alert_and_adds_no_other(deployment: Deplo
     assert_exact(deployment, sent, restarted_at)
 
 
+@pytest.mark.full
 def test_killed_broker_loses_no_alert_and_adds_no_other(deployment: Deployment, stack: Stack) -> None:
     sent = payments(4_000, seed=5)
     first, second, third = thirds(sent)
@@ -278,28 +310,6 @@ def test_restart_from_a_savepoint_changes_no_alert(deployment: Deployment) -> No
     assert_exact(deployment, sent)
 
 
-def test_new_ruleset_takes_effect_at_its_time_without_a_restart(deployment: Deployment, settings: Settings) -> None:
-    deployment.start()
-    new_rule = rule("any_payment_of_this_shop", "merchant_id = 'the-shop'")
-    file = RulesetFile(alert_score=50, quiet_minutes=30, rule=(new_rule,))
-    published = rulesets.publish(settings, file, "test")
-    at = published.effective_from
-
-    wait_for("the new rules to hold", lambda: time.time() * 1000 >= at)
-    before, after = (
-        payment(card, merchant_id="the-shop", event_time=event_time, payment_id=f"{card}-{event_time}")
-        for card, event_time in (("before", at - 1), ("after", at))
-    )
-    deployment.publish([outgoing(before), outgoing(after)])
-    deployment.wait_until_all_is_read()
-    deployment.stop()
-
-    assert [(each.card_id, each.ruleset_version) for each in deployment.outputs().alerts()] == [
-        ("after", published.version)
-    ]
-    assert deployment.restarts() == 0
-
-
 UNUSABLE_RULESETS = (
     None,
     b"\xff",
@@ -310,22 +320,31 @@ UNUSABLE_RULESETS = (
 )
 
 
-def test_invalid_rulesets_stop_no_job_at_its_start_or_while_running(deployment: Deployment, settings: Settings) -> None:
+def test_new_ruleset_takes_effect_at_its_time_and_invalid_ones_stop_no_job(
+    deployment: Deployment, settings: Settings
+) -> None:
     publish_unchecked(settings, UNUSABLE_RULESETS)
     deployment.start()
     first = publish_unchecked(settings, UNUSABLE_RULESETS)
     rejected = CliRunner().invoke(commands.rulesets, ["list"])
     file = RulesetFile(alert_score=50, quiet_minutes=30, rule=(rule("a_shop", "merchant_id = 'another-shop'"),))
     published = rulesets.publish(settings, file, "test")
+    at = published.effective_from
     accepted = CliRunner().invoke(commands.rulesets, ["list"])
 
-    wait_for("the new rules to hold", lambda: time.time() * 1000 >= published.effective_from)
-    deployment.publish([outgoing(payment("c1", merchant_id="another-shop", event_time=published.effective_from))])
+    wait_for("the new rules to hold", lambda: time.time() * 1000 >= at)
+    before, after = (
+        payment(card, merchant_id="another-shop", event_time=event_time, payment_id=f"{card}-{event_time}")
+        for card, event_time in (("before", at - 1), ("after", at))
+    )
+    deployment.publish([outgoing(before), outgoing(after)])
     deployment.wait_until_all_is_read()
     deployment.stop()
 
     assert deployment.restarts() == 0
-    assert [each.ruleset_version for each in deployment.outputs().alerts()] == [published.version]
+    assert [(each.card_id, each.ruleset_version) for each in deployment.outputs().alerts()] == [
+        ("after", published.version)
+    ]
     assert (rejected.exit_code, accepted.exit_code) == (1, 0)
     assert "the last publication is not in force" in rejected.output
     for offset in range(first, first + len(UNUSABLE_RULESETS)):

@@ -293,6 +293,7 @@ def assert_undisturbed(world: World, before: Mapping[str, int]) -> None:
         assert {job.id: job.state for job in all_jobs(world.settings)}[deployment.job_id] == "RUNNING"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda consumer: consumer.name)
 def test_stopped_consumer_replayed_into_a_fresh_target_disturbs_no_other(world: World, consumer: Consumer) -> None:
     first = world.running[consumer.name]
@@ -313,6 +314,7 @@ def test_stopped_consumer_replayed_into_a_fresh_target_disturbs_no_other(world: 
     assert_undisturbed(world, others)
 
 
+@pytest.mark.full
 def test_added_consumer_reads_all_from_the_start_and_disturbs_no_other(world: World) -> None:
     others = offsets_of_others(world, DECLINED_RATES)
     begin_at = {each: world.running["warehouse"].begins_at[each] for each in partitions(DECLINED_RATES.inputs)}

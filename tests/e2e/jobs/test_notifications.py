@@ -127,6 +127,7 @@ def day(name: str, generator: random.Random) -> list[Event]:
     return [*known, *made]
 
 
+@pytest.mark.full
 def test_notifications_and_their_topic_replay_equal_a_plain_loop(deployment: Deployment, settings: Settings) -> None:
     events = day("day", random.Random(5))
     expected = loop_over(DEFAULT, events, until=now_ms() - HOUR_MS // 2)

@@ -292,6 +292,7 @@ def filled(settings: Settings, client: Elasticsearch) -> Rebuilding:
     return rebuilding
 
 
+@pytest.mark.full
 def test_rebuild_removes_the_leftovers_of_one_killed_before_its_switch(
     settings: Settings, client: Elasticsearch
 ) -> None:

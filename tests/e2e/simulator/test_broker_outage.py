@@ -38,8 +38,10 @@ from tests.e2e.deployment import DEADLINE_SECONDS, consumer_of, partitions, reco
 from tests.services.mail_servers import running_mailbox
 from tests.services.service_process import running
 
+pytestmark = pytest.mark.full
+
 RESUMES_WITHIN_SECONDS = 60
-OUTAGE_SECONDS = [20, pytest.param(120, marks=pytest.mark.full)]
+OUTAGE_SECONDS = [20, 120]
 OUTAGE_LINE = re.compile(r"the Kafka broker at \S+ has been unavailable for ([3-9]|\d\d+) s")
 NOTIFIER = [sys.executable, "-m", "notifier"]
 
@@ -252,7 +254,7 @@ def test_services_started_without_a_broker_wait_and_then_send_everything(outage:
     assert sorted(map(found, outage.records)) == sorted(written)
 
 
-@pytest.mark.parametrize("command", ["topics list", pytest.param("dead-letters count", marks=pytest.mark.full)])
+@pytest.mark.parametrize("command", ["topics list", "dead-letters count"])
 def test_command_started_without_a_broker_waits_for_the_broker(
     settings: Settings,  # noqa: ARG001 - the broker must run, and its address is in the environment
     stack: Stack,

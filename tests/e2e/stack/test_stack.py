@@ -89,6 +89,7 @@ def test_everything_is_healthy_after_up_and_a_second_up_changes_nothing(stack: S
     assert [status.service.name for status in stack.status()] == declared_names(stack)
 
 
+@pytest.mark.full
 def test_two_stacks_do_not_disturb_each_other(stack: Stack, second: Stack) -> None:
     shared_before = [status.pid for status in stack.status()]
 
@@ -150,6 +151,7 @@ def test_killed_database_server_is_reported_and_restarted_with_its_rows(second: 
     assert faults(second) == {}
 
 
+@pytest.mark.full
 def test_killed_connect_worker_is_reported_and_restarted_with_connectors(second: Stack) -> None:
     connectors = f"{second.setup.settings.connect_url}/connectors"
     config = {"connector.class": "io.debezium.connector.postgresql.PostgresConnector", "topic.prefix": "changes"}
@@ -194,6 +196,7 @@ def test_database_owner_may_only_replicate_and_superuser_may_not_log_in(second: 
     assert role == (False, False, False, True)
 
 
+@pytest.mark.full
 def test_changed_password_holds_from_the_next_up_and_is_in_no_log(second: Stack) -> None:
     second.up(["postgres"])
     password = 'it\'s \\ a; "secret" $1'

@@ -82,6 +82,7 @@ def run(module: str, *arguments: str, environment: Mapping[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.full
 def test_stack_and_ops_work_in_a_hostile_environment(
     environment: Mapping[str, str], request: pytest.FixtureRequest
 ) -> None:

@@ -96,6 +96,7 @@ def assert_rejected(deployment: Deployment) -> None:
     )
 
 
+@pytest.mark.full
 def test_killed_postgresql_under_load_loses_no_row(
     deployment: Deployment, settings: Settings, stack: Stack, outage_seconds: float
 ) -> None:
