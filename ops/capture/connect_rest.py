@@ -30,13 +30,16 @@ class _SilentError(ConnectError):
     """Kafka Connect has accepted a request, but doesn't answer it."""
 
 
-def find(settings: Settings, path: str) -> Any | None:
+def find(settings: Settings, path: str, wait_seconds: float | None = None) -> Any | None:
     """Return what is at a path, such as `connectors/shop/status`; None if it doesn't exist.
+
+    Args:
+        wait_seconds: maximum wait for a worker that starts or rebalances, `WAIT_SECONDS` by default.
 
     Raises:
         ConnectError: no answer, or an error.
     """
-    response = _send(settings, "GET", path)
+    response = _send(settings, "GET", path, wait_seconds=wait_seconds)
     return None if response.status_code == requests.codes.not_found else _content(response)
 
 
@@ -49,11 +52,14 @@ def ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
     return _content(_send(settings, method, path, body))
 
 
-def _send(settings: Settings, method: str, path: str, body: Any = None) -> requests.Response:
+def _send(
+    settings: Settings, method: str, path: str, body: Any = None, *, wait_seconds: float | None = None
+) -> requests.Response:
     """Send a request, and repeat it while the worker starts or rebalances; return the answer."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
+    deadline = time.monotonic() + wait_seconds
     while True:
-        is_late = time.monotonic() > deadline
+        is_late = time.monotonic() >= deadline
         try:
             response = _send_once(settings, method, path, body)
         except _SilentError:
@@ -64,7 +70,7 @@ def _send(settings: Settings, method: str, path: str, body: Any = None) -> reque
                 return response
             if is_late:
                 raise ConnectError(
-                    f"Kafka Connect has not been able to answer {method} {path} for {WAIT_SECONDS:.0f} s: "
+                    f"Kafka Connect has not been able to answer {method} {path} for {wait_seconds:.0f} s: "
                     f"{_reason(response)}; look at its log"
                 )
         time.sleep(POLL_SECONDS)

@@ -59,14 +59,17 @@ def connector_faults(connector: RealConnector | None, config: Mapping[str, str])
     return found
 
 
-def real_connector(settings: Settings) -> RealConnector | None:
+def real_connector(settings: Settings, wait_seconds: float | None = None) -> RealConnector | None:
     """Return the connector as Connect reports it; None if there is none.
+
+    Args:
+        wait_seconds: maximum wait for a worker that starts or rebalances; unset: as for every command.
 
     Raises:
         ConnectError: Connect can't be reached.
     """
-    found = find(settings, f"connectors/{CONNECTOR}/status")
-    config = find(settings, f"connectors/{CONNECTOR}/config")
+    found = find(settings, f"connectors/{CONNECTOR}/status", wait_seconds)
+    config = find(settings, f"connectors/{CONNECTOR}/config", wait_seconds)
     if found is None or config is None:
         # A connector that was just declared has no status yet.
         return None if config is None else RealConnector("UNASSIGNED", "", (), _declared(config))

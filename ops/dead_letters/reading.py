@@ -66,6 +66,8 @@ class DeadLetters:
     selection: Selection
     replays: Replays
     complain: Callable[[str], None]
+    latest: int | None = None
+    """Number of offsets at the ends of the partitions to which the search is limited; unset: the whole topic."""
     _seen: set[tuple[str, str, int]] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[DeadLetter]:
@@ -73,7 +75,7 @@ class DeadLetters:
 
         After a restart from a checkpoint, a job has written some dead letters again; the first one counts.
         """
-        for record in committed_records(self.settings, self.topic):
+        for record in committed_records(self.settings, self.topic, self.latest):
             try:
                 letter = msgspec.json.decode(record.value or b"", type=DeadLetter)
             except msgspec.MsgspecError as error:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, NewType, TypeVar
 
 from connectors.outage import await_server, report_on_stderr
-from connectors.settings import Settings
+from connectors.settings import Settings, variable
 from ops.formats import utc
 from ops.jobs.flink_rest import FlinkError, FlinkUnavailableError, ask
 from ops.jobs.lost_jobs import forget
@@ -124,6 +124,13 @@ def find(settings: Settings, text: str) -> Job:
     if matching:
         raise JobError(f"several jobs match {text!r}: {known}; give the id")
     raise JobError(f"no job {text!r} runs; there are: {known}" if known else f"no job {text!r} runs; none does")
+
+
+def group_prefix(settings: Settings, job: Job) -> str:
+    """Return the prefix of a job's consumer group; empty if it wasn't submitted by `ops`."""
+    configuration = ask(settings, "GET", f"jobs/{job.id}/config")
+    parameters = configuration.get("execution-config", {}).get("user-config", {})
+    return str(parameters.get(variable("consumer_group_prefix"), ""))
 
 
 def wait_until_running(settings: Settings, job_id: JobId, deadline_seconds: float = 180.0) -> None:

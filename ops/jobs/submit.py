@@ -23,8 +23,8 @@ from connectors.settings import Settings, variable
 from jobs import runner
 from ops.formats import now_ms
 from ops.jobs import lost_jobs
-from ops.jobs.cluster_jobs import Job, JobId, all_jobs, root_cause
-from ops.jobs.flink_rest import FlinkError, ask
+from ops.jobs.cluster_jobs import JobId, all_jobs, group_prefix, root_cause
+from ops.jobs.flink_rest import FlinkError
 from ops.jobs.lost_jobs import Note
 from toolchain import flink_conf
 from toolchain.flink_home import FlinkHome, assemble
@@ -212,19 +212,12 @@ def require_alone(name: str, settings: Settings) -> None:
         FlinkError: the cluster can't be reached.
     """
     for job in all_jobs(settings):
-        if job.name == name and not job.has_ended and _prefix(job, settings) == settings.consumer_group_prefix:
+        if job.name == name and not job.has_ended and group_prefix(settings, job) == settings.consumer_group_prefix:
             raise SubmitError(
                 f"{name} runs already ({job.id}), for {settings.consumer_group_prefix}.{name}: everything would be "
                 f"done twice; stop it (`python -m ops jobs savepoint {name}`, or cancel), or set "
                 "MILLRACE_CONSUMER_GROUP_PREFIX for another deployment beside it"
             )
-
-
-def _prefix(job: Job, settings: Settings) -> str:
-    """Return the prefix of a running job's consumer group; empty if it wasn't submitted by `ops`."""
-    configuration = ask(settings, "GET", f"jobs/{job.id}/config")
-    parameters = configuration.get("execution-config", {}).get("user-config", {})
-    return str(parameters.get(variable("consumer_group_prefix"), ""))
 
 
 def submittable_jobs(checkout: Path = CHECKOUT) -> list[str]:

@@ -1,7 +1,7 @@
 """Applies the declared topics: a plan first, then its steps; deletes data only if explicitly allowed."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,6 +27,10 @@ class RealTopic:
     """Every effective setting, the brokers' defaults included."""
     replicas: int = 1
     """Number of replicas of the partition that has the fewest."""
+    under_replicated: tuple[int, ...] = ()
+    """Partitions that have a replica which isn't in sync."""
+    leaderless: tuple[int, ...] = ()
+    """Partitions without a leader, which no client can read or write."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def plan(declared: Iterable[Topic], real: Mapping[str, RealTopic]) -> list[Step]
 def describe(settings: Settings) -> dict[str, RealTopic]:
     """Return all topics of the brokers by name, without internal ones."""
     with _admin(settings) as admin:
-        return _describe(admin)
+        return real_topics(admin)
 
 
 def apply(
@@ -71,7 +75,7 @@ def apply(
     """
     topics = tuple(topics)
     with _admin(settings) as admin:
-        steps = plan(topics, _describe(admin))
+        steps = plan(topics, real_topics(admin))
         if blocked := blocked_steps(steps, allow_data_loss, allow_key_moves):
             raise TopicsBlockedError("\n".join(blocked))
         _carry_out(admin, steps)
@@ -180,7 +184,8 @@ def _admin(settings: Settings) -> Iterator[Any]:
         admin.close()
 
 
-def _describe(admin: Any) -> dict[str, RealTopic]:
+def real_topics(admin: Any) -> dict[str, RealTopic]:
+    """Return all topics that an admin client finds, by name, without internal ones."""
     found = {each["name"]: each for each in admin.describe_topics() if not each["is_internal"]}
     if not found:
         return {}
@@ -191,9 +196,15 @@ def _describe(admin: Any) -> dict[str, RealTopic]:
             partitions=len(each["partitions"]),
             config={key: setting["value"] for key, setting in configs[name].items()},
             replicas=min(len(partition["replica_nodes"]) for partition in each["partitions"]),
+            under_replicated=_numbers(each, lambda one: len(one["isr_nodes"]) < len(one["replica_nodes"])),
+            leaderless=_numbers(each, lambda one: one["leader_id"] < 0),
         )
         for name, each in found.items()
     }
+
+
+def _numbers(topic: Mapping[str, Any], condition: Callable[[Mapping[str, Any]], bool]) -> tuple[int, ...]:
+    return tuple(sorted(each["partition_index"] for each in topic["partitions"] if condition(each)))
 
 
 def _carry_out(admin: Any, steps: Sequence[Step]) -> None:
@@ -214,7 +225,7 @@ def _carry_out(admin: Any, steps: Sequence[Step]) -> None:
 def _wait_until_done(admin: Any, topics: Sequence[Topic]) -> None:
     """Wait until the brokers show the changes, a moment after the controller has confirmed them."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while left := [step for step in plan(topics, _describe(admin)) if step.what != "nothing"]:
+    while left := [step for step in plan(topics, real_topics(admin)) if step.what != "nothing"]:
         if all(step.what == "can't" for step in left):
             raise TopicsBlockedError("\n".join(["the topics were changed, but can't be used", *blocked_steps(left)]))
         if time.monotonic() > deadline:
