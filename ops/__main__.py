@@ -21,6 +21,7 @@ COMMANDS = Places(
     {
         "cdc": "ops.capture.commands:cdc",
         "dead-letters": "ops.dead_letters.commands:dead_letters",
+        "health": "ops.health.commands:health",
         "jobs": "ops.jobs.commands:jobs",
         "new": "ops.new.commands:new",
         "policy": "ops.rules.commands:policy",

@@ -1,0 +1,1 @@
+"""Command that checks the health of jobs, topics and services, from one declared list of checks."""

@@ -1,0 +1,178 @@
+"""Kafka's topics, consumer groups and offsets at one moment."""
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.errors import KafkaTimeoutError
+from kafka.protocol.consumer import IsolationLevel
+
+from connectors.kafka.client import kafka_client, poll
+from connectors.kafka.topics import TOPICS
+from connectors.settings import Settings
+from ops.topics.apply import RealTopic, real_topics
+
+RECENT = timedelta(hours=1)
+"""Time for which recent records are counted, by their timestamps."""
+WAIT_SECONDS = 3.0
+"""Maximum wait for a broker that can't be reached."""
+REQUEST_MS = 8_000
+"""Timeout of a request to a broker that accepts connections but doesn't answer."""
+POLL_MS = 300
+READ_SECONDS = 10.0
+"""Maximum time in which the first unread records arrive."""
+NONE = -1
+"""Offset or timestamp that brokers return if there is no such record."""
+
+Offsets = Mapping[TopicPartition, int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A consumer group of this deployment."""
+
+    name: str
+    """Name of its program: the group's without the prefix."""
+    state: str
+    """Kafka's state: Stable, Empty…; that of a job is Empty, since Flink assigns the partitions itself."""
+    committed: Offsets = field(default_factory=dict)
+    """Offset behind the last record that was read."""
+    unread_since: Offsets = field(default_factory=dict)
+    """Timestamp of the first unread record, of partitions that have one; UTC milliseconds."""
+
+
+@dataclass(frozen=True)
+class Brokers:
+    """What the brokers know."""
+
+    topics: Mapping[str, RealTopic] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+    ends: Offsets = field(default_factory=dict)
+    """Offset behind the last committed record."""
+    recent: Offsets = field(default_factory=dict)
+    """Offset of the first record of the last hour, or `NONE`."""
+    newest: Offsets = field(default_factory=dict)
+    """Largest timestamp of a record in UTC milliseconds, or `NONE`."""
+
+    def recent_records(self, topic: str) -> int:
+        """Return how many records of a topic came since the first one of the last hour, by their timestamps."""
+        return sum(
+            self.ends[partition] - first
+            for partition, first in self.recent.items()
+            if partition.topic == topic and first != NONE
+        )
+
+
+def look(settings: Settings, now: datetime) -> Brokers:
+    """Ask the brokers.
+
+    Raises:
+        ConnectionError: no broker answers.
+        KafkaError: a broker refuses, or doesn't answer in time.
+    """
+    options: dict[str, Any] = {
+        "report": _report_nothing,
+        "within_seconds": WAIT_SECONDS,
+        "request_timeout_ms": REQUEST_MS,
+    }
+    with closing(kafka_client(settings, KafkaAdminClient, **options)) as admin:
+        topics = real_topics(admin)
+        groups = _groups(admin, settings.consumer_group_prefix, topics)
+        wanted = {TopicPartition(each.name, number) for each in TOPICS for number in _numbers(topics, each.name)}
+        wanted |= {partition for group in groups for partition in group.committed}
+        ends = _offsets(admin, wanted, OffsetSpec.LATEST)
+        recent = _offsets(admin, wanted, round((now - RECENT).timestamp() * 1000))
+        newest = _listed(admin, wanted, OffsetSpec.MAX_TIMESTAMP)
+    options |= {"enable_auto_commit": False, "isolation_level": "read_committed", "auto_offset_reset": "earliest"}
+    with closing(kafka_client(settings, KafkaConsumer, **options)) as consumer:
+        groups = [
+            Group(
+                group.name,
+                group.state,
+                group.committed,
+                first_timestamps(consumer, _behind(group.committed, ends), ends),
+            )
+            for group in groups
+        ]
+    times = {partition: each.timestamp for partition, each in newest.items()}
+    return Brokers(topics, tuple(groups), ends, recent, times)
+
+
+def first_timestamps(consumer: Any, offsets: Offsets, ends: Offsets) -> dict[TopicPartition, int]:
+    """Return the timestamp of the first record from each offset on; none for a partition without one.
+
+    A partition can end in offsets that are no records: a transaction takes up one or two.
+
+    Raises:
+        KafkaTimeoutError: the records don't come in time.
+    """
+    found: dict[TopicPartition, int] = {}
+    waiting = set(offsets)
+    consumer.assign(sorted(waiting))
+    for partition, offset in offsets.items():
+        consumer.seek(partition, offset)
+    deadline = time.monotonic() + READ_SECONDS
+    while waiting:
+        for partition, records in poll(consumer, POLL_MS).items():
+            if partition in waiting and records:
+                found[partition] = records[0].timestamp
+        done = {each for each in waiting if each in found or consumer.position(each) >= ends[each]}
+        waiting -= done
+        if done:
+            consumer.pause(*done)
+        if waiting and time.monotonic() > deadline:
+            names = ", ".join(sorted({each.topic for each in waiting}))
+            raise KafkaTimeoutError(f"{names} can't be read: nothing came for {READ_SECONDS:.0f} s")
+    return found
+
+
+def _groups(admin: Any, prefix: str, topics: Mapping[str, RealTopic]) -> list[Group]:
+    states = {
+        each["group_id"]: each.get("group_state") or ""
+        for each in admin.list_groups()
+        if each["group_id"].startswith(f"{prefix}.")
+    }
+    committed = admin.list_group_offsets(sorted(states)) if states else {}
+    return [
+        Group(
+            group.removeprefix(f"{prefix}."),
+            state,
+            {
+                partition: each.offset
+                for partition, each in committed.get(group, {}).items()
+                if partition.partition in _numbers(topics, partition.topic) and each.offset != NONE
+            },
+        )
+        for group, state in sorted(states.items())
+    ]
+
+
+def _numbers(topics: Mapping[str, RealTopic], name: str) -> range:
+    """Return the partitions of a topic that have a leader, or none if there is no such topic."""
+    real = topics.get(name)
+    return range(real.partitions) if real and not real.leaderless else range(0)
+
+
+def _behind(committed: Offsets, ends: Offsets) -> dict[TopicPartition, int]:
+    return {partition: offset for partition, offset in committed.items() if offset < ends[partition]}
+
+
+def _offsets(admin: Any, partitions: Iterable[TopicPartition], spec: int) -> dict[TopicPartition, int]:
+    return {partition: each.offset for partition, each in _listed(admin, partitions, spec).items()}
+
+
+def _listed(admin: Any, partitions: Iterable[TopicPartition], spec: int) -> Mapping[TopicPartition, Any]:
+    specs = dict.fromkeys(partitions, spec)
+    found: Mapping[TopicPartition, Any] = (
+        admin.list_partition_offsets(specs, IsolationLevel.READ_COMMITTED) if specs else {}
+    )
+    return found
+
+
+def _report_nothing(_text: str) -> None:
+    """Keep a wait of seconds to itself: its end is reported as a result."""

@@ -1,0 +1,209 @@
+"""Flink's jobs, checkpoints and metrics at one moment, from its REST API."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from connectors.settings import Settings
+from ops.jobs.cluster_jobs import Job, Restarts, all_jobs, group_prefix, restarts
+from ops.jobs.flink_rest import ask
+
+BUSY = "busyTimeMsPerSecond"
+BACK_PRESSURED = "backPressuredTimeMsPerSecond"
+RECORDS_IN = "numRecordsInPerSecond"
+TASK_METRICS = (BUSY, BACK_PRESSURED, RECORDS_IN)
+"""Metrics that each task of a job has, whatever it does."""
+OUTPUT_WATERMARK = "currentOutputWatermark"
+SPLIT_WATERMARK = "currentWatermark"
+SOURCE = "Source: "
+"""Part of the name of a vertex that reads a topic."""
+NO_WATERMARK = -(2**63)
+"""Flink's value of a watermark before the first one."""
+METRICS_A_REQUEST = 20
+"""Number of metrics asked for at once: Flink refuses requests with more than 4,096 characters in the first line."""
+
+_OF_SOURCE = re.compile(rf"(?P<subtask>\d+)\.(?P<source>Source__.+)\.{OUTPUT_WATERMARK}")
+_OF_SPLIT = re.compile(rf"(?P<subtask>\d+)\.(?P<source>Source__.+)\.split\.(?P<split>.+)\.watermark\.{SPLIT_WATERMARK}")
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """One step of a running job, or several that are chained."""
+
+    id: str
+    name: str
+    parallelism: int
+
+    @property
+    def in_short(self) -> str:
+        """Name of its first step: the whole name can have hundreds of characters."""
+        first = self.name.partition(" -> ")[0]
+        return first if len(first) <= 60 else f"{first[:59]}…"
+
+
+@dataclass(frozen=True)
+class LiveJob:
+    """A job that has not ended."""
+
+    job: Job
+    since: datetime
+    """Time since which it has been in its state."""
+    restarts: Restarts
+    vertices: tuple[Vertex, ...] = ()
+
+    @property
+    def runs(self) -> bool:
+        """Whether all its tasks run."""
+        return self.job.state == "RUNNING" and self.job.running_tasks == self.job.tasks
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint of the job's history."""
+
+    status: str
+    """COMPLETED, FAILED or IN_PROGRESS."""
+    triggered_at: datetime
+    seconds: float
+    """Duration from the trigger to the last confirmation."""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Checkpoints of a live job."""
+
+    job: LiveJob
+    timeout_seconds: float
+    last: datetime
+    """Time of the last state that a restart would go back to: a completed checkpoint, the one that was restored, or the
+    job's start."""
+    history: Sequence[Checkpoint] = ()
+    """Last checkpoints, the latest first, without savepoints."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A metric over the subtasks of a vertex."""
+
+    highest: float
+    average: float
+    total: float
+
+
+@dataclass(frozen=True)
+class SourceWatermark:
+    """Event time of one subtask that reads a topic."""
+
+    source: str
+    """Name of the step, as metrics write it."""
+    subtask: int
+    emitted: int
+    """Watermark that the subtask has emitted, in UTC milliseconds, or `NO_WATERMARK`."""
+    partitions: Mapping[str, int] = field(default_factory=dict)
+    """Watermark of each partition that it reads, by the partition's name as `metric_name` makes it."""
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Metrics of one vertex of a live job."""
+
+    job: LiveJob
+    vertex: Vertex
+    metrics: Mapping[str, Spread] = field(default_factory=dict)
+    """By name; empty while Flink has none of the vertex, such as right after a restart."""
+    watermarks: tuple[SourceWatermark, ...] = ()
+    """Empty unless the vertex reads a topic."""
+
+
+def own_jobs(settings: Settings) -> list[Job]:
+    """Return the jobs of this deployment that the cluster remembers, the latest first.
+
+    Jobs of another prefix are left out; those that `ops` didn't submit have none.
+
+    Raises:
+        FlinkError: the cluster can't be reached.
+    """
+    ours = {"", settings.consumer_group_prefix}
+    return [job for job in all_jobs(settings) if group_prefix(settings, job) in ours]
+
+
+def live_job(settings: Settings, job: Job) -> LiveJob:
+    """Ask for the vertices and failures of a job."""
+    answer = ask(settings, "GET", f"jobs/{job.id}")
+    return LiveJob(
+        job=job,
+        since=_time(answer["timestamps"].get(answer["state"]) or answer["start-time"]),
+        restarts=restarts(settings, job),
+        vertices=tuple(Vertex(each["id"], each["name"], each["parallelism"]) for each in answer["vertices"]),
+    )
+
+
+def checkpoints(settings: Settings, job: LiveJob) -> Checkpoints:
+    """Ask for the checkpoints of a job."""
+    found = ask(settings, "GET", f"jobs/{job.job.id}/checkpoints")
+    config = ask(settings, "GET", f"jobs/{job.job.id}/checkpoints/config")
+    completed, restored = found["latest"]["completed"], found["latest"]["restored"]
+    times = [job.job.started_at]
+    if completed:
+        times.append(_time(completed["latest_ack_timestamp"]))
+    if restored:
+        times.append(_time(restored["restore_timestamp"]))
+    return Checkpoints(
+        job=job,
+        timeout_seconds=config["timeout"] / 1000,
+        last=max(times),
+        history=[_checkpoint(each) for each in found["history"] if not each["is_savepoint"]],
+    )
+
+
+def tasks(settings: Settings, job: LiveJob, vertex: Vertex) -> Tasks:
+    """Ask for the metrics of a vertex."""
+    path = f"jobs/{job.job.id}/vertices/{vertex.id}"
+    found = ask(settings, "GET", f"{path}/subtasks/metrics?get={','.join(TASK_METRICS)}")
+    metrics = {each["id"]: Spread(*(float(each[kind]) for kind in ("max", "avg", "sum"))) for each in found}
+    return Tasks(
+        job,
+        vertex,
+        {name: spread for name, spread in metrics.items() if not math.isnan(spread.highest)},
+        tuple(_watermarks(settings, f"{path}/metrics")) if SOURCE in vertex.name else (),
+    )
+
+
+def metric_name(topic: str, partition: int) -> str:
+    """Return the name of a partition in metrics: some characters are replaced there."""
+    return re.sub("[ .:,]", "_", f"{topic}-{partition}")
+
+
+def _watermarks(settings: Settings, path: str) -> Iterator[SourceWatermark]:
+    names = [each["id"] for each in ask(settings, "GET", path)]
+    wanted = [name for name in names if _OF_SOURCE.fullmatch(name) or _OF_SPLIT.fullmatch(name)]
+    values: dict[str, int] = {}
+    for start in range(0, len(wanted), METRICS_A_REQUEST):
+        some = quote(",".join(wanted[start : start + METRICS_A_REQUEST]))
+        values |= {each["id"]: int(each["value"]) for each in ask(settings, "GET", f"{path}?get={some}")}
+    partitions: dict[tuple[str, str], dict[str, int]] = {}
+    for name, value in values.items():
+        if split := _OF_SPLIT.fullmatch(name):
+            partitions.setdefault((split["subtask"], split["source"]), {})[split["split"]] = value
+    for name, value in values.items():
+        if source := _OF_SOURCE.fullmatch(name):
+            of_splits = partitions.get((source["subtask"], source["source"]), {})
+            yield SourceWatermark(source["source"], int(source["subtask"]), value, of_splits)
+
+
+def _checkpoint(answer: Mapping[str, Any]) -> Checkpoint:
+    return Checkpoint(
+        status=answer["status"],
+        triggered_at=_time(answer["trigger_timestamp"]),
+        seconds=answer["end_to_end_duration"] / 1000,
+        failure=answer.get("failure_message") or "",
+    )
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,140 @@
+"""Command `health`."""
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from connectors.settings import Settings
+from ops.formats import table, utc
+from ops.health.check import Check, Level, Result, evaluate_all
+from ops.health.checks import CHECKS
+from ops.health.scope import Scope
+
+SIGNS = {Level.FAIL: "✗", Level.UNKNOWN: "?", Level.WARN: "!", Level.OK: "✓"}
+HEADINGS = ("level", "check", "subject", "value")
+SHOWN_SUBJECTS = 5
+"""Number of subjects with a remark that are shown of one check and level."""
+
+
+@click.command("health")
+@click.option("--json", "as_json", is_flag=True, help="Print all readings as one JSON document.")
+@click.option("--watch", "seconds", type=click.FloatRange(min=1), metavar="SECONDS", help="Repeat until interrupted.")
+@click.option("--only", "ids", multiple=True, metavar="ID", help="Only this check; repeatable.")
+def health(as_json: bool, seconds: float | None, ids: tuple[str, ...]) -> None:
+    """Check jobs, topics, capture, rules and services.
+
+    Lists the worst first, with what to do. Exit status 1 if a check fails or can't be made.
+    """
+    # Errors of brokers are results, so the client needn't log them.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    checks, settings = _chosen(ids), Settings.from_environment()
+    while True:
+        scope = Scope(settings)
+        results = evaluate_all(checks, scope)
+        if as_json:
+            click.echo(json.dumps(document(results, scope), indent=None if seconds else 2, ensure_ascii=False))
+        else:
+            if seconds:
+                click.clear()
+            click.echo(in_words(results, scope))
+        if seconds is None:
+            break
+        time.sleep(seconds)
+    if any(each.level.is_failure for each in results):
+        click.get_current_context().exit(1)
+
+
+def _chosen(ids: Sequence[str]) -> list[Check]:
+    known = {check.id: check for check in CHECKS}
+    if unknown := [each for each in ids if each not in known]:
+        raise click.BadParameter(
+            f"there is no check {unknown[0]!r}; there are: {', '.join(known)}", param_hint="--only"
+        )
+    return [known[each] for each in dict.fromkeys(ids)] or list(CHECKS)
+
+
+def in_words(results: Sequence[Result], scope: Scope) -> str:
+    """Format results as a table, remarks about those that need an operator, and a summary in the last line.
+
+    Args:
+        results: the worst first.
+    """
+    parts = [table(HEADINGS, list(_rows(results)))]
+    for check, level in dict.fromkeys((each.check, each.level) for each in results if each.level is not Level.OK):
+        parts.append(_remarks([each for each in results if each.check == check and each.level is level]))
+    return "\n\n".join([*parts, _summary(results, scope)])
+
+
+def _rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each result, but one for all subjects of a check that are well."""
+    number = Counter(each.check.id for each in results if each.level is Level.OK)
+    listed: set[str] = set()
+    for each in results:
+        subject = each.subject
+        if each.level is Level.OK:
+            if each.check.id in listed:
+                continue
+            listed.add(each.check.id)
+            if number[each.check.id] > 1:
+                subject = f"{number[each.check.id]} subjects, at most: {subject}"
+        value = each.detail if each.value is None and each.level is Level.OK else _value(each)
+        yield (f"{SIGNS[each.level]} {each.level.value}", each.check.id, subject, value)
+
+
+def _remarks(results: Sequence[Result]) -> str:
+    """Return what is known of one check's results of one level, why that matters, and what to do first."""
+    check, level = results[0].check, results[0].level
+    lines = [f"{SIGNS[level]} {check.id}: {check.question}"]
+    for each in results[:SHOWN_SUBJECTS]:
+        parts = [each.subject, _value(each)] if each.subject else [_value(each)]
+        lines.append(f"  {': '.join(parts)}{'; ' if each.detail else ''}{each.detail}")
+    if len(results) > SHOWN_SUBJECTS:
+        lines.append(f"  … and {len(results) - SHOWN_SUBJECTS} more: see --json")
+    lines.append(f"  why: {check.why}")
+    lines.append(f"  first: {check.remedy[0]} (docs/runbooks.md#{check.id})")
+    return "\n".join(lines)
+
+
+def _summary(results: Sequence[Result], scope: Scope) -> str:
+    number = Counter(each.level for each in results)
+    levels = ", ".join(f"{number[level]} {level.value}" for level in Level)
+    checks = len({each.check.id for each in results})
+    return f"{levels}: {len(results)} results of {checks} checks, {utc(scope.now)}"
+
+
+def _value(result: Result) -> str:
+    if result.value is None:
+        return "can't be measured"
+    value, unit = result.value, result.check.unit
+    if unit == "share":
+        return f"{value:.1%}"
+    number = f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.1f}"
+    return f"{number} {unit}"
+
+
+def document(results: Sequence[Result], scope: Scope) -> dict[str, Any]:
+    """Return the results as a JSON document."""
+    number = Counter(each.level for each in results)
+    return {
+        "at": scope.now.isoformat(),
+        "healthy": not any(each.level.is_failure for each in results),
+        "levels": {level.value: number[level] for level in Level},
+        "results": [
+            {
+                "check": each.check.id,
+                "level": each.level.value,
+                "subject": each.subject,
+                "value": each.value,
+                "unit": each.check.unit,
+                "warn": each.check.warn,
+                "fail": each.check.fail,
+                "detail": each.detail,
+            }
+            for each in results
+        ],
+    }

@@ -1,0 +1,55 @@
+"""Dead letters that came lately or wait for a replay, counted by job and topic."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from connectors.kafka.topics import DEAD_LETTERS
+from connectors.settings import Settings
+from ops.dead_letters.reading import DeadLetters, Selection, replays_so_far
+from ops.health.brokers import RECENT
+from ops.masking import kind_of_reason
+
+LATEST = 50_000
+"""Number of offsets at the end of the topic that are read: all, unless something is badly wrong."""
+
+Source = tuple[str, str]
+"""Job that rejected a record, and the record's topic."""
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Numbers of dead letters."""
+
+    recent: Mapping[Source, int] = field(default_factory=dict)
+    """Number of those whose records are of the last hour."""
+    reasons: Mapping[Source, str] = field(default_factory=dict)
+    """Most frequent kind of reason of these."""
+    waiting: Mapping[Source, int] = field(default_factory=dict)
+    """Number of those that were not replayed, whenever they came."""
+    unreadable: int = 0
+    """Number of records in the topic that are no dead letters."""
+
+
+def read_letters(settings: Settings, now: datetime) -> Letters:
+    """Read the dead letters at the end of their topic.
+
+    Raises:
+        LookupError: the topic does not exist.
+        ConnectionError, KafkaError: a broker is unavailable.
+    """
+    replays = replays_so_far(settings)
+    unreadable: list[str] = []
+    since = round((now - RECENT).timestamp() * 1000)
+    recent: Counter[Source] = Counter()
+    waiting: Counter[Source] = Counter()
+    reasons: Counter[tuple[Source, str]] = Counter()
+    for letter in DeadLetters(settings, DEAD_LETTERS.name, Selection(), replays, unreadable.append, LATEST):
+        source = (letter.rejected_by, letter.source_topic)
+        waiting[source] += replays.of(letter) is None
+        if letter.event_time >= since:
+            recent[source] += 1
+            reasons[source, kind_of_reason(letter.reason)] += 1
+    most_frequent = {source: reason for (source, reason), _ in reversed(reasons.most_common())}
+    return Letters(recent, most_frequent, {each: count for each, count in waiting.items() if count}, len(unreadable))
