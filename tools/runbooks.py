@@ -2,10 +2,9 @@
 
 import re
 import textwrap
-from collections.abc import Iterator
 
 from local.settings import CHECKOUT
-from ops.health.check import Check
+from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check
 from ops.health.checks import CHECKS
 
 RUNBOOKS = CHECKOUT / "docs" / "runbooks.md"
@@ -28,27 +27,28 @@ def runbooks() -> str:
 
 def _section(check: Check) -> str:
     steps = [_wrapped(f"{number}. {step}", indent="   ") for number, step in enumerate(check.remedy, start=1)]
-    limits = "; ".join(_limits(check))
+    limits = _limits(check)
     return "\n\n".join(
         [
             f"## {check.id}",
-            f"**{check.question}** Measured in {_unit(check)}: {limits}.",
+            f"**{check.question}** {limits}",
             _wrapped(check.why),
             "\n".join(steps),
         ]
     )
 
 
-def _unit(check: Check) -> str:
-    return {"s": "seconds", "share": "percent"}.get(check.unit, check.unit)
-
-
-def _limits(check: Check) -> Iterator[str]:
-    for word, limit in (("warns from", check.warn), ("fails from", check.fail)):
-        if limit is not None:
-            yield f"{word} {f'{limit * 100:g}' if check.unit == 'share' else f'{limit:,g}'}"
-    if check.fail is None:
-        yield "never fails"
+def _limits(check: Check) -> str:
+    if check.unit == YES_OR_NO:
+        return f"{'Warns' if check.fail is None else 'Fails'} if not."
+    unit = {SECONDS: "seconds", SHARE: "percent"}.get(check.unit, check.unit)
+    factor = 100 if check.unit == SHARE else 1
+    limits = [
+        f"{word} from {limit * factor:,g}"
+        for word, limit in (("warns", check.warn), ("fails", check.fail))
+        if limit is not None
+    ]
+    return f"Measured in {unit}: {', '.join(limits)}."
 
 
 def _wrapped(text: str, indent: str = "") -> str:

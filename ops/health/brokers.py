@@ -19,7 +19,7 @@ from ops.topics.apply import RealTopic, real_topics
 
 RECENT = timedelta(hours=1)
 """Time for which recent records are counted, by their timestamps."""
-WAIT_SECONDS = 3.0
+WAIT_SECONDS = 2.0
 """Maximum wait for a broker that can't be reached."""
 REQUEST_MS = 8_000
 """Timeout of a request to a broker that accepts connections but doesn't answer."""
@@ -113,6 +113,8 @@ def first_timestamps(consumer: Any, offsets: Offsets, ends: Offsets) -> dict[Top
     """
     found: dict[TopicPartition, int] = {}
     waiting = set(offsets)
+    if not waiting:
+        return found
     consumer.assign(sorted(waiting))
     for partition, offset in offsets.items():
         consumer.seek(partition, offset)

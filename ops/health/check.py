@@ -11,6 +11,11 @@ from ops.cli import message
 from ops.health.scope import Scope
 from ops.masking import shown
 
+YES_OR_NO = "0 or 1"
+"""Unit of a check whose question can be answered: 0 is yes, 1 is no."""
+SHARE = "share"
+"""Unit of a value from 0 to 1."""
+SECONDS = "s"
 PARALLEL_CHECKS = 6
 """Number of checks at a time: services that don't answer are waited for together."""
 
@@ -53,7 +58,7 @@ class Check:
     id: str
     question: str
     unit: str
-    """Unit of the value: `share` is from 0 to 1, `s` are seconds."""
+    """`YES_OR_NO`, `SHARE`, `SECONDS`, or what is counted, in the plural."""
     measure: Callable[[Scope], Iterable[Reading]]
     warn: float | None
     """Value from which the result is a warning; None if it never is one."""

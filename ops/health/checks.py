@@ -1,7 +1,7 @@
 """All checks of the deployment, in the order in which an operator would ask them."""
 
 from ops.health import dead_letters, declared, jobs, services, sources
-from ops.health.check import Check
+from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check
 
 UI = "Look at the job in Flink's web UI, at `MILLRACE_FLINK_REST_URL`"
 
@@ -9,7 +9,7 @@ CHECKS = (
     Check(
         id="service-silent",
         question="Does every service answer?",
-        unit="services without an answer",
+        unit=YES_OR_NO,
         measure=services.silent,
         warn=None,
         fail=1,
@@ -23,7 +23,7 @@ CHECKS = (
     Check(
         id="job-missing",
         question="Does every program run that has a consumer group?",
-        unit="programs that don't run",
+        unit=YES_OR_NO,
         measure=jobs.missing,
         warn=None,
         fail=1,
@@ -39,7 +39,7 @@ CHECKS = (
     Check(
         id="job-interrupted",
         question="Do all tasks of every job run?",
-        unit="s",
+        unit=SECONDS,
         measure=jobs.interrupted,
         warn=1,
         fail=60,
@@ -69,7 +69,7 @@ CHECKS = (
     Check(
         id="checkpoint-age",
         question="How much work would a job do again after a failure?",
-        unit="s",
+        unit=SECONDS,
         measure=jobs.checkpoint_age,
         warn=60,
         fail=300,
@@ -83,7 +83,7 @@ CHECKS = (
     Check(
         id="checkpoint-duration",
         question="What share of its timeout does a checkpoint take?",
-        unit="share",
+        unit=SHARE,
         measure=jobs.checkpoint_duration,
         warn=0.5,
         fail=0.8,
@@ -112,7 +112,7 @@ CHECKS = (
     Check(
         id="job-busy",
         question="What share of its time does a job's busiest step work?",
-        unit="share",
+        unit=SHARE,
         measure=jobs.busy,
         warn=0.9,
         fail=None,
@@ -125,7 +125,7 @@ CHECKS = (
     Check(
         id="job-back-pressured",
         question="What share of its time does a step wait for the one after it?",
-        unit="share",
+        unit=SHARE,
         measure=jobs.back_pressured,
         warn=0.5,
         fail=None,
@@ -152,7 +152,7 @@ CHECKS = (
     Check(
         id="lag-seconds",
         question="How old is the first record that a program hasn't read?",
-        unit="s",
+        unit=SECONDS,
         measure=sources.lag_in_seconds,
         warn=60,
         fail=300,
@@ -181,7 +181,7 @@ CHECKS = (
     Check(
         id="event-time",
         question="How far is event time behind the newest record?",
-        unit="s",
+        unit=SECONDS,
         measure=sources.event_time,
         warn=60,
         fail=600,
@@ -197,7 +197,7 @@ CHECKS = (
     Check(
         id="late-share",
         question="What share of the records is late?",
-        unit="share",
+        unit=SHARE,
         measure=sources.late_share,
         warn=0.01,
         fail=0.1,
@@ -226,7 +226,7 @@ CHECKS = (
     Check(
         id="dead-letters-share",
         question="What share of a topic's records of the last hour did a job reject?",
-        unit="share",
+        unit=SHARE,
         measure=dead_letters.share,
         warn=0.001,
         fail=0.05,
@@ -304,7 +304,7 @@ CHECKS = (
     Check(
         id="capture-heartbeat",
         question="How long ago did the last change arrive?",
-        unit="s",
+        unit=SECONDS,
         measure=services.heartbeat_age,
         warn=10,
         fail=30,
@@ -370,7 +370,7 @@ CHECKS = (
     Check(
         id="schema-refused",
         question="Can earlier records be read by every schema?",
-        unit="schemas",
+        unit=YES_OR_NO,
         measure=declared.refused_schemas,
         warn=None,
         fail=1,
@@ -383,7 +383,7 @@ CHECKS = (
     Check(
         id="schema-unregistered",
         question="Is every schema registered and guarded?",
-        unit="schemas",
+        unit=YES_OR_NO,
         measure=declared.unregistered_schemas,
         warn=1,
         fail=None,
@@ -396,7 +396,7 @@ CHECKS = (
     Check(
         id="rules-missing",
         question="Is a ruleset in force?",
-        unit="topics without one",
+        unit=YES_OR_NO,
         measure=declared.rules_missing,
         warn=None,
         fail=1,

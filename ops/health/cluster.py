@@ -123,13 +123,12 @@ class Tasks:
 def own_jobs(settings: Settings) -> list[Job]:
     """Return the jobs of this deployment that the cluster remembers, the latest first.
 
-    Jobs of another prefix are left out; those that `ops` didn't submit have none.
+    Jobs of another prefix are left out, and those that `ops` didn't submit.
 
     Raises:
         FlinkError: the cluster can't be reached.
     """
-    ours = {"", settings.consumer_group_prefix}
-    return [job for job in all_jobs(settings) if group_prefix(settings, job) in ours]
+    return [job for job in all_jobs(settings) if group_prefix(settings, job) == settings.consumer_group_prefix]
 
 
 def live_job(settings: Settings, job: Job) -> LiveJob:

@@ -11,14 +11,14 @@ import click
 
 from connectors.settings import Settings
 from ops.formats import table, utc
-from ops.health.check import Check, Level, Result, evaluate_all
+from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check, Level, Result, evaluate_all
 from ops.health.checks import CHECKS
 from ops.health.scope import Scope
 
 SIGNS = {Level.FAIL: "✗", Level.UNKNOWN: "?", Level.WARN: "!", Level.OK: "✓"}
 HEADINGS = ("level", "check", "subject", "value")
 SHOWN_SUBJECTS = 5
-"""Number of subjects with a remark that are shown of one check and level."""
+"""Number of subjects of one check that have a remark."""
 
 
 @click.command("health")
@@ -64,40 +64,56 @@ def in_words(results: Sequence[Result], scope: Scope) -> str:
     Args:
         results: the worst first.
     """
-    parts = [table(HEADINGS, list(_rows(results)))]
-    for check, level in dict.fromkeys((each.check, each.level) for each in results if each.level is not Level.OK):
-        parts.append(_remarks([each for each in results if each.check == check and each.level is level]))
-    return "\n\n".join([*parts, _summary(results, scope)])
+    unmade = [each for each in results if each.level is Level.UNKNOWN]
+    made = [each for each in results if each.level in {Level.FAIL, Level.WARN}]
+    groups = [
+        *(_remarks([each for each in made if each.check == check]) for check in dict.fromkeys(e.check for e in made)),
+        *(_unknown(error, unmade) for error in dict.fromkeys(each.detail for each in unmade)),
+    ]
+    return "\n\n".join([table(HEADINGS, list(_rows(results))), *groups, _summary(results, scope)])
 
 
 def _rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each result, but one for all subjects of a check that are well."""
-    number = Counter(each.check.id for each in results if each.level is Level.OK)
+    """Yield a row for each result, but one for all subjects of a check that are well, and one for all checks that can't
+    be made for the same reason."""
+    well = Counter(each.check.id for each in results if each.level is Level.OK)
+    unmade = Counter(each.detail for each in results if each.level is Level.UNKNOWN)
     listed: set[str] = set()
     for each in results:
-        subject = each.subject
+        check, subject = each.check.id, each.subject
         if each.level is Level.OK:
-            if each.check.id in listed:
+            if check in listed:
                 continue
-            listed.add(each.check.id)
-            if number[each.check.id] > 1:
-                subject = f"{number[each.check.id]} subjects, at most: {subject}"
-        value = each.detail if each.value is None and each.level is Level.OK else _value(each)
-        yield (f"{SIGNS[each.level]} {each.level.value}", each.check.id, subject, value)
+            listed.add(check)
+            if well[check] > 1:
+                subject = f"{well[check]} subjects, at most: {subject}"
+        elif each.level is Level.UNKNOWN:
+            if each.detail in listed:
+                continue
+            listed.add(each.detail)
+            if unmade[each.detail] > 1:
+                check = f"{check} and {unmade[each.detail] - 1} more"
+        yield (f"{SIGNS[each.level]} {each.level.value}", check, subject, _value(each))
 
 
 def _remarks(results: Sequence[Result]) -> str:
-    """Return what is known of one check's results of one level, why that matters, and what to do first."""
-    check, level = results[0].check, results[0].level
-    lines = [f"{SIGNS[level]} {check.id}: {check.question}"]
+    """Return what is known of one check's failures and warnings, why they matter, and what to do first."""
+    check = results[0].check
+    lines = [f"{SIGNS[results[0].level]} {check.id}: {check.question}"]
     for each in results[:SHOWN_SUBJECTS]:
-        parts = [each.subject, _value(each)] if each.subject else [_value(each)]
-        lines.append(f"  {': '.join(parts)}{'; ' if each.detail else ''}{each.detail}")
+        value = "" if check.unit == YES_OR_NO and each.detail else _value(each)
+        lines.append(f"  {each.subject}: {'; '.join(filter(None, (value, each.detail)))}")
     if len(results) > SHOWN_SUBJECTS:
         lines.append(f"  … and {len(results) - SHOWN_SUBJECTS} more: see --json")
     lines.append(f"  why: {check.why}")
     lines.append(f"  first: {check.remedy[0]} (docs/runbooks.md#{check.id})")
     return "\n".join(lines)
+
+
+def _unknown(error: str, unmade: Sequence[Result]) -> str:
+    """Return which checks can't be made for one reason."""
+    ids = ", ".join(each.check.id for each in unmade if each.detail == error)
+    return f"{SIGNS[Level.UNKNOWN]} {ids}:\n  {error}"
 
 
 def _summary(results: Sequence[Result], scope: Scope) -> str:
@@ -108,13 +124,15 @@ def _summary(results: Sequence[Result], scope: Scope) -> str:
 
 
 def _value(result: Result) -> str:
-    if result.value is None:
-        return "can't be measured"
     value, unit = result.value, result.check.unit
-    if unit == "share":
+    if value is None:
+        return "can't be measured" if result.level is Level.UNKNOWN else result.detail
+    if unit == YES_OR_NO:
+        return "no" if value else "yes"
+    if unit == SHARE:
         return f"{value:.1%}"
     number = f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.1f}"
-    return f"{number} {unit}"
+    return f"{number} {unit.removesuffix('s') if number == '1' and unit != SECONDS else unit}"
 
 
 def document(results: Sequence[Result], scope: Scope) -> dict[str, Any]:

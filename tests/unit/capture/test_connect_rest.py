@@ -68,6 +68,15 @@ def test_worker_that_stays_busy_is_reported_with_its_reason(worker: Worker, monk
         find(worker.settings, "connectors")
 
 
+def test_busy_worker_is_asked_once_by_a_caller_that_does_not_wait(worker: Worker) -> None:
+    worker.answers = [REBALANCE, (200, "ready")]
+
+    with pytest.raises(ConnectError, match="a rebalance is expected"):
+        find(worker.settings, "connectors", wait_seconds=0)
+
+    assert worker.asked == ["GET /connectors"]
+
+
 def test_permanent_refusal_is_reported_at_once(worker: Worker) -> None:
     worker.answers = [EXISTS]
 

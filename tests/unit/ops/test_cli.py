@@ -25,6 +25,7 @@ SLOW_LIBRARIES = WITH_ELASTICSEARCH | {"kafka", "psycopg", "pyflink"}
     [
         ("cdc", {"kafka", "psycopg", "requests"}),
         ("dead-letters", {"kafka"}),
+        ("health", {"kafka", "psycopg", "requests"}),
         ("jobs", {"requests"}),
         ("policy", {"kafka"}),
         ("rulesets", {"kafka"}),

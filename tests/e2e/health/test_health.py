@@ -1,0 +1,162 @@
+"""`ops health` on the real stack: every metric that it reads exists, and faults show in their checks."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from connectors.kafka.topics import PAYMENTS
+from connectors.settings import Settings
+from local.simulator.outgoing import BAD, GOOD, Outgoing
+from local.stack.supervisor import Stack
+from ops.__main__ import main
+from ops.health import cluster
+from ops.health.checks import CHECKS
+from ops.health.scope import Scope
+from ops.topics import apply as topic_operations
+from ops.topics.schemas import register
+from tests.builders.events import payment
+from tests.e2e.deployment import Deployment, publish_default_rules, wait_for
+
+NUMBER = 200
+OF_FLINK_AND_KAFKA = {
+    check.id for check in CHECKS if not check.id.startswith(("capture-", "schema-")) and check.id != "service-silent"
+}
+RECOVERS_WITHIN_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:
+    """The shared stack with its topics, schemas and rules."""
+    settings = stack.setup.settings
+    topic_operations.apply(settings)
+    register(settings)
+    publish_default_rules(settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def deployment(settings: Settings) -> Iterator[Deployment]:
+    """The fraud job of a deployment of its own, which has read some payments."""
+    found = Deployment(settings, "health")
+    try:
+        found.start()
+        found.publish([outgoing(number) for number in range(NUMBER)])
+        found.wait_until_all_is_read()
+        yield found
+    finally:
+        found.cancel()
+
+
+def outgoing(number: int, bad_value: bytes = b"") -> Outgoing:
+    """Return a payment of now, or a bad record."""
+    now = round(time.time() * 1000)
+    name = f"health-{now}-{number}"
+    event = None if bad_value else payment(f"card-{number}", event_id=name, payment_id=name, event_time=now)
+    kind = f"{BAD}:health" if bad_value else GOOD
+    return Outgoing(PAYMENTS, f"card-{number}".encode(), now, now, kind, event, bad_value)
+
+
+def health(settings: Settings, *only: str) -> list[dict[str, Any]]:
+    """Run the command for a deployment, and return its results."""
+    chosen = [word for id_ in only for word in ("--only", id_)]
+    done = CliRunner().invoke(main, ["health", "--json", *chosen], env=settings.as_variables())
+    document = json.loads(done.stdout)
+    assert done.exit_code == (0 if document["healthy"] else 1)
+    results: list[dict[str, Any]] = document["results"]
+    return results
+
+
+def levels(settings: Settings, check: str) -> dict[str, str]:
+    """Return the level of each subject of one check; the subject is empty if the check can't be made."""
+    return {each["subject"]: each["level"] for each in health(settings, check)}
+
+
+def test_every_check_of_flink_and_kafka_can_be_made(deployment: Deployment) -> None:
+    results = [each for each in health(deployment.settings) if each["check"] in OF_FLINK_AND_KAFKA]
+
+    assert [each for each in results if each["level"] == "unknown"] == []
+    assert {each["check"] for each in results} == OF_FLINK_AND_KAFKA
+    running = [each for each in results if each["check"] in {"job-missing", "job-interrupted"}]
+    assert {(each["subject"], each["value"]) for each in running} == {("fraud_detection", 0)}
+
+
+def test_every_metric_that_is_read_exists(deployment: Deployment) -> None:
+    wait_for("metrics of every vertex", lambda: all(each.metrics for each in Scope(deployment.settings).tasks))
+    tasks = Scope(deployment.settings).tasks
+
+    assert len(tasks) > 1
+    assert all(set(each.metrics) == set(cluster.TASK_METRICS) for each in tasks)
+    [source] = [each for each in tasks if each.watermarks]
+    partitions = [name for one in source.watermarks for name in one.partitions]
+    expected = [cluster.metric_name(PAYMENTS.name, number) for number in range(PAYMENTS.partitions)]
+    assert sorted(partitions) == expected
+
+
+def test_lag_and_event_time_are_measured_and_small(deployment: Deployment) -> None:
+    names = ("lag-seconds", "lag-records", "event-time")
+    results = {each["check"]: each for each in health(deployment.settings, *names)}
+
+    assert set(results) == set(names)
+    assert results["lag-seconds"]["subject"] == results["lag-records"]["subject"] == "fraud_detection: payments"
+    assert results["event-time"]["subject"].startswith("fraud_detection: payments, subtask ")
+    assert {each["level"] for each in results.values()} == {"ok"}
+
+
+def test_stopped_job_is_missing_and_its_lag_is_counted(deployment: Deployment) -> None:
+    savepoint = deployment.stop()
+    deployment.publish([outgoing(number) for number in range(50)])
+    try:
+        assert levels(deployment.settings, "job-missing") == {"fraud_detection": "fail"}
+        [lag] = health(deployment.settings, "lag-records")
+        assert lag["value"] == 50
+        [seconds] = health(deployment.settings, "lag-seconds")
+        assert 0 < seconds["value"] < 120
+    finally:
+        deployment.start(savepoint=savepoint)
+    deployment.wait_until_all_is_read()
+    assert levels(deployment.settings, "job-missing") == {"fraud_detection": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "check"),
+    [("registry", "schema registry", "schema-unregistered"), ("connect", "Kafka Connect", "capture-connector")],
+)
+def test_killed_service_shows_until_it_is_back(
+    deployment: Deployment, stack: Stack, service: str, name: str, check: str
+) -> None:
+    settings = deployment.settings
+    before = levels(settings, check)
+    stack.kill(service)
+    try:
+        assert levels(settings, "service-silent")[name] == "fail"
+        assert levels(settings, check) == {"": "unknown"}
+        assert "unknown" not in levels(settings, "job-missing").values()
+    finally:
+        stack.start(service)
+
+    wait_for(
+        f"{service} to answer",
+        lambda: levels(settings, "service-silent")[name] == "ok" and levels(settings, check) == before,
+        RECOVERS_WITHIN_SECONDS,
+    )
+
+
+def test_bad_payments_show_as_dead_letters_with_their_share(deployment: Deployment) -> None:
+    subject = f"fraud_detection: {PAYMENTS.name}"
+
+    def values(check: str) -> dict[str, float]:
+        return {each["subject"]: each["value"] or 0 for each in health(deployment.settings, check)}
+
+    before = values("dead-letters-waiting").get(subject, 0)
+
+    deployment.publish([outgoing(number, b"{") for number in range(20)])
+    deployment.wait_until_all_is_read()
+
+    wait_for("20 dead letters more", lambda: values("dead-letters-waiting").get(subject, 0) == before + 20)
+    assert values("dead-letters-recent")["fraud_detection"] >= 20
+    assert levels(deployment.settings, "dead-letters-recent")["fraud_detection"] in {"warn", "fail"}
+    assert 0 < values("dead-letters-share")[subject] <= 1

@@ -1,0 +1,195 @@
+"""Measures of services, replicas and capture, and of what is declared against what is real."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from connectors.kafka.topics import ORDERS, TOPICS
+from connectors.postgres.captured_tables import connector_config
+from connectors.settings import Settings
+from ops.capture.connect_rest import ConnectError
+from ops.capture.connector import RealConnector
+from ops.capture.database_state import CaptureDatabase, Server, Slot
+from ops.health import declared, services
+from ops.health.brokers import Brokers
+from ops.health.check import Reading
+from ops.health.scope import Scope
+from ops.rules.rulesets import Published
+from ops.topics.apply import RealTopic
+from ops.topics.schemas import Verdict
+from tests.builders.events import ruleset
+from tests.builders.health import NOW, NOW_MS, scope, values
+
+DECLARED = {topic.name: RealTopic(topic.partitions, topic.config()) for topic in TOPICS}
+RUNNING = RealConnector("RUNNING", "worker:8083", (("RUNNING", ""),), connector_config(Settings()))
+SLOT = Slot(is_active=True, is_lost=False, retained_bytes=9_000_000, unread_bytes=2_500_000, limit="1GB")
+
+
+def database(**more: Any) -> CaptureDatabase:
+    """Return a database without tables, publication and slot."""
+    server = Server("logical", 1, 1, may_replicate=True, may_create=True, odd_enums=(), foreign=())
+    parts: dict[str, Any] = {"tables": {}, "publication": None, "slot": None, "server": server}
+    return CaptureDatabase(**parts | {"is_being_applied": False, "now": NOW} | more)
+
+
+def answering(**other: Any) -> Scope:
+    """Return a scope in which every service answers, unless it is given otherwise."""
+    known = {"brokers": Brokers(), "jobs": [], "schemas": [], "connector": RUNNING, "shop_database": database()}
+    return scope(**known | other)
+
+
+def test_services_that_answer_are_not_silent() -> None:
+    assert set(values(list(services.silent(answering()))).values()) == {0}
+
+
+def test_silent_service_has_its_error_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Scope) -> None:
+        raise ConnectError("no Kafka Connect answers\nat all")
+
+    monkeypatch.setitem(services.SERVICES, "Kafka Connect", refuse)
+
+    readings = {each.subject: each for each in services.silent(answering())}
+
+    assert readings["Kafka Connect"] == Reading("Kafka Connect", 1, "no Kafka Connect answers")
+    assert [name for name, each in readings.items() if each.value] == ["Kafka Connect"]
+
+
+def test_fault_of_the_program_is_no_silent_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(services.SERVICES, "Flink", lambda _: {}["state"])
+
+    with pytest.raises(KeyError):
+        list(services.silent(answering()))
+
+
+def test_partitions_without_leader_or_replicas_are_counted_by_topic() -> None:
+    topics = {"orders": RealTopic(4, {}, 3, under_replicated=(1, 3), leaderless=(3,)), "payments": RealTopic(4, {})}
+    found = scope(brokers=Brokers(topics))
+
+    assert list(services.leaderless(found)) == [Reading("orders", 1, "partition 3"), Reading("payments", 0)]
+    assert list(services.under_replicated(found)) == [
+        Reading("orders", 2, "partition 1, partition 3"),
+        Reading("payments", 0),
+    ]
+
+
+def test_connector_has_its_faults() -> None:
+    failed = RealConnector("RUNNING", "", (("FAILED", "Caused by: no disk"),), RUNNING.config)
+
+    assert values(list(services.connector(scope(connector=RUNNING)))) == {"shop": 0}
+    assert values(list(services.connector(scope(connector=None)))) == {"shop": 1}
+    [reading] = services.connector(scope(connector=failed))
+    assert (reading.value, "no disk" in reading.detail) == (1, True)
+
+
+def test_shop_database_has_its_faults() -> None:
+    [reading] = services.shop_database(scope(shop_database=database()))
+
+    assert reading.value > 1
+    assert "there is no replication slot" in reading.detail
+
+
+def test_unread_log_is_in_megabytes() -> None:
+    assert list(services.unread_log(scope(shop_database=database(slot=SLOT)))) == [
+        Reading("millrace_shop", 2.5, "the server retains 9.0 MB of 1GB at most")
+    ]
+    assert list(services.unread_log(scope(shop_database=database()))) == []
+
+
+def test_heartbeat_has_its_age() -> None:
+    [reading] = services.heartbeat_age(scope(last_heartbeat=NOW - timedelta(seconds=12)))
+
+    assert reading == Reading("shop", 12, "the last heartbeat is of 2026-03-01 11:59:48 UTC")
+    assert list(services.heartbeat_age(scope(last_heartbeat=None))) == []
+
+
+def topics(**changed: RealTopic | None) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the values above 0 of missing and of differing topics, when these are not as declared."""
+    real = {name: topic for name, topic in (DECLARED | changed).items() if topic is not None}
+    found = scope(brokers=Brokers(real))
+    measures = (declared.missing_topics, declared.differing_topics)
+    missing, differing = ({each.subject: each.value for each in measure(found) if each.value} for measure in measures)
+    return missing, differing
+
+
+def test_topics_as_declared_have_no_faults() -> None:
+    assert topics() == ({}, {})
+
+
+def test_topic_that_does_not_exist_is_missing() -> None:
+    assert topics(orders=None) == ({"orders": 1}, {})
+
+
+def test_topic_with_another_retention_and_more_partitions_differs() -> None:
+    other = RealTopic(ORDERS.partitions - 1, ORDERS.config() | {"retention.ms": "1000"})
+
+    assert topics(orders=other) == ({}, {"orders": 2})
+
+
+def test_topic_whose_records_are_refused_counts_as_missing() -> None:
+    too_few = RealTopic(ORDERS.partitions, ORDERS.config() | {"min.insync.replicas": "2"}, replicas=1)
+
+    assert topics(orders=too_few) == ({"orders": 1}, {})
+
+
+@pytest.mark.parametrize(
+    ("state", "refused", "unregistered"),
+    [("unchanged", 0, 0), ("new", 0, 1), ("compatible", 0, 1), ("unguarded", 0, 1), ("incompatible", 1, 0)],
+)
+def test_schema_is_refused_or_unregistered(state: Any, refused: float, unregistered: float) -> None:
+    found = scope(schemas=[Verdict("orders-value", state)])
+
+    assert values(list(declared.refused_schemas(found))) == {"orders-value": refused}
+    assert values(list(declared.unregistered_schemas(found))) == {"orders-value": unregistered}
+
+
+VALID = Published(0, ruleset(version=1, effective_from=0), version=1)
+FUTURE = Published(1, ruleset(version=2, effective_from=NOW_MS + 60_000), version=2)
+REJECTED = Published(2, None, "rule 'a': no such fact\nand more", 3)
+
+
+@pytest.mark.parametrize(
+    ("published", "value", "detail"),
+    [
+        ([VALID], 0, "version 1 is in force"),
+        ([VALID, FUTURE, REJECTED], 0, "version 1 is in force"),
+        ([], 1, "none was published"),
+        ([REJECTED], 1, "none was published"),
+        ([FUTURE], 1, "the first applies from 2026-03-01 12:01:00 UTC"),
+    ],
+)
+def test_ruleset_must_be_in_force(published: list[Published], value: float, detail: str) -> None:
+    assert list(declared.rules_missing(scope(rulesets=published))) == [Reading("fraud-rulesets", value, detail)]
+
+
+@pytest.mark.parametrize(
+    ("published", "value", "detail"),
+    [
+        ([], 0, ""),
+        ([REJECTED, VALID], 0, ""),
+        ([VALID, REJECTED], 1, "rule 'a': no such fact"),
+        ([VALID, REJECTED, REJECTED], 2, "rule 'a': no such fact"),
+    ],
+)
+def test_rejected_publications_count_since_the_last_valid_one(
+    published: list[Published], value: float, detail: str
+) -> None:
+    assert list(declared.rules_rejected(scope(rulesets=published))) == [Reading("fraud-rulesets", value, detail)]
+
+
+def test_what_needs_kafka_is_not_asked_if_kafka_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def silent(*_: object) -> None:
+        asked.append("brokers")
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr("ops.health.scope.brokers", SimpleNamespace(look=silent))
+    found = scope()
+
+    for name in ("rulesets", "letters", "last_heartbeat", "brokers"):
+        with pytest.raises(ConnectionError, match="no broker"):
+            getattr(found, name)
+
+    assert asked == ["brokers"]
