@@ -31,7 +31,7 @@ def _section(check: Check) -> str:
     return "\n\n".join(
         [
             f"## {check.id}",
-            f"**{check.question}** {limits}",
+            _wrapped(f"**{check.question}** {limits}"),
             _wrapped(check.why),
             "\n".join(steps),
         ]

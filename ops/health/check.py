@@ -16,8 +16,6 @@ YES_OR_NO = "0 or 1"
 SHARE = "share"
 """Unit of a value from 0 to 1."""
 SECONDS = "s"
-PARALLEL_CHECKS = 6
-"""Number of checks at a time: services that don't answer are waited for together."""
 
 
 class Level(Enum):
@@ -109,9 +107,10 @@ def evaluate(check: Check, scope: Scope) -> list[Result]:
 def evaluate_all(checks: Sequence[Check], scope: Scope) -> list[Result]:
     """Return the results of all checks, the worst first, otherwise in the order of the checks.
 
-    Within one check, higher values come first.
+    Within one check, higher values come first. All checks are made at the same time, so that services that don't answer
+    are waited for together.
     """
-    with ThreadPoolExecutor(PARALLEL_CHECKS) as pool:
+    with ThreadPoolExecutor(len(checks)) as pool:
         found = list(pool.map(lambda check: evaluate(check, scope), checks))
     ranked = [(place, result) for place, results in enumerate(found) for result in results]
     ranked.sort(key=lambda each: (each[1].level.severity, each[0], -(each[1].value or 0), each[1].subject))

@@ -54,11 +54,13 @@ class LiveJob:
     """Time since which it has been in its state."""
     restarts: Restarts
     vertices: tuple[Vertex, ...] = ()
+    waiting_tasks: int = 0
+    """Number of tasks that neither run nor have read all there ever is."""
 
     @property
     def runs(self) -> bool:
         """Whether all its tasks run."""
-        return self.job.state == "RUNNING" and self.job.running_tasks == self.job.tasks
+        return self.job.state == "RUNNING" and not self.waiting_tasks
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,12 @@ def live_job(settings: Settings, job: Job) -> LiveJob:
         since=_time(answer["timestamps"].get(answer["state"]) or answer["start-time"]),
         restarts=restarts(settings, job),
         vertices=tuple(Vertex(each["id"], each["name"], each["parallelism"]) for each in answer["vertices"]),
+        waiting_tasks=sum(
+            number
+            for each in answer["vertices"]
+            for state, number in each["tasks"].items()
+            if state not in {"RUNNING", "FINISHED"}
+        ),
     )
 
 

@@ -86,7 +86,8 @@ def _rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
                 continue
             listed.add(check)
             if well[check] > 1:
-                subject = f"{well[check]} subjects, at most: {subject}"
+                most = f", at most: {subject}" if each.value else ""
+                subject = f"{well[check]} subjects{most}"
         elif each.level is Level.UNKNOWN:
             if each.detail in listed:
                 continue

@@ -43,11 +43,13 @@ def interrupted(scope: Scope) -> Iterator[Reading]:
     for live in scope.live_jobs:
         job = live.job
         if live.runs:
-            yield Reading(job.name, 0, f"{job.tasks} tasks run")
+            yield Reading(job.name, 0, job.state)
         else:
             seconds = max(1.0, (scope.now - live.since).total_seconds())
             cause = _first_line(live.restarts.failures[0].cause) if live.restarts.failures else "no failure is known"
-            yield Reading(job.name, seconds, f"{job.state}, {job.running_tasks} of {job.tasks} tasks run; {cause}")
+            yield Reading(
+                job.name, seconds, f"{job.state}, {live.waiting_tasks} of {job.tasks} tasks don't run; {cause}"
+            )
 
 
 def restarted(scope: Scope) -> Iterator[Reading]:

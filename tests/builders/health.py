@@ -28,20 +28,21 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def job(name: str = "fraud_detection", state: str = "RUNNING", tasks: int = 4, running: int | None = None) -> Job:
-    """Return a job that started an hour ago."""
-    return Job(JobId(f"id of {name}"), name, state, ago(3600), tasks, tasks if running is None else running)
+def job(name: str = "fraud_detection", state: str = "RUNNING") -> Job:
+    """Return a job of four tasks that started an hour ago."""
+    return Job(JobId(f"id of {name}"), name, state, ago(3600), tasks=4, running_tasks=4)
 
 
-def live(found: Job | None = None, *, since: float = 3600, failed: Sequence[float] = ()) -> LiveJob:
+def live(found: Job | None = None, *, since: float = 3600, failed: Sequence[float] = (), waiting: int = 0) -> LiveJob:
     """Return a live job with a vertex.
 
     Args:
         since: age of its state in seconds.
         failed: ages of its failures in seconds, the latest first.
+        waiting: number of tasks that do not run.
     """
     failures = [Failure(ago(age), f"cause {number}\nmore of it") for number, age in enumerate(failed, start=1)]
-    return LiveJob(found or job(), ago(since), Restarts(len(failures), failures), (VERTEX,))
+    return LiveJob(found or job(), ago(since), Restarts(len(failures), failures), (VERTEX,), waiting)
 
 
 def checkpoints(*history: Checkpoint, age: float = 10) -> Checkpoints:

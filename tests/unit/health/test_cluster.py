@@ -1,7 +1,9 @@
 """What Flink's REST API answers becomes jobs, checkpoints and metrics; its fields are those of Flink 2.3."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -28,12 +30,14 @@ OVERVIEW = {
         }
     ]
 }
-DETAILS = {
+TASKS = {"CREATED": 0, "RUNNING": 1, "FINISHED": 1, "DEPLOYING": 0}
+"""Number of tasks by state; a finished one has read all there ever is."""
+DETAILS: dict[str, Any] = {
     "jid": "j",
     "state": "RUNNING",
     "start-time": NOW_MS - 3_600_000,
     "timestamps": {"RUNNING": NOW_MS - 60_000, "RESTARTING": NOW_MS - 90_000, "FAILED": 0},
-    "vertices": [{"id": "v", "name": VERTEX.name, "parallelism": 2, "status": "RUNNING"}],
+    "vertices": [{"id": "v", "name": VERTEX.name, "parallelism": 2, "status": "RUNNING", "tasks": TASKS}],
 }
 NO_FAILURES = {"exceptionHistory": {"entries": [], "truncated": False}}
 CHECKPOINTS = {
@@ -87,6 +91,7 @@ class Flink:
     """Flink's REST API over one job; keeps what it was asked."""
 
     prefix: str = "millrace"
+    details: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(DETAILS))
     checkpoints: dict[str, object] = field(default_factory=lambda: dict(CHECKPOINTS))
     metrics: list[dict[str, object]] = field(
         default_factory=lambda: [
@@ -105,7 +110,7 @@ class Flink:
         found = {
             "jobs/overview": OVERVIEW,
             "jobs/j/config": {"execution-config": {"user-config": parameters}},
-            "jobs/j": DETAILS,
+            "jobs/j": self.details,
             "jobs/j/exceptions": NO_FAILURES,
             "jobs/j/metrics": [{"id": "numRestarts", "value": "0"}],
             "jobs/j/checkpoints": self.checkpoints,
@@ -139,6 +144,14 @@ def test_live_job_has_its_vertices_and_the_time_of_its_state(flink: Flink) -> No
     found = cluster.live_job(flink.settings, JOB)
 
     assert (found.vertices, found.since, found.runs) == ((VERTEX,), ago(60), True)
+
+
+def test_job_with_a_task_that_waits_does_not_run(flink: Flink) -> None:
+    flink.details["vertices"][0]["tasks"]["DEPLOYING"] = 1
+
+    found = cluster.live_job(flink.settings, JOB)
+
+    assert (found.waiting_tasks, found.runs) == (1, False)
 
 
 def test_checkpoints_have_their_history_without_savepoints(flink: Flink) -> None:

@@ -61,14 +61,14 @@ def test_notifier_runs_if_its_group_has_members(state: str, value: float) -> Non
 def test_interruption_lasts_since_the_change_of_state() -> None:
     found = [
         live(),
-        live(job("warehouse", "RESTARTING", running=0), since=75, failed=[70]),
-        live(job("search_index", running=3), since=20),
+        live(job("warehouse", "RESTARTING"), since=75, failed=[70], waiting=4),
+        live(job("search_index"), since=20, waiting=1),
     ]
 
     readings = list(jobs.interrupted(scope(live_jobs=found)))
 
     assert values(readings) == {"fraud_detection": 0, "warehouse": 75, "search_index": 20}
-    assert readings[1].detail == "RESTARTING, 0 of 4 tasks run; cause 1"
+    assert readings[1].detail == "RESTARTING, 4 of 4 tasks don't run; cause 1"
 
 
 def test_failures_of_the_last_ten_minutes_are_counted() -> None:
