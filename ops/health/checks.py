@@ -1,5 +1,6 @@
 """All checks of the deployment, in the order in which an operator would ask them."""
 
+from ops.capture.faults import QUIET_SECONDS
 from ops.health import dead_letters, declared, jobs, services, sources
 from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check
 
@@ -307,7 +308,7 @@ CHECKS = (
         unit=SECONDS,
         measure=services.heartbeat_age,
         warn=10,
-        fail=30,
+        fail=QUIET_SECONDS,
         why="The connector writes a heartbeat every second, so silence means that no change arrives, whatever Connect "
         "reports.",
         remedy=(

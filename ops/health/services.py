@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from connectors.postgres.captured_tables import CONNECTOR, SLOT, connector_config
 from ops.capture.connector import connector_faults
-from ops.capture.faults import database_faults
+from ops.capture.faults import database_faults, heartbeat_faults
 from ops.cli import message
 from ops.formats import utc
 from ops.health.check import Reading, in_one_line
@@ -67,9 +67,14 @@ def unread_log(scope: Scope) -> Iterator[Reading]:
 
 
 def heartbeat_age(scope: Scope) -> Iterator[Reading]:
-    """Yield the age of the last change that was captured; the connector makes one every second."""
-    if (last := scope.last_heartbeat) is not None:
-        yield Reading(CONNECTOR, max(0.0, (scope.now - last).total_seconds()), f"the last heartbeat is of {utc(last)}")
+    """Yield the age of the last change that was captured; the connector makes one every second.
+
+    If none has ever come, its time counts as 0, the beginning of 1970.
+    """
+    last = scope.last_heartbeat
+    age = scope.now.timestamp() - (last.timestamp() if last else 0)
+    [detail] = heartbeat_faults(last, scope.now) or [f"the last heartbeat is of {utc(last)}" if last else ""]
+    yield Reading(CONNECTOR, max(0.0, age), detail)
 
 
 def _partitions(numbers: Iterable[int]) -> str:

@@ -14,7 +14,8 @@ from ops.capture.connector import RealConnector
 from ops.capture.database_state import CaptureDatabase, Server, Slot
 from ops.health import declared, services
 from ops.health.brokers import Brokers
-from ops.health.check import Reading
+from ops.health.check import Level, Reading, evaluate
+from ops.health.checks import CHECKS
 from ops.health.scope import Scope
 from ops.rules.rulesets import Published
 from ops.topics.apply import RealTopic
@@ -101,7 +102,15 @@ def test_heartbeat_has_its_age() -> None:
     [reading] = services.heartbeat_age(scope(last_heartbeat=NOW - timedelta(seconds=12)))
 
     assert reading == Reading("shop", 12, "the last heartbeat is of 2026-03-01 11:59:48 UTC")
-    assert list(services.heartbeat_age(scope(last_heartbeat=None))) == []
+
+
+def test_heartbeat_that_never_came_fails_its_check() -> None:
+    [check] = [each for each in CHECKS if each.id == "capture-heartbeat"]
+
+    [result] = evaluate(check, scope(last_heartbeat=None))
+
+    assert result.level is Level.FAIL
+    assert result.detail == "no change has ever arrived: there is no heartbeat in db-changes.heartbeats"
 
 
 def topics(**changed: RealTopic | None) -> tuple[dict[str, float], dict[str, float]]:
