@@ -86,6 +86,17 @@ class MiniCluster:
         complete = (self.folder / "checkpoints" / str(job.get_job_id())).glob("chk-*/_metadata")
         return max((each.parent for each in complete), key=lambda each: int(each.name.removeprefix("chk-"))).as_uri()
 
+    def wait_until_read(self, job: JobClient, topic: str) -> None:
+        """Wait until a topic that ends was read, and all that it sent has been processed."""
+        address = f"http://127.0.0.1:{self.rest_port}/jobs/{job.get_job_id()}"
+
+        def state(found: Any) -> str:
+            sources = [each for each in found["vertices"] if f"records of {topic}" in each["name"]]
+            assert sources, f"no source reads {topic}: {found}"
+            return "FINISHED" if all(each["status"] == "FINISHED" for each in sources) else "RUNNING"
+
+        self._wait_for("FINISHED", address, state)
+
     def _wait_for(self, state: str, address: str, state_of: Callable[[Any], str]) -> None:
         deadline = time.monotonic() + END_SECONDS
         while (found := requests.get(address, timeout=10).json()) and state_of(found) != state:
@@ -177,9 +188,9 @@ def _job_options(home: FlinkHome) -> dict[str, str]:
         "python.execution-mode": "thread",
         "parallelism.default": "2",
         "table.local-time-zone": "UTC",
-        # Each class made from SQL that is longer than this is parsed five times, to divide its methods: over a third of
-        # the JVM's work. The JVM only interprets methods that should have been divided, which no test here notices.
-        "table.generated-code.max-length": "32000",
+        # Each class made from SQL that is longer than this is parsed five times, to divide its methods: half of the JVM's
+        # work. The JVM only interprets methods that should have been divided, which no test here notices.
+        "table.generated-code.max-length": "1000000",
         "restart-strategy.type": "none",
     }
 
