@@ -9,9 +9,10 @@ import os
 import re
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 import click
@@ -24,7 +25,7 @@ from jobs import runner
 from ops.formats import now_ms
 from ops.jobs import lost_jobs
 from ops.jobs.cluster_jobs import JobId, all_jobs, group_prefix, root_cause
-from ops.jobs.flink_rest import FlinkError
+from ops.jobs.flink_rest import FlinkError, ask
 from ops.jobs.lost_jobs import Note
 from toolchain import flink_conf
 from toolchain.flink_home import FlinkHome, assemble
@@ -158,7 +159,7 @@ def send(
             ",".join(dict.fromkeys(folder.partition("/")[0] for folder in folders)),
             json.dumps(jobs),
         ]
-        done = run_client(home, settings, arguments, scratch)
+        done = run_client(client_home(home, settings, scratch), settings, arguments, scratch)
     submitted = re.findall(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
     if done.returncode or len(submitted) < len(submissions):
         failed = submissions[min(len(submitted), len(submissions) - 1)]
@@ -246,6 +247,26 @@ def _version(code: Path) -> str:
     for file in sorted(path for path in code.rglob("*") if path.is_file()):
         digest.update(f"{file.relative_to(code)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def client_home(home: FlinkHome, settings: Settings, scratch: Path) -> FlinkHome:
+    """Return the jars of the client of one submission.
+
+    The client sends its flink-python along, 43 MB that the cluster stores and checks for each job. A cluster that has
+    the same file in `lib` gets an empty one instead.
+
+    Raises:
+        FlinkError: the cluster can't be reached.
+    """
+    (jar,) = home.lib.glob("flink-python-*.jar")
+    there = ask(settings, "GET", "jobmanager/environment")["classpath"]
+    if jar.name not in {PurePath(each).name for each in there}:
+        return home
+    folder = scratch / "opt"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / jar.name, "w") as empty:
+        empty.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n\n")
+    return replace(home, opt=folder)
 
 
 def run_client(
