@@ -18,7 +18,9 @@ help: ## List the targets
 demo: .venv ## Boot the stack, run the whole data flow, check its results, shut down
 	$(RUN) local.demo
 
-test: check unit cluster e2e ## Everything that CI runs
+test: check ## Everything that CI runs
+	$(RUN) pytest tests/unit tests/cluster $(PARALLEL)
+	$(RUN) pytest tests/e2e $(PARALLEL)
 
 test-full: check ## Everything there is: long outages, every fault, the contest of the benchmark
 	$(RUN) pytest tests/unit tests/cluster --full $(PARALLEL)

@@ -188,8 +188,8 @@ def _job_options(home: FlinkHome) -> dict[str, str]:
         "python.execution-mode": "thread",
         "parallelism.default": "2",
         "table.local-time-zone": "UTC",
-        # Each class made from SQL that is longer than this is parsed five times, to divide its methods: half of the JVM's
-        # work. The JVM only interprets methods that should have been divided, which no test here notices.
+        # Each class made from SQL that is longer than this is parsed five times, to divide its methods: half of the
+        # JVM's work. The JVM only interprets methods that should have been divided, which no test here notices.
         "table.generated-code.max-length": "1000000",
         "restart-strategy.type": "none",
     }

@@ -62,6 +62,17 @@ def endless_run(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         run.wait()
 
 
+def failed_run(file: Path) -> tuple[int, str]:
+    """Write the file of a pipeline that fails, and run it; return the exit status and the output."""
+    file.write_text(FAILING)
+    run = started(file)
+    try:
+        status = run.wait(timeout=DEADLINE_SECONDS)
+    finally:
+        run.kill()
+    return status, file.with_suffix(".output").read_text()
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_run_leaves_no_file(tmp_path: Path, temporary: Path, number: signal.Signals) -> None:
@@ -72,27 +83,29 @@ def test_stopped_run_leaves_no_file(tmp_path: Path, temporary: Path, number: sig
     assert not list(temporary.iterdir())
 
 
-def test_failed_run_reports_its_cause_and_removes_what_a_killed_one_left(tmp_path: Path, temporary: Path) -> None:
+@pytest.mark.full
+def test_run_removes_what_a_killed_one_left(tmp_path: Path, temporary: Path) -> None:
     with endless_run(tmp_path) as run:
         assert list(temporary.glob("*/checkpoints/*/chk-*"))
         [jvm] = psutil.Process(run.pid).children()
         run.kill()
         jvm.wait(timeout=60)
     [left] = temporary.iterdir()
-    output = (tmp_path / "endless.output").read_text()
-    assert "endless runs here, in a cluster of its own, with checkpoints as on the cluster" in output
 
+    status, output = failed_run(tmp_path / "failing.sql")
+
+    assert status == 1, output
+    assert not left.exists()
+    assert not list(temporary.iterdir())
+
+
+def test_failed_run_reports_its_cause_and_leaves_no_file(tmp_path: Path, temporary: Path) -> None:
     file = tmp_path / "failing.sql"
-    file.write_text(FAILING)
-    run = started(file)
-    try:
-        run.wait(timeout=DEADLINE_SECONDS)
-    finally:
-        run.kill()
 
-    output = file.with_suffix(".output").read_text()
-    assert run.returncode == 1, output
+    status, output = failed_run(file)
+
+    assert status == 1, output
+    assert "failing runs here, in a cluster of its own, with checkpoints as on the cluster" in output
     assert f"Error: {file}: the job failed: NumberFormatException: " in output
     assert "Traceback" not in output
-    assert not left.exists()
     assert not list(temporary.iterdir())

@@ -294,6 +294,7 @@ def test_changes_are_captured_while_a_column_is_missing_or_of_another_type(
     assert copies_agree(settings)
 
 
+@pytest.mark.full
 def test_optional_column_can_be_dropped(shop: Connection, stream: Stream, settings: Settings) -> None:
     with altered(
         settings,
@@ -370,6 +371,7 @@ def test_killed_connect_and_postgresql_lose_and_repeat_no_change(
     assert copies_agree(settings)
 
 
+@pytest.mark.full
 def test_apply_after_a_lost_slot_emits_the_missed_changes(shop: Connection, stream: Stream, settings: Settings) -> None:
     make_product(shop, "p-gone")
     assert len(stream.of("p-gone")) == 1
@@ -408,6 +410,7 @@ def test_apply_after_a_dropped_publication_emits_the_missed_changes(
     shop.execute("DELETE FROM shop.products WHERE product_id = 'p-unpublished'")
 
 
+@pytest.mark.full
 def test_incomplete_publication_is_reported_and_repaired_all_or_nothing(
     shop: Connection, stream: Stream, settings: Settings
 ) -> None:

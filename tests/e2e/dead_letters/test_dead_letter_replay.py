@@ -325,7 +325,8 @@ def test_replay_sends_other_topics_when_one_is_deleted_meanwhile(settings: Setti
     assert sent(settings, topic) == ["0", "1", "2"]
 
 
-@pytest.mark.parametrize(("when", "transactions"), [("sending", 4), pytest.param("marking", 8, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize(("when", "transactions"), [("sending", 4), ("marking", 8)])
 def test_replay_after_a_killed_one_sends_exactly_the_rest(
     settings: Settings, topic: str, when: str, transactions: int
 ) -> None:

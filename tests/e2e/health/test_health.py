@@ -121,12 +121,10 @@ def test_stopped_job_is_missing_and_its_lag_is_counted(deployment: Deployment) -
     assert levels(deployment.settings, "job-missing") == {"fraud_detection": "ok"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("service", "name", "check"),
-    [
-        ("registry", "schema registry", "schema-unregistered"),
-        pytest.param("connect", "Kafka Connect", "capture-connector", marks=pytest.mark.full),
-    ],
+    [("registry", "schema registry", "schema-unregistered"), ("connect", "Kafka Connect", "capture-connector")],
 )
 def test_killed_service_shows_until_it_is_back(
     deployment: Deployment, stack: Stack, service: str, name: str, check: str

@@ -225,7 +225,8 @@ def test_killed_notifier_loses_nothing_and_repeats_only_mails_in_flight(group: G
     assert group.dead_letters() == []
 
 
-@pytest.mark.parametrize("has_one_memory", [True, pytest.param(False, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("has_one_memory", [True, False])
 def test_joining_and_leaving_members_lose_and_repeat_no_mail(
     group: Group, tmp_path: Path, *, has_one_memory: bool
 ) -> None:
