@@ -5,9 +5,12 @@ import os
 import psutil
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 BYTES_OF_A_STACK = 11 * 2**29
-LONG_FILES = ("test_sql_pipelines.py", "test_warehouse.py", "test_sql_planning.py", "test_new.py")
+LONG_FILES = ("test_sql_pipelines.py", "test_warehouse.py", "test_sql_planning.py", "test_new.py", "test_stack.py")
+WITH_ELASTICSEARCH = ("tests/cluster/search/", "tests/cluster/stack/test_elasticsearch_service.py")
 
 # No example is judged by how long it takes, since the machine may be busy.
 settings.register_profile("millrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,6 +33,19 @@ def processes(most: int) -> int:
 def pytest_xdist_auto_num_workers() -> int:
     """Number of processes for `-n auto`: one more than two cores can serve, since each waits a quarter of its time."""
     return processes(min(3, (os.cpu_count() or 1) + 1))
+
+
+class _OneElasticsearch(LoadFileScheduling):
+    """Files for whichever process is free; those that need Elasticsearch for the same one, which starts it once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "Elasticsearch" if file.startswith(WITH_ELASTICSEARCH) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _OneElasticsearch:
+    """Schedule by files, more or less."""
+    return _OneElasticsearch(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
