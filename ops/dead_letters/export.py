@@ -64,8 +64,10 @@ def write(path: Path, letters: Iterable[DeadLetter], replays: Replays) -> int:
             for letter in letters:
                 file.write(msgspec.json.encode(line(letter, replays)) + b"\n")
                 count += 1
-    except BaseException:
+    except BaseException as error:
         path.unlink()  # it would look complete, and prevent another try
+        if isinstance(error, OSError) and not isinstance(error, ConnectionError):  # which is Kafka's
+            raise ExportError(f"{path} can't be written: {error.strerror}; nothing was exported") from error
         raise
     return count
 

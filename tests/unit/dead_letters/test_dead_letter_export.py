@@ -1,6 +1,8 @@
 """Dead letters in a file: without loss; edited records are sent as edited, and ambiguous edits are refused."""
 
 import json
+import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,21 @@ def test_failed_export_leaves_no_file(tmp_path: Path) -> None:
     file = tmp_path / "letters.jsonl"
     with pytest.raises(ConnectionError):
         write(file, cut_short(), NOTHING_SENT)
+
+    assert not file.exists()
+
+
+def test_full_disk_is_reported_and_leaves_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "letters.jsonl"
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, most))
+    try:
+        with pytest.raises(ExportError, match=f"{file} can't be written: File too large; nothing was exported"):
+            write(file, [LETTER], NOTHING_SENT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        signal.signal(signal.SIGXFSZ, before)
 
     assert not file.exists()
 
