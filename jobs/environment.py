@@ -1,6 +1,7 @@
 """Creates a job's Flink environment, in the same way on a cluster and in a plain `python -m jobs.NAME`."""
 
 import atexit
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -46,8 +47,14 @@ def _home() -> FlinkHome:
     """Assemble the Flink folder for this process's JVM, which the first environment starts."""
     home = flink_home.assemble()
     home.use(_scratch())
+    logging.getLogger().addFilter(_is_no_interruption)
     os.environ["FLINK_CONF_DIR"] = str(flink_conf.FOLDER)
     return home
+
+
+def _is_no_interruption(record: logging.LogRecord) -> bool:
+    """Leave out what py4j logs, with a traceback, when Ctrl-C ends the wait for a job."""
+    return record.exc_info is None or record.exc_info[0] is not KeyboardInterrupt
 
 
 @cache

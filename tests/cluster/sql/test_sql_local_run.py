@@ -75,11 +75,14 @@ def failed_run(file: Path) -> tuple[int, str]:
 
 @pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_run_leaves_no_file(tmp_path: Path, temporary: Path, number: signal.Signals) -> None:
+def test_stopped_run_leaves_no_file_and_prints_no_traceback(
+    tmp_path: Path, temporary: Path, number: signal.Signals
+) -> None:
     with endless_run(tmp_path) as run:
         run.send_signal(number)
         run.wait(timeout=60)
 
+    assert "Traceback" not in (tmp_path / "endless.output").read_text()
     assert not list(temporary.iterdir())
 
 
