@@ -24,6 +24,8 @@ SHOWN_SUBJECTS = 5
 
 COMMANDS = Places(
     {
+        "dashboard": "ops.health.dashboard:dashboard",
+        "rules": "ops.health.alert_rules:rules",
         "serve": "ops.health.exporter:serve",
     }
 )
