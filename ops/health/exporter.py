@@ -121,15 +121,17 @@ def serving(exporter: Exporter, host: str, port: int) -> Iterator[str]:
     """
     registry = CollectorRegistry(auto_describe=True)
     registry.register(exporter)
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    name = f"[{host}]" if ":" in host else host
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
         is_taken = error.errno == errno.EADDRINUSE
         reason = "is in use, perhaps by another exporter" if is_taken else f"can't be listened at ({error.strerror})"
-        raise click.ClickException(f"{address} {reason}: choose another address with --address HOST:PORT") from error
+        raise click.ClickException(
+            f"{name}:{port} {reason}: choose another address with --address HOST:PORT"
+        ) from error
     try:
-        yield f"http://{address}/metrics"
+        yield f"http://{name}:{server.server_port}/metrics"
     finally:
         server.shutdown()
         server.server_close()
@@ -157,7 +159,7 @@ def serve(address: tuple[str, int], pause: float, ids: tuple[str, ...]) -> None:
     exporter = Exporter(checks, pause)
     try:
         with serving(exporter, *address) as place:
-            click.echo(f"{place} has the results of {len(checks)} checks; Ctrl-C ends it")
+            click.echo(f"{place} has the results; Ctrl-C ends it")
             while True:
                 try:
                     exporter.evaluate(Scope(settings))

@@ -33,8 +33,8 @@ from tests.services.free_ports import free_port
 from tests.services.service_process import running
 
 END_SECONDS = 60
-PROMPT_SECONDS = 5
-"""Far less than the time after which a request to a silent service is given up."""
+PROMPT_SECONDS = 10
+"""Less than the 15 seconds after which a request to a silent Flink is given up."""
 UNREAD = Slot(is_active=True, is_lost=False, retained_bytes=9_000_000, unread_bytes=250_000_000, limit="-1")
 
 Samples = dict[tuple[str, ...], float]
@@ -186,7 +186,7 @@ DEAD = Settings(
 
 def has_served(output: Path) -> bool:
     """Return whether the command has printed where it serves."""
-    return re.search(r"^http://\S+/metrics has the results", output.read_text(), re.MULTILINE) is not None
+    return re.search(r"^http://\S+/metrics has the results;", output.read_text(), re.MULTILINE) is not None
 
 
 def test_command_serves_while_no_service_answers_and_ends_on_sigterm(tmp_path: Path) -> None:
