@@ -1,21 +1,10 @@
 """`python -m ops`: the commands of each folder."""
 
 import signal
-from collections import UserDict
-from pkgutil import resolve_name
-from typing import Any
 
 import click
 
-from ops.cli import CommandGroup
-
-
-class Places(UserDict[str, Any]):
-    """Commands by name, declared as `module:attribute`: one that is looked up is imported, without the others."""
-
-    def __getitem__(self, name: str) -> Any:
-        return resolve_name(super().__getitem__(name))
-
+from ops.cli import CommandGroup, Places
 
 COMMANDS = Places(
     {

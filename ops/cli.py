@@ -1,10 +1,13 @@
-"""Parts of every command: its errors in one line, the question before a change, its user, and times as parameters."""
+"""Parts of every command: where it is, its errors in one line, the question before a change, its user, and times as
+parameters."""
 
 import getpass
 import re
 import sys
+from collections import UserDict
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pkgutil import resolve_name
 from typing import Any
 
 import click
@@ -48,6 +51,13 @@ def message(error: Exception) -> str | None:
     """Return the message of an error that the operator can fix, or None for any other error."""
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
     return next((MESSAGES[name](error) for name in names if name in MESSAGES), None)
+
+
+class Places(UserDict[str, Any]):
+    """Commands by name, declared as `module:attribute`: one that is looked up is imported, without the others."""
+
+    def __getitem__(self, name: str) -> Any:
+        return resolve_name(super().__getitem__(name))
 
 
 class CommandGroup(click.Group):

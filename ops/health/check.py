@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
+from threading import Thread
 
 from ops.cli import message
 from ops.health.scope import Scope
@@ -16,6 +17,8 @@ YES_OR_NO = "0 or 1"
 SHARE = "share"
 """Unit of a value from 0 to 1."""
 SECONDS = "s"
+MEGABYTES = "MB"
+TIMES_THE_AVERAGE = "times the average"
 
 
 class Level(Enum):
@@ -56,7 +59,7 @@ class Check:
     id: str
     question: str
     unit: str
-    """`YES_OR_NO`, `SHARE`, `SECONDS`, or what is counted, in the plural."""
+    """`YES_OR_NO`, `SHARE`, `SECONDS`, `MEGABYTES`, `TIMES_THE_AVERAGE`, or what is counted, in the plural."""
     measure: Callable[[Scope], Iterable[Reading]]
     warn: float | None
     """Value from which the result is a warning; None if it never is one."""
@@ -110,11 +113,25 @@ def evaluate_all(checks: Sequence[Check], scope: Scope) -> list[Result]:
     Within one check, higher values come first. All checks are made at the same time, so that services that don't answer
     are waited for together.
     """
-    with ThreadPoolExecutor(len(checks)) as pool:
-        found = list(pool.map(lambda check: evaluate(check, scope), checks))
+    under_way = [_begun(check, scope) for check in checks]
+    found = [each.result() for each in under_way]
     ranked = [(place, result) for place, results in enumerate(found) for result in results]
     ranked.sort(key=lambda each: (each[1].level.severity, each[0], -(each[1].value or 0), each[1].subject))
     return [result for _, result in ranked]
+
+
+def _begun(check: Check, scope: Scope) -> Future[list[Result]]:
+    """Evaluate a check in a daemon thread, so that the program can end while a service doesn't answer."""
+    future: Future[list[Result]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(evaluate(check, scope))
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever asks for the result
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
 
 
 def in_one_line(error: Exception) -> str:

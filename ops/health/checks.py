@@ -1,8 +1,10 @@
 """All checks of the deployment, in the order in which an operator would ask them."""
 
+from collections.abc import Iterable
+
 from ops.capture.faults import QUIET_SECONDS
 from ops.health import dead_letters, declared, jobs, services, sources
-from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check
+from ops.health.check import MEGABYTES, SECONDS, SHARE, TIMES_THE_AVERAGE, YES_OR_NO, Check
 
 UI = "Look at the job in Flink's web UI, at `MILLRACE_FLINK_REST_URL`"
 
@@ -140,7 +142,7 @@ CHECKS = (
     Check(
         id="job-skew",
         question="Does one subtask get most of a step's records?",
-        unit="times the average",
+        unit=TIMES_THE_AVERAGE,
         measure=jobs.skew,
         warn=1.8,
         fail=None,
@@ -292,7 +294,7 @@ CHECKS = (
     Check(
         id="capture-unread",
         question="How much of the write-ahead log has capture yet to read?",
-        unit="MB",
+        unit=MEGABYTES,
         measure=services.unread_log,
         warn=100,
         fail=1000,
@@ -423,3 +425,26 @@ CHECKS = (
     ),
 )
 """Checks, each once."""
+
+_AREAS = {
+    "service": "Services",
+    "job": "Jobs",
+    "checkpoint": "Jobs",
+    "lag": "Sources",
+    "event": "Sources",
+    "late": "Sources",
+    "dead": "Dead letters",
+    "capture": "Capture",
+    "partition": "Kafka and declarations",
+    "topic": "Kafka and declarations",
+    "schema": "Kafka and declarations",
+    "rules": "Rules",
+}
+
+
+def by_area(checks: Iterable[Check]) -> dict[str, list[Check]]:
+    """Return checks by subject area, which the first word of their ids decides."""
+    areas: dict[str, list[Check]] = {}
+    for check in checks:
+        areas.setdefault(_AREAS[check.id.partition("-")[0]], []).append(check)
+    return areas

@@ -1,4 +1,4 @@
-"""Command `health`."""
+"""Command `health`, and the option that chooses checks."""
 
 import json
 import logging
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from connectors.settings import Settings
+from ops.cli import CommandGroup, Places
 from ops.formats import table, utc
 from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check, Level, Result, evaluate_all
 from ops.health.checks import CHECKS
@@ -21,18 +22,33 @@ SHOWN_SUBJECTS = 5
 """Number of subjects of one check that have a remark."""
 
 
-@click.command("health")
+COMMANDS = Places(
+    {
+        "dashboard": "ops.health.dashboard:dashboard",
+        "rules": "ops.health.alert_rules:rules",
+        "serve": "ops.health.exporter:serve",
+    }
+)
+only = click.option("--only", "ids", multiple=True, metavar="ID", help="Only this check; repeatable.")
+
+
+@click.group("health", cls=CommandGroup, commands=COMMANDS, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print all readings as one JSON document.")
 @click.option("--watch", "seconds", type=click.FloatRange(min=1), metavar="SECONDS", help="Repeat until interrupted.")
-@click.option("--only", "ids", multiple=True, metavar="ID", help="Only this check; repeatable.")
-def health(as_json: bool, seconds: float | None, ids: tuple[str, ...]) -> None:
+@only
+@click.pass_context
+def health(context: click.Context, as_json: bool, seconds: float | None, ids: tuple[str, ...]) -> None:
     """Check jobs, topics, capture, rules and services.
 
     Lists the worst first, with what to do. Exit status 1 if a check fails or can't be made.
     """
     # Errors of brokers are results, so the client needn't log them.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    checks, settings = _chosen(ids), Settings.from_environment()
+    if name := context.invoked_subcommand:
+        if as_json or seconds or ids:
+            raise click.UsageError(f"write the options of `{name}` after its name")
+        return
+    checks, settings = chosen(ids), Settings.from_environment()
     while True:
         scope = Scope(settings)
         results = evaluate_all(checks, scope)
@@ -46,10 +62,15 @@ def health(as_json: bool, seconds: float | None, ids: tuple[str, ...]) -> None:
             break
         time.sleep(seconds)
     if any(each.level.is_failure for each in results):
-        click.get_current_context().exit(1)
+        context.exit(1)
 
 
-def _chosen(ids: Sequence[str]) -> list[Check]:
+def chosen(ids: Sequence[str]) -> list[Check]:
+    """Return the checks with these ids, by default all.
+
+    Raises:
+        BadParameter: there is no such check.
+    """
     known = {check.id: check for check in CHECKS}
     if unknown := [each for each in ids if each not in known]:
         raise click.BadParameter(

@@ -1,4 +1,4 @@
-"""Builders of what the health checks measure: jobs, checkpoints, metrics, and consumer groups."""
+"""Builders of checks, and of what they measure: jobs, checkpoints, metrics, and consumer groups."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from kafka import TopicPartition
 
 from connectors.settings import Settings
 from ops.health.brokers import Group
-from ops.health.check import Reading
+from ops.health.check import SECONDS, Check, Reading
 from ops.health.cluster import Checkpoint, Checkpoints, LiveJob, Spread, Tasks, Vertex
 from ops.health.scope import Scope
 from ops.jobs.cluster_jobs import Failure, Job, JobId, Restarts
@@ -21,6 +21,17 @@ VERTEX = Vertex("v", "Source: records of payments[1] -> Calc[2]", 2)
 def scope(settings: Settings | None = None, **known: Any) -> Scope:
     """Return a scope at noon with these answers."""
     return Scope(settings or Settings(), NOW, known)
+
+
+def measured(id_: str, *readings: Reading, unit: str = SECONDS, error: Exception | None = None) -> Check:
+    """Return a check with these readings, or this error; it warns from 10 and fails from 20."""
+
+    def measure(_: object) -> Sequence[Reading]:
+        if error:
+            raise error
+        return readings
+
+    return Check(id_, "Is it late?", unit, measure, 10, 20, "Results are late.", ("Run `make up`.", "Wait."))
 
 
 def ago(seconds: float) -> datetime:

@@ -11,18 +11,7 @@ from ops.__main__ import main
 from ops.health import commands
 from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check, Reading
 from ops.health.checks import CHECKS
-
-
-def measured(id_: str, *readings: Reading, unit: str = SECONDS, error: Exception | None = None) -> Check:
-    """Return a check with these readings, or this error; it warns from 10 and fails from 20."""
-
-    def measure(_: object) -> Sequence[Reading]:
-        if error:
-            raise error
-        return readings
-
-    return Check(id_, "Is it late?", unit, measure, 10, 20, "Results are late.", ("Run `make up`.", "Wait."))
-
+from tests.builders.health import measured
 
 WELL = measured("well", Reading("a", 1), Reading("b", 3), Reading("c", 2))
 WARNED = measured("warned", Reading("d", 12.34, "a slow disk"))
@@ -132,6 +121,13 @@ def test_unknown_check_is_refused_with_those_that_exist() -> None:
 
     assert done.exit_code == 2
     assert "there is no check 'lagg'; there are: well, failed" in done.output
+
+
+def test_options_before_a_subcommand_are_refused() -> None:
+    done = run([WELL], "--only", "well", "rules")
+
+    assert done.exit_code == 2
+    assert "write the options of `rules` after its name" in done.output
 
 
 def test_watch_measures_again_until_it_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,170 @@
+"""Command `health serve`: an exporter of all results for Prometheus.
+
+The checks are evaluated in one loop and not for each scrape: a service that doesn't answer takes up to 20 seconds. A
+scrape gets the results of the last evaluation that ended. If one hangs or raises, the time of the last stands still.
+"""
+
+import errno
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from connectors.settings import Settings
+from ops.health import metrics
+from ops.health.check import YES_OR_NO, Check, Result, evaluate_all, in_one_line
+from ops.health.commands import chosen, only
+from ops.health.scope import Scope
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results of all checks at one moment."""
+
+    results: Sequence[Result]
+    """The worst first."""
+    ended_at: float
+    """Unix timestamp."""
+    seconds: float
+    """Duration."""
+
+
+class Exporter(Collector):
+    """Metrics of the last evaluation that ended; what it didn't find has none."""
+
+    def __init__(self, checks: Sequence[Check], pause: float) -> None:
+        """Create an exporter without results.
+
+        Args:
+            pause: time between two evaluations in seconds.
+        """
+        self._checks = checks
+        self._pause = pause
+        self._last: Evaluation | None = None
+
+    def evaluate(self, scope: Scope) -> None:
+        """Evaluate all checks, and let their results take the place of the last ones."""
+        began = time.monotonic()
+        results = evaluate_all(self._checks, scope)
+        self._last = Evaluation(results, time.time(), time.monotonic() - began)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield all metrics; called for each scrape."""
+        last = self._last
+        results = _without_repeats(last.results) if last else []
+        level = GaugeMetricFamily(
+            metrics.LEVEL,
+            "Level of a result: 0 ok, 1 warn, 2 unknown, 3 fail. A check that can't be made has no subject.",
+            labels=["check", "subject"],
+        )
+        for each in results:
+            level.add_metric([each.check.id, each.subject], metrics.level_number(each.level))
+        yield level
+        for check in self._checks:
+            yield _values(check, [each for each in results if each.check == check])
+        yield GaugeMetricFamily(metrics.PAUSE, "Time between two evaluations of the checks.", self._pause)
+        ended = GaugeMetricFamily(metrics.ENDED, "When the last evaluation of the checks ended.")
+        duration = GaugeMetricFamily(metrics.DURATION, "Duration of the last evaluation of the checks.")
+        if last:
+            ended.add_metric([], last.ended_at)
+            duration.add_metric([], last.seconds)
+        yield from (ended, duration)
+
+
+def _without_repeats(results: Sequence[Result]) -> list[Result]:
+    """Return the worst result of each check and subject: two jobs may have one name, and no series may come twice."""
+    worst: dict[tuple[str, str], Result] = {}
+    for each in results:
+        worst.setdefault((each.check.id, each.subject), each)
+    return list(worst.values())
+
+
+def _values(check: Check, results: Sequence[Result]) -> GaugeMetricFamily:
+    meaning = " 0 is yes, 1 is no." if check.unit == YES_OR_NO else ""
+    family = GaugeMetricFamily(metrics.gauge(check), f"{check.question}{meaning}", labels=["subject"])
+    for each in results:
+        if each.value is not None:
+            family.add_metric([each.subject], each.value * metrics.unit(check).factor)
+    return family
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """Command-line parameter for an address to listen at."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Convert to host and port."""
+        try:
+            parts = urlsplit(f"//{value}")
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+        if not host or port is None or parts.netloc != value or "@" in value:
+            self.fail(f"{value!r} is no address; write HOST:PORT, such as 127.0.0.1:9464", param, ctx)
+        return host, port
+
+
+@contextmanager
+def serving(exporter: Exporter, host: str, port: int) -> Iterator[str]:
+    """Serve an exporter's metrics while the block runs; yield where.
+
+    Raises:
+        ClickException: nothing can listen there.
+    """
+    registry = CollectorRegistry(auto_describe=True)
+    registry.register(exporter)
+    name = f"[{host}]" if ":" in host else host
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        is_taken = error.errno == errno.EADDRINUSE
+        reason = "is in use, perhaps by another exporter" if is_taken else f"can't be listened at ({error.strerror})"
+        raise click.ClickException(
+            f"{name}:{port} {reason}: choose another address with --address HOST:PORT"
+        ) from error
+    try:
+        yield f"http://{name}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@click.command("serve")
+@click.option("--address", type=Address(), default="127.0.0.1:9464", show_default=True, help="Where to listen.")
+@click.option(
+    "--every",
+    "pause",
+    type=click.FloatRange(min=1),
+    default=15,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two evaluations.",
+)
+@only
+def serve(address: tuple[str, int], pause: float, ids: tuple[str, ...]) -> None:
+    """Export all results as metrics for Prometheus, until interrupted.
+
+    Evaluates the checks again and again, whoever scrapes. Exit status 0 after Ctrl-C or SIGTERM.
+    """
+    checks, settings = chosen(ids), Settings.from_environment()
+    exporter = Exporter(checks, pause)
+    try:
+        with serving(exporter, *address) as place:
+            click.echo(f"{place} has the results; Ctrl-C ends it")
+            while True:
+                try:
+                    exporter.evaluate(Scope(settings))
+                except Exception as error:  # noqa: BLE001 - the next evaluation may succeed; an alert watches the time
+                    click.echo(f"the checks were not evaluated: {in_one_line(error)}", err=True)
+                time.sleep(pause)
+    except KeyboardInterrupt:
+        return  # also of SIGTERM: ops/__main__.py
