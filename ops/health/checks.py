@@ -1,7 +1,7 @@
 """All checks of the deployment, in the order in which an operator would ask them."""
 
 from ops.capture.faults import QUIET_SECONDS
-from ops.health import dead_letters, declared, jobs, services, sources
+from ops.health import dead_letters, declared, jobs, services, sinks, sources
 from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check
 
 UI = "Look at the job in Flink's web UI, at `MILLRACE_FLINK_REST_URL`"
@@ -207,6 +207,63 @@ CHECKS = (
         remedy=(
             "`python -m ops dead-letters count --from late-payments --since 1h` shows which job set them aside.",
             "If producers are rightly this late, raise `MILLRACE_WATERMARK_DELAY_SECONDS` and submit the job again.",
+        ),
+    ),
+    Check(
+        id="sink-orders",
+        question="For how long have readers of enriched orders lacked an order?",
+        unit=SECONDS,
+        measure=sinks.enriched_orders,
+        warn=120,
+        fail=600,
+        why="Revenue, search, warehouse and notifications begin with `enriched-orders`. An order waits for capture, a "
+        "minute at most, and for the checkpoint that shows it.",
+        remedy=(
+            "See checkpoint-age: readers see an order when its transaction is committed.",
+            "See capture-heartbeat and event-time: orders wait for both.",
+            "`python -m ops dead-letters list --since 1h` shows whether the order was rejected a moment ago.",
+        ),
+    ),
+    Check(
+        id="sink-warehouse",
+        question="For how long has the warehouse lacked a row?",
+        unit=SECONDS,
+        measure=sinks.warehouse,
+        warn=120,
+        fail=600,
+        why="Reports show less than has happened, and nothing else says so.",
+        remedy=(
+            "See lag-seconds and job-back-pressured: if the job is behind, PostgreSQL is too slow for it.",
+            "`python -m ops warehouse status` shows the newest event of each table.",
+            "If the job has read all, look for rows that a trigger or another writer has removed.",
+        ),
+    ),
+    Check(
+        id="sink-search",
+        question="For how long has the search index lacked a document?",
+        unit=SECONDS,
+        measure=sinks.search,
+        warn=120,
+        fail=600,
+        why="Searches find less than has happened, and nothing else says so.",
+        remedy=(
+            "See lag-seconds and job-back-pressured: if the job is behind, Elasticsearch refuses or is too slow.",
+            "`python -m ops search status` shows whether the alias stands for another index, or takes no documents.",
+            "`python -m ops search rebuild orders` fills a new index from the topic.",
+        ),
+    ),
+    Check(
+        id="sink-mail",
+        question="For how long has a notification waited to be sent?",
+        unit=SECONDS,
+        measure=sinks.mails,
+        warn=120,
+        fail=600,
+        why="A warning of fraud is useful while the card is being used. A mail that the server refuses for now is "
+        "tried for about 8 minutes.",
+        remedy=(
+            "See service-silent: the notifier waits for a mail server that is unavailable.",
+            "The notifier's own line shows what waits, and the mail server's last answer.",
         ),
     ),
     Check(

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from connectors.kafka.topics import ENRICHED_ORDERS, ORDERS
 from connectors.postgres.captured_tables import HEARTBEATS
 from connectors.settings import Settings
+from jobs.flow import ORDER_ENRICHMENT
 from ops.capture.connector import RealConnector, real_connector
 from ops.capture.database_queries import connected, look
 from ops.capture.database_state import CaptureDatabase
@@ -17,7 +19,9 @@ from ops.capture.progress import last_change
 from ops.health import brokers, cluster
 from ops.health.brokers import Brokers
 from ops.health.cluster import Checkpoints, LiveJob, Tasks
+from ops.health.freshness import Sink, output_topic
 from ops.health.letters import Letters, read_letters
+from ops.health.stores import Search, Warehouse, look_at_search, look_at_warehouse
 from ops.jobs.cluster_jobs import Job
 from ops.jobs.lost_jobs import LostJob, lost_jobs
 from ops.rules import rulesets
@@ -120,6 +124,22 @@ class Scope:
         """Dead letters at the end of their topic."""
         self._require_kafka()
         return read_letters(self.settings, self.now)
+
+    @Asked
+    def enriched_orders(self) -> Sink:
+        """Newest enriched orders."""
+        self._require_kafka()
+        return output_topic(self.settings, ORDER_ENRICHMENT.name, ORDERS.name, ENRICHED_ORDERS.name)
+
+    @Asked
+    def warehouse(self) -> Warehouse:
+        """State of the warehouse."""
+        return look_at_warehouse(self.settings)
+
+    @Asked
+    def search(self) -> Search:
+        """State of the search index."""
+        return look_at_search(self.settings)
 
     @Asked
     def connector(self) -> RealConnector | None:

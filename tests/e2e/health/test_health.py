@@ -8,16 +8,23 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from connectors.elasticsearch.client import client
+from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka.topics import PAYMENTS
 from connectors.settings import Settings
 from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.__main__ import main
-from ops.health import cluster
+from ops.health import cluster, sinks
 from ops.health.checks import CHECKS
+from ops.health.freshness import Sink, missing
+from ops.health.letters import Letters
 from ops.health.scope import Scope
+from ops.search import apply as search_operations
+from ops.search.indices import declared
 from ops.topics import apply as topic_operations
 from ops.topics.schemas import register
+from ops.warehouse.database import migrate
 from tests.builders.events import payment
 from tests.e2e.deployment import Deployment, publish_default_rules, wait_for
 
@@ -104,6 +111,26 @@ def test_lag_and_event_time_are_measured_and_small(deployment: Deployment) -> No
     assert results["lag-seconds"]["subject"] == results["lag-records"]["subject"] == "fraud_detection: payments"
     assert results["event-time"]["subject"].startswith("fraud_detection: payments, subtask ")
     assert {each["level"] for each in results.values()} == {"ok"}
+
+
+def test_newest_event_of_each_table_and_alias_is_found(settings: Settings) -> None:
+    migrate(settings)
+    with client(settings) as elasticsearch:
+        search_operations.apply(elasticsearch, declared())
+    scope = Scope(settings)
+
+    assert set(scope.warehouse.newest) == set(sinks.TABLES)
+    assert set(scope.search.newest) == {each.alias for each in SEARCH_INDICES}
+
+
+def test_sink_lacks_the_records_that_are_newer_than_its_own(deployment: Deployment) -> None:
+    brokers, now_ms = Scope(deployment.settings).brokers, round(time.time() * 1000)
+    newest = max(at for each, at in brokers.newest.items() if each.topic == PAYMENTS.name)
+    tables = [Sink(f"shows {at}", "fraud_detection", PAYMENTS.name, at) for at in (newest, newest - 1)]
+
+    found = list(missing(deployment.settings, tables, brokers, Letters(), now_ms))
+
+    assert [each.since for each in found] == [None, newest]
 
 
 def test_stopped_job_is_missing_and_its_lag_is_counted(deployment: Deployment) -> None:
