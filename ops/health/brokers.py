@@ -77,7 +77,7 @@ def look(settings: Settings, now: datetime) -> Brokers:
         ConnectionError: no broker answers.
         KafkaError: a broker refuses, or doesn't answer in time.
     """
-    with closing(_client(settings, KafkaAdminClient)) as admin:
+    with closing(quick_client(settings, KafkaAdminClient)) as admin:
         topics = real_topics(admin)
         groups = _groups(admin, settings.consumer_group_prefix, topics)
         wanted = {TopicPartition(each.name, number) for each in TOPICS for number in _numbers(topics, each.name)}
@@ -99,6 +99,17 @@ def look(settings: Settings, now: datetime) -> Brokers:
     return Brokers(topics, tuple(groups), ends, recent, times)
 
 
+def quick_client(settings: Settings, make: Callable[..., Any], **options: Any) -> Any:
+    """Create a client that waits for a broker no longer than a check may take.
+
+    Raises:
+        ConnectionError: no broker answers.
+    """
+    return kafka_client(
+        settings, make, report=_report_nothing, within_seconds=WAIT_SECONDS, request_timeout_ms=REQUEST_MS, **options
+    )
+
+
 def committed_reader(settings: Settings) -> Any:
     """Open a consumer without a group that reads committed records.
 
@@ -106,7 +117,7 @@ def committed_reader(settings: Settings) -> Any:
         ConnectionError: no broker answers.
     """
     options = {"enable_auto_commit": False, "isolation_level": "read_committed", "auto_offset_reset": "earliest"}
-    return _client(settings, KafkaConsumer, **options)
+    return quick_client(settings, KafkaConsumer, **options)
 
 
 def first_timestamps(
@@ -146,12 +157,6 @@ def first_timestamps(
             names = ", ".join(sorted({each.topic for each in waiting}))
             raise KafkaTimeoutError(f"{names} can't be read: nothing came for {READ_SECONDS:.0f} s")
     return found
-
-
-def _client(settings: Settings, make: Callable[..., Any], **options: Any) -> Any:
-    return kafka_client(
-        settings, make, report=_report_nothing, within_seconds=WAIT_SECONDS, request_timeout_ms=REQUEST_MS, **options
-    )
 
 
 def _groups(admin: Any, prefix: str, topics: Mapping[str, RealTopic]) -> list[Group]:

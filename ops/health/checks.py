@@ -196,6 +196,21 @@ CHECKS = (
         ),
     ),
     Check(
+        id="transaction-open",
+        question="How long has a transaction been open that readers wait for?",
+        unit=SECONDS,
+        measure=sources.open_transactions,
+        warn=60,
+        fail=300,
+        why="Nobody who reads committed records gets past its first one, while lag shows nothing. What a crashed job "
+        "has written is lost when its transaction ends, after 15 minutes.",
+        remedy=(
+            "See job-missing and job-interrupted: a job that continues from its last checkpoint ends its transactions.",
+            "See checkpoint-age: a job that runs ends a transaction with each checkpoint.",
+            "If its program is gone for good, wait for the timeout, or end it with Kafka's own tools.",
+        ),
+    ),
+    Check(
         id="late-share",
         question="What share of the records is late?",
         unit=SHARE,
@@ -219,7 +234,7 @@ CHECKS = (
         why="Revenue, search, warehouse and notifications begin with `enriched-orders`. An order waits for capture, a "
         "minute at most, and for the checkpoint that shows it.",
         remedy=(
-            "See checkpoint-age: readers see an order when its transaction is committed.",
+            "See checkpoint-age and transaction-open: readers see an order when its transaction is committed.",
             "See capture-heartbeat and event-time: orders wait for both.",
             "`python -m ops dead-letters list --since 1h` shows whether the order was rejected a moment ago.",
         ),

@@ -22,6 +22,7 @@ from ops.health.cluster import Checkpoints, LiveJob, Tasks
 from ops.health.freshness import Sink, output_topic
 from ops.health.letters import Letters, read_letters
 from ops.health.stores import Search, Warehouse, look_at_search, look_at_warehouse
+from ops.health.transactions import Transaction, open_transactions
 from ops.jobs.cluster_jobs import Job
 from ops.jobs.lost_jobs import LostJob, lost_jobs
 from ops.rules import rulesets
@@ -92,6 +93,12 @@ class Scope:
     def brokers(self) -> Brokers:
         """Topics, groups and offsets."""
         return brokers.look(self.settings, self.now)
+
+    @Asked
+    def transactions(self) -> Sequence[Transaction]:
+        """Transactions that are open."""
+        self._require_kafka()
+        return open_transactions(self.settings)
 
     @Asked
     def jobs(self) -> Sequence[Job]:

@@ -1,10 +1,10 @@
-"""Measures of what jobs read: how far they are behind, in records, in seconds and in event time, and what is late."""
+"""Measures of what jobs read: how far they are behind, what is late, and which transactions they wait for."""
 
 from collections.abc import Iterator, Mapping
 
 from kafka import TopicPartition
 
-from connectors.kafka.topics import DEAD_LETTERS, LETTER_TOPICS
+from connectors.kafka.topics import DEAD_LETTERS, LETTER_TOPICS, TOPICS
 from jobs.flow import PROGRAMS
 from ops.formats import time_in_words
 from ops.health.brokers import NONE, Brokers, Group
@@ -69,6 +69,16 @@ def late_share(scope: Scope) -> Iterator[Reading]:
         late = scope.brokers.recent_records(name)
         read = sum(scope.brokers.recent_records(topic.name) for topic in writers[name].reads)
         yield Reading(name, late / max(late, read, 1), f"{late:,} late of {read:,} records in an hour")
+
+
+def open_transactions(scope: Scope) -> Iterator[Reading]:
+    """Yield for how many seconds the oldest transaction in each topic has been open, of topics that have one."""
+    for topic in TOPICS:
+        if found := [each for each in scope.transactions if each.numbers(topic.name)]:
+            oldest = min(found, key=lambda each: each.since)
+            partitions = ", ".join(f"partition {number}" for number in oldest.numbers(topic.name))
+            detail = f"{oldest.id} is open since {time_in_words(oldest.since)}, in {partitions}"
+            yield Reading(topic.name, max(0.0, (scope.now_ms - oldest.since) / 1000), detail)
 
 
 def _read(brokers: Brokers) -> Iterator[tuple[Group, str, list[TopicPartition]]]:

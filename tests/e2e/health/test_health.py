@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from kafka import KafkaProducer
 
 from connectors.elasticsearch.client import client
 from connectors.elasticsearch.documents import SEARCH_INDICES
-from connectors.kafka.topics import PAYMENTS
+from connectors.kafka.client import client_options
+from connectors.kafka.topics import PAYMENTS, TOP_PRODUCTS
 from connectors.settings import Settings
 from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.stack.supervisor import Stack
@@ -131,6 +133,23 @@ def test_sink_lacks_the_records_that_are_newer_than_its_own(deployment: Deployme
     found = list(missing(deployment.settings, tables, brokers, Letters(), now_ms))
 
     assert [each.since for each in found] == [None, newest]
+
+
+def test_open_transaction_shows_until_it_ends(settings: Settings) -> None:
+    began_ms = round(time.time() * 1000)
+    id_ = f"health-{began_ms}"
+    producer = KafkaProducer(**client_options(settings.kafka_bootstrap_servers), transactional_id=id_)
+    try:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send(TOP_PRODUCTS.name, b"{}", partition=0, timestamp_ms=began_ms).get(timeout=30)
+        [found] = [each for each in Scope(settings).transactions if each.id == id_]
+        assert found.numbers(TOP_PRODUCTS.name) == [0]
+        assert abs(found.since - began_ms) < 60_000
+        producer.abort_transaction()
+        wait_for("its end", lambda: all(each.id != id_ for each in Scope(settings).transactions))
+    finally:
+        producer.close()
 
 
 def test_stopped_job_is_missing_and_its_lag_is_counted(deployment: Deployment) -> None:
