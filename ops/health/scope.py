@@ -16,12 +16,12 @@ from ops.capture.connector import RealConnector, real_connector
 from ops.capture.database_queries import connected, look
 from ops.capture.database_state import CaptureDatabase
 from ops.capture.progress import last_change
-from ops.health import brokers, cluster
+from ops.health import brokers, cluster, stores
 from ops.health.brokers import Brokers
 from ops.health.cluster import Checkpoints, LiveJob, Tasks
 from ops.health.freshness import Sink, output_topic
 from ops.health.letters import Letters, read_letters
-from ops.health.stores import Search, Warehouse, look_at_search, look_at_warehouse
+from ops.health.stores import MailSettings, SearchCluster, Warehouse
 from ops.health.transactions import Transaction, open_transactions
 from ops.jobs.cluster_jobs import Job
 from ops.jobs.lost_jobs import LostJob, lost_jobs
@@ -141,12 +141,27 @@ class Scope:
     @Asked
     def warehouse(self) -> Warehouse:
         """State of the warehouse."""
-        return look_at_warehouse(self.settings)
+        return stores.look_at_warehouse(self.settings)
 
     @Asked
-    def search(self) -> Search:
-        """State of the search index."""
-        return look_at_search(self.settings)
+    def newest_in_search(self) -> Mapping[str, int | None]:
+        """Newest event time behind each alias of the search index."""
+        return stores.newest_in_search(self.settings)
+
+    @Asked
+    def search_faults(self) -> Mapping[str, Sequence[str]]:
+        """What is wrong with the index of each alias."""
+        return stores.search_faults(self.settings)
+
+    @Asked
+    def search_cluster(self) -> SearchCluster:
+        """State of Elasticsearch's shards and disks."""
+        return stores.search_cluster(self.settings)
+
+    @Asked
+    def mail_server(self) -> None:
+        """Nothing, if the mail server answers."""
+        stores.check_mail_server(MailSettings.from_environment())
 
     @Asked
     def connector(self) -> RealConnector | None:

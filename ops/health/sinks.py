@@ -43,7 +43,7 @@ def warehouse(scope: Scope) -> Iterator[Reading]:
 def search(scope: Scope) -> Iterator[Reading]:
     """Yield for how many seconds each alias of the search index has lacked a document."""
     if _runs(scope, SEARCH_INDEX):
-        newest = scope.search.newest
+        newest = scope.newest_in_search
         yield from _readings(
             scope,
             [

@@ -22,6 +22,7 @@ from ops.health.checks import CHECKS
 from ops.health.freshness import Sink, missing
 from ops.health.letters import Letters
 from ops.health.scope import Scope
+from ops.health.stores import MailSettings, check_mail_server
 from ops.search import apply as search_operations
 from ops.search.indices import declared
 from ops.topics import apply as topic_operations
@@ -115,14 +116,19 @@ def test_lag_and_event_time_are_measured_and_small(deployment: Deployment) -> No
     assert {each["level"] for each in results.values()} == {"ok"}
 
 
-def test_newest_event_of_each_table_and_alias_is_found(settings: Settings) -> None:
+def test_warehouse_search_index_and_mail_server_are_well_and_have_their_newest_events(
+    settings: Settings, stack: Stack
+) -> None:
     migrate(settings)
     with client(settings) as elasticsearch:
         search_operations.apply(elasticsearch, declared())
     scope = Scope(settings)
 
-    assert set(scope.warehouse.newest) == set(sinks.TABLES)
-    assert set(scope.search.newest) == {each.alias for each in SEARCH_INDICES}
+    assert (set(scope.warehouse.newest), scope.warehouse.faults) == (set(sinks.TABLES), [])
+    assert set(scope.newest_in_search) == set(scope.search_faults) == {each.alias for each in SEARCH_INDICES}
+    assert scope.search_cluster.status in {"green", "yellow"}
+    assert scope.search_cluster.disk == "unknown"  # the stack's Elasticsearch has no limits
+    check_mail_server(MailSettings(stack.setup.local.smtp_url))
 
 
 def test_sink_lacks_the_records_that_are_newer_than_its_own(deployment: Deployment) -> None:

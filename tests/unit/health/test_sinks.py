@@ -14,7 +14,7 @@ from ops.health.check import Reading
 from ops.health.freshness import Sink, output_topic
 from ops.health.letters import Letters
 from ops.health.scope import Scope
-from ops.health.stores import Search, Warehouse
+from ops.health.stores import Warehouse
 from tests.builders.health import NOW_MS, group, job, offsets, scope, values
 from tests.unit.health.fake_consumer import Consumer
 
@@ -145,7 +145,7 @@ def test_each_alias_is_compared_with_its_own_topic(monkeypatch: pytest.MonkeyPat
     times = {TopicPartition("fraud-alerts", 0): {0: 600, 1: 500}, ENRICHED: {0: 70}}
     aliases = {"orders": NOW_MS - 70_000, "fraud-alerts": NOW_MS - 600_000}
 
-    readings = list(sinks.search(given(monkeypatch, times, search=Search(aliases))))
+    readings = list(sinks.search(given(monkeypatch, times, newest_in_search=aliases)))
 
     assert values(readings) == {"enriched-orders → orders": 0, "fraud-alerts → fraud-alerts": 100}
 
