@@ -1,7 +1,7 @@
 """All checks of the deployment, in the order in which an operator would ask them."""
 
 from ops.capture.faults import QUIET_SECONDS
-from ops.health import dead_letters, declared, jobs, services, sinks, sources
+from ops.health import dead_letters, declared, jobs, machine, services, sinks, sources
 from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check
 
 UI = "Look at the job in Flink's web UI, at `MILLRACE_FLINK_REST_URL`"
@@ -467,6 +467,72 @@ CHECKS = (
         remedy=(
             "Delete indices that a rebuild has left, which `python -m ops search status` shows, or enlarge the disk.",
             "See search-index: it shows indices that are blocked already.",
+        ),
+    ),
+    Check(
+        id="disk-checkpoints",
+        question="How full is the disk with checkpoints and savepoints?",
+        unit=SHARE,
+        measure=machine.checkpoint_disks,
+        warn=0.9,
+        fail=0.97,
+        why="On a full disk no checkpoint is completed. Of a disk larger than 100 GB its last 100 GB count.",
+        remedy=(
+            "Delete savepoints, and checkpoints of jobs that were cancelled, that nobody will continue from.",
+            "See checkpoint-duration: state that grows makes checkpoints slow, too.",
+        ),
+    ),
+    Check(
+        id="disk-stack",
+        question="How full is the disk with the local stack's data?",
+        unit=SHARE,
+        measure=machine.stack_disk,
+        warn=0.9,
+        fail=0.97,
+        why="Kafka and PostgreSQL stop when they can't write. Of a disk larger than 100 GB its last 100 GB count.",
+        remedy=(
+            "`python -m local.stack status` shows the services; their logs and data are in `MILLRACE_STATE`.",
+            "Delete what else is on the disk, or set `MILLRACE_STATE` to a folder on a larger one.",
+        ),
+    ),
+    Check(
+        id="taskmanager-collecting",
+        question="What share of its time does a TaskManager collect garbage?",
+        unit=SHARE,
+        measure=machine.garbage_collection,
+        warn=0.2,
+        fail=None,
+        why="It is the surest sign of a heap that is too small for the state in it: tasks stand still meanwhile.",
+        remedy=(
+            "See taskmanager-heap and checkpoint-duration: state that fills the heap makes checkpoints slow, too.",
+            "Raise `taskmanager.memory.process.size` in `flink-conf/config.yaml`, or choose rocksdb for the state.",
+        ),
+    ),
+    Check(
+        id="taskmanager-heap",
+        question="What share of its heap does a TaskManager use?",
+        unit=SHARE,
+        measure=machine.heap,
+        warn=0.95,
+        fail=None,
+        why="When it is full of what is still needed, the TaskManager ends. Garbage that was not collected yet counts, "
+        "so that a high share for a moment is normal.",
+        remedy=(
+            "`python -m ops health --only taskmanager-heap --watch 10` shows whether the share stays high.",
+            "See taskmanager-collecting: if that is high as well, the heap is too small.",
+        ),
+    ),
+    Check(
+        id="taskmanager-metaspace",
+        question="What share of its metaspace does a TaskManager use?",
+        unit=SHARE,
+        measure=machine.metaspace,
+        warn=0.97,
+        fail=None,
+        why="Each submission loads classes; if those of ended jobs can't be unloaded, the TaskManager ends.",
+        remedy=(
+            "Restart the TaskManager: jobs continue from their last checkpoints.",
+            "Raise `taskmanager.memory.jvm-metaspace.size` in `flink-conf/config.yaml`.",
         ),
     ),
     Check(

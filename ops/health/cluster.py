@@ -19,6 +19,11 @@ TASK_METRICS = (BUSY, BACK_PRESSURED, RECORDS_IN)
 """Metrics that each task of a job has, whatever it does."""
 OUTPUT_WATERMARK = "currentOutputWatermark"
 SPLIT_WATERMARK = "currentWatermark"
+HEAP, METASPACE = "Status.JVM.Memory.Heap", "Status.JVM.Memory.Metaspace"
+COLLECTING = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
+"""Time that garbage collection takes, as an average of the last minute."""
+MEMORY_METRICS = (*(f"{pool}.{what}" for pool in (HEAP, METASPACE) for what in ("Used", "Max")), COLLECTING)
+"""Metrics that each TaskManager has."""
 SOURCE = "Source: "
 """Part of the name of a vertex that reads a topic."""
 NO_WATERMARK = -(2**63)
@@ -122,6 +127,18 @@ class Tasks:
     """Empty unless the vertex reads a topic."""
 
 
+@dataclass(frozen=True)
+class TaskManager:
+    """Memory of a TaskManager; a part that Flink doesn't know, as right after a start, is None."""
+
+    id: str
+    heap: tuple[int, int] | None = None
+    """Used bytes, and their limit."""
+    metaspace: tuple[int, int] | None = None
+    collecting_ms_per_second: float | None = None
+    """Milliseconds in a second that are spent on garbage collection."""
+
+
 def own_jobs(settings: Settings) -> list[Job]:
     """Return the jobs of this deployment that the cluster remembers, the latest first.
 
@@ -181,6 +198,16 @@ def tasks(settings: Settings, job: LiveJob, vertex: Vertex) -> Tasks:
     )
 
 
+def task_managers(settings: Settings) -> list[TaskManager]:
+    """Ask for the memory of each TaskManager.
+
+    Raises:
+        FlinkError: the cluster can't be reached.
+    """
+    ids = [each["id"] for each in ask(settings, "GET", "taskmanagers")["taskmanagers"]]
+    return [_task_manager(settings, id_) for id_ in ids]
+
+
 def metric_name(topic: str, partition: int) -> str:
     """Return the name of a partition in metrics: some characters are replaced there."""
     return re.sub("[ .:,]", "_", f"{topic}-{partition}")
@@ -201,6 +228,17 @@ def _watermarks(settings: Settings, path: str) -> Iterator[SourceWatermark]:
         if source := _OF_SOURCE.fullmatch(name):
             of_splits = partitions.get((source["subtask"], source["source"]), {})
             yield SourceWatermark(source["source"], int(source["subtask"]), value, of_splits)
+
+
+def _task_manager(settings: Settings, id_: str) -> TaskManager:
+    found = ask(settings, "GET", f"taskmanagers/{quote(id_, safe=':')}/metrics?get={','.join(MEMORY_METRICS)}")
+    metrics = {each["id"]: float(each["value"]) for each in found}
+
+    def used(pool: str) -> tuple[int, int] | None:
+        amount, limit = metrics.get(f"{pool}.Used"), metrics.get(f"{pool}.Max", -1)
+        return None if amount is None or limit <= 0 else (round(amount), round(limit))  # -1: there is no limit
+
+    return TaskManager(id_, used(HEAP), used(METASPACE), metrics.get(COLLECTING))
 
 
 def _checkpoint(answer: Mapping[str, Any]) -> Checkpoint:

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from connectors.kafka.topics import ENRICHED_ORDERS, ORDERS
@@ -18,13 +19,13 @@ from ops.capture.database_state import CaptureDatabase
 from ops.capture.progress import last_change
 from ops.health import brokers, cluster, stores
 from ops.health.brokers import Brokers
-from ops.health.cluster import Checkpoints, LiveJob, Tasks
+from ops.health.cluster import Checkpoints, LiveJob, TaskManager, Tasks
 from ops.health.freshness import Sink, output_topic
 from ops.health.letters import Letters, read_letters
 from ops.health.stores import MailSettings, SearchCluster, Warehouse
 from ops.health.transactions import Transaction, open_transactions
 from ops.jobs.cluster_jobs import Job
-from ops.jobs.lost_jobs import LostJob, lost_jobs
+from ops.jobs.lost_jobs import LostJob, local_folders, lost_jobs
 from ops.rules import rulesets
 from ops.topics.schemas import Verdict, check_registry
 
@@ -125,6 +126,16 @@ class Scope:
     def tasks(self) -> Sequence[Tasks]:
         """Metrics of each vertex of each live job."""
         return [cluster.tasks(self.settings, job, vertex) for job in self.live_jobs for vertex in job.vertices]
+
+    @Asked
+    def task_managers(self) -> Sequence[TaskManager]:
+        """Memory of each TaskManager."""
+        return cluster.task_managers(self.settings)
+
+    @Asked
+    def flink_folders(self) -> Sequence[Path]:
+        """Folders of checkpoints and savepoints on this machine."""
+        return local_folders(self.settings)
 
     @Asked
     def letters(self) -> Letters:

@@ -106,6 +106,22 @@ def test_every_metric_that_is_read_exists(deployment: Deployment) -> None:
     assert sorted(partitions) == expected
 
 
+def test_every_task_manager_has_its_memory_and_the_checkpoints_their_disk(deployment: Deployment) -> None:
+    wait_for(
+        "memory of every TaskManager",
+        lambda: all(
+            each.heap and each.metaspace and each.collecting_ms_per_second is not None
+            for each in Scope(deployment.settings).task_managers
+        ),
+    )
+    scope = Scope(deployment.settings)
+
+    assert scope.task_managers
+    assert [folder.name for folder in scope.flink_folders] == ["checkpoints", "savepoints"]
+    for check in ("taskmanager-heap", "taskmanager-metaspace", "taskmanager-collecting", "disk-checkpoints"):
+        assert all(0 <= each["value"] <= 1 for each in health(deployment.settings, check))
+
+
 def test_lag_and_event_time_are_measured_and_small(deployment: Deployment) -> None:
     names = ("lag-seconds", "lag-records", "event-time")
     results = {each["check"]: each for each in health(deployment.settings, *names)}

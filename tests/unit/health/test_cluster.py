@@ -12,7 +12,7 @@ from connectors.settings import Settings
 from ops.health import cluster
 from ops.health.check import Level, evaluate
 from ops.health.checks import CHECKS
-from ops.health.cluster import NO_WATERMARK, Checkpoint, SourceWatermark, Spread, Vertex
+from ops.health.cluster import NO_WATERMARK, Checkpoint, SourceWatermark, Spread, TaskManager, Vertex
 from ops.jobs.cluster_jobs import Job, JobId
 from tests.builders.health import NOW_MS, ago, live, scope
 from tests.services.json_server import json_server
@@ -83,6 +83,13 @@ WATERMARKS = {
     "1.Source__records_of_payments[1].currentOutputWatermark": str(NO_WATERMARK),
     "1.Source__records_of_payments[1].split.payments-1.watermark.currentWatermark": str(NO_WATERMARK),
 }
+MEMORY = {
+    "Status.JVM.Memory.Heap.Used": "400000000",
+    "Status.JVM.Memory.Heap.Max": "800000000",
+    "Status.JVM.Memory.Metaspace.Used": "90000000",
+    "Status.JVM.Memory.Metaspace.Max": "-1",
+    "Status.JVM.GarbageCollector.All.TimeMsPerSecond": "12.5",
+}
 OTHER_METRICS = ("0.busyTimeMsPerSecond", "0.Calc[2].currentOutputWatermark", "0.Source__records.numRecordsIn")
 
 
@@ -118,7 +125,11 @@ class Flink:
             "jobs/j/vertices/v/subtasks/metrics": self.metrics,
             "jobs/j/vertices/v/metrics": [{"id": name} for name in (*WATERMARKS, *OTHER_METRICS)],
             "jobmanager/config": [],
+            "taskmanagers": {"taskmanagers": [{"id": "127.0.0.1:6122-a"}, {"id": "new"}]},
         }
+        if path.startswith("taskmanagers/"):
+            known = MEMORY if path == "taskmanagers/127.0.0.1:6122-a/metrics" else {}
+            return 200, [{"id": name, "value": known[name]} for name in query.split(",") if name in known]
         if query and path == "jobs/j/vertices/v/metrics":
             return 200, [{"id": name, "value": WATERMARKS[name]} for name in query.split(",")]
         return (200, found[path]) if path in found else (404, {"errors": [f"there is no {path}"]})
@@ -206,6 +217,13 @@ def test_vertex_that_reads_no_topic_is_not_asked_for_watermarks(flink: Flink) ->
 
     assert found.watermarks == ()
     assert "jobs/j/vertices/v/metrics" not in flink.asked
+
+
+def test_task_manager_has_the_memory_that_flink_knows(flink: Flink) -> None:
+    assert cluster.task_managers(flink.settings) == [
+        TaskManager("127.0.0.1:6122-a", (400_000_000, 800_000_000), None, 12.5),
+        TaskManager("new"),
+    ]
 
 
 def test_name_of_a_partition_is_written_as_in_metrics() -> None:
