@@ -111,6 +111,21 @@ CHECKS = (
         ),
     ),
     Check(
+        id="checkpoint-growth",
+        question="How large is a job's state against its median?",
+        unit="times the median",
+        measure=jobs.checkpoint_growth,
+        warn=3,
+        fail=None,
+        why="State that grows without end fills the heap, and makes checkpoints and restarts slow. A state below 50 MB "
+        "isn't compared.",
+        remedy=(
+            f"{UI}: its checkpoints show the size of each task's state.",
+            "`python -m ops topics keys payments` shows whether one key has most records; so for other topics.",
+            "If more comes for good, raise `taskmanager.memory.process.size`, or choose rocksdb for the state.",
+        ),
+    ),
+    Check(
         id="job-busy",
         question="What share of its time does a job's busiest step work?",
         unit=SHARE,
@@ -479,7 +494,7 @@ CHECKS = (
         why="On a full disk no checkpoint is completed. Of a disk larger than 100 GB its last 100 GB count.",
         remedy=(
             "Delete savepoints, and checkpoints of jobs that were cancelled, that nobody will continue from.",
-            "See checkpoint-duration: state that grows makes checkpoints slow, too.",
+            "See checkpoint-growth: state that grows needs a larger disk, or an end.",
         ),
     ),
     Check(
@@ -504,7 +519,7 @@ CHECKS = (
         fail=None,
         why="It is the surest sign of a heap that is too small for the state in it: tasks stand still meanwhile.",
         remedy=(
-            "See taskmanager-heap and checkpoint-duration: state that fills the heap makes checkpoints slow, too.",
+            "See taskmanager-heap and checkpoint-growth: they show whether it is state that fills the heap.",
             "Raise `taskmanager.memory.process.size` in `flink-conf/config.yaml`, or choose rocksdb for the state.",
         ),
     ),

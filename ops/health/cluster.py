@@ -91,6 +91,12 @@ class Checkpoints:
     job's start."""
     history: Sequence[Checkpoint] = ()
     """Last checkpoints, the latest first, without savepoints."""
+    completed: int = 0
+    """Number of checkpoints that were completed since the job was submitted, or since the JobManager started."""
+    state_bytes: int = 0
+    """Size of the state in the last completed checkpoint."""
+    median_state_bytes: float = 0
+    """Median of that size over all completed checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +188,9 @@ def checkpoints(settings: Settings, job: LiveJob) -> Checkpoints:
         timeout_seconds=config["timeout"] / 1000,
         last=max(times),
         history=[_checkpoint(each) for each in found["history"] if not each["is_savepoint"]],
+        completed=found["counts"]["completed"],
+        state_bytes=completed["state_size"] if completed else 0,
+        median_state_bytes=float(found["summary"]["state_size"]["p50"]),
     )
 
 

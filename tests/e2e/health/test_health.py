@@ -106,6 +106,14 @@ def test_every_metric_that_is_read_exists(deployment: Deployment) -> None:
     assert sorted(partitions) == expected
 
 
+def test_checkpoints_have_their_size(deployment: Deployment) -> None:
+    wait_for("a completed checkpoint", lambda: all(each.completed for each in Scope(deployment.settings).checkpoints))
+
+    [found] = Scope(deployment.settings).checkpoints
+    assert found.state_bytes > 0
+    assert found.median_state_bytes > 0
+
+
 def test_every_task_manager_has_its_memory_and_the_checkpoints_their_disk(deployment: Deployment) -> None:
     wait_for(
         "memory of every TaskManager",

@@ -43,11 +43,17 @@ NO_FAILURES = {"exceptionHistory": {"entries": [], "truncated": False}}
 CHECKPOINTS = {
     "counts": {"restored": 0, "total": 3, "in_progress": 1, "completed": 1, "failed": 1},
     "latest": {
-        "completed": {"id": 1, "latest_ack_timestamp": NOW_MS - 30_000, "end_to_end_duration": 2_000},
+        "completed": {
+            "id": 1,
+            "latest_ack_timestamp": NOW_MS - 30_000,
+            "end_to_end_duration": 2_000,
+            "state_size": 70_000_000,
+        },
         "savepoint": None,
         "failed": {"id": 2},
         "restored": None,
     },
+    "summary": {"state_size": {"min": 0, "max": 70_000_000, "avg": 30_000_000, "p50": 20_000_000.0}},
     "history": [
         {
             "className": "in_progress",
@@ -169,6 +175,7 @@ def test_checkpoints_have_their_history_without_savepoints(flink: Flink) -> None
     found = cluster.checkpoints(flink.settings, live(JOB))
 
     assert (found.timeout_seconds, found.last) == (120, ago(30))
+    assert (found.completed, found.state_bytes, found.median_state_bytes) == (1, 70_000_000, 20_000_000)
     assert found.history == [
         Checkpoint("IN_PROGRESS", ago(5), 4),
         Checkpoint("FAILED", ago(20), 9, "Checkpoint expired before completing."),
@@ -181,6 +188,13 @@ def test_age_of_a_first_checkpoint_counts_from_what_was_restored_or_from_the_sta
 
     flink.checkpoints["latest"] = {"completed": None, "restored": None}
     assert cluster.checkpoints(flink.settings, live(JOB)).last == JOB.started_at
+
+
+def test_job_without_a_checkpoint_has_no_state_yet(flink: Flink) -> None:
+    flink.checkpoints["latest"] = {"completed": None, "restored": None}
+    flink.checkpoints["summary"] = {"state_size": {"p50": "NaN"}}
+
+    assert cluster.checkpoints(flink.settings, live(JOB)).state_bytes == 0
 
 
 def test_metrics_of_a_vertex_are_spread_over_its_subtasks(flink: Flink) -> None:
