@@ -106,7 +106,7 @@ def quick_client(settings: Settings, make: Callable[..., Any], **options: Any) -
         ConnectionError: no broker answers.
     """
     return kafka_client(
-        settings, make, report=_report_nothing, within_seconds=WAIT_SECONDS, request_timeout_ms=REQUEST_MS, **options
+        settings, make, report=report_nothing, within_seconds=WAIT_SECONDS, request_timeout_ms=REQUEST_MS, **options
     )
 
 
@@ -202,5 +202,5 @@ def _listed(admin: Any, partitions: Iterable[TopicPartition], spec: int) -> Mapp
     return found
 
 
-def _report_nothing(_text: str) -> None:
+def report_nothing(_text: str) -> None:
     """Keep a wait of seconds to itself: its end is reported as a result."""

@@ -1,7 +1,7 @@
 """All checks of the deployment, in the order in which an operator would ask them."""
 
 from ops.capture.faults import QUIET_SECONDS
-from ops.health import dead_letters, declared, jobs, machine, services, sinks, sources
+from ops.health import dead_letters, declared, jobs, machine, rules, services, sinks, sources
 from ops.health.check import SECONDS, SHARE, YES_OR_NO, Check
 
 UI = "Look at the job in Flink's web UI, at `MILLRACE_FLINK_REST_URL`"
@@ -627,6 +627,21 @@ CHECKS = (
             "`python -m ops rulesets list` shows the mistakes, and who published it.",
             "Correct the file, check it with `python -m ops rulesets publish mine.toml --dry-run`, and publish it.",
             "`python -m ops rulesets rollback 1` publishes an earlier version again.",
+        ),
+    ),
+    Check(
+        id="rules-hits",
+        question="Does a rule fire far more or far less often than an hour before?",
+        unit="times the hour before",
+        measure=rules.hit_rate,
+        warn=3,
+        fail=None,
+        why="A threshold with a digit too many, or a field that a producer fills differently, shows here before "
+        "analysts complain. An attack does as well. By alerts of as many payments; 30 in each hour at least.",
+        remedy=(
+            "`python -m ops rulesets list` shows whether a version came into force meanwhile.",
+            "`python -m ops search find --rule NAME --today` shows the alerts of a rule.",
+            "If the rules are wrong, `python -m ops rulesets rollback 1` publishes an earlier version again.",
         ),
     ),
 )

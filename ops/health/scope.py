@@ -22,6 +22,7 @@ from ops.health.brokers import Brokers
 from ops.health.cluster import Checkpoints, LiveJob, TaskManager, Tasks
 from ops.health.freshness import Sink, output_topic
 from ops.health.letters import Letters, read_letters
+from ops.health.rule_hits import RuleHits, read_rule_hits
 from ops.health.stores import MailSettings, SearchCluster, Warehouse
 from ops.health.transactions import Transaction, open_transactions
 from ops.jobs.cluster_jobs import Job
@@ -201,6 +202,11 @@ class Scope:
         """All records of the rulesets' topic, oldest first."""
         self._require_kafka()
         return rulesets.read(self.settings)
+
+    @Asked
+    def rule_hits(self) -> RuleHits:
+        """How often each rule has fired in the last two hours."""
+        return read_rule_hits(self.settings, self.brokers.ends, self.now_ms)
 
     def _require_kafka(self) -> None:
         """Raise the error that the brokers gave: later clients would wait for them, and be no wiser."""

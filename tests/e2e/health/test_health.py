@@ -165,6 +165,10 @@ def test_sink_lacks_the_records_that_are_newer_than_its_own(deployment: Deployme
     assert [each.since for each in found] == [None, newest]
 
 
+def test_payments_and_alerts_of_the_last_hours_are_read(deployment: Deployment) -> None:
+    assert Scope(deployment.settings).rule_hits.last.payments >= NUMBER
+
+
 def test_open_transaction_shows_until_it_ends(settings: Settings) -> None:
     began_ms = round(time.time() * 1000)
     id_ = f"health-{began_ms}"
