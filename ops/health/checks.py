@@ -195,6 +195,20 @@ CHECKS = (
         ),
     ),
     Check(
+        id="commits-failed",
+        question="What share of the commits of its offsets does a source fail to make?",
+        unit=SHARE,
+        measure=sources.failed_commits,
+        warn=0.1,
+        fail=None,
+        why="Nothing is lost, since a job continues from its checkpoint, but lag is measured by these offsets, and a "
+        "job without a savepoint begins there.",
+        remedy=(
+            "See service-silent and partition-leaderless: the group's coordinator may be unavailable.",
+            "Check whether the job's user may use its consumer group, if the brokers have access rules.",
+        ),
+    ),
+    Check(
         id="event-time",
         question="How far is event time behind the newest record?",
         unit=SECONDS,

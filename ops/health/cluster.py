@@ -34,6 +34,8 @@ METRICS_A_REQUEST = 20
 _OF_SOURCE = re.compile(rf"(?P<subtask>\d+)\.(?P<source>Source__.+)\.{OUTPUT_WATERMARK}")
 _OF_SPLIT = re.compile(rf"(?P<subtask>\d+)\.(?P<source>Source__.+)\.split\.(?P<split>.+)\.watermark\.{SPLIT_WATERMARK}")
 
+_COMMITS = re.compile(r"\d+\.Source__.+\.KafkaSourceReader\.commits(?P<outcome>Succeeded|Failed)")
+
 
 @dataclass(frozen=True)
 class Vertex:
@@ -131,6 +133,10 @@ class Tasks:
     """By name; empty while Flink has none of the vertex, such as right after a restart."""
     watermarks: tuple[SourceWatermark, ...] = ()
     """Empty unless the vertex reads a topic."""
+    commits: int = 0
+    """Number of times that a subtask has committed its offsets to Kafka since its last start."""
+    failed_commits: int = 0
+    """Number of times that it couldn't."""
 
 
 @dataclass(frozen=True)
@@ -199,11 +205,15 @@ def tasks(settings: Settings, job: LiveJob, vertex: Vertex) -> Tasks:
     path = f"jobs/{job.job.id}/vertices/{vertex.id}"
     found = ask(settings, "GET", f"{path}/subtasks/metrics?get={','.join(TASK_METRICS)}")
     metrics = {each["id"]: Spread(*(float(each[kind]) for kind in ("max", "avg", "sum"))) for each in found}
+    values = _of_sources(settings, f"{path}/metrics") if SOURCE in vertex.name else {}
+    commits = [(made["outcome"], value) for name, value in values.items() if (made := _COMMITS.fullmatch(name))]
     return Tasks(
         job,
         vertex,
         {name: spread for name, spread in metrics.items() if not math.isnan(spread.highest)},
-        tuple(_watermarks(settings, f"{path}/metrics")) if SOURCE in vertex.name else (),
+        tuple(_watermarks(values)),
+        commits=sum(value for outcome, value in commits if outcome == "Succeeded"),
+        failed_commits=sum(value for outcome, value in commits if outcome == "Failed"),
     )
 
 
@@ -222,13 +232,19 @@ def metric_name(topic: str, partition: int) -> str:
     return re.sub("[ .:,]", "_", f"{topic}-{partition}")
 
 
-def _watermarks(settings: Settings, path: str) -> Iterator[SourceWatermark]:
+def _of_sources(settings: Settings, path: str) -> Mapping[str, int]:
+    """Return the metrics of a vertex's sources that are read here, by name."""
     names = [each["id"] for each in ask(settings, "GET", path)]
-    wanted = [name for name in names if _OF_SOURCE.fullmatch(name) or _OF_SPLIT.fullmatch(name)]
+    patterns = (_OF_SOURCE, _OF_SPLIT, _COMMITS)
+    wanted = [name for name in names if any(pattern.fullmatch(name) for pattern in patterns)]
     values: dict[str, int] = {}
     for start in range(0, len(wanted), METRICS_A_REQUEST):
         some = quote(",".join(wanted[start : start + METRICS_A_REQUEST]))
         values |= {each["id"]: int(each["value"]) for each in ask(settings, "GET", f"{path}?get={some}")}
+    return values
+
+
+def _watermarks(values: Mapping[str, int]) -> Iterator[SourceWatermark]:
     partitions: dict[tuple[str, str], dict[str, int]] = {}
     for name, value in values.items():
         if split := _OF_SPLIT.fullmatch(name):

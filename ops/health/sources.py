@@ -12,6 +12,9 @@ from ops.health.check import Reading
 from ops.health.cluster import NO_WATERMARK, metric_name
 from ops.health.scope import Scope
 
+LEAST_COMMITS = 20
+"""Number of commits below which a share of them says nothing: a broker that restarts makes a few fail."""
+
 
 def lag_in_records(scope: Scope) -> Iterator[Reading]:
     """Yield the number of unread records of each consumer group and topic."""
@@ -58,6 +61,15 @@ def event_time(scope: Scope) -> Iterator[Reading]:
                 max(0.0, behind),
                 f"event time is {time_in_words(source.emitted)}{_slowest(source.partitions)}",
             )
+
+
+def failed_commits(scope: Scope) -> Iterator[Reading]:
+    """Yield the share of the commits of offsets that failed, of each source since its last start."""
+    for tasks in scope.tasks:
+        commits = tasks.commits + tasks.failed_commits
+        if commits >= LEAST_COMMITS:
+            detail = f"{tasks.failed_commits:,} of {commits:,} commits failed"
+            yield Reading(f"{tasks.job.job.name}: {tasks.vertex.in_short}", tasks.failed_commits / commits, detail)
 
 
 def late_share(scope: Scope) -> Iterator[Reading]:

@@ -104,6 +104,7 @@ def test_every_metric_that_is_read_exists(deployment: Deployment) -> None:
     partitions = [name for one in source.watermarks for name in one.partitions]
     expected = [cluster.metric_name(PAYMENTS.name, number) for number in range(PAYMENTS.partitions)]
     assert sorted(partitions) == expected
+    wait_for("commits of offsets", lambda: any(each.commits for each in Scope(deployment.settings).tasks))
 
 
 def test_checkpoints_have_their_size(deployment: Deployment) -> None:

@@ -96,6 +96,11 @@ MEMORY = {
     "Status.JVM.Memory.Metaspace.Max": "-1",
     "Status.JVM.GarbageCollector.All.TimeMsPerSecond": "12.5",
 }
+COMMITS = {
+    "0.Source__records_of_payments[1].KafkaSourceReader.commitsSucceeded": "40",
+    "0.Source__records_of_payments[1].KafkaSourceReader.commitsFailed": "3",
+    "1.Source__records_of_payments[1].KafkaSourceReader.commitsSucceeded": "50",
+}
 OTHER_METRICS = ("0.busyTimeMsPerSecond", "0.Calc[2].currentOutputWatermark", "0.Source__records.numRecordsIn")
 
 
@@ -129,7 +134,7 @@ class Flink:
             "jobs/j/checkpoints": self.checkpoints,
             "jobs/j/checkpoints/config": {"mode": "exactly_once", "interval": 10_000, "timeout": 120_000},
             "jobs/j/vertices/v/subtasks/metrics": self.metrics,
-            "jobs/j/vertices/v/metrics": [{"id": name} for name in (*WATERMARKS, *OTHER_METRICS)],
+            "jobs/j/vertices/v/metrics": [{"id": name} for name in (*WATERMARKS, *COMMITS, *OTHER_METRICS)],
             "jobmanager/config": [],
             "taskmanagers": {"taskmanagers": [{"id": "127.0.0.1:6122-a"}, {"id": "new"}]},
         }
@@ -137,7 +142,7 @@ class Flink:
             known = MEMORY if path == "taskmanagers/127.0.0.1:6122-a/metrics" else {}
             return 200, [{"id": name, "value": known[name]} for name in query.split(",") if name in known]
         if query and path == "jobs/j/vertices/v/metrics":
-            return 200, [{"id": name, "value": WATERMARKS[name]} for name in query.split(",")]
+            return 200, [{"id": name, "value": (WATERMARKS | COMMITS)[name]} for name in query.split(",")]
         return (200, found[path]) if path in found else (404, {"errors": [f"there is no {path}"]})
 
 
@@ -223,7 +228,13 @@ def test_source_has_a_watermark_for_each_subtask_and_partition(flink: Flink, mon
         SourceWatermark(name, 0, NOW_MS - 7_000, {"payments-0": NOW_MS - 7_000, "payments-2": NOW_MS - 6_000}),
         SourceWatermark(name, 1, NO_WATERMARK, {"payments-1": NO_WATERMARK}),
     )
-    assert flink.asked.count("jobs/j/vertices/v/metrics") == 1 + 3
+    assert flink.asked.count("jobs/j/vertices/v/metrics") == 1 + 4
+
+
+def test_commits_of_a_source_are_those_of_all_its_subtasks(flink: Flink) -> None:
+    found = cluster.tasks(flink.settings, live(JOB), VERTEX)
+
+    assert (found.commits, found.failed_commits) == (90, 3)
 
 
 def test_vertex_that_reads_no_topic_is_not_asked_for_watermarks(flink: Flink) -> None:
