@@ -56,9 +56,9 @@ def live(found: Job | None = None, *, since: float = 3600, failed: Sequence[floa
     return LiveJob(found or job(), ago(since), Restarts(len(failures), failures), (VERTEX,), waiting)
 
 
-def checkpoints(*history: Checkpoint, age: float = 10) -> Checkpoints:
+def checkpoints(*history: Checkpoint, age: float = 10, **more: Any) -> Checkpoints:
     """Return the checkpoints of a live job with a timeout of 100 s."""
-    return Checkpoints(live(), 100, ago(age), history)
+    return Checkpoints(live(), 100, ago(age), history, **more)
 
 
 def checkpoint(status: str = "COMPLETED", age: float = 10, seconds: float = 1, failure: str = "") -> Checkpoint:

@@ -78,3 +78,4 @@ def test_letters_are_read_from_the_end_of_their_topic(monkeypatch: pytest.Monkey
 
     assert (found.recent, found.waiting, found.unreadable) == ({PAYMENTS: 3}, {PAYMENTS: 3}, 1)
     assert found.reasons == {PAYMENTS: "currency: '…' isn't a currency"}
+    assert found.rejected == {PAYMENTS: {(0, 1), (0, 2), (0, 3), (2, 17)}}
