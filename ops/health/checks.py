@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from ops.capture.faults import QUIET_SECONDS
-from ops.health import dead_letters, declared, jobs, machine, rules, services, sinks, sources
 from ops.health.check import MEGABYTES, SECONDS, SHARE, YES_OR_NO, Check
+from ops.health.measures import dead_letters, declared, jobs, machine, rules, services, sinks, sources
 
 UI = "Look at the job in Flink's web UI, at `MILLRACE_FLINK_REST_URL`"
 

@@ -17,14 +17,14 @@ from ops.capture.connector import RealConnector, real_connector
 from ops.capture.database_queries import connected, look
 from ops.capture.database_state import CaptureDatabase
 from ops.capture.progress import last_change
-from ops.health import brokers, cluster, stores
-from ops.health.brokers import Brokers
-from ops.health.cluster import Checkpoints, LiveJob, TaskManager, Tasks
-from ops.health.freshness import Sink, output_topic
-from ops.health.letters import Letters, read_letters
-from ops.health.rule_hits import RuleHits, read_rule_hits
-from ops.health.stores import MailSettings, SearchCluster, Warehouse
-from ops.health.transactions import Transaction, open_transactions
+from ops.health.answers import brokers, cluster, stores
+from ops.health.answers.brokers import Brokers
+from ops.health.answers.cluster import Checkpoints, LiveJob, TaskManager, Tasks
+from ops.health.answers.freshness import Sink, output_topic
+from ops.health.answers.letters import Letters, read_letters
+from ops.health.answers.rule_hits import RuleHits, read_rule_hits
+from ops.health.answers.stores import MailSettings, SearchCluster, Warehouse
+from ops.health.answers.transactions import Transaction, open_transactions
 from ops.jobs.cluster_jobs import Job
 from ops.jobs.lost_jobs import LostJob, local_folders, lost_jobs
 from ops.rules import rulesets

@@ -7,9 +7,9 @@ from typing import Any
 from kafka import TopicPartition
 
 from connectors.settings import Settings
-from ops.health.brokers import Group
+from ops.health.answers.brokers import Group
+from ops.health.answers.cluster import Checkpoint, Checkpoints, LiveJob, Spread, Tasks, Vertex
 from ops.health.check import SECONDS, Check, Reading
-from ops.health.cluster import Checkpoint, Checkpoints, LiveJob, Spread, Tasks, Vertex
 from ops.health.scope import Scope
 from ops.jobs.cluster_jobs import Failure, Job, JobId, Restarts
 

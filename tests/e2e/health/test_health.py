@@ -17,12 +17,13 @@ from connectors.settings import Settings
 from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.__main__ import main
-from ops.health import cluster, sinks
+from ops.health.answers import cluster
+from ops.health.answers.freshness import Sink, missing
+from ops.health.answers.letters import Letters
+from ops.health.answers.stores import MailSettings, check_mail_server
 from ops.health.checks import CHECKS
-from ops.health.freshness import Sink, missing
-from ops.health.letters import Letters
+from ops.health.measures import sinks
 from ops.health.scope import Scope
-from ops.health.stores import MailSettings, check_mail_server
 from ops.search import apply as search_operations
 from ops.search.indices import declared
 from ops.topics import apply as topic_operations

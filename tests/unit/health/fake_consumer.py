@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from ops.health import brokers
+from ops.health.answers import brokers
 
 
 class Consumer:

@@ -9,8 +9,8 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaTimeoutError
 
 from connectors.settings import Settings
-from ops.health import brokers
-from ops.health.brokers import NONE, Brokers, Group, first_timestamps, look
+from ops.health.answers import brokers
+from ops.health.answers.brokers import NONE, Brokers, Group, first_timestamps, look
 from ops.topics.apply import RealTopic
 from tests.builders.health import NOW, NOW_MS, offsets
 from tests.unit.health.fake_consumer import Consumer

@@ -9,10 +9,10 @@ from urllib.parse import unquote
 import pytest
 
 from connectors.settings import Settings
-from ops.health import cluster
+from ops.health.answers import cluster
+from ops.health.answers.cluster import NO_WATERMARK, Checkpoint, SourceWatermark, Spread, TaskManager, Vertex
 from ops.health.check import Level, evaluate
 from ops.health.checks import CHECKS
-from ops.health.cluster import NO_WATERMARK, Checkpoint, SourceWatermark, Spread, TaskManager, Vertex
 from ops.jobs.cluster_jobs import Job, JobId
 from tests.builders.health import NOW_MS, ago, live, scope
 from tests.services.json_server import json_server

@@ -8,10 +8,10 @@ import pytest
 
 from connectors.settings import Settings
 from ops.dead_letters import reading
-from ops.health import dead_letters
-from ops.health.brokers import Brokers
+from ops.health.answers.brokers import Brokers
+from ops.health.answers.letters import LATEST, Letters, read_letters
 from ops.health.check import Reading
-from ops.health.letters import LATEST, Letters, read_letters
+from ops.health.measures import dead_letters
 from tests.builders.events import dead_letter, replay
 from tests.builders.health import NOW, NOW_MS, offsets, scope, values
 

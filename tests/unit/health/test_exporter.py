@@ -21,13 +21,13 @@ from connectors.postgres.captured_tables import SLOT
 from connectors.settings import Settings
 from ops.__main__ import main
 from ops.capture.database_state import Slot
-from ops.health import exporter as exporter_module
 from ops.health.check import YES_OR_NO, Check, Reading
 from ops.health.checks import CHECKS
 from ops.health.commands import chosen
-from ops.health.exporter import Exporter, serving
-from ops.health.metrics import DURATION, ENDED, LEVEL, PAUSE, gauge
-from ops.health.services import SERVICES
+from ops.health.measures.services import SERVICES
+from ops.health.prometheus import exporter as exporter_module
+from ops.health.prometheus.exporter import Exporter, serving
+from ops.health.prometheus.metrics import DURATION, ENDED, LEVEL, PAUSE, gauge
 from tests.builders.health import checkpoint, checkpoints, job, live, measured, scope
 from tests.e2e.deployment import wait_for
 from tests.services.free_ports import free_port

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from ops.health import jobs
-from ops.health.brokers import Brokers
+from ops.health.answers.brokers import Brokers
+from ops.health.answers.cluster import BACK_PRESSURED, BUSY, RECORDS_IN, Vertex
 from ops.health.check import Reading
-from ops.health.cluster import BACK_PRESSURED, BUSY, RECORDS_IN, Vertex
+from ops.health.measures import jobs
 from ops.jobs.lost_jobs import LostJob, Note
 from tests.builders.health import checkpoint, checkpoints, group, job, live, scope, spread, tasks, values
 

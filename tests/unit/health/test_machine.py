@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.health import machine
+from ops.health.answers.cluster import TaskManager
 from ops.health.check import Reading
-from ops.health.cluster import TaskManager
+from ops.health.measures import machine
 from ops.jobs import lost_jobs
 from tests.builders.health import scope, values
 

@@ -10,9 +10,10 @@ from kafka import TopicPartition
 
 from connectors.settings import Settings
 from events import BrokenRule, FraudAlert
-from ops.health import rule_hits, rules
+from ops.health.answers import rule_hits
+from ops.health.answers.rule_hits import HOUR_MS, Hour, RuleHits, read_rule_hits
 from ops.health.check import Reading
-from ops.health.rule_hits import HOUR_MS, Hour, RuleHits, read_rule_hits
+from ops.health.measures import rules
 from tests.builders.events import fraud_alert
 from tests.builders.health import NOW_MS, scope, values
 from tests.unit.health.fake_consumer import Consumer

@@ -12,12 +12,12 @@ from connectors.settings import Settings
 from ops.capture.connect_rest import ConnectError
 from ops.capture.connector import RealConnector
 from ops.capture.database_state import CaptureDatabase, Server, Slot
-from ops.health import declared, services
-from ops.health.brokers import Brokers, Group
+from ops.health.answers.brokers import Brokers, Group
+from ops.health.answers.stores import SearchCluster, Warehouse
 from ops.health.check import Level, Reading, evaluate
 from ops.health.checks import CHECKS
+from ops.health.measures import declared, services
 from ops.health.scope import Scope
-from ops.health.stores import SearchCluster, Warehouse
 from ops.rules.rulesets import Published
 from ops.topics.apply import RealTopic
 from ops.topics.schemas import Verdict

@@ -8,13 +8,14 @@ import pytest
 from kafka import TopicPartition
 
 from connectors.settings import Settings
-from ops.health import freshness, sinks
-from ops.health.brokers import NONE, Brokers, Offsets
+from ops.health.answers import freshness
+from ops.health.answers.brokers import NONE, Brokers, Offsets
+from ops.health.answers.freshness import Sink, output_topic
+from ops.health.answers.letters import Letters
+from ops.health.answers.stores import Warehouse
 from ops.health.check import Reading
-from ops.health.freshness import Sink, output_topic
-from ops.health.letters import Letters
+from ops.health.measures import sinks
 from ops.health.scope import Scope
-from ops.health.stores import Warehouse
 from tests.builders.health import NOW_MS, group, job, offsets, scope, values
 from tests.unit.health.fake_consumer import Consumer
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ops.health import sources
-from ops.health.brokers import NONE, Brokers
+from ops.health.answers.brokers import NONE, Brokers
+from ops.health.answers.cluster import NO_WATERMARK, SourceWatermark
 from ops.health.check import Reading
-from ops.health.cluster import NO_WATERMARK, SourceWatermark
+from ops.health.measures import sources
 from ops.topics.apply import RealTopic
 from tests.builders.health import NOW_MS, VERTEX, group, offsets, scope, tasks, values
 

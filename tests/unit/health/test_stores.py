@@ -9,8 +9,8 @@ import pytest
 
 from connectors.postgres.client import DatabaseError
 from connectors.settings import Settings
-from ops.health import stores
-from ops.health.stores import (
+from ops.health.answers import stores
+from ops.health.answers.stores import (
     MailSettings,
     SearchCluster,
     Warehouse,

@@ -9,9 +9,10 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from connectors.settings import Settings
-from ops.health import sources, transactions
+from ops.health.answers import transactions
+from ops.health.answers.transactions import Transaction, open_transactions
 from ops.health.check import Reading
-from ops.health.transactions import Transaction, open_transactions
+from ops.health.measures import sources
 from tests.builders.health import NOW_MS, scope
 
 E0, E2, OTHER = TopicPartition("enriched-orders", 0), TopicPartition("enriched-orders", 2), TopicPartition("other", 0)

@@ -5,8 +5,8 @@ from itertools import takewhile
 
 from jobs.flow import JOBS, PIPELINES, consumers
 from ops.formats import utc
+from ops.health.answers.cluster import BACK_PRESSURED, BUSY, RECORDS_IN
 from ops.health.check import Reading
-from ops.health.cluster import BACK_PRESSURED, BUSY, RECORDS_IN
 from ops.health.scope import Scope
 from ops.jobs.cluster_jobs import RECENT
 

@@ -6,8 +6,8 @@ from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka.topics import ENRICHED_ORDERS, FRAUD_ALERTS, NOTIFICATIONS, PAYMENTS, REVENUE, Topic
 from jobs.flow import NOTIFIER, ORDER_ENRICHMENT, SEARCH_INDEX, WAREHOUSE, Program
 from ops.formats import time_in_words
+from ops.health.answers.freshness import Missing, Sink, missing
 from ops.health.check import Reading
-from ops.health.freshness import Missing, Sink, missing
 from ops.health.scope import Scope
 
 TABLES: Mapping[str, Topic] = {

@@ -8,7 +8,7 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from connectors.settings import Settings
-from ops.health.brokers import quick_client
+from ops.health.answers.brokers import quick_client
 
 OPEN = ("Ongoing", "PrepareCommit", "PrepareAbort")
 """Kafka's states of a transaction that readers wait for."""

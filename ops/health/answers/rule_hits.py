@@ -13,7 +13,7 @@ from connectors.kafka.reading import TopicReader
 from connectors.kafka.topics import FRAUD_ALERTS, PAYMENTS
 from connectors.settings import Settings
 from events import FraudAlert
-from ops.health.brokers import READ_SECONDS, Offsets, committed_reader, report_nothing
+from ops.health.answers.brokers import READ_SECONDS, Offsets, committed_reader, report_nothing
 
 HOUR_MS = 3_600_000
 MOST_ALERTS = 50_000

@@ -7,9 +7,9 @@ from kafka import TopicPartition
 from connectors.kafka.topics import DEAD_LETTERS, LETTER_TOPICS, TOPICS
 from jobs.flow import PROGRAMS
 from ops.formats import time_in_words
-from ops.health.brokers import NONE, Brokers, Group
+from ops.health.answers.brokers import NONE, Brokers, Group
+from ops.health.answers.cluster import NO_WATERMARK, metric_name
 from ops.health.check import Reading
-from ops.health.cluster import NO_WATERMARK, metric_name
 from ops.health.scope import Scope
 
 LEAST_COMMITS = 20

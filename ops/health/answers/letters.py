@@ -8,7 +8,7 @@ from datetime import datetime
 from connectors.kafka.topics import DEAD_LETTERS
 from connectors.settings import Settings
 from ops.dead_letters.reading import DeadLetters, Selection, replays_so_far
-from ops.health.brokers import RECENT
+from ops.health.answers.brokers import RECENT
 from ops.masking import kind_of_reason
 
 LATEST = 50_000

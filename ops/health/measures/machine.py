@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from connectors.settings import state_directory
+from ops.health.answers.cluster import TaskManager
 from ops.health.check import Reading
-from ops.health.cluster import TaskManager
 from ops.health.scope import Scope
 
 GB = 1_000_000_000

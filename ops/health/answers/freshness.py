@@ -10,8 +10,8 @@ from kafka import TopicPartition
 
 from connectors.kafka.reading import committed_records
 from connectors.settings import Settings
-from ops.health.brokers import NONE, Brokers, Offsets, committed_reader, first_timestamps
-from ops.health.letters import Letters
+from ops.health.answers.brokers import NONE, Brokers, Offsets, committed_reader, first_timestamps
+from ops.health.answers.letters import Letters
 
 EMPTY_REACHES_BACK = timedelta(hours=1)
 """What an empty sink should have: the records of this time. Earlier ones may be of before the sink was made."""
