@@ -22,6 +22,8 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
+from toolchain.flink_home import look_up_names_once
+
 
 class _Versioned:
     """A pickled function, and the version of the code that it was pickled with."""
@@ -73,6 +75,7 @@ def reset_operator_numbers() -> None:
 
 
 if __name__ == "__main__":
+    look_up_names_once()
     code_version, code_packages, described = sys.argv[1:]
     _wrap_functions(code_version, tuple(code_packages.split(",")))
     for number, job in enumerate(json.loads(described)):

@@ -1,6 +1,7 @@
 """Selection of the tests of a run, its number of processes, and how hypothesis judges its examples."""
 
 import os
+from pathlib import Path
 
 import psutil
 import pytest
@@ -9,7 +10,16 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 BYTES_OF_A_STACK = 11 * 2**29
-LONG_FILES = ("test_sql_pipelines.py", "test_warehouse.py", "test_sql_planning.py", "test_new.py", "test_stack.py")
+TESTS = Path(__file__).parent
+LONG_FILES = [
+    TESTS / "cluster" / each
+    for each in (
+        "sql/test_sql_pipelines.py",
+        "warehouse/test_warehouse.py",
+        "sql/test_sql_planning.py",
+        "new/test_new.py",
+    )
+]
 WITH_ELASTICSEARCH = ("tests/cluster/search/", "tests/cluster/stack/test_elasticsearch_service.py")
 
 # No example is judged by how long it takes, since the machine may be busy.
@@ -52,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put long files first, so that all processes end at about the same time; deselect the tests marked `full` unless
     `--full` is given.
     """
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+    items.sort(key=lambda item: item.path not in LONG_FILES)
     if config.getoption("full"):
         return
     deselected = [item for item in items if item.get_closest_marker("full")]

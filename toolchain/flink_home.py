@@ -6,10 +6,13 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyflink
+from py4j.java_gateway import JavaPackage, JVMView
 from py4j.protocol import Py4JError
 from pyflink import java_gateway
 
@@ -78,11 +81,23 @@ class FlinkHome:
                 "PyFlink's JVM is running already, without our jars: call use() before the first PyFlink object is made"
             )
         forget_ignored()
+        look_up_names_once()
         own = {
             "JVM_ARGS": f"-Djava.io.tmpdir={temporary}",
             "FLINK_IDENT_STRING": "millrace",  # otherwise PyFlink asks for the user's name, and not every user has one
         }
         os.environ.update(UTF_8 | self.environment() | own)
+
+
+def look_up_names_once() -> None:
+    """Let py4j ask the JVM once for what a name such as `org.apache` is.
+
+    PyFlink uses names thousands of times to define a job, and the JVM looks for a class of each in all jars.
+    """
+    kind: Any
+    for kind in (JVMView, JavaPackage):
+        if not hasattr(kind.__getattr__, "cache_info"):
+            kind.__getattr__ = cache(kind.__getattr__)
 
 
 def end_jvm() -> None:

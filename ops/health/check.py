@@ -18,7 +18,8 @@ SHARE = "share"
 """Unit of a value from 0 to 1."""
 SECONDS = "s"
 MEGABYTES = "MB"
-TIMES_THE_AVERAGE = "times the average"
+TIMES = "times "
+"""Beginning of the unit of a value that is a multiple of another one."""
 
 
 class Level(Enum):
@@ -59,7 +60,7 @@ class Check:
     id: str
     question: str
     unit: str
-    """`YES_OR_NO`, `SHARE`, `SECONDS`, `MEGABYTES`, `TIMES_THE_AVERAGE`, or what is counted, in the plural."""
+    """`YES_OR_NO`, `SHARE`, `SECONDS`, `MEGABYTES`, `TIMES` what, or what is counted, in the plural."""
     measure: Callable[[Scope], Iterable[Reading]]
     warn: float | None
     """Value from which the result is a warning; None if it never is one."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from ops.capture.faults import QUIET_SECONDS
-from ops.health import dead_letters, declared, jobs, services, sources
-from ops.health.check import MEGABYTES, SECONDS, SHARE, TIMES_THE_AVERAGE, YES_OR_NO, Check
+from ops.health.check import MEGABYTES, SECONDS, SHARE, YES_OR_NO, Check
+from ops.health.measures import dead_letters, declared, jobs, machine, rules, services, sinks, sources
 
 UI = "Look at the job in Flink's web UI, at `MILLRACE_FLINK_REST_URL`"
 
@@ -113,6 +113,21 @@ CHECKS = (
         ),
     ),
     Check(
+        id="checkpoint-growth",
+        question="How large is a job's state against its median?",
+        unit="times the median",
+        measure=jobs.checkpoint_growth,
+        warn=3,
+        fail=None,
+        why="State that grows without end fills the heap, and makes checkpoints and restarts slow. A state below 50 MB "
+        "isn't compared.",
+        remedy=(
+            f"{UI}: its checkpoints show the size of each task's state.",
+            "`python -m ops topics keys payments` shows whether one key has most records; so for other topics.",
+            "If more comes for good, raise `taskmanager.memory.process.size`, or choose rocksdb for the state.",
+        ),
+    ),
+    Check(
         id="job-busy",
         question="What share of its time does a job's busiest step work?",
         unit=SHARE,
@@ -142,7 +157,7 @@ CHECKS = (
     Check(
         id="job-skew",
         question="Does one subtask get most of a step's records?",
-        unit=TIMES_THE_AVERAGE,
+        unit="times the average",
         measure=jobs.skew,
         warn=1.8,
         fail=None,
@@ -182,6 +197,20 @@ CHECKS = (
         ),
     ),
     Check(
+        id="commits-failed",
+        question="What share of the commits of its offsets does a source fail to make?",
+        unit=SHARE,
+        measure=sources.failed_commits,
+        warn=0.1,
+        fail=None,
+        why="Nothing is lost, since a job continues from its checkpoint, but lag is measured by these offsets, and a "
+        "job without a savepoint begins there.",
+        remedy=(
+            "See service-silent and partition-leaderless: the group's coordinator may be unavailable.",
+            "Check whether the job's user may use its consumer group, if the brokers have access rules.",
+        ),
+    ),
+    Check(
         id="event-time",
         question="How far is event time behind the newest record?",
         unit=SECONDS,
@@ -198,6 +227,21 @@ CHECKS = (
         ),
     ),
     Check(
+        id="transaction-open",
+        question="How long has a transaction been open that readers wait for?",
+        unit=SECONDS,
+        measure=sources.open_transactions,
+        warn=60,
+        fail=300,
+        why="Nobody who reads committed records gets past its first one, while lag shows nothing. What a crashed job "
+        "has written is lost when its transaction ends, after 15 minutes.",
+        remedy=(
+            "See job-missing and job-interrupted: a job that continues from its last checkpoint ends its transactions.",
+            "See checkpoint-age: a job that runs ends a transaction with each checkpoint.",
+            "If its program is gone for good, wait for the timeout, or end it with Kafka's own tools.",
+        ),
+    ),
+    Check(
         id="late-share",
         question="What share of the records is late?",
         unit=SHARE,
@@ -209,6 +253,63 @@ CHECKS = (
         remedy=(
             "`python -m ops dead-letters count --from late-payments --since 1h` shows which job set them aside.",
             "If producers are rightly this late, raise `MILLRACE_WATERMARK_DELAY_SECONDS` and submit the job again.",
+        ),
+    ),
+    Check(
+        id="sink-orders",
+        question="For how long have readers of enriched orders lacked an order?",
+        unit=SECONDS,
+        measure=sinks.enriched_orders,
+        warn=120,
+        fail=600,
+        why="Revenue, search, warehouse and notifications begin with `enriched-orders`. An order waits for capture, a "
+        "minute at most, and for the checkpoint that shows it.",
+        remedy=(
+            "See checkpoint-age and transaction-open: readers see an order when its transaction is committed.",
+            "See capture-heartbeat and event-time: orders wait for both.",
+            "`python -m ops dead-letters list --since 1h` shows whether the order was rejected a moment ago.",
+        ),
+    ),
+    Check(
+        id="sink-warehouse",
+        question="For how long has the warehouse lacked a row?",
+        unit=SECONDS,
+        measure=sinks.warehouse,
+        warn=120,
+        fail=600,
+        why="Reports show less than has happened, and nothing else says so.",
+        remedy=(
+            "See lag-seconds and job-back-pressured: if the job is behind, PostgreSQL is too slow for it.",
+            "`python -m ops warehouse status` shows the newest event of each table.",
+            "If the job has read all, look for rows that a trigger or another writer has removed.",
+        ),
+    ),
+    Check(
+        id="sink-search",
+        question="For how long has the search index lacked a document?",
+        unit=SECONDS,
+        measure=sinks.search,
+        warn=120,
+        fail=600,
+        why="Searches find less than has happened, and nothing else says so.",
+        remedy=(
+            "See lag-seconds and job-back-pressured: if the job is behind, Elasticsearch refuses or is too slow.",
+            "`python -m ops search status` shows whether the alias stands for another index, or takes no documents.",
+            "`python -m ops search rebuild orders` fills a new index from the topic.",
+        ),
+    ),
+    Check(
+        id="sink-mail",
+        question="For how long has a notification waited to be sent?",
+        unit=SECONDS,
+        measure=sinks.mails,
+        warn=120,
+        fail=600,
+        why="A warning of fraud is useful while the card is being used. A mail that the server refuses for now is "
+        "tried for about 8 minutes.",
+        remedy=(
+            "See service-silent: the notifier waits for a mail server that is unavailable.",
+            "The notifier's own line shows what waits, and the mail server's last answer.",
         ),
     ),
     Check(
@@ -345,6 +446,127 @@ CHECKS = (
         ),
     ),
     Check(
+        id="warehouse-schema",
+        question="Does the warehouse have the tables of this release?",
+        unit="faults",
+        measure=services.warehouse_schema,
+        warn=None,
+        fail=1,
+        why="The warehouse's job writes columns that aren't there, fails, and restarts without end.",
+        remedy=(
+            "`python -m ops warehouse migrate` shows a plan, and applies what is missing.",
+            "`python -m ops warehouse status` shows the version that it has.",
+        ),
+    ),
+    Check(
+        id="search-index",
+        question="Is every search index as declared, and does it take documents?",
+        unit="faults",
+        measure=services.search_indices,
+        warn=None,
+        fail=1,
+        why="The job waits without end for an index that takes no documents, and rejects what a mapping doesn't know.",
+        remedy=(
+            "`python -m ops search status` describes each fault with what to do.",
+            "`python -m ops search apply` creates what is missing, and adds fields.",
+            "If it is a block, see search-disk: Elasticsearch ends its own block when the disk has space.",
+        ),
+    ),
+    Check(
+        id="search-shards",
+        question="Can all documents of the search index be read?",
+        unit=YES_OR_NO,
+        measure=services.search_shards,
+        warn=None,
+        fail=1,
+        why="A shard without a node can't be searched, and takes no documents, for which the job waits.",
+        remedy=(
+            "Start the node that has the shard; on the local stack: `make up`.",
+            "`make logs SERVICE=elasticsearch` shows why it stopped there.",
+            "If its data is lost, fill the index again: `python -m ops search rebuild orders`.",
+        ),
+    ),
+    Check(
+        id="search-disk",
+        question="Do Elasticsearch's disks have space?",
+        unit="watermarks",
+        measure=services.search_disks,
+        warn=1,
+        fail=2,
+        why="Above the high watermark Elasticsearch moves shards away; above the flood stage it blocks every index on "
+        "the disk. Where these limits are switched off, as on the local stack, nothing is exceeded.",
+        remedy=(
+            "Delete indices that a rebuild has left, which `python -m ops search status` shows, or enlarge the disk.",
+            "See search-index: it shows indices that are blocked already.",
+        ),
+    ),
+    Check(
+        id="disk-checkpoints",
+        question="How full is the disk with checkpoints and savepoints?",
+        unit=SHARE,
+        measure=machine.checkpoint_disks,
+        warn=0.9,
+        fail=0.97,
+        why="On a full disk no checkpoint is completed. Of a disk larger than 100 GB its last 100 GB count.",
+        remedy=(
+            "Delete savepoints, and checkpoints of jobs that were cancelled, that nobody will continue from.",
+            "See checkpoint-growth: state that grows needs a larger disk, or an end.",
+        ),
+    ),
+    Check(
+        id="disk-stack",
+        question="How full is the disk with the local stack's data?",
+        unit=SHARE,
+        measure=machine.stack_disk,
+        warn=0.9,
+        fail=0.97,
+        why="Kafka and PostgreSQL stop when they can't write. Of a disk larger than 100 GB its last 100 GB count.",
+        remedy=(
+            "`python -m local.stack status` shows the services; their logs and data are in `MILLRACE_STATE`.",
+            "Delete what else is on the disk, or set `MILLRACE_STATE` to a folder on a larger one.",
+        ),
+    ),
+    Check(
+        id="taskmanager-collecting",
+        question="What share of its time does a TaskManager collect garbage?",
+        unit=SHARE,
+        measure=machine.garbage_collection,
+        warn=0.2,
+        fail=None,
+        why="It is the surest sign of a heap that is too small for the state in it: tasks stand still meanwhile.",
+        remedy=(
+            "See taskmanager-heap and checkpoint-growth: they show whether it is state that fills the heap.",
+            "Raise `taskmanager.memory.process.size` in `flink-conf/config.yaml`, or choose rocksdb for the state.",
+        ),
+    ),
+    Check(
+        id="taskmanager-heap",
+        question="What share of its heap does a TaskManager use?",
+        unit=SHARE,
+        measure=machine.heap,
+        warn=0.95,
+        fail=None,
+        why="When it is full of what is still needed, the TaskManager ends. Garbage that was not collected yet counts, "
+        "so that a high share for a moment is normal.",
+        remedy=(
+            "`python -m ops health --only taskmanager-heap --watch 10` shows whether the share stays high.",
+            "See taskmanager-collecting: if that is high as well, the heap is too small.",
+        ),
+    ),
+    Check(
+        id="taskmanager-metaspace",
+        question="What share of its metaspace does a TaskManager use?",
+        unit=SHARE,
+        measure=machine.metaspace,
+        warn=0.97,
+        fail=None,
+        why="Each submission loads classes; if those of ended jobs can't be unloaded, the TaskManager ends.",
+        remedy=(
+            "Restart the TaskManager: jobs continue from their last checkpoints.",
+            "Raise `taskmanager.memory.jvm-metaspace.size` in `flink-conf/config.yaml`.",
+        ),
+    ),
+    Check(
         id="topic-missing",
         question="Does every declared topic exist, and take records?",
         unit="faults",
@@ -423,6 +645,21 @@ CHECKS = (
             "`python -m ops rulesets rollback 1` publishes an earlier version again.",
         ),
     ),
+    Check(
+        id="rules-hits",
+        question="Does a rule fire far more or far less often than an hour before?",
+        unit="times the hour before",
+        measure=rules.hit_rate,
+        warn=3,
+        fail=None,
+        why="A threshold with a digit too many, or a field that a producer fills differently, shows here before "
+        "analysts complain. An attack does as well. By alerts of as many payments; 30 in each hour at least.",
+        remedy=(
+            "`python -m ops rulesets list` shows whether a version came into force meanwhile.",
+            "`python -m ops search find --rule NAME --today` shows the alerts of a rule.",
+            "If the rules are wrong, `python -m ops rulesets rollback 1` publishes an earlier version again.",
+        ),
+    ),
 )
 """Checks, each once."""
 
@@ -433,11 +670,18 @@ _AREAS = {
     "lag": "Sources",
     "event": "Sources",
     "late": "Sources",
+    "commits": "Sources",
+    "transaction": "Sources",
+    "sink": "Sinks",
     "dead": "Dead letters",
     "capture": "Capture",
-    "partition": "Kafka and declarations",
-    "topic": "Kafka and declarations",
-    "schema": "Kafka and declarations",
+    "warehouse": "Warehouse and search index",
+    "search": "Warehouse and search index",
+    "disk": "Disks and memory",
+    "taskmanager": "Disks and memory",
+    "partition": "Kafka",
+    "topic": "Declarations",
+    "schema": "Declarations",
     "rules": "Rules",
 }
 

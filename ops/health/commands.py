@@ -24,9 +24,9 @@ SHOWN_SUBJECTS = 5
 
 COMMANDS = Places(
     {
-        "dashboard": "ops.health.dashboard:dashboard",
-        "rules": "ops.health.alert_rules:rules",
-        "serve": "ops.health.exporter:serve",
+        "dashboard": "ops.health.prometheus.dashboard:dashboard",
+        "rules": "ops.health.prometheus.alert_rules:rules",
+        "serve": "ops.health.prometheus.exporter:serve",
     }
 )
 only = click.option("--only", "ids", multiple=True, metavar="ID", help="Only this check; repeatable.")

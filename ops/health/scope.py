@@ -6,20 +6,27 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from connectors.kafka.topics import ENRICHED_ORDERS, ORDERS
 from connectors.postgres.captured_tables import HEARTBEATS
 from connectors.settings import Settings
+from jobs.flow import ORDER_ENRICHMENT
 from ops.capture.connector import RealConnector, real_connector
 from ops.capture.database_queries import connected, look
 from ops.capture.database_state import CaptureDatabase
 from ops.capture.progress import last_change
-from ops.health import brokers, cluster
-from ops.health.brokers import Brokers
-from ops.health.cluster import Checkpoints, LiveJob, Tasks
-from ops.health.letters import Letters, read_letters
+from ops.health.answers import brokers, cluster, stores
+from ops.health.answers.brokers import Brokers
+from ops.health.answers.cluster import Checkpoints, LiveJob, TaskManager, Tasks
+from ops.health.answers.freshness import Sink, output_topic
+from ops.health.answers.letters import Letters, read_letters
+from ops.health.answers.rule_hits import RuleHits, read_rule_hits
+from ops.health.answers.stores import MailSettings, SearchCluster, Warehouse
+from ops.health.answers.transactions import Transaction, open_transactions
 from ops.jobs.cluster_jobs import Job
-from ops.jobs.lost_jobs import LostJob, lost_jobs
+from ops.jobs.lost_jobs import LostJob, local_folders, lost_jobs
 from ops.rules import rulesets
 from ops.topics.schemas import Verdict, check_registry
 
@@ -90,6 +97,12 @@ class Scope:
         return brokers.look(self.settings, self.now)
 
     @Asked
+    def transactions(self) -> Sequence[Transaction]:
+        """Transactions that are open."""
+        self._require_kafka()
+        return open_transactions(self.settings)
+
+    @Asked
     def jobs(self) -> Sequence[Job]:
         """Jobs of this deployment that the cluster remembers, the latest first."""
         return cluster.own_jobs(self.settings)
@@ -116,10 +129,51 @@ class Scope:
         return [cluster.tasks(self.settings, job, vertex) for job in self.live_jobs for vertex in job.vertices]
 
     @Asked
+    def task_managers(self) -> Sequence[TaskManager]:
+        """Memory of each TaskManager."""
+        return cluster.task_managers(self.settings)
+
+    @Asked
+    def flink_folders(self) -> Sequence[Path]:
+        """Folders of checkpoints and savepoints on this machine."""
+        return local_folders(self.settings)
+
+    @Asked
     def letters(self) -> Letters:
         """Dead letters at the end of their topic."""
         self._require_kafka()
         return read_letters(self.settings, self.now)
+
+    @Asked
+    def enriched_orders(self) -> Sink:
+        """Newest enriched orders."""
+        self._require_kafka()
+        return output_topic(self.settings, ORDER_ENRICHMENT.name, ORDERS.name, ENRICHED_ORDERS.name)
+
+    @Asked
+    def warehouse(self) -> Warehouse:
+        """State of the warehouse."""
+        return stores.look_at_warehouse(self.settings)
+
+    @Asked
+    def newest_in_search(self) -> Mapping[str, int | None]:
+        """Newest event time behind each alias of the search index."""
+        return stores.newest_in_search(self.settings)
+
+    @Asked
+    def search_faults(self) -> Mapping[str, Sequence[str]]:
+        """What is wrong with the index of each alias."""
+        return stores.search_faults(self.settings)
+
+    @Asked
+    def search_cluster(self) -> SearchCluster:
+        """State of Elasticsearch's shards and disks."""
+        return stores.search_cluster(self.settings)
+
+    @Asked
+    def mail_server(self) -> None:
+        """Nothing, if the mail server answers."""
+        stores.check_mail_server(MailSettings.from_environment())
 
     @Asked
     def connector(self) -> RealConnector | None:
@@ -148,6 +202,11 @@ class Scope:
         """All records of the rulesets' topic, oldest first."""
         self._require_kafka()
         return rulesets.read(self.settings)
+
+    @Asked
+    def rule_hits(self) -> RuleHits:
+        """How often each rule has fired in the last two hours."""
+        return read_rule_hits(self.settings, self.brokers.ends, self.now_ms)
 
     def _require_kafka(self) -> None:
         """Raise the error that the brokers gave: later clients would wait for them, and be no wiser."""

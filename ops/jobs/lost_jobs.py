@@ -22,6 +22,7 @@ from ops.jobs.flink_rest import ask
 NOTES = "submissions"
 """Name of the folder beside the checkpoints."""
 CHECKPOINTS = "execution.checkpointing.dir"
+SAVEPOINTS = "execution.checkpointing.savepoint-dir"
 ENDED = "jobmanager.archive.fs.dir"
 
 
@@ -110,6 +111,17 @@ def lost_jobs(settings: Settings) -> list[LostJob]:
     return [
         LostJob(note, _last(checkpoints / note.job_id) or note.savepoint) for note in notes if note.job_id not in known
     ]
+
+
+def local_folders(settings: Settings) -> list[Path]:
+    """Return the folders of the cluster's checkpoints and savepoints, as far as they are on this machine.
+
+    Raises:
+        FlinkError: the cluster can't be reached.
+    """
+    configuration = _configuration(settings)
+    folders = (_folder(configuration.get(key, "")) for key in (CHECKPOINTS, SAVEPOINTS))
+    return [folder for folder in folders if folder is not None]
 
 
 def _configuration(settings: Settings) -> Mapping[str, str]:

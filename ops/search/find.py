@@ -1,6 +1,7 @@
 """Queries of the search index: orders and alerts by their ids, words and rules."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -116,6 +117,18 @@ def alerts_by_rule(elasticsearch: Elasticsearch, asked: Asked, limit: int) -> li
     answer = _search(elasticsearch, ALERTS, query=query, size=0, aggs=nested)
     buckets = answer["aggregations"]["rules"]["rules"]["buckets"]
     return [(each["key"], each["alerts"]["doc_count"], each["alerts"]["cards"]["value"]) for each in buckets]
+
+
+def newest_documents(elasticsearch: Elasticsearch) -> dict[str, int | None]:
+    """Return the newest event time behind each alias that exists, in UTC milliseconds; None if there is no document."""
+    found: dict[str, int | None] = {}
+    for kind in KINDS:
+        newest = {"newest": {"max": {"field": "event_time"}}}
+        with suppress(NoIndexError):
+            answer = _search(elasticsearch, kind, size=0, track_total_hits=False, aggs=newest)
+            value = answer["aggregations"]["newest"]["value"]
+            found[kind.alias] = None if value is None else round(value)
+    return found
 
 
 def _kinds(asked: Asked) -> tuple[Kind, ...]:

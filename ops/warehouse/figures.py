@@ -133,6 +133,23 @@ def alert_ids(connection: Connection) -> frozenset[str]:
     return _texts(connection, "SELECT event_id FROM warehouse.fact_alert")
 
 
+def newest_facts(connection: Connection) -> dict[str, int | None]:
+    """Return the newest event time in each table of facts, in UTC milliseconds; each is found by an index."""
+    rows = connection.execute("""
+        SELECT name, round(extract(epoch FROM newest) * 1000)::bigint
+        FROM (
+            SELECT 'fact_order' AS name, max(event_time) AS newest FROM warehouse.fact_order
+            UNION ALL SELECT 'fact_order_line', max(event_time) FROM warehouse.fact_order_line
+            UNION ALL SELECT 'fact_payment', max(event_time) FROM warehouse.fact_payment
+            UNION ALL SELECT 'fact_alert', max(event_time) FROM warehouse.fact_alert
+            UNION ALL SELECT 'revenue_per_minute', (
+                SELECT event_time FROM warehouse.revenue_per_minute ORDER BY window_start DESC LIMIT 1
+            )
+        ) AS tables
+    """)
+    return dict(rows.fetchall())
+
+
 def revenue(connection: Connection) -> Revenue:
     """Return the revenue of all orders' lines."""
     rows = connection.execute("""

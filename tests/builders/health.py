@@ -7,9 +7,9 @@ from typing import Any
 from kafka import TopicPartition
 
 from connectors.settings import Settings
-from ops.health.brokers import Group
+from ops.health.answers.brokers import Group
+from ops.health.answers.cluster import Checkpoint, Checkpoints, LiveJob, Spread, Tasks, Vertex
 from ops.health.check import SECONDS, Check, Reading
-from ops.health.cluster import Checkpoint, Checkpoints, LiveJob, Spread, Tasks, Vertex
 from ops.health.scope import Scope
 from ops.jobs.cluster_jobs import Failure, Job, JobId, Restarts
 
@@ -56,9 +56,9 @@ def live(found: Job | None = None, *, since: float = 3600, failed: Sequence[floa
     return LiveJob(found or job(), ago(since), Restarts(len(failures), failures), (VERTEX,), waiting)
 
 
-def checkpoints(*history: Checkpoint, age: float = 10) -> Checkpoints:
+def checkpoints(*history: Checkpoint, age: float = 10, **more: Any) -> Checkpoints:
     """Return the checkpoints of a live job with a timeout of 100 s."""
-    return Checkpoints(live(), 100, ago(age), history)
+    return Checkpoints(live(), 100, ago(age), history, **more)
 
 
 def checkpoint(status: str = "COMPLETED", age: float = 10, seconds: float = 1, failure: str = "") -> Checkpoint:

@@ -5,13 +5,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import requests
-from py4j.java_gateway import JavaPackage, JVMView
 from pyflink import java_gateway
 from pyflink.common import JobClient
 from pyflink.datastream import StreamExecutionEnvironment
@@ -110,7 +108,7 @@ def mini_cluster(folder: Path) -> Iterator[MiniCluster]:
 
     The environment's variables are changed meanwhile: the JVM, and with it thread mode, takes its paths from them.
     """
-    with mock.patch.dict(os.environ, {}), _names_looked_up_once():
+    with mock.patch.dict(os.environ, {}):
         home = assemble()
         home.use(_made(plain_path(folder) / "tmp"))
         os.environ |= {
@@ -132,19 +130,6 @@ def mini_cluster(folder: Path) -> Iterator[MiniCluster]:
                 cluster.close()
         finally:
             end_jvm()
-
-
-@contextmanager
-def _names_looked_up_once() -> Iterator[None]:
-    """Let py4j ask the JVM once for what a name such as `org.apache` is.
-
-    PyFlink uses names thousands of times, and the JVM looks for a class of each in all jars.
-    """
-    with (
-        mock.patch.object(JVMView, "__getattr__", cache(JVMView.__getattr__)),
-        mock.patch.object(JavaPackage, "__getattr__", cache(JavaPackage.__getattr__)),
-    ):
-        yield
 
 
 def _test_jar(home: FlinkHome) -> Path:

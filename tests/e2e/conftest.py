@@ -18,7 +18,7 @@ from toolchain.scratch import scratch_folder
 
 STACKS_OF_THEIR_OWN = (
     *("test_demo.py", "test_broker_outage.py", "test_surroundings.py", "test_search_rebuild.py"),
-    *("test_chaos.py", "test_shop.py"),
+    *("test_chaos.py", "test_shop.py", "test_stack.py"),
 )
 
 
@@ -29,7 +29,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with stacks of their own first: the shared one, which stays, would take the memory for them."""
+    """Put the files with stacks of their own first: the shared one, which stays, would take the memory for them.
+
+    The others are in the order of their folders. Those of `capture` must be the first of them: they compare all records
+    of topics to which others publish rows that are in no table.
+    """
     items.sort(key=lambda item: item.path.name not in STACKS_OF_THEIR_OWN)
 
 

@@ -7,17 +7,28 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from kafka import KafkaProducer
 
-from connectors.kafka.topics import PAYMENTS
+from connectors.elasticsearch.client import client
+from connectors.elasticsearch.documents import SEARCH_INDICES
+from connectors.kafka.client import client_options
+from connectors.kafka.topics import PAYMENTS, TOP_PRODUCTS
 from connectors.settings import Settings
 from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.__main__ import main
-from ops.health import cluster
+from ops.health.answers import cluster
+from ops.health.answers.freshness import Sink, missing
+from ops.health.answers.letters import Letters
+from ops.health.answers.stores import MailSettings, check_mail_server
 from ops.health.checks import CHECKS
+from ops.health.measures import sinks
 from ops.health.scope import Scope
+from ops.search import apply as search_operations
+from ops.search.indices import declared
 from ops.topics import apply as topic_operations
 from ops.topics.schemas import register
+from ops.warehouse.database import migrate
 from tests.builders.events import payment
 from tests.e2e.deployment import Deployment, publish_default_rules, wait_for
 
@@ -94,6 +105,31 @@ def test_every_metric_that_is_read_exists(deployment: Deployment) -> None:
     partitions = [name for one in source.watermarks for name in one.partitions]
     expected = [cluster.metric_name(PAYMENTS.name, number) for number in range(PAYMENTS.partitions)]
     assert sorted(partitions) == expected
+    wait_for("commits of offsets", lambda: any(each.commits for each in Scope(deployment.settings).tasks))
+
+
+def test_checkpoints_have_their_size(deployment: Deployment) -> None:
+    wait_for("a completed checkpoint", lambda: all(each.completed for each in Scope(deployment.settings).checkpoints))
+
+    [found] = Scope(deployment.settings).checkpoints
+    assert found.state_bytes > 0
+    assert found.median_state_bytes > 0
+
+
+def test_every_task_manager_has_its_memory_and_the_checkpoints_their_disk(deployment: Deployment) -> None:
+    wait_for(
+        "memory of every TaskManager",
+        lambda: all(
+            each.heap and each.metaspace and each.collecting_ms_per_second is not None
+            for each in Scope(deployment.settings).task_managers
+        ),
+    )
+    scope = Scope(deployment.settings)
+
+    assert scope.task_managers
+    assert [folder.name for folder in scope.flink_folders] == ["checkpoints", "savepoints"]
+    for check in ("taskmanager-heap", "taskmanager-metaspace", "taskmanager-collecting", "disk-checkpoints"):
+        assert all(0 <= each["value"] <= 1 for each in health(deployment.settings, check))
 
 
 def test_lag_and_event_time_are_measured_and_small(deployment: Deployment) -> None:
@@ -104,6 +140,52 @@ def test_lag_and_event_time_are_measured_and_small(deployment: Deployment) -> No
     assert results["lag-seconds"]["subject"] == results["lag-records"]["subject"] == "fraud_detection: payments"
     assert results["event-time"]["subject"].startswith("fraud_detection: payments, subtask ")
     assert {each["level"] for each in results.values()} == {"ok"}
+
+
+def test_warehouse_search_index_and_mail_server_are_well_and_have_their_newest_events(
+    settings: Settings, stack: Stack
+) -> None:
+    migrate(settings)
+    with client(settings) as elasticsearch:
+        search_operations.apply(elasticsearch, declared())
+    scope = Scope(settings)
+
+    assert (set(scope.warehouse.newest), scope.warehouse.faults) == (set(sinks.TABLES), [])
+    assert set(scope.newest_in_search) == set(scope.search_faults) == {each.alias for each in SEARCH_INDICES}
+    assert scope.search_cluster.status in {"green", "yellow"}
+    assert scope.search_cluster.disk == "unknown"  # the stack's Elasticsearch has no limits
+    check_mail_server(MailSettings(stack.setup.local.smtp_url))
+
+
+def test_sink_lacks_the_records_that_are_newer_than_its_own(deployment: Deployment) -> None:
+    brokers, now_ms = Scope(deployment.settings).brokers, round(time.time() * 1000)
+    newest = max(at for each, at in brokers.newest.items() if each.topic == PAYMENTS.name)
+    tables = [Sink(f"shows {at}", "fraud_detection", PAYMENTS.name, at) for at in (newest, newest - 1)]
+
+    found = list(missing(deployment.settings, tables, brokers, Letters(), now_ms))
+
+    assert [each.since for each in found] == [None, newest]
+
+
+def test_payments_and_alerts_of_the_last_hours_are_read(deployment: Deployment) -> None:
+    assert Scope(deployment.settings).rule_hits.last.payments >= NUMBER
+
+
+def test_open_transaction_shows_until_it_ends(settings: Settings) -> None:
+    began_ms = round(time.time() * 1000)
+    id_ = f"health-{began_ms}"
+    producer = KafkaProducer(**client_options(settings.kafka_bootstrap_servers), transactional_id=id_)
+    try:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send(TOP_PRODUCTS.name, b"{}", partition=0, timestamp_ms=began_ms).get(timeout=30)
+        [found] = [each for each in Scope(settings).transactions if each.id == id_]
+        assert found.numbers(TOP_PRODUCTS.name) == [0]
+        assert abs(found.since - began_ms) < 60_000
+        producer.abort_transaction()
+        wait_for("its end", lambda: all(each.id != id_ for each in Scope(settings).transactions))
+    finally:
+        producer.close()
 
 
 def test_stopped_job_is_missing_and_its_lag_is_counted(deployment: Deployment) -> None:

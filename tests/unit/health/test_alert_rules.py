@@ -13,10 +13,10 @@ from promql_parser import parse
 
 from local.settings import CHECKOUT
 from ops.__main__ import main
-from ops.health.alert_rules import CRITICAL, FOR, WARNING
 from ops.health.check import Check
 from ops.health.checks import CHECKS
-from ops.health.exporter import Exporter
+from ops.health.prometheus.alert_rules import CRITICAL, FOR, WARNING
+from ops.health.prometheus.exporter import Exporter
 from tests.builders.promql import metrics_in
 
 

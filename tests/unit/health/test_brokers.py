@@ -1,6 +1,5 @@
 """Kafka's answers become topics, groups and offsets; the first unread record is found behind marks of transactions."""
 
-from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -10,47 +9,13 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaTimeoutError
 
 from connectors.settings import Settings
-from ops.health import brokers
-from ops.health.brokers import NONE, Brokers, Group, first_timestamps, look
+from ops.health.answers import brokers
+from ops.health.answers.brokers import NONE, Brokers, Group, first_timestamps, look
 from ops.topics.apply import RealTopic
 from tests.builders.health import NOW, NOW_MS, offsets
+from tests.unit.health.fake_consumer import Consumer
 
 P0, P1 = TopicPartition("orders", 0), TopicPartition("orders", 1)
-
-
-class Consumer:
-    """A consumer of partitions that have records at some offsets, each with its offset as its timestamp."""
-
-    def __init__(self, records: dict[TopicPartition, list[int]], ends: dict[TopicPartition, int]) -> None:
-        self.records, self.ends = records, ends
-        self.positions: dict[TopicPartition, int] = {}
-        self.paused: set[TopicPartition] = set()
-
-    def assign(self, partitions: Collection[TopicPartition]) -> None:
-        self.assigned = list(partitions)
-
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        assert partition in self.assigned
-        self.positions[partition] = offset
-
-    def position(self, partition: TopicPartition) -> int:
-        return self.positions[partition]
-
-    def pause(self, *partitions: TopicPartition) -> None:
-        self.paused |= set(partitions)
-
-    def poll(self, timeout_ms: int, max_records: int | None) -> dict[TopicPartition, list[Any]]:
-        assert (timeout_ms, max_records) == (brokers.POLL_MS, None)
-        found = {}
-        for partition in set(self.assigned) - self.paused:
-            unread = [each for each in self.records[partition] if each >= self.positions[partition]]
-            if unread:
-                found[partition] = [SimpleNamespace(offset=each, timestamp=each * 1000) for each in unread]
-            self.positions[partition] = self.ends[partition]
-        return found
-
-    def close(self) -> None:
-        """Close nothing."""
 
 
 def test_timestamp_is_that_of_the_first_record_from_the_offset_on() -> None:
@@ -67,6 +32,31 @@ def test_partition_that_ends_in_the_mark_of_a_transaction_has_no_unread_record()
     found = first_timestamps(Consumer({P0: [5, 6], P1: [9]}, ends), {P0: 7, P1: 2}, ends)
 
     assert found == {P1: 9_000}
+
+
+def test_first_record_that_is_wanted_counts() -> None:
+    found = first_timestamps(
+        Consumer({P0: [3, 5, 6]}, {P0: 7}), {P0: 3}, {P0: 7}, lambda record: record.offset % 2 == 0
+    )
+
+    assert found == {P0: 6_000}
+
+
+def test_only_the_last_records_are_searched_if_none_of_the_first_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brokers, "SEARCHED_RECORDS", 3)
+    consumer = Consumer({P0: list(range(20))}, {P0: 20}, batch=2)
+
+    found = first_timestamps(consumer, {P0: 0}, {P0: 20}, lambda record: record.offset >= 10)
+
+    assert (found, consumer.read) == ({P0: 17_000}, [0, 1, 17, 18])
+
+
+def test_consumer_reads_the_same_partitions_again() -> None:
+    consumer = Consumer({P0: [3, 5]}, {P0: 6})
+
+    found = [first_timestamps(consumer, {P0: 3}, {P0: 6}) for _ in range(2)]
+
+    assert found == [{P0: 3_000}] * 2
 
 
 def test_without_partitions_nothing_is_read() -> None:

@@ -9,10 +9,10 @@ from urllib.parse import unquote
 import pytest
 
 from connectors.settings import Settings
-from ops.health import cluster
+from ops.health.answers import cluster
+from ops.health.answers.cluster import NO_WATERMARK, Checkpoint, SourceWatermark, Spread, TaskManager, Vertex
 from ops.health.check import Level, evaluate
 from ops.health.checks import CHECKS
-from ops.health.cluster import NO_WATERMARK, Checkpoint, SourceWatermark, Spread, Vertex
 from ops.jobs.cluster_jobs import Job, JobId
 from tests.builders.health import NOW_MS, ago, live, scope
 from tests.services.json_server import json_server
@@ -43,11 +43,17 @@ NO_FAILURES = {"exceptionHistory": {"entries": [], "truncated": False}}
 CHECKPOINTS = {
     "counts": {"restored": 0, "total": 3, "in_progress": 1, "completed": 1, "failed": 1},
     "latest": {
-        "completed": {"id": 1, "latest_ack_timestamp": NOW_MS - 30_000, "end_to_end_duration": 2_000},
+        "completed": {
+            "id": 1,
+            "latest_ack_timestamp": NOW_MS - 30_000,
+            "end_to_end_duration": 2_000,
+            "state_size": 70_000_000,
+        },
         "savepoint": None,
         "failed": {"id": 2},
         "restored": None,
     },
+    "summary": {"state_size": {"min": 0, "max": 70_000_000, "avg": 30_000_000, "p50": 20_000_000.0}},
     "history": [
         {
             "className": "in_progress",
@@ -83,6 +89,18 @@ WATERMARKS = {
     "1.Source__records_of_payments[1].currentOutputWatermark": str(NO_WATERMARK),
     "1.Source__records_of_payments[1].split.payments-1.watermark.currentWatermark": str(NO_WATERMARK),
 }
+MEMORY = {
+    "Status.JVM.Memory.Heap.Used": "400000000",
+    "Status.JVM.Memory.Heap.Max": "800000000",
+    "Status.JVM.Memory.Metaspace.Used": "90000000",
+    "Status.JVM.Memory.Metaspace.Max": "-1",
+    "Status.JVM.GarbageCollector.All.TimeMsPerSecond": "12.5",
+}
+COMMITS = {
+    "0.Source__records_of_payments[1].KafkaSourceReader.commitsSucceeded": "40",
+    "0.Source__records_of_payments[1].KafkaSourceReader.commitsFailed": "3",
+    "1.Source__records_of_payments[1].KafkaSourceReader.commitsSucceeded": "50",
+}
 OTHER_METRICS = ("0.busyTimeMsPerSecond", "0.Calc[2].currentOutputWatermark", "0.Source__records.numRecordsIn")
 
 
@@ -116,11 +134,15 @@ class Flink:
             "jobs/j/checkpoints": self.checkpoints,
             "jobs/j/checkpoints/config": {"mode": "exactly_once", "interval": 10_000, "timeout": 120_000},
             "jobs/j/vertices/v/subtasks/metrics": self.metrics,
-            "jobs/j/vertices/v/metrics": [{"id": name} for name in (*WATERMARKS, *OTHER_METRICS)],
+            "jobs/j/vertices/v/metrics": [{"id": name} for name in (*WATERMARKS, *COMMITS, *OTHER_METRICS)],
             "jobmanager/config": [],
+            "taskmanagers": {"taskmanagers": [{"id": "127.0.0.1:6122-a"}, {"id": "new"}]},
         }
+        if path.startswith("taskmanagers/"):
+            known = MEMORY if path == "taskmanagers/127.0.0.1:6122-a/metrics" else {}
+            return 200, [{"id": name, "value": known[name]} for name in query.split(",") if name in known]
         if query and path == "jobs/j/vertices/v/metrics":
-            return 200, [{"id": name, "value": WATERMARKS[name]} for name in query.split(",")]
+            return 200, [{"id": name, "value": (WATERMARKS | COMMITS)[name]} for name in query.split(",")]
         return (200, found[path]) if path in found else (404, {"errors": [f"there is no {path}"]})
 
 
@@ -158,6 +180,7 @@ def test_checkpoints_have_their_history_without_savepoints(flink: Flink) -> None
     found = cluster.checkpoints(flink.settings, live(JOB))
 
     assert (found.timeout_seconds, found.last) == (120, ago(30))
+    assert (found.completed, found.state_bytes, found.median_state_bytes) == (1, 70_000_000, 20_000_000)
     assert found.history == [
         Checkpoint("IN_PROGRESS", ago(5), 4),
         Checkpoint("FAILED", ago(20), 9, "Checkpoint expired before completing."),
@@ -170,6 +193,13 @@ def test_age_of_a_first_checkpoint_counts_from_what_was_restored_or_from_the_sta
 
     flink.checkpoints["latest"] = {"completed": None, "restored": None}
     assert cluster.checkpoints(flink.settings, live(JOB)).last == JOB.started_at
+
+
+def test_job_without_a_checkpoint_has_no_state_yet(flink: Flink) -> None:
+    flink.checkpoints["latest"] = {"completed": None, "restored": None}
+    flink.checkpoints["summary"] = {"state_size": {"p50": "NaN"}}
+
+    assert cluster.checkpoints(flink.settings, live(JOB)).state_bytes == 0
 
 
 def test_metrics_of_a_vertex_are_spread_over_its_subtasks(flink: Flink) -> None:
@@ -198,7 +228,13 @@ def test_source_has_a_watermark_for_each_subtask_and_partition(flink: Flink, mon
         SourceWatermark(name, 0, NOW_MS - 7_000, {"payments-0": NOW_MS - 7_000, "payments-2": NOW_MS - 6_000}),
         SourceWatermark(name, 1, NO_WATERMARK, {"payments-1": NO_WATERMARK}),
     )
-    assert flink.asked.count("jobs/j/vertices/v/metrics") == 1 + 3
+    assert flink.asked.count("jobs/j/vertices/v/metrics") == 1 + 4
+
+
+def test_commits_of_a_source_are_those_of_all_its_subtasks(flink: Flink) -> None:
+    found = cluster.tasks(flink.settings, live(JOB), VERTEX)
+
+    assert (found.commits, found.failed_commits) == (90, 3)
 
 
 def test_vertex_that_reads_no_topic_is_not_asked_for_watermarks(flink: Flink) -> None:
@@ -206,6 +242,13 @@ def test_vertex_that_reads_no_topic_is_not_asked_for_watermarks(flink: Flink) ->
 
     assert found.watermarks == ()
     assert "jobs/j/vertices/v/metrics" not in flink.asked
+
+
+def test_task_manager_has_the_memory_that_flink_knows(flink: Flink) -> None:
+    assert cluster.task_managers(flink.settings) == [
+        TaskManager("127.0.0.1:6122-a", (400_000_000, 800_000_000), None, 12.5),
+        TaskManager("new"),
+    ]
 
 
 def test_name_of_a_partition_is_written_as_in_metrics() -> None:

@@ -10,8 +10,8 @@ from promql_parser import parse
 from ops.__main__ import main
 from ops.health.check import Check
 from ops.health.checks import CHECKS, by_area
-from ops.health.exporter import Exporter
-from ops.health.metrics import gauge, unit
+from ops.health.prometheus.exporter import Exporter
+from ops.health.prometheus.metrics import gauge, unit
 from tests.builders.promql import metrics_in
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from connectors.settings import Settings
 from ops.dead_letters import reading
-from ops.health import dead_letters
-from ops.health.brokers import Brokers
+from ops.health.answers.brokers import Brokers
+from ops.health.answers.letters import LATEST, Letters, read_letters
 from ops.health.check import Reading
-from ops.health.letters import LATEST, Letters, read_letters
+from ops.health.measures import dead_letters
 from tests.builders.events import dead_letter, replay
 from tests.builders.health import NOW, NOW_MS, offsets, scope, values
 
@@ -78,3 +78,4 @@ def test_letters_are_read_from_the_end_of_their_topic(monkeypatch: pytest.Monkey
 
     assert (found.recent, found.waiting, found.unreadable) == ({PAYMENTS: 3}, {PAYMENTS: 3}, 1)
     assert found.reasons == {PAYMENTS: "currency: '…' isn't a currency"}
+    assert found.rejected == {PAYMENTS: {(0, 1), (0, 2), (0, 3), (2, 17)}}

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from ops.health import jobs
-from ops.health.brokers import Brokers
+from ops.health.answers.brokers import Brokers
+from ops.health.answers.cluster import BACK_PRESSURED, BUSY, RECORDS_IN, Vertex
 from ops.health.check import Reading
-from ops.health.cluster import BACK_PRESSURED, BUSY, RECORDS_IN, Vertex
+from ops.health.measures import jobs
 from ops.jobs.lost_jobs import LostJob, Note
 from tests.builders.health import checkpoint, checkpoints, group, job, live, scope, spread, tasks, values
 
@@ -146,3 +146,22 @@ def test_skew_of_few_records_or_one_subtask_is_not_measured(rates: tuple[float, 
 
 def test_long_name_of_a_step_is_cut_to_its_beginning() -> None:
     assert Vertex("v", f"{'x' * 80} -> Calc", 1).in_short == f"{'x' * 59}…"
+
+
+@pytest.mark.parametrize(
+    ("completed", "size", "median", "growth"),
+    [
+        (30, 60_000_000, 20_000_000.0, {"fraud_detection": 3}),
+        (30, 50_000_000, 0.0, {"fraud_detection": 50}),
+        (29, 60_000_000, 20_000_000.0, {}),
+        (500, 49_000_000, 1_000.0, {}),
+        (0, 0, float("nan"), {}),
+    ],
+    ids=["large", "nothing before", "new job", "small", "no checkpoint"],
+)
+def test_growth_of_a_state_is_against_its_median(
+    completed: int, size: int, median: float, growth: dict[str, float]
+) -> None:
+    found = checkpoints(completed=completed, state_bytes=size, median_state_bytes=median)
+
+    assert values(list(jobs.checkpoint_growth(scope(checkpoints=[found])))) == growth

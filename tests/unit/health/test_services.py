@@ -12,16 +12,17 @@ from connectors.settings import Settings
 from ops.capture.connect_rest import ConnectError
 from ops.capture.connector import RealConnector
 from ops.capture.database_state import CaptureDatabase, Server, Slot
-from ops.health import declared, services
-from ops.health.brokers import Brokers
+from ops.health.answers.brokers import Brokers, Group
+from ops.health.answers.stores import SearchCluster, Warehouse
 from ops.health.check import Level, Reading, evaluate
 from ops.health.checks import CHECKS
+from ops.health.measures import declared, services
 from ops.health.scope import Scope
 from ops.rules.rulesets import Published
 from ops.topics.apply import RealTopic
 from ops.topics.schemas import Verdict
 from tests.builders.events import ruleset
-from tests.builders.health import NOW, NOW_MS, scope, values
+from tests.builders.health import NOW, NOW_MS, group, scope, values
 
 DECLARED = {topic.name: RealTopic(topic.partitions, topic.config()) for topic in TOPICS}
 RUNNING = RealConnector("RUNNING", "worker:8083", (("RUNNING", ""),), connector_config(Settings()))
@@ -35,10 +36,27 @@ def database(**more: Any) -> CaptureDatabase:
     return CaptureDatabase(**parts | {"is_being_applied": False, "now": NOW} | more)
 
 
+ANSWERS: dict[str, Any] = {
+    "brokers": Brokers(groups=(group("warehouse"), group("search_index"), group("notifier"))),
+    "jobs": [],
+    "schemas": [],
+    "connector": RUNNING,
+    "shop_database": database(),
+    "warehouse": Warehouse(),
+    "search_cluster": SearchCluster("green", 0, "green", ""),
+    "mail_server": None,
+}
+"""Answers of all services to a deployment that needs all of them."""
+
+
 def answering(**other: Any) -> Scope:
-    """Return a scope in which every service answers, unless it is given otherwise."""
-    known = {"brokers": Brokers(), "jobs": [], "schemas": [], "connector": RUNNING, "shop_database": database()}
-    return scope(**known | other)
+    """Return a scope in which every service answers, and every program runs, unless it is given otherwise."""
+    return scope(**ANSWERS | other)
+
+
+def refuse(_: Scope) -> None:
+    """Answer as a client whose service is silent."""
+    raise ConnectError("no service answers\nat all")
 
 
 def test_services_that_answer_are_not_silent() -> None:
@@ -46,15 +64,74 @@ def test_services_that_answer_are_not_silent() -> None:
 
 
 def test_silent_service_has_its_error_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Scope) -> None:
-        raise ConnectError("no Kafka Connect answers\nat all")
-
     monkeypatch.setitem(services.SERVICES, "Kafka Connect", refuse)
 
     readings = {each.subject: each for each in services.silent(answering())}
 
-    assert readings["Kafka Connect"] == Reading("Kafka Connect", 1, "no Kafka Connect answers")
+    assert readings["Kafka Connect"] == Reading("Kafka Connect", 1, "no service answers")
     assert [name for name, each in readings.items() if each.value] == ["Kafka Connect"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "silent"),
+    [
+        ((), set()),
+        ((group("search_index"),), {"Elasticsearch"}),
+        ((group("warehouse"), group("notifier")), {"warehouse", "mail server"}),
+    ],
+)
+def test_service_that_no_program_needs_is_not_asked(groups: tuple[Group, ...], silent: set[str]) -> None:
+    found = scope(brokers=Brokers(groups=groups), jobs=[], schemas=[], connector=RUNNING, shop_database=database())
+    for name in ("warehouse", "search_cluster", "mail_server"):
+        with pytest.raises(ConnectionError):
+            found.answer(name, refuse)
+
+    assert {each.subject for each in services.silent(found) if each.value} == silent
+
+
+def test_service_is_asked_if_kafka_can_not_say_who_needs_it() -> None:
+    found = scope(**{name: answer for name, answer in ANSWERS.items() if name != "brokers"})
+    with pytest.raises(ConnectionError):
+        found.answer("brokers", refuse)
+
+    assert {each.subject: each.value for each in services.silent(found)} == dict.fromkeys(services.SERVICES, 0) | {
+        "Kafka": 1
+    }
+
+
+def test_warehouse_has_its_faults() -> None:
+    found = answering(warehouse=Warehouse(faults=["a is to be applied", "b is to be applied"]))
+
+    assert list(services.warehouse_schema(found)) == [Reading("warehouse", 2, "a is to be applied; b is to be applied")]
+    assert list(services.warehouse_schema(scope(brokers=Brokers()))) == []
+
+
+def test_search_index_has_its_faults_shards_and_disks() -> None:
+    blocked = {"orders": ["orders: orders-v2 takes no documents"], "fraud-alerts": []}
+    found = answering(search_faults=blocked, search_cluster=SearchCluster("red", 2, "yellow", "1 node is full"))
+
+    assert list(services.search_indices(found)) == [
+        Reading("orders", 1, "orders: orders-v2 takes no documents"),
+        Reading("fraud-alerts", 0),
+    ]
+    assert list(services.search_shards(found)) == [
+        Reading("Elasticsearch", 1, "the indices are red, and 2 of their shards have no node")
+    ]
+    assert list(services.search_disks(found)) == [Reading("Elasticsearch", 1, "1 node is full")]
+
+
+def test_missing_replica_and_unknown_disks_are_no_fault() -> None:
+    found = answering(search_cluster=SearchCluster("yellow", 2, "unknown", ""))
+
+    assert values(list(services.search_shards(found))) == {"Elasticsearch": 0}
+    assert list(services.search_disks(found)) == []
+
+
+def test_search_index_that_no_program_fills_is_not_asked() -> None:
+    unused = scope(brokers=Brokers())
+
+    for measure in (services.search_indices, services.search_shards, services.search_disks):
+        assert list(measure(unused)) == []
 
 
 def test_fault_of_the_program_is_no_silent_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ops.health import sources
-from ops.health.brokers import NONE, Brokers
+from ops.health.answers.brokers import NONE, Brokers
+from ops.health.answers.cluster import NO_WATERMARK, SourceWatermark
 from ops.health.check import Reading
-from ops.health.cluster import NO_WATERMARK, SourceWatermark
+from ops.health.measures import sources
 from ops.topics.apply import RealTopic
 from tests.builders.health import NOW_MS, VERTEX, group, offsets, scope, tasks, values
 
@@ -114,3 +114,13 @@ def test_late_share_without_records_is_none() -> None:
     found = Brokers(topics={"late-payments": RealTopic(1, {})})
 
     assert values(list(sources.late_share(scope(brokers=found)))) == {"late-payments": 0}
+
+
+@pytest.mark.parametrize(("made", "failed", "share"), [(15, 5, [0.25]), (20, 0, [0]), (18, 1, []), (0, 0, [])])
+def test_failed_commits_are_a_share_of_enough_of_them(made: int, failed: int, share: list[float]) -> None:
+    found = tasks({}, commits=made, failed_commits=failed)
+
+    readings = list(sources.failed_commits(scope(tasks=[found])))
+
+    assert [each.value for each in readings] == share
+    assert {each.subject for each in readings} <= {"fraud_detection: Source: records of payments[1]"}

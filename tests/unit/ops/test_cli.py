@@ -25,7 +25,7 @@ SLOW_LIBRARIES = WITH_ELASTICSEARCH | {"kafka", "psycopg", "pyflink"}
     [
         ("cdc", {"kafka", "psycopg", "requests"}),
         ("dead-letters", {"kafka"}),
-        ("health", {"kafka", "psycopg", "requests"}),
+        ("health", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("jobs", {"requests"}),
         ("policy", {"kafka"}),
         ("rulesets", {"kafka"}),

@@ -5,13 +5,19 @@ from itertools import takewhile
 
 from jobs.flow import JOBS, PIPELINES, consumers
 from ops.formats import utc
+from ops.health.answers.cluster import BACK_PRESSURED, BUSY, RECORDS_IN
 from ops.health.check import Reading
-from ops.health.cluster import BACK_PRESSURED, BUSY, RECORDS_IN
 from ops.health.scope import Scope
 from ops.jobs.cluster_jobs import RECENT
 
 LEAST_RECORDS_A_SECOND = 50.0
 """Rate of a vertex below which its subtasks aren't compared: a few records are never spread evenly."""
+LEAST_STATE_BYTES = 50_000_000
+"""Size of a state below which its growth doesn't matter."""
+LEAST_MEDIAN_BYTES = 1_000_000
+"""Smallest median that a state is compared with."""
+LEAST_CHECKPOINTS = 30
+"""Number of checkpoints below which there is no median to compare with."""
 LONGEST_CAUSE = 300
 """Maximum length of a cause in characters."""
 STATES_OF_MEMBERS = ("Stable", "PreparingRebalance", "CompletingRebalance")
@@ -88,6 +94,16 @@ def checkpoint_failures(scope: Scope) -> Iterator[Reading]:
         ended = [one for one in each.history if one.status != "IN_PROGRESS"]
         failed = list(takewhile(lambda one: one.status == "FAILED", ended))
         yield Reading(each.job.job.name, len(failed), _first_line(failed[0].failure) if failed else "")
+
+
+def checkpoint_growth(scope: Scope) -> Iterator[Reading]:
+    """Yield the size of each job's state as a multiple of its median; leave out small states and new jobs."""
+    for each in scope.checkpoints:
+        if each.completed >= LEAST_CHECKPOINTS and each.state_bytes >= LEAST_STATE_BYTES:
+            median = max(each.median_state_bytes, LEAST_MEDIAN_BYTES)
+            last, usual = each.state_bytes / 1e6, each.median_state_bytes / 1e6
+            detail = f"{last:,.0f} MB in the last checkpoint, {usual:,.1f} MB is the median of {each.completed:,}"
+            yield Reading(each.job.job.name, each.state_bytes / median, detail)
 
 
 def busy(scope: Scope) -> Iterator[Reading]:

@@ -18,9 +18,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from connectors.settings import Settings
-from ops.health import metrics
 from ops.health.check import YES_OR_NO, Check, Result, evaluate_all, in_one_line
 from ops.health.commands import chosen, only
+from ops.health.prometheus import metrics
 from ops.health.scope import Scope
 
 

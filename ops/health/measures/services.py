@@ -1,8 +1,9 @@
-"""Measures of the services that jobs depend on: whether they answer, Kafka's replicas, and capture of changes."""
+"""Measures of the services that jobs depend on: whether they answer, and the state of each."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from connectors.postgres.captured_tables import CONNECTOR, SLOT, connector_config
+from jobs.flow import NOTIFIER, SEARCH_INDEX, WAREHOUSE
 from ops.capture.connector import connector_faults
 from ops.capture.faults import database_faults, heartbeat_faults
 from ops.cli import message
@@ -16,13 +17,22 @@ SERVICES: dict[str, Callable[[Scope], object]] = {
     "schema registry": lambda scope: scope.schemas,
     "Kafka Connect": lambda scope: scope.connector,
     "shop's database": lambda scope: scope.shop_database,
+    "warehouse": lambda scope: scope.warehouse,
+    "Elasticsearch": lambda scope: scope.search_cluster,
+    "mail server": lambda scope: scope.mail_server,
 }
 """Services that the checks ask, each with an answer that needs it."""
+USERS = {"warehouse": WAREHOUSE, "Elasticsearch": SEARCH_INDEX, "mail server": NOTIFIER}
+"""Services that only one program needs, so that a deployment without it does without them."""
+DISK_STATES = ("green", "yellow", "red")
+"""Elasticsearch's states of its disks, by the number of watermarks that are exceeded."""
 
 
 def silent(scope: Scope) -> Iterator[Reading]:
-    """Yield 1 for each service that doesn't answer, otherwise 0."""
+    """Yield 1 for each service that doesn't answer, otherwise 0; leave out those that no program here needs."""
     for name, ask in SERVICES.items():
+        if not _is_used(scope, name):
+            continue
         try:
             ask(scope)
         except Exception as error:
@@ -75,6 +85,44 @@ def heartbeat_age(scope: Scope) -> Iterator[Reading]:
     age = scope.now.timestamp() - (last.timestamp() if last else 0)
     [detail] = heartbeat_faults(last, scope.now) or [f"the last heartbeat is of {utc(last)}" if last else ""]
     yield Reading(CONNECTOR, max(0.0, age), detail)
+
+
+def warehouse_schema(scope: Scope) -> Iterator[Reading]:
+    """Yield the number of faults of the warehouse's tables."""
+    if _is_used(scope, "warehouse"):
+        faults = scope.warehouse.faults
+        yield Reading("warehouse", len(faults), "; ".join(faults))
+
+
+def search_indices(scope: Scope) -> Iterator[Reading]:
+    """Yield the number of faults of each alias of the search index, such as a block of its writes."""
+    if _is_used(scope, "Elasticsearch"):
+        for alias, faults in scope.search_faults.items():
+            yield Reading(alias, len(faults), "; ".join(faults))
+
+
+def search_shards(scope: Scope) -> Iterator[Reading]:
+    """Yield 1 if documents of the search index are unavailable, otherwise 0."""
+    if _is_used(scope, "Elasticsearch"):
+        found = scope.search_cluster
+        detail = f"the indices are {found.status}, and {found.unassigned_shards} of their shards have no node"
+        yield Reading("Elasticsearch", int(found.status == "red"), detail)
+
+
+def search_disks(scope: Scope) -> Iterator[Reading]:
+    """Yield how many of Elasticsearch's two watermarks its disks exceed; nothing while it doesn't know."""
+    if _is_used(scope, "Elasticsearch") and (found := scope.search_cluster).disk in DISK_STATES:
+        yield Reading("Elasticsearch", DISK_STATES.index(found.disk), found.disk_in_words)
+
+
+def _is_used(scope: Scope, service: str) -> bool:
+    """Return whether a program of this deployment needs the service; if Kafka can't say, it may."""
+    if service not in USERS:
+        return True
+    try:
+        return any(group.name == USERS[service].name for group in scope.brokers.groups)
+    except Exception:  # noqa: BLE001 - whatever it is, the checks of Kafka have it
+        return True
 
 
 def _partitions(numbers: Iterable[int]) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ops.health.check import MEGABYTES, SECONDS, SHARE, TIMES_THE_AVERAGE, YES_OR_NO, Check, Level
+from ops.health.check import MEGABYTES, SECONDS, SHARE, TIMES, YES_OR_NO, Check, Level
 
 LEVEL = "millrace_check_level"
 """Level of each result; its labels are `check` and `subject`."""
@@ -29,14 +29,14 @@ _UNITS = {
     YES_OR_NO: Unit("", 1, "short", "no"),
     SECONDS: Unit("seconds", 1, "s", "{{ $value | humanizeDuration }}"),
     SHARE: Unit("ratio", 1, "percentunit", "{{ $value | humanizePercentage }}"),
-    TIMES_THE_AVERAGE: Unit("ratio", 1, "short", "{{ $value | humanize }} times the average"),
     MEGABYTES: Unit("bytes", 1_000_000, "decbytes", "{{ $value | humanize }}B"),
 }
 
 
 def unit(check: Check) -> Unit:
     """Return how a check's values appear."""
-    return _UNITS.get(check.unit) or Unit("", 1, "short", f"{{{{ $value | humanize }}}} {check.unit}")
+    suffix = "ratio" if check.unit.startswith(TIMES) else ""
+    return _UNITS.get(check.unit) or Unit(suffix, 1, "short", f"{{{{ $value | humanize }}}} {check.unit}")
 
 
 def gauge(check: Check) -> str:

@@ -1,7 +1,7 @@
 """Kafka's topics, consumer groups and offsets at one moment."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +26,8 @@ REQUEST_MS = 8_000
 POLL_MS = 300
 READ_SECONDS = 10.0
 """Maximum time in which the first unread records arrive."""
+SEARCHED_RECORDS = 5_000
+"""Number of offsets at the end of a partition that are searched for a record, where it isn't among the first."""
 NONE = -1
 """Offset or timestamp that brokers return if there is no such record."""
 
@@ -75,12 +77,7 @@ def look(settings: Settings, now: datetime) -> Brokers:
         ConnectionError: no broker answers.
         KafkaError: a broker refuses, or doesn't answer in time.
     """
-    options: dict[str, Any] = {
-        "report": _report_nothing,
-        "within_seconds": WAIT_SECONDS,
-        "request_timeout_ms": REQUEST_MS,
-    }
-    with closing(kafka_client(settings, KafkaAdminClient, **options)) as admin:
+    with closing(quick_client(settings, KafkaAdminClient)) as admin:
         topics = real_topics(admin)
         groups = _groups(admin, settings.consumer_group_prefix, topics)
         wanted = {TopicPartition(each.name, number) for each in TOPICS for number in _numbers(topics, each.name)}
@@ -88,8 +85,7 @@ def look(settings: Settings, now: datetime) -> Brokers:
         ends = _offsets(admin, wanted, OffsetSpec.LATEST)
         recent = _offsets(admin, wanted, round((now - RECENT).timestamp() * 1000))
         newest = _listed(admin, wanted, OffsetSpec.MAX_TIMESTAMP)
-    options |= {"enable_auto_commit": False, "isolation_level": "read_committed", "auto_offset_reset": "earliest"}
-    with closing(kafka_client(settings, KafkaConsumer, **options)) as consumer:
+    with closing(committed_reader(settings)) as consumer:
         groups = [
             Group(
                 group.name,
@@ -103,10 +99,34 @@ def look(settings: Settings, now: datetime) -> Brokers:
     return Brokers(topics, tuple(groups), ends, recent, times)
 
 
-def first_timestamps(consumer: Any, offsets: Offsets, ends: Offsets) -> dict[TopicPartition, int]:
-    """Return the timestamp of the first record from each offset on; none for a partition without one.
+def quick_client(settings: Settings, make: Callable[..., Any], **options: Any) -> Any:
+    """Create a client that waits for a broker no longer than a check may take.
 
-    A partition can end in offsets that are no records: a transaction takes up one or two.
+    Raises:
+        ConnectionError: no broker answers.
+    """
+    return kafka_client(
+        settings, make, report=report_nothing, within_seconds=WAIT_SECONDS, request_timeout_ms=REQUEST_MS, **options
+    )
+
+
+def committed_reader(settings: Settings) -> Any:
+    """Open a consumer without a group that reads committed records.
+
+    Raises:
+        ConnectionError: no broker answers.
+    """
+    options = {"enable_auto_commit": False, "isolation_level": "read_committed", "auto_offset_reset": "earliest"}
+    return quick_client(settings, KafkaConsumer, **options)
+
+
+def first_timestamps(
+    consumer: Any, offsets: Offsets, ends: Offsets, wanted: Callable[[Any], bool] = lambda _record: True
+) -> dict[TopicPartition, int]:
+    """Return the timestamp of the first wanted record from each offset on; none for a partition without one.
+
+    A partition can end in offsets that are no records: a transaction takes up one or two. Where none of the first
+    records is wanted, only the last `SEARCHED_RECORDS` are searched.
 
     Raises:
         KafkaTimeoutError: the records don't come in time.
@@ -116,13 +136,19 @@ def first_timestamps(consumer: Any, offsets: Offsets, ends: Offsets) -> dict[Top
     if not waiting:
         return found
     consumer.assign(sorted(waiting))
+    consumer.resume(*waiting)  # an earlier call may have paused them
     for partition, offset in offsets.items():
         consumer.seek(partition, offset)
     deadline = time.monotonic() + READ_SECONDS
     while waiting:
         for partition, records in poll(consumer, POLL_MS).items():
-            if partition in waiting and records:
-                found[partition] = records[0].timestamp
+            if partition not in waiting:
+                continue
+            timestamp = next((record.timestamp for record in records if wanted(record)), None)
+            if timestamp is not None:
+                found[partition] = timestamp
+            elif consumer.position(partition) < ends[partition] - SEARCHED_RECORDS:
+                consumer.seek(partition, ends[partition] - SEARCHED_RECORDS)
         done = {each for each in waiting if each in found or consumer.position(each) >= ends[each]}
         waiting -= done
         if done:
@@ -176,5 +202,5 @@ def _listed(admin: Any, partitions: Iterable[TopicPartition], spec: int) -> Mapp
     return found
 
 
-def _report_nothing(_text: str) -> None:
+def report_nothing(_text: str) -> None:
     """Keep a wait of seconds to itself: its end is reported as a result."""

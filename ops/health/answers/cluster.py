@@ -19,6 +19,11 @@ TASK_METRICS = (BUSY, BACK_PRESSURED, RECORDS_IN)
 """Metrics that each task of a job has, whatever it does."""
 OUTPUT_WATERMARK = "currentOutputWatermark"
 SPLIT_WATERMARK = "currentWatermark"
+HEAP, METASPACE = "Status.JVM.Memory.Heap", "Status.JVM.Memory.Metaspace"
+COLLECTING = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
+"""Time that garbage collection takes, as an average of the last minute."""
+MEMORY_METRICS = (*(f"{pool}.{what}" for pool in (HEAP, METASPACE) for what in ("Used", "Max")), COLLECTING)
+"""Metrics that each TaskManager has."""
 SOURCE = "Source: "
 """Part of the name of a vertex that reads a topic."""
 NO_WATERMARK = -(2**63)
@@ -28,6 +33,8 @@ METRICS_A_REQUEST = 20
 
 _OF_SOURCE = re.compile(rf"(?P<subtask>\d+)\.(?P<source>Source__.+)\.{OUTPUT_WATERMARK}")
 _OF_SPLIT = re.compile(rf"(?P<subtask>\d+)\.(?P<source>Source__.+)\.split\.(?P<split>.+)\.watermark\.{SPLIT_WATERMARK}")
+
+_COMMITS = re.compile(r"\d+\.Source__.+\.KafkaSourceReader\.commits(?P<outcome>Succeeded|Failed)")
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,12 @@ class Checkpoints:
     job's start."""
     history: Sequence[Checkpoint] = ()
     """Last checkpoints, the latest first, without savepoints."""
+    completed: int = 0
+    """Number of checkpoints that were completed since the job was submitted, or since the JobManager started."""
+    state_bytes: int = 0
+    """Size of the state in the last completed checkpoint."""
+    median_state_bytes: float = 0
+    """Median of that size over all completed checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,22 @@ class Tasks:
     """By name; empty while Flink has none of the vertex, such as right after a restart."""
     watermarks: tuple[SourceWatermark, ...] = ()
     """Empty unless the vertex reads a topic."""
+    commits: int = 0
+    """Number of times that a subtask has committed its offsets to Kafka since its last start."""
+    failed_commits: int = 0
+    """Number of times that it couldn't."""
+
+
+@dataclass(frozen=True)
+class TaskManager:
+    """Memory of a TaskManager; a part that Flink doesn't know, as right after a start, is None."""
+
+    id: str
+    heap: tuple[int, int] | None = None
+    """Used bytes, and their limit."""
+    metaspace: tuple[int, int] | None = None
+    collecting_ms_per_second: float | None = None
+    """Milliseconds in a second that are spent on garbage collection."""
 
 
 def own_jobs(settings: Settings) -> list[Job]:
@@ -165,6 +194,9 @@ def checkpoints(settings: Settings, job: LiveJob) -> Checkpoints:
         timeout_seconds=config["timeout"] / 1000,
         last=max(times),
         history=[_checkpoint(each) for each in found["history"] if not each["is_savepoint"]],
+        completed=found["counts"]["completed"],
+        state_bytes=completed["state_size"] if completed else 0,
+        median_state_bytes=float(found["summary"]["state_size"]["p50"]),
     )
 
 
@@ -173,12 +205,26 @@ def tasks(settings: Settings, job: LiveJob, vertex: Vertex) -> Tasks:
     path = f"jobs/{job.job.id}/vertices/{vertex.id}"
     found = ask(settings, "GET", f"{path}/subtasks/metrics?get={','.join(TASK_METRICS)}")
     metrics = {each["id"]: Spread(*(float(each[kind]) for kind in ("max", "avg", "sum"))) for each in found}
+    values = _of_sources(settings, f"{path}/metrics") if SOURCE in vertex.name else {}
+    commits = [(made["outcome"], value) for name, value in values.items() if (made := _COMMITS.fullmatch(name))]
     return Tasks(
         job,
         vertex,
         {name: spread for name, spread in metrics.items() if not math.isnan(spread.highest)},
-        tuple(_watermarks(settings, f"{path}/metrics")) if SOURCE in vertex.name else (),
+        tuple(_watermarks(values)),
+        commits=sum(value for outcome, value in commits if outcome == "Succeeded"),
+        failed_commits=sum(value for outcome, value in commits if outcome == "Failed"),
     )
+
+
+def task_managers(settings: Settings) -> list[TaskManager]:
+    """Ask for the memory of each TaskManager.
+
+    Raises:
+        FlinkError: the cluster can't be reached.
+    """
+    ids = [each["id"] for each in ask(settings, "GET", "taskmanagers")["taskmanagers"]]
+    return [_task_manager(settings, id_) for id_ in ids]
 
 
 def metric_name(topic: str, partition: int) -> str:
@@ -186,13 +232,19 @@ def metric_name(topic: str, partition: int) -> str:
     return re.sub("[ .:,]", "_", f"{topic}-{partition}")
 
 
-def _watermarks(settings: Settings, path: str) -> Iterator[SourceWatermark]:
+def _of_sources(settings: Settings, path: str) -> Mapping[str, int]:
+    """Return the metrics of a vertex's sources that are read here, by name."""
     names = [each["id"] for each in ask(settings, "GET", path)]
-    wanted = [name for name in names if _OF_SOURCE.fullmatch(name) or _OF_SPLIT.fullmatch(name)]
+    patterns = (_OF_SOURCE, _OF_SPLIT, _COMMITS)
+    wanted = [name for name in names if any(pattern.fullmatch(name) for pattern in patterns)]
     values: dict[str, int] = {}
     for start in range(0, len(wanted), METRICS_A_REQUEST):
         some = quote(",".join(wanted[start : start + METRICS_A_REQUEST]))
         values |= {each["id"]: int(each["value"]) for each in ask(settings, "GET", f"{path}?get={some}")}
+    return values
+
+
+def _watermarks(values: Mapping[str, int]) -> Iterator[SourceWatermark]:
     partitions: dict[tuple[str, str], dict[str, int]] = {}
     for name, value in values.items():
         if split := _OF_SPLIT.fullmatch(name):
@@ -201,6 +253,17 @@ def _watermarks(settings: Settings, path: str) -> Iterator[SourceWatermark]:
         if source := _OF_SOURCE.fullmatch(name):
             of_splits = partitions.get((source["subtask"], source["source"]), {})
             yield SourceWatermark(source["source"], int(source["subtask"]), value, of_splits)
+
+
+def _task_manager(settings: Settings, id_: str) -> TaskManager:
+    found = ask(settings, "GET", f"taskmanagers/{quote(id_, safe=':')}/metrics?get={','.join(MEMORY_METRICS)}")
+    metrics = {each["id"]: float(each["value"]) for each in found}
+
+    def used(pool: str) -> tuple[int, int] | None:
+        amount, limit = metrics.get(f"{pool}.Used"), metrics.get(f"{pool}.Max", -1)
+        return None if amount is None or limit <= 0 else (round(amount), round(limit))  # -1: there is no limit
+
+    return TaskManager(id_, used(HEAP), used(METASPACE), metrics.get(COLLECTING))
 
 
 def _checkpoint(answer: Mapping[str, Any]) -> Checkpoint:

@@ -11,10 +11,10 @@ from typing import Any
 import click
 import yaml
 
-from ops.health import metrics
 from ops.health.check import Check, Level
 from ops.health.checks import by_area
 from ops.health.commands import chosen, only
+from ops.health.prometheus import metrics
 
 WARNING, CRITICAL = "warning", "critical"
 FOR = {WARNING: "5m", CRITICAL: "1m"}

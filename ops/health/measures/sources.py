@@ -1,16 +1,19 @@
-"""Measures of what jobs read: how far they are behind, in records, in seconds and in event time, and what is late."""
+"""Measures of what jobs read: how far they are behind, what is late, and which transactions they wait for."""
 
 from collections.abc import Iterator, Mapping
 
 from kafka import TopicPartition
 
-from connectors.kafka.topics import DEAD_LETTERS, LETTER_TOPICS
+from connectors.kafka.topics import DEAD_LETTERS, LETTER_TOPICS, TOPICS
 from jobs.flow import PROGRAMS
 from ops.formats import time_in_words
-from ops.health.brokers import NONE, Brokers, Group
+from ops.health.answers.brokers import NONE, Brokers, Group
+from ops.health.answers.cluster import NO_WATERMARK, metric_name
 from ops.health.check import Reading
-from ops.health.cluster import NO_WATERMARK, metric_name
 from ops.health.scope import Scope
+
+LEAST_COMMITS = 20
+"""Number of commits below which a share of them says nothing: a broker that restarts makes a few fail."""
 
 
 def lag_in_records(scope: Scope) -> Iterator[Reading]:
@@ -60,6 +63,15 @@ def event_time(scope: Scope) -> Iterator[Reading]:
             )
 
 
+def failed_commits(scope: Scope) -> Iterator[Reading]:
+    """Yield the share of the commits of offsets that failed, of each source since its last start."""
+    for tasks in scope.tasks:
+        commits = tasks.commits + tasks.failed_commits
+        if commits >= LEAST_COMMITS:
+            detail = f"{tasks.failed_commits:,} of {commits:,} commits failed"
+            yield Reading(f"{tasks.job.job.name}: {tasks.vertex.in_short}", tasks.failed_commits / commits, detail)
+
+
 def late_share(scope: Scope) -> Iterator[Reading]:
     """Yield the share of late records among those of the last hour, of each topic that has late ones apart."""
     writers = {topic.name: program for program in PROGRAMS for topic in program.writes}
@@ -69,6 +81,16 @@ def late_share(scope: Scope) -> Iterator[Reading]:
         late = scope.brokers.recent_records(name)
         read = sum(scope.brokers.recent_records(topic.name) for topic in writers[name].reads)
         yield Reading(name, late / max(late, read, 1), f"{late:,} late of {read:,} records in an hour")
+
+
+def open_transactions(scope: Scope) -> Iterator[Reading]:
+    """Yield for how many seconds the oldest transaction in each topic has been open, of topics that have one."""
+    for topic in TOPICS:
+        if found := [each for each in scope.transactions if each.numbers(topic.name)]:
+            oldest = min(found, key=lambda each: each.since)
+            partitions = ", ".join(f"partition {number}" for number in oldest.numbers(topic.name))
+            detail = f"{oldest.id} is open since {time_in_words(oldest.since)}, in {partitions}"
+            yield Reading(topic.name, max(0.0, (scope.now_ms - oldest.since) / 1000), detail)
 
 
 def _read(brokers: Brokers) -> Iterator[tuple[Group, str, list[TopicPartition]]]:

@@ -1,14 +1,14 @@
 """Dead letters that came lately or wait for a replay, counted by job and topic."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.kafka.topics import DEAD_LETTERS
 from connectors.settings import Settings
 from ops.dead_letters.reading import DeadLetters, Selection, replays_so_far
-from ops.health.brokers import RECENT
+from ops.health.answers.brokers import RECENT
 from ops.masking import kind_of_reason
 
 LATEST = 50_000
@@ -28,6 +28,8 @@ class Letters:
     """Most frequent kind of reason of these."""
     waiting: Mapping[Source, int] = field(default_factory=dict)
     """Number of those that were not replayed, whenever they came."""
+    rejected: Mapping[Source, Collection[tuple[int, int]]] = field(default_factory=dict)
+    """Partitions and offsets of the records that were rejected."""
     unreadable: int = 0
     """Number of records in the topic that are no dead letters."""
 
@@ -45,11 +47,14 @@ def read_letters(settings: Settings, now: datetime) -> Letters:
     recent: Counter[Source] = Counter()
     waiting: Counter[Source] = Counter()
     reasons: Counter[tuple[Source, str]] = Counter()
+    rejected: defaultdict[Source, set[tuple[int, int]]] = defaultdict(set)
     for letter in DeadLetters(settings, DEAD_LETTERS.name, Selection(), replays, unreadable.append, LATEST):
         source = (letter.rejected_by, letter.source_topic)
+        rejected[source].add((letter.source_partition, letter.source_offset))
         waiting[source] += replays.of(letter) is None
         if letter.event_time >= since:
             recent[source] += 1
             reasons[source, kind_of_reason(letter.reason)] += 1
     most_frequent = {source: reason for (source, reason), _ in reversed(reasons.most_common())}
-    return Letters(recent, most_frequent, {each: count for each, count in waiting.items() if count}, len(unreadable))
+    still_waiting = {each: count for each, count in waiting.items() if count}
+    return Letters(recent, most_frequent, still_waiting, dict(rejected), len(unreadable))

@@ -27,10 +27,10 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from ops.health import metrics
 from ops.health.check import YES_OR_NO, Check, Level
 from ops.health.checks import by_area
 from ops.health.commands import chosen, only
+from ops.health.prometheus import metrics
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 COLORS = {Level.OK: "green", Level.WARN: "orange", Level.UNKNOWN: "purple", Level.FAIL: "red"}

@@ -1,0 +1,1 @@
+"""What services answer when they are asked how they are, each at one moment."""

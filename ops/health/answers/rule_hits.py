@@ -1,0 +1,88 @@
+"""How often each fraud rule has fired in the last hour and in the one before, with the payments of each."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from kafka import TopicPartition
+
+from connectors.kafka.reading import TopicReader
+from connectors.kafka.topics import FRAUD_ALERTS, PAYMENTS
+from connectors.settings import Settings
+from events import FraudAlert
+from ops.health.answers.brokers import READ_SECONDS, Offsets, committed_reader, report_nothing
+
+HOUR_MS = 3_600_000
+MOST_ALERTS = 50_000
+"""Number of alerts of two hours above which none is read: they would take too long."""
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What happened in one hour of event time."""
+
+    payments: int = 0
+    hits: Mapping[str, int] = field(default_factory=dict)
+    """Number of alerts that name a rule as newly broken, by rule."""
+
+
+@dataclass(frozen=True)
+class RuleHits:
+    """The last two hours."""
+
+    last: Hour = Hour()
+    before: Hour = Hour()
+
+
+def read_rule_hits(settings: Settings, ends: Offsets, now_ms: int) -> RuleHits:
+    """Count the payments, and read the alerts, of two hours.
+
+    Raises:
+        ConnectionError, KafkaError: a broker is unavailable.
+    """
+    with closing(committed_reader(settings)) as consumer:
+        alerts = _since(consumer, FRAUD_ALERTS.name, now_ms - 2 * HOUR_MS, ends)
+        if not alerts or sum(ends[each] - offset for each, offset in alerts.items()) > MOST_ALERTS:
+            return RuleHits()
+        payments = [_records(_since(consumer, PAYMENTS.name, now_ms - hours * HOUR_MS, ends), ends) for hours in (1, 2)]
+        last, before = _hits(consumer, alerts, ends, now_ms - HOUR_MS)
+    return RuleHits(Hour(payments[0], last), Hour(payments[1] - payments[0], before))
+
+
+def _hits(consumer: Any, begin: Offsets, ends: Offsets, border_ms: int) -> tuple[Counter[str], Counter[str]]:
+    """Return the hits since a time, and those before it."""
+    last: Counter[str] = Counter()
+    before: Counter[str] = Counter()
+    seen: set[str] = set()
+    reader = TopicReader(consumer, begin, report_nothing)
+    reader.seek(begin)
+    for records in reader.read_to({each: ends[each] for each in begin}, READ_SECONDS):
+        for record in records:
+            alert = _alert(record.value)
+            if alert and alert.event_id not in seen and alert.event_time >= border_ms - HOUR_MS:
+                seen.add(alert.event_id)
+                (last if alert.event_time >= border_ms else before).update(each.rule for each in alert.rules)
+    return last, before
+
+
+def _alert(value: bytes | None) -> FraudAlert | None:
+    """Return an alert that names rules which were newly broken."""
+    try:
+        alert = msgspec.json.decode(value or b"", type=FraudAlert)
+    except msgspec.MsgspecError:
+        return None
+    return None if alert.event_type == "fraud_alert.closed" else alert
+
+
+def _since(consumer: Any, topic: str, since_ms: int, ends: Offsets) -> dict[TopicPartition, int]:
+    """Return the offset of the first record since a time, of each partition, or its end."""
+    partitions = [each for each in ends if each.topic == topic]
+    found = consumer.offsets_for_times(dict.fromkeys(partitions, since_ms)) if partitions else {}
+    return {each: min(found[each].offset, ends[each]) if found.get(each) else ends[each] for each in partitions}
+
+
+def _records(begin: Offsets, ends: Offsets) -> int:
+    return sum(ends[each] - offset for each, offset in begin.items())

@@ -1,0 +1,113 @@
+"""Rules have the ratio of their hits in the last hour to those in the hour before, of as many payments."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from kafka import TopicPartition
+
+from connectors.settings import Settings
+from events import BrokenRule, FraudAlert
+from ops.health.answers import rule_hits
+from ops.health.answers.rule_hits import HOUR_MS, Hour, RuleHits, read_rule_hits
+from ops.health.check import Reading
+from ops.health.measures import rules
+from tests.builders.events import fraud_alert
+from tests.builders.health import NOW_MS, scope, values
+from tests.unit.health.fake_consumer import Consumer
+
+ALERTS = TopicPartition("fraud-alerts", 0)
+PAYMENTS, PAYMENTS_1 = TopicPartition("payments", 0), TopicPartition("payments", 1)
+
+
+def ratio(last: Hour, before: Hour) -> dict[str, float]:
+    """Return the readings by rule."""
+    return values(list(rules.hit_rate(scope(rule_hits=RuleHits(last, before)))))
+
+
+def test_rule_that_fires_more_often_has_its_ratio_with_both_numbers() -> None:
+    found = RuleHits(Hour(10_000, {"a": 120}), Hour(5_000, {"a": 30}))
+
+    assert list(rules.hit_rate(scope(rule_hits=found))) == [
+        Reading("a", 2, "120 hits in 10,000 payments of the last hour, 30 in 5,000 of the hour before")
+    ]
+
+
+def test_rule_that_fires_less_often_has_the_inverse_ratio() -> None:
+    assert ratio(Hour(1_000, {"a": 40}), Hour(1_000, {"a": 200})) == {"a": 5}
+
+
+@pytest.mark.parametrize(
+    ("last", "before"),
+    [
+        (Hour(1_000, {"a": 400}), Hour(1_000, {"a": 29})),
+        (Hour(1_000, {"a": 29}), Hour(1_000, {"a": 400})),
+        (Hour(1_000, {"a": 400}), Hour(1_000, {"b": 400})),
+        (Hour(1_000, {"a": 400}), Hour(0, {"a": 400})),
+        (Hour(), Hour()),
+    ],
+)
+def test_too_few_hits_are_not_compared(last: Hour, before: Hour) -> None:
+    assert ratio(last, before) == {}
+
+
+class Reader:
+    """A reader of alerts, in place of one of a topic."""
+
+    def __init__(self, alerts: list[bytes], begin: Mapping[TopicPartition, int]) -> None:
+        self.alerts, self.begin = alerts, begin
+
+    def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
+        assert offsets == self.begin
+
+    def read_to(self, ends: Mapping[TopicPartition, int], _seconds: float) -> list[Any]:
+        assert ends == {ALERTS: 9}
+        return [[SimpleNamespace(value=each) for each in self.alerts]]
+
+
+def alert(event_id: str, age_minutes: int, *names: str, **more: Any) -> FraudAlert:
+    """Return an alert of some minutes ago that names rules."""
+    broken = tuple(BrokenRule(rule=name, score=50, reason=name) for name in names)
+    return msgspec.structs.replace(
+        fraud_alert(event_id), event_time=NOW_MS - age_minutes * 60_000, rules=broken, **more
+    )
+
+
+def read(monkeypatch: pytest.MonkeyPatch, alerts: list[bytes]) -> RuleHits:
+    """Return the hits of a topic of alerts, and of payments 10, 70, 90 and 200 minutes ago."""
+    minutes = {PAYMENTS: {0: 200, 1: 90, 2: 10}, PAYMENTS_1: {5: 70}, ALERTS: {0: 300, 4: 100, 8: 1}}
+    times = {each: {offset: NOW_MS - age * 60_000 for offset, age in ages.items()} for each, ages in minutes.items()}
+    ends = {PAYMENTS: 3, PAYMENTS_1: 6, ALERTS: 9}
+    consumer = Consumer({each: list(ages) for each, ages in minutes.items()}, ends, times=times)
+    monkeypatch.setattr(rule_hits, "committed_reader", lambda _: consumer)
+    monkeypatch.setattr(rule_hits, "TopicReader", lambda _, begin, __: Reader(alerts, begin))
+    return read_rule_hits(Settings(), ends, NOW_MS)
+
+
+def test_alerts_are_counted_once_in_their_hour_by_each_rule_that_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    alerts = [
+        alert("a", 100, "many", "far"),
+        alert("a", 100, "many", "far"),  # written again after a restart
+        alert("b", 59, "many", event_type="fraud_alert.escalated"),
+        alert("c", 1, "many"),
+        alert("d", 1, "many", event_type="fraud_alert.closed"),
+        alert("e", 121, "many"),  # out of order
+    ]
+
+    found = read(monkeypatch, [*map(msgspec.json.encode, alerts), b"no alert"])
+
+    assert found == RuleHits(Hour(1, {"many": 2}), Hour(2, {"many": 1, "far": 1}))
+
+
+def test_too_many_alerts_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_hits, "MOST_ALERTS", 4)
+
+    assert read(monkeypatch, []) == RuleHits()
+
+
+def test_without_a_topic_there_is_nothing_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_hits, "committed_reader", lambda _: Consumer({}, {}))
+
+    assert read_rule_hits(Settings(), {}, NOW_MS + HOUR_MS) == RuleHits()
