@@ -212,7 +212,7 @@ def changed(text: str, *replacements: tuple[str, str]) -> str:
 
 
 # The order differs from that in which the plans were kept, since nothing may depend on it.
-@pytest.mark.parametrize("name", reversed(sql.names("pipelines")))
+@pytest.mark.parametrize("name", list(reversed(sql.names("pipelines"))))
 def test_pipeline_of_ours_can_be_planned_without_a_finding(name: str, cluster: MiniCluster) -> None:
     [(file, outcome)] = planned_pipelines([find(name)], lambda: cluster.environment(SQL_OPTIONS))
 

@@ -217,7 +217,18 @@ def test_command_serves_while_no_service_answers_and_ends_on_sigterm(tmp_path: P
 
 def test_command_ends_on_ctrl_c_while_it_waits_for_a_service(tmp_path: Path) -> None:
     port, output = free_port(), tmp_path / "output"
-    command = [sys.executable, "-m", "ops", "health", "serve", "--address", f"127.0.0.1:{port}"]
+    # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
+    command = [
+        "env",
+        "--default-signal=INT",
+        sys.executable,
+        "-m",
+        "ops",
+        "health",
+        "serve",
+        "--address",
+        f"127.0.0.1:{port}",
+    ]
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never answers
         rest = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with running(command, DEAD | {"MILLRACE_FLINK_REST_URL": rest}, output) as process:
