@@ -18,7 +18,7 @@ from toolchain.scratch import scratch_folder
 
 STACKS_OF_THEIR_OWN = (
     *("test_demo.py", "test_broker_outage.py", "test_surroundings.py", "test_search_rebuild.py"),
-    *("test_chaos.py", "test_shop.py", "test_stack.py"),
+    *("test_chaos.py", "test_shop.py"),
 )
 
 
