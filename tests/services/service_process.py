@@ -8,6 +8,10 @@ from pathlib import Path
 
 from local.settings import CHECKOUT
 
+HEARS_CTRL_C = ("env", "--default-signal=INT")
+"""Beginning of the command of a process that gets SIGINT. A shell without job control lets its background processes
+ignore it, and the tests inherit that."""
+
 
 @contextmanager
 def running(command: Sequence[str], variables: Mapping[str, str], output: Path) -> Iterator[subprocess.Popen[bytes]]:

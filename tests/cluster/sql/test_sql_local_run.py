@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from local.settings import CHECKOUT
+from tests.services.service_process import HEARS_CTRL_C
 
 DEADLINE_SECONDS = 240
 # A file is finished only when a checkpoint is.
@@ -38,8 +39,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def started(file: Path, *options: str) -> subprocess.Popen[bytes]:
     """Start a process that runs the file; its output goes to a file beside it, which the JVM may keep open longer."""
-    # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
-    command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file), *options]
+    command = [*HEARS_CTRL_C, sys.executable, "-m", "ops", "sql", "run", str(file), *options]
     with file.with_suffix(".output").open("w") as output:
         return subprocess.Popen(command, cwd=CHECKOUT, stdout=output, stderr=output)
 

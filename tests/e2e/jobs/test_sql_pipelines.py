@@ -26,6 +26,7 @@ from ops.jobs.submit import SubmitError
 from ops.topics import apply as topic_operations
 from tests.builders.events import payment
 from tests.e2e.deployment import DEADLINE_SECONDS, Deployment, records_from, wait_for
+from tests.services.service_process import HEARS_CTRL_C
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -175,8 +176,7 @@ def test_local_run_commits_and_the_next_one_resumes_from_there(
 @contextmanager
 def running_locally(file: Path, settings: Settings, output: Path) -> Iterator[None]:
     """Run the pipeline in a process of its own, with its output in the file `output`."""
-    # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
-    command = ["env", "--default-signal=INT", sys.executable, "-m", "ops", "sql", "run", str(file)]
+    command = [*HEARS_CTRL_C, sys.executable, "-m", "ops", "sql", "run", str(file)]
     command += ["-D", "execution.checkpointing.interval=1s", "-D", "execution.checkpointing.min-pause=200ms"]
     with output.open("w") as written:
         local = subprocess.Popen(

@@ -31,7 +31,7 @@ from ops.health.prometheus.metrics import DURATION, ENDED, LEVEL, PAUSE, gauge
 from tests.builders.health import checkpoint, checkpoints, job, live, measured, scope
 from tests.e2e.deployment import wait_for
 from tests.services.free_ports import free_port
-from tests.services.service_process import running
+from tests.services.service_process import HEARS_CTRL_C, running
 
 END_SECONDS = 60
 PROMPT_SECONDS = 10
@@ -217,10 +217,8 @@ def test_command_serves_while_no_service_answers_and_ends_on_sigterm(tmp_path: P
 
 def test_command_ends_on_ctrl_c_while_it_waits_for_a_service(tmp_path: Path) -> None:
     port, output = free_port(), tmp_path / "output"
-    # A shell without job control lets its background processes ignore SIGINT, and the tests inherit that.
     command = [
-        "env",
-        "--default-signal=INT",
+        *HEARS_CTRL_C,
         sys.executable,
         "-m",
         "ops",
