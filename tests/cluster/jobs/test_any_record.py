@@ -46,7 +46,7 @@ from tests.cluster.records import Record, read_records, write_records
 from tests.cluster.topic_tables import declaration, kafka_tables, over_files, over_files_in, record
 
 PIPELINES = sql.names("pipelines")
-IN_EACH_RUN = {"fraud_detection", "notifications", "revenue_per_minute"}
+IN_EACH_RUN = {"fraud_detection", "revenue_per_minute"}
 EVERY_JOB, EVERY_PIPELINE = (
     [name if name in IN_EACH_RUN else pytest.param(name, marks=pytest.mark.full) for name in names]
     for names in (JOBS, PIPELINES)

@@ -125,7 +125,9 @@ def test_case_gives_its_expected_rows(case: Case, cluster: MiniCluster, tmp_path
     assert not differences, differences
 
 
-@pytest.mark.parametrize("how", ["going_on", pytest.param("restarted", marks=pytest.mark.full), "crashed"])
+@pytest.mark.parametrize(
+    "how", [*(pytest.param(how, marks=pytest.mark.full) for how in ("going_on", "restarted")), "crashed"]
+)
 @pytest.mark.parametrize("case", CASES_IN_TWO_PARTS, ids=lambda case: case.name)
 def test_later_records_give_the_same_rows_with_and_without_a_restart(
     case: Case, how: str, cluster: MiniCluster, tmp_path: Path

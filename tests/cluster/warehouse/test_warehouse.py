@@ -99,6 +99,7 @@ def test_event_of_each_kind_becomes_a_row_of_its_table(loader: Loader, warehouse
     }
 
 
+@pytest.mark.full
 def test_batch_out_of_order_leaves_the_newest_versions(loader: Loader, warehouse_connection: Connection) -> None:
     loader.load(
         customer(lsn=3, at="12:30:00", tier="gold"),

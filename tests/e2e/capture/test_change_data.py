@@ -199,6 +199,7 @@ def test_truncate_is_refused_and_the_error_names_delete(shop: Connection, settin
     assert healthy(settings)
 
 
+@pytest.mark.full
 def test_unguarded_truncate_is_no_event_and_apply_emits_the_deletions(
     shop: Connection, stream: Stream, settings: Settings
 ) -> None:
@@ -240,6 +241,7 @@ def test_invalid_row_is_a_record_with_the_reason_and_capture_continues(
     assert healthy(settings)
 
 
+@pytest.mark.full
 def test_harmless_schema_changes_under_load_lose_no_change(
     shop: Connection, stream: Stream, settings: Settings, tmp_path: Path
 ) -> None:
@@ -274,7 +276,11 @@ def test_harmless_schema_changes_under_load_lose_no_change(
     assert copies_agree(settings)
 
 
-@pytest.mark.parametrize("alteration", HARMFUL, ids=lambda alteration: alteration.fault)
+@pytest.mark.parametrize(
+    "alteration",
+    [HARMFUL[0], *(pytest.param(each, marks=pytest.mark.full) for each in HARMFUL[1:])],
+    ids=lambda alteration: alteration.fault,
+)
 def test_changes_are_captured_while_a_column_is_missing_or_of_another_type(
     shop: Connection, stream: Stream, settings: Settings, alteration: Alteration
 ) -> None:

@@ -194,6 +194,7 @@ def test_replay_keeps_repeated_headers_in_their_order(settings: Settings, topic:
     assert [name for name, _ in record.headers[3:]] == [REPLAY_OF, REPLAYS, REPLAYED_AT]
 
 
+@pytest.mark.full
 def test_replay_sends_the_other_records_when_kafka_refuses_one(settings: Settings, topic: str) -> None:
     limits = {"message.timestamp.before.max.ms": "3600000", "max.message.bytes": "10000"}
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)

@@ -188,6 +188,7 @@ def test_open_transaction_shows_until_it_ends(settings: Settings) -> None:
         producer.close()
 
 
+@pytest.mark.full
 def test_stopped_job_is_missing_and_its_lag_is_counted(deployment: Deployment) -> None:
     savepoint = deployment.stop()
     deployment.publish([outgoing(number) for number in range(50)])

@@ -189,6 +189,7 @@ def running_locally(file: Path, settings: Settings, output: Path) -> Iterator[No
         local.wait(timeout=DEADLINE_SECONDS)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -197,12 +198,11 @@ def running_locally(file: Path, settings: Settings, output: Path) -> Iterator[No
             "amount\nFROM",
             "{file}, line 12, column 29, in INSERT INTO large_payments: Column 'amount' not found in any table",
         ),
-        pytest.param(
+        (
             "SELECT card_id, payment_id, amount_minor\nFROM payments\nWHERE error IS NULL AND amount_minor > 100000",
             "SELECT card_id, 'all', COUNT(*) FROM payments GROUP BY card_id",
             "{file}, line 11, INSERT INTO large_payments: Table sink 'large_payments' doesn't support consuming update "
             "changes",
-            marks=pytest.mark.full,
         ),
     ],
 )

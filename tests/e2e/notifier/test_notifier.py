@@ -270,6 +270,7 @@ def test_topic_replay_by_the_same_group_delivers_no_mail_again(group: Group) -> 
     assert last_line.endswith(": 0 delivered, 30 delivered before")
 
 
+@pytest.mark.full
 def test_second_group_delivers_all_mails_to_a_fresh_mailbox(group: Group, mailbox: Path, tmp_path: Path) -> None:
     events = made_for(group, 40)
     publish(group, events)
@@ -306,6 +307,7 @@ def test_notifier_waits_for_an_unavailable_mail_server_and_loses_nothing(
     assert group.is_all_committed()
 
 
+@pytest.mark.full
 def test_mail_that_waits_too_long_for_the_mail_server_is_a_dead_letter(group: Group) -> None:
     events = made_for(group, 5)
     publish(group, events)
@@ -339,6 +341,7 @@ def test_refused_address_is_a_dead_letter_and_other_mails_are_delivered(group: G
     assert group.is_all_committed()
 
 
+@pytest.mark.full
 def test_temporarily_refused_address_is_retried_and_keeps_its_order(group: Group) -> None:
     events = made_for(group, 20, recipients=4)
     publish(group, events)
@@ -391,6 +394,7 @@ def test_stopped_notifier_commits_what_was_delivered(group: Group, mailbox: Path
     assert group.is_all_committed()
 
 
+@pytest.mark.full
 def test_notifier_waits_for_an_unavailable_broker_until_stopped(group: Group) -> None:
     with with_variables(group, MILLRACE_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9").running() as service:
         wait_for("a report", lambda: "the Kafka broker at 127.0.0.1:9 has been unavailable for" in group.output)

@@ -353,6 +353,7 @@ def test_rebuild_drops_documents_missing_in_the_topic_only_if_allowed(
     assert outcome.lost == ["old"]
 
 
+@pytest.mark.full
 def test_second_rebuild_is_refused_while_another_one_fills(settings: Settings, client: Elasticsearch) -> None:
     publish(settings, [enriched_order("o1")])
     other = filled(settings, client)

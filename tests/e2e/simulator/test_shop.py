@@ -242,6 +242,7 @@ def test_service_waits_for_a_killed_database_without_loss_or_repetition(shop: Sh
     assert shop.last_transactions() == [last_committed(content)]
 
 
+@pytest.mark.full
 def test_service_started_without_a_database_waits_and_then_works(shop: Shop, tmp_path: Path) -> None:
     ledger = tmp_path / "shop.ledger"
     output = ledger.with_suffix(".out")

@@ -126,6 +126,7 @@ def test_down_leaves_no_shared_memory_of_a_killed_server(second: Stack) -> None:
     assert processes_of(second) == []
 
 
+@pytest.mark.full
 def test_killed_broker_is_reported_and_restarted_by_up(second: Stack) -> None:
     second.up(["kafka"])
     killed = second.kill("kafka")
@@ -245,6 +246,7 @@ def test_port_in_use_is_reported_before_any_service_starts(second: Stack) -> Non
     assert processes_of(second) == []
 
 
+@pytest.mark.full
 def test_data_survives_down_and_up_and_can_be_deleted(second: Stack) -> None:
     second.up(["kafka"])
     cluster_id = (second.service("kafka").place.data / "meta.properties").read_text()
