@@ -622,7 +622,7 @@ CHECKS = (
         id="rules-missing",
         question="Is a ruleset in force?",
         unit=YES_OR_NO,
-        measure=declared.rules_missing,
+        measure=rules.missing,
         warn=None,
         fail=1,
         why="Without one the fraud job can't judge a payment, and restarts until there is one.",
@@ -635,7 +635,7 @@ CHECKS = (
         id="rules-rejected",
         question="Was the last publication of rules accepted?",
         unit="rejected publications",
-        measure=declared.rules_rejected,
+        measure=rules.rejected,
         warn=None,
         fail=1,
         why="Every job ignores a rejected version, so the rules that its author wants aren't in force.",
@@ -653,7 +653,7 @@ CHECKS = (
         warn=3,
         fail=None,
         why="A threshold with a digit too many, or a field that a producer fills differently, shows here before "
-        "analysts complain. An attack does as well. By alerts of as many payments; 30 in each hour at least.",
+        "analysts complain. An attack does as well. Only rules with 30 alerts in one of the hours are compared.",
         remedy=(
             "`python -m ops rulesets list` shows whether a version came into force meanwhile.",
             "`python -m ops search find --rule NAME --today` shows the alerts of a rule.",

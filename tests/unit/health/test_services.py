@@ -18,11 +18,9 @@ from ops.health.check import Level, Reading, evaluate
 from ops.health.checks import CHECKS
 from ops.health.measures import declared, services
 from ops.health.scope import Scope
-from ops.rules.rulesets import Published
 from ops.topics.apply import RealTopic
 from ops.topics.schemas import Verdict
-from tests.builders.events import ruleset
-from tests.builders.health import NOW, NOW_MS, group, scope, values
+from tests.builders.health import NOW, group, scope, values
 
 DECLARED = {topic.name: RealTopic(topic.partitions, topic.config()) for topic in TOPICS}
 RUNNING = RealConnector("RUNNING", "worker:8083", (("RUNNING", ""),), connector_config(Settings()))
@@ -228,40 +226,6 @@ def test_schema_is_refused_or_unregistered(state: Any, refused: float, unregiste
 
     assert values(list(declared.refused_schemas(found))) == {"orders-value": refused}
     assert values(list(declared.unregistered_schemas(found))) == {"orders-value": unregistered}
-
-
-VALID = Published(0, ruleset(version=1, effective_from=0), version=1)
-FUTURE = Published(1, ruleset(version=2, effective_from=NOW_MS + 60_000), version=2)
-REJECTED = Published(2, None, "rule 'a': no such fact\nand more", 3)
-
-
-@pytest.mark.parametrize(
-    ("published", "value", "detail"),
-    [
-        ([VALID], 0, "version 1 is in force"),
-        ([VALID, FUTURE, REJECTED], 0, "version 1 is in force"),
-        ([], 1, "none was published"),
-        ([REJECTED], 1, "none was published"),
-        ([FUTURE], 1, "the first applies from 2026-03-01 12:01:00 UTC"),
-    ],
-)
-def test_ruleset_must_be_in_force(published: list[Published], value: float, detail: str) -> None:
-    assert list(declared.rules_missing(scope(rulesets=published))) == [Reading("fraud-rulesets", value, detail)]
-
-
-@pytest.mark.parametrize(
-    ("published", "value", "detail"),
-    [
-        ([], 0, ""),
-        ([REJECTED, VALID], 0, ""),
-        ([VALID, REJECTED], 1, "rule 'a': no such fact"),
-        ([VALID, REJECTED, REJECTED], 2, "rule 'a': no such fact"),
-    ],
-)
-def test_rejected_publications_count_since_the_last_valid_one(
-    published: list[Published], value: float, detail: str
-) -> None:
-    assert list(declared.rules_rejected(scope(rulesets=published))) == [Reading("fraud-rulesets", value, detail)]
 
 
 def test_what_needs_kafka_is_not_asked_if_kafka_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
