@@ -120,6 +120,18 @@ def committed_reader(settings: Settings) -> Any:
     return quick_client(settings, KafkaConsumer, **options)
 
 
+def first_since(consumer: Any, topic: str, since_ms: int, ends: Offsets) -> dict[TopicPartition, int]:
+    """Return the offset of the first record since a time, of each partition of a topic that has one.
+
+    Args:
+        since_ms: UTC milliseconds.
+        ends: offsets behind the last committed records.
+    """
+    wanted = {each: since_ms for each in ends if each.topic == topic}
+    found: Mapping[TopicPartition, Any] = consumer.offsets_for_times(wanted) if wanted else {}
+    return {each: first.offset for each, first in found.items() if first and NONE < first.offset < ends[each]}
+
+
 def first_timestamps(
     consumer: Any, offsets: Offsets, ends: Offsets, wanted: Callable[[Any], bool] = lambda _record: True
 ) -> dict[TopicPartition, int]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from kafka import TopicPartition
 
 from connectors.kafka.reading import TopicReader
 from connectors.kafka.topics import FRAUD_ALERTS, PAYMENTS
 from connectors.settings import Settings
 from events import FraudAlert
-from ops.health.answers.brokers import READ_SECONDS, Offsets, committed_reader, report_nothing
+from ops.health.answers.brokers import READ_SECONDS, Offsets, committed_reader, first_since, report_nothing
 
 HOUR_MS = 3_600_000
 MOST_ALERTS = 50_000
@@ -44,10 +43,12 @@ def read_rule_hits(settings: Settings, ends: Offsets, now_ms: int) -> RuleHits:
         ConnectionError, KafkaError: a broker is unavailable.
     """
     with closing(committed_reader(settings)) as consumer:
-        alerts = _since(consumer, FRAUD_ALERTS.name, now_ms - 2 * HOUR_MS, ends)
+        alerts = first_since(consumer, FRAUD_ALERTS.name, now_ms - 2 * HOUR_MS, ends)
         if not alerts or sum(ends[each] - offset for each, offset in alerts.items()) > MOST_ALERTS:
             return RuleHits()
-        payments = [_records(_since(consumer, PAYMENTS.name, now_ms - hours * HOUR_MS, ends), ends) for hours in (1, 2)]
+        payments = [
+            _records(first_since(consumer, PAYMENTS.name, now_ms - hours * HOUR_MS, ends), ends) for hours in (1, 2)
+        ]
         last, before = _hits(consumer, alerts, ends, now_ms - HOUR_MS)
     return RuleHits(Hour(payments[0], last), Hour(payments[1] - payments[0], before))
 
@@ -75,13 +76,6 @@ def _alert(value: bytes | None) -> FraudAlert | None:
     except msgspec.MsgspecError:
         return None
     return None if alert.event_type == "fraud_alert.closed" else alert
-
-
-def _since(consumer: Any, topic: str, since_ms: int, ends: Offsets) -> dict[TopicPartition, int]:
-    """Return the offset of the first record since a time, of each partition, or its end."""
-    partitions = [each for each in ends if each.topic == topic]
-    found = consumer.offsets_for_times(dict.fromkeys(partitions, since_ms)) if partitions else {}
-    return {each: min(found[each].offset, ends[each]) if found.get(each) else ends[each] for each in partitions}
 
 
 def _records(begin: Offsets, ends: Offsets) -> int:
