@@ -567,6 +567,21 @@ CHECKS = (
         ),
     ),
     Check(
+        id="taskmanager-process",
+        question="How much of its process memory does a TaskManager use, with its Python workers?",
+        unit=SHARE,
+        measure=machine.process_memory,
+        warn=1,
+        fail=None,
+        why="A container that uses more than it may is killed. The JVM keeps to its part; Python, in threads or in "
+        "workers of their own, keeps to none.",
+        remedy=(
+            "`python -m ops health --only taskmanager-process --watch 10` shows whether it grows.",
+            "If it grows without end, a Python function keeps too much: restart the TaskManager meanwhile.",
+            "If not, raise `taskmanager.memory.jvm-overhead.min` and `taskmanager.memory.process.size`.",
+        ),
+    ),
+    Check(
         id="topic-missing",
         question="Does every declared topic exist, and take records?",
         unit="faults",

@@ -22,6 +22,7 @@ from ops.health.answers.brokers import Brokers
 from ops.health.answers.cluster import Checkpoints, LiveJob, TaskManager, Tasks
 from ops.health.answers.freshness import Sink, output_topic
 from ops.health.answers.letters import Letters, read_letters
+from ops.health.answers.processes import ProcessMemory, local_processes
 from ops.health.answers.rule_hits import RuleHits, read_rule_hits
 from ops.health.answers.stores import MailSettings, SearchCluster, Warehouse
 from ops.health.answers.transactions import Transaction, open_transactions
@@ -132,6 +133,11 @@ class Scope:
     def task_managers(self) -> Sequence[TaskManager]:
         """Memory of each TaskManager."""
         return cluster.task_managers(self.settings)
+
+    @Asked
+    def task_manager_processes(self) -> Sequence[ProcessMemory]:
+        """Memory of the TaskManagers that run on this machine."""
+        return local_processes(self.task_managers)
 
     @Asked
     def flink_folders(self) -> Sequence[Path]:

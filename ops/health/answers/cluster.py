@@ -149,6 +149,10 @@ class TaskManager:
     metaspace: tuple[int, int] | None = None
     collecting_ms_per_second: float | None = None
     """Milliseconds in a second that are spent on garbage collection."""
+    data_port: int = 0
+    """Port at which its process listens for other TaskManagers."""
+    process_bytes: int | None = None
+    """Memory that is configured for its process."""
 
 
 def own_jobs(settings: Settings) -> list[Job]:
@@ -223,8 +227,7 @@ def task_managers(settings: Settings) -> list[TaskManager]:
     Raises:
         FlinkError: the cluster can't be reached.
     """
-    ids = [each["id"] for each in ask(settings, "GET", "taskmanagers")["taskmanagers"]]
-    return [_task_manager(settings, id_) for id_ in ids]
+    return [_task_manager(settings, each) for each in ask(settings, "GET", "taskmanagers")["taskmanagers"]]
 
 
 def metric_name(topic: str, partition: int) -> str:
@@ -255,7 +258,8 @@ def _watermarks(values: Mapping[str, int]) -> Iterator[SourceWatermark]:
             yield SourceWatermark(source["source"], int(source["subtask"]), value, of_splits)
 
 
-def _task_manager(settings: Settings, id_: str) -> TaskManager:
+def _task_manager(settings: Settings, listed: Mapping[str, Any]) -> TaskManager:
+    id_ = listed["id"]
     found = ask(settings, "GET", f"taskmanagers/{quote(id_, safe=':')}/metrics?get={','.join(MEMORY_METRICS)}")
     metrics = {each["id"]: float(each["value"]) for each in found}
 
@@ -263,7 +267,10 @@ def _task_manager(settings: Settings, id_: str) -> TaskManager:
         amount, limit = metrics.get(f"{pool}.Used"), metrics.get(f"{pool}.Max", -1)
         return None if amount is None or limit <= 0 else (round(amount), round(limit))  # -1: there is no limit
 
-    return TaskManager(id_, used(HEAP), used(METASPACE), metrics.get(COLLECTING))
+    process_bytes = listed.get("memoryConfiguration", {}).get("totalProcessMemory")
+    return TaskManager(
+        id_, used(HEAP), used(METASPACE), metrics.get(COLLECTING), listed.get("dataPort", 0), process_bytes
+    )
 
 
 def _checkpoint(answer: Mapping[str, Any]) -> Checkpoint:
