@@ -3,11 +3,12 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
 
 from connectors.elasticsearch.client import client
 from connectors.elasticsearch.documents import SEARCH_INDICES
@@ -169,6 +170,21 @@ def test_sink_lacks_the_records_that_are_newer_than_its_own(deployment: Deployme
 
 def test_payments_and_alerts_of_the_last_hours_are_read(deployment: Deployment) -> None:
     assert Scope(deployment.settings).rule_hits.last.payments >= NUMBER
+
+
+def test_end_of_a_transaction_is_no_newest_record(settings: Settings) -> None:
+    partition = TopicPartition(TOP_PRODUCTS.name, 1)
+    hours_ago = round((time.time() - 36_000) * 1000)
+    with closing(
+        KafkaProducer(**client_options(settings.kafka_bootstrap_servers), transactional_id=f"health-{hours_ago}")
+    ) as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send(TOP_PRODUCTS.name, b"{}", partition=partition.partition, timestamp_ms=hours_ago).get(timeout=30)
+        producer.commit_transaction()
+    wait_for("its end", lambda: Scope(settings).brokers.ends[partition] >= 2)
+
+    assert Scope(settings).brokers.newest[partition] == hours_ago
 
 
 def test_open_transaction_shows_until_it_ends(settings: Settings) -> None:
