@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from kafka import KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
 
 from connectors.elasticsearch.client import client
 from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka.client import client_options
-from connectors.kafka.topics import PAYMENTS, TOP_PRODUCTS
+from connectors.kafka.topics import PAYMENTS, PRODUCT_CHANGES, TOP_PRODUCTS
 from connectors.settings import Settings
+from jobs.flow import ORDER_ENRICHMENT
 from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.__main__ import main
@@ -31,7 +33,7 @@ from ops.topics import apply as topic_operations
 from ops.topics.schemas import register
 from ops.warehouse.database import migrate
 from tests.builders.events import payment
-from tests.e2e.deployment import Deployment, publish_default_rules, wait_for
+from tests.e2e.deployment import Deployment, consumer_of, publish_default_rules, wait_for
 
 NUMBER = 200
 OF_FLINK_AND_KAFKA = {
@@ -220,6 +222,12 @@ def test_stopped_job_is_missing_and_its_lag_is_counted(deployment: Deployment) -
     assert levels(deployment.settings, "job-missing") == {"fraud_detection": "ok"}
 
 
+def reads_changes(settings: Settings) -> None:
+    """Let the deployment have the consumer group of a program that needs capture."""
+    with consumer_of(settings, ORDER_ENRICHMENT.group(settings)) as consumer:
+        consumer.commit({TopicPartition(PRODUCT_CHANGES.name, 0): OffsetAndMetadata(0, "", -1)})
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("service", "name", "check"),
@@ -229,6 +237,7 @@ def test_killed_service_shows_until_it_is_back(
     deployment: Deployment, stack: Stack, service: str, name: str, check: str
 ) -> None:
     settings = deployment.settings
+    reads_changes(settings)
     before = levels(settings, check)
     stack.kill(service)
     try:
