@@ -33,12 +33,24 @@ from ops.topics import apply as topic_operations
 from ops.topics.schemas import register
 from ops.warehouse.database import migrate
 from tests.builders.events import payment
-from tests.e2e.deployment import Deployment, consumer_of, publish_default_rules, wait_for
+from tests.e2e.deployment import JOB, Deployment, consumer_of, publish_default_rules, wait_for
+from tests.unit.health.test_runbooks import commands
 
 NUMBER = 200
+READING_COMMANDS = {
+    *(("cdc", "status"), ("dead-letters", "count"), ("dead-letters", "list"), ("health", "--only")),
+    *(("jobs", "list"), ("jobs", "savepoint"), ("rulesets", "list"), ("schemas", "check")),
+    *(("search", "find"), ("search", "status"), ("topics", "keys"), ("topics", "list"), ("warehouse", "status")),
+}
 OF_FLINK_AND_KAFKA = {
     check.id for check in CHECKS if not check.id.startswith(("capture-", "schema-")) and check.id != "service-silent"
 }
+READING = [
+    words
+    for words in sorted({tuple(words) for check in CHECKS for words in commands(check)})
+    if words[:2] in READING_COMMANDS and "--watch" not in words and "ID" not in words
+]
+"""Commands of runbooks that change nothing, or make a savepoint."""
 RECOVERS_WITHIN_SECONDS = 120.0
 
 
@@ -255,6 +267,17 @@ def test_killed_service_shows_until_it_is_back(
         lambda: levels(settings, "service-silent")[name] == "ok" and levels(settings, check) == before,
         RECOVERS_WITHIN_SECONDS,
     )
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_command_of_a_runbook_runs(deployment: Deployment, command: tuple[str, ...]) -> None:
+    words = [JOB if word == "JOB" else word for word in command]
+
+    done = CliRunner().invoke(main, words, env=deployment.settings.as_variables())
+
+    assert done.exit_code in {0, 1}, done.output  # 1: it found a fault
+    assert done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
 
 
 def test_bad_payments_show_as_dead_letters_with_their_share(deployment: Deployment) -> None:
