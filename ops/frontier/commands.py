@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,20 +53,25 @@ def frontier(context: click.Context, as_json: bool, seconds: float, names: tuple
     while picture.may_be_known_soon() and time.monotonic() + PAUSE_SECONDS < end:
         time.sleep(PAUSE_SECONDS)
         picture = observer.observe(Scope(settings), arrows)
-    click.echo(json.dumps(document(picture), indent=2, ensure_ascii=False) if as_json else in_words(picture))
+    click.echo(json.dumps(document(picture), indent=2, ensure_ascii=False) if as_json else in_words(picture, names))
     if picture.whole().unknown:
         context.exit(1)
 
 
-def in_words(picture: Picture) -> str:
-    """Format the whole picture in a sentence, then a table of the arrows and a sentence for each kind of sink."""
+def in_words(picture: Picture, names: Sequence[str] = ()) -> str:
+    """Format the whole picture in a sentence, then a table of the arrows and a sentence for each kind of sink.
+
+    Args:
+        names: the only programs whose arrows were asked for, if not all were.
+    """
     sinks = picture.sinks()
+    of_programs = f"of {', '.join(names)} alone: " if names else ""
     rows = [(str(arrow), arrow.sink, *_cells(found)) for arrow, found in picture.arrows.items()]
     return "\n\n".join(
         [
-            _sentence("everything", _places(list(sinks)), picture.whole()),
+            of_programs + _sentence(list(sinks), picture.whole()),
             table(HEADINGS, rows),
-            "\n".join(_sentence("everything", _places([sink]), found) for sink, found in sinks.items()),
+            "\n".join(of_programs + _sentence([sink], found) for sink, found in sinks.items()),
         ]
     )
 
@@ -83,19 +88,14 @@ def _time(found: Frontier) -> str:
     return utc(_moment(found.up_to))
 
 
-def _places(sinks: list[str]) -> str:
-    stores = [each for each in sinks if each != NOTIFIER.target]
-    words = [f"in {', '.join(stores)}"] if stores else []
-    return " and ".join([*words, MAILED] if len(stores) < len(sinks) else words)
-
-
-def _sentence(what: str, places: str, found: Frontier) -> str:
+def _sentence(sinks: Sequence[str], found: Frontier) -> str:
+    places = " and ".join(f"in {each}" if each != NOTIFIER.target else MAILED for each in sinks)
     if found.unknown:
-        return f"up to when {what} is {places}, is unknown: {found.unknown}"
+        return f"up to when everything is {places} is unknown: {found.unknown}"
     if found.is_complete:
         newest = "there are no records" if found.up_to is None else f"the newest is of {_time(found)}"
-        return f"{what} is {places}: {newest}"
-    return f"{what} up to {_time(found)} is {places}; held by {found.held_by}"
+        return f"everything is {places}: {newest}"
+    return f"everything up to {_time(found)} is {places}; held by {found.held_by}"
 
 
 def document(picture: Picture) -> dict[str, Any]:
