@@ -72,9 +72,6 @@ HELD: Mapping[tuple[str, str], Held] = {
 case is closed by time, but that is no result of a payment), documents, rows, mails. A version of a customer or product
 has no result of its own where it is joined: it is reflected once it is state."""
 
-TRANSACTIONAL: Mapping[str, Topic] = {flow.ORDER_ENRICHMENT.name: topics.ENRICHED_ORDERS}
-"""Topics that are written in transactions, by program."""
-
 
 class _Told(msgspec.Struct):
     happened_at: int

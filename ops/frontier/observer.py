@@ -9,11 +9,10 @@ from kafka import TopicPartition
 
 from connectors.kafka.topics import Topic
 from jobs.flow import PRODUCERS, SEARCH_INDEX, Program
-from ops.formats import time_in_words
 from ops.frontier import answers
 from ops.frontier.answers import Ends, UnreadRecords
 from ops.frontier.arithmetic import Frontier, Limit, NotYetError, UnknownError, combined, reflected
-from ops.frontier.arrows import ARROWS, SINKS, TRANSACTIONAL, Arrow, leading_to
+from ops.frontier.arrows import ARROWS, SINKS, Arrow, leading_to
 from ops.frontier.contained import Contained
 from ops.health.answers.brokers import NONE, Offsets
 from ops.health.check import in_one_line
@@ -30,7 +29,7 @@ class Question:
     watermark: int | None = None
     """Watermark that has passed in the steps that hold results back; None if none do."""
     pending: Offsets = field(default_factory=dict)
-    """Offset of each partition of the program's output from which on a reader may not see records yet."""
+    """Offset of each partition of the topics that the program writes from which on a reader may not see records yet."""
 
 
 def answered(question: Question, unread: UnreadRecords, ends: Ends) -> Frontier:
@@ -43,28 +42,25 @@ def answered(question: Question, unread: UnreadRecords, ends: Ends) -> Frontier:
     Raises:
         UnknownError: it can't be known.
     """
-    limits = []
+    limits: list[Limit] = []
     for partition, offset in question.offsets.items():
         if offset > ends.offsets[partition]:
             raise UnknownError(
                 f"partition {partition.partition} ends at {ends.offsets[partition]:,}, before the committed offset "
                 f"{offset:,}: was the topic made anew?"
             )
-        limits += _limits(unread, partition, offset, ends, f"partition {partition.partition}")
+        if earliest := unread.since(partition, offset, ends.offsets[partition]):
+            limits.append(Limit(earliest[0] - 1, earliest[1] - 1, f"partition {partition.partition}"))
     for partition, offset in question.pending.items():
-        held_by = f"a transaction in partition {partition.partition} of {partition.topic}"
-        limits += _limits(unread, partition, offset, ends, held_by)
+        if earliest := unread.since(partition, offset, ends.offsets[partition]):
+            held_by = f"a transaction in partition {partition.partition} of {partition.topic}"
+            limits.append(Limit(earliest[1] - 1, earliest[1] - 1, held_by))
     newest = max((ends.newest[each] for each in question.offsets), default=NONE)
     if question.watermark is not None and question.arrow.held:
         up_to = question.arrow.held.reached(question.watermark)
         if newest > up_to:
-            limits.append(Limit(up_to, up_to, f"event time, which is {time_in_words(question.watermark)}"))
+            limits.append(Limit(up_to, up_to, "event time of the job"))
     return reflected(limits, None if newest == NONE else newest)
-
-
-def _limits(unread: UnreadRecords, partition: TopicPartition, offset: int, ends: Ends, held_by: str) -> list[Limit]:
-    earliest = unread.since(partition, offset, ends.offsets[partition])
-    return [Limit(earliest[0] - 1, earliest[1] - 1, held_by)] if earliest else []
 
 
 @dataclass(frozen=True)
@@ -138,8 +134,9 @@ class Observer:
         committed = _committed(scope, arrow.program)
         if arrow.program == SEARCH_INDEX:
             _ = scope.searchable
-        output = TRANSACTIONAL.get(arrow.program.name) if arrow.held else None
-        pending = {each: scope.brokers.ends[each] for each in _partitions(scope, output)} if output else {}
+        pending = {
+            each: scope.brokers.ends[each] for topic in arrow.program.writes for each in _partitions(scope, topic)
+        }
         watermark = None
         if arrow.held:
             contained = self._contained.get(arrow.program, Contained())

@@ -9,8 +9,7 @@ from connectors.kafka import topics
 from connectors.kafka.topics import MINUTE_MS
 from events import Event
 from jobs import flow
-from local.settings import CHECKOUT
-from ops.frontier.arrows import ARROWS, HELD, SINKS, SOURCE_TIMES, TRANSACTIONAL, Arrow, leading_to
+from ops.frontier.arrows import ARROWS, HELD, SINKS, SOURCE_TIMES, Arrow, leading_to
 from tests.builders.events import category_revenue, event_time
 from tests.builders.notifications import notification, occasion
 
@@ -32,13 +31,6 @@ def test_declared_arrows_exist() -> None:
 
     assert HELD.keys() <= names
     assert SOURCE_TIMES.keys() <= {topic.name for program in flow.PROGRAMS for topic in program.writes}
-
-
-def test_topics_that_are_written_in_transactions_are_those_of_the_tables() -> None:
-    tables = (CHECKOUT / "sql" / "tables").glob("*_out.sql")
-    exactly_once = [each.stem for each in tables if "'sink.delivery-guarantee' = 'exactly-once'" in each.read_text()]
-
-    assert exactly_once == [f"{topic.name.replace('-', '_')}_out" for topic in TRANSACTIONAL.values()]
 
 
 def test_way_to_a_sink_has_all_arrows_from_the_sources() -> None:

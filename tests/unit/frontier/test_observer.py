@@ -43,6 +43,8 @@ class Deployment:
             "db-changes.customers": {0: 500},
             "enriched-orders": {0: 1_000},
             "fraud-alerts": {},
+            "fraud-shadow-hits": {},
+            "late-payments": {},
         }
         self.topics = {name: RealTopic(1, {}, 1) for name in self.logs}
         self.committed: dict[str, dict[TopicPartition, int]] = {
@@ -50,7 +52,8 @@ class Deployment:
             "order_enrichment": offsets("orders", 2) | offsets("db-changes.customers", 1),
             "search_index": offsets("enriched-orders", 1),
         }
-        self.last_stable = offsets("enriched-orders", 1)
+        written = ("fraud-alerts", "fraud-shadow-hits", "late-payments")
+        self.last_stable = offsets("enriched-orders", 1) | {TopicPartition(name, 0): 0 for name in written}
         self.watermark, self.age, self.checkpoints = 7_000, 0, [checkpoints(checkpoint(age=5))]
         self.known: dict[str, Any] = {"searchable": None}
         self.observer = Observer()
@@ -112,7 +115,7 @@ def test_result_that_waits_for_event_time_holds_the_frontier_back(deployment: De
 
     found = deployment.observe().arrows[ORDERS]
 
-    assert found == Frontier(7_000, 7_000, held_by="event time, which is 1970-01-01 00:00:07 UTC")
+    assert found == Frontier(7_000, 7_000, held_by="event time of the job")
     deployment.watermark = 9_000
     assert deployment.observe().arrows[ORDERS] == Frontier(9_000, is_complete=True)
 
