@@ -178,14 +178,18 @@ def reading(settings: Settings, found: Checkpoints, step: str) -> Reading:
         if step not in vertex.name:
             continue
         path = f"jobs/{live.job.id}/vertices/{vertex.id}/metrics"
-        values = metric_values(settings, path, (_WATERMARK, _AGE))
-        emitted = [(match, int(value)) for name, value in values.items() if (match := _WATERMARK.fullmatch(name))]
-        of_steps = [(match["subtask"], match[0], value) for match, value in emitted if match["step"].startswith(step)]
-        parts = sorted((match["subtask"], value) for name, value in values.items() if (match := _AGE.fullmatch(name)))
-        subtasks = {subtask for subtask, *_ in of_steps} & {subtask for subtask, _ in parts}
+        # The ages come first: watermarks that are asked for later were measured with them, or after.
+        of_tasks, of_steps = (metric_values(settings, path, (pattern,)) for pattern in (_AGE, _WATERMARK))
+        parts = sorted((match["subtask"], value) for name, value in of_tasks.items() if (match := _AGE.fullmatch(name)))
+        emitted = [
+            (match["subtask"], name, int(value))
+            for name, value in of_steps.items()
+            if (match := _WATERMARK.fullmatch(name)) and match["step"].startswith(step)
+        ]
+        subtasks = {subtask for subtask, *_ in emitted} & {subtask for subtask, _ in parts}
         if len(subtasks) < vertex.parallelism:
             raise NotYetError("Flink has no watermarks of all its tasks yet")
-        watermarks |= {f"{vertex.id} {name}": value for _, name, value in of_steps}
+        watermarks |= {f"{vertex.id} {name}": value for _, name, value in emitted}
         ages |= {f"{vertex.id} {each}": " ".join(v for subtask, v in parts if subtask == each) for each in subtasks}
     if not watermarks:
         raise UnknownError(f"the job has no step {step!r}")

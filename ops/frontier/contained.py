@@ -13,9 +13,9 @@ Then it stays true, whatever restarts: sinks keep what a completed checkpoint ha
 nothing, since the operators of the new attempt begin without a watermark, and may hold back late records that were read
 since the checkpoint: that is why the attempt counts.
 
-Flink answers with metrics that it has kept, which may be those of an attempt before. The ages of the tasks come with
-the watermarks: when all have changed since another reading in this attempt, they were measured after that one, and so
-in this attempt.
+Flink answers with metrics that it has kept, which may be those of an attempt before. The ages of the tasks are measured
+together with the watermarks, and read before them: when all have changed since another reading in this attempt, both
+were measured after that one, and so in this attempt.
 """
 
 from collections import deque

@@ -149,13 +149,17 @@ class Flink:
 
     metrics: dict[str, str] = field(default_factory=lambda: dict(METRICS))
     settings: Settings = field(default_factory=Settings)
+    asked: list[set[str]] = field(default_factory=list)
+    """Kinds of metrics whose values were asked for, by request."""
 
     def answer(self, request: str, _body: bytes) -> tuple[int, object]:
         path, _, query = unquote(request.removeprefix("GET /")).partition("?get=")
         if path == "jobs/id of order_enrichment":
             return 200, {"now": NOW_MS}
         assert path == "jobs/id of order_enrichment/vertices/steps/metrics"
-        names = query.split(",") if query else self.metrics
+        names = query.split(",") if query else list(self.metrics)
+        if query:
+            self.asked.append({"age" if ".accumulate" in name else "watermark" for name in names})
         return 200, [{"id": name, "value": self.metrics[name]} if query else {"id": name} for name in names]
 
 
@@ -188,6 +192,7 @@ def test_reading_has_the_watermarks_of_the_steps_and_the_ages_of_their_tasks(fli
         datetime.fromtimestamp(NOW_MS / 1000, UTC),
     )
     assert found.watermark == 690
+    assert flink.asked == [{"age"}, {"watermark"}], "watermarks may be older than ages that are asked for later"
 
 
 @pytest.mark.parametrize("lost", ["1.ProcessTableFunction", "1.accumulate"])
