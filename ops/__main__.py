@@ -10,6 +10,7 @@ COMMANDS = Places(
     {
         "cdc": "ops.capture.commands:cdc",
         "dead-letters": "ops.dead_letters.commands:dead_letters",
+        "frontier": "ops.frontier.commands:frontier",
         "health": "ops.health.commands:health",
         "jobs": "ops.jobs.commands:jobs",
         "new": "ops.new.commands:new",

@@ -167,6 +167,12 @@ class Scope:
         return stores.newest_in_search(self.settings)
 
     @Asked
+    def searchable(self) -> None:
+        """Nothing, when readers of the search index find what was written before the brokers were asked."""
+        self._require_kafka()
+        stores.make_searchable(self.settings)
+
+    @Asked
     def search_faults(self) -> Mapping[str, Sequence[str]]:
         """What is wrong with the index of each alias."""
         return stores.search_faults(self.settings)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -99,6 +99,8 @@ class Checkpoints:
     """Size of the state in the last completed checkpoint."""
     median_state_bytes: float = 0
     """Median of that size over all completed checkpoints."""
+    restored: datetime | None = None
+    """When the job was last restored from a checkpoint or savepoint; None if it never was."""
 
 
 @dataclass(frozen=True)
@@ -191,8 +193,9 @@ def checkpoints(settings: Settings, job: LiveJob) -> Checkpoints:
     times = [job.job.started_at]
     if completed:
         times.append(_time(completed["latest_ack_timestamp"]))
-    if restored:
-        times.append(_time(restored["restore_timestamp"]))
+    restored_at = _time(restored["restore_timestamp"]) if restored else None
+    if restored_at:
+        times.append(restored_at)
     return Checkpoints(
         job=job,
         timeout_seconds=config["timeout"] / 1000,
@@ -201,6 +204,7 @@ def checkpoints(settings: Settings, job: LiveJob) -> Checkpoints:
         completed=found["counts"]["completed"],
         state_bytes=completed["state_size"] if completed else 0,
         median_state_bytes=float(found["summary"]["state_size"]["p50"]),
+        restored=restored_at,
     )
 
 
@@ -209,7 +213,9 @@ def tasks(settings: Settings, job: LiveJob, vertex: Vertex) -> Tasks:
     path = f"jobs/{job.job.id}/vertices/{vertex.id}"
     found = ask(settings, "GET", f"{path}/subtasks/metrics?get={','.join(TASK_METRICS)}")
     metrics = {each["id"]: Spread(*(float(each[kind]) for kind in ("max", "avg", "sum"))) for each in found}
-    values = _of_sources(settings, f"{path}/metrics") if SOURCE in vertex.name else {}
+    patterns = (_OF_SOURCE, _OF_SPLIT, _COMMITS)
+    texts = metric_values(settings, f"{path}/metrics", patterns) if SOURCE in vertex.name else {}
+    values = {name: int(text) for name, text in texts.items()}
     commits = [(made["outcome"], value) for name, value in values.items() if (made := _COMMITS.fullmatch(name))]
     return Tasks(
         job,
@@ -235,15 +241,14 @@ def metric_name(topic: str, partition: int) -> str:
     return re.sub("[ .:,]", "_", f"{topic}-{partition}")
 
 
-def _of_sources(settings: Settings, path: str) -> Mapping[str, int]:
-    """Return the metrics of a vertex's sources that are read here, by name."""
+def metric_values(settings: Settings, path: str, patterns: Iterable[re.Pattern[str]]) -> Mapping[str, str]:
+    """Return the values of the metrics at a path whose names match a pattern, by name."""
     names = [each["id"] for each in ask(settings, "GET", path)]
-    patterns = (_OF_SOURCE, _OF_SPLIT, _COMMITS)
     wanted = [name for name in names if any(pattern.fullmatch(name) for pattern in patterns)]
-    values: dict[str, int] = {}
+    values: dict[str, str] = {}
     for start in range(0, len(wanted), METRICS_A_REQUEST):
         some = quote(",".join(wanted[start : start + METRICS_A_REQUEST]))
-        values |= {each["id"]: int(each["value"]) for each in ask(settings, "GET", f"{path}?get={some}")}
+        values |= {each["id"]: each["value"] for each in ask(settings, "GET", f"{path}?get={some}")}
     return values
 
 

@@ -18,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from connectors.settings import Settings
+from ops.frontier.observer import Observer, Picture
 from ops.health.check import YES_OR_NO, Check, Result, evaluate_all, in_one_line
 from ops.health.commands import chosen, only
 from ops.health.prometheus import metrics
@@ -34,26 +35,31 @@ class Evaluation:
     """Unix timestamp."""
     seconds: float
     """Duration."""
+    picture: Picture | None = None
+    """Frontiers, if they are exported."""
 
 
 class Exporter(Collector):
     """Metrics of the last evaluation that ended; what it didn't find has none."""
 
-    def __init__(self, checks: Sequence[Check], pause: float) -> None:
+    def __init__(self, checks: Sequence[Check], pause: float, observer: Observer | None = None) -> None:
         """Create an exporter without results.
 
         Args:
             pause: time between two evaluations in seconds.
+            observer: finds the frontiers, if they are exported too.
         """
         self._checks = checks
         self._pause = pause
+        self._observer = observer
         self._last: Evaluation | None = None
 
     def evaluate(self, scope: Scope) -> None:
         """Evaluate all checks, and let their results take the place of the last ones."""
         began = time.monotonic()
         results = evaluate_all(self._checks, scope)
-        self._last = Evaluation(results, time.time(), time.monotonic() - began)
+        picture = self._observer.observe(scope) if self._observer else None
+        self._last = Evaluation(results, time.time(), time.monotonic() - began, picture)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield all metrics; called for each scrape."""
@@ -76,6 +82,8 @@ class Exporter(Collector):
             ended.add_metric([], last.ended_at)
             duration.add_metric([], last.seconds)
         yield from (ended, duration)
+        if self._observer:
+            yield from _frontiers(last.picture if last else None)
 
 
 def _without_repeats(results: Sequence[Result]) -> list[Result]:
@@ -93,6 +101,28 @@ def _values(check: Check, results: Sequence[Result]) -> GaugeMetricFamily:
         if each.value is not None:
             family.add_metric([each.subject], each.value * metrics.unit(check).factor)
     return family
+
+
+def _frontiers(picture: Picture | None) -> Iterator[GaugeMetricFamily]:
+    """Yield the event times up to which everything is reflected; none of what is unknown."""
+    of_arrows = GaugeMetricFamily(
+        metrics.FRONTIER,
+        "Event time up to which each record of the topic is reflected where the program writes.",
+        labels=["program", "topic"],
+    )
+    of_sinks = GaugeMetricFamily(
+        metrics.SINK_FRONTIER,
+        "Event time up to which each order, payment and change is in the kind of sink.",
+        labels=["sink"],
+    )
+    if picture:
+        for arrow, found in picture.arrows.items():
+            if found.up_to is not None:
+                of_arrows.add_metric([arrow.program.name, arrow.topic.name], found.up_to / 1000)
+        for sink, found in picture.sinks().items():
+            if found.up_to is not None:
+                of_sinks.add_metric([sink], found.up_to / 1000)
+    yield from (of_arrows, of_sinks)
 
 
 class Address(click.ParamType[tuple[str, int]]):
@@ -156,7 +186,7 @@ def serve(address: tuple[str, int], pause: float, ids: tuple[str, ...]) -> None:
     Evaluates the checks again and again, whoever scrapes. Exit status 0 after Ctrl-C or SIGTERM.
     """
     checks, settings = chosen(ids), Settings.from_environment()
-    exporter = Exporter(checks, pause)
+    exporter = Exporter(checks, pause, None if ids else Observer())
     try:
         with serving(exporter, *address) as place:
             click.echo(f"{place} has the results; Ctrl-C ends it")

@@ -17,18 +17,23 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
+from connectors.kafka import topics
 from connectors.postgres.captured_tables import SLOT
 from connectors.settings import Settings
+from jobs import flow
 from ops.__main__ import main
 from ops.capture.database_state import Slot
+from ops.frontier.arithmetic import Frontier
+from ops.frontier.arrows import Arrow
+from ops.frontier.observer import Observer, Picture
 from ops.health.check import YES_OR_NO, Check, Reading
 from ops.health.checks import CHECKS
 from ops.health.commands import chosen
 from ops.health.measures.services import SERVICES
 from ops.health.prometheus import exporter as exporter_module
 from ops.health.prometheus.exporter import Exporter, serving
-from ops.health.prometheus.metrics import DURATION, ENDED, LEVEL, PAUSE, gauge
-from tests.builders.health import checkpoint, checkpoints, job, live, measured, scope
+from ops.health.prometheus.metrics import DURATION, ENDED, FRONTIER, LEVEL, PAUSE, SINK_FRONTIER, gauge
+from tests.builders.health import NOW, NOW_MS, checkpoint, checkpoints, job, live, measured, scope
 from tests.e2e.deployment import wait_for
 from tests.services.free_ports import free_port
 from tests.services.service_process import HEARS_CTRL_C, running
@@ -135,6 +140,29 @@ def test_secret_in_a_subject_is_masked_and_details_are_not_exported() -> None:
     assert 'subject="token=•••"' in text
     assert "hunter2" not in text
     assert "a detail" not in text
+
+
+def test_frontiers_are_exported_but_none_of_what_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    minutes, payments = (
+        Arrow(flow.WAREHOUSE, topics.REVENUE),
+        Arrow(flow.WAREHOUSE, topics.PAYMENTS),
+    )
+    picture = Picture(NOW, {payments: Frontier(NOW_MS, NOW_MS), minutes: Frontier(NOW_MS - 1, NOW_MS - 60_000)})
+    pictures = [picture, Picture(NOW, {payments: Frontier(unknown="no broker answers")})]
+    monkeypatch.setattr(Observer, "observe", lambda *_: pictures.pop(0))
+    exporter = Exporter([], 15, Observer())
+
+    def exported() -> Samples:
+        exporter.evaluate(scope())
+        families = [each for each in exporter.collect() if each.name.startswith("millrace_frontier")]
+        return {(sample.name, *sample.labels.values()): sample.value for each in families for sample in each.samples}
+
+    assert exported() == {
+        (FRONTIER, "warehouse", "payments"): NOW_MS / 1000,
+        (FRONTIER, "warehouse", "revenue-per-minute"): (NOW_MS - 1) / 1000,
+        (SINK_FRONTIER, "PostgreSQL"): NOW_MS / 1000 - 60,
+    }
+    assert exported() == {}
 
 
 def test_before_the_first_evaluation_there_are_no_results_and_no_time() -> None:

@@ -25,6 +25,7 @@ SLOW_LIBRARIES = WITH_ELASTICSEARCH | {"kafka", "psycopg", "pyflink"}
     [
         ("cdc", {"kafka", "psycopg", "requests"}),
         ("dead-letters", {"kafka"}),
+        ("frontier", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("health", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("jobs", {"requests"}),
         ("policy", {"kafka"}),
