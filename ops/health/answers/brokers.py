@@ -28,6 +28,8 @@ READ_SECONDS = 10.0
 """Maximum time in which the first unread records arrive."""
 SEARCHED_RECORDS = 5_000
 """Number of offsets at the end of a partition that are searched for a record, where it isn't among the first."""
+NEWEST_RECORDS = 500
+"""Number of offsets at the end of a partition among which its newest record is taken to be, where brokers don't say."""
 NONE = -1
 """Offset or timestamp that brokers return if there is no such record."""
 
@@ -161,7 +163,7 @@ def newest_timestamps(consumer: Any, listed: Mapping[TopicPartition, Any], ends:
     """Return the largest timestamp of a record, of each partition; `NONE` if it has no record.
 
     What brokers list also counts what no reader gets: the marks of transactions, whose timestamp is the time when it
-    ended, and records that were deleted. Where it is none of a record's, the last `SEARCHED_RECORDS` offsets are read.
+    ended, and records that were deleted. Where it is none of a record's, the last `NEWEST_RECORDS` offsets are read.
 
     Args:
         listed: offset and timestamp that brokers have as the largest.
@@ -178,7 +180,7 @@ def newest_timestamps(consumer: Any, listed: Mapping[TopicPartition, Any], ends:
         found[partition] = max(found[partition], *(record.timestamp for record in records))
         return False
 
-    rest = {each: max(0, ends[each] - SEARCHED_RECORDS) for each in offsets if found[each] == NONE}
+    rest = {each: max(0, ends[each] - NEWEST_RECORDS) for each in offsets if found[each] == NONE}
     _read(consumer, rest, ends, take)
     return found
 

@@ -89,7 +89,7 @@ def test_newest_timestamp_is_that_of_the_record_which_brokers_list() -> None:
 
 
 def test_mark_of_a_transaction_and_a_deleted_record_are_not_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(brokers, "SEARCHED_RECORDS", 6)
+    monkeypatch.setattr(brokers, "NEWEST_RECORDS", 6)
     consumer = Consumer({P0: [1, 2, 5, 6], P1: [8, 9]}, {P0: 8, P1: 10}, batch=1, times={P0: {1: 99_000, 5: 7_500}})
 
     assert newest(consumer, p0=7, p1=0) == {"p0": 7_500, "p1": 9_000}
