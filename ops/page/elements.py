@@ -21,7 +21,7 @@ class Element:
     children: "tuple[Element | str, ...]" = ()
 
 
-Content = Element | str | None | Iterable["Element | str | None"]
+Content = Element | str | None | Iterable["Content"]
 """What can be put into an element: None is nothing, and a list is all that is in it."""
 
 
