@@ -15,6 +15,8 @@ from ops.page.watching import Watcher
 
 RATE_WIDTH = 64.0
 """Width beside a topic's name for its records a second."""
+BOX_WIDTH = 190.0
+"""Width of a program's box at least: its second line has lag and freshness."""
 DEFAULT_ADDRESS = "127.0.0.1:9465"
 
 
@@ -42,7 +44,9 @@ def page(address: tuple[str, int], every: float) -> None:
     except OSError as error:
         raise cannot_listen(error, host, port, "another page") from error
     with listening, suppress(KeyboardInterrupt):  # also of SIGTERM: ops/__main__.py
-        layout = laid_out(PROGRAMS, RATE_WIDTH)  # takes two seconds of a core, which must not count as the checks'
+        layout = laid_out(
+            PROGRAMS, RATE_WIDTH, BOX_WIDTH
+        )  # takes two seconds of a core, which must not count as the checks'
         watcher = Watcher(settings, CHECKS, every)
         watcher.start()
         news = News(every, watcher.snapshot, layout)

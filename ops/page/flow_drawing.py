@@ -49,6 +49,10 @@ COLOURS = {
 """Rules with colours, in light and in dark."""
 
 
+SIGNS = {"✓": "l3 4 5 -9", "✗": "m0 -4l8 8m0 -8l-8 8"}
+"""Paths of signs, each about eight units wide, from its left end."""
+
+
 @dataclass(frozen=True)
 class Note:
     """What is known of a program at one moment."""
@@ -61,8 +65,6 @@ class Note:
     """Second line of its box, in the place of its kind."""
     link: str
     """Where its box leads."""
-    label: str
-    """Its box in words."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,13 @@ def kind(program: flow.Program) -> str:
     return "source" if program in flow.PRODUCERS else "service"
 
 
+def sign(text: str, style: str, middle: float, baseline: float) -> Element:
+    """Return a sign; those that many fonts lack are drawn."""
+    if text not in SIGNS:
+        return _text(f"bold middle {style}", middle, baseline, text)
+    return make("path", class_=f"sign {style}", d=f"M{_n(middle - 4)} {_n(baseline - 4)}{SIGNS[text]}")
+
+
 def _lines(way: Way, style: str) -> Iterator[Element]:
     """Yield a way: first what parts it from those below it, then itself."""
     source = way.source
@@ -156,8 +165,8 @@ def _program(item: Item, program: flow.Program, style: Mapping[Topic, str], note
     if note is None:
         yield from box
     else:
-        box.append(_text(f"bold {note.style}", left + 8, item.top + 19, note.sign))
-        yield make("a", box, href=note.link, aria_label=note.label)
+        box.append(sign(note.sign, note.style, left + 14, item.top + 19))
+        yield make("a", ([each, " "] for each in box), href=note.link)  # the spaces part words that are read aloud
 
 
 def _cylinder(left: float, top: float, width: float, program: flow.Program) -> Iterator[Element]:

@@ -55,12 +55,14 @@ class News:
     _parts: Mapping[str, str] = field(default_factory=dict)
     """JSON of each part, by id."""
     _renewed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _readers: int = 0
 
     async def renew_for_ever(self) -> None:
-        """Renew all parts again and again; those who wait get what has changed."""
+        """Renew all parts again and again while somebody waits for them."""
         while True:
-            await self.renew()
             await asyncio.sleep(self.every)
+            if self._readers:
+                await self.renew()
 
     async def renew(self) -> None:
         """Renew all parts once."""
@@ -75,14 +77,19 @@ class News:
         What hasn't changed isn't sent, but an event comes each time: a browser sees by it that the server is there.
         """
         sent: Mapping[str, str] = {}
-        while True:
-            async with self._renewed:
-                if self._parts is sent or not self._parts:
-                    await self._renewed.wait()
-                now = self._parts
-            changed = ",".join(f"{json.dumps(id_)}:{text}" for id_, text in now.items() if sent.get(id_) != text)
-            sent = now
-            yield f"event: page\ndata: {{{changed}}}\n\n"
+        self._readers += 1
+        try:
+            await self.renew()
+            while True:
+                async with self._renewed:
+                    if self._parts is sent:
+                        await self._renewed.wait()
+                    now = self._parts
+                changed = ",".join(f"{json.dumps(id_)}:{text}" for id_, text in now.items() if sent.get(id_) != text)
+                sent = now
+                yield f"event: page\ndata: {{{changed}}}\n\n"
+        finally:
+            self._readers -= 1
 
 
 def application(news: News, host: str) -> ASGIApp:

@@ -92,7 +92,7 @@ class Box:
     """The worst first."""
     lag_seconds: float | None = None
     """Age of the first record that it hasn't read; of the topic in which that is oldest."""
-    lacks_seconds: float | None = None
+    stale_seconds: float | None = None
     """For how long readers have lacked a record in what it fills."""
     silent_since: datetime | None = None
     """Time of the last answer about its lag, if none comes any more."""
@@ -279,7 +279,7 @@ def _box(
         level,
         ranked,
         lag_seconds=_highest(findings, "lag-seconds"),
-        lacks_seconds=_highest(findings, "sink-"),
+        stale_seconds=_highest(findings, "sink-"),
         silent_since=lag.at if lag and program.reads and lag.is_silent(now) else None,
         partitions=_partition_times(program, answers, now),
         checkpoints=next((each for each in checkpoints if each.job.job.name == program.name), None),

@@ -15,7 +15,7 @@ from ops.health.check import Level
 from ops.health.commands import SIGNS, value_in_words
 from ops.masking import shown, shown_field
 from ops.page.elements import Content, Element, make
-from ops.page.flow_drawing import MARGIN, Note, Notes, drawn, kind, listed, size
+from ops.page.flow_drawing import MARGIN, Note, Notes, drawn, kind, listed, sign, size
 from ops.page.flow_layout import Layout
 from ops.page.snapshot import Box, Finding, PartitionTime, Silence, Snapshot
 
@@ -148,9 +148,8 @@ def _note(box: Box, snapshot: Snapshot) -> Note:
     return Note(
         sign=SIGNS[box.level],
         style=_style(box.level),
-        line=line,
+        line=line if box.silent_since else f"{box.level.value}, {line}",
         link=f"#{anchor(box.name)}",
-        label=f"{box.name}: {box.level.value}, {line}",
     )
 
 
@@ -162,10 +161,20 @@ def _line(box: Box, snapshot: Snapshot) -> str:
         return "services, disks, declarations"
     known = []
     if box.lag_seconds is not None:
-        known.append(f"lag {box.lag_seconds:,.1f} s")
-    if box.lacks_seconds:
-        known.append(f"lacks {box.lacks_seconds:,.0f} s")
+        known.append(f"lag {_duration(box.lag_seconds)}")
+    if box.stale_seconds is not None:
+        known.append(f"stale {_duration(box.stale_seconds)}")
     return ", ".join(known) or kind(box.program)
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in few characters."""
+    if 0 < seconds < 10:
+        return f"{seconds:.1f} s"
+    for unit, size_ in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size_:
+            return f"{seconds / size_:,.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _rate(rate: float) -> str:
@@ -374,7 +383,7 @@ def _bar(number: int, checkpoint: Checkpoint, longest: float) -> Iterator[Elemen
     height = max(2.0, PLOT_HEIGHT * checkpoint.seconds / longest) if longest else 2.0
     left, top = number * (BAR + BAR_GAP), PLOT_HEIGHT - height
     yield make("rect", class_=_style(level), x=left, y=top, width=BAR, height=height)
-    yield make("text", SIGNS[level], class_=f"middle {_style(level)}", x=left + BAR / 2, y=PLOT_HEIGHT + 18)
+    yield sign(SIGNS[level], _style(level), left + BAR / 2, PLOT_HEIGHT + 18)
 
 
 def _letters(box: Box) -> Element | None:
@@ -383,7 +392,7 @@ def _letters(box: Box) -> Element | None:
             "tr",
             make("th", each.id, scope="row"),
             make("td", time_in_words(each.event_time)),
-            make("td", each.reason),
+            make("td", each.reason, class_="text"),
         )
         for each in box.letters
     ]
