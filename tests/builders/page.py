@@ -25,6 +25,7 @@ from tests.builders.health import NOW, NOW_MS, checkpoint, checkpoints, job, off
 WITHIN = timedelta(seconds=60)
 CARD = "card-0000-1111-2222-4321"
 CARD_AS_SHOWN = "•••4321"
+NO_BROKER = "no Kafka broker answers"
 SECRET = "hunter2-of-the-record"
 
 
