@@ -75,12 +75,23 @@ class Watcher:
         began, cpu = time.monotonic(), time.process_time()
         asked = ask(self._checks, Scope(self._settings))
         cost, took = time.process_time() - cpu, time.monotonic() - began
-        pause = max(self.every, cost / CHECKS_SHARE - took)
+        pause = pause_after(cost, took, self.every)
         LOG.debug("evaluation: %.2f s, of which %.2f s on a core; the next in %.0f s", took, cost, pause)
         with self._lock:
             learn(self._answers, asked, _now(), timedelta(seconds=pause) + LATE)
             self._answers = replace(self._answers, refresh_seconds=pause)
         return pause
+
+
+def pause_after(cost: float, took: float, every: float) -> float:
+    """Return the seconds until the next evaluation, so that evaluations take no more than their share of a core.
+
+    Args:
+        cost: seconds of a core that the last one used.
+        took: its duration in seconds.
+        every: the least time.
+    """
+    return max(every, cost / CHECKS_SHARE - took)
 
 
 def ask(checks: Sequence[Check], scope: Scope) -> Asked:

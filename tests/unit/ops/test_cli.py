@@ -27,6 +27,7 @@ SLOW_LIBRARIES = WITH_ELASTICSEARCH | {"kafka", "psycopg", "pyflink"}
         ("dead-letters", {"kafka"}),
         ("health", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("jobs", {"requests"}),
+        ("page", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("policy", {"kafka"}),
         ("rulesets", {"kafka"}),
         ("schemas", {"requests"}),
