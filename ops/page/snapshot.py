@@ -140,11 +140,14 @@ class Snapshot:
     """Time between two evaluations of the checks."""
     cpu_share: float = 0.0
     """Share of a core that the page has used since its start."""
+    unmade: int = 0
+    """Number of checks that can't be made, and never had a result."""
 
     @property
     def levels(self) -> dict[Level, int]:
-        """Number of findings of each level."""
+        """Number of findings of each level; a check that was never made is one that is unknown."""
         found = [finding.level for box in self.boxes for finding in box.findings]
+        found += [Level.UNKNOWN] * self.unmade
         return {level: found.count(level) for level in Level}
 
 
@@ -246,6 +249,7 @@ def snapshot(answers: Answers, settings: Settings, now: datetime, cpu_share: flo
         evaluated_at=answers.evaluated_at,
         refresh_seconds=answers.refresh_seconds,
         cpu_share=cpu_share,
+        unmade=sum(answer.is_silent(now) and not answer.value for answer in answers.checks.values()),
     )
 
 

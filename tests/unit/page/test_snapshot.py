@@ -155,6 +155,16 @@ def test_before_the_first_answer_nothing_is_claimed() -> None:
     assert (found.evaluated_at, found.rules, found.silences) == (None, (), ())
 
 
+def test_check_that_was_never_made_counts_as_unknown() -> None:
+    known = nothing_known([check.id for check in CHECKS], NOW, WITHIN)
+
+    learn(known, Asked([unmade("lag-seconds", NO_BROKER), result("disk-stack", "/state", 0.1)]), NOW, WITHIN)
+    found = page_snapshot(known)
+
+    assert found.levels == {Level.FAIL: 0, Level.UNKNOWN: 1, Level.WARN: 0, Level.OK: 1}
+    assert box(found, "fraud_detection").level is Level.UNKNOWN
+
+
 def test_program_without_any_finding_is_well_once_every_check_was_made() -> None:
     assert box(page_snapshot(all_answered()), "notifications").level is Level.OK
 
