@@ -1,7 +1,7 @@
 """What topics show within seconds: records a second of each, and the latest alerts. One consumer stays open for it."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 from kafka import TopicPartition
 
 from connectors.kafka.reading import TopicReader
-from connectors.kafka.topics import FRAUD_ALERTS, TOPICS
+from connectors.kafka.topics import FRAUD_ALERTS
 from connectors.settings import Settings
 from events import FraudAlert
 from ops.health.answers.brokers import READ_SECONDS, REQUEST_MS, Offsets, committed_reader, report_nothing
@@ -43,11 +43,13 @@ class LiveTopics:
         self._ends: deque[tuple[float, Offsets]] = deque()
         self._alerts: dict[str, FraudAlert] = {}
 
-    def look(self, now: float) -> Live:
+    def look(self, now: float, partitions: Collection[TopicPartition]) -> Live:
         """Ask the brokers; after an error the next call connects again.
 
         Args:
             now: seconds of a clock that never goes back.
+            partitions: those that exist; asking for them here could wait for ever, since the client has no timeout for
+                that.
 
         Raises:
             ConnectionError, KafkaError: a broker is unavailable.
@@ -55,14 +57,7 @@ class LiveTopics:
         try:
             if self._consumer is None:
                 self._consumer = committed_reader(self._settings)
-            names = self._consumer.topics()
-            partitions = [
-                TopicPartition(topic.name, number)
-                for topic in TOPICS
-                if topic.name in names
-                for number in sorted(self._consumer.partitions_for_topic(topic.name))
-            ]
-            ends: Offsets = self._consumer.end_offsets(partitions, REQUEST_MS) if partitions else {}
+            ends: Offsets = self._consumer.end_offsets(sorted(partitions), REQUEST_MS) if partitions else {}
             self._read_alerts({each: end for each, end in ends.items() if each.topic == FRAUD_ALERTS.name})
         except BaseException:
             self.close()

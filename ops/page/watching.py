@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock, Thread
 
 from connectors.settings import Settings
+from ops.health.answers.brokers import Brokers
 from ops.health.check import Check, evaluate_all, in_one_line
 from ops.health.scope import Scope
 from ops.page.live_topics import Live, LiveTopics
-from ops.page.snapshot import NOTHING, Asked, Snapshot, learn, nothing_known, snapshot
+from ops.page.snapshot import NOTHING, Answer, Asked, Snapshot, learn, nothing_known, snapshot
 
 CHECKS_SHARE = 0.01
 """Share of a core that evaluations of the checks may take: half of what the page may take."""
@@ -52,19 +53,23 @@ class Watcher:
             return snapshot(self._answers, self._settings, _now(), cpu / max(wall, 1.0))
 
     def look_at_topics(self) -> float:
-        """Renew rates and alerts; return the seconds until the next time."""
+        """Renew rates and alerts, of the topics that the last evaluation has found; return the seconds until the next
+        time."""
+        with self._lock:
+            known: Answer[Brokers] = self._answers.parts["brokers"]
         found: Live | None = None
-        reason = ""
-        try:
-            found = self._topics.look(time.monotonic())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the page says so, and the next look may succeed
-            reason = in_one_line(error)
+        reason = known.reason
+        if known.value.ends:
+            try:
+                found = self._topics.look(time.monotonic(), known.value.ends.keys())
+            except Exception as error:  # noqa: BLE001 - whatever it is, the page says so, and the next look may succeed
+                reason = in_one_line(error)
         with self._lock:
             before = self._answers.live
-            if found is None:
-                self._answers.live = before.failed(reason)
-            else:
+            if found:
                 self._answers.live = before.renewed(found, _now(), timedelta(seconds=3 * self.every) + LATE / 3)
+            elif reason:
+                self._answers.live = before.failed(reason)
         return self.every
 
     def evaluate(self) -> float:

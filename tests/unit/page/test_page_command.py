@@ -72,8 +72,8 @@ def test_watcher_knows_results_after_an_evaluation_and_no_rates_without_a_broker
     )
     watcher = Watcher(settings, [measured("lag", Reading("warehouse", 30))], every=1)
 
-    watcher.look_at_topics()
     watcher.evaluate()
+    watcher.look_at_topics()
     found = watcher.snapshot()
 
     warehouse = next(each for each in found.boxes if each.name == "warehouse")
