@@ -14,6 +14,7 @@ COMMANDS = Places(
         "health": "ops.health.commands:health",
         "jobs": "ops.jobs.commands:jobs",
         "new": "ops.new.commands:new",
+        "page": "ops.page.commands:page",
         "policy": "ops.rules.commands:policy",
         "rulesets": "ops.rules.commands:rulesets",
         "schemas": "ops.topics.schema_commands:schemas",

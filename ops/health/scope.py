@@ -23,7 +23,7 @@ from ops.health.answers.cluster import Checkpoints, LiveJob, TaskManager, Tasks
 from ops.health.answers.freshness import Sink, output_topic
 from ops.health.answers.letters import Letters, read_letters
 from ops.health.answers.processes import ProcessMemory, local_processes
-from ops.health.answers.rule_hits import RuleHits, read_rule_hits
+from ops.health.answers.rule_hits import RuleHits, read_rule_hits, read_shadow_hits
 from ops.health.answers.stores import MailSettings, SearchCluster, Warehouse
 from ops.health.answers.transactions import Transaction, open_transactions
 from ops.jobs.cluster_jobs import Job
@@ -219,6 +219,11 @@ class Scope:
     def rule_hits(self) -> RuleHits:
         """How often each rule has fired in the last two hours."""
         return read_rule_hits(self.settings, self.brokers.ends, self.now_ms)
+
+    @Asked
+    def shadow_hits(self) -> Mapping[str, int] | None:
+        """How often each rule in shadow has fired in the last hour; None if too often to be counted."""
+        return read_shadow_hits(self.settings, self.brokers.ends, self.now_ms)
 
     def _require_kafka(self) -> None:
         """Raise the error that the brokers gave: later clients would wait for them, and be no wiser."""

@@ -4,13 +4,10 @@ The checks are evaluated in one loop and not for each scrape: a service that doe
 scrape gets the results of the last evaluation that ended. If one hangs or raises, the time of the last stands still.
 """
 
-import errno
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
 
 import click
 from prometheus_client import CollectorRegistry, start_http_server
@@ -18,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from connectors.settings import Settings
+from ops.cli import Address, cannot_listen, in_url
 from ops.frontier.observer import Observer, Picture
 from ops.health.check import YES_OR_NO, Check, Result, evaluate_all, in_one_line
 from ops.health.commands import chosen, only
@@ -125,23 +123,6 @@ def _frontiers(picture: Picture | None) -> Iterator[GaugeMetricFamily]:
     yield from (of_arrows, of_sinks)
 
 
-class Address(click.ParamType[tuple[str, int]]):
-    """Command-line parameter for an address to listen at."""
-
-    name = "HOST:PORT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Convert to host and port."""
-        try:
-            parts = urlsplit(f"//{value}")
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host = port = None
-        if not host or port is None or parts.netloc != value or "@" in value:
-            self.fail(f"{value!r} is no address; write HOST:PORT, such as 127.0.0.1:9464", param, ctx)
-        return host, port
-
-
 @contextmanager
 def serving(exporter: Exporter, host: str, port: int) -> Iterator[str]:
     """Serve an exporter's metrics while the block runs; yield where.
@@ -151,17 +132,12 @@ def serving(exporter: Exporter, host: str, port: int) -> Iterator[str]:
     """
     registry = CollectorRegistry(auto_describe=True)
     registry.register(exporter)
-    name = f"[{host}]" if ":" in host else host
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
-        is_taken = error.errno == errno.EADDRINUSE
-        reason = "is in use, perhaps by another exporter" if is_taken else f"can't be listened at ({error.strerror})"
-        raise click.ClickException(
-            f"{name}:{port} {reason}: choose another address with --address HOST:PORT"
-        ) from error
+        raise cannot_listen(error, host, port, "another exporter") from error
     try:
-        yield f"http://{name}:{server.server_port}/metrics"
+        yield f"http://{in_url(host)}:{server.server_port}/metrics"
     finally:
         server.shutdown()
         server.server_close()
@@ -169,7 +145,9 @@ def serving(exporter: Exporter, host: str, port: int) -> Iterator[str]:
 
 
 @click.command("serve")
-@click.option("--address", type=Address(), default="127.0.0.1:9464", show_default=True, help="Where to listen.")
+@click.option(
+    "--address", type=Address("127.0.0.1:9464"), default="127.0.0.1:9464", show_default=True, help="Where to listen."
+)
 @click.option(
     "--every",
     "pause",

@@ -9,9 +9,9 @@ import pytest
 from kafka import TopicPartition
 
 from connectors.settings import Settings
-from events import BrokenRule, FraudAlert
+from events import BrokenRule, FraudAlert, ShadowHit
 from ops.health.answers import rule_hits
-from ops.health.answers.rule_hits import HOUR_MS, Hour, RuleHits, read_rule_hits
+from ops.health.answers.rule_hits import HOUR_MS, Hour, RuleHits, read_rule_hits, read_shadow_hits
 from ops.health.check import Reading
 from ops.health.measures import rules
 from ops.rules.rulesets import Published
@@ -140,6 +140,55 @@ def alert(event_id: str, age_minutes: int, *names: str, **more: Any) -> FraudAle
     )
 
 
+HITS = TopicPartition("fraud-shadow-hits", 0)
+
+
+def read_shadow(monkeypatch: pytest.MonkeyPatch, hits: list[bytes]) -> Mapping[str, int] | None:
+    """Return the hits in shadow of a topic that has two records of the last hour."""
+    ends = {HITS: 9}
+    times = {HITS: {0: NOW_MS - 90 * 60_000, 7: NOW_MS - 60_000, 8: NOW_MS - 60_000}}
+    monkeypatch.setattr(rule_hits, "committed_reader", lambda _: Consumer({HITS: [0, 7, 8]}, ends, times=times))
+    monkeypatch.setattr(
+        rule_hits,
+        "TopicReader",
+        lambda *_: SimpleNamespace(
+            seek=lambda _: None, read_to=lambda *_: [[SimpleNamespace(value=each) for each in hits]]
+        ),
+    )
+    return read_shadow_hits(Settings(), ends, NOW_MS)
+
+
+def shadow_hit(event_id: str, age_minutes: int, *names: str) -> bytes:
+    """Return a hit in shadow of some minutes ago."""
+    hit = ShadowHit(
+        event_id=event_id,
+        event_time=NOW_MS - age_minutes * 60_000,
+        card_id="c1",
+        payment_id=event_id,
+        ruleset_version=1,
+        rules=names,
+    )
+    return msgspec.json.encode(hit)
+
+
+def test_hits_in_shadow_of_the_last_hour_are_counted_once_by_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    hits = [
+        shadow_hit("a", 59, "night", "far"),
+        shadow_hit("a", 59, "night", "far"),  # written again after a restart
+        shadow_hit("b", 1, "night"),
+        shadow_hit("c", 61, "night"),  # out of order
+        b"no hit",
+    ]
+
+    assert read_shadow(monkeypatch, hits) == {"night": 2, "far": 1}
+
+
+def test_too_many_hits_in_shadow_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_hits, "MOST_SHADOW_HITS", 1)
+
+    assert read_shadow(monkeypatch, []) is None
+
+
 def read(monkeypatch: pytest.MonkeyPatch, alerts: list[bytes]) -> RuleHits:
     """Return the hits of a topic of alerts, and of payments 10, 70, 90 and 200 minutes ago."""
     minutes = {PAYMENTS: {0: 200, 1: 90, 2: 10}, PAYMENTS_1: {5: 70}, ALERTS: {0: 300, 4: 100, 8: 1}}
@@ -169,7 +218,7 @@ def test_alerts_are_counted_once_in_their_hour_by_each_rule_that_they_name(monke
 def test_too_many_alerts_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rule_hits, "MOST_ALERTS", 4)
 
-    assert read(monkeypatch, []) == RuleHits()
+    assert read(monkeypatch, []) == RuleHits(are_too_many=True)
 
 
 def test_without_a_topic_there_is_nothing_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ SLOW_LIBRARIES = WITH_ELASTICSEARCH | {"kafka", "psycopg", "pyflink"}
         ("frontier", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("health", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("jobs", {"requests"}),
+        ("page", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("policy", {"kafka"}),
         ("rulesets", {"kafka"}),
         ("schemas", {"requests"}),
