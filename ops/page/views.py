@@ -102,8 +102,16 @@ def anchor(name: str) -> str:
 
 def _summary(snapshot: Snapshot) -> Element:
     levels = snapshot.levels
-    text = ", ".join(f"{SIGNS[level]} {number} {level.value}" for level, number in levels.items())
-    return make("span", text if snapshot.evaluated_at else "The checks are under way", id="summary")
+    counts = [make("span", _sign(level), f"{number} {level.value}", class_="count") for level, number in levels.items()]
+    return make("span", counts if snapshot.evaluated_at else "The checks are under way", id="summary")
+
+
+def _sign(level: Level) -> Content:
+    """Return a level's sign before a text; those that many fonts lack are drawn."""
+    drawn_sign = sign(SIGNS[level], _style(level), 6, 10)
+    if drawn_sign.tag == "text":
+        return f"{SIGNS[level]} "
+    return [make("svg", drawn_sign, class_="mark", viewBox="0 0 12 12", aria_hidden="true"), " "]
 
 
 def _moment(snapshot: Snapshot) -> Element:
@@ -198,7 +206,7 @@ def _box(box: Box, snapshot: Snapshot) -> Element:
     ]
     link = make(
         "a",
-        make("strong", f"{SIGNS[box.level]} {box.level.value}", class_=_style(box.level)),
+        make("strong", _sign(box.level), box.level.value, class_=_style(box.level)),
         make("span", f" {box.name} ", class_="name"),
         make("span", f"{_line(box, snapshot)} ", class_="quiet"),
         rates,
@@ -255,12 +263,15 @@ def _rules(snapshot: Snapshot) -> Element:
 
 
 def _table(caption: str, head: tuple[str, ...], rows: list[Element]) -> Element | None:
+    """Return a table whose headings are aligned as what is below them; None if there are no rows."""
     if not rows:
         return None
+    below = [dict(each.attributes).get("class") for each in rows[0].children if isinstance(each, Element)]
+    styles = ["number" if each == "number" else None for each in below]
     return make(
         "table",
         make("caption", caption),
-        make("thead", make("tr", (make("th", each, scope="col") for each in head))),
+        make("thead", make("tr", (make("th", e, scope="col", class_=s) for e, s in zip(head, styles, strict=True)))),
         make("tbody", rows),
     )
 
@@ -272,7 +283,7 @@ def _panel(box: Box, snapshot: Snapshot) -> Element:
         "dialog",
         make(
             "div",
-            make("h2", f"{SIGNS[box.level]} {box.name}", id=f"{id_}-name", class_=_style(box.level)),
+            make("h2", _sign(box.level), box.name, id=f"{id_}-name", class_=_style(box.level)),
             make("button", "Close", type="button", class_="close"),
             class_="bar",
         ),
@@ -328,7 +339,7 @@ def _finding(finding: Finding, now: datetime) -> Element:
         details.append(f"first: {result.check.remedy[0]}")
     return make(
         "tr",
-        make("td", f"{SIGNS[finding.level]} {finding.level.value}", class_=_style(finding.level)),
+        make("td", _sign(finding.level), finding.level.value, class_=_style(finding.level)),
         make(
             "th",
             f"{result.check.id} ",
