@@ -77,12 +77,13 @@ def in_words(picture: Picture, names: Sequence[str] = ()) -> str:
 
 
 def _cells(found: Frontier) -> Iterator[str]:
-    yield _time(found)
+    yield reached(found)
     yield "" if found.unknown else "yes" if found.is_complete else "no"
     yield found.unknown or found.held_by
 
 
-def _time(found: Frontier) -> str:
+def reached(found: Frontier) -> str:
+    """Return up to which time everything is reflected, in words."""
     if found.up_to is None:
         return "unknown" if found.unknown else "no records"
     return utc(_moment(found.up_to))
@@ -93,9 +94,9 @@ def _sentence(sinks: Sequence[str], found: Frontier) -> str:
     if found.unknown:
         return f"up to when everything is {places} is unknown: {found.unknown}"
     if found.is_complete:
-        newest = "there are no records" if found.up_to is None else f"the newest is of {_time(found)}"
+        newest = "there are no records" if found.up_to is None else f"the newest is of {reached(found)}"
         return f"everything is {places}: {newest}"
-    return f"everything up to {_time(found)} is {places}; held by {found.held_by}"
+    return f"everything up to {reached(found)} is {places}; held by {found.held_by}"
 
 
 def document(picture: Picture) -> dict[str, Any]:

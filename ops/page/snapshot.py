@@ -14,6 +14,7 @@ from connectors.kafka.topics import DEAD_LETTERS
 from connectors.settings import Settings
 from jobs import flow
 from jobs.flow import Program
+from ops.frontier.observer import Picture
 from ops.health.answers.brokers import NONE, Brokers
 from ops.health.answers.cluster import NO_WATERMARK, Checkpoints, Tasks, metric_name
 from ops.health.answers.letters import LastLetter, Letters
@@ -140,6 +141,8 @@ class Snapshot:
     """Time between two evaluations of the checks."""
     cpu_share: float = 0.0
     """Share of a core that the page has used since its start."""
+    picture: Picture | None = None
+    """Event times up to which everything is in each sink."""
     unmade: int = 0
     """Number of checks that can't be made, and never had a result."""
 
@@ -192,7 +195,7 @@ class Answers:
     checks: dict[str, Answer[Sequence[Result]]]
     """Results by the check's id."""
     parts: dict[str, Answer[Any]]
-    """Answers of services by the attribute of `ops.health.scope.Scope`; see `NOTHING`."""
+    """Answers of services by the attribute of `ops.health.scope.Scope`, and the frontiers; see `NOTHING`."""
     evaluated_at: datetime | None = None
     refresh_seconds: float = 0.0
 
@@ -206,6 +209,7 @@ NOTHING: Mapping[str, Any] = {
     "rule_hits": RuleHits(),
     "shadow_hits": {},
     "rulesets": (),
+    "picture": None,
 }
 """Answers that a snapshot needs besides results, each with what stands for it while there is none."""
 
@@ -249,6 +253,7 @@ def snapshot(answers: Answers, settings: Settings, now: datetime, cpu_share: flo
         evaluated_at=answers.evaluated_at,
         refresh_seconds=answers.refresh_seconds,
         cpu_share=cpu_share,
+        picture=answers.parts["picture"].value,
         unmade=sum(answer.is_silent(now) and not answer.value for answer in answers.checks.values()),
     )
 
@@ -354,6 +359,7 @@ _IN_WORDS: Mapping[str, str] = {
     "rule_hits": "hits of rules",
     "shadow_hits": "hits of rules in shadow",
     "rulesets": "rules in force",
+    "picture": "up to when everything is in each sink",
 }
 """Parts of the page, besides checks, that need an answer."""
 

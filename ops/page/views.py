@@ -10,6 +10,8 @@ from datetime import datetime
 from connectors.kafka.topics import FRAUD_ALERTS
 from events import FraudAlert
 from ops.formats import money, time_in_words, utc
+from ops.frontier.arithmetic import Frontier
+from ops.frontier.commands import reached
 from ops.health.answers.cluster import Checkpoint
 from ops.health.check import Level
 from ops.health.commands import SIGNS, value_in_words
@@ -35,6 +37,7 @@ def parts(snapshot: Snapshot, layout: Layout) -> dict[str, Element]:
         _silences(snapshot),
         _picture(snapshot, layout),
         _boxes(snapshot),
+        _frontiers(snapshot),
         _alerts(snapshot),
         _rules(snapshot),
         *(_panel(box, snapshot) for box in snapshot.boxes),
@@ -81,6 +84,7 @@ def document(snapshot: Snapshot, layout: Layout, every: float) -> Element:
                 make("h2", "Data flow"),
                 found["picture"],
                 found["boxes"],
+                found["frontiers"],
                 make("div", found["alerts"], found["rules"], class_="columns"),
                 make("section", make("h2", "Programs", id="programs"), panels, class_="panels"),
             ),
@@ -262,6 +266,24 @@ def _rules(snapshot: Snapshot) -> Element:
     )
 
 
+def _frontiers(snapshot: Snapshot) -> Element:
+    """Return up to which event time of the sources everything is in each kind of sink."""
+    sinks = snapshot.picture.sinks() if snapshot.picture else {}
+    rows = [
+        make(
+            "tr", make("th", sink, scope="row"), make("td", _reached(found)), make("td", found.held_by, class_="quiet")
+        )
+        for sink, found in sinks.items()
+    ]
+    table = _table("Every order, payment and change up to this time is there", ("sink", "up to", "held by"), rows)
+    return make("section", make("h2", "Complete up to"), table or make("p", "Not known yet"), id="frontiers")
+
+
+def _reached(found: Frontier) -> str:
+    words = f"unknown: {found.unknown}" if found.unknown else reached(found)
+    return f"{words}, all there is" if found.is_complete and found.up_to is not None else words
+
+
 def _table(caption: str, head: tuple[str, ...], rows: list[Element]) -> Element | None:
     """Return a table whose headings are aligned as what is below them; None if there are no rows."""
     if not rows:
@@ -318,6 +340,8 @@ def _topics(box: Box, snapshot: Snapshot) -> Element | None:
     used = {topic.name: "reads" for topic in box.program.reads} if box.program else {}
     used |= {topic.name: "writes" for topic in box.program.writes} if box.program else {}
     rates, newest = snapshot.live.rates, snapshot.newest
+    arrows = snapshot.picture.arrows if snapshot.picture else {}
+    complete = {arrow.topic.name: _reached(found) for arrow, found in arrows.items() if arrow.program == box.program}
     rows = [
         make(
             "tr",
@@ -325,10 +349,11 @@ def _topics(box: Box, snapshot: Snapshot) -> Element | None:
             make("td", use),
             make("td", _rate(rates[name]) if name in rates else "not known", class_="number"),
             make("td", time_in_words(newest[name]) if name in newest else "not known", class_="number"),
+            make("td", complete.get(name, "not known") if use == "reads" else "", class_="number"),
         )
         for name, use in used.items()
     ]
-    return _table("Topics", ("topic", "use", "records a second", "newest record"), rows)
+    return _table("Topics", ("topic", "use", "records a second", "newest record", "complete up to"), rows)
 
 
 def _finding(finding: Finding, now: datetime) -> Element:

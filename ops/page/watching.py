@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock, Thread
 
 from connectors.settings import Settings
+from ops.frontier.observer import Observer
 from ops.health.answers.brokers import Brokers
 from ops.health.check import Check, evaluate_all, in_one_line
 from ops.health.scope import Scope
@@ -39,6 +40,7 @@ class Watcher:
         self._lock = Lock()
         self._answers = nothing_known([check.id for check in checks], _now(), LATE)
         self._topics = LiveTopics(settings)
+        self._observer = Observer()
         self._began = (time.monotonic(), time.process_time())
 
     def start(self) -> None:
@@ -78,7 +80,7 @@ class Watcher:
         An evaluation in which services don't answer waits, which costs nothing.
         """
         began, cpu = time.monotonic(), time.process_time()
-        asked = ask(self._checks, Scope(self._settings))
+        asked = ask(self._checks, Scope(self._settings), self._observer)
         cost, took = time.process_time() - cpu, time.monotonic() - began
         pause = pause_after(cost, took, self.every)
         LOG.debug("evaluation: %.2f s, of which %.2f s on a core; the next in %.0f s", took, cost, pause)
@@ -99,13 +101,13 @@ def pause_after(cost: float, took: float, every: float) -> float:
     return max(every, cost / CHECKS_SHARE - took)
 
 
-def ask(checks: Sequence[Check], scope: Scope) -> Asked:
+def ask(checks: Sequence[Check], scope: Scope, observer: Observer) -> Asked:
     """Evaluate checks, and get the other answers that the page needs: most of them are those that the checks got."""
     results = evaluate_all(checks, scope)
     parts, failures = {}, {}
     for name in NOTHING:
         try:
-            parts[name] = getattr(scope, name)
+            parts[name] = observer.observe(scope) if name == "picture" else getattr(scope, name)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other answers must be shown
             failures[name] = in_one_line(error)
     return Asked(results, parts, failures)

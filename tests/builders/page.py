@@ -7,7 +7,11 @@ from typing import Any
 
 from connectors.settings import Settings
 from events import BrokenRule
+from jobs import flow
 from jobs.flow import PROGRAMS
+from ops.frontier.arithmetic import Frontier
+from ops.frontier.arrows import ARROWS, Arrow
+from ops.frontier.observer import Picture
 from ops.health.answers.brokers import Brokers
 from ops.health.answers.cluster import SourceWatermark
 from ops.health.answers.letters import LastLetter, Letters
@@ -57,6 +61,17 @@ def results() -> list[Result]:
     ]
 
 
+def frontiers() -> dict[Arrow, Frontier]:
+    """Return the frontiers of all arrows: what the warehouse reads is held, and revenue is unknown."""
+    found = {arrow: Frontier(NOW_MS - 1_000, is_complete=True) for arrow in ARROWS}
+    for arrow in ARROWS:
+        if arrow.program == flow.WAREHOUSE:
+            found[arrow] = Frontier(NOW_MS - 900_000, NOW_MS - 900_000, held_by="partition 1")
+        elif arrow.program == flow.REVENUE:
+            found[arrow] = Frontier(unknown="no jobs revenue_per_minute are running")
+    return found
+
+
 def answers(found: Sequence[Result] | None = None, **parts: Any) -> Answers:
     """Return answers that came at noon.
 
@@ -74,6 +89,7 @@ def answers(found: Sequence[Result] | None = None, **parts: Any) -> Answers:
         "letters": Letters(last={"fraud_detection": [LastLetter("payments-0-17", NOW_MS, "currency: '…' is unknown")]}),
         "rule_hits": RuleHits(Hour(1_000, {"many_payments": 7})),
         "shadow_hits": {"night": 31},
+        "picture": Picture(NOW, frontiers()),
         "rulesets": (Published(0, ruleset(rule(), rule("night", status="shadow"), rule("old", status="off"))),),
     }
     asked = Asked(results() if found is None else found, defaults | parts)

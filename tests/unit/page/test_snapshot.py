@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from jobs.flow import PROGRAMS
+from ops.frontier.observer import Observer
 from ops.health.answers.letters import LastLetter
 from ops.health.answers.rule_hits import RuleHits
 from ops.health.check import NOTHING, Level, Reading, Result
@@ -196,7 +197,7 @@ def test_hits_that_are_too_many_are_none() -> None:
 
 
 def test_evaluation_brings_results_and_parts_and_a_failing_part_hides_no_other() -> None:
-    asked = ask([measured("lag", Reading("a", 1))], scope(jobs=(), tasks=(), brokers=None))
+    asked = ask([measured("lag", Reading("a", 1))], scope(jobs=(), tasks=(), brokers=None), Observer())
 
     assert [each.subject for each in asked.results] == ["a"]
     assert {"jobs", "tasks"} <= asked.parts.keys()

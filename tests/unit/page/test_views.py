@@ -189,3 +189,17 @@ def test_element_is_html_and_json_with_the_same_content() -> None:
 
     assert html(element) == '<p>a &lt; b <strong class="x" aria-label="&quot;">say "so"</strong>cd</p>'
     assert data(element) == ["p", {}, ["a < b ", ["strong", {"class": "x", "aria-label": '"'}, ['say "so"']], "c", "d"]]
+
+
+def test_time_up_to_which_everything_is_in_each_sink_is_shown_with_what_holds_it() -> None:
+    page = read(page_snapshot())
+
+    assert "PostgreSQL" in page.texts["frontiers"]
+    assert "no jobs revenue_per_minute are running" in page.texts["frontiers"]
+    assert "2026-03-01 11:59:59 UTC, all there is" in page.texts["frontiers"]
+    assert "2026-03-01 11:45:00 UTC" in page.texts[anchor("warehouse")]
+    assert "unknown: no jobs revenue_per_minute are running" in page.texts[anchor("revenue_per_minute")]
+
+
+def test_page_whose_frontiers_are_not_known_yet_says_so() -> None:
+    assert "Not known yet" in read(page_snapshot(answers(picture=None))).texts["frontiers"]
