@@ -6,7 +6,7 @@ RUN := .venv/bin/python -E -X utf8 -m
 # Two processes of tests, where the machine has room for two stacks; a file's tests share what they start.
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help .venv demo test test-full check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor jar clean bench bench-quick
+.PHONY: help .venv demo test test-full check unit cluster e2e fix up down status logs submit sql sql-check sql-plan doctor jar clean bench bench-quick page
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -59,6 +59,9 @@ status: .venv ## Say of each service that it is healthy, or why not
 
 logs: .venv ## Show the end of a service's log: SERVICE=kafka; without, the services
 	$(RUN) local.stack logs $(SERVICE)
+
+page: .venv ## Show what runs as one picture in the browser, until Ctrl-C: docs/page.md
+	$(RUN) ops page
 
 submit: .venv ## Submit a job to the cluster, or several: JOB=fraud_detection
 	$(RUN) ops submit $(JOB)

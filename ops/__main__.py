@@ -10,9 +10,11 @@ COMMANDS = Places(
     {
         "cdc": "ops.capture.commands:cdc",
         "dead-letters": "ops.dead_letters.commands:dead_letters",
+        "frontier": "ops.frontier.commands:frontier",
         "health": "ops.health.commands:health",
         "jobs": "ops.jobs.commands:jobs",
         "new": "ops.new.commands:new",
+        "page": "ops.page.commands:page",
         "policy": "ops.rules.commands:policy",
         "rulesets": "ops.rules.commands:rulesets",
         "schemas": "ops.topics.schema_commands:schemas",

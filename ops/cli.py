@@ -1,6 +1,7 @@
-"""Parts of every command: where it is, its errors in one line, the question before a change, its user, and times as
-parameters."""
+"""Parts of every command: where it is, its errors in one line, the question before a change, its user, and times and
+addresses as parameters."""
 
+import errno
 import getpass
 import re
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pkgutil import resolve_name
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -127,3 +129,40 @@ class MomentOrAge(Moment):
         if age := re.fullmatch(r"(\d{1,9})([smhd])", str(value)):
             return now_ms() - int(age[1]) * _UNITS_MS[age[2]]
         return super().convert(value, param, ctx)
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """Command-line parameter for an address to listen at."""
+
+    name = "HOST:PORT"
+
+    def __init__(self, example: str) -> None:
+        """Create a parameter whose messages have an example."""
+        self._example = example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Convert to host and port."""
+        try:
+            parts = urlsplit(f"//{value}")
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+        if not host or port is None or parts.netloc != value or "@" in value:
+            self.fail(f"{value!r} is no address; write HOST:PORT, such as {self._example}", param, ctx)
+        return host, port
+
+
+def cannot_listen(error: OSError, host: str, port: int, other: str) -> click.ClickException:
+    """Return why nothing can listen at an address, and what to do.
+
+    Args:
+        other: what may listen there already.
+    """
+    is_taken = error.errno == errno.EADDRINUSE
+    reason = f"is in use, perhaps by {other}" if is_taken else f"can't be listened at ({error.strerror})"
+    return click.ClickException(f"{in_url(host)}:{port} {reason}: choose another address with --address HOST:PORT")
+
+
+def in_url(host: str) -> str:
+    """Return a host as a URL has it: an address of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -18,6 +18,7 @@ LONG_FILES = [
         "warehouse/test_warehouse.py",
         "sql/test_sql_planning.py",
         "new/test_new.py",
+        "jobs/test_any_record.py",
     )
 ]
 WITH_ELASTICSEARCH = ("tests/cluster/search/", "tests/cluster/stack/test_elasticsearch_service.py")

@@ -21,6 +21,7 @@ from local.simulator.shop.database import make_tables
 from local.stack.supervisor import Stack
 from ops.capture import apply as change_capture
 from ops.jobs.cluster_jobs import known, restarts
+from ops.page.commands import DEFAULT_ADDRESS
 from ops.rules import rulesets
 from ops.search import apply as search
 from ops.search.indices import declared
@@ -57,6 +58,7 @@ def demonstrate(
         run = Run(stack, settings, services, Observer(settings), jobs)
         at_the_end.callback(run.observer.close)
         jobs.wait_until_running()
+        report(f"look at it: `make page` in another terminal → http://{DEFAULT_ADDRESS}/")
         with beside(stack):
             watch(run)
         fraud_job = job_figures(settings, jobs[flow.FRAUD_DETECTION])

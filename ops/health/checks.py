@@ -567,6 +567,21 @@ CHECKS = (
         ),
     ),
     Check(
+        id="taskmanager-process",
+        question="How much of its process memory does a TaskManager use, with its Python workers?",
+        unit=SHARE,
+        measure=machine.process_memory,
+        warn=1,
+        fail=None,
+        why="A container that uses more than it may is killed. The JVM keeps to its part; Python, in threads or in "
+        "workers of their own, keeps to none.",
+        remedy=(
+            "`python -m ops health --only taskmanager-process --watch 10` shows whether it grows.",
+            "If it grows without end, a Python function keeps too much: restart the TaskManager meanwhile.",
+            "If not, raise `taskmanager.memory.jvm-overhead.min` and `taskmanager.memory.process.size`.",
+        ),
+    ),
+    Check(
         id="topic-missing",
         question="Does every declared topic exist, and take records?",
         unit="faults",
@@ -622,7 +637,7 @@ CHECKS = (
         id="rules-missing",
         question="Is a ruleset in force?",
         unit=YES_OR_NO,
-        measure=declared.rules_missing,
+        measure=rules.missing,
         warn=None,
         fail=1,
         why="Without one the fraud job can't judge a payment, and restarts until there is one.",
@@ -635,7 +650,7 @@ CHECKS = (
         id="rules-rejected",
         question="Was the last publication of rules accepted?",
         unit="rejected publications",
-        measure=declared.rules_rejected,
+        measure=rules.rejected,
         warn=None,
         fail=1,
         why="Every job ignores a rejected version, so the rules that its author wants aren't in force.",
@@ -653,7 +668,7 @@ CHECKS = (
         warn=3,
         fail=None,
         why="A threshold with a digit too many, or a field that a producer fills differently, shows here before "
-        "analysts complain. An attack does as well. By alerts of as many payments; 30 in each hour at least.",
+        "analysts complain. An attack does as well. Only rules with 30 alerts in one of the hours are compared.",
         remedy=(
             "`python -m ops rulesets list` shows whether a version came into force meanwhile.",
             "`python -m ops search find --rule NAME --today` shows the alerts of a rule.",

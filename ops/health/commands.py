@@ -115,7 +115,7 @@ def _rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
             listed.add(each.detail)
             if unmade[each.detail] > 1:
                 check = f"{check} and {unmade[each.detail] - 1} more"
-        yield (f"{SIGNS[each.level]} {each.level.value}", check, subject, _value(each))
+        yield (f"{SIGNS[each.level]} {each.level.value}", check, subject, value_in_words(each))
 
 
 def _remarks(results: Sequence[Result]) -> str:
@@ -123,7 +123,7 @@ def _remarks(results: Sequence[Result]) -> str:
     check = results[0].check
     lines = [f"{SIGNS[results[0].level]} {check.id}: {check.question}"]
     for each in results[:SHOWN_SUBJECTS]:
-        value = "" if check.unit == YES_OR_NO and each.detail else _value(each)
+        value = "" if check.unit == YES_OR_NO and each.detail else value_in_words(each)
         lines.append(f"  {each.subject}: {'; '.join(filter(None, (value, each.detail)))}")
     if len(results) > SHOWN_SUBJECTS:
         lines.append(f"  … and {len(results) - SHOWN_SUBJECTS} more: see --json")
@@ -145,7 +145,8 @@ def _summary(results: Sequence[Result], scope: Scope) -> str:
     return f"{levels}: {len(results)} results of {checks} checks, {utc(scope.now)}"
 
 
-def _value(result: Result) -> str:
+def value_in_words(result: Result) -> str:
+    """Format the value of a result with its unit."""
     value, unit = result.value, result.check.unit
     if value is None:
         return "can't be measured" if result.level is Level.UNKNOWN else result.detail

@@ -22,7 +22,8 @@ from ops.health.answers.brokers import Brokers
 from ops.health.answers.cluster import Checkpoints, LiveJob, TaskManager, Tasks
 from ops.health.answers.freshness import Sink, output_topic
 from ops.health.answers.letters import Letters, read_letters
-from ops.health.answers.rule_hits import RuleHits, read_rule_hits
+from ops.health.answers.processes import ProcessMemory, local_processes
+from ops.health.answers.rule_hits import RuleHits, read_rule_hits, read_shadow_hits
 from ops.health.answers.stores import MailSettings, SearchCluster, Warehouse
 from ops.health.answers.transactions import Transaction, open_transactions
 from ops.jobs.cluster_jobs import Job
@@ -134,6 +135,11 @@ class Scope:
         return cluster.task_managers(self.settings)
 
     @Asked
+    def task_manager_processes(self) -> Sequence[ProcessMemory]:
+        """Memory of the TaskManagers that run on this machine."""
+        return local_processes(self.task_managers)
+
+    @Asked
     def flink_folders(self) -> Sequence[Path]:
         """Folders of checkpoints and savepoints on this machine."""
         return local_folders(self.settings)
@@ -159,6 +165,12 @@ class Scope:
     def newest_in_search(self) -> Mapping[str, int | None]:
         """Newest event time behind each alias of the search index."""
         return stores.newest_in_search(self.settings)
+
+    @Asked
+    def searchable(self) -> None:
+        """Nothing, when readers of the search index find what was written before the brokers were asked."""
+        self._require_kafka()
+        stores.make_searchable(self.settings)
 
     @Asked
     def search_faults(self) -> Mapping[str, Sequence[str]]:
@@ -207,6 +219,11 @@ class Scope:
     def rule_hits(self) -> RuleHits:
         """How often each rule has fired in the last two hours."""
         return read_rule_hits(self.settings, self.brokers.ends, self.now_ms)
+
+    @Asked
+    def shadow_hits(self) -> Mapping[str, int] | None:
+        """How often each rule in shadow has fired in the last hour; None if too often to be counted."""
+        return read_shadow_hits(self.settings, self.brokers.ends, self.now_ms)
 
     def _require_kafka(self) -> None:
         """Raise the error that the brokers gave: later clients would wait for them, and be no wiser."""

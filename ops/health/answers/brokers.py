@@ -1,7 +1,7 @@
 """Kafka's topics, consumer groups and offsets at one moment."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,6 +28,8 @@ READ_SECONDS = 10.0
 """Maximum time in which the first unread records arrive."""
 SEARCHED_RECORDS = 5_000
 """Number of offsets at the end of a partition that are searched for a record, where it isn't among the first."""
+NEWEST_RECORDS = 500
+"""Number of offsets at the end of a partition among which its newest record is taken to be, where brokers don't say."""
 NONE = -1
 """Offset or timestamp that brokers return if there is no such record."""
 
@@ -95,7 +97,7 @@ def look(settings: Settings, now: datetime) -> Brokers:
             )
             for group in groups
         ]
-    times = {partition: each.timestamp for partition, each in newest.items()}
+        times = newest_timestamps(consumer, newest, ends)
     return Brokers(topics, tuple(groups), ends, recent, times)
 
 
@@ -120,6 +122,18 @@ def committed_reader(settings: Settings) -> Any:
     return quick_client(settings, KafkaConsumer, **options)
 
 
+def first_since(consumer: Any, topic: str, since_ms: int, ends: Offsets) -> dict[TopicPartition, int]:
+    """Return the offset of the first record since a time, of each partition of a topic that has one.
+
+    Args:
+        since_ms: UTC milliseconds.
+        ends: offsets behind the last committed records.
+    """
+    wanted = {each: since_ms for each in ends if each.topic == topic}
+    found: Mapping[TopicPartition, Any] = consumer.offsets_for_times(wanted) if wanted else {}
+    return {each: first.offset for each, first in found.items() if first and NONE < first.offset < ends[each]}
+
+
 def first_timestamps(
     consumer: Any, offsets: Offsets, ends: Offsets, wanted: Callable[[Any], bool] = lambda _record: True
 ) -> dict[TopicPartition, int]:
@@ -132,31 +146,71 @@ def first_timestamps(
         KafkaTimeoutError: the records don't come in time.
     """
     found: dict[TopicPartition, int] = {}
+
+    def take(partition: TopicPartition, records: Sequence[Any]) -> bool:
+        timestamp = next((record.timestamp for record in records if wanted(record)), None)
+        if timestamp is not None:
+            found[partition] = timestamp
+        elif consumer.position(partition) < ends[partition] - SEARCHED_RECORDS:
+            consumer.seek(partition, ends[partition] - SEARCHED_RECORDS)
+        return timestamp is not None
+
+    _read(consumer, offsets, ends, take)
+    return found
+
+
+def newest_timestamps(consumer: Any, listed: Mapping[TopicPartition, Any], ends: Offsets) -> dict[TopicPartition, int]:
+    """Return the largest timestamp of a record, of each partition; `NONE` if it has no record.
+
+    What brokers list also counts what no reader gets: the marks of transactions, whose timestamp is the time when it
+    ended, and records that were deleted. Where it is none of a record's, the last `NEWEST_RECORDS` offsets are read.
+
+    Args:
+        listed: offset and timestamp that brokers have as the largest.
+
+    Raises:
+        KafkaTimeoutError: the records don't come in time.
+    """
+    offsets = {each: newest.offset for each, newest in listed.items() if NONE < newest.offset < ends[each]}
+    found = dict.fromkeys(listed, NONE) | first_timestamps(
+        consumer, offsets, ends, lambda record: record.offset == offsets[TopicPartition(record.topic, record.partition)]
+    )
+
+    def take(partition: TopicPartition, records: Sequence[Any]) -> bool:
+        found[partition] = max(found[partition], *(record.timestamp for record in records))
+        return False
+
+    rest = {each: max(0, ends[each] - NEWEST_RECORDS) for each in offsets if found[each] == NONE}
+    _read(consumer, rest, ends, take)
+    return found
+
+
+def _read(
+    consumer: Any, offsets: Offsets, ends: Offsets, take: Callable[[TopicPartition, Sequence[Any]], bool]
+) -> None:
+    """Read each partition from an offset on, until `take` returns true for its next records, or to its end.
+
+    Raises:
+        KafkaTimeoutError: the records don't come in time.
+    """
     waiting = set(offsets)
     if not waiting:
-        return found
+        return
     consumer.assign(sorted(waiting))
     consumer.resume(*waiting)  # an earlier call may have paused them
     for partition, offset in offsets.items():
         consumer.seek(partition, offset)
     deadline = time.monotonic() + READ_SECONDS
     while waiting:
-        for partition, records in poll(consumer, POLL_MS).items():
-            if partition not in waiting:
-                continue
-            timestamp = next((record.timestamp for record in records if wanted(record)), None)
-            if timestamp is not None:
-                found[partition] = timestamp
-            elif consumer.position(partition) < ends[partition] - SEARCHED_RECORDS:
-                consumer.seek(partition, ends[partition] - SEARCHED_RECORDS)
-        done = {each for each in waiting if each in found or consumer.position(each) >= ends[each]}
+        batches = poll(consumer, POLL_MS).items()
+        done = {each for each, records in batches if each in waiting and take(each, records)}
+        done |= {each for each in waiting if consumer.position(each) >= ends[each]}
         waiting -= done
         if done:
             consumer.pause(*done)
         if waiting and time.monotonic() > deadline:
             names = ", ".join(sorted({each.topic for each in waiting}))
             raise KafkaTimeoutError(f"{names} can't be read: nothing came for {READ_SECONDS:.0f} s")
-    return found
 
 
 def _groups(admin: Any, prefix: str, topics: Mapping[str, RealTopic]) -> list[Group]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -99,6 +99,8 @@ class Checkpoints:
     """Size of the state in the last completed checkpoint."""
     median_state_bytes: float = 0
     """Median of that size over all completed checkpoints."""
+    restored: datetime | None = None
+    """When the job was last restored from a checkpoint or savepoint; None if it never was."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,10 @@ class TaskManager:
     metaspace: tuple[int, int] | None = None
     collecting_ms_per_second: float | None = None
     """Milliseconds in a second that are spent on garbage collection."""
+    data_port: int = 0
+    """Port at which its process listens for other TaskManagers."""
+    process_bytes: int | None = None
+    """Memory that is configured for its process."""
 
 
 def own_jobs(settings: Settings) -> list[Job]:
@@ -187,8 +193,9 @@ def checkpoints(settings: Settings, job: LiveJob) -> Checkpoints:
     times = [job.job.started_at]
     if completed:
         times.append(_time(completed["latest_ack_timestamp"]))
-    if restored:
-        times.append(_time(restored["restore_timestamp"]))
+    restored_at = _time(restored["restore_timestamp"]) if restored else None
+    if restored_at:
+        times.append(restored_at)
     return Checkpoints(
         job=job,
         timeout_seconds=config["timeout"] / 1000,
@@ -197,6 +204,7 @@ def checkpoints(settings: Settings, job: LiveJob) -> Checkpoints:
         completed=found["counts"]["completed"],
         state_bytes=completed["state_size"] if completed else 0,
         median_state_bytes=float(found["summary"]["state_size"]["p50"]),
+        restored=restored_at,
     )
 
 
@@ -205,7 +213,9 @@ def tasks(settings: Settings, job: LiveJob, vertex: Vertex) -> Tasks:
     path = f"jobs/{job.job.id}/vertices/{vertex.id}"
     found = ask(settings, "GET", f"{path}/subtasks/metrics?get={','.join(TASK_METRICS)}")
     metrics = {each["id"]: Spread(*(float(each[kind]) for kind in ("max", "avg", "sum"))) for each in found}
-    values = _of_sources(settings, f"{path}/metrics") if SOURCE in vertex.name else {}
+    patterns = (_OF_SOURCE, _OF_SPLIT, _COMMITS)
+    texts = metric_values(settings, f"{path}/metrics", patterns) if SOURCE in vertex.name else {}
+    values = {name: int(text) for name, text in texts.items()}
     commits = [(made["outcome"], value) for name, value in values.items() if (made := _COMMITS.fullmatch(name))]
     return Tasks(
         job,
@@ -223,8 +233,7 @@ def task_managers(settings: Settings) -> list[TaskManager]:
     Raises:
         FlinkError: the cluster can't be reached.
     """
-    ids = [each["id"] for each in ask(settings, "GET", "taskmanagers")["taskmanagers"]]
-    return [_task_manager(settings, id_) for id_ in ids]
+    return [_task_manager(settings, each) for each in ask(settings, "GET", "taskmanagers")["taskmanagers"]]
 
 
 def metric_name(topic: str, partition: int) -> str:
@@ -232,15 +241,14 @@ def metric_name(topic: str, partition: int) -> str:
     return re.sub("[ .:,]", "_", f"{topic}-{partition}")
 
 
-def _of_sources(settings: Settings, path: str) -> Mapping[str, int]:
-    """Return the metrics of a vertex's sources that are read here, by name."""
+def metric_values(settings: Settings, path: str, patterns: Iterable[re.Pattern[str]]) -> Mapping[str, str]:
+    """Return the values of the metrics at a path whose names match a pattern, by name."""
     names = [each["id"] for each in ask(settings, "GET", path)]
-    patterns = (_OF_SOURCE, _OF_SPLIT, _COMMITS)
     wanted = [name for name in names if any(pattern.fullmatch(name) for pattern in patterns)]
-    values: dict[str, int] = {}
+    values: dict[str, str] = {}
     for start in range(0, len(wanted), METRICS_A_REQUEST):
         some = quote(",".join(wanted[start : start + METRICS_A_REQUEST]))
-        values |= {each["id"]: int(each["value"]) for each in ask(settings, "GET", f"{path}?get={some}")}
+        values |= {each["id"]: each["value"] for each in ask(settings, "GET", f"{path}?get={some}")}
     return values
 
 
@@ -255,7 +263,8 @@ def _watermarks(values: Mapping[str, int]) -> Iterator[SourceWatermark]:
             yield SourceWatermark(source["source"], int(source["subtask"]), value, of_splits)
 
 
-def _task_manager(settings: Settings, id_: str) -> TaskManager:
+def _task_manager(settings: Settings, listed: Mapping[str, Any]) -> TaskManager:
+    id_ = listed["id"]
     found = ask(settings, "GET", f"taskmanagers/{quote(id_, safe=':')}/metrics?get={','.join(MEMORY_METRICS)}")
     metrics = {each["id"]: float(each["value"]) for each in found}
 
@@ -263,7 +272,10 @@ def _task_manager(settings: Settings, id_: str) -> TaskManager:
         amount, limit = metrics.get(f"{pool}.Used"), metrics.get(f"{pool}.Max", -1)
         return None if amount is None or limit <= 0 else (round(amount), round(limit))  # -1: there is no limit
 
-    return TaskManager(id_, used(HEAP), used(METASPACE), metrics.get(COLLECTING))
+    process_bytes = listed.get("memoryConfiguration", {}).get("totalProcessMemory")
+    return TaskManager(
+        id_, used(HEAP), used(METASPACE), metrics.get(COLLECTING), listed.get("dataPort", 0), process_bytes
+    )
 
 
 def _checkpoint(answer: Mapping[str, Any]) -> Checkpoint:

@@ -1,16 +1,14 @@
 """The first record of a topic that isn't in a sink yet: newer than everything that a reader finds there."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from kafka import TopicPartition
-
 from connectors.kafka.reading import committed_records
 from connectors.settings import Settings
-from ops.health.answers.brokers import NONE, Brokers, Offsets, committed_reader, first_timestamps
+from ops.health.answers.brokers import NONE, Brokers, Offsets, committed_reader, first_since, first_timestamps
 from ops.health.answers.letters import Letters
 
 EMPTY_REACHES_BACK = timedelta(hours=1)
@@ -87,20 +85,13 @@ def _first_missing(
             and (record.partition, record.offset) not in rejected
         )
 
-    found = first_timestamps(consumer, _from(consumer, sink.topic, after + 1, ends), ends, is_missing)
+    found = first_timestamps(consumer, first_since(consumer, sink.topic, after + 1, ends), ends, is_missing)
     since = min(found.values(), default=None)
     if since is None or not sink.output:
         return since
     # Corrections have the time of what they correct, so that the newest record need not be among the last.
-    begin = _from(consumer, sink.output, since, ends)
+    begin = first_since(consumer, sink.output, since, ends)
     return None if first_timestamps(consumer, begin, ends, lambda record: record.timestamp >= since) else since
-
-
-def _from(consumer: Any, topic: str, since: int, ends: Offsets) -> dict[TopicPartition, int]:
-    """Return the offset of the first record since a time, of each partition that may have one."""
-    wanted = {each: since for each in ends if each.topic == topic}
-    found: Mapping[TopicPartition, Any] = consumer.offsets_for_times(wanted) if wanted else {}
-    return {each: first.offset for each, first in found.items() if first and NONE < first.offset < ends[each]}
 
 
 def _seconds(sink: Sink, since: int, brokers: Brokers, now_ms: int) -> float:

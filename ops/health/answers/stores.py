@@ -84,6 +84,16 @@ def newest_in_search(settings: Settings) -> dict[str, int | None]:
         return newest_documents(elasticsearch.options(max_retries=0))
 
 
+def make_searchable(settings: Settings) -> None:
+    """Let readers of the search index find each document that was written before.
+
+    Raises:
+        ElasticsearchError: Elasticsearch can't be reached, or refuses.
+    """
+    with explained(settings), client(settings, ANSWER_SECONDS) as elasticsearch:
+        elasticsearch.options(max_retries=0).indices.refresh(index=[wanted.alias for wanted in indices.declared()])
+
+
 def search_faults(settings: Settings) -> dict[str, list[str]]:
     """Return what is wrong with the index of each alias, such as a block.
 

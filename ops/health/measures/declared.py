@@ -1,10 +1,8 @@
-"""Measures of what is declared against what is real: topics, schemas and rulesets."""
+"""Measures of what is declared against what is real: topics and schemas."""
 
 from collections.abc import Iterator
-from itertools import takewhile
 
-from connectors.kafka.topics import FRAUD_RULESETS, TOPICS
-from ops.formats import time_in_words
+from connectors.kafka.topics import TOPICS
 from ops.health.check import Reading
 from ops.health.scope import Scope
 from ops.topics.apply import plan
@@ -35,26 +33,6 @@ def unregistered_schemas(scope: Scope) -> Iterator[Reading]:
     for verdict in scope.schemas:
         is_different = verdict.state not in {"unchanged", REFUSED}
         yield Reading(verdict.subject, int(is_different), "; ".join((verdict.state, *verdict.reasons)))
-
-
-def rules_missing(scope: Scope) -> Iterator[Reading]:
-    """Yield 1 if no ruleset is in force, otherwise 0."""
-    known = [each.ruleset for each in scope.rulesets if each.ruleset]
-    in_force = [each for each in known if each.effective_from <= scope.now_ms]
-    if in_force:
-        latest = max(in_force, key=lambda ruleset: ruleset.version)
-        yield Reading(FRAUD_RULESETS.name, 0, f"version {latest.version} is in force")
-    else:
-        begins = min((each.effective_from for each in known), default=None)
-        later = "none was published" if begins is None else f"the first applies from {time_in_words(begins)}"
-        yield Reading(FRAUD_RULESETS.name, 1, later)
-
-
-def rules_rejected(scope: Scope) -> Iterator[Reading]:
-    """Yield the number of publications since the last valid one, all of which every job ignores."""
-    rejected = list(takewhile(lambda each: each.ruleset is None, reversed(scope.rulesets)))
-    reason = rejected[0].problem.partition("\n")[0] if rejected else ""
-    yield Reading(FRAUD_RULESETS.name, len(rejected), reason)
 
 
 def _steps(scope: Scope, *, unusable: bool) -> Iterator[Reading]:

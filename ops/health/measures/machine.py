@@ -44,11 +44,20 @@ def metaspace(scope: Scope) -> Iterator[Reading]:
     yield from _used(scope, lambda manager: manager.metaspace)
 
 
+def process_memory(scope: Scope) -> Iterator[Reading]:
+    """Yield the share of its configured process memory that each TaskManager of this machine uses with its workers."""
+    for each in scope.task_manager_processes:
+        if limit := each.task_manager.process_bytes:
+            workers = sum(each.worker_bytes)
+            detail = f"{_mb(each.own_bytes)}, and {_mb(workers)} in {len(each.worker_bytes)} workers, of {_mb(limit)}"
+            yield Reading(each.task_manager.id, (each.own_bytes + workers) / limit, detail)
+
+
 def _used(scope: Scope, memory: Callable[[TaskManager], tuple[int, int] | None]) -> Iterator[Reading]:
     for manager in scope.task_managers:
         if found := memory(manager):
             used, limit = found
-            yield Reading(manager.id, used / limit, f"{used / 1e6:,.0f} MB of {limit / 1e6:,.0f} MB")
+            yield Reading(manager.id, used / limit, f"{_mb(used)} of {_mb(limit)}")
 
 
 def _disks(folders: Iterable[Path]) -> Iterator[Reading]:
@@ -63,3 +72,7 @@ def _disks(folders: Iterable[Path]) -> Iterator[Reading]:
             yield Reading(
                 str(folder), max(0.0, share), f"{disk.free / GB:,.1f} GB of {disk.total / GB:,.0f} GB are free"
             )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"

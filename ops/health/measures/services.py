@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from connectors.postgres.captured_tables import CONNECTOR, SLOT, connector_config
-from jobs.flow import NOTIFIER, SEARCH_INDEX, WAREHOUSE
+from jobs.flow import CHANGES, NOTIFIER, PROGRAMS, SEARCH_INDEX, WAREHOUSE, Program
 from ops.capture.connector import connector_faults
 from ops.capture.faults import database_faults, heartbeat_faults
 from ops.cli import message
@@ -22,8 +22,15 @@ SERVICES: dict[str, Callable[[Scope], object]] = {
     "mail server": lambda scope: scope.mail_server,
 }
 """Services that the checks ask, each with an answer that needs it."""
-USERS = {"warehouse": WAREHOUSE, "Elasticsearch": SEARCH_INDEX, "mail server": NOTIFIER}
-"""Services that only one program needs, so that a deployment without it does without them."""
+CAPTURE = ("Kafka Connect", "shop's database")
+_READERS_OF_CHANGES = tuple(program for program in PROGRAMS if not set(CHANGES).isdisjoint(program.reads))
+USERS: dict[str, tuple[Program, ...]] = {
+    **dict.fromkeys(CAPTURE, _READERS_OF_CHANGES),
+    "warehouse": (WAREHOUSE,),
+    "Elasticsearch": (SEARCH_INDEX,),
+    "mail server": (NOTIFIER,),
+}
+"""Services that only some programs need, so that a deployment without these does without them."""
 DISK_STATES = ("green", "yellow", "red")
 """Elasticsearch's states of its disks, by the number of watermarks that are exceeded."""
 
@@ -57,19 +64,21 @@ def under_replicated(scope: Scope) -> Iterator[Reading]:
 
 def connector(scope: Scope) -> Iterator[Reading]:
     """Yield the number of faults of the connector and its task."""
-    faults = connector_faults(scope.connector, connector_config(scope.settings))
-    yield Reading(CONNECTOR, len(faults), "; ".join(faults))
+    if _is_captured(scope):
+        faults = connector_faults(scope.connector, connector_config(scope.settings))
+        yield Reading(CONNECTOR, len(faults), "; ".join(faults))
 
 
 def shop_database(scope: Scope) -> Iterator[Reading]:
     """Yield the number of faults of publication, slot, triggers and tables in the shop's database."""
-    faults = database_faults(scope.shop_database)
-    yield Reading("shop's database", len(faults), "; ".join(faults))
+    if _is_captured(scope):
+        faults = database_faults(scope.shop_database)
+        yield Reading("shop's database", len(faults), "; ".join(faults))
 
 
 def unread_log(scope: Scope) -> Iterator[Reading]:
     """Yield the megabytes of the database's write-ahead log that capture has yet to read."""
-    if (slot := scope.shop_database.slot) is not None:
+    if _is_captured(scope) and (slot := scope.shop_database.slot) is not None:
         limit = "without a limit" if slot.limit == "-1" else f"of {slot.limit} at most"
         yield Reading(
             SLOT, slot.unread_bytes / 1_000_000, f"the server retains {slot.retained_bytes / 1_000_000:.1f} MB {limit}"
@@ -81,10 +90,11 @@ def heartbeat_age(scope: Scope) -> Iterator[Reading]:
 
     If none has ever come, its time counts as 0, the beginning of 1970.
     """
-    last = scope.last_heartbeat
-    age = scope.now.timestamp() - (last.timestamp() if last else 0)
-    [detail] = heartbeat_faults(last, scope.now) or [f"the last heartbeat is of {utc(last)}" if last else ""]
-    yield Reading(CONNECTOR, max(0.0, age), detail)
+    if _is_captured(scope):
+        last = scope.last_heartbeat
+        age = scope.now.timestamp() - (last.timestamp() if last else 0)
+        [detail] = heartbeat_faults(last, scope.now) or [f"the last heartbeat is of {utc(last)}" if last else ""]
+        yield Reading(CONNECTOR, max(0.0, age), detail)
 
 
 def warehouse_schema(scope: Scope) -> Iterator[Reading]:
@@ -115,14 +125,22 @@ def search_disks(scope: Scope) -> Iterator[Reading]:
         yield Reading("Elasticsearch", DISK_STATES.index(found.disk), found.disk_in_words)
 
 
+def _is_captured(scope: Scope) -> bool:
+    """Return whether a program of this deployment reads captured changes, or some were captured."""
+    return _is_used(scope, CAPTURE[0])
+
+
 def _is_used(scope: Scope, service: str) -> bool:
     """Return whether a program of this deployment needs the service; if Kafka can't say, it may."""
     if service not in USERS:
         return True
     try:
-        return any(group.name == USERS[service].name for group in scope.brokers.groups)
+        groups, ends = scope.brokers.groups, scope.brokers.ends
     except Exception:  # noqa: BLE001 - whatever it is, the checks of Kafka have it
         return True
+    names = {program.name for program in USERS[service]}
+    has_changes = any(ends[each] for each in ends if each.topic in {topic.name for topic in CHANGES})
+    return any(group.name in names for group in groups) or (service in CAPTURE and has_changes)
 
 
 def _partitions(numbers: Iterable[int]) -> str:

@@ -4,13 +4,10 @@ The checks are evaluated in one loop and not for each scrape: a service that doe
 scrape gets the results of the last evaluation that ended. If one hangs or raises, the time of the last stands still.
 """
 
-import errno
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
 
 import click
 from prometheus_client import CollectorRegistry, start_http_server
@@ -18,6 +15,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from connectors.settings import Settings
+from ops.cli import Address, cannot_listen, in_url
+from ops.frontier.observer import Observer, Picture
 from ops.health.check import YES_OR_NO, Check, Result, evaluate_all, in_one_line
 from ops.health.commands import chosen, only
 from ops.health.prometheus import metrics
@@ -34,26 +33,31 @@ class Evaluation:
     """Unix timestamp."""
     seconds: float
     """Duration."""
+    picture: Picture | None = None
+    """Frontiers, if they are exported."""
 
 
 class Exporter(Collector):
     """Metrics of the last evaluation that ended; what it didn't find has none."""
 
-    def __init__(self, checks: Sequence[Check], pause: float) -> None:
+    def __init__(self, checks: Sequence[Check], pause: float, observer: Observer | None = None) -> None:
         """Create an exporter without results.
 
         Args:
             pause: time between two evaluations in seconds.
+            observer: finds the frontiers, if they are exported too.
         """
         self._checks = checks
         self._pause = pause
+        self._observer = observer
         self._last: Evaluation | None = None
 
     def evaluate(self, scope: Scope) -> None:
         """Evaluate all checks, and let their results take the place of the last ones."""
         began = time.monotonic()
         results = evaluate_all(self._checks, scope)
-        self._last = Evaluation(results, time.time(), time.monotonic() - began)
+        picture = self._observer.observe(scope) if self._observer else None
+        self._last = Evaluation(results, time.time(), time.monotonic() - began, picture)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield all metrics; called for each scrape."""
@@ -76,6 +80,8 @@ class Exporter(Collector):
             ended.add_metric([], last.ended_at)
             duration.add_metric([], last.seconds)
         yield from (ended, duration)
+        if self._observer:
+            yield from _frontiers(last.picture if last else None)
 
 
 def _without_repeats(results: Sequence[Result]) -> list[Result]:
@@ -95,21 +101,26 @@ def _values(check: Check, results: Sequence[Result]) -> GaugeMetricFamily:
     return family
 
 
-class Address(click.ParamType[tuple[str, int]]):
-    """Command-line parameter for an address to listen at."""
-
-    name = "HOST:PORT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Convert to host and port."""
-        try:
-            parts = urlsplit(f"//{value}")
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host = port = None
-        if not host or port is None or parts.netloc != value or "@" in value:
-            self.fail(f"{value!r} is no address; write HOST:PORT, such as 127.0.0.1:9464", param, ctx)
-        return host, port
+def _frontiers(picture: Picture | None) -> Iterator[GaugeMetricFamily]:
+    """Yield the event times up to which everything is reflected; none of what is unknown."""
+    of_arrows = GaugeMetricFamily(
+        metrics.FRONTIER,
+        "Event time up to which each record of the topic is reflected where the program writes.",
+        labels=["program", "topic"],
+    )
+    of_sinks = GaugeMetricFamily(
+        metrics.SINK_FRONTIER,
+        "Event time up to which each order, payment and change is in the kind of sink.",
+        labels=["sink"],
+    )
+    if picture:
+        for arrow, found in picture.arrows.items():
+            if found.up_to is not None:
+                of_arrows.add_metric([arrow.program.name, arrow.topic.name], found.up_to / 1000)
+        for sink, found in picture.sinks().items():
+            if found.up_to is not None:
+                of_sinks.add_metric([sink], found.up_to / 1000)
+    yield from (of_arrows, of_sinks)
 
 
 @contextmanager
@@ -121,17 +132,12 @@ def serving(exporter: Exporter, host: str, port: int) -> Iterator[str]:
     """
     registry = CollectorRegistry(auto_describe=True)
     registry.register(exporter)
-    name = f"[{host}]" if ":" in host else host
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
-        is_taken = error.errno == errno.EADDRINUSE
-        reason = "is in use, perhaps by another exporter" if is_taken else f"can't be listened at ({error.strerror})"
-        raise click.ClickException(
-            f"{name}:{port} {reason}: choose another address with --address HOST:PORT"
-        ) from error
+        raise cannot_listen(error, host, port, "another exporter") from error
     try:
-        yield f"http://{name}:{server.server_port}/metrics"
+        yield f"http://{in_url(host)}:{server.server_port}/metrics"
     finally:
         server.shutdown()
         server.server_close()
@@ -139,7 +145,9 @@ def serving(exporter: Exporter, host: str, port: int) -> Iterator[str]:
 
 
 @click.command("serve")
-@click.option("--address", type=Address(), default="127.0.0.1:9464", show_default=True, help="Where to listen.")
+@click.option(
+    "--address", type=Address("127.0.0.1:9464"), default="127.0.0.1:9464", show_default=True, help="Where to listen."
+)
 @click.option(
     "--every",
     "pause",
@@ -156,7 +164,7 @@ def serve(address: tuple[str, int], pause: float, ids: tuple[str, ...]) -> None:
     Evaluates the checks again and again, whoever scrapes. Exit status 0 after Ctrl-C or SIGTERM.
     """
     checks, settings = chosen(ids), Settings.from_environment()
-    exporter = Exporter(checks, pause)
+    exporter = Exporter(checks, pause, None if ids else Observer())
     try:
         with serving(exporter, *address) as place:
             click.echo(f"{place} has the results; Ctrl-C ends it")

@@ -9,6 +9,10 @@ LEVEL = "millrace_check_level"
 ENDED = "millrace_health_last_evaluation_timestamp_seconds"
 DURATION = "millrace_health_last_evaluation_duration_seconds"
 PAUSE = "millrace_health_evaluation_pause_seconds"
+FRONTIER = "millrace_frontier_timestamp_seconds"
+"""Frontier of each arrow; its labels are `program` and `topic`."""
+SINK_FRONTIER = "millrace_frontier_sink_timestamp_seconds"
+"""Frontier of each kind of sink; its label is `sink`."""
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,20 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
 
 from connectors.elasticsearch.client import client
 from connectors.elasticsearch.documents import SEARCH_INDICES
 from connectors.kafka.client import client_options
-from connectors.kafka.topics import PAYMENTS, TOP_PRODUCTS
+from connectors.kafka.topics import PAYMENTS, PRODUCT_CHANGES, TOP_PRODUCTS
 from connectors.settings import Settings
+from jobs.flow import ORDER_ENRICHMENT
 from local.simulator.outgoing import BAD, GOOD, Outgoing
 from local.stack.supervisor import Stack
 from ops.__main__ import main
@@ -30,12 +33,24 @@ from ops.topics import apply as topic_operations
 from ops.topics.schemas import register
 from ops.warehouse.database import migrate
 from tests.builders.events import payment
-from tests.e2e.deployment import Deployment, publish_default_rules, wait_for
+from tests.e2e.deployment import JOB, Deployment, consumer_of, publish_default_rules, wait_for
+from tests.unit.health.test_runbooks import commands
 
 NUMBER = 200
+READING_COMMANDS = {
+    *(("cdc", "status"), ("dead-letters", "count"), ("dead-letters", "list"), ("health", "--only")),
+    *(("jobs", "list"), ("jobs", "savepoint"), ("rulesets", "list"), ("schemas", "check")),
+    *(("search", "find"), ("search", "status"), ("topics", "keys"), ("topics", "list"), ("warehouse", "status")),
+}
 OF_FLINK_AND_KAFKA = {
     check.id for check in CHECKS if not check.id.startswith(("capture-", "schema-")) and check.id != "service-silent"
 }
+READING = [
+    words
+    for words in sorted({tuple(words) for check in CHECKS for words in commands(check)})
+    if words[:2] in READING_COMMANDS and "--watch" not in words and "ID" not in words
+]
+"""Commands of runbooks that change nothing, or make a savepoint."""
 RECOVERS_WITHIN_SECONDS = 120.0
 
 
@@ -171,6 +186,21 @@ def test_payments_and_alerts_of_the_last_hours_are_read(deployment: Deployment) 
     assert Scope(deployment.settings).rule_hits.last.payments >= NUMBER
 
 
+def test_end_of_a_transaction_is_no_newest_record(settings: Settings) -> None:
+    partition = TopicPartition(TOP_PRODUCTS.name, 1)
+    hours_ago = round((time.time() - 36_000) * 1000)
+    with closing(
+        KafkaProducer(**client_options(settings.kafka_bootstrap_servers), transactional_id=f"health-{hours_ago}")
+    ) as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send(TOP_PRODUCTS.name, b"{}", partition=partition.partition, timestamp_ms=hours_ago).get(timeout=30)
+        producer.commit_transaction()
+    wait_for("its end", lambda: Scope(settings).brokers.ends[partition] >= 2)
+
+    assert Scope(settings).brokers.newest[partition] == hours_ago
+
+
 def test_open_transaction_shows_until_it_ends(settings: Settings) -> None:
     began_ms = round(time.time() * 1000)
     id_ = f"health-{began_ms}"
@@ -204,6 +234,12 @@ def test_stopped_job_is_missing_and_its_lag_is_counted(deployment: Deployment) -
     assert levels(deployment.settings, "job-missing") == {"fraud_detection": "ok"}
 
 
+def reads_changes(settings: Settings) -> None:
+    """Let the deployment have the consumer group of a program that needs capture."""
+    with consumer_of(settings, ORDER_ENRICHMENT.group(settings)) as consumer:
+        consumer.commit({TopicPartition(PRODUCT_CHANGES.name, 0): OffsetAndMetadata(0, "", -1)})
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("service", "name", "check"),
@@ -213,6 +249,7 @@ def test_killed_service_shows_until_it_is_back(
     deployment: Deployment, stack: Stack, service: str, name: str, check: str
 ) -> None:
     settings = deployment.settings
+    reads_changes(settings)
     before = levels(settings, check)
     stack.kill(service)
     try:
@@ -230,6 +267,17 @@ def test_killed_service_shows_until_it_is_back(
         lambda: levels(settings, "service-silent")[name] == "ok" and levels(settings, check) == before,
         RECOVERS_WITHIN_SECONDS,
     )
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_command_of_a_runbook_runs(deployment: Deployment, command: tuple[str, ...]) -> None:
+    words = [JOB if word == "JOB" else word for word in command]
+
+    done = CliRunner().invoke(main, words, env=deployment.settings.as_variables())
+
+    assert done.exit_code in {0, 1}, done.output  # 1: it found a fault
+    assert done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
 
 
 def test_bad_payments_show_as_dead_letters_with_their_share(deployment: Deployment) -> None:

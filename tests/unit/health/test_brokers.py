@@ -10,7 +10,7 @@ from kafka.errors import KafkaTimeoutError
 
 from connectors.settings import Settings
 from ops.health.answers import brokers
-from ops.health.answers.brokers import NONE, Brokers, Group, first_timestamps, look
+from ops.health.answers.brokers import NONE, Brokers, Group, first_timestamps, look, newest_timestamps
 from ops.topics.apply import RealTopic
 from tests.builders.health import NOW, NOW_MS, offsets
 from tests.unit.health.fake_consumer import Consumer
@@ -71,6 +71,34 @@ def test_records_that_do_not_come_are_an_error(monkeypatch: pytest.MonkeyPatch) 
         first_timestamps(consumer, {P0: 3}, {P0: 9})
 
 
+def newest(consumer: Consumer, **listed: int) -> dict[str, int]:
+    """Return the newest timestamps of `orders`, of which brokers list an offset for each partition."""
+    found = newest_timestamps(
+        consumer,
+        {TopicPartition("orders", int(name[1:])): SimpleNamespace(offset=each) for name, each in listed.items()},
+        consumer.ends,
+    )
+    return {f"p{each.partition}": timestamp for each, timestamp in found.items()}
+
+
+def test_newest_timestamp_is_that_of_the_record_which_brokers_list() -> None:
+    consumer = Consumer({P0: [3, 5, 6], P1: [0, 9]}, {P0: 7, P1: 10}, times={P0: {3: 9_000}})
+
+    assert newest(consumer, p0=3, p1=9) == {"p0": 9_000, "p1": 9_000}
+    assert consumer.read in ([3, 5, 6, 9], [9, 3, 5, 6])
+
+
+def test_mark_of_a_transaction_and_a_deleted_record_are_not_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brokers, "NEWEST_RECORDS", 6)
+    consumer = Consumer({P0: [1, 2, 5, 6], P1: [8, 9]}, {P0: 8, P1: 10}, batch=1, times={P0: {1: 99_000, 5: 7_500}})
+
+    assert newest(consumer, p0=7, p1=0) == {"p0": 7_500, "p1": 9_000}
+
+
+def test_partition_without_a_record_has_no_newest_timestamp() -> None:
+    assert newest(Consumer({P0: [], P1: []}, {P0: 0, P1: 4}), p0=NONE, p1=3) == {"p0": NONE, "p1": NONE}
+
+
 def test_recent_records_of_a_topic_are_those_from_the_first_of_the_last_hour_on() -> None:
     found = Brokers(
         ends=offsets("orders", 100, 50, 70) | offsets("payments", 9),
@@ -123,7 +151,7 @@ class Admin:
 
 
 def test_brokers_are_asked_for_topics_groups_and_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
-    consumer = Consumer({P0: [3, 5], P1: []}, {P0: 10, P1: 10})
+    consumer = Consumer({P0: [3, 5, 9], P1: []}, {P0: 10, P1: 10})
 
     def client(_: Settings, make: type, **_options: object) -> Any:
         return consumer if make is KafkaConsumer else Admin()
@@ -142,4 +170,4 @@ def test_brokers_are_asked_for_topics_groups_and_offsets(monkeypatch: pytest.Mon
         Group("notifier", "Stable", {P1: 10}, {}),
     )
     assert (found.ends, found.recent) == ({P0: 10, P1: 10}, {P0: 7, P1: 7})
-    assert found.newest == {P0: NOW_MS, P1: NOW_MS}
+    assert found.newest == {P0: 9_000, P1: NONE}

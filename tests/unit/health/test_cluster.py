@@ -101,6 +101,11 @@ COMMITS = {
     "0.Source__records_of_payments[1].KafkaSourceReader.commitsFailed": "3",
     "1.Source__records_of_payments[1].KafkaSourceReader.commitsSucceeded": "50",
 }
+TASK_MANAGER = {
+    "id": "127.0.0.1:6122-a",
+    "dataPort": 40_001,
+    "memoryConfiguration": {"totalProcessMemory": 1_600_000_000},
+}
 OTHER_METRICS = ("0.busyTimeMsPerSecond", "0.Calc[2].currentOutputWatermark", "0.Source__records.numRecordsIn")
 
 
@@ -136,7 +141,7 @@ class Flink:
             "jobs/j/vertices/v/subtasks/metrics": self.metrics,
             "jobs/j/vertices/v/metrics": [{"id": name} for name in (*WATERMARKS, *COMMITS, *OTHER_METRICS)],
             "jobmanager/config": [],
-            "taskmanagers": {"taskmanagers": [{"id": "127.0.0.1:6122-a"}, {"id": "new"}]},
+            "taskmanagers": {"taskmanagers": [TASK_MANAGER, {"id": "new"}]},
         }
         if path.startswith("taskmanagers/"):
             known = MEMORY if path == "taskmanagers/127.0.0.1:6122-a/metrics" else {}
@@ -246,7 +251,7 @@ def test_vertex_that_reads_no_topic_is_not_asked_for_watermarks(flink: Flink) ->
 
 def test_task_manager_has_the_memory_that_flink_knows(flink: Flink) -> None:
     assert cluster.task_managers(flink.settings) == [
-        TaskManager("127.0.0.1:6122-a", (400_000_000, 800_000_000), None, 12.5),
+        TaskManager("127.0.0.1:6122-a", (400_000_000, 800_000_000), None, 12.5, 40_001, 1_600_000_000),
         TaskManager("new"),
     ]
 

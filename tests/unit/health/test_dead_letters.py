@@ -9,7 +9,7 @@ import pytest
 from connectors.settings import Settings
 from ops.dead_letters import reading
 from ops.health.answers.brokers import Brokers
-from ops.health.answers.letters import LATEST, Letters, read_letters
+from ops.health.answers.letters import LAST, LATEST, LastLetter, Letters, read_letters
 from ops.health.check import Reading
 from ops.health.measures import dead_letters
 from tests.builders.events import dead_letter, replay
@@ -79,3 +79,27 @@ def test_letters_are_read_from_the_end_of_their_topic(monkeypatch: pytest.Monkey
     assert (found.recent, found.waiting, found.unreadable) == ({PAYMENTS: 3}, {PAYMENTS: 3}, 1)
     assert found.reasons == {PAYMENTS: "currency: '…' isn't a currency"}
     assert found.rejected == {PAYMENTS: {(0, 1), (0, 2), (0, 3), (2, 17)}}
+
+
+def test_last_ones_of_each_job_are_known_without_values_of_their_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = [
+        dead_letter(f"payments-0-{number}", event_time=NOW_MS + number, reason="currency: 'EURO' isn't a currency")
+        for number in (3, 9, 1, 8, 7, 2, 6)
+    ]
+    monkeypatch.setattr(
+        reading,
+        "committed_records",
+        lambda _, topic, __=None: (
+            SimpleNamespace(topic=topic, partition=0, offset=0, value=msgspec.json.encode(each))
+            for each in (letters if topic == "dead-letters" else [])
+        ),
+    )
+
+    found = read_letters(Settings(), NOW).last
+
+    assert found == {
+        "fraud_detection": [
+            LastLetter(f"payments-0-{number}", NOW_MS + number, "currency: '…' isn't a currency")
+            for number in (9, 8, 7, 6, 3)[:LAST]
+        ]
+    }

@@ -17,21 +17,25 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
+from connectors.kafka import topics
 from connectors.postgres.captured_tables import SLOT
-from connectors.settings import Settings
+from jobs import flow
 from ops.__main__ import main
 from ops.capture.database_state import Slot
+from ops.frontier.arithmetic import Frontier
+from ops.frontier.arrows import Arrow
+from ops.frontier.observer import Observer, Picture
 from ops.health.check import YES_OR_NO, Check, Reading
 from ops.health.checks import CHECKS
 from ops.health.commands import chosen
 from ops.health.measures.services import SERVICES
 from ops.health.prometheus import exporter as exporter_module
 from ops.health.prometheus.exporter import Exporter, serving
-from ops.health.prometheus.metrics import DURATION, ENDED, LEVEL, PAUSE, gauge
-from tests.builders.health import checkpoint, checkpoints, job, live, measured, scope
+from ops.health.prometheus.metrics import DURATION, ENDED, FRONTIER, LEVEL, PAUSE, SINK_FRONTIER, gauge
+from tests.builders.health import NOW, NOW_MS, checkpoint, checkpoints, job, live, measured, scope
 from tests.e2e.deployment import wait_for
 from tests.services.free_ports import free_port
-from tests.services.service_process import HEARS_CTRL_C, running
+from tests.services.service_process import HEARS_CTRL_C, NO_SERVICE_ANSWERS, running
 
 END_SECONDS = 60
 PROMPT_SECONDS = 10
@@ -137,6 +141,29 @@ def test_secret_in_a_subject_is_masked_and_details_are_not_exported() -> None:
     assert "a detail" not in text
 
 
+def test_frontiers_are_exported_but_none_of_what_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    minutes, payments = (
+        Arrow(flow.WAREHOUSE, topics.REVENUE),
+        Arrow(flow.WAREHOUSE, topics.PAYMENTS),
+    )
+    picture = Picture(NOW, {payments: Frontier(NOW_MS, NOW_MS), minutes: Frontier(NOW_MS - 1, NOW_MS - 60_000)})
+    pictures = [picture, Picture(NOW, {payments: Frontier(unknown="no broker answers")})]
+    monkeypatch.setattr(Observer, "observe", lambda *_: pictures.pop(0))
+    exporter = Exporter([], 15, Observer())
+
+    def exported() -> Samples:
+        exporter.evaluate(scope())
+        families = [each for each in exporter.collect() if each.name.startswith("millrace_frontier")]
+        return {(sample.name, *sample.labels.values()): sample.value for each in families for sample in each.samples}
+
+    assert exported() == {
+        (FRONTIER, "warehouse", "payments"): NOW_MS / 1000,
+        (FRONTIER, "warehouse", "revenue-per-minute"): (NOW_MS - 1) / 1000,
+        (SINK_FRONTIER, "PostgreSQL"): NOW_MS / 1000 - 60,
+    }
+    assert exported() == {}
+
+
 def test_before_the_first_evaluation_there_are_no_results_and_no_time() -> None:
     with scraping([measured("lag", Reading("a", 1))]) as (_, url):
         assert scraped(url) == {(PAUSE,): 15}
@@ -175,18 +202,6 @@ def test_command_goes_on_after_an_evaluation_that_raises_and_ends_well(monkeypat
     assert done.stderr.count("the checks were not evaluated: KeyError: 'odd'") == 2
 
 
-DEAD = Settings(
-    kafka_bootstrap_servers="127.0.0.1:9",
-    schema_registry_url="http://127.0.0.1:9",
-    flink_rest_url="http://127.0.0.1:9",
-    connect_url="http://127.0.0.1:9",
-    shop_database_url="postgresql://127.0.0.1:9/shop",
-    warehouse_url="postgresql://127.0.0.1:9/warehouse",
-    elasticsearch_url="http://127.0.0.1:9",
-).as_variables() | {"MILLRACE_SMTP_URL": "smtp://127.0.0.1:9"}
-"""Variables by which no service answers."""
-
-
 def has_served(output: Path) -> bool:
     """Return whether the command has printed where it serves."""
     return re.search(r"^http://\S+/metrics has the results;", output.read_text(), re.MULTILINE) is not None
@@ -197,7 +212,7 @@ def test_command_serves_while_no_service_answers_and_ends_on_sigterm(tmp_path: P
     url = f"http://127.0.0.1:{port}/metrics"
     command = [sys.executable, "-m", "ops", "health", "serve", "--address", f"127.0.0.1:{port}"]
 
-    with running(command, DEAD, output) as process:
+    with running(command, NO_SERVICE_ANSWERS, output) as process:
         wait_for("the command to serve", lambda: has_served(output), END_SECONDS)
         wait_for("an evaluation", lambda: (ENDED,) in scraped(url), END_SECONDS)
         found = scraped(url)
@@ -229,7 +244,7 @@ def test_command_ends_on_ctrl_c_while_it_waits_for_a_service(tmp_path: Path) -> 
     ]
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never answers
         rest = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with running(command, DEAD | {"MILLRACE_FLINK_REST_URL": rest}, output) as process:
+        with running(command, NO_SERVICE_ANSWERS | {"MILLRACE_FLINK_REST_URL": rest}, output) as process:
             silent.settimeout(END_SECONDS)
             with silent.accept()[0]:  # an evaluation is under way
                 found = scraped(f"http://127.0.0.1:{port}/metrics")

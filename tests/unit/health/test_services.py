@@ -18,11 +18,9 @@ from ops.health.check import Level, Reading, evaluate
 from ops.health.checks import CHECKS
 from ops.health.measures import declared, services
 from ops.health.scope import Scope
-from ops.rules.rulesets import Published
 from ops.topics.apply import RealTopic
 from ops.topics.schemas import Verdict
-from tests.builders.events import ruleset
-from tests.builders.health import NOW, NOW_MS, group, scope, values
+from tests.builders.health import NOW, group, offsets, scope, values
 
 DECLARED = {topic.name: RealTopic(topic.partitions, topic.config()) for topic in TOPICS}
 RUNNING = RealConnector("RUNNING", "worker:8083", (("RUNNING", ""),), connector_config(Settings()))
@@ -76,13 +74,14 @@ def test_silent_service_has_its_error_and_hides_no_other(monkeypatch: pytest.Mon
     ("groups", "silent"),
     [
         ((), set()),
-        ((group("search_index"),), {"Elasticsearch"}),
-        ((group("warehouse"), group("notifier")), {"warehouse", "mail server"}),
+        ((group("fraud_detection"), group("search_index")), {"Elasticsearch"}),
+        ((group("warehouse"), group("notifier")), {"warehouse", "mail server", *services.CAPTURE}),
+        ((group("order_enrichment"),), set(services.CAPTURE)),
     ],
 )
 def test_service_that_no_program_needs_is_not_asked(groups: tuple[Group, ...], silent: set[str]) -> None:
-    found = scope(brokers=Brokers(groups=groups), jobs=[], schemas=[], connector=RUNNING, shop_database=database())
-    for name in ("warehouse", "search_cluster", "mail_server"):
+    found = scope(brokers=Brokers(groups=groups), jobs=[], schemas=[])
+    for name in ("warehouse", "search_cluster", "mail_server", "connector", "shop_database"):
         with pytest.raises(ConnectionError):
             found.answer(name, refuse)
 
@@ -152,31 +151,44 @@ def test_partitions_without_leader_or_replicas_are_counted_by_topic() -> None:
     ]
 
 
+def test_capture_is_checked_if_a_program_reads_changes_or_some_were_captured() -> None:
+    measures = (services.connector, services.shop_database, services.unread_log, services.heartbeat_age)
+    without = answering(brokers=Brokers(groups=(group("fraud_detection"),), ends=offsets("db-changes.products", 0, 0)))
+    captured = answering(
+        brokers=Brokers(ends=offsets("db-changes.products", 0, 7)),
+        shop_database=database(slot=SLOT),
+        last_heartbeat=NOW,
+    )
+
+    assert [list(measure(without)) for measure in measures] == [[]] * 4
+    assert all(list(measure(captured)) for measure in measures)
+
+
 def test_connector_has_its_faults() -> None:
     failed = RealConnector("RUNNING", "", (("FAILED", "Caused by: no disk"),), RUNNING.config)
 
-    assert values(list(services.connector(scope(connector=RUNNING)))) == {"shop": 0}
-    assert values(list(services.connector(scope(connector=None)))) == {"shop": 1}
-    [reading] = services.connector(scope(connector=failed))
+    assert values(list(services.connector(answering(connector=RUNNING)))) == {"shop": 0}
+    assert values(list(services.connector(answering(connector=None)))) == {"shop": 1}
+    [reading] = services.connector(answering(connector=failed))
     assert (reading.value, "no disk" in reading.detail) == (1, True)
 
 
 def test_shop_database_has_its_faults() -> None:
-    [reading] = services.shop_database(scope(shop_database=database()))
+    [reading] = services.shop_database(answering(shop_database=database()))
 
     assert reading.value > 1
     assert "there is no replication slot" in reading.detail
 
 
 def test_unread_log_is_in_megabytes() -> None:
-    assert list(services.unread_log(scope(shop_database=database(slot=SLOT)))) == [
+    assert list(services.unread_log(answering(shop_database=database(slot=SLOT)))) == [
         Reading("millrace_shop", 2.5, "the server retains 9.0 MB of 1GB at most")
     ]
-    assert list(services.unread_log(scope(shop_database=database()))) == []
+    assert list(services.unread_log(answering(shop_database=database()))) == []
 
 
 def test_heartbeat_has_its_age() -> None:
-    [reading] = services.heartbeat_age(scope(last_heartbeat=NOW - timedelta(seconds=12)))
+    [reading] = services.heartbeat_age(answering(last_heartbeat=NOW - timedelta(seconds=12)))
 
     assert reading == Reading("shop", 12, "the last heartbeat is of 2026-03-01 11:59:48 UTC")
 
@@ -184,7 +196,7 @@ def test_heartbeat_has_its_age() -> None:
 def test_heartbeat_that_never_came_fails_its_check() -> None:
     [check] = [each for each in CHECKS if each.id == "capture-heartbeat"]
 
-    [result] = evaluate(check, scope(last_heartbeat=None))
+    [result] = evaluate(check, answering(last_heartbeat=None))
 
     assert result.level is Level.FAIL
     assert result.detail == "no change has ever arrived: there is no heartbeat in db-changes.heartbeats"
@@ -228,40 +240,6 @@ def test_schema_is_refused_or_unregistered(state: Any, refused: float, unregiste
 
     assert values(list(declared.refused_schemas(found))) == {"orders-value": refused}
     assert values(list(declared.unregistered_schemas(found))) == {"orders-value": unregistered}
-
-
-VALID = Published(0, ruleset(version=1, effective_from=0), version=1)
-FUTURE = Published(1, ruleset(version=2, effective_from=NOW_MS + 60_000), version=2)
-REJECTED = Published(2, None, "rule 'a': no such fact\nand more", 3)
-
-
-@pytest.mark.parametrize(
-    ("published", "value", "detail"),
-    [
-        ([VALID], 0, "version 1 is in force"),
-        ([VALID, FUTURE, REJECTED], 0, "version 1 is in force"),
-        ([], 1, "none was published"),
-        ([REJECTED], 1, "none was published"),
-        ([FUTURE], 1, "the first applies from 2026-03-01 12:01:00 UTC"),
-    ],
-)
-def test_ruleset_must_be_in_force(published: list[Published], value: float, detail: str) -> None:
-    assert list(declared.rules_missing(scope(rulesets=published))) == [Reading("fraud-rulesets", value, detail)]
-
-
-@pytest.mark.parametrize(
-    ("published", "value", "detail"),
-    [
-        ([], 0, ""),
-        ([REJECTED, VALID], 0, ""),
-        ([VALID, REJECTED], 1, "rule 'a': no such fact"),
-        ([VALID, REJECTED, REJECTED], 2, "rule 'a': no such fact"),
-    ],
-)
-def test_rejected_publications_count_since_the_last_valid_one(
-    published: list[Published], value: float, detail: str
-) -> None:
-    assert list(declared.rules_rejected(scope(rulesets=published))) == [Reading("fraud-rulesets", value, detail)]
 
 
 def test_what_needs_kafka_is_not_asked_if_kafka_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:

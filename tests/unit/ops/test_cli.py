@@ -25,8 +25,10 @@ SLOW_LIBRARIES = WITH_ELASTICSEARCH | {"kafka", "psycopg", "pyflink"}
     [
         ("cdc", {"kafka", "psycopg", "requests"}),
         ("dead-letters", {"kafka"}),
+        ("frontier", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("health", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("jobs", {"requests"}),
+        ("page", WITH_ELASTICSEARCH | {"kafka", "psycopg"}),
         ("policy", {"kafka"}),
         ("rulesets", {"kafka"}),
         ("schemas", {"requests"}),

@@ -8,8 +8,8 @@ import pytest
 from connectors.kafka.topics import DEAD_LETTERS, ENRICHED_ORDERS, ORDERS, PAYMENTS, REVENUE
 from jobs import flow
 from jobs.flow import Program
+from ops.page.flow_layout import Layout, laid_out
 from tools.data_flow import DIAGRAM, README, image, svg
-from tools.flow_layout import Layout, laid_out
 
 README_WIDTH, SMALLEST_TEXT = 830, 12
 

@@ -101,13 +101,18 @@ class Layout:
         return max(item.top + item.height for items in self.columns for item in items)
 
 
-def laid_out(programs: Sequence[Program]) -> Layout:
-    """Return the layout of programs, each after those whose topics it reads: the best of some that are tried."""
-    layouts = [_tried(_columns(programs), Random(attempt)) for attempt in range(ATTEMPTS)]
+def laid_out(programs: Sequence[Program], beside: float = 0, least: float = 0) -> Layout:
+    """Return the layout of programs, each after those whose topics it reads: the best of some that are tried.
+
+    Args:
+        beside: width that is left free beside the name of each topic.
+        least: width of the narrowest program.
+    """
+    layouts = [_tried(_columns(programs), Random(attempt), beside, least) for attempt in range(ATTEMPTS)]
     return min(layouts, key=lambda layout: sum(_cost(ways, _crossings(ways)) for ways in layout.ways))
 
 
-def _tried(columns: list[list[Item]], random: Random) -> Layout:
+def _tried(columns: list[list[Item]], random: Random, beside: float, least: float) -> Layout:
     """Return a layout of the columns that no move of an item makes better, from a random order."""
     for items in columns:
         random.shuffle(items)
@@ -120,7 +125,7 @@ def _tried(columns: list[list[Item]], random: Random) -> Layout:
             item.top -= highest
     left = 0.0
     for items, readers in zip(columns, [*columns[1:], []], strict=True):
-        width = max(_width(item.program) for item in items if item.program)
+        width = max(least, *(_width(item.program, beside) for item in items if item.program))
         for item in items:
             item.left, item.width = left, width
         ways = _ways(items, readers)
@@ -156,10 +161,10 @@ def _columns(programs: Sequence[Program]) -> list[list[Item]]:
     return found
 
 
-def _width(program: Program) -> float:
+def _width(program: Program, beside: float) -> float:
     """Return the width that a program's texts need."""
-    written = [topic.name for topic in program.writes] + [program.target]
-    return max(text_width(program.name), text_width(max(written, key=len)) + 2 * INSET)
+    topics = [text_width(topic.name) + beside for topic in program.writes]
+    return max(text_width(program.name), max([*topics, text_width(program.target)]) + 2 * INSET)
 
 
 def _settle(orders: Sequence[list[T]], cost: Callable[[], float]) -> None:

@@ -1,0 +1,1 @@
+"""Up to which event time is everything reflected in each sink?"""

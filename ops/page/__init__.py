@@ -1,0 +1,1 @@
+"""The live page: what the deployment does now, in one picture."""
