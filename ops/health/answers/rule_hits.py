@@ -49,12 +49,12 @@ def read_rule_hits(settings: Settings, ends: Offsets, now_ms: int) -> RuleHits:
     """
     with closing(committed_reader(settings)) as consumer:
         alerts = first_since(consumer, FRAUD_ALERTS.name, now_ms - 2 * HOUR_MS, ends)
-        if not alerts or _records(alerts, ends) > MOST_ALERTS:
-            return RuleHits(are_too_many=bool(alerts))
+        if _records(alerts, ends) > MOST_ALERTS:
+            return RuleHits(are_too_many=True)
         payments = [
             _records(first_since(consumer, PAYMENTS.name, now_ms - hours * HOUR_MS, ends), ends) for hours in (1, 2)
         ]
-        last, before = _hits(consumer, alerts, ends, now_ms - HOUR_MS)
+        last, before = _hits(consumer, alerts, ends, now_ms - HOUR_MS) if alerts else (Counter(), Counter())
     return RuleHits(Hour(payments[0], last), Hour(payments[1] - payments[0], before))
 
 

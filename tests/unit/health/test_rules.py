@@ -225,3 +225,12 @@ def test_without_a_topic_there_is_nothing_to_compare(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(rule_hits, "committed_reader", lambda _: Consumer({}, {}))
 
     assert read_rule_hits(Settings(), {}, NOW_MS + HOUR_MS) == RuleHits()
+
+
+def test_payments_are_counted_also_if_no_alert_is_of_the_last_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = {PAYMENTS: 2, ALERTS: 9}
+    times = {PAYMENTS: {0: NOW_MS - 90 * 60_000, 1: NOW_MS - 60_000}, ALERTS: {0: NOW_MS - 3 * HOUR_MS}}
+    consumer = Consumer({PAYMENTS: [0, 1], ALERTS: [0]}, ends, times=times)
+    monkeypatch.setattr(rule_hits, "committed_reader", lambda _: consumer)
+
+    assert read_rule_hits(Settings(), ends, NOW_MS) == RuleHits(Hour(1), Hour(1))
