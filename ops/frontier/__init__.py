@@ -1,1 +1,1 @@
-"""Up to which event time is everything reflected in each sink?"""
+"""Event times up to which everything is reflected in each sink."""

@@ -73,12 +73,12 @@ case is closed by time, but that is no result of a payment), documents, rows, ma
 has no result of its own where it is joined: it is reflected once it is state."""
 
 
-class _Told(msgspec.Struct):
+class _Occasion(msgspec.Struct):
     happened_at: int
 
 
 class _Message(msgspec.Struct):
-    payload: tuple[_Told, ...]
+    payload: tuple[_Occasion, ...]
 
 
 _message = msgspec.json.Decoder(_Message)

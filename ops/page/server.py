@@ -1,7 +1,7 @@
 """The page's server: HTML, its script and style, and a stream of news. It reads what the watcher knows, and asks
 nothing.
 
-Whoever can reach it can read it, and nobody can change anything through it.
+Every client that reaches it can read it, and none can change anything through it.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Asks again and again what the page shows, in the background: nobody who looks at the page causes a question.
+"""Asks again and again what the page shows, in the background: looking at the page causes no question.
 
 Two threads ask: one for what changes within seconds and costs little, one for the checks. The checks cost more, so
 that the time between two evaluations follows from what the last one cost.

@@ -62,7 +62,7 @@ class Checked:
     known: Counter[str] = field(default_factory=Counter)
     """Number of answers by what they are about."""
     reasons: Counter[str] = field(default_factory=Counter)
-    """Number of arrows without an answer, by reason: for whoever reads a failure."""
+    """Number of arrows without an answer, by reason, for the message of a failure."""
 
     def __post_init__(self) -> None:
         judged = reference_run.judged(self.sent, reference_run.default_ruleset())

@@ -54,7 +54,7 @@ def serious(tab: Tab, chromium: Browser) -> list[object]:
 
 
 def keep_picture(tab: Tab, name: str) -> None:
-    """Write what is to be seen into the folder of `PAGE_PICTURES`, if that is set, for whoever wants to look."""
+    """Write a picture of the tab into the folder of `PAGE_PICTURES`, if that is set, for a developer to look at."""
     if folder := os.environ.get("PAGE_PICTURES"):
         (Path(folder) / f"{name}.png").write_bytes(base64.b64decode(tab.picture()))
 
